@@ -1,0 +1,109 @@
+package org.jvfio.kernel;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * The system calls that a VFIO program makes, and what it reads of sysfs: the line between user space and kernel.
+ *
+ * <p>Descriptors, request numbers and the bytes of the uapi structs pass through it unchanged. Every call answers as
+ * the system call does, with a value, or with the negated number of an {@link Errno}; nothing here throws for what the
+ * kernel refuses. A value above zero is not always a success: see the call's own documentation in {@code linux/vfio.h}
+ * and in the users of this interface.
+ *
+ * <p>Structs passed to {@code ioctl}, {@code getrlimit}, {@code setrlimit} and {@code poll}, and the buffers of reads
+ * and writes, are native segments in the byte order of ppc64le. A heap segment is refused with
+ * {@link IllegalArgumentException} by every implementation.
+ *
+ * <p>Implementations may be called by any number of threads.
+ */
+public interface Kernel {
+
+    /** {@code open(2)}: a descriptor, or a negated errno. {@code flags} are those of ppc64le. */
+    int open(String path, int flags);
+
+    /** {@code close(2)}: 0 or a negated errno. */
+    int close(int fd);
+
+    /** {@code ioctl(2)} with an argument passed by value, or with an address that may be no memory of this process. */
+    int ioctl(int fd, int request, long argument);
+
+    /** {@code ioctl(2)} with a struct. The segment must hold all that the kernel reads and writes for this request. */
+    int ioctl(int fd, int request, MemorySegment argument);
+
+    /**
+     * {@code mmap(2)} at an address of the kernel's choice: the address, page aligned, or a negated errno.
+     *
+     * @param length bytes
+     * @param fd a descriptor, or -1 with {@code MAP_ANONYMOUS}
+     * @param offset bytes into the file, page aligned
+     */
+    long mmap(long length, int protection, int flags, int fd, long offset);
+
+    /** {@code munmap(2)} of whole pages: 0 or a negated errno. Segments over the range must not be used afterwards. */
+    int munmap(long address, long length);
+
+    /**
+     * The memory of this process that {@link #mmap} returned, as a segment without a lifetime of its own: it is usable
+     * until {@link #munmap}.
+     *
+     * @throws IllegalArgumentException if the range is not inside memory that {@code mmap} of this kernel returned
+     */
+    MemorySegment memory(long address, long length);
+
+    /** {@code pread(2)}: the count of bytes read, or a negated errno. */
+    long pread(int fd, MemorySegment buffer, long offset);
+
+    /** {@code pwrite(2)}: the count of bytes written, or a negated errno. */
+    long pwrite(int fd, MemorySegment buffer, long offset);
+
+    /** {@code read(2)}, as of an eventfd's counter: the count of bytes read, or a negated errno. */
+    long read(int fd, MemorySegment buffer);
+
+    /** {@code write(2)}, as to an eventfd's counter: the count of bytes written, or a negated errno. */
+    long write(int fd, MemorySegment buffer);
+
+    /** {@code eventfd(2)}: a descriptor, or a negated errno. */
+    int eventfd(int initialValue, int flags);
+
+    /**
+     * {@code poll(2)} of an array of {@code struct pollfd}: how many are ready, 0 after the timeout, or a negated errno.
+     *
+     * @param timeoutMillis milliseconds; negative waits for ever
+     */
+    int poll(MemorySegment pollfds, int timeoutMillis);
+
+    /** {@code getrlimit(2)} into a {@code struct rlimit}: 0 or a negated errno. */
+    int getrlimit(int resource, MemorySegment rlimit);
+
+    /** {@code setrlimit(2)} from a {@code struct rlimit}: 0 or a negated errno. */
+    int setrlimit(int resource, MemorySegment rlimit);
+
+    /** {@code sysconf(3)}: the value, or a negated errno. */
+    long sysconf(int name);
+
+    /**
+     * The text of a file of sysfs or procfs.
+     *
+     * @throws java.nio.file.NoSuchFileException if there is none
+     * @throws IOException if it cannot be read
+     */
+    String readFile(String path) throws IOException;
+
+    /**
+     * The target of a symbolic link of sysfs, as it is written in the link.
+     *
+     * @throws java.nio.file.NoSuchFileException if there is none
+     * @throws IOException if it cannot be read
+     */
+    String readLink(String path) throws IOException;
+
+    /**
+     * The names in a directory of sysfs, sorted.
+     *
+     * @throws java.nio.file.NoSuchFileException if there is none
+     * @throws IOException if it cannot be read
+     */
+    List<String> list(String directory) throws IOException;
+}
