@@ -3,5 +3,6 @@ module org.jvfio {
     requires static org.jspecify;
     requires org.apache.commons.cli;
 
+    exports org.jvfio.emulator;
     exports org.jvfio.kernel;
 }
