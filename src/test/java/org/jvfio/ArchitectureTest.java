@@ -3,7 +3,6 @@ package org.jvfio;
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
@@ -13,12 +12,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaCodeUnit;
-import com.tngtech.archunit.core.domain.JavaCodeUnitAccess;
 import com.tngtech.archunit.core.domain.JavaPackage;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
@@ -27,11 +24,9 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.net.URL;
-import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
@@ -173,54 +168,23 @@ class ArchitectureTest {
 
     @Test
     void onlyTheLinuxKernelMakesRestrictedCalls() {
-        assertEquals(List.of(), restrictedCalls(resideOutsideOfPackages(LINUX, UAPI), call -> true));
-    }
-
-    @Test
-    void loadingAGeneratedClassMakesNoRestrictedCall() {
-        assertEquals(
-                List.of(),
-                restrictedCalls(
-                        resideInAPackage(UAPI),
-                        call -> call.getOrigin().getName().equals("<clinit>")));
-    }
-
-    /** Calls of, and references to, restricted methods, and the generated methods that pass such a call on. */
-    private static List<String> restrictedCalls(
-            DescribedPredicate<JavaClass> callers, Predicate<JavaCodeUnitAccess<?>> which) {
-        return PROJECT.stream()
-                .filter(callers)
-                .flatMap(caller -> codeUnitAccesses(caller.getCodeUnits().stream()))
-                .filter(access -> isRestricted(access) || passesOnARestrictedCall(access))
-                .filter(which)
+        var calls = PROJECT.stream()
+                .filter(resideOutsideOfPackage(LINUX))
+                .flatMap(caller -> caller.getCodeUnits().stream())
+                .flatMap(codeUnit -> Stream.concat(
+                        codeUnit.getMethodCallsFromSelf().stream(), codeUnit.getMethodReferencesFromSelf().stream()))
+                .filter(call -> call.getTarget()
+                        .resolveMember()
+                        .filter(ArchitectureTest::isRestricted)
+                        .isPresent())
                 .map(JavaAccess::getDescription)
                 .sorted()
                 .toList();
-    }
-
-    private static Stream<JavaCodeUnitAccess<?>> codeUnitAccesses(Stream<? extends JavaCodeUnit> codeUnits) {
-        return codeUnits.flatMap(codeUnit -> Stream.<Collection<? extends JavaCodeUnitAccess<?>>>of(
-                        codeUnit.getCallsFromSelf(),
-                        codeUnit.getMethodReferencesFromSelf(),
-                        codeUnit.getConstructorReferencesFromSelf())
-                .flatMap(Collection::stream));
-    }
-
-    private static boolean isRestricted(JavaCodeUnitAccess<?> access) {
-        return access.getTarget()
-                .resolveMember()
-                .filter(ArchitectureTest::isRestricted)
-                .isPresent();
+        assertEquals(List.of(), calls);
     }
 
     private static boolean isRestricted(JavaCodeUnit codeUnit) {
         return codeUnit.isAnnotatedWith("jdk.internal.javac.Restricted");
-    }
-
-    private static boolean passesOnARestrictedCall(JavaCodeUnitAccess<?> access) {
-        return access.getTargetOwner().getPackageName().equals(UAPI)
-                && codeUnitAccesses(access.getTarget().resolveMember().stream())
-                        .anyMatch(ArchitectureTest::isRestricted);
     }
 
     private static SliceAssignment packages() {
