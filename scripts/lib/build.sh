@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Sourced after jdk.sh: builds target/jvfio.jar, its libraries in target/lib, and the cache that it starts quickly with.
+#
+# MAVEN_ARGS is passed to every Maven run, for example MAVEN_ARGS=-Dmaven.repo.local=/var/tmp/repository
+
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+target=$project/target
+
+# Maven 3.9 reads MAVEN_ARGS itself, 3.8 does not: both get it once.
+maven() {
+    local -a arguments
+    read -ra arguments <<<"${MAVEN_ARGS:-}"
+    (cd "$project" && MAVEN_ARGS='' mvn -B "${arguments[@]}" "$@" </dev/null)
+}
+
+# Whether the jar is there and nothing that it is made of has changed. A file that was removed changed its directory.
+is_built() {
+    [[ -e $target/.built && -e $target/jvfio.jar && -d $target/lib ]] &&
+        [[ -z $(find "$project/pom.xml" "$project/.mvn" "$project/src/main" -newer "$target/.built" -print -quit) ]]
+}
+
+# maven_packages ARGUMENT...: a Maven run that makes the jar. What counts is when it began: files may change meanwhile.
+maven_packages() {
+    mkdir -p "$target"
+    rm -f "$target/.built"
+    local began
+    began=$(date +%s.%N)
+    maven "$@" || return
+    touch --date="@$began" "$target/.built"
+}
+
+# Sets the array java_command to a JVM for the built project: what starts it quickly is right for a short command.
+set_java_command() {
+    java_command=("$JAVA_HOME/bin/java" -XX:+UseSerialGC --module-path "$target/jvfio.jar:$target/lib"
+        --enable-native-access=org.jvfio)
+}
+
+# The JVM ignores a cache that is not of this jar and this JDK, so a stale one costs time only. One that cannot be made
+# stays empty, and is tried again with the next jar.
+make_aot_cache() {
+    local -a java_command
+    set_java_command
+    : >"$target/jvfio.aot"
+    "${java_command[@]}" -XX:AOTCacheOutput="$target/jvfio.aot.new" --module org.jvfio/org.jvfio.cli.Main demo \
+        >"$target/aot.log" 2>&1 </dev/null || return 0
+    mv "$target/jvfio.aot.new" "$target/jvfio.aot"
+}
+
+# Builds what is missing or out of date, and says so in one line; fails with the end of Maven's log. Two at once wait.
+build_project() {
+    if is_built && [[ ! $target/jvfio.aot -ot $target/jvfio.jar ]]; then
+        return
+    fi
+    require_maven
+    mkdir -p "$target"
+    (
+        flock 9
+        if ! is_built; then
+            echo "jvfio: building (the first run downloads dependencies) ..." >&2
+            if ! maven_packages -q -Dmaven.test.skip=true package >"$target/build.log" 2>&1; then
+                tail -n 30 "$target/build.log" >&2
+                echo "jvfio: the build failed; its log is $target/build.log" >&2
+                exit 1
+            fi
+        fi
+        if [[ $target/jvfio.aot -ot $target/jvfio.jar ]]; then
+            make_aot_cache
+        fi
+    ) 9>"$target/.build.lock"
+}

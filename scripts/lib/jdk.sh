@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# Sourced: finds, or as root installs, the JDK and the Maven that the project is built with. Quiet unless it installs.
+
+# The directory's JDK is of this feature release, and has a compiler.
+is_jdk() {
+    [[ -x $1/bin/javac && -r $1/release ]] && grep -Eq "^JAVA_VERSION=\"$2[\".+-]" "$1/release"
+}
+
+find_jdk() {
+    local home java
+    java=$(command -v java || true)
+    for home in "${JAVA_HOME:-}" "${java:+$(dirname "$(dirname "$(readlink -f "$java")")")}" \
+        /usr/lib/jvm/* "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/*; do
+        if [[ -n $home ]] && is_jdk "$home" "$1"; then
+            echo "$home"
+            return
+        fi
+    done
+    return 1
+}
+
+# apt_install PACKAGE: says nothing and fails where there is no such package, no apt, or no right to use it.
+apt_install() {
+    local log
+    ((EUID == 0)) && command -v apt-get >/dev/null || return 1
+    if ! apt-cache show "$1" >/dev/null 2>&1; then
+        apt-get -qq update >/dev/null 2>&1 || true
+        apt-cache show "$1" >/dev/null 2>&1 || return 1
+    fi
+    echo "jvfio: installing $1 with apt-get ..." >&2
+    log=$(mktemp)
+    if ! DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$1" \
+        >"$log" 2>&1 </dev/null; then
+        tail -n 5 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
+# Exports JAVA_HOME, a JDK 25, and puts its programs first on PATH.
+require_jdk25() {
+    if ! JAVA_HOME=$(find_jdk 25); then
+        if ! apt_install openjdk-25-jdk-headless || ! JAVA_HOME=$(find_jdk 25); then
+            echo "jvfio: JDK 25 is missing: install one (Eclipse Temurin 25, or openjdk-25-jdk-headless of" \
+                "Debian 13 or Ubuntu 24.04) and set JAVA_HOME to it" >&2
+            return 1
+        fi
+    fi
+    export JAVA_HOME PATH="$JAVA_HOME/bin:$PATH"
+}
+
+require_maven() {
+    command -v mvn >/dev/null && return
+    if ! apt_install maven || ! command -v mvn >/dev/null; then
+        echo "jvfio: Maven 3.8 or newer is missing: install it (package maven) and put mvn on PATH" >&2
+        return 1
+    fi
+}

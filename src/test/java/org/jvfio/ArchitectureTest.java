@@ -1,0 +1,203 @@
+package org.jvfio;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.core.domain.JavaAccess;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.domain.JavaPackage;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.net.URL;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.Test;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+
+/** The layers of the project, and who may make the calls that can crash a JVM. */
+class ArchitectureTest {
+
+    private static final String CLI = "org.jvfio.cli..";
+    private static final String DRIVERS = "org.jvfio.driver..";
+    private static final String API = "org.jvfio";
+    private static final String UAPI = "org.jvfio.uapi";
+    private static final String KERNEL = "org.jvfio.kernel";
+    private static final String LINUX = "org.jvfio.kernel.linux..";
+    private static final String EMULATOR = "org.jvfio.emulator..";
+    private static final String OBSERVE = "org.jvfio.observe..";
+
+    private static final JavaClasses PROJECT = importProject();
+
+    private static JavaClasses importProject() {
+        URL compiled = Kernel.class.getProtectionDomain().getCodeSource().getLocation();
+        return new ClassFileImporter().importUrl(compiled);
+    }
+
+    @Test
+    void theseAreTheClassesOfTheProjectAndNotItsTests() {
+        assertTrue(PROJECT.contain(Kernel.class));
+        assertFalse(PROJECT.contain(ArchitectureTest.class));
+    }
+
+    @Test
+    void arrowsPointDownOnly() {
+        layeredArchitecture()
+                .consideringOnlyDependenciesInLayers()
+                .withOptionalLayers(true)
+                .layer("cli")
+                .definedBy(CLI)
+                .layer("drivers")
+                .definedBy(DRIVERS)
+                .layer("API")
+                .definedBy(API)
+                .layer("uapi")
+                .definedBy(UAPI)
+                .layer("kernel")
+                .definedBy(KERNEL)
+                .layer("kernel.linux")
+                .definedBy(LINUX)
+                .layer("emulator")
+                .definedBy(EMULATOR)
+                .layer("observe")
+                .definedBy(OBSERVE)
+                .whereLayer("cli")
+                .mayNotBeAccessedByAnyLayer()
+                .whereLayer("drivers")
+                .mayOnlyAccessLayers("API", "kernel")
+                .whereLayer("API")
+                .mayOnlyAccessLayers("uapi", "kernel")
+                .whereLayer("uapi")
+                .mayNotAccessAnyLayer()
+                .whereLayer("kernel")
+                .mayNotAccessAnyLayer()
+                .whereLayer("kernel.linux")
+                .mayOnlyAccessLayers("uapi", "kernel")
+                .whereLayer("emulator")
+                .mayOnlyAccessLayers("uapi", "kernel")
+                .whereLayer("observe")
+                .mayOnlyAccessLayers("uapi", "kernel")
+                .check(PROJECT);
+    }
+
+    @Test
+    void everyClassBelongsToALayer() {
+        classes()
+                .that()
+                .doNotHaveFullyQualifiedName("module-info")
+                .should()
+                .resideInAnyPackage(CLI, DRIVERS, API, UAPI, KERNEL, LINUX, EMULATOR, OBSERVE)
+                .check(PROJECT);
+    }
+
+    @Test
+    void driversAreWrittenOnThePublicApiAlone() {
+        noClasses()
+                .that()
+                .resideInAPackage(DRIVERS)
+                .should()
+                .dependOnClassesThat(resideInAPackage(KERNEL).and(not(type(Errno.class))))
+                .because("a driver may look at the errno of a failure, and leaves the system calls to the API")
+                .allowEmptyShould(true)
+                .check(PROJECT);
+    }
+
+    @Test
+    void onlyTheCommandLineKnowsCommonsCli() {
+        noClasses()
+                .that(resideOutsideOfPackage(CLI))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.apache.commons.cli..")
+                .check(PROJECT);
+    }
+
+    @Test
+    void packagesHaveNoCycles() {
+        slices().assignedFrom(packages()).should().beFreeOfCycles().check(PROJECT);
+    }
+
+    @Test
+    void everyPackageButTheGeneratedOneIsNullMarked() {
+        var unmarked = PROJECT.stream()
+                .map(JavaClass::getPackage)
+                .filter(javaPackage -> javaPackage.getName().startsWith(API))
+                .filter(javaPackage -> !javaPackage.getName().equals(UAPI))
+                .filter(javaPackage -> !javaPackage.isAnnotatedWith(NullMarked.class))
+                .map(JavaPackage::getName)
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertEquals(new TreeSet<String>(), unmarked);
+    }
+
+    @Test
+    void theJdkSaysWhichMethodsAreRestricted() {
+        var restricted = new ClassFileImporter()
+                .importClasses(MemorySegment.class, Linker.class, SymbolLookup.class, System.class).stream()
+                        .flatMap(javaClass -> javaClass.getMethods().stream())
+                        .filter(ArchitectureTest::isRestricted)
+                        .map(JavaCodeUnit::getFullName)
+                        .map(name -> name.substring(0, name.indexOf('(')))
+                        .collect(Collectors.toCollection(TreeSet::new));
+        assertTrue(
+                restricted.containsAll(Set.of(
+                        "java.lang.foreign.MemorySegment.reinterpret",
+                        "java.lang.foreign.Linker.downcallHandle",
+                        "java.lang.foreign.SymbolLookup.libraryLookup",
+                        "java.lang.System.loadLibrary")),
+                () -> "seen as restricted: " + restricted);
+    }
+
+    @Test
+    void onlyTheLinuxKernelMakesRestrictedCalls() {
+        var calls = PROJECT.stream()
+                .filter(resideOutsideOfPackage(LINUX))
+                .flatMap(caller -> caller.getCodeUnits().stream())
+                .flatMap(codeUnit -> Stream.concat(
+                        codeUnit.getMethodCallsFromSelf().stream(), codeUnit.getMethodReferencesFromSelf().stream()))
+                .filter(call -> call.getTarget()
+                        .resolveMember()
+                        .filter(ArchitectureTest::isRestricted)
+                        .isPresent())
+                .map(JavaAccess::getDescription)
+                .sorted()
+                .toList();
+        assertEquals(List.of(), calls);
+    }
+
+    private static boolean isRestricted(JavaCodeUnit codeUnit) {
+        return codeUnit.isAnnotatedWith("jdk.internal.javac.Restricted");
+    }
+
+    private static SliceAssignment packages() {
+        return new SliceAssignment() {
+            @Override
+            public SliceIdentifier getIdentifierOf(JavaClass javaClass) {
+                return SliceIdentifier.of(javaClass.getPackageName());
+            }
+
+            @Override
+            public String getDescription() {
+                return "packages";
+            }
+        };
+    }
+}
