@@ -35,7 +35,8 @@ final class AddressSpace {
     }
 
     /** The area that holds an address, or null. */
-    @Nullable Area find(long address) {
+    @Nullable
+    Area find(long address) {
         Map.Entry<Long, Area> below = areas.floorEntry(address);
         return below != null && Long.compareUnsigned(address, below.getValue().end()) < 0 ? below.getValue() : null;
     }
@@ -84,7 +85,8 @@ final class AddressSpace {
      *
      * @return null unless the whole range is mapped, by one mapping
      */
-    @Nullable MemorySegment segment(long address, long length) {
+    @Nullable
+    MemorySegment segment(long address, long length) {
         Area area = find(address);
         if (area == null || length < 0 || Long.compareUnsigned(length, area.end() - address) > 0) {
             return null;

@@ -6,32 +6,32 @@ import org.jspecify.annotations.Nullable;
 
 /** The third argument of an ioctl: a number, which may be an address, or a struct of the caller. */
 final class Argument {
-    private final Process process;
+    private final Task task;
     private final long value;
     private final @Nullable MemorySegment struct;
 
-    private Argument(Process process, long value, @Nullable MemorySegment struct) {
-        this.process = process;
+    private Argument(Task task, long value, @Nullable MemorySegment struct) {
+        this.task = task;
         this.value = value;
         this.struct = struct;
     }
 
-    static Argument of(Process process, long value) {
-        return new Argument(process, value, null);
+    static Argument of(Task task, long value) {
+        return new Argument(task, value, null);
     }
 
-    static Argument of(Process process, MemorySegment struct) {
-        return new Argument(process, struct.address(), struct.address() == 0 ? null : struct);
+    static Argument of(Task task, MemorySegment struct) {
+        return new Argument(task, struct.address(), struct.address() == 0 ? null : struct);
     }
 
     /** The memory of the calling process. */
     Mm mm() {
-        return process.mm();
+        return task.mm();
     }
 
     /** The calling process. */
-    Process process() {
-        return process;
+    Task task() {
+        return task;
     }
 
     long value() {
@@ -43,12 +43,14 @@ final class Argument {
     }
 
     /** {@code copy_from_user}: a copy of the first bytes, aligned for any struct; null for EFAULT. */
-    @Nullable MemorySegment copyIn(long bytes) {
+    @Nullable
+    MemorySegment copyIn(long bytes) {
         return copyIn(0, bytes);
     }
 
     /** {@code copy_from_user} at an offset. */
-    @Nullable MemorySegment copyIn(long offset, long bytes) {
+    @Nullable
+    MemorySegment copyIn(long offset, long bytes) {
         MemorySegment user = user(offset, bytes);
         if (user == null) {
             return null;
@@ -74,7 +76,8 @@ final class Argument {
     }
 
     /** {@code strndup_user}: the string without its NUL; null for EFAULT, and longer than {@code most} without one. */
-    @Nullable String string(int most) {
+    @Nullable
+    String string(int most) {
         StringBuilder text = new StringBuilder();
         while (text.length() <= most) {
             if (struct != null && text.length() >= struct.byteSize()) {

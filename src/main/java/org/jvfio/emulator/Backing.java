@@ -59,6 +59,7 @@ final class Backing {
     }
 
     /** The process no longer maps {@code bytes} of it. */
+    @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
     void unmapped(long bytes) {
         mappedBytes -= bytes;
         if (mappedBytes == 0 && pins > 0) {

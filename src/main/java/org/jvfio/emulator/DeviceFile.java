@@ -56,8 +56,7 @@ final class DeviceFile extends OpenFile {
         long size = vfio_device_info.sizeof();
         MemorySegment info = MemorySegment.ofArray(new long[(int) size / Long.BYTES]);
         vfio_device_info.argsz(info, argsz);
-        vfio_device_info.flags(
-                info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
+        vfio_device_info.flags(info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
         vfio_device_info.num_regions(info, vfio_h.VFIO_PCI_NUM_REGIONS);
         vfio_device_info.num_irqs(info, vfio_h.VFIO_PCI_NUM_IRQS);
         long back = Math.min(Integer.toUnsignedLong(argsz), size);

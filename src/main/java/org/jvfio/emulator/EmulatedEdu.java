@@ -96,7 +96,7 @@ public final class EmulatedEdu implements EmulatedDevice {
 
     @Override
     public boolean answers(int bar, long offset, int size) {
-        return size == Integer.BYTES || size == Long.BYTES && offset >= DMA_SOURCE;
+        return size == Integer.BYTES || (size == Long.BYTES && offset >= DMA_SOURCE);
     }
 
     @Override
@@ -122,7 +122,7 @@ public final class EmulatedEdu implements EmulatedDevice {
         switch ((int) offset) {
             case LIVENESS -> liveness = ~(int) written;
             case FACTORIAL -> computeFactorial((int) written);
-            case STATUS -> status = status & ~STATUS_IRQ_WHEN_DONE | (int) written & STATUS_IRQ_WHEN_DONE;
+            case STATUS -> status = (status & ~STATUS_IRQ_WHEN_DONE) | ((int) written & STATUS_IRQ_WHEN_DONE);
             case IRQ_RAISE -> irqStatus |= (int) written;
             case IRQ_ACKNOWLEDGE -> irqStatus &= ~(int) written;
             case DMA_SOURCE, DMA_DESTINATION, DMA_COUNT, DMA_COMMAND -> writeDma((int) offset, written);

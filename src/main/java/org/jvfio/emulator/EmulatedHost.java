@@ -137,8 +137,7 @@ public final class EmulatedHost {
         }
         List<String> devices =
                 group.functions().stream().map(PciFunction::address).toList();
-        return new GroupView(
-                group.number(), devices, pe.hostOwned(), pe.bypass(), windows, pe.state(), group.isOpen());
+        return new GroupView(group.number(), devices, pe.hostOwned(), pe.bypass(), windows, pe.state(), group.isOpen());
     }
 
     <T> T locked(Supplier<T> action) {
@@ -167,7 +166,8 @@ public final class EmulatedHost {
         return memory;
     }
 
-    @Nullable IommuGroup iommuGroup(int number) {
+    @Nullable
+    IommuGroup iommuGroup(int number) {
         return groups.get(number);
     }
 
@@ -187,15 +187,20 @@ public final class EmulatedHost {
         hazards.add(hazard);
     }
 
-    /** Runs what a device does later, with the host's lock held. */
+    /** Runs what a device does later, with the host's lock held. A device that throws is reported as its thread's. */
     void after(Duration delay, Runnable action) {
-        clock.schedule(
-                () -> locked(() -> {
+        Runnable reported = () -> {
+            try {
+                locked(() -> {
                     action.run();
                     changed.signalAll();
                     return true;
-                }),
-                delay.toNanos(),
-                TimeUnit.NANOSECONDS);
+                });
+            } catch (RuntimeException failure) {
+                Thread thread = Thread.currentThread();
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, failure);
+            }
+        };
+        var _ = clock.schedule(reported, delay.toNanos(), TimeUnit.NANOSECONDS);
     }
 }

@@ -20,7 +20,6 @@ import java.util.function.LongSupplier;
 import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.pollfd;
@@ -30,7 +29,7 @@ import org.jvfio.uapi.vfio_h;
 /**
  * The system calls of one process on an emulated host. {@link #boot} starts a host with its first process, {@link #fork}
  * and {@link #newProcess} make others on it, {@link #exit} ends one as the kernel ends a killed process: its descriptors
- * are closed, its memory goes.
+ * are closed, the last one first, its memory goes.
  */
 public final class EmulatedKernel implements Kernel {
     private static final Pattern GROUP_NODE = Pattern.compile("/dev/vfio/(0|[1-9][0-9]{0,8})");
@@ -39,22 +38,22 @@ public final class EmulatedKernel implements Kernel {
     private static final int RESOURCES = 16;
 
     private final EmulatedHost host;
-    private final Process process;
+    private final Task task;
     private final Sysfs sysfs;
     private final boolean mayOpenGroups;
     private boolean exited;
 
-    private EmulatedKernel(EmulatedHost host, Process process, boolean mayOpenGroups) {
+    private EmulatedKernel(EmulatedHost host, Task task, boolean mayOpenGroups) {
         this.host = host;
-        this.process = process;
-        this.sysfs = new Sysfs(host, process);
+        this.task = task;
+        this.sysfs = new Sysfs(host, task);
         this.mayOpenGroups = mayOpenGroups;
     }
 
     /** Boots a host and starts its first process. */
     public static EmulatedKernel boot(EmulatedMachine machine) {
         EmulatedHost host = new EmulatedHost(machine);
-        return new EmulatedKernel(host, new Process(newMemory(host), 1024), machine.groupsAccessible());
+        return new EmulatedKernel(host, new Task(newMemory(host), 1024), machine.groupsAccessible());
     }
 
     private static Mm newMemory(EmulatedHost host) {
@@ -69,13 +68,12 @@ public final class EmulatedKernel implements Kernel {
 
     /** Another process of the host, with nothing open. */
     public EmulatedKernel newProcess() {
-        return host.locked(
-                () -> new EmulatedKernel(host, new Process(newMemory(host), 1024), mayOpenGroups));
+        return host.locked(() -> new EmulatedKernel(host, new Task(newMemory(host), 1024), mayOpenGroups));
     }
 
     /** A child process: the same open files, and memory of its own. */
     public EmulatedKernel fork() {
-        return host.locked(() -> new EmulatedKernel(host, process.fork(newMemory(host)), mayOpenGroups));
+        return host.locked(() -> new EmulatedKernel(host, task.fork(newMemory(host)), mayOpenGroups));
     }
 
     /** Ends the process: closes what it has open and frees its memory. Every later call answers EBADF or ENOMEM. */
@@ -83,8 +81,8 @@ public final class EmulatedKernel implements Kernel {
         host.locked(() -> {
             if (!exited) {
                 exited = true;
-                process.descriptors().forEach(process::close);
-                int leaked = process.mm().destroy();
+                task.descriptors().reversed().forEach(task::close);
+                int leaked = task.mm().destroy();
                 if (leaked > 0) {
                     host.kernelLog().add("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
                 }
@@ -96,23 +94,23 @@ public final class EmulatedKernel implements Kernel {
 
     /** How many descriptors the process has open. */
     public int openDescriptors() {
-        return host.locked(() -> process.descriptors().size());
+        return host.locked(() -> task.descriptors().size());
     }
 
     /** How many bytes are charged to the process as locked, what the kernel leaked included. */
     public long lockedBytes() {
-        return host.locked(() -> process.mm().lockedPages() << host.machine().pageShift());
+        return host.locked(() -> task.mm().lockedPages() << host.machine().pageShift());
     }
 
     /** How many regions the process has registered for DMA, what the kernel leaked included. */
     public int registeredRegions() {
-        return host.locked(() -> process.mm().regions().size());
+        return host.locked(() -> task.mm().regions().size());
     }
 
     /** Gives the process CAP_IPC_LOCK, or takes it. */
     public void capIpcLock(boolean capable) {
         host.locked(() -> {
-            process.mm().mayLock(capable);
+            task.mm().mayLock(capable);
             return true;
         });
     }
@@ -122,11 +120,11 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
-                case "/dev/null" -> process.add(new NullFile());
-                case "/dev/kmsg" -> process.add(new KernelLogFile(host.kernelLog(), blocks));
+                case "/dev/null" -> task.add(new NullFile());
+                case "/dev/kmsg" -> task.add(new KernelLogFile(host.kernelLog(), blocks));
                 case "/dev/vfio/vfio" ->
                     host.machine().vfioModule()
-                            ? process.add(new ContainerFile(new VfioContainer(host)))
+                            ? task.add(new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
                 default -> openGroup(path);
             };
@@ -143,16 +141,16 @@ public final class EmulatedKernel implements Kernel {
         if (!mayOpenGroups) {
             return Errno.EACCES.negated();
         }
-        if (group.isOpen() || machine.kernel().containerKeepsGroupBusy() && group.container() != null) {
+        if (group.isOpen() || (machine.kernel().containerKeepsGroupBusy() && group.container() != null)) {
             return Errno.EBUSY.negated();
         }
-        return process.add(new GroupFile(host, group));
+        return task.add(new GroupFile(host, group));
     }
 
     @Override
     public int close(int fd) {
         return call(() -> {
-            int answer = process.close(fd);
+            int answer = task.close(fd);
             host.changed().signalAll();
             return answer;
         });
@@ -160,17 +158,17 @@ public final class EmulatedKernel implements Kernel {
 
     @Override
     public int ioctl(int fd, int request, long argument) {
-        return ioctl(fd, request, Argument.of(process, argument));
+        return ioctl(fd, request, Argument.of(task, argument));
     }
 
     @Override
     public int ioctl(int fd, int request, MemorySegment argument) {
-        return ioctl(fd, request, Argument.of(process, requireNative(argument)));
+        return ioctl(fd, request, Argument.of(task, requireNative(argument)));
     }
 
     private int ioctl(int fd, int request, Argument argument) {
         return call(() -> {
-            OpenFile file = process.file(fd);
+            OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : file.ioctl(request, argument);
         });
     }
@@ -179,7 +177,7 @@ public final class EmulatedKernel implements Kernel {
     public long mmap(long length, int protection, int flags, int fd, long offset) {
         return callLong(() -> {
             if ((flags & MAP_ANONYMOUS) == 0) {
-                OpenFile file = process.file(fd);
+                OpenFile file = task.file(fd);
                 return file == null ? Errno.EBADF.negated() : file.mmap();
             }
             int type = flags & (MAP_PRIVATE | MAP_SHARED);
@@ -197,7 +195,7 @@ public final class EmulatedKernel implements Kernel {
                     : host.memory().allocate(rounded, host.machine().pageShift());
             return backing == null
                     ? Errno.ENOMEM.negated()
-                    : process.mm().addresses().map(backing, (protection & PROT_WRITE) != 0);
+                    : task.mm().addresses().map(backing, (protection & PROT_WRITE) != 0);
         });
     }
 
@@ -209,7 +207,7 @@ public final class EmulatedKernel implements Kernel {
             if ((address & (page - 1)) != 0 || length <= 0 || Long.compareUnsigned(end, address) <= 0) {
                 return Errno.EINVAL.negated();
             }
-            process.mm().addresses().unmap(address, end);
+            task.mm().addresses().unmap(address, end);
             return 0;
         });
     }
@@ -217,7 +215,7 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public MemorySegment memory(long address, long length) {
         return host.locked(() -> {
-            MemorySegment segment = process.mm().addresses().segment(address, length);
+            MemorySegment segment = task.mm().addresses().segment(address, length);
             if (segment == null) {
                 throw new IllegalArgumentException(
                         "0x%x bytes at 0x%x are not inside one mapping of this process".formatted(length, address));
@@ -275,8 +273,7 @@ public final class EmulatedKernel implements Kernel {
             if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | vfio_h.EFD_CLOEXEC)) != 0) {
                 return Errno.EINVAL.negated();
             }
-            return process.add(
-                    new EventFile(initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
+            return task.add(new EventFile(initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
         });
     }
 
@@ -309,7 +306,7 @@ public final class EmulatedKernel implements Kernel {
         for (long at = 0; at + size <= pollfds.byteSize(); at += size) {
             MemorySegment each = pollfds.asSlice(at, size);
             int fd = pollfd.fd(each);
-            OpenFile file = process.file(fd);
+            OpenFile file = task.file(fd);
             int found = 0;
             if (fd >= 0) {
                 found = file == null ? vfio_h.POLLNVAL : file.ready() & pollfd.events(each);
@@ -327,17 +324,21 @@ public final class EmulatedKernel implements Kernel {
             if (resource < 0 || resource >= RESOURCES) {
                 return Errno.EINVAL.negated();
             }
-            Mm mm = process.mm();
-            rlimit.rlim_cur(limit, switch (resource) {
-                case RLIMIT_MEMLOCK -> mm.memlockSoft();
-                case RLIMIT_NOFILE -> process.mostDescriptors();
-                default -> INFINITY;
-            });
-            rlimit.rlim_max(limit, switch (resource) {
-                case RLIMIT_MEMLOCK -> mm.memlockHard();
-                case RLIMIT_NOFILE -> process.hardDescriptors();
-                default -> INFINITY;
-            });
+            Mm mm = task.mm();
+            rlimit.rlim_cur(
+                    limit,
+                    switch (resource) {
+                        case RLIMIT_MEMLOCK -> mm.memlockSoft();
+                        case RLIMIT_NOFILE -> task.mostDescriptors();
+                        default -> INFINITY;
+                    });
+            rlimit.rlim_max(
+                    limit,
+                    switch (resource) {
+                        case RLIMIT_MEMLOCK -> mm.memlockHard();
+                        case RLIMIT_NOFILE -> task.hardDescriptors();
+                        default -> INFINITY;
+                    });
             return 0;
         });
     }
@@ -352,9 +353,9 @@ public final class EmulatedKernel implements Kernel {
                 return Errno.EINVAL.negated();
             }
             if (resource == RLIMIT_MEMLOCK) {
-                process.mm().memlock(soft, hard);
+                task.mm().memlock(soft, hard);
             } else if (resource == RLIMIT_NOFILE) {
-                process.descriptorLimits(soft, hard);
+                task.descriptorLimits(soft, hard);
             }
             return 0;
         });
@@ -397,7 +398,7 @@ public final class EmulatedKernel implements Kernel {
 
     private long withFile(int fd, ToLongFunction<OpenFile> action) {
         return callLong(() -> {
-            OpenFile file = process.file(fd);
+            OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : action.applyAsLong(file);
         });
     }

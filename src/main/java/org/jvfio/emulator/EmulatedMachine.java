@@ -16,7 +16,6 @@ public final class EmulatedMachine {
     private static final long GIB = 1L << 30;
     private static final Duration LATENCY = Duration.ofMillis(10);
     private static final long DEFAULT_MEMLOCK = 8L << 20;
-    private static final long DEFAULT_DESCRIPTORS = 1024;
 
     /** A PCI function: its place, its group, its device and who drives it. */
     record Slot(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {}
@@ -156,7 +155,7 @@ public final class EmulatedMachine {
     boolean lendsTables() {
         return platform.ownership() == Platform.Ownership.LENT
                 || !kernel.hasOwnershipCallbacks()
-                || platform == Platform.PSERIES && !kernel.lparMakesWindows();
+                || (platform == Platform.PSERIES && !kernel.lparMakesWindows());
     }
 
     int dynamicWindows() {
@@ -296,11 +295,9 @@ public final class EmulatedMachine {
          * @param group the number of its IOMMU group; devices with the same one share it
          * @param device makes the device, once for each host that is booted
          */
-        public Builder device(
-                String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
+        public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
             if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
-                throw new IllegalArgumentException(
-                        "'" + address + "' is no PCI address; write it like 0000:01:00.0");
+                throw new IllegalArgumentException("'" + address + "' is no PCI address; write it like 0000:01:00.0");
             }
             if (group < 0) {
                 throw new IllegalArgumentException("IOMMU groups are numbered from 0, not " + group);

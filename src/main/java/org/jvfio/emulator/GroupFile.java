@@ -44,8 +44,7 @@ final class GroupFile extends OpenFile {
             return Errno.EINVAL.negated();
         }
         boolean inContainer = group.container() != null;
-        boolean containerMeansViable =
-                inContainer && host.machine().kernel().setContainerChecksViability();
+        boolean containerMeansViable = inContainer && host.machine().kernel().setContainerChecksViability();
         int flags = inContainer ? vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET : 0;
         if (containerMeansViable || !group.usedByHost()) {
             flags |= vfio_h.VFIO_GROUP_FLAGS_VIABLE;
@@ -59,7 +58,7 @@ final class GroupFile extends OpenFile {
         if (descriptor == null) {
             return Errno.EFAULT.negated();
         }
-        OpenFile file = argument.process().file(descriptor.get(vfio_h.C_INT, 0));
+        OpenFile file = argument.task().file(descriptor.get(vfio_h.C_INT, 0));
         if (file == null) {
             return Errno.EBADF.negated();
         }
@@ -104,13 +103,13 @@ final class GroupFile extends OpenFile {
             // An ordinary function has no use for a token, and there is no other option.
             return Errno.EINVAL.negated();
         }
-        if (!argument.process().hasFreeDescriptor()) {
+        if (!argument.task().hasFreeDescriptor()) {
             return Errno.EMFILE.negated();
         }
         if (!usable()) {
             return Errno.EINVAL.negated();
         }
-        return argument.process().add(new DeviceFile(host, group, function));
+        return argument.task().add(new DeviceFile(host, group, function));
     }
 
     private boolean usable() {

@@ -72,8 +72,7 @@ final class Ioda2Calls implements TableGroupCalls {
     @Override
     public int setWindow(Pe pe, int number, TceTable table) {
         pe.log("Setting up window#%d %x..%x pg=%x"
-                .formatted(
-                        number, table.start(), table.start() + table.windowBytes() - 1, 1L << table.pageShift()));
+                .formatted(number, table.start(), table.start() + table.windowBytes() - 1, 1L << table.pageShift()));
         pe.window(number, table);
         return 0;
     }
@@ -106,7 +105,8 @@ final class Ioda2Calls implements TableGroupCalls {
 
     @Override
     public Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
-        long charged = tableBytes(pe, pageShift, windowBytes, levels) >>> pe.machine().pageShift();
+        long charged =
+                tableBytes(pe, pageShift, windowBytes, levels) >>> pe.machine().pageShift();
         return allocate(pe, number, pageShift, windowBytes, levels, charged);
     }
 

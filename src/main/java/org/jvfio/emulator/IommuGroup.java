@@ -40,7 +40,8 @@ final class IommuGroup {
         return functions;
     }
 
-    @Nullable VfioContainer container() {
+    @Nullable
+    VfioContainer container() {
         return container;
     }
 

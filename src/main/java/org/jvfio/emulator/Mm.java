@@ -89,7 +89,8 @@ final class Mm {
     }
 
     /** {@code mm_iommu_get}: the region of exactly this range, with one user more. */
-    @Nullable RegisteredRegion use(long address, long pages) {
+    @Nullable
+    RegisteredRegion use(long address, long pages) {
         RegisteredRegion region = regions.get(address);
         if (region == null || region.pages() != pages) {
             return null;
@@ -117,7 +118,8 @@ final class Mm {
     }
 
     /** {@code mm_iommu_lookup}: the region that holds the whole range. */
-    @Nullable RegisteredRegion lookup(long address, long length) {
+    @Nullable
+    RegisteredRegion lookup(long address, long length) {
         RegisteredRegion last = recent;
         if (last != null && last.covers(address, length)) {
             return last;

@@ -16,9 +16,11 @@ final class PciFunction implements DeviceBus {
     static final int CONFIG_BYTES = 256;
 
     private static final int BARS = 6;
-    private static final int COMMAND_KEPT =
-            vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_MASTER | vfio_h.PCI_COMMAND_SERR | vfio_h.PCI_COMMAND_PARITY
-                    | vfio_h.PCI_COMMAND_INTX_DISABLE;
+    private static final int COMMAND_KEPT = vfio_h.PCI_COMMAND_MEMORY
+            | vfio_h.PCI_COMMAND_MASTER
+            | vfio_h.PCI_COMMAND_SERR
+            | vfio_h.PCI_COMMAND_PARITY
+            | vfio_h.PCI_COMMAND_INTX_DISABLE;
     private static final int MSI_CAPABILITY = 0x40;
     private static final byte[] MSI_HEADER = {0x05, 0x00, (byte) 0x80, 0x00};
     private static final long FIRST_BAR_ADDRESS = 0x80000000L;
@@ -82,8 +84,7 @@ final class PciFunction implements DeviceBus {
 
     /** As the host leaves a device that it hands to VFIO: memory decoding on, bus mastering off. */
     private void enableAsHost() {
-        config.putShort(
-                vfio_h.PCI_COMMAND, (short) (vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_SERR));
+        config.putShort(vfio_h.PCI_COMMAND, (short) (vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_SERR));
         long address = FIRST_BAR_ADDRESS;
         for (int bar = 0; bar < BARS; bar++) {
             if (barBytes[bar] != 0) {
@@ -181,7 +182,7 @@ final class PciFunction implements DeviceBus {
         int word = register & ~1;
         if (word == vfio_h.PCI_COMMAND) {
             int shift = (register & 1) * Byte.SIZE;
-            int written = command() & ~(0xff << shift) | (value & 0xff) << shift;
+            int written = (command() & ~(0xff << shift)) | ((value & 0xff) << shift);
             config.putShort(vfio_h.PCI_COMMAND, (short) (written & COMMAND_KEPT));
         } else if (register == vfio_h.PCI_CACHE_LINE_SIZE
                 || register == vfio_h.PCI_LATENCY_TIMER
@@ -202,8 +203,9 @@ final class PciFunction implements DeviceBus {
     /** What vfio-pci answers from its own copy: ids, BARs, the capability pointer, the interrupt's line and pin. */
     private static boolean isShadowed(int register) {
         return register < vfio_h.PCI_COMMAND
-                || register >= vfio_h.PCI_BASE_ADDRESS_0 && register < vfio_h.PCI_BASE_ADDRESS_0 + BARS * Integer.BYTES
-                || register >= vfio_h.PCI_ROM_ADDRESS && register <= vfio_h.PCI_CAPABILITY_LIST
+                || (register >= vfio_h.PCI_BASE_ADDRESS_0
+                        && register < vfio_h.PCI_BASE_ADDRESS_0 + BARS * Integer.BYTES)
+                || (register >= vfio_h.PCI_ROM_ADDRESS && register <= vfio_h.PCI_CAPABILITY_LIST)
                 || register == vfio_h.PCI_INTERRUPT_LINE
                 || register == vfio_h.PCI_INTERRUPT_PIN;
     }
@@ -252,14 +254,14 @@ final class PciFunction implements DeviceBus {
     private static long get(MemorySegment buffer, long at, int width) {
         long value = 0;
         for (int each = width - 1; each >= 0; each--) {
-            value = value << Byte.SIZE | buffer.get(ValueLayout.JAVA_BYTE, at + each) & 0xff;
+            value = (value << Byte.SIZE) | (buffer.get(ValueLayout.JAVA_BYTE, at + each) & 0xff);
         }
         return value;
     }
 
     private static void set(MemorySegment buffer, long at, int width, long value) {
         for (int each = 0; each < width; each++) {
-            buffer.set(ValueLayout.JAVA_BYTE, at + each, (byte) (value >>> each * Byte.SIZE));
+            buffer.set(ValueLayout.JAVA_BYTE, at + each, (byte) (value >>> (each * Byte.SIZE)));
         }
     }
 

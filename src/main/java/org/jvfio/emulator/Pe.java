@@ -58,7 +58,8 @@ final class Pe {
         return log;
     }
 
-    @Nullable TceTable window(int number) {
+    @Nullable
+    TceTable window(int number) {
         return windows[number];
     }
 

@@ -23,7 +23,9 @@ final class PhysicalMemory {
      * @param size bytes, whole pages
      * @return null if the Java process cannot have that much memory
      */
-    @Nullable Backing allocate(long size, int pageShift) {
+    @SuppressWarnings("MustBeClosedChecker") // closed by the Backing
+    @Nullable
+    Backing allocate(long size, int pageShift) {
         long alignment = Math.max(ADDRESS_ALIGNMENT, 1L << pageShift);
         Arena arena = Arena.ofShared();
         MemorySegment segment;
@@ -48,7 +50,8 @@ final class PhysicalMemory {
     }
 
     /** The pages at a physical address, or null where no page of a user is. */
-    @Nullable Backing at(long physical) {
+    @Nullable
+    Backing at(long physical) {
         Backing recent = last;
         if (recent != null && physical >= recent.physical() && physical - recent.physical() < recent.size()) {
             return recent;

@@ -30,8 +30,7 @@ public enum Platform {
     private final int levels;
     private final boolean makesWindows;
 
-    Platform(
-            Ownership ownership, String calls, long pageSizes, int dynamicWindows, int levels, boolean makesWindows) {
+    Platform(Ownership ownership, String calls, long pageSizes, int dynamicWindows, int levels, boolean makesWindows) {
         this.ownership = ownership;
         this.calls = calls;
         this.pageSizes = pageSizes;

@@ -75,7 +75,8 @@ final class SpaprTce {
         return v2;
     }
 
-    @Nullable TceTable table(int number) {
+    @Nullable
+    TceTable table(int number) {
         return tables[number];
     }
 
@@ -224,13 +225,7 @@ final class SpaprTce {
 
     /** {@code tce_iommu_build} and {@code tce_iommu_build_v2}: page by page, undone from the start when one fails. */
     private int build(
-            Mm caller,
-            TceTable table,
-            long first,
-            long pages,
-            long vaddr,
-            long permissions,
-            Supplier<String> call) {
+            Mm caller, TceTable table, long first, long pages, long vaddr, long permissions, Supplier<String> call) {
         TableGroupCalls calls = calls();
         long pageBytes = 1L << table.pageShift();
         long done = 0;

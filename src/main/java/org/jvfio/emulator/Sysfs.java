@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
+import java.util.NavigableMap;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -14,11 +16,11 @@ final class Sysfs {
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
 
     private final EmulatedHost host;
-    private final Process process;
+    private final Task task;
 
-    Sysfs(EmulatedHost host, Process process) {
+    Sysfs(EmulatedHost host, Task task) {
         this.host = host;
-        this.process = process;
+        this.task = task;
     }
 
     String readFile(String path) throws IOException {
@@ -31,13 +33,13 @@ final class Sysfs {
 
     List<String> list(String directory) throws IOException {
         String prefix = directory.endsWith("/") ? directory : directory + "/";
-        TreeSet<String> names = new TreeSet<>();
+        Set<String> names = new TreeSet<>();
         addNames(names, prefix, files());
         addNames(names, prefix, links());
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
-    private static void addNames(TreeSet<String> names, String prefix, TreeMap<String, String> paths) {
+    private static void addNames(Set<String> names, String prefix, NavigableMap<String, String> paths) {
         for (String path : paths.tailMap(prefix, false).keySet()) {
             if (!path.startsWith(prefix)) {
                 return;
@@ -54,8 +56,8 @@ final class Sysfs {
         return found;
     }
 
-    private TreeMap<String, String> files() {
-        TreeMap<String, String> files = new TreeMap<>();
+    private NavigableMap<String, String> files() {
+        NavigableMap<String, String> files = new TreeMap<>();
         for (PciFunction function : host.functions().values()) {
             String device = DEVICES + function.address();
             DeviceIdentity identity = function.identity();
@@ -72,9 +74,8 @@ final class Sysfs {
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
         files.put(
                 "/proc/self/status",
-                String.format(Locale.ROOT, "VmLck:\t%8d kB\n", process.mm().lockedPages() * kibPerPage));
-        files.put(
-                "/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
+                String.format(Locale.ROOT, "VmLck:\t%8d kB\n", task.mm().lockedPages() * kibPerPage));
+        files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
         return files;
     }
 
@@ -87,8 +88,8 @@ final class Sysfs {
         return "domain%d-pe%s\n".formatted(domain, endpoint);
     }
 
-    private TreeMap<String, String> links() {
-        TreeMap<String, String> links = new TreeMap<>();
+    private NavigableMap<String, String> links() {
+        NavigableMap<String, String> links = new TreeMap<>();
         for (IommuGroup group : host.iommuGroups().values()) {
             for (PciFunction function : group.functions()) {
                 String device = DEVICES + function.address();

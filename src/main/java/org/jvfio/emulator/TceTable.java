@@ -23,8 +23,7 @@ final class TceTable {
 
     private static final int CHUNK_SHIFT = 10;
     private static final int CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
-    private static final VarHandle ENTRY =
-            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
+    private static final VarHandle ENTRY = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
 
     /** Entries that follow each other, with the user addresses that they were mapped from. */
     private static final class Chunk {
@@ -94,7 +93,7 @@ final class TceTable {
 
     /** The bytes of the levels that exist: the first, and those below it that an entry was written in. */
     long allocatedBytes() {
-        long perLevel = Long.BYTES << levelShift;
+        long perLevel = (long) Long.BYTES << levelShift;
         return perLevel * (1 + levelsMade.size());
     }
 
@@ -150,7 +149,7 @@ final class TceTable {
                 return end;
             }
             long number = at >>> CHUNK_SHIFT;
-            long remaining = (end - 1 >>> CHUNK_SHIFT) - number;
+            long remaining = ((end - 1) >>> CHUNK_SHIFT) - number;
             if (remaining > chunks.size()) {
                 long found = Long.MAX_VALUE;
                 for (long candidate : chunks.keySet()) {

@@ -16,7 +16,8 @@ final class VfioContainer {
         this.host = host;
     }
 
-    @Nullable SpaprTce iommu() {
+    @Nullable
+    SpaprTce iommu() {
         return iommu;
     }
 

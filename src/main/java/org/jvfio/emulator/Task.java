@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 
 /** A process of the emulated host: its memory and its descriptors. */
-final class Process {
+final class Task {
     private static final int FIRST_DESCRIPTOR = 3;
 
     private final Mm mm;
@@ -14,7 +14,7 @@ final class Process {
     private long mostDescriptors;
     private long hardDescriptors;
 
-    Process(Mm mm, long mostDescriptors) {
+    Task(Mm mm, long mostDescriptors) {
         this.mm = mm;
         this.mostDescriptors = mostDescriptors;
         this.hardDescriptors = mostDescriptors;
@@ -37,7 +37,8 @@ final class Process {
         hardDescriptors = hard;
     }
 
-    @Nullable OpenFile file(int descriptor) {
+    @Nullable
+    OpenFile file(int descriptor) {
         return files.get(descriptor);
     }
 
@@ -75,8 +76,8 @@ final class Process {
     }
 
     /** A child with the same descriptors and memory of its own. */
-    Process fork(Mm childMemory) {
-        Process child = new Process(childMemory, mostDescriptors);
+    Task fork(Mm childMemory) {
+        Task child = new Task(childMemory, mostDescriptors);
         child.hardDescriptors = hardDescriptors;
         files.forEach((descriptor, file) -> {
             file.refer();
