@@ -4,4 +4,5 @@ module org.jvfio {
     requires org.apache.commons.cli;
 
     exports org.jvfio.kernel;
+    exports org.jvfio.kernel.linux;
 }
