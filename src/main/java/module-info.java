@@ -6,4 +6,5 @@ module org.jvfio {
 
     exports org.jvfio.emulator;
     exports org.jvfio.kernel;
+    exports org.jvfio.kernel.linux;
 }
