@@ -22,7 +22,8 @@ is_built() {
 # maven_packages ARGUMENT...: a Maven run that makes the jar. What counts is when it began: files may change meanwhile.
 maven_packages() {
     mkdir -p "$target"
-    rm -f "$target/.built"
+    # What a changed dependency leaves behind would be a second copy of its module.
+    rm -rf "$target/.built" "$target/lib"
     local began
     began=$(date +%s.%N)
     maven "$@" || return

@@ -10,7 +10,7 @@ find_jdk() {
     local home java
     java=$(command -v java || true)
     for home in "${JAVA_HOME:-}" "${java:+$(dirname "$(dirname "$(readlink -f "$java")")")}" \
-        /usr/lib/jvm/* "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/*; do
+        /usr/lib/jvm/* "${HOME:-}"/.sdkman/candidates/java/* "${HOME:-}"/.jdks/*; do
         if [[ -n $home ]] && is_jdk "$home" "$1"; then
             echo "$home"
             return
