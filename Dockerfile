@@ -16,9 +16,8 @@
 # --device      the container file and the file of each group in use; a group's file belongs to root unless udev or
 #               chown gave it to somebody, whom --user then names in place of 0
 # --ulimit      memlock in bytes: all memory that is registered for DMA counts, and the TCE tables; -1 is no limit.
-#               Docker's default is the daemon's own, often 64 KiB or 8 MiB
-# No --privileged, no capability and no other seccomp profile is needed. The modules vfio-pci and vfio_iommu_spapr_tce
-# must be loaded on the host, and the host's kernel log stays on the host.
+#               Without it the container has the limit of the Docker daemon
+# The host loads vfio-pci and vfio_iommu_spapr_tce and binds the device: a container cannot.
 
 # The jars are the same for every platform: they are built on the builder's own.
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS jars

@@ -23,7 +23,7 @@ is_built() {
 maven_packages() {
     mkdir -p "$target"
     # What a changed dependency leaves behind would be a second copy of its module.
-    rm -rf "$target/.built" "$target/lib"
+    rm -rf "$target/.built" "${target:?}/lib"
     local began
     began=$(date +%s.%N)
     maven "$@" || return
