@@ -4,6 +4,8 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
@@ -27,6 +29,8 @@ public final class EmulatedMachine {
     private final long dma32Bytes;
     private final boolean eeh;
     private final boolean freezes;
+    private final boolean windowCalls;
+    private final Map<Integer, Integer> hugePages;
     private final boolean vfioModule;
     private final boolean spaprModule;
     private final boolean groupsAccessible;
@@ -43,6 +47,8 @@ public final class EmulatedMachine {
         dma32Bytes = builder.dma32Bytes;
         eeh = builder.eeh;
         freezes = builder.freezes;
+        windowCalls = builder.windowCalls;
+        hugePages = Map.copyOf(builder.hugePages);
         vfioModule = builder.vfioModule;
         spaprModule = builder.spaprModule;
         groupsAccessible = builder.groupsAccessible;
@@ -123,6 +129,16 @@ public final class EmulatedMachine {
         return freezes;
     }
 
+    /** Whether a platform with ownership callbacks has those that make windows, too. */
+    boolean windowCalls() {
+        return windowCalls;
+    }
+
+    /** How many huge pages there are, by their shift. */
+    Map<Integer, Integer> hugePages() {
+        return hugePages;
+    }
+
     boolean vfioModule() {
         return vfioModule;
     }
@@ -171,6 +187,8 @@ public final class EmulatedMachine {
         private long dma32Bytes = 2 * GIB;
         private boolean eeh = true;
         private boolean freezes = true;
+        private boolean windowCalls = true;
+        private final Map<Integer, Integer> hugePages = new TreeMap<>();
         private boolean vfioModule = true;
         private boolean spaprModule = true;
         private boolean groupsAccessible = true;
@@ -191,6 +209,8 @@ public final class EmulatedMachine {
             dma32Bytes = machine.dma32Bytes;
             eeh = machine.eeh;
             freezes = machine.freezes;
+            windowCalls = machine.windowCalls;
+            hugePages.putAll(machine.hugePages);
             vfioModule = machine.vfioModule;
             spaprModule = machine.spaprModule;
             groupsAccessible = machine.groupsAccessible;
@@ -244,6 +264,31 @@ public final class EmulatedMachine {
         /** Whether a failed translation freezes the partitionable endpoint, as on hardware; QEMU's bridges never do. */
         public Builder freezes(boolean freezesEndpoint) {
             freezes = freezesEndpoint;
+            return this;
+        }
+
+        /**
+         * Whether a platform with ownership callbacks can make windows, too. One that cannot is a defect of the platform,
+         * which VFIO warns of.
+         */
+        public Builder windowCalls(boolean complete) {
+            windowCalls = complete;
+            return this;
+        }
+
+        /**
+         * Gives the host a pool of huge pages, as {@code /proc/sys/vm/nr_hugepages} does.
+         *
+         * @param pageBytes a size of the platform: 16 MiB on PHB3's hosts; 2 MiB or 1 GiB on those of PHB4 and PHB5; any of
+         *     these in an LPAR
+         * @param count how many pages of it
+         */
+        public Builder hugePages(long pageBytes, int count) {
+            if (Long.bitCount(pageBytes) != 1 || count < 0) {
+                throw new IllegalArgumentException("%d huge pages of %d bytes cannot be; their size is a power of two"
+                        .formatted(count, pageBytes));
+            }
+            hugePages.put(Long.numberOfTrailingZeros(pageBytes), count);
             return this;
         }
 
@@ -331,6 +376,17 @@ public final class EmulatedMachine {
             if (platform.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
                 throw new IllegalArgumentException(platform + " is not supported by Linux " + kernel.release()
                         + "; choose a version up to " + KernelVersion.V5_0.release());
+            }
+            for (int shift : hugePages.keySet()) {
+                if (!platform.hugePageShifts().contains(shift)) {
+                    throw new IllegalArgumentException("%s has no huge pages of %d bytes, only %s"
+                            .formatted(
+                                    platform,
+                                    1L << shift,
+                                    platform.hugePageShifts().stream()
+                                            .map(each -> 1L << each)
+                                            .toList()));
+                }
             }
             return new EmulatedMachine(this);
         }
