@@ -4,5 +4,7 @@ module org.jvfio {
     requires org.apache.commons.cli;
     requires com.fasterxml.jackson.jr.ob;
 
+    exports org.jvfio.emulator;
     exports org.jvfio.kernel;
+    exports org.jvfio.kernel.linux;
 }

@@ -1,0 +1,110 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** What a process has mapped. Addresses are those of the Java process, so that segments and addresses agree. */
+final class AddressSpace {
+    /** A range of mapped pages with one protection. */
+    record Area(long start, long end, Backing backing, long base, boolean writable) {
+        long physical(long address) {
+            return backing.physical() + (address - base);
+        }
+
+        MemorySegment segment(long address, long length) {
+            MemorySegment segment = backing.segment().asSlice(address - base, length);
+            return writable ? segment : segment.asReadOnly();
+        }
+
+        private Area part(long from, long to) {
+            return new Area(from, to, backing, base, writable);
+        }
+    }
+
+    private final TreeMap<Long, Area> areas = new TreeMap<>(Long::compareUnsigned);
+
+    /** Maps fresh pages and answers their address. */
+    long map(Backing backing, boolean writable) {
+        long base = backing.segment().address();
+        areas.put(base, new Area(base, base + backing.size(), backing, base, writable));
+        return base;
+    }
+
+    /** The area that holds an address, or null. */
+    @Nullable
+    Area find(long address) {
+        Map.Entry<Long, Area> below = areas.floorEntry(address);
+        return below != null && Long.compareUnsigned(address, below.getValue().end()) < 0 ? below.getValue() : null;
+    }
+
+    /** Unmaps what is mapped of a range of whole pages. */
+    void unmap(long start, long end) {
+        List<Area> hit = new ArrayList<>();
+        Map.Entry<Long, Area> entry = areas.floorEntry(start);
+        Area area = entry != null ? entry.getValue() : null;
+        if (area == null || Long.compareUnsigned(area.end(), start) <= 0) {
+            Map.Entry<Long, Area> above = areas.ceilingEntry(start);
+            area = above != null ? above.getValue() : null;
+        }
+        while (area != null && Long.compareUnsigned(area.start(), end) < 0) {
+            hit.add(area);
+            Map.Entry<Long, Area> above = areas.higherEntry(area.start());
+            area = above != null ? above.getValue() : null;
+        }
+        for (Area each : hit) {
+            areas.remove(each.start());
+            long from = max(each.start(), start);
+            long to = min(each.end(), end);
+            if (from != each.start()) {
+                areas.put(each.start(), each.part(each.start(), from));
+            }
+            if (to != each.end()) {
+                areas.put(to, each.part(to, each.end()));
+            }
+            each.backing().unmapped(to - from);
+        }
+    }
+
+    /** The page shift that a range must be aligned to for unmapping. */
+    int unmapShift(long start, long end, int systemShift) {
+        int shift = systemShift;
+        for (Area area : areas.values()) {
+            if (Long.compareUnsigned(area.start(), end) < 0 && Long.compareUnsigned(start, area.end()) < 0) {
+                shift = Math.max(shift, area.backing().pageShift());
+            }
+        }
+        return shift;
+    }
+
+    /**
+     * Memory of the process as a segment.
+     *
+     * @return null unless the whole range is mapped, by one mapping
+     */
+    @Nullable
+    MemorySegment segment(long address, long length) {
+        Area area = find(address);
+        if (area == null || length < 0 || Long.compareUnsigned(length, area.end() - address) > 0) {
+            return null;
+        }
+        return area.segment(address, length);
+    }
+
+    void unmapAll() {
+        for (Area area : List.copyOf(areas.values())) {
+            unmap(area.start(), area.end());
+        }
+    }
+
+    private static long min(long left, long right) {
+        return Long.compareUnsigned(left, right) <= 0 ? left : right;
+    }
+
+    private static long max(long left, long right) {
+        return Long.compareUnsigned(left, right) >= 0 ? left : right;
+    }
+}

@@ -1,0 +1,83 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Pages of memory behind one mapping of a process, at one physical address. They live while a process maps them or a
+ * pin holds them; what only pins hold is moved out of the process's sight, so that a late access of the process fails
+ * and a late DMA does not.
+ */
+final class Backing {
+    private final PhysicalMemory memory;
+    private final long physical;
+    private final int pageShift;
+    private final long size;
+    private Arena arena;
+    private MemorySegment segment;
+    private long mappedBytes;
+    private long pins;
+
+    Backing(PhysicalMemory memory, long physical, int pageShift, Arena arena, MemorySegment segment) {
+        this.memory = memory;
+        this.physical = physical;
+        this.pageShift = pageShift;
+        this.arena = arena;
+        this.segment = segment;
+        this.size = segment.byteSize();
+        this.mappedBytes = size;
+    }
+
+    /** The physical address of the first byte. */
+    long physical() {
+        return physical;
+    }
+
+    long size() {
+        return size;
+    }
+
+    /** The size of its pages as a shift: the system's, or that of huge pages. */
+    int pageShift() {
+        return pageShift;
+    }
+
+    MemorySegment segment() {
+        return segment;
+    }
+
+    void pin() {
+        pins++;
+    }
+
+    void unpin() {
+        if (pins <= 0) {
+            throw new IllegalStateException("unpinned more often than pinned");
+        }
+        pins--;
+        freeIfUnused();
+    }
+
+    /** The process no longer maps {@code bytes} of it. */
+    @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
+    void unmapped(long bytes) {
+        mappedBytes -= bytes;
+        if (mappedBytes == 0 && pins > 0) {
+            Arena hidden = Arena.ofShared();
+            MemorySegment copy = hidden.allocate(size, 8);
+            MemorySegment.copy(segment, 0, copy, 0, size);
+            Arena visible = arena;
+            arena = hidden;
+            segment = copy;
+            visible.close();
+        }
+        freeIfUnused();
+    }
+
+    private void freeIfUnused() {
+        if (mappedBytes == 0 && pins == 0) {
+            memory.remove(this);
+            arena.close();
+        }
+    }
+}

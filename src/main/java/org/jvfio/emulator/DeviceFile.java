@@ -1,0 +1,137 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_region_info;
+
+/** A descriptor of a device: vfio-pci ({@code drivers/vfio/pci/vfio_pci_core.c}). */
+final class DeviceFile extends OpenFile {
+    private static final int INFO_SIZE = 16;
+    private static final int OFFSET_SHIFT = 40;
+    private static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
+
+    private final EmulatedHost host;
+    private final IommuGroup group;
+    private final PciFunction function;
+
+    DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
+        this.host = host;
+        this.group = group;
+        this.function = function;
+        group.deviceOpened();
+        function.opened();
+    }
+
+    @Override
+    void release() {
+        function.closed();
+        group.deviceClosed();
+    }
+
+    @Override
+    int ioctl(int request, Argument argument) {
+        return switch (request) {
+            case vfio_h.VFIO_DEVICE_GET_INFO -> info(argument);
+            case vfio_h.VFIO_DEVICE_GET_REGION_INFO -> regionInfo(argument);
+            case vfio_h.VFIO_DEVICE_RESET -> reset();
+            default -> Errno.ENOTTY.negated();
+        };
+    }
+
+    private boolean canReset() {
+        return host.machine().platform().isPowernv();
+    }
+
+    private int info(Argument argument) {
+        MemorySegment asked = argument.copyIn(INFO_SIZE);
+        if (asked == null) {
+            return Errno.EFAULT.negated();
+        }
+        int argsz = vfio_device_info.argsz(asked);
+        if (Integer.compareUnsigned(argsz, INFO_SIZE) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        long size = vfio_device_info.sizeof();
+        MemorySegment info = MemorySegment.ofArray(new long[(int) size / Long.BYTES]);
+        vfio_device_info.argsz(info, argsz);
+        vfio_device_info.flags(info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
+        vfio_device_info.num_regions(info, vfio_h.VFIO_PCI_NUM_REGIONS);
+        vfio_device_info.num_irqs(info, vfio_h.VFIO_PCI_NUM_IRQS);
+        long back = Math.min(Integer.toUnsignedLong(argsz), size);
+        return argument.copyOut(info, back) ? 0 : Errno.EFAULT.negated();
+    }
+
+    private int regionInfo(Argument argument) {
+        long size = vfio_region_info.sizeof();
+        MemorySegment info = argument.copyIn(size);
+        if (info == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (Integer.compareUnsigned(vfio_region_info.argsz(info), (int) size) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        int index = vfio_region_info.index(info);
+        if (Integer.compareUnsigned(index, vfio_h.VFIO_PCI_VGA_REGION_INDEX) >= 0) {
+            return Errno.EINVAL.negated();
+        }
+        long bytes = regionBytes(index);
+        vfio_region_info.flags(
+                info, bytes == 0 ? 0 : vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_WRITE);
+        vfio_region_info.cap_offset(info, 0);
+        vfio_region_info.size(info, bytes);
+        vfio_region_info.offset(info, (long) index << OFFSET_SHIFT);
+        return argument.copyOut(info, size) ? 0 : Errno.EFAULT.negated();
+    }
+
+    private long regionBytes(int index) {
+        return switch (index) {
+            case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> PciFunction.CONFIG_BYTES;
+            case vfio_h.VFIO_PCI_ROM_REGION_INDEX -> 0;
+            default -> function.barBytes(index);
+        };
+    }
+
+    private int reset() {
+        if (!canReset()) {
+            return Errno.EINVAL.negated();
+        }
+        function.reset();
+        return 0;
+    }
+
+    @Override
+    long pread(MemorySegment buffer, long offset) {
+        return access(buffer, offset, false);
+    }
+
+    @Override
+    long pwrite(MemorySegment buffer, long offset) {
+        return access(buffer, offset, true);
+    }
+
+    private long access(MemorySegment buffer, long offset, boolean write) {
+        if (offset < 0) {
+            return Errno.EINVAL.negated();
+        }
+        if (buffer.byteSize() == 0) {
+            return 0;
+        }
+        long index = offset >>> OFFSET_SHIFT;
+        long position = offset & OFFSET_MASK;
+        if (index == vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) {
+            return write ? function.writeConfig(buffer, position) : function.readConfig(buffer, position);
+        }
+        if (index > vfio_h.VFIO_PCI_BAR5_REGION_INDEX) {
+            return Errno.EINVAL.negated();
+        }
+        return function.accessBar((int) index, buffer, position, write);
+    }
+
+    /** No BAR can be mapped, because in Java a load cannot have side effects; none has the MMAP flag. */
+    @Override
+    long mmap() {
+        return Errno.EINVAL.negated();
+    }
+}

@@ -1,0 +1,24 @@
+package org.jvfio.emulator;
+
+/**
+ * What a PCI device says of itself in configuration space.
+ *
+ * @param vendor the vendor's id, 16 bits
+ * @param device the device's id, 16 bits
+ * @param revision 8 bits
+ * @param classCode base class, subclass and programming interface, 24 bits
+ */
+public record DeviceIdentity(int vendor, int device, int revision, int classCode) {
+    public DeviceIdentity {
+        check("vendor", vendor, 16);
+        check("device", device, 16);
+        check("revision", revision, 8);
+        check("classCode", classCode, 24);
+    }
+
+    private static void check(String name, int value, int bits) {
+        if (value >>> bits != 0) {
+            throw new IllegalArgumentException("%s is 0x%x, which has more than %d bits".formatted(name, value, bits));
+        }
+    }
+}

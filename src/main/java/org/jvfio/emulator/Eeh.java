@@ -1,0 +1,124 @@
+package org.jvfio.emulator;
+
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_CONFIGURE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_DISABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_ENABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_GET_STATE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_INJECT_ERR;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_FUNDAMENTAL;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_HOT;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_IO;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_eeh_pe_err;
+import org.jvfio.uapi.vfio_eeh_pe_op;
+
+/** Error handling of one partitionable endpoint: {@code arch/powerpc/kernel/eeh.c} below {@code VFIO_EEH_PE_OP}. */
+final class Eeh {
+    private static final long SHORT_SIZE = 12;
+    private static final int LAST_FUNCTION = 19;
+    private static final int FIRST_DMA_FUNCTION = 12;
+    private static final int FIRST_DMA_WRITE_FUNCTION = 16;
+    private static final List<Integer> PSERIES_FUNCTIONS = List.of(0, 1, 6, 7);
+
+    private final Pe pe;
+    private final List<PciFunction> functions;
+
+    Eeh(Pe pe, List<PciFunction> functions) {
+        this.pe = pe;
+        this.functions = functions;
+    }
+
+    int operate(Argument argument) {
+        if (!pe.machine().eeh()) {
+            return Errno.ENODEV.negated();
+        }
+        MemorySegment op = argument.copyIn(SHORT_SIZE);
+        if (op == null) {
+            return Errno.EFAULT.negated();
+        }
+        int argsz = vfio_eeh_pe_op.argsz(op);
+        if (Integer.compareUnsigned(argsz, (int) SHORT_SIZE) < 0 || vfio_eeh_pe_op.flags(op) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        return switch (vfio_eeh_pe_op.op(op)) {
+            case VFIO_EEH_PE_DISABLE, VFIO_EEH_PE_CONFIGURE -> 0;
+            case VFIO_EEH_PE_ENABLE -> thaw();
+            case VFIO_EEH_PE_UNFREEZE_IO -> {
+                pe.thawRegisters();
+                yield 0;
+            }
+            case VFIO_EEH_PE_UNFREEZE_DMA -> {
+                pe.thawDma();
+                yield 0;
+            }
+            case VFIO_EEH_PE_GET_STATE -> pe.state().number();
+            case VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL -> assertReset();
+            case VFIO_EEH_PE_RESET_DEACTIVATE -> deassertReset();
+            case VFIO_EEH_PE_INJECT_ERR -> inject(argsz, argument);
+            default -> Errno.EINVAL.negated();
+        };
+    }
+
+    private int thaw() {
+        pe.thawRegisters();
+        pe.thawDma();
+        return 0;
+    }
+
+    private int assertReset() {
+        pe.freeze();
+        pe.configBlocked(true);
+        pe.resetAsserted(true);
+        functions.forEach(PciFunction::resetByBus);
+        return 0;
+    }
+
+    private int deassertReset() {
+        pe.resetAsserted(false);
+        pe.configBlocked(false);
+        functions.forEach(PciFunction::restoreAfterReset);
+        return thaw();
+    }
+
+    private int inject(int argsz, Argument argument) {
+        long size = vfio_eeh_pe_op.sizeof();
+        if (Integer.compareUnsigned(argsz, (int) size) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        MemorySegment op = argument.copyIn(size);
+        if (op == null) {
+            return Errno.EFAULT.negated();
+        }
+        MemorySegment error = vfio_eeh_pe_op.err(op);
+        int type = vfio_eeh_pe_err.type(error);
+        int function = vfio_eeh_pe_err.func(error);
+        if (function < 0 || function > LAST_FUNCTION) {
+            return Errno.EINVAL.negated();
+        }
+        boolean knownType = type == 0 || type == 1;
+        if (pe.machine().platform() == Platform.PSERIES) {
+            if (!knownType) {
+                return Errno.EINVAL.negated();
+            }
+            if (!PSERIES_FUNCTIONS.contains(function)) {
+                return Errno.ERANGE.negated();
+            }
+        } else if (!knownType) {
+            return Errno.ERANGE.negated();
+        } else if (pe.machine().platform() != Platform.PHB3) {
+            // The firmware of PHB4 and PHB5 has the call and fails it.
+            return Errno.EIO.negated();
+        }
+        if (function < FIRST_DMA_FUNCTION) {
+            pe.inject(Pe.InjectedError.REGISTER_ACCESS);
+        } else {
+            pe.inject(function < FIRST_DMA_WRITE_FUNCTION ? Pe.InjectedError.DMA_READ : Pe.InjectedError.DMA_WRITE);
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,50 @@
+package org.jvfio.emulator;
+
+/**
+ * A PCI device behind an emulated host bridge: registers in, DMA and time out. Write one to prototype the driver of a
+ * device that is not at hand.
+ *
+ * <p>All calls come with the host's lock held, one at a time, so a device needs no locking of its own and must not
+ * wait; what takes time is done with {@link DeviceBus#after}.
+ */
+public interface EmulatedDevice {
+    /** What the device says of itself in configuration space. */
+    DeviceIdentity identity();
+
+    /**
+     * The sizes of its memory BARs in bytes, powers of two and at least 16; BARs that are missing at the end do not
+     * exist, and 0 stands for one that does not.
+     */
+    long[] barBytes();
+
+    /** The device is plugged in; called once, before anything else. */
+    void plug(DeviceBus bus);
+
+    /** A reset of the function: every register as at power on, everything under way forgotten. */
+    void reset();
+
+    /**
+     * Whether the device answers an access; one that it does not answer is a machine check.
+     *
+     * @param size 1, 2, 4 or 8 bytes
+     */
+    boolean answers(int bar, long offset, int size);
+
+    /**
+     * Reads registers.
+     *
+     * @param offset bytes into the BAR, aligned to {@code size}
+     * @param size 1, 2, 4 or 8 bytes
+     * @return the value, of which the lowest byte is at the lowest address
+     */
+    long read(int bar, long offset, int size);
+
+    /**
+     * Writes registers.
+     *
+     * @param offset bytes into the BAR, aligned to {@code size}
+     * @param size 1, 2, 4 or 8 bytes
+     * @param value of which the lowest byte goes to the lowest address
+     */
+    void write(int bar, long offset, int size, long value);
+}

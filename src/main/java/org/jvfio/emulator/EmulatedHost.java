@@ -1,0 +1,206 @@
+package org.jvfio.emulator;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.TreeMap;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An emulated POWER host, seen from outside: its kernel's log, and what state its groups are in. Programs run on it
+ * through {@link EmulatedKernel}.
+ */
+public final class EmulatedHost {
+    private static final long IDLE_MILLIS = 100;
+
+    private final EmulatedMachine machine;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final KernelLog log = new KernelLog();
+    private final PhysicalMemory memory = new PhysicalMemory();
+    private final Map<Integer, IommuGroup> groups = new TreeMap<>();
+    private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final List<Hazard> hazards = new ArrayList<>();
+    private final ScheduledThreadPoolExecutor clock;
+
+    EmulatedHost(EmulatedMachine machine) {
+        this.machine = machine;
+        clock = new ScheduledThreadPoolExecutor(
+                1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
+        clock.setKeepAliveTime(IDLE_MILLIS, TimeUnit.MILLISECONDS);
+        clock.allowCoreThreadTimeOut(true);
+        for (EmulatedMachine.Slot slot : machine.slots()) {
+            IommuGroup group = groups.computeIfAbsent(slot.group(), number -> new IommuGroup(number, makePe(slot)));
+            PciFunction function = new PciFunction(this, slot, group.pe());
+            group.functions().add(function);
+            functions.put(slot.address(), function);
+        }
+    }
+
+    private Pe makePe(EmulatedMachine.Slot slot) {
+        TableGroupCalls calls;
+        if (machine.lendsTables()) {
+            calls = new LentTableCalls();
+        } else {
+            calls = machine.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
+        }
+        Pe pe = new Pe(logPrefix(slot.address()), machine, calls, log, memory);
+        calls.start(pe);
+        return pe;
+    }
+
+    /** How Linux names a partitionable endpoint in its log: on powernv by bus and number, in an LPAR by device. */
+    private String logPrefix(String address) {
+        if (!machine.platform().isPowernv()) {
+            return "vfio-pci " + address + ": ";
+        }
+        boolean highNumber = machine.platform() != Platform.PHB3 && address.startsWith("0000:");
+        return "pci %s     : [PE# %s] ".formatted(address.substring(0, 7), highNumber ? "1fd" : "fd");
+    }
+
+    /** What the host is made of. */
+    public EmulatedMachine machine() {
+        return machine;
+    }
+
+    /** The messages of the kernel's log since boot. */
+    public List<String> log() {
+        return locked(log::messages);
+    }
+
+    /** The hazards that the kernel was led into, where it {@linkplain HazardPolicy#AS_LINUX answers as Linux does}. */
+    public List<Hazard> hazards() {
+        return locked(() -> List.copyOf(hazards));
+    }
+
+    /**
+     * A group as it is now.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public GroupView group(int number) {
+        return locked(() -> view(existing(number)));
+    }
+
+    /** The numbers of all groups. */
+    public List<Integer> groups() {
+        return List.copyOf(groups.keySet());
+    }
+
+    /** How many bytes of memory user programs have, pinned memory of ended ones included. */
+    public long userMemoryBytes() {
+        return locked(memory::bytes);
+    }
+
+    /**
+     * The host's own driver has this many pages of the group mapped; a lent table must be empty.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void hostMappings(int number, long pages) {
+        locked(() -> {
+            existing(number).pe().hostMappings(pages);
+            return pages;
+        });
+    }
+
+    private IommuGroup existing(int number) {
+        IommuGroup group = groups.get(number);
+        if (group == null) {
+            throw new NoSuchElementException("there is no IOMMU group " + number + ", only " + groups.keySet());
+        }
+        return group;
+    }
+
+    private static GroupView view(IommuGroup group) {
+        Pe pe = group.pe();
+        List<WindowView> windows = new ArrayList<>();
+        for (int number = 0; number < Pe.WINDOWS; number++) {
+            TceTable table = pe.window(number);
+            if (table != null) {
+                windows.add(new WindowView(
+                        number,
+                        table.start(),
+                        table.windowBytes(),
+                        table.pageShift(),
+                        table.levels(),
+                        table.allocatedBytes(),
+                        table.mappedEntries()));
+            }
+        }
+        List<String> devices =
+                group.functions().stream().map(PciFunction::address).toList();
+        return new GroupView(group.number(), devices, pe.hostOwned(), pe.bypass(), windows, pe.state(), group.isOpen());
+    }
+
+    <T> T locked(Supplier<T> action) {
+        lock.lock();
+        try {
+            return action.get();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    /** Wakes those that wait for a descriptor to become ready. */
+    Condition changed() {
+        return changed;
+    }
+
+    KernelLog kernelLog() {
+        return log;
+    }
+
+    PhysicalMemory memory() {
+        return memory;
+    }
+
+    @Nullable
+    IommuGroup iommuGroup(int number) {
+        return groups.get(number);
+    }
+
+    Map<Integer, IommuGroup> iommuGroups() {
+        return groups;
+    }
+
+    Map<String, PciFunction> functions() {
+        return functions;
+    }
+
+    /** A call is about to do what would harm a real host. */
+    void hazard(Hazard hazard, Supplier<String> call) {
+        if (hazard.losesHost() || machine.hazards() == HazardPolicy.STOP) {
+            throw new HostHazard(hazard, call.get());
+        }
+        hazards.add(hazard);
+    }
+
+    /** Runs what a device does later, with the host's lock held. A device that throws is reported as its thread's. */
+    void after(Duration delay, Runnable action) {
+        Runnable reported = () -> {
+            try {
+                locked(() -> {
+                    action.run();
+                    changed.signalAll();
+                    return true;
+                });
+            } catch (RuntimeException failure) {
+                Thread thread = Thread.currentThread();
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, failure);
+            }
+        };
+        var _ = clock.schedule(reported, delay.toNanos(), TimeUnit.NANOSECONDS);
+    }
+}

@@ -1,0 +1,431 @@
+package org.jvfio.emulator;
+
+import static org.jvfio.uapi.vfio_h.EFD_NONBLOCK;
+import static org.jvfio.uapi.vfio_h.EFD_SEMAPHORE;
+import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
+import static org.jvfio.uapi.vfio_h.MAP_HUGETLB;
+import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
+import static org.jvfio.uapi.vfio_h.MAP_SHARED;
+import static org.jvfio.uapi.vfio_h.O_NONBLOCK;
+import static org.jvfio.uapi.vfio_h.PROT_WRITE;
+import static org.jvfio.uapi.vfio_h.RLIMIT_MEMLOCK;
+import static org.jvfio.uapi.vfio_h.RLIMIT_NOFILE;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
+import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.pollfd;
+import org.jvfio.uapi.rlimit;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * The system calls of one process on an emulated host. {@link #boot} starts a host with its first process, {@link #fork}
+ * and {@link #newProcess} make others on it, {@link #exit} ends one as the kernel ends a killed process: its descriptors
+ * are closed, the last one first, its memory goes.
+ */
+public final class EmulatedKernel implements Kernel {
+    private static final Pattern GROUP_NODE = Pattern.compile("/dev/vfio/(0|[1-9][0-9]{0,8})");
+    private static final int SC_PAGESIZE = 30;
+    private static final long INFINITY = -1;
+    private static final int RESOURCES = 16;
+
+    private final EmulatedHost host;
+    private final Task task;
+    private final Sysfs sysfs;
+    private final boolean mayOpenGroups;
+    private boolean exited;
+
+    private EmulatedKernel(EmulatedHost host, Task task, boolean mayOpenGroups) {
+        this.host = host;
+        this.task = task;
+        this.sysfs = new Sysfs(host, task);
+        this.mayOpenGroups = mayOpenGroups;
+    }
+
+    /** Boots a host and starts its first process. */
+    public static EmulatedKernel boot(EmulatedMachine machine) {
+        EmulatedHost host = new EmulatedHost(machine);
+        return new EmulatedKernel(host, new Task(newMemory(host), 1024), machine.groupsAccessible());
+    }
+
+    private static Mm newMemory(EmulatedHost host) {
+        EmulatedMachine machine = host.machine();
+        return new Mm(machine.pageShift(), machine.memlockBytes(), machine.capIpcLock());
+    }
+
+    /** The host, seen from outside. */
+    public EmulatedHost host() {
+        return host;
+    }
+
+    /** Another process of the host, with nothing open. */
+    public EmulatedKernel newProcess() {
+        return host.locked(() -> new EmulatedKernel(host, new Task(newMemory(host), 1024), mayOpenGroups));
+    }
+
+    /** A child process: the same open files, and memory of its own. */
+    public EmulatedKernel fork() {
+        return host.locked(() -> new EmulatedKernel(host, task.fork(newMemory(host)), mayOpenGroups));
+    }
+
+    /** Ends the process: closes what it has open and frees its memory. Every later call answers EBADF or ENOMEM. */
+    public void exit() {
+        host.locked(() -> {
+            if (!exited) {
+                exited = true;
+                task.descriptors().reversed().forEach(task::close);
+                int leaked = task.mm().destroy();
+                if (leaked > 0) {
+                    host.kernelLog().add("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
+                }
+                host.changed().signalAll();
+            }
+            return true;
+        });
+    }
+
+    /** How many descriptors the process has open. */
+    public int openDescriptors() {
+        return host.locked(() -> task.descriptors().size());
+    }
+
+    /** How many bytes are charged to the process as locked, what the kernel leaked included. */
+    public long lockedBytes() {
+        return host.locked(() -> task.mm().lockedPages() << host.machine().pageShift());
+    }
+
+    /** How many regions the process has registered for DMA, what the kernel leaked included. */
+    public int registeredRegions() {
+        return host.locked(() -> task.mm().regions().size());
+    }
+
+    /** Gives the process CAP_IPC_LOCK, or takes it. */
+    public void capIpcLock(boolean capable) {
+        host.locked(() -> {
+            task.mm().mayLock(capable);
+            return true;
+        });
+    }
+
+    @Override
+    public int open(String path, int flags) {
+        return call(() -> {
+            boolean blocks = (flags & O_NONBLOCK) == 0;
+            return switch (path) {
+                case "/dev/null" -> task.add(new NullFile());
+                case "/dev/kmsg" -> task.add(new KernelLogFile(host.kernelLog(), blocks));
+                case "/dev/vfio/vfio" ->
+                    host.machine().vfioModule()
+                            ? task.add(new ContainerFile(new VfioContainer(host)))
+                            : Errno.ENOENT.negated();
+                default -> openGroup(path);
+            };
+        });
+    }
+
+    private int openGroup(String path) {
+        Matcher node = GROUP_NODE.matcher(path);
+        IommuGroup group = node.matches() ? host.iommuGroup(Integer.parseInt(node.group(1))) : null;
+        EmulatedMachine machine = host.machine();
+        if (group == null || !machine.vfioModule() || !machine.kernel().bindsDevices() || !group.hasNode()) {
+            return Errno.ENOENT.negated();
+        }
+        if (!mayOpenGroups) {
+            return Errno.EACCES.negated();
+        }
+        if (group.isOpen() || (machine.kernel().containerKeepsGroupBusy() && group.container() != null)) {
+            return Errno.EBUSY.negated();
+        }
+        return task.add(new GroupFile(host, group));
+    }
+
+    @Override
+    public int close(int fd) {
+        return call(() -> {
+            int answer = task.close(fd);
+            host.changed().signalAll();
+            return answer;
+        });
+    }
+
+    @Override
+    public int ioctl(int fd, int request, long argument) {
+        return ioctl(fd, request, Argument.of(task, argument));
+    }
+
+    @Override
+    public int ioctl(int fd, int request, MemorySegment argument) {
+        return ioctl(fd, request, Argument.of(task, requireNative(argument)));
+    }
+
+    private int ioctl(int fd, int request, Argument argument) {
+        return call(() -> {
+            OpenFile file = task.file(fd);
+            return file == null ? Errno.EBADF.negated() : file.ioctl(request, argument);
+        });
+    }
+
+    @Override
+    public long mmap(long length, int protection, int flags, int fd, long offset) {
+        return callLong(() -> {
+            if ((flags & MAP_ANONYMOUS) == 0) {
+                OpenFile file = task.file(fd);
+                return file == null ? Errno.EBADF.negated() : file.mmap();
+            }
+            int type = flags & (MAP_PRIVATE | MAP_SHARED);
+            if (length <= 0 || type == 0) {
+                return (length < 0 ? Errno.ENOMEM : Errno.EINVAL).negated();
+            }
+            if ((flags & MAP_HUGETLB) != 0) {
+                // There is no pool of huge pages, as on a host whose nr_hugepages is 0.
+                return Errno.ENOMEM.negated();
+            }
+            long page = 1L << host.machine().pageShift();
+            long rounded = (length + page - 1) & -page;
+            Backing backing = exited || rounded <= 0
+                    ? null
+                    : host.memory().allocate(rounded, host.machine().pageShift());
+            return backing == null
+                    ? Errno.ENOMEM.negated()
+                    : task.mm().addresses().map(backing, (protection & PROT_WRITE) != 0);
+        });
+    }
+
+    @Override
+    public int munmap(long address, long length) {
+        return call(() -> {
+            long page = 1L << host.machine().pageShift();
+            long end = address + ((length + page - 1) & -page);
+            if ((address & (page - 1)) != 0 || length <= 0 || Long.compareUnsigned(end, address) <= 0) {
+                return Errno.EINVAL.negated();
+            }
+            task.mm().addresses().unmap(address, end);
+            return 0;
+        });
+    }
+
+    @Override
+    public MemorySegment memory(long address, long length) {
+        return host.locked(() -> {
+            MemorySegment segment = task.mm().addresses().segment(address, length);
+            if (segment == null) {
+                throw new IllegalArgumentException(
+                        "0x%x bytes at 0x%x are not inside one mapping of this process".formatted(length, address));
+            }
+            return segment;
+        });
+    }
+
+    @Override
+    public long pread(int fd, MemorySegment buffer, long offset) {
+        requireNative(buffer);
+        return withFile(fd, file -> file.pread(buffer, offset));
+    }
+
+    @Override
+    public long pwrite(int fd, MemorySegment buffer, long offset) {
+        requireNative(buffer);
+        return withFile(fd, file -> file.pwrite(buffer, offset));
+    }
+
+    @Override
+    public long read(int fd, MemorySegment buffer) {
+        requireNative(buffer);
+        return withFile(fd, file -> blocking(file, () -> file.read(buffer)));
+    }
+
+    @Override
+    public long write(int fd, MemorySegment buffer) {
+        requireNative(buffer);
+        return withFile(fd, file -> {
+            long answer = blocking(file, () -> file.write(buffer));
+            host.changed().signalAll();
+            return answer;
+        });
+    }
+
+    /** Repeats what would have to wait, until it can be done; interrupted, it answers EINTR. */
+    private long blocking(OpenFile file, LongSupplier action) {
+        long answer = action.getAsLong();
+        while (answer == Errno.EAGAIN.negated() && file.blocks()) {
+            try {
+                host.changed().await();
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+                return Errno.EINTR.negated();
+            }
+            answer = action.getAsLong();
+        }
+        return answer;
+    }
+
+    @Override
+    public int eventfd(int initialValue, int flags) {
+        return call(() -> {
+            if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | vfio_h.EFD_CLOEXEC)) != 0) {
+                return Errno.EINVAL.negated();
+            }
+            return task.add(new EventFile(initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
+        });
+    }
+
+    @Override
+    public int poll(MemorySegment pollfds, int timeoutMillis) {
+        requireNative(pollfds);
+        return call(() -> {
+            long left = TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+            int ready = readyOf(pollfds);
+            while (ready == 0 && (timeoutMillis < 0 || left > 0)) {
+                try {
+                    if (timeoutMillis < 0) {
+                        host.changed().await();
+                    } else {
+                        left = host.changed().awaitNanos(left);
+                    }
+                } catch (InterruptedException interrupted) {
+                    Thread.currentThread().interrupt();
+                    return Errno.EINTR.negated();
+                }
+                ready = readyOf(pollfds);
+            }
+            return ready;
+        });
+    }
+
+    private int readyOf(MemorySegment pollfds) {
+        long size = pollfd.sizeof();
+        int ready = 0;
+        for (long at = 0; at + size <= pollfds.byteSize(); at += size) {
+            MemorySegment each = pollfds.asSlice(at, size);
+            int fd = pollfd.fd(each);
+            OpenFile file = task.file(fd);
+            int found = 0;
+            if (fd >= 0) {
+                found = file == null ? vfio_h.POLLNVAL : file.ready() & pollfd.events(each);
+            }
+            pollfd.revents(each, (short) found);
+            ready += found != 0 ? 1 : 0;
+        }
+        return ready;
+    }
+
+    @Override
+    public int getrlimit(int resource, MemorySegment limit) {
+        requireNative(limit);
+        return call(() -> {
+            if (resource < 0 || resource >= RESOURCES) {
+                return Errno.EINVAL.negated();
+            }
+            Mm mm = task.mm();
+            rlimit.rlim_cur(
+                    limit,
+                    switch (resource) {
+                        case RLIMIT_MEMLOCK -> mm.memlockSoft();
+                        case RLIMIT_NOFILE -> task.mostDescriptors();
+                        default -> INFINITY;
+                    });
+            rlimit.rlim_max(
+                    limit,
+                    switch (resource) {
+                        case RLIMIT_MEMLOCK -> mm.memlockHard();
+                        case RLIMIT_NOFILE -> task.hardDescriptors();
+                        default -> INFINITY;
+                    });
+            return 0;
+        });
+    }
+
+    @Override
+    public int setrlimit(int resource, MemorySegment limit) {
+        requireNative(limit);
+        return call(() -> {
+            long soft = rlimit.rlim_cur(limit);
+            long hard = rlimit.rlim_max(limit);
+            if (resource < 0 || resource >= RESOURCES || Long.compareUnsigned(soft, hard) > 0) {
+                return Errno.EINVAL.negated();
+            }
+            if (resource == RLIMIT_MEMLOCK) {
+                task.mm().memlock(soft, hard);
+            } else if (resource == RLIMIT_NOFILE) {
+                task.descriptorLimits(soft, hard);
+            }
+            return 0;
+        });
+    }
+
+    @Override
+    public long sysconf(int name) {
+        return name == SC_PAGESIZE ? 1L << host.machine().pageShift() : Errno.EINVAL.negated();
+    }
+
+    @Override
+    public String readFile(String path) throws IOException {
+        host.lock().lock();
+        try {
+            return sysfs.readFile(path);
+        } finally {
+            host.lock().unlock();
+        }
+    }
+
+    @Override
+    public String readLink(String path) throws IOException {
+        host.lock().lock();
+        try {
+            return sysfs.readLink(path);
+        } finally {
+            host.lock().unlock();
+        }
+    }
+
+    @Override
+    public List<String> list(String directory) throws IOException {
+        host.lock().lock();
+        try {
+            return sysfs.list(directory);
+        } finally {
+            host.lock().unlock();
+        }
+    }
+
+    private long withFile(int fd, ToLongFunction<OpenFile> action) {
+        return callLong(() -> {
+            OpenFile file = task.file(fd);
+            return file == null ? Errno.EBADF.negated() : action.applyAsLong(file);
+        });
+    }
+
+    private int call(IntSupplier action) {
+        host.lock().lock();
+        try {
+            return action.getAsInt();
+        } finally {
+            host.lock().unlock();
+        }
+    }
+
+    private long callLong(LongSupplier action) {
+        host.lock().lock();
+        try {
+            return action.getAsLong();
+        } finally {
+            host.lock().unlock();
+        }
+    }
+
+    private static MemorySegment requireNative(MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new IllegalArgumentException(
+                    "a system call needs memory outside the Java heap; allocate the segment from an Arena");
+        }
+        return segment;
+    }
+}

@@ -1,0 +1,338 @@
+package org.jvfio.emulator;
+
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * What a host is made of: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()} derives
+ * another one.
+ */
+public final class EmulatedMachine {
+    private static final int SHIFT_4K = 12;
+    private static final int SHIFT_64K = 16;
+    private static final long GIB = 1L << 30;
+    private static final Duration LATENCY = Duration.ofMillis(10);
+    private static final long DEFAULT_MEMLOCK = 8L << 20;
+
+    /** A PCI function: its place, its group, its device and who drives it. */
+    record Slot(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {}
+
+    private final Platform platform;
+    private final KernelVersion kernel;
+    private final int pageShift;
+    private final long memoryBytes;
+    private final long dma32Bytes;
+    private final boolean eeh;
+    private final boolean freezes;
+    private final boolean vfioModule;
+    private final boolean spaprModule;
+    private final boolean groupsAccessible;
+    private final long memlockBytes;
+    private final boolean capIpcLock;
+    private final HazardPolicy hazards;
+    private final List<Slot> slots;
+
+    private EmulatedMachine(Builder builder) {
+        platform = builder.platform;
+        kernel = builder.kernel;
+        pageShift = builder.pageShift;
+        memoryBytes = builder.memoryBytes;
+        dma32Bytes = builder.dma32Bytes;
+        eeh = builder.eeh;
+        freezes = builder.freezes;
+        vfioModule = builder.vfioModule;
+        spaprModule = builder.spaprModule;
+        groupsAccessible = builder.groupsAccessible;
+        memlockBytes = builder.memlockBytes;
+        capIpcLock = builder.capIpcLock;
+        hazards = builder.hazards;
+        slots = List.copyOf(builder.slots);
+    }
+
+    /**
+     * A POWER8 host: PHB3, Linux 6.12 with 64K pages, 4 GiB of memory, and two edu devices, each alone in its group
+     * ({@code 0000:01:00.0} in group 0, {@code 0001:01:00.0} in group 1), bound to vfio-pci.
+     */
+    public static EmulatedMachine power8() {
+        return new Builder(Platform.PHB3)
+                .device("0000:01:00.0", 0, EmulatedMachine::edu)
+                .device("0001:01:00.0", 1, EmulatedMachine::edu)
+                .build();
+    }
+
+    /** As {@link #power8}, with PHB4. */
+    public static EmulatedMachine power9() {
+        return power8().toBuilder().platform(Platform.PHB4).build();
+    }
+
+    /** As {@link #power8}, with PHB5. */
+    public static EmulatedMachine power10() {
+        return power8().toBuilder().platform(Platform.PHB5).build();
+    }
+
+    /** An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2. */
+    public static EmulatedMachine pseries() {
+        return new Builder(Platform.PSERIES)
+                .dma32Bytes(GIB)
+                .eeh(false)
+                .device("0001:00:01.0", 1, EmulatedMachine::edu)
+                .device("0002:00:01.0", 2, EmulatedMachine::edu)
+                .build();
+    }
+
+    private static EmulatedEdu edu() {
+        return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY);
+    }
+
+    /** A builder that starts with all of this machine. */
+    public Builder toBuilder() {
+        return new Builder(this);
+    }
+
+    public Platform platform() {
+        return platform;
+    }
+
+    public KernelVersion kernel() {
+        return kernel;
+    }
+
+    /** The size of the system's pages as a shift, 12 or 16. */
+    public int pageShift() {
+        return pageShift;
+    }
+
+    /** How much memory the host has, in bytes. */
+    public long memoryBytes() {
+        return memoryBytes;
+    }
+
+    /** The size of the default window, in bytes. */
+    public long dma32Bytes() {
+        return dma32Bytes;
+    }
+
+    boolean eeh() {
+        return eeh;
+    }
+
+    boolean freezes() {
+        return freezes;
+    }
+
+    boolean vfioModule() {
+        return vfioModule;
+    }
+
+    boolean spaprModule() {
+        return spaprModule;
+    }
+
+    boolean groupsAccessible() {
+        return groupsAccessible;
+    }
+
+    long memlockBytes() {
+        return memlockBytes;
+    }
+
+    boolean capIpcLock() {
+        return capIpcLock;
+    }
+
+    HazardPolicy hazards() {
+        return hazards;
+    }
+
+    List<Slot> slots() {
+        return slots;
+    }
+
+    /** Whether groups have their table lent, on this platform with this kernel. */
+    boolean lendsTables() {
+        return platform.ownership() == Platform.Ownership.LENT
+                || !kernel.hasOwnershipCallbacks()
+                || (platform == Platform.PSERIES && !kernel.lparMakesWindows());
+    }
+
+    int dynamicWindows() {
+        return lendsTables() ? 0 : platform.dynamicWindows();
+    }
+
+    /** Makes a machine from another one. */
+    public static final class Builder {
+        private Platform platform;
+        private KernelVersion kernel = KernelVersion.V6_12;
+        private int pageShift = SHIFT_64K;
+        private long memoryBytes = 4 * GIB;
+        private long dma32Bytes = 2 * GIB;
+        private boolean eeh = true;
+        private boolean freezes = true;
+        private boolean vfioModule = true;
+        private boolean spaprModule = true;
+        private boolean groupsAccessible = true;
+        private long memlockBytes = DEFAULT_MEMLOCK;
+        private boolean capIpcLock = true;
+        private HazardPolicy hazards = HazardPolicy.STOP;
+        private final List<Slot> slots = new ArrayList<>();
+
+        private Builder(Platform platform) {
+            this.platform = platform;
+        }
+
+        private Builder(EmulatedMachine machine) {
+            platform = machine.platform;
+            kernel = machine.kernel;
+            pageShift = machine.pageShift;
+            memoryBytes = machine.memoryBytes;
+            dma32Bytes = machine.dma32Bytes;
+            eeh = machine.eeh;
+            freezes = machine.freezes;
+            vfioModule = machine.vfioModule;
+            spaprModule = machine.spaprModule;
+            groupsAccessible = machine.groupsAccessible;
+            memlockBytes = machine.memlockBytes;
+            capIpcLock = machine.capIpcLock;
+            hazards = machine.hazards;
+            slots.addAll(machine.slots);
+        }
+
+        public Builder platform(Platform newPlatform) {
+            platform = newPlatform;
+            return this;
+        }
+
+        /** The version of Linux that the host runs. */
+        public Builder kernel(KernelVersion version) {
+            kernel = version;
+            return this;
+        }
+
+        /** System pages of 4K. */
+        public Builder pages4K() {
+            pageShift = SHIFT_4K;
+            return this;
+        }
+
+        /** System pages of 64K, as POWER servers have them. */
+        public Builder pages64K() {
+            pageShift = SHIFT_64K;
+            return this;
+        }
+
+        /** How much memory the host has, in bytes; bypass reaches that far. */
+        public Builder memoryBytes(long bytes) {
+            memoryBytes = bytes;
+            return this;
+        }
+
+        /** The size of the default window, in bytes: a power of two below 4 GiB. */
+        public Builder dma32Bytes(long bytes) {
+            dma32Bytes = bytes;
+            return this;
+        }
+
+        /** Whether EEH is on; {@code eeh=off} on the kernel's command line, and pseries guests of QEMU, have it off. */
+        public Builder eeh(boolean enabled) {
+            eeh = enabled;
+            return this;
+        }
+
+        /** Whether a failed translation freezes the partitionable endpoint, as on hardware; QEMU's bridges never do. */
+        public Builder freezes(boolean freezesEndpoint) {
+            freezes = freezesEndpoint;
+            return this;
+        }
+
+        /** Whether the module {@code vfio} is loaded. */
+        public Builder vfioModule(boolean loaded) {
+            vfioModule = loaded;
+            return this;
+        }
+
+        /** Whether the module {@code vfio_iommu_spapr_tce} is loaded. */
+        public Builder spaprModule(boolean loaded) {
+            spaprModule = loaded;
+            return this;
+        }
+
+        /** Whether the first process may open the nodes of groups. */
+        public Builder groupsAccessible(boolean accessible) {
+            groupsAccessible = accessible;
+            return this;
+        }
+
+        /** RLIMIT_MEMLOCK of the first process in bytes, -1 for no limit. */
+        public Builder memlockBytes(long bytes) {
+            memlockBytes = bytes;
+            return this;
+        }
+
+        /** Whether the first process has CAP_IPC_LOCK, so that RLIMIT_MEMLOCK does not bind it. */
+        public Builder capIpcLock(boolean capable) {
+            capIpcLock = capable;
+            return this;
+        }
+
+        /** What happens to a call that would harm a real host. */
+        public Builder hazards(HazardPolicy policy) {
+            hazards = policy;
+            return this;
+        }
+
+        /** Adds a device that is bound to vfio-pci. */
+        public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device) {
+            return device(address, group, device, HostDriver.VFIO_PCI);
+        }
+
+        /**
+         * Adds a device.
+         *
+         * @param address domain, bus, device and function, for instance {@code 0000:01:00.0}
+         * @param group the number of its IOMMU group; devices with the same one share it
+         * @param device makes the device, once for each host that is booted
+         */
+        public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
+            if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
+                throw new IllegalArgumentException("'" + address + "' is no PCI address; write it like 0000:01:00.0");
+            }
+            if (group < 0) {
+                throw new IllegalArgumentException("IOMMU groups are numbered from 0, not " + group);
+            }
+            if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
+                throw new IllegalArgumentException(address + " has a device already");
+            }
+            slots.add(new Slot(address, group, device, driver));
+            return this;
+        }
+
+        /** Takes all devices out. */
+        public Builder withoutDevices() {
+            slots.clear();
+            return this;
+        }
+
+        /**
+         * The machine.
+         *
+         * @throws IllegalArgumentException if its parts do not go together
+         */
+        public EmulatedMachine build() {
+            if (Long.bitCount(dma32Bytes) != 1 || dma32Bytes >= 4 * GIB) {
+                throw new IllegalArgumentException(
+                        "the default window is a power of two below 4 GiB, not " + dma32Bytes + " bytes");
+            }
+            if (memoryBytes < dma32Bytes / 2) {
+                throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");
+            }
+            if (platform.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
+                throw new IllegalArgumentException(platform + " is not supported by Linux " + kernel.release()
+                        + "; choose a version up to " + KernelVersion.V5_0.release());
+            }
+            return new EmulatedMachine(this);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_group_status;
+import org.jvfio.uapi.vfio_h;
+
+/** {@code /dev/vfio/N}, opened: {@code drivers/vfio/group.c}. */
+final class GroupFile extends OpenFile {
+
+    private final EmulatedHost host;
+    private final IommuGroup group;
+
+    GroupFile(EmulatedHost host, IommuGroup group) {
+        this.host = host;
+        this.group = group;
+        group.opened();
+    }
+
+    @Override
+    void release() {
+        group.closed();
+    }
+
+    @Override
+    int ioctl(int request, Argument argument) {
+        return switch (request) {
+            case vfio_h.VFIO_GROUP_GET_STATUS -> status(argument);
+            case vfio_h.VFIO_GROUP_SET_CONTAINER -> setContainer(argument);
+            case vfio_h.VFIO_GROUP_UNSET_CONTAINER -> unsetContainer();
+            case vfio_h.VFIO_GROUP_GET_DEVICE_FD -> getDevice(argument);
+            default -> Errno.ENOTTY.negated();
+        };
+    }
+
+    private int status(Argument argument) {
+        long size = vfio_group_status.sizeof();
+        MemorySegment status = argument.copyIn(size);
+        if (status == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (Integer.compareUnsigned(vfio_group_status.argsz(status), (int) size) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        boolean inContainer = group.container() != null;
+        boolean containerMeansViable = inContainer && host.machine().kernel().setContainerChecksViability();
+        int flags = inContainer ? vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET : 0;
+        if (containerMeansViable || !group.usedByHost()) {
+            flags |= vfio_h.VFIO_GROUP_FLAGS_VIABLE;
+        }
+        vfio_group_status.flags(status, flags);
+        return argument.copyOut(status, size) ? 0 : Errno.EFAULT.negated();
+    }
+
+    private int setContainer(Argument argument) {
+        MemorySegment descriptor = argument.copyIn(Integer.BYTES);
+        if (descriptor == null) {
+            return Errno.EFAULT.negated();
+        }
+        OpenFile file = argument.task().file(descriptor.get(vfio_h.C_INT, 0));
+        if (file == null) {
+            return Errno.EBADF.negated();
+        }
+        if (group.container() != null) {
+            return Errno.EINVAL.negated();
+        }
+        if (!(file instanceof ContainerFile container)) {
+            return host.machine().kernel().notAContainer().negated();
+        }
+        return group.enter(container.container(), argument.mm());
+    }
+
+    private int unsetContainer() {
+        if (group.container() == null) {
+            return Errno.EINVAL.negated();
+        }
+        if (group.openDevices() > 0) {
+            return Errno.EBUSY.negated();
+        }
+        group.leave();
+        return 0;
+    }
+
+    private int getDevice(Argument argument) {
+        int most = 1 << host.machine().pageShift();
+        String name = argument.string(most);
+        if (name == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (name.length() >= most) {
+            return Errno.EINVAL.negated();
+        }
+        boolean lookUpFirst = host.machine().kernel().looksUpDeviceFirst();
+        if (!lookUpFirst && !usable()) {
+            return Errno.EINVAL.negated();
+        }
+        PciFunction function = find(name);
+        if (function == null) {
+            return Errno.ENODEV.negated();
+        }
+        if (name.length() > function.address().length()) {
+            // An ordinary function has no use for a token, and there is no other option.
+            return Errno.EINVAL.negated();
+        }
+        if (!argument.task().hasFreeDescriptor()) {
+            return Errno.EMFILE.negated();
+        }
+        if (!usable()) {
+            return Errno.EINVAL.negated();
+        }
+        return argument.task().add(new DeviceFile(host, group, function));
+    }
+
+    private boolean usable() {
+        VfioContainer container = group.container();
+        return container != null
+                && container.iommu() != null
+                && (host.machine().kernel().setContainerChecksViability() || !group.usedByHost());
+    }
+
+    /** {@code vfio_pci_core_match}: the address, alone or with options behind a space. */
+    private @Nullable PciFunction find(String name) {
+        for (PciFunction function : group.functions()) {
+            if (function.isBoundToVfio()
+                    && (name.equals(function.address()) || name.startsWith(function.address() + " "))) {
+                return function;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,61 @@
+package org.jvfio.emulator;
+
+/** The ways in which a call that Linux does not refuse harms the host. */
+public enum Hazard {
+    /** TCE invalidation of no pages at bus address 0 on PHB3 ({@code pnv_pci_phb3_tce_invalidate}). */
+    PHB3_INVALIDATES_FOR_EVER(
+            "the kernel would write TCE invalidations for ever and the host be lost",
+            "POWER8 (PHB3), all versions up to 7.2",
+            true),
+    /** A MAP or UNMAP that passes the end of its window's table ({@code iommu_tce_check_ioba}). */
+    WINDOW_OVERRUN(
+            "the kernel would go past the end of the TCE table and corrupt host memory",
+            "powernv, MAP from 4.12 to 7.2, UNMAP from 4.12 to 6.12",
+            false),
+    /** UNREGISTER_MEMORY of memory with mappings ({@code mm_iommu_put}). */
+    REGISTRATION_LEAK(
+            "the memory is still mapped: the kernel would answer 0, keep it pinned and charged, and warn when the"
+                    + " process ends",
+            "all platforms, from 5.0",
+            false),
+    /** REGISTER_MEMORY of size 0 ({@code vzalloc(0)}). */
+    REGISTER_NOTHING("a size of 0 would make the kernel warn with a back trace", "all platforms, from 4.2", false),
+    /** TCE_CREATE that fails after its table was charged ({@code tce_iommu_create_table}). */
+    CREATE_CHARGE_LEAK(
+            "the table cannot be made, and the kernel would keep its size charged to locked memory until the process"
+                    + " ends",
+            "all platforms, from 5.0",
+            false),
+    /** A window smaller than one of its pages ({@code pnv_pci_ioda2_get_table_size}). */
+    WINDOW_BELOW_ONE_PAGE(
+            "a window smaller than one IOMMU page makes the kernel shift by a negative count",
+            "powernv, from 4.2",
+            false),
+    /** A device register accessed in a way that the device answers with a machine check. */
+    MACHINE_CHECK("the access would be answered with a machine check", "powernv kills the host, pseries hangs", true);
+
+    private final String harm;
+    private final String where;
+    private final boolean losesHost;
+
+    Hazard(String harm, String where, boolean losesHost) {
+        this.harm = harm;
+        this.where = where;
+        this.losesHost = losesHost;
+    }
+
+    /** What would happen. */
+    public String harm() {
+        return harm;
+    }
+
+    /** On which platforms and kernel versions. */
+    public String where() {
+        return where;
+    }
+
+    /** Whether the host is lost, so that there is no answer of Linux to give. */
+    public boolean losesHost() {
+        return losesHost;
+    }
+}

@@ -1,0 +1,155 @@
+package org.jvfio.emulator;
+
+import org.jvfio.kernel.Errno;
+
+/**
+ * IODA2 bridges (PHB3, PHB4, PHB5) on the bare machine: {@code arch/powerpc/platforms/powernv/pci-ioda.c} and
+ * {@code pci-ioda-tce.c}.
+ */
+final class Ioda2Calls implements TableGroupCalls {
+    private static final long BYPASS_BASE = 1L << 59;
+    private static final int HOST_LEVELS = 2;
+    /** The largest block of the page allocator: 16 MiB with 4K and 64K pages alike. */
+    private static final int LARGEST_LEVEL_SHIFT = 24;
+
+    private static final int MAX_LEVELS = 5;
+    private static final int ADDRESS_BITS = 55;
+    private static final long SMALLEST_TABLE = 0x1000;
+
+    @Override
+    public boolean makesWindows() {
+        return true;
+    }
+
+    @Override
+    public void start(Pe pe) {
+        pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(pe.machine().dma32Bytes()));
+        setUpHost(pe);
+    }
+
+    @Override
+    public int takeOwnership(Pe pe) {
+        if (pe.window(0) == null) {
+            return 0;
+        }
+        setBypass(pe, false);
+        unsetWindow(pe, 0);
+        pe.hostOwned(false);
+        return 0;
+    }
+
+    @Override
+    public void releaseOwnership(Pe pe) {
+        if (pe.window(0) == null) {
+            setUpHost(pe);
+        }
+        pe.hostOwned(true);
+    }
+
+    /** {@code pnv_pci_ioda2_setup_default_config}: as big a window as there is memory, and bypass. */
+    private void setUpHost(Pe pe) {
+        int pageShift = pe.machine().pageShift();
+        long largest = (8L << LARGEST_LEVEL_SHIFT) << pageShift;
+        long windowBytes = Math.min(largest, Long.highestOneBit(pe.machine().memoryBytes()));
+        int order = log2(windowBytes >>> pageShift);
+        int levelOrder = LARGEST_LEVEL_SHIFT - 3;
+        int levels = Math.max(HOST_LEVELS, (order + levelOrder - 1) / levelOrder);
+        Creation host = allocate(pe, 0, pageShift, windowBytes, levels, 0);
+        if (host.table() != null) {
+            setWindow(pe, 0, host.table());
+        } else {
+            pe.log("Failed to create 32-bit TCE table, err " + host.answer());
+            return;
+        }
+        setBypass(pe, true);
+    }
+
+    private static void setBypass(Pe pe, boolean enable) {
+        pe.log((enable ? "En" : "Dis") + "abling 64-bit DMA bypass");
+        pe.bypass(enable);
+    }
+
+    @Override
+    public int setWindow(Pe pe, int number, TceTable table) {
+        pe.log("Setting up window#%d %x..%x pg=%x"
+                .formatted(number, table.start(), table.start() + table.windowBytes() - 1, 1L << table.pageShift()));
+        pe.window(number, table);
+        return 0;
+    }
+
+    @Override
+    public void unsetWindow(Pe pe, int number) {
+        pe.log("Removing DMA window #" + number);
+        pe.window(number, null);
+    }
+
+    @Override
+    public long tableBytes(Pe pe, int pageShift, long windowBytes, int levels) {
+        if (levels <= 0 || levels > MAX_LEVELS || Long.bitCount(windowBytes) != 1) {
+            return 0;
+        }
+        int entriesShift = log2(windowBytes) - pageShift;
+        long tableBytes = Math.max(SMALLEST_TABLE, shiftLeft(1, entriesShift + 3));
+        int levelShift = levelShift(pe, entriesShift, levels);
+        long levelBytes = shiftLeft(1, levelShift);
+        if (levelBytes == 0) {
+            return 0;
+        }
+        long bytes = 0;
+        for (int level = levels; level > 0; level--) {
+            bytes += (tableBytes + levelBytes - 1) & -levelBytes;
+            tableBytes = Math.max(Long.divideUnsigned(tableBytes, levelBytes) << 3, levelBytes);
+        }
+        return bytes * 2;
+    }
+
+    @Override
+    public Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        long charged =
+                tableBytes(pe, pageShift, windowBytes, levels) >>> pe.machine().pageShift();
+        return allocate(pe, number, pageShift, windowBytes, levels, charged);
+    }
+
+    private static Creation allocate(
+            Pe pe, int number, int pageShift, long windowBytes, int levels, long chargedPages) {
+        int systemShift = pe.machine().pageShift();
+        int entriesShift = log2(windowBytes) - pageShift;
+        int tableShift = unsignedMax(entriesShift + 3, systemShift);
+        int levelShift = levelShift(pe, entriesShift, levels);
+        if (Integer.compareUnsigned((levelShift - 3) * levels + pageShift, ADDRESS_BITS) >= 0) {
+            return Creation.failed(Errno.EINVAL.negated());
+        }
+        if (levelShift > LARGEST_LEVEL_SHIFT) {
+            pe.kernelLog().add("Failed to allocate a TCE memory, level shift=" + levelShift);
+            return Creation.failed(Errno.ENOMEM.negated());
+        }
+        long start = number == 0 ? 0 : BYPASS_BASE;
+        long entries = 1L << (tableShift - 3);
+        return Creation.of(new TceTable(pageShift, start, entries, levels, levelShift - 3, chargedPages));
+    }
+
+    @Override
+    public long exchange(TceTable table, long index, long entry, long user) {
+        long written = (entry & TceTable.WRITE) != 0 ? entry | TceTable.READ : entry;
+        return table.exchange(index, written, user);
+    }
+
+    /** The bytes of one level as a shift; the kernel computes it in unsigned 32-bit numbers, which may wrap. */
+    private static int levelShift(Pe pe, int entriesShift, int levels) {
+        int perLevel = Integer.divideUnsigned(entriesShift + levels - 1, levels);
+        return unsignedMax(perLevel + 3, pe.machine().pageShift());
+    }
+
+    private static int unsignedMax(int left, int right) {
+        return Integer.compareUnsigned(left, right) >= 0 ? left : right;
+    }
+
+    /** A shift as POWER's {@code sld} does it: all zeros from 64 on. */
+    private static long shiftLeft(long value, int count) {
+        return (count & 0x40) != 0 ? 0 : value << (count & 0x3f);
+    }
+
+    private static int log2(long value) {
+        return 63 - Long.numberOfLeadingZeros(value);
+    }
+}

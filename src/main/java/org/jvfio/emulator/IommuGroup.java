@@ -1,0 +1,132 @@
+package org.jvfio.emulator;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+
+/**
+ * An IOMMU group, with the state that VFIO keeps of it ({@code struct vfio_group} of {@code drivers/vfio/group.c}).
+ */
+final class IommuGroup {
+    private final int number;
+    private final Pe pe;
+    private final List<PciFunction> functions = new ArrayList<>();
+    private final Eeh eeh;
+    private boolean descriptorOpen;
+    private @Nullable VfioContainer container;
+    private int openDevices;
+    private boolean claimed;
+
+    IommuGroup(int number, Pe pe) {
+        this.number = number;
+        this.pe = pe;
+        this.eeh = new Eeh(pe, functions);
+    }
+
+    int number() {
+        return number;
+    }
+
+    Pe pe() {
+        return pe;
+    }
+
+    Eeh eeh() {
+        return eeh;
+    }
+
+    List<PciFunction> functions() {
+        return functions;
+    }
+
+    @Nullable
+    VfioContainer container() {
+        return container;
+    }
+
+    int openDevices() {
+        return openDevices;
+    }
+
+    /** Whether {@code /dev/vfio/N} exists: a device of the group is bound to vfio-pci. */
+    boolean hasNode() {
+        return functions.stream().anyMatch(PciFunction::isBoundToVfio);
+    }
+
+    /** Whether a device of the group is in use by an ordinary driver of the host. */
+    boolean usedByHost() {
+        return functions.stream().anyMatch(PciFunction::isUsedByHost);
+    }
+
+    /** Enters a container: the host's hold goes, and the container's IOMMU, if it has one, takes the group. */
+    int enter(VfioContainer entered, Mm caller) {
+        KernelVersion version = pe.machine().kernel();
+        if (version.setContainerChecksViability() && usedByHost()) {
+            return Errno.EPERM.negated();
+        }
+        if (version.takesOwnershipAtSetContainer()) {
+            int taken = pe.calls().takeOwnership(pe);
+            if (taken != 0) {
+                return taken;
+            }
+            claimed = true;
+        }
+        int answer = entered.add(this, caller);
+        if (answer != 0) {
+            giveBack();
+            return answer;
+        }
+        container = entered;
+        return 0;
+    }
+
+    /** Leaves its container, and the host has the group again. */
+    void leave() {
+        VfioContainer left = container;
+        if (left == null) {
+            return;
+        }
+        container = null;
+        left.remove(this);
+        giveBack();
+        left.releaseIfEmpty();
+    }
+
+    private void giveBack() {
+        if (claimed) {
+            claimed = false;
+            pe.calls().releaseOwnership(pe);
+        }
+    }
+
+    void opened() {
+        descriptorOpen = true;
+    }
+
+    void closed() {
+        descriptorOpen = false;
+        leaveIfUnused();
+    }
+
+    void deviceOpened() {
+        openDevices++;
+    }
+
+    /** A device descriptor closed; it may have been what kept the group open. */
+    void deviceClosed() {
+        openDevices--;
+        leaveIfUnused();
+    }
+
+    /** Whether somebody has the group open, by itself or by one of its devices. */
+    boolean isOpen() {
+        return descriptorOpen || openDevices > 0;
+    }
+
+    private void leaveIfUnused() {
+        if (!isOpen()) {
+            leave();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+package org.jvfio.emulator;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+
+/**
+ * The memory of a process: {@code struct mm_struct} with its address space, its locked pages and what it registered for
+ * DMA ({@code arch/powerpc/mm/book3s64/iommu_api.c}).
+ */
+final class Mm {
+    static final long UNLIMITED = -1;
+
+    private static final int HUGEST_CHUNK_SHIFT = 21;
+
+    private final int pageShift;
+    private final AddressSpace addresses = new AddressSpace();
+    private final TreeMap<Long, RegisteredRegion> regions = new TreeMap<>(Long::compareUnsigned);
+    private long lockedPages;
+    private long memlockSoft;
+    private long memlockHard;
+    private boolean mayLock;
+    private @Nullable RegisteredRegion recent;
+
+    Mm(int pageShift, long memlockBytes, boolean mayLock) {
+        this.pageShift = pageShift;
+        this.memlockSoft = memlockBytes;
+        this.memlockHard = memlockBytes;
+        this.mayLock = mayLock;
+    }
+
+    AddressSpace addresses() {
+        return addresses;
+    }
+
+    long lockedPages() {
+        return lockedPages;
+    }
+
+    long memlockSoft() {
+        return memlockSoft;
+    }
+
+    long memlockHard() {
+        return memlockHard;
+    }
+
+    void memlock(long soft, long hard) {
+        memlockSoft = soft;
+        memlockHard = hard;
+    }
+
+    boolean mayLock() {
+        return mayLock;
+    }
+
+    void mayLock(boolean capIpcLock) {
+        mayLock = capIpcLock;
+    }
+
+    Collection<RegisteredRegion> regions() {
+        return regions.values();
+    }
+
+    /** {@code account_locked_vm}: charges pages, with ENOMEM past RLIMIT_MEMLOCK. */
+    int charge(long pages) {
+        if (pages == 0) {
+            return 0;
+        }
+        long after = lockedPages + pages;
+        if (!mayLock && Long.compareUnsigned(after, memlockSoft >>> pageShift) > 0) {
+            return Errno.ENOMEM.negated();
+        }
+        lockedPages = after;
+        return 0;
+    }
+
+    void refund(long pages) {
+        lockedPages -= pages;
+    }
+
+    /** Pages stay charged that nothing uses, as the kernel loses track of them. */
+    void leak(long pages) {
+        lockedPages += pages;
+    }
+
+    /** {@code mm_iommu_get}: the region of exactly this range, with one user more. */
+    @Nullable
+    RegisteredRegion use(long address, long pages) {
+        RegisteredRegion region = regions.get(address);
+        if (region == null || region.pages() != pages) {
+            return null;
+        }
+        region.use();
+        return region;
+    }
+
+    /** {@code mm_iommu_put}: a user fewer; EBUSY, and still used, when it was the last one and mappings are left. */
+    int unuse(RegisteredRegion region) {
+        if (region.unuse() > 0) {
+            return 0;
+        }
+        if (region.mapped() > 0) {
+            region.use();
+            return Errno.EBUSY.negated();
+        }
+        regions.remove(region.address());
+        if (recent == region) {
+            recent = null;
+        }
+        region.unpin();
+        refund(region.pages());
+        return 0;
+    }
+
+    /** {@code mm_iommu_lookup}: the region that holds the whole range. */
+    @Nullable
+    RegisteredRegion lookup(long address, long length) {
+        RegisteredRegion last = recent;
+        if (last != null && last.covers(address, length)) {
+            return last;
+        }
+        Map.Entry<Long, RegisteredRegion> below = regions.floorEntry(address);
+        if (below == null || !below.getValue().covers(address, length)) {
+            return null;
+        }
+        recent = below.getValue();
+        return recent;
+    }
+
+    /**
+     * {@code mm_iommu_new}: accounts, pins, checks for overlap.
+     *
+     * @return the region, or what the kernel answers: a negated errno, or the count of pages pinned before a hole
+     */
+    Registration register(long address, long pages) {
+        int charged = charge(pages);
+        if (charged != 0) {
+            return new Registration(charged, null);
+        }
+        if (pages == 0) {
+            return new Registration(Errno.ENOMEM.negated(), null);
+        }
+        long size = pages << pageShift;
+        int alignment = Long.numberOfTrailingZeros(address | size);
+        int shift = alignment;
+        List<RegisteredRegion.Run> runs = new ArrayList<>();
+        long at = address;
+        long left = size;
+        while (left != 0) {
+            AddressSpace.Area area = addresses.find(at);
+            if (area == null || !area.writable()) {
+                runs.forEach(run -> run.backing().unpin());
+                refund(pages);
+                return new Registration(partlyPinned((at - address) >>> pageShift), null);
+            }
+            long length = min(left, area.end() - at);
+            area.backing().pin();
+            runs.add(new RegisteredRegion.Run(at, length, area.backing(), area.physical(at)));
+            boolean huge = area.backing().pageShift() > pageShift;
+            shift = Math.min(shift, huge ? area.backing().pageShift() : pageShift);
+            at += length;
+            left -= length;
+        }
+        RegisteredRegion region = new RegisteredRegion(address, pages, size, shift, runs);
+        Map.Entry<Long, RegisteredRegion> below = regions.lowerEntry(address + size);
+        if (below != null && below.getValue().overlaps(address, size)) {
+            region.unpin();
+            refund(pages);
+            return new Registration(Errno.EINVAL.negated(), null);
+        }
+        regions.put(address, region);
+        return new Registration(0, region);
+    }
+
+    /** Pinning goes in chunks, and what is answered is what was pinned of the chunk that failed. */
+    private static int partlyPinned(long pinned) {
+        long ofChunk = pinned & ((1L << HUGEST_CHUNK_SHIFT) - 1);
+        return ofChunk == 0 ? Errno.EFAULT.negated() : (int) ofChunk;
+    }
+
+    /** The process ends: everything it had mapped goes; the count of regions that had leaked. */
+    int destroy() {
+        int leaked = regions.size();
+        addresses.unmapAll();
+        return leaked;
+    }
+
+    private static long min(long left, long right) {
+        return Long.compareUnsigned(left, right) <= 0 ? left : right;
+    }
+
+    /** What a registration came to. */
+    record Registration(int answer, @Nullable RegisteredRegion region) {}
+}

@@ -1,0 +1,224 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A partitionable endpoint: the windows that the host bridge translates its devices' DMA through, and its EEH state. It
+ * is the platform's side of an IOMMU group ({@code struct iommu_table_group}).
+ */
+final class Pe {
+    static final int WINDOWS = 2;
+
+    private static final long BYPASS_SELECT = 1L << 59;
+
+    private final String name;
+    private final EmulatedMachine machine;
+    private final TableGroupCalls calls;
+    private final KernelLog log;
+    private final PhysicalMemory memory;
+    private final @Nullable TceTable[] windows = new @Nullable TceTable[WINDOWS];
+    private boolean bypass;
+    private boolean hostOwned = true;
+    private long hostMappings;
+    private boolean registersFrozen;
+    private boolean dmaFrozen;
+    private boolean resetAsserted;
+    private boolean configBlocked;
+    private @Nullable InjectedError injected;
+
+    /** An error that EEH was asked to inject into the next access of its kind. */
+    enum InjectedError {
+        REGISTER_ACCESS,
+        DMA_READ,
+        DMA_WRITE
+    }
+
+    Pe(String name, EmulatedMachine machine, TableGroupCalls calls, KernelLog log, PhysicalMemory memory) {
+        this.name = name;
+        this.machine = machine;
+        this.calls = calls;
+        this.log = log;
+        this.memory = memory;
+    }
+
+    TableGroupCalls calls() {
+        return calls;
+    }
+
+    EmulatedMachine machine() {
+        return machine;
+    }
+
+    void log(String message) {
+        log.add(name + message);
+    }
+
+    KernelLog kernelLog() {
+        return log;
+    }
+
+    @Nullable
+    TceTable window(int number) {
+        return windows[number];
+    }
+
+    void window(int number, @Nullable TceTable table) {
+        windows[number] = table;
+    }
+
+    boolean bypass() {
+        return bypass;
+    }
+
+    void bypass(boolean enabled) {
+        bypass = enabled;
+    }
+
+    boolean hostOwned() {
+        return hostOwned;
+    }
+
+    void hostOwned(boolean owned) {
+        hostOwned = owned;
+    }
+
+    /** How many entries of its table the host uses itself. */
+    long hostMappings() {
+        return hostMappings;
+    }
+
+    void hostMappings(long count) {
+        hostMappings = count;
+    }
+
+    boolean registersFrozen() {
+        return registersFrozen;
+    }
+
+    boolean configBlocked() {
+        return configBlocked;
+    }
+
+    void configBlocked(boolean blocked) {
+        configBlocked = blocked;
+    }
+
+    void resetAsserted(boolean asserted) {
+        resetAsserted = asserted;
+    }
+
+    void inject(InjectedError error) {
+        injected = error;
+    }
+
+    /** Stops registers and DMA, as the bridge does when a translation fails; QEMU's bridges only drop the access. */
+    void freeze() {
+        if (machine.freezes()) {
+            registersFrozen = true;
+            dmaFrozen = true;
+        }
+    }
+
+    void thawRegisters() {
+        registersFrozen = false;
+    }
+
+    void thawDma() {
+        dmaFrozen = false;
+    }
+
+    PeState state() {
+        if (resetAsserted && !machine.platform().isPowernv()) {
+            return PeState.RESET;
+        }
+        if (dmaFrozen) {
+            return registersFrozen ? PeState.STOPPED : PeState.STOPPED_DMA;
+        }
+        return registersFrozen ? PeState.UNAVAILABLE : PeState.NORMAL;
+    }
+
+    /** Whether an access to a register goes through, and not into a frozen endpoint. */
+    boolean registerAccess() {
+        if (injected == InjectedError.REGISTER_ACCESS) {
+            injected = null;
+            freeze();
+        }
+        return !registersFrozen;
+    }
+
+    /**
+     * A device reads or writes memory at a bus address.
+     *
+     * @param toMemory whether {@code data} is written to memory
+     * @return false if a translation failed; what came before it was transferred, and the endpoint is frozen
+     */
+    boolean transfer(long busAddress, MemorySegment data, boolean toMemory) {
+        if (dmaFrozen) {
+            return false;
+        }
+        InjectedError awaited = toMemory ? InjectedError.DMA_WRITE : InjectedError.DMA_READ;
+        if (injected == awaited) {
+            injected = null;
+            freeze();
+            return false;
+        }
+        long done = 0;
+        long size = data.byteSize();
+        while (done < size) {
+            long at = busAddress + done;
+            int select = selectWindow(at);
+            TceTable table = windows[select];
+            if (table == null && select == 1 && bypass) {
+                return intoHost(at & ~BYPASS_SELECT, size - done);
+            }
+            long index = table == null ? -1 : table.index(at);
+            long entry = index < 0 || table == null ? 0 : table.entry(index);
+            if (table == null || (entry & (toMemory ? TceTable.WRITE : TceTable.READ)) == 0) {
+                freeze();
+                return false;
+            }
+            long pageBytes = 1L << table.pageShift();
+            long offset = at & (pageBytes - 1);
+            long length = Math.min(pageBytes - offset, size - done);
+            copy((entry & -pageBytes) + offset, data, done, length, toMemory);
+            done += length;
+        }
+        return true;
+    }
+
+    private void copy(long physical, MemorySegment data, long from, long length, boolean toMemory) {
+        long done = 0;
+        while (done < length) {
+            Backing backing = memory.at(physical + done);
+            if (backing == null) {
+                // The table lent by the host maps the host's own memory, which is not emulated.
+                return;
+            }
+            long offset = physical + done - backing.physical();
+            long run = Math.min(backing.size() - offset, length - done);
+            if (toMemory) {
+                MemorySegment.copy(data, from + done, backing.segment(), offset, run);
+            } else {
+                MemorySegment.copy(backing.segment(), offset, data, from + done, run);
+            }
+            done += run;
+        }
+    }
+
+    private boolean intoHost(long physical, long length) {
+        if (physical + length > machine.memoryBytes()) {
+            freeze();
+            return false;
+        }
+        return true;
+    }
+
+    private int selectWindow(long busAddress) {
+        if (machine.platform().isPowernv()) {
+            return (busAddress & BYPASS_SELECT) == 0 ? 0 : 1;
+        }
+        TceTable first = windows[0];
+        return first != null && first.index(busAddress) >= 0 ? 0 : 1;
+    }
+}

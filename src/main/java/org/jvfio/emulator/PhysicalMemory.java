@@ -1,0 +1,71 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The host's memory: which pages are at which physical address. */
+final class PhysicalMemory {
+    /** Below it is the kernel's own memory, which user pages never have. */
+    private static final long FIRST_USER_PAGE = 1L << 32;
+
+    private static final long ADDRESS_ALIGNMENT = 1L << 16;
+
+    private final TreeMap<Long, Backing> backings = new TreeMap<>();
+    private long next = FIRST_USER_PAGE;
+    private @Nullable Backing last;
+
+    /**
+     * Makes zeroed pages.
+     *
+     * @param size bytes, whole pages
+     * @return null if the Java process cannot have that much memory
+     */
+    @SuppressWarnings("MustBeClosedChecker") // closed by the Backing
+    @Nullable
+    Backing allocate(long size, int pageShift) {
+        long alignment = Math.max(ADDRESS_ALIGNMENT, 1L << pageShift);
+        Arena arena = Arena.ofShared();
+        MemorySegment segment;
+        try {
+            segment = arena.allocate(size, alignment);
+        } catch (OutOfMemoryError outOfMemory) {
+            arena.close();
+            return null;
+        }
+        long physical = (next + alignment - 1) & -alignment;
+        next = physical + size;
+        Backing backing = new Backing(this, physical, pageShift, arena, segment);
+        backings.put(physical, backing);
+        return backing;
+    }
+
+    void remove(Backing backing) {
+        backings.remove(backing.physical());
+        if (last == backing) {
+            last = null;
+        }
+    }
+
+    /** The pages at a physical address, or null where no page of a user is. */
+    @Nullable
+    Backing at(long physical) {
+        Backing recent = last;
+        if (recent != null && physical >= recent.physical() && physical - recent.physical() < recent.size()) {
+            return recent;
+        }
+        Map.Entry<Long, Backing> below = backings.floorEntry(physical);
+        if (below == null || physical - below.getKey() >= below.getValue().size()) {
+            return null;
+        }
+        last = below.getValue();
+        return last;
+    }
+
+    /** How many bytes of user pages exist. */
+    long bytes() {
+        return backings.values().stream().mapToLong(Backing::size).sum();
+    }
+}

@@ -1,0 +1,74 @@
+package org.jvfio.emulator;
+
+/** The kinds of POWER platform, with what each gives a VFIO program. */
+public enum Platform {
+    /** POWER5 systems with P5IOC2 bridges: the host's 32-bit table is lent. */
+    P5IOC2(Ownership.LENT, "p5ioc2", 0x1000L, 0, 0, false),
+    /** POWER7 with P7IOC bridges (IODA1): the host's 32-bit table is lent. */
+    IODA1(Ownership.LENT, "ioda1", 0x1000L, 0, 0, false),
+    /** POWER8 with PHB3 (IODA2). */
+    PHB3(Ownership.TAKEN, "ioda2", 0x11011000L, 2, 5, true),
+    /** POWER9 with PHB4. */
+    PHB4(Ownership.TAKEN, "ioda2", 0x40211000L, 2, 5, true),
+    /** POWER10 with PHB5. */
+    PHB5(Ownership.TAKEN, "ioda2", 0x40211000L, 2, 5, true),
+    /** A logical partition, or a KVM guest: windows are made by the hypervisor through RTAS. */
+    PSERIES(Ownership.TAKEN, "pseries", 0x1211000L, 2, 1, true);
+
+    /** How a platform gives a group to VFIO. */
+    enum Ownership {
+        /** Through {@code take_ownership} and {@code release_ownership}. */
+        TAKEN,
+        /** The existing table is lent, when nothing of the host's is in it. */
+        LENT
+    }
+
+    private final Ownership ownership;
+    private final String calls;
+    private final long pageSizes;
+    private final int dynamicWindows;
+    private final int levels;
+    private final boolean makesWindows;
+
+    Platform(Ownership ownership, String calls, long pageSizes, int dynamicWindows, int levels, boolean makesWindows) {
+        this.ownership = ownership;
+        this.calls = calls;
+        this.pageSizes = pageSizes;
+        this.dynamicWindows = dynamicWindows;
+        this.levels = levels;
+        this.makesWindows = makesWindows;
+    }
+
+    Ownership ownership() {
+        return ownership;
+    }
+
+    /** Names the platform's table group calls; groups with different ones cannot share a container. */
+    String calls() {
+        return calls;
+    }
+
+    /** The IOMMU page sizes, in bytes, as a bit map. */
+    public long pageSizes() {
+        return pageSizes;
+    }
+
+    /** How many windows user space may have at once. */
+    public int dynamicWindows() {
+        return dynamicWindows;
+    }
+
+    /** The most levels that a table may have. */
+    public int levels() {
+        return levels;
+    }
+
+    boolean makesWindows() {
+        return makesWindows;
+    }
+
+    /** Whether Linux runs on the bare machine, and not below a hypervisor. */
+    public boolean isPowernv() {
+        return this != PSERIES;
+    }
+}

@@ -1,0 +1,157 @@
+package org.jvfio.emulator;
+
+import java.util.Locale;
+import org.jvfio.kernel.Errno;
+
+/**
+ * An LPAR, whose windows the hypervisor makes through RTAS: {@code arch/powerpc/platforms/pseries/iommu.c} over what
+ * QEMU's hypervisor answers. One instance serves one partitionable endpoint, because a failed call marks its node for
+ * good.
+ */
+final class PseriesCalls implements TableGroupCalls {
+    private static final long DYNAMIC_WINDOW_BASE = 1L << 59;
+    private static final int DEFAULT_PAGE_SHIFT = 12;
+    /** The pages that the hypervisor offers for a window. */
+    private static final long LARGEST_BLOCK_PAGES = 0x2000000000L;
+
+    private static final long TOO_MANY_LEVELS = 0xffffffffL;
+    /** H_PARAMETER is -4, and comes back as if it were an errno. */
+    private static final long H_PARAMETER = -4;
+
+    private boolean failed;
+    private boolean defaultWindow;
+    private boolean dynamicWindow;
+
+    @Override
+    public boolean makesWindows() {
+        return true;
+    }
+
+    @Override
+    public void start(Pe pe) {
+        setUpHost(pe);
+    }
+
+    private void setUpHost(Pe pe) {
+        defaultWindow = true;
+        pe.window(0, table(pe, DEFAULT_PAGE_SHIFT, 0, pe.machine().dma32Bytes()));
+    }
+
+    private static TceTable table(Pe pe, int pageShift, long start, long windowBytes) {
+        long entries = windowBytes >>> pageShift;
+        int levelShift = Math.max(0, 63 - Long.numberOfLeadingZeros(entries));
+        long charged = (windowBytes >>> (pageShift - 3)) >>> pe.machine().pageShift();
+        return new TceTable(pageShift, start, entries, 1, levelShift, charged);
+    }
+
+    @Override
+    public int takeOwnership(Pe pe) {
+        if (pe.window(0) != null) {
+            defaultWindow = false;
+            pe.window(0, null);
+        }
+        pe.hostOwned(false);
+        return 0;
+    }
+
+    @Override
+    public void releaseOwnership(Pe pe) {
+        if (pe.window(0) == null) {
+            setUpHost(pe);
+        }
+        pe.hostOwned(true);
+    }
+
+    @Override
+    public long tableBytes(Pe pe, int pageShift, long windowBytes, int levels) {
+        return Integer.compareUnsigned(levels, 1) > 0 ? TOO_MANY_LEVELS : windowBytes >>> (pageShift - 3);
+    }
+
+    @Override
+    public Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        if (Long.bitCount(windowBytes) != 1 || Integer.compareUnsigned(levels, 1) > 0) {
+            return Creation.failed(Errno.EINVAL.negated());
+        }
+        if (failed) {
+            return Creation.failed(Errno.ENODEV.negated());
+        }
+        if (number == 0) {
+            boolean asDefault = pageShift == DEFAULT_PAGE_SHIFT
+                    && Long.compareUnsigned(windowBytes, pe.machine().dma32Bytes()) <= 0;
+            if (!asDefault && dynamicWindow) {
+                return Creation.failed(Errno.EPERM.negated());
+            }
+            if (asDefault && !defaultWindow) {
+                if (dynamicWindow) {
+                    return Creation.failed(Errno.EPERM.negated());
+                }
+                defaultWindow = true;
+                return created(pe, 0, table(pe, pageShift, 0, windowBytes));
+            }
+        }
+        int windowShift = 63 - Long.numberOfLeadingZeros(windowBytes);
+        int available = dynamicWindow ? 0 : 1;
+        logQuery(pe, available);
+        if (pages(windowShift - pageShift) == 0) {
+            return Creation.failed(Errno.EINVAL.negated());
+        }
+        boolean made = available > 0 && windowShift >= pageShift;
+        pe.log(String.format(
+                Locale.ROOT,
+                "ibm,create-pe-dma-window(2027) 800 8000000 20000001 %x %x returned %d (liobn = 0x%x starting addr = %x %x)",
+                pageShift,
+                windowShift,
+                made ? 0 : -1,
+                made ? 0x80000101 : 0,
+                made ? DYNAMIC_WINDOW_BASE >>> 32 : 0,
+                0));
+        if (!made) {
+            failed = true;
+            return Creation.failed(Errno.ENODEV.negated());
+        }
+        dynamicWindow = true;
+        return created(pe, number, table(pe, pageShift, DYNAMIC_WINDOW_BASE, windowBytes));
+    }
+
+    private static Creation created(Pe pe, int number, TceTable table) {
+        pe.window(number, table);
+        return Creation.of(table);
+    }
+
+    /** How often a window of this size fits what the hypervisor offers, with the shift of POWER's {@code srd}. */
+    private static long pages(int shift) {
+        return (shift & 0x40) != 0 ? 0 : LARGEST_BLOCK_PAGES >>> (shift & 0x3f);
+    }
+
+    private static void logQuery(Pe pe, int available) {
+        pe.log(String.format(
+                Locale.ROOT,
+                "ibm,query-pe-dma-windows(2026) 800 8000000 20000001 returned 0, lb=%x ps=107 wn=%d",
+                LARGEST_BLOCK_PAGES,
+                available));
+    }
+
+    @Override
+    public int setWindow(Pe pe, int number, TceTable table) {
+        return pe.window(number) == table ? 0 : Errno.EPERM.negated();
+    }
+
+    @Override
+    public void unsetWindow(Pe pe, int number) {
+        TceTable table = pe.window(number);
+        if (table == null) {
+            return;
+        }
+        if (table.start() == DYNAMIC_WINDOW_BASE) {
+            dynamicWindow = false;
+        } else {
+            defaultWindow = false;
+        }
+        pe.window(number, null);
+    }
+
+    @Override
+    public long exchange(TceTable table, long index, long entry, long user) {
+        return Long.compareUnsigned(index, table.entries()) < 0 ? table.exchange(index, entry, user) : H_PARAMETER;
+    }
+}

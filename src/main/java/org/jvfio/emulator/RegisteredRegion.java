@@ -1,0 +1,93 @@
+package org.jvfio.emulator;
+
+import java.util.List;
+
+/** Preregistered memory: {@code struct mm_iommu_table_group_mem_t}. */
+final class RegisteredRegion {
+    /** A run of pinned pages that follow each other in physical memory. */
+    record Run(long address, long length, Backing backing, long physical) {}
+
+    private final long address;
+    private final long pages;
+    private final long size;
+    private final int pageShift;
+    private final List<Run> runs;
+    private int users = 1;
+    private long mapped;
+
+    RegisteredRegion(long address, long pages, long size, int pageShift, List<Run> runs) {
+        this.address = address;
+        this.pages = pages;
+        this.size = size;
+        this.pageShift = pageShift;
+        this.runs = runs;
+    }
+
+    long address() {
+        return address;
+    }
+
+    long pages() {
+        return pages;
+    }
+
+    long size() {
+        return size;
+    }
+
+    /** The largest IOMMU page that it can back, as a shift. */
+    int pageShift() {
+        return pageShift;
+    }
+
+    long mapped() {
+        return mapped;
+    }
+
+    int users() {
+        return users;
+    }
+
+    boolean covers(long start, long length) {
+        return Long.compareUnsigned(address, start) <= 0
+                && Long.compareUnsigned(start + length, address + size) <= 0
+                && Long.compareUnsigned(start, start + length) <= 0;
+    }
+
+    boolean overlaps(long start, long length) {
+        return Long.compareUnsigned(address, start + length) < 0 && Long.compareUnsigned(start, address + size) < 0;
+    }
+
+    long physical(long virtual) {
+        for (Run run : runs) {
+            long offset = virtual - run.address();
+            if (Long.compareUnsigned(offset, run.length()) < 0) {
+                return run.physical() + offset;
+            }
+        }
+        throw new IllegalStateException("no page at " + Long.toHexString(virtual));
+    }
+
+    void use() {
+        users++;
+    }
+
+    /** A user fewer; the count that is left. */
+    int unuse() {
+        return --users;
+    }
+
+    void mapOne() {
+        mapped++;
+    }
+
+    void unmapOne() {
+        if (mapped > 0) {
+            mapped--;
+        }
+    }
+
+    void unpin() {
+        runs.forEach(run -> run.backing().unpin());
+    }
+}

@@ -1,0 +1,725 @@
+package org.jvfio.emulator;
+
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_OP;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_DISABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_ENABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_MAP_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_UNMAP_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
+import org.jvfio.uapi.vfio_iommu_type1_dma_map;
+import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+
+/**
+ * The IOMMU of a container on POWER: {@code struct tce_container} of {@code drivers/vfio/vfio_iommu_spapr_tce.c}, with
+ * its checks in its order.
+ */
+final class SpaprTce {
+    private static final int DEFAULT_PAGE_SHIFT = 12;
+    private static final long INFO_SIZE = 32;
+    private static final long INFO_SIZE_WITHOUT_DDW = 16;
+    private static final int MISALIGNED = 1;
+
+    private final EmulatedHost host;
+    private final KernelVersion version;
+    private final boolean v2;
+    private final List<IommuGroup> groups = new ArrayList<>();
+    private final List<RegisteredRegion> registrations = new ArrayList<>();
+    private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
+    private boolean enabled;
+    private boolean defaultWindowPending;
+    private long enabledPages;
+    private @Nullable Mm mm;
+    private @Nullable TableGroupCalls platform;
+
+    SpaprTce(EmulatedHost host, boolean v2) {
+        this.host = host;
+        this.version = host.machine().kernel();
+        this.v2 = v2;
+    }
+
+    /** What CHECK_EXTENSION answers, with an IOMMU set or not. */
+    static int checkExtension(EmulatedHost host, long extension) {
+        if (extension == VFIO_SPAPR_TCE_IOMMU) {
+            return 1;
+        }
+        if (extension == VFIO_SPAPR_TCE_v2_IOMMU) {
+            return host.machine().kernel().knowsV2() ? 1 : 0;
+        }
+        return extension == VFIO_EEH && host.machine().eeh() ? 1 : 0;
+    }
+
+    boolean isV2() {
+        return v2;
+    }
+
+    @Nullable
+    TceTable table(int number) {
+        return tables[number];
+    }
+
+    int ioctl(int request, Argument argument) {
+        if (version.bindsContainerToProcess() && mm != null && mm != argument.mm()) {
+            return Errno.EPERM.negated();
+        }
+        return switch (request) {
+            case VFIO_IOMMU_MAP_DMA -> map(argument);
+            case VFIO_IOMMU_UNMAP_DMA -> unmap(argument);
+            case VFIO_IOMMU_SPAPR_TCE_GET_INFO -> info(argument);
+            case VFIO_EEH_PE_OP -> eeh(argument);
+            case VFIO_IOMMU_ENABLE -> v2 ? Errno.ENOTTY.negated() : enable(argument);
+            case VFIO_IOMMU_DISABLE -> v2 ? Errno.ENOTTY.negated() : disable();
+            case VFIO_IOMMU_SPAPR_REGISTER_MEMORY -> v2 ? register(argument) : Errno.ENOTTY.negated();
+            case VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY -> v2 ? unregister(argument) : Errno.ENOTTY.negated();
+            case VFIO_IOMMU_SPAPR_TCE_CREATE -> v2 ? create(argument) : Errno.ENOTTY.negated();
+            case VFIO_IOMMU_SPAPR_TCE_REMOVE -> v2 ? remove(argument) : Errno.ENOTTY.negated();
+            default -> Errno.ENOTTY.negated();
+        };
+    }
+
+    private int info(Argument argument) {
+        if (groups.isEmpty()) {
+            return Errno.ENXIO.negated();
+        }
+        MemorySegment info = argument.copyIn(INFO_SIZE_WITHOUT_DDW);
+        if (info == null) {
+            return Errno.EFAULT.negated();
+        }
+        int argsz = vfio_iommu_spapr_tce_info.argsz(info);
+        if (Integer.compareUnsigned(argsz, (int) INFO_SIZE_WITHOUT_DDW) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        EmulatedMachine machine = host.machine();
+        MemorySegment answer = MemorySegment.ofArray(new long[(int) INFO_SIZE / Long.BYTES]);
+        vfio_iommu_spapr_tce_info.argsz(answer, argsz);
+        vfio_iommu_spapr_tce_info.dma32_window_start(answer, 0);
+        vfio_iommu_spapr_tce_info.dma32_window_size(answer, (int) machine.dma32Bytes());
+        if (v2 && machine.dynamicWindows() != 0) {
+            vfio_iommu_spapr_tce_info.flags(answer, VFIO_IOMMU_SPAPR_INFO_DDW);
+            MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(answer);
+            vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw, machine.platform().pageSizes());
+            vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw, machine.dynamicWindows());
+            vfio_iommu_spapr_tce_ddw_info.levels(ddw, machine.platform().levels());
+        }
+        boolean whole = version.knowsV2() && Integer.compareUnsigned(argsz, (int) INFO_SIZE) >= 0;
+        return argument.copyOut(answer, whole ? INFO_SIZE : INFO_SIZE_WITHOUT_DDW) ? 0 : Errno.EFAULT.negated();
+    }
+
+    private int enable(Argument argument) {
+        if (enabled) {
+            return Errno.EBUSY.negated();
+        }
+        if (groups.isEmpty()) {
+            return version.enableWithoutGroup().negated();
+        }
+        if (host.machine().dma32Bytes() == 0) {
+            return Errno.EPERM.negated();
+        }
+        Mm caller = bind(argument);
+        if (caller == null) {
+            return Errno.EPERM.negated();
+        }
+        long pages = host.machine().dma32Bytes() >>> host.machine().pageShift();
+        int charged = caller.charge(pages);
+        if (charged != 0) {
+            return charged;
+        }
+        enabledPages = pages;
+        enabled = true;
+        return 0;
+    }
+
+    private int disable() {
+        if (enabled && mm != null) {
+            enabled = false;
+            mm.refund(enabledPages);
+        }
+        return 0;
+    }
+
+    /** {@code tce_iommu_mm_set}: the container belongs to the first process that changes it; null for another one. */
+    private @Nullable Mm bind(Argument argument) {
+        if (mm == null || !version.bindsContainerToProcess()) {
+            mm = argument.mm();
+        }
+        return mm == argument.mm() ? mm : null;
+    }
+
+    private int map(Argument argument) {
+        if (!enabled && version.mapNeedsEnable()) {
+            return Errno.EPERM.negated();
+        }
+        long size = vfio_iommu_type1_dma_map.sizeof();
+        MemorySegment map = argument.copyIn(size);
+        if (map == null) {
+            return Errno.EFAULT.negated();
+        }
+        int flags = vfio_iommu_type1_dma_map.flags(map);
+        if (Integer.compareUnsigned(vfio_iommu_type1_dma_map.argsz(map), (int) size) < 0
+                || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        Mm caller = bindForMapping(argument);
+        int pending = createDefaultWindow(caller);
+        if (pending != 0) {
+            return pending;
+        }
+        long iova = vfio_iommu_type1_dma_map.iova(map);
+        long vaddr = vfio_iommu_type1_dma_map.vaddr(map);
+        long bytes = vfio_iommu_type1_dma_map.size(map);
+        TceTable table = find(iova);
+        if (table == null) {
+            return Errno.ENXIO.negated();
+        }
+        long mask = (1L << table.pageShift()) - 1;
+        if (((bytes | vaddr) & mask) != 0 || flags == 0) {
+            return Errno.EINVAL.negated();
+        }
+        if ((iova & mask) != 0) {
+            return version.answersOneForMisalignedIova() ? MISALIGNED : Errno.EINVAL.negated();
+        }
+        long first = table.index(iova);
+        long pages = bytes >>> table.pageShift();
+        if (Long.compareUnsigned(pages, table.entries() - first) > 0) {
+            if (version.checksEndOfMap()) {
+                return Errno.EINVAL.negated();
+            }
+            host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
+            if (host.machine().platform().isPowernv()) {
+                pages = table.entries() - first;
+            }
+        }
+        long permissions = flags & (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
+        return build(
+                caller, table, first, pages, vaddr, permissions, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
+    }
+
+    private Mm bindForMapping(Argument argument) {
+        if (mm == null || !version.bindsContainerToProcess()) {
+            mm = argument.mm();
+        }
+        return mm;
+    }
+
+    /** {@code tce_iommu_build} and {@code tce_iommu_build_v2}: page by page, undone from the start when one fails. */
+    private int build(
+            Mm caller, TceTable table, long first, long pages, long vaddr, long permissions, Supplier<String> call) {
+        TableGroupCalls calls = calls();
+        long pageBytes = 1L << table.pageShift();
+        long done = 0;
+        int answer = 0;
+        while (done < pages) {
+            long user = vaddr + done * pageBytes;
+            RegisteredRegion region = v2 ? caller.lookup(user, pageBytes) : null;
+            long target = v2 ? registered(region, table, user) : pinned(caller, table, user);
+            if (Errno.isError(target)) {
+                answer = (int) target;
+                break;
+            }
+            long oldUser = table.user(first + done);
+            long old = calls.exchange(table, first + done, target | permissions, user);
+            if (old < 0) {
+                if (!v2) {
+                    unpin(target);
+                }
+                answer = (int) old;
+                break;
+            }
+            if (region != null) {
+                region.mapOne();
+            }
+            if (old != 0) {
+                release(caller, table, old, oldUser);
+            }
+            done++;
+        }
+        hazardOfNoPages(table, first, answer == 0 ? pages : done, call);
+        if (answer != 0) {
+            clear(caller, table, first, done);
+        }
+        return answer;
+    }
+
+    /** {@code tce_iommu_prereg_ua_to_hpa}. */
+    private static long registered(@Nullable RegisteredRegion region, TceTable table, long user) {
+        if (region == null || region.pageShift() < table.pageShift()) {
+            return Errno.EINVAL.negated();
+        }
+        return region.physical(user);
+    }
+
+    /** {@code tce_iommu_use_page}: pins the system page for writing, whatever the direction. */
+    private static long pinned(Mm caller, TceTable table, long user) {
+        AddressSpace.Area area = caller.addresses().find(user);
+        if (area == null || !area.writable()) {
+            return Errno.EFAULT.negated();
+        }
+        if (area.backing().pageShift() < table.pageShift()) {
+            return Errno.EPERM.negated();
+        }
+        area.backing().pin();
+        return area.physical(user);
+    }
+
+    private void unpin(long physical) {
+        Backing backing = host.memory().at(physical);
+        if (backing != null) {
+            backing.unpin();
+        }
+    }
+
+    /** What an entry held is let go: a count of its region, or the pin of its page. */
+    private void release(Mm owner, TceTable table, long entry, long user) {
+        if (v2) {
+            RegisteredRegion region = owner.lookup(user, 1L << table.pageShift());
+            if (region != null) {
+                region.unmapOne();
+            }
+        } else {
+            unpin(entry & ~TceTable.PERMISSIONS);
+        }
+    }
+
+    private int unmap(Argument argument) {
+        if (!enabled && version.mapNeedsEnable()) {
+            return Errno.EPERM.negated();
+        }
+        long size = vfio_iommu_type1_dma_unmap.sizeof();
+        MemorySegment unmap = argument.copyIn(size);
+        if (unmap == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (Integer.compareUnsigned(vfio_iommu_type1_dma_unmap.argsz(unmap), (int) size) < 0
+                || vfio_iommu_type1_dma_unmap.flags(unmap) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        Mm caller = bindForMapping(argument);
+        int pending = createDefaultWindow(caller);
+        if (pending != 0) {
+            return pending;
+        }
+        long iova = vfio_iommu_type1_dma_unmap.iova(unmap);
+        long bytes = vfio_iommu_type1_dma_unmap.size(unmap);
+        TceTable table = find(iova);
+        if (table == null) {
+            return Errno.ENXIO.negated();
+        }
+        long mask = (1L << table.pageShift()) - 1;
+        if ((bytes & mask) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        int refused = version.answersOneForMisalignedIova() ? MISALIGNED : Errno.EINVAL.negated();
+        if ((iova & mask) != 0) {
+            return refused;
+        }
+        long first = table.index(iova);
+        long pages = bytes >>> table.pageShift();
+        if (Long.compareUnsigned(pages, table.entries() - first) > 0) {
+            if (version.checksEndOfUnmap()) {
+                return refused;
+            }
+            host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
+            pages = table.entries() - first;
+        }
+        hazardOfNoPages(table, first, pages, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
+        clear(caller, table, first, pages);
+        return 0;
+    }
+
+    private static String describe(String call, long iova, long bytes) {
+        return "%s(iova=0x%x, size=0x%x)".formatted(call, iova, bytes);
+    }
+
+    /** PHB3 invalidates from the first page to the last one, and the last of none before address 0 is beyond all. */
+    private void hazardOfNoPages(TceTable table, long first, long pages, Supplier<String> call) {
+        if (pages == 0 && first == 0 && table.start() == 0 && host.machine().platform() == Platform.PHB3) {
+            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, call);
+        }
+    }
+
+    /** {@code tce_iommu_clear}: lets go of what the entries hold. */
+    private void clear(Mm owner, TceTable table, long first, long pages) {
+        TableGroupCalls calls = calls();
+        long end = first + pages;
+        for (long index = table.nextWritten(first, end); index < end; index = table.nextWritten(index + 1, end)) {
+            long user = table.user(index);
+            long old = calls.exchange(table, index, 0, 0);
+            if (old > 0) {
+                release(owner, table, old, user);
+            }
+        }
+    }
+
+    private int register(Argument argument) {
+        Mm caller = bind(argument);
+        if (caller == null) {
+            return Errno.EPERM.negated();
+        }
+        long size = vfio_iommu_spapr_register_memory.sizeof();
+        MemorySegment register = argument.copyIn(size);
+        if (register == null) {
+            return Errno.EFAULT.negated();
+        }
+        long vaddr = vfio_iommu_spapr_register_memory.vaddr(register);
+        long bytes = vfio_iommu_spapr_register_memory.size(register);
+        if (Integer.compareUnsigned(vfio_iommu_spapr_register_memory.argsz(register), (int) size) < 0
+                || vfio_iommu_spapr_register_memory.flags(register) != 0
+                || !wholePages(vaddr | bytes)
+                || Long.compareUnsigned(vaddr + bytes, vaddr) < 0) {
+            return Errno.EINVAL.negated();
+        }
+        if (bytes == 0) {
+            host.hazard(
+                    Hazard.REGISTER_NOTHING,
+                    () -> "VFIO_IOMMU_SPAPR_REGISTER_MEMORY(vaddr=0x%x, size=0)".formatted(vaddr));
+        }
+        long pages = bytes >>> host.machine().pageShift();
+        RegisteredRegion region = caller.use(vaddr, pages);
+        if (region == null) {
+            Mm.Registration made = caller.register(vaddr, pages);
+            region = made.region();
+            if (region == null) {
+                return made.answer();
+            }
+        } else if (version.refusesSecondRegistration() && registrations.contains(region)) {
+            caller.unuse(region);
+            return Errno.EBUSY.negated();
+        }
+        if (version.releasesRegistrations()) {
+            registrations.add(region);
+        }
+        enabled = true;
+        return 0;
+    }
+
+    private int unregister(Argument argument) {
+        Mm owner = version.bindsContainerToProcess() ? mm : argument.mm();
+        if (owner == null) {
+            return Errno.EPERM.negated();
+        }
+        long size = vfio_iommu_spapr_register_memory.sizeof();
+        MemorySegment unregister = argument.copyIn(size);
+        if (unregister == null) {
+            return Errno.EFAULT.negated();
+        }
+        long vaddr = vfio_iommu_spapr_register_memory.vaddr(unregister);
+        long bytes = vfio_iommu_spapr_register_memory.size(unregister);
+        if (Integer.compareUnsigned(vfio_iommu_spapr_register_memory.argsz(unregister), (int) size) < 0
+                || vfio_iommu_spapr_register_memory.flags(unregister) != 0
+                || !wholePages(vaddr | bytes)) {
+            return Errno.EINVAL.negated();
+        }
+        RegisteredRegion region = owner.use(vaddr, bytes >>> host.machine().pageShift());
+        if (region == null) {
+            return Errno.ENOENT.negated();
+        }
+        if (version.releasesRegistrations() && !registrations.contains(region)) {
+            owner.unuse(region);
+            return Errno.ENOENT.negated();
+        }
+        if (region.mapped() > 0 && region.users() == 2) {
+            if (!version.leaksRegistrationWithMappings()) {
+                owner.unuse(region);
+                return Errno.EBUSY.negated();
+            }
+            owner.unuse(region);
+            host.hazard(
+                    Hazard.REGISTRATION_LEAK,
+                    () -> "VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY(vaddr=0x%x, size=0x%x)".formatted(vaddr, bytes));
+            region.use();
+        }
+        registrations.remove(region);
+        owner.unuse(region);
+        owner.unuse(region);
+        return 0;
+    }
+
+    private boolean wholePages(long value) {
+        return (value & ((1L << host.machine().pageShift()) - 1)) == 0;
+    }
+
+    private int create(Argument argument) {
+        Mm caller = bind(argument);
+        if (caller == null) {
+            return Errno.EPERM.negated();
+        }
+        if (groups.isEmpty()) {
+            return Errno.ENXIO.negated();
+        }
+        long size = vfio_iommu_spapr_tce_create.sizeof();
+        MemorySegment create = argument.copyIn(size);
+        if (create == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (Integer.compareUnsigned(vfio_iommu_spapr_tce_create.argsz(create), (int) size) < 0
+                || vfio_iommu_spapr_tce_create.flags(create) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        int answer = createDefaultWindow(caller);
+        if (answer != 0) {
+            return answer;
+        }
+        int free = tables[0] == null ? 0 : 1;
+        answer = createWindow(
+                caller,
+                vfio_iommu_spapr_tce_create.page_shift(create),
+                vfio_iommu_spapr_tce_create.window_size(create),
+                vfio_iommu_spapr_tce_create.levels(create));
+        TceTable made = tables[free];
+        if (answer != 0 || made == null) {
+            return answer;
+        }
+        vfio_iommu_spapr_tce_create.start_addr(create, made.start());
+        return argument.copyOut(create, size) ? 0 : Errno.EFAULT.negated();
+    }
+
+    private int createDefaultWindow(Mm caller) {
+        if (!defaultWindowPending) {
+            return 0;
+        }
+        int answer = createWindow(caller, DEFAULT_PAGE_SHIFT, host.machine().dma32Bytes(), 1);
+        if (answer == 0) {
+            defaultWindowPending = false;
+        }
+        return answer;
+    }
+
+    /** {@code tce_iommu_create_window}: in the first free of the two places, for every group. */
+    private int createWindow(Mm caller, int pageShift, long windowBytes, int levels) {
+        int number = tables[0] == null ? 0 : 1;
+        if (tables[number] != null) {
+            return Errno.ENOSPC.negated();
+        }
+        if (Integer.compareUnsigned(pageShift, Long.SIZE) >= 0
+                || (host.machine().platform().pageSizes() & (1L << pageShift)) == 0) {
+            return Errno.EINVAL.negated();
+        }
+        Pe first = groups.getFirst().pe();
+        TableGroupCalls calls = first.calls();
+        if (!calls.makesWindows()) {
+            return Errno.EPERM.negated();
+        }
+        Supplier<String> call = () -> "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift=%d, window_size=0x%x, levels=%d)"
+                .formatted(pageShift, windowBytes, levels);
+        long bytes = calls.tableBytes(first, pageShift, windowBytes, levels);
+        if (bytes == 0) {
+            return Errno.EINVAL.negated();
+        }
+        if (Long.compareUnsigned(windowBytes, 1L << pageShift) < 0
+                && host.machine().platform().isPowernv()) {
+            host.hazard(Hazard.WINDOW_BELOW_ONE_PAGE, call);
+        }
+        long pages = bytes >>> host.machine().pageShift();
+        int charged = caller.charge(pages);
+        if (charged != 0) {
+            return charged;
+        }
+        TableGroupCalls.Creation creation = calls.createTable(first, number, pageShift, windowBytes, levels);
+        TceTable table = creation.table();
+        if (table == null) {
+            caller.refund(pages);
+            if (version.leaksChargeOfFailedCreate() && pages > 0) {
+                host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+                caller.leak(pages);
+            }
+            return creation.answer();
+        }
+        for (IommuGroup group : groups) {
+            int answer = calls.setWindow(group.pe(), number, table);
+            if (answer != 0) {
+                groups.forEach(each -> calls.unsetWindow(each.pe(), number));
+                caller.refund(table.chargedPages());
+                return answer;
+            }
+        }
+        tables[number] = table;
+        return 0;
+    }
+
+    private int remove(Argument argument) {
+        Mm caller = bind(argument);
+        if (caller == null) {
+            return Errno.EPERM.negated();
+        }
+        if (groups.isEmpty()) {
+            return Errno.ENXIO.negated();
+        }
+        long size = vfio_iommu_spapr_tce_remove.sizeof();
+        MemorySegment remove = argument.copyIn(size);
+        if (remove == null) {
+            return Errno.EFAULT.negated();
+        }
+        if (Integer.compareUnsigned(vfio_iommu_spapr_tce_remove.argsz(remove), (int) size) < 0
+                || vfio_iommu_spapr_tce_remove.flags(remove) != 0) {
+            return Errno.EINVAL.negated();
+        }
+        long start = vfio_iommu_spapr_tce_remove.start_addr(remove);
+        if (defaultWindowPending && start == 0) {
+            defaultWindowPending = false;
+            return 0;
+        }
+        TceTable table = find(start);
+        if (table == null) {
+            return Errno.EINVAL.negated();
+        }
+        clear(caller, table, 0, table.entries());
+        int number = table == tables[0] ? 0 : 1;
+        groups.forEach(group -> group.pe().calls().unsetWindow(group.pe(), number));
+        free(caller, number);
+        return 0;
+    }
+
+    private void free(Mm owner, int number) {
+        TceTable table = tables[number];
+        if (table != null) {
+            owner.refund(table.chargedPages());
+            tables[number] = null;
+        }
+    }
+
+    /** {@code tce_iommu_find_table}: the window that holds a bus address. */
+    private @Nullable TceTable find(long busAddress) {
+        for (TceTable table : tables) {
+            if (table != null && table.index(busAddress) >= 0) {
+                return table;
+            }
+        }
+        return null;
+    }
+
+    private TableGroupCalls calls() {
+        return Objects.requireNonNull(platform);
+    }
+
+    private int eeh(Argument argument) {
+        for (IommuGroup group : groups) {
+            int answer = group.eeh().operate(argument);
+            if (answer != 0) {
+                return answer;
+            }
+        }
+        return 0;
+    }
+
+    /** {@code tce_iommu_attach_group}: 0 or a negated errno, with nothing changed. */
+    int attach(IommuGroup group, Mm caller) {
+        Pe pe = group.pe();
+        boolean makesWindows = pe.calls().makesWindows();
+        if (version.tiesTypeToPlatform() && v2 != makesWindows) {
+            return Errno.EPERM.negated();
+        }
+        if (v2 && !makesWindows) {
+            return Errno.EINVAL.negated();
+        }
+        if (!groups.isEmpty() && (!v2 || !version.sharesContainers())) {
+            return Errno.EBUSY.negated();
+        }
+        for (IommuGroup other : groups) {
+            if (!other.pe().calls().getClass().equals(pe.calls().getClass())) {
+                host.kernelLog()
+                        .add("tce_vfio: Group %d is incompatible with group %d"
+                                .formatted(group.number(), other.number()));
+                return Errno.EPERM.negated();
+            }
+        }
+        if (!version.takesOwnershipAtSetContainer()) {
+            int taken = pe.calls().takeOwnership(pe);
+            if (taken != 0) {
+                return taken;
+            }
+        }
+        int answer = makesWindows ? shareWindows(pe) : 0;
+        if (groups.isEmpty() && tables[0] == null && makesWindows) {
+            defaultWindowPending = true;
+        }
+        if (!makesWindows) {
+            tables[0] = pe.window(0);
+        }
+        if (answer == 0) {
+            groups.addFirst(group);
+            platform = pe.calls();
+            if (!version.defaultWindowIsLazy()) {
+                answer = createDefaultWindow(caller);
+                if (answer != 0) {
+                    groups.remove(group);
+                }
+            }
+        }
+        if (answer != 0 && !version.takesOwnershipAtSetContainer()) {
+            pe.calls().releaseOwnership(pe);
+        }
+        return answer;
+    }
+
+    private int shareWindows(Pe pe) {
+        for (int number = 0; number < tables.length; number++) {
+            TceTable table = tables[number];
+            int answer = table == null ? 0 : pe.calls().setWindow(pe, number, table);
+            if (answer != 0) {
+                for (int each = 0; each < tables.length; each++) {
+                    pe.calls().unsetWindow(pe, each);
+                }
+                return answer;
+            }
+        }
+        return 0;
+    }
+
+    /** {@code tce_iommu_detach_group}: the container's windows leave the group. */
+    void detach(IommuGroup group) {
+        groups.remove(group);
+        Pe pe = group.pe();
+        for (int number = 0; number < tables.length; number++) {
+            TceTable table = tables[number];
+            if (table == null) {
+                continue;
+            }
+            if (mm != null && (version.clearsTablesOnDetach() || groups.isEmpty())) {
+                clear(mm, table, 0, table.entries());
+            }
+            pe.calls().unsetWindow(pe, number);
+        }
+        if (!version.takesOwnershipAtSetContainer()) {
+            pe.calls().releaseOwnership(pe);
+        }
+    }
+
+    boolean hasGroups() {
+        return !groups.isEmpty();
+    }
+
+    /** {@code tce_iommu_release}: tables, registrations and charges go. */
+    void release() {
+        Mm owner = mm;
+        if (owner == null) {
+            return;
+        }
+        free(owner, 0);
+        free(owner, 1);
+        registrations.forEach(owner::unuse);
+        registrations.clear();
+        disable();
+    }
+}

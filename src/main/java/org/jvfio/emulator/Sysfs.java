@@ -1,0 +1,109 @@
+package org.jvfio.emulator;
+
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
+import java.util.Locale;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** The part of sysfs and procfs that tells of PCI devices, IOMMU groups, memory and the kernel. */
+final class Sysfs {
+    private static final String DEVICES = "/sys/bus/pci/devices/";
+    private static final String GROUPS = "/sys/kernel/iommu_groups/";
+
+    private final EmulatedHost host;
+    private final Task task;
+
+    Sysfs(EmulatedHost host, Task task) {
+        this.host = host;
+        this.task = task;
+    }
+
+    String readFile(String path) throws IOException {
+        return existing(path, files().get(path));
+    }
+
+    String readLink(String path) throws IOException {
+        return existing(path, links().get(path));
+    }
+
+    List<String> list(String directory) throws IOException {
+        String prefix = directory.endsWith("/") ? directory : directory + "/";
+        Set<String> names = new TreeSet<>();
+        addNames(names, prefix, files());
+        addNames(names, prefix, links());
+        return List.copyOf(existing(directory, names.isEmpty() ? null : names));
+    }
+
+    private static void addNames(Set<String> names, String prefix, NavigableMap<String, String> paths) {
+        for (String path : paths.tailMap(prefix, false).keySet()) {
+            if (!path.startsWith(prefix)) {
+                return;
+            }
+            int end = path.indexOf('/', prefix.length());
+            names.add(path.substring(prefix.length(), end < 0 ? path.length() : end));
+        }
+    }
+
+    private static <T> T existing(String path, @Nullable T found) throws IOException {
+        if (found == null) {
+            throw new NoSuchFileException(path);
+        }
+        return found;
+    }
+
+    private NavigableMap<String, String> files() {
+        NavigableMap<String, String> files = new TreeMap<>();
+        for (PciFunction function : host.functions().values()) {
+            String device = DEVICES + function.address();
+            DeviceIdentity identity = function.identity();
+            files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
+            files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
+            files.put(device + "/class", "0x%06x\n".formatted(identity.classCode()));
+            files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
+        }
+        for (IommuGroup group : host.iommuGroups().values()) {
+            String address = group.functions().getFirst().address();
+            files.put(GROUPS + group.number() + "/name", name(address));
+            files.put(GROUPS + group.number() + "/type", "unknown\n");
+        }
+        long kibPerPage = (1L << host.machine().pageShift()) / 1024;
+        files.put(
+                "/proc/self/status",
+                String.format(Locale.ROOT, "VmLck:\t%8d kB\n", task.mm().lockedPages() * kibPerPage));
+        files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
+        return files;
+    }
+
+    private String name(String address) {
+        int domain = Integer.parseInt(address.substring(0, 4), 16);
+        String endpoint = "0";
+        if (host.machine().platform().isPowernv()) {
+            endpoint = host.machine().platform() != Platform.PHB3 && domain == 0 ? "1fd" : "fd";
+        }
+        return "domain%d-pe%s\n".formatted(domain, endpoint);
+    }
+
+    private NavigableMap<String, String> links() {
+        NavigableMap<String, String> links = new TreeMap<>();
+        for (IommuGroup group : host.iommuGroups().values()) {
+            for (PciFunction function : group.functions()) {
+                String device = DEVICES + function.address();
+                links.put(device + "/iommu_group", "../../../../kernel/iommu_groups/" + group.number());
+                links.put(
+                        GROUPS + group.number() + "/devices/" + function.address(),
+                        "../../../../devices/pci" + function.address().substring(0, 7) + "/" + function.address());
+                switch (function.driver()) {
+                    case NONE -> {}
+                    case VFIO_PCI -> links.put(device + "/driver", "../../../../bus/pci/drivers/vfio-pci");
+                    case OTHER -> links.put(device + "/driver", "../../../../bus/pci/drivers/host");
+                }
+            }
+        }
+        return links;
+    }
+}

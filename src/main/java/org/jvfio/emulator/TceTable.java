@@ -1,0 +1,187 @@
+package org.jvfio.emulator;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A table of translation control entries: {@code struct iommu_table}, with the userspace view beside it.
+ *
+ * <p>An entry is 8 bytes, big-endian: the physical address of a page, bit 0 for reading by the device, bit 1 for
+ * writing. Levels below the first are made when an entry in them is first written, and only as much of a level is kept
+ * as holds entries, so a large empty table costs nothing.
+ */
+final class TceTable {
+    static final long READ = 1;
+    static final long WRITE = 2;
+    static final long PERMISSIONS = READ | WRITE;
+
+    private static final int CHUNK_SHIFT = 10;
+    private static final int CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
+    private static final VarHandle ENTRY = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
+
+    /** Entries that follow each other, with the user addresses that they were mapped from. */
+    private static final class Chunk {
+        private final byte[] entries = new byte[CHUNK_ENTRIES * Long.BYTES];
+        private final long[] users = new long[CHUNK_ENTRIES];
+    }
+
+    private final int pageShift;
+    private final long start;
+    private final long entries;
+    private final int levels;
+    private final int levelShift;
+    private final long chargedPages;
+    private final Map<Long, Chunk> chunks = new HashMap<>();
+    private final Set<Long> levelsMade = new HashSet<>();
+    private long mappedEntries;
+    private long recentNumber = -1;
+    private @Nullable Chunk recent;
+
+    /**
+     * A table without entries.
+     *
+     * @param start the bus address of the window, in bytes
+     * @param entries how many IOMMU pages it translates
+     * @param levelShift log2 of the entries of one level
+     * @param chargedPages the system pages charged to locked memory for it
+     */
+    TceTable(int pageShift, long start, long entries, int levels, int levelShift, long chargedPages) {
+        this.pageShift = pageShift;
+        this.start = start;
+        this.entries = entries;
+        this.levels = levels;
+        this.levelShift = levelShift;
+        this.chargedPages = chargedPages;
+    }
+
+    int pageShift() {
+        return pageShift;
+    }
+
+    /** The bus address of its first page, in bytes. */
+    long start() {
+        return start;
+    }
+
+    /** How many pages it translates. */
+    long entries() {
+        return entries;
+    }
+
+    /** How many bytes of bus addresses it translates. */
+    long windowBytes() {
+        return entries << pageShift;
+    }
+
+    int levels() {
+        return levels;
+    }
+
+    long chargedPages() {
+        return chargedPages;
+    }
+
+    long mappedEntries() {
+        return mappedEntries;
+    }
+
+    /** The bytes of the levels that exist: the first, and those below it that an entry was written in. */
+    long allocatedBytes() {
+        long perLevel = (long) Long.BYTES << levelShift;
+        return perLevel * (1 + levelsMade.size());
+    }
+
+    /** The index of the entry for a bus address, or -1 if the window does not hold it. */
+    long index(long busAddress) {
+        long offset = busAddress - start;
+        long index = offset >>> pageShift;
+        return Long.compareUnsigned(busAddress, start) >= 0 && Long.compareUnsigned(index, entries) < 0 ? index : -1;
+    }
+
+    /** The entry at an index, 0 where none was written. */
+    long entry(long index) {
+        Chunk chunk = chunk(index);
+        return chunk == null ? 0 : (long) ENTRY.get(chunk.entries, (int) (index & (CHUNK_ENTRIES - 1)) << 3);
+    }
+
+    /** The user address that the entry was mapped from. */
+    long user(long index) {
+        Chunk chunk = chunk(index);
+        return chunk == null ? 0 : chunk.users[(int) (index & (CHUNK_ENTRIES - 1))];
+    }
+
+    /** Writes an entry and its user address, and answers the entry that was there. */
+    long exchange(long index, long entry, long user) {
+        Chunk chunk = chunk(index);
+        if (chunk == null) {
+            if (entry == 0) {
+                return 0;
+            }
+            chunk = new Chunk();
+            chunks.put(index >>> CHUNK_SHIFT, chunk);
+            recent = chunk;
+            recentNumber = index >>> CHUNK_SHIFT;
+            makeLevels(index);
+        }
+        int at = (int) (index & (CHUNK_ENTRIES - 1));
+        long old = (long) ENTRY.get(chunk.entries, at << 3);
+        ENTRY.set(chunk.entries, at << 3, entry);
+        chunk.users[at] = user;
+        if (old == 0 && entry != 0) {
+            mappedEntries++;
+        } else if (old != 0 && entry == 0) {
+            mappedEntries--;
+        }
+        return old;
+    }
+
+    /** The first index at or above {@code index} that may hold an entry, skipping what was never written. */
+    long nextWritten(long index, long end) {
+        long at = index;
+        while (at < end && chunk(at) == null) {
+            if (chunks.isEmpty()) {
+                return end;
+            }
+            long number = at >>> CHUNK_SHIFT;
+            long remaining = ((end - 1) >>> CHUNK_SHIFT) - number;
+            if (remaining > chunks.size()) {
+                long found = Long.MAX_VALUE;
+                for (long candidate : chunks.keySet()) {
+                    if (candidate > number && candidate < found) {
+                        found = candidate;
+                    }
+                }
+                return found == Long.MAX_VALUE ? end : Math.min(end, found << CHUNK_SHIFT);
+            }
+            at = (number + 1) << CHUNK_SHIFT;
+        }
+        return Math.min(at, end);
+    }
+
+    private @Nullable Chunk chunk(long index) {
+        long number = index >>> CHUNK_SHIFT;
+        if (number == recentNumber) {
+            return recent;
+        }
+        Chunk chunk = chunks.get(number);
+        if (chunk != null) {
+            recent = chunk;
+            recentNumber = number;
+        }
+        return chunk;
+    }
+
+    private void makeLevels(long index) {
+        for (int below = 1; below < levels; below++) {
+            int shift = levelShift * (levels - below);
+            // A level is named by its depth and by the indexes that it serves.
+            levelsMade.add((index >>> shift) * Long.SIZE + below);
+        }
+    }
+}

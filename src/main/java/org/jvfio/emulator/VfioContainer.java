@@ -1,0 +1,92 @@
+package org.jvfio.emulator;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/** A container: {@code struct vfio_container} of {@code drivers/vfio/container.c}. Its groups keep it alive. */
+final class VfioContainer {
+    private final EmulatedHost host;
+    private final List<IommuGroup> groups = new ArrayList<>();
+    private @Nullable SpaprTce iommu;
+
+    VfioContainer(EmulatedHost host) {
+        this.host = host;
+    }
+
+    @Nullable
+    SpaprTce iommu() {
+        return iommu;
+    }
+
+    int ioctl(int request, Argument argument) {
+        return switch (request) {
+            case vfio_h.VFIO_GET_API_VERSION -> vfio_h.VFIO_API_VERSION;
+            case vfio_h.VFIO_CHECK_EXTENSION ->
+                host.machine().spaprModule() ? SpaprTce.checkExtension(host, argument.value()) : 0;
+            case vfio_h.VFIO_SET_IOMMU -> setIommu(argument);
+            default -> {
+                SpaprTce driver = iommu;
+                yield driver == null ? Errno.EINVAL.negated() : driver.ioctl(request, argument);
+            }
+        };
+    }
+
+    private int setIommu(Argument argument) {
+        if (groups.isEmpty() || iommu != null) {
+            return Errno.EINVAL.negated();
+        }
+        long type = argument.value();
+        if (!host.machine().spaprModule() || SpaprTce.checkExtension(host, type) == 0) {
+            return Errno.ENODEV.negated();
+        }
+        if (type != vfio_h.VFIO_SPAPR_TCE_IOMMU && type != vfio_h.VFIO_SPAPR_TCE_v2_IOMMU) {
+            host.kernelLog().add("tce_vfio: Wrong IOMMU type");
+            return Errno.EINVAL.negated();
+        }
+        SpaprTce driver = new SpaprTce(host, type == vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
+        List<IommuGroup> attached = new ArrayList<>();
+        for (IommuGroup group : groups) {
+            int answer = driver.attach(group, argument.mm());
+            if (answer != 0) {
+                attached.forEach(driver::detach);
+                driver.release();
+                return answer;
+            }
+            attached.add(group);
+        }
+        iommu = driver;
+        return 0;
+    }
+
+    /** {@code vfio_container_attach_group}. */
+    int add(IommuGroup group, Mm caller) {
+        SpaprTce driver = iommu;
+        if (driver != null) {
+            int answer = driver.attach(group, caller);
+            if (answer != 0) {
+                return answer;
+            }
+        }
+        groups.addFirst(group);
+        return 0;
+    }
+
+    /** The IOMMU lets the group go. */
+    void remove(IommuGroup group) {
+        groups.remove(group);
+        if (iommu != null) {
+            iommu.detach(group);
+        }
+    }
+
+    /** Without a group there is no IOMMU: all that was made in it goes, and another type may be set. */
+    void releaseIfEmpty() {
+        if (groups.isEmpty() && iommu != null) {
+            iommu.release();
+            iommu = null;
+        }
+    }
+}

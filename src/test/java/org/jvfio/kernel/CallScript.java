@@ -1,0 +1,341 @@
+package org.jvfio.kernel;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.jvfio.uapi.rlimit;
+import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_eeh_pe_err;
+import org.jvfio.uapi.vfio_eeh_pe_op;
+import org.jvfio.uapi.vfio_group_status;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
+import org.jvfio.uapi.vfio_iommu_type1_dma_map;
+import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+
+/**
+ * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
+ * ones, in {@code measured/README.txt}. One instance is one process, and knows files and memory by name.
+ */
+public final class CallScript implements AutoCloseable {
+    private static final long MEMORY_ALIGNMENT = 1L << 16;
+    private static final int IOCTL_BASE = vfio_h.VFIO_GET_API_VERSION;
+    private static final int SC_PAGESIZE = 30;
+
+    /** Gives the process CAP_IPC_LOCK or takes it, which is no call of the seam. */
+    @FunctionalInterface
+    public interface Lockable {
+        void set(boolean capable);
+    }
+
+    private final Kernel kernel;
+    private final Lockable lockable;
+    private final Arena arena = Arena.ofConfined();
+    private final Map<String, Integer> files = new HashMap<>();
+    private final Map<String, Long> memory = new HashMap<>();
+
+    public CallScript(Kernel kernel, Lockable lockable) {
+        this.kernel = kernel;
+        this.lockable = lockable;
+    }
+
+    /** Runs one call and answers what stands behind its equals sign: the value or -1 and an errno, and fields. */
+    public String run(String call) {
+        List<String> words = Pattern.compile(" +").splitAsStream(call.strip()).toList();
+        return new Call(words.getFirst(), words.subList(1, words.size())).run();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+
+    private static String answer(long value) {
+        if (Errno.isError(value)) {
+            int number = (int) -value;
+            return "-1 " + Errno.of(number).map(Errno::name).orElse("errno" + number);
+        }
+        return Long.toString(value);
+    }
+
+    private static String answer(long value, String fields) {
+        return Errno.isError(value) ? answer(value) : answer(value) + " " + fields;
+    }
+
+    /** What opens something answers 0, because the descriptor's number is of no interest. */
+    private static String opened(long descriptor) {
+        return descriptor < 0 ? answer(descriptor) : "0";
+    }
+
+    private final class Call {
+        private final String name;
+        private final List<String> arguments;
+
+        private Call(String name, List<String> arguments) {
+            this.name = name;
+            this.arguments = arguments;
+        }
+
+        private String run() {
+            return switch (name) {
+                case "page" -> "0 " + kernel.sysconf(SC_PAGESIZE);
+                case "open" -> open();
+                case "close" -> answer(kernel.close(file(0)));
+                case "api" -> answer(ioctl(vfio_h.VFIO_GET_API_VERSION, 0));
+                case "ext" -> answer(ioctl(vfio_h.VFIO_CHECK_EXTENSION, number(1)));
+                case "setiommu" -> answer(ioctl(vfio_h.VFIO_SET_IOMMU, number(1)));
+                case "status" -> status();
+                case "setcont" -> setContainer();
+                case "unset" -> answer(ioctl(vfio_h.VFIO_GROUP_UNSET_CONTAINER, 0));
+                case "getdev" -> getDevice();
+                case "devinfo" -> deviceInfo();
+                case "info" -> info();
+                case "enable" -> answer(ioctl(vfio_h.VFIO_IOMMU_ENABLE, 0));
+                case "disable" -> answer(ioctl(vfio_h.VFIO_IOMMU_DISABLE, 0));
+                case "mem" -> map(vfio_h.PROT_READ | vfio_h.PROT_WRITE);
+                case "rom" -> map(vfio_h.PROT_READ);
+                case "free" -> answer(kernel.munmap(number(0), number(1)));
+                case "reg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
+                case "unreg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
+                case "create" -> create();
+                case "remove" -> remove();
+                case "map" -> mapDma();
+                case "unmap" -> unmapDma();
+                case "eeh" -> eeh();
+                case "vfio" -> answer(ioctl(IOCTL_BASE + (int) number(1), number(2)));
+                case "ioctl" -> answer(ioctl((int) number(1), number(2)));
+                case "locked" -> locked();
+                case "memlock" -> memlock();
+                case "lockable" -> {
+                    lockable.set(number(0) != 0);
+                    yield "0";
+                }
+                case "pread" -> pread();
+                case "pwrite" -> pwrite();
+                default -> throw new IllegalArgumentException("there is no call '" + name + "'");
+            };
+        }
+
+        /** A number, or an address like {@code m+0x1000}. */
+        private long number(int position) {
+            String text = arguments.get(position);
+            int plus = text.indexOf('+');
+            String first = plus < 0 ? text : text.substring(0, plus);
+            long value = memory.containsKey(first) ? memory.get(first) : parse(first);
+            return plus < 0 ? value : value + parse(text.substring(plus + 1));
+        }
+
+        private long number(int position, long otherwise) {
+            return position < arguments.size() ? number(position) : otherwise;
+        }
+
+        private static long parse(String text) {
+            return text.startsWith("0x") ? Long.parseUnsignedLong(text.substring(2), 16) : Long.parseLong(text);
+        }
+
+        private int file(int position) {
+            Integer file = files.get(arguments.get(position));
+            return file != null ? file : (int) parse(arguments.get(position));
+        }
+
+        private int ioctl(int request, long argument) {
+            return kernel.ioctl(file(0), request, argument);
+        }
+
+        private int ioctl(int request, MemorySegment struct) {
+            return kernel.ioctl(file(0), request, struct);
+        }
+
+        private String open() {
+            int descriptor = kernel.open(arguments.get(1), vfio_h.O_RDWR);
+            files.put(arguments.get(0), descriptor);
+            return opened(descriptor);
+        }
+
+        private String status() {
+            MemorySegment status = vfio_group_status.allocate(arena);
+            vfio_group_status.argsz(status, (int) number(1, vfio_group_status.sizeof()));
+            int answer = ioctl(vfio_h.VFIO_GROUP_GET_STATUS, status);
+            return answer(answer, "flags=%x".formatted(vfio_group_status.flags(status)));
+        }
+
+        private String setContainer() {
+            MemorySegment descriptor = arena.allocateFrom(ValueLayout.JAVA_INT, file(1));
+            return answer(ioctl(vfio_h.VFIO_GROUP_SET_CONTAINER, descriptor));
+        }
+
+        private String getDevice() {
+            String address = arguments.get(2);
+            int descriptor = kernel.ioctl(file(1), vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address));
+            files.put(arguments.get(0), descriptor);
+            return opened(descriptor);
+        }
+
+        private String deviceInfo() {
+            MemorySegment info = vfio_device_info.allocate(arena);
+            vfio_device_info.argsz(info, (int) number(1, vfio_device_info.pad$offset()));
+            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_INFO, info);
+            return answer(
+                    answer,
+                    "argsz=%d flags=%x regions=%d irqs=%d cap=%d"
+                            .formatted(
+                                    vfio_device_info.argsz(info),
+                                    vfio_device_info.flags(info),
+                                    vfio_device_info.num_regions(info),
+                                    vfio_device_info.num_irqs(info),
+                                    vfio_device_info.cap_offset(info)));
+        }
+
+        private String info() {
+            MemorySegment info = vfio_iommu_spapr_tce_info.allocate(arena);
+            vfio_iommu_spapr_tce_info.argsz(info, (int) number(1, vfio_iommu_spapr_tce_info.sizeof()));
+            vfio_iommu_spapr_tce_info.flags(info, (int) number(2, 0));
+            int answer = ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO, info);
+            MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(info);
+            return answer(
+                    answer,
+                    "argsz=%d flags=%x start=%x size=%x pgsizes=%x max=%d levels=%d"
+                            .formatted(
+                                    vfio_iommu_spapr_tce_info.argsz(info),
+                                    vfio_iommu_spapr_tce_info.flags(info),
+                                    vfio_iommu_spapr_tce_info.dma32_window_start(info),
+                                    vfio_iommu_spapr_tce_info.dma32_window_size(info),
+                                    vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw),
+                                    vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw),
+                                    vfio_iommu_spapr_tce_ddw_info.levels(ddw)));
+        }
+
+        private String map(int protection) {
+            long size = number(1);
+            long address =
+                    kernel.mmap(size + MEMORY_ALIGNMENT, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
+            if (Errno.isError(address)) {
+                return answer(address);
+            }
+            long aligned = (address + MEMORY_ALIGNMENT - 1) & -MEMORY_ALIGNMENT;
+            // What is left over on either side goes, so that the memory ends where it is said to.
+            if (aligned != address) {
+                kernel.munmap(address, aligned - address);
+            }
+            long end = address + size + MEMORY_ALIGNMENT;
+            if (aligned + size != end) {
+                kernel.munmap(aligned + size, end - aligned - size);
+            }
+            memory.put(arguments.get(0), aligned);
+            return "0";
+        }
+
+        private int registration(int request) {
+            MemorySegment struct = vfio_iommu_spapr_register_memory.allocate(arena);
+            vfio_iommu_spapr_register_memory.argsz(struct, (int) number(3, vfio_iommu_spapr_register_memory.sizeof()));
+            vfio_iommu_spapr_register_memory.flags(struct, (int) number(4, 0));
+            vfio_iommu_spapr_register_memory.vaddr(struct, number(1));
+            vfio_iommu_spapr_register_memory.size(struct, number(2));
+            return ioctl(request, struct);
+        }
+
+        private String create() {
+            MemorySegment create = vfio_iommu_spapr_tce_create.allocate(arena);
+            vfio_iommu_spapr_tce_create.argsz(create, (int) number(4, vfio_iommu_spapr_tce_create.sizeof()));
+            vfio_iommu_spapr_tce_create.flags(create, (int) number(5, 0));
+            vfio_iommu_spapr_tce_create.page_shift(create, (int) number(1));
+            vfio_iommu_spapr_tce_create.window_size(create, number(2));
+            vfio_iommu_spapr_tce_create.levels(create, (int) number(3));
+            int answer = ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, create);
+            return answer(answer, "start=%x".formatted(vfio_iommu_spapr_tce_create.start_addr(create)));
+        }
+
+        private String remove() {
+            MemorySegment remove = vfio_iommu_spapr_tce_remove.allocate(arena);
+            vfio_iommu_spapr_tce_remove.argsz(remove, (int) number(2, vfio_iommu_spapr_tce_remove.sizeof()));
+            vfio_iommu_spapr_tce_remove.flags(remove, (int) number(3, 0));
+            vfio_iommu_spapr_tce_remove.start_addr(remove, number(1));
+            return answer(ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove));
+        }
+
+        private String mapDma() {
+            MemorySegment map = vfio_iommu_type1_dma_map.allocate(arena);
+            vfio_iommu_type1_dma_map.argsz(map, (int) number(5, vfio_iommu_type1_dma_map.sizeof()));
+            vfio_iommu_type1_dma_map.flags(
+                    map, (int) number(4, vfio_h.VFIO_DMA_MAP_FLAG_READ | vfio_h.VFIO_DMA_MAP_FLAG_WRITE));
+            vfio_iommu_type1_dma_map.vaddr(map, number(1));
+            vfio_iommu_type1_dma_map.iova(map, number(2));
+            vfio_iommu_type1_dma_map.size(map, number(3));
+            return answer(ioctl(vfio_h.VFIO_IOMMU_MAP_DMA, map));
+        }
+
+        private String unmapDma() {
+            MemorySegment unmap = vfio_iommu_type1_dma_unmap.allocate(arena);
+            vfio_iommu_type1_dma_unmap.argsz(unmap, (int) number(4, vfio_iommu_type1_dma_unmap.sizeof()));
+            vfio_iommu_type1_dma_unmap.flags(unmap, (int) number(3, 0));
+            vfio_iommu_type1_dma_unmap.iova(unmap, number(1));
+            vfio_iommu_type1_dma_unmap.size(unmap, number(2));
+            int answer = ioctl(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmap);
+            return answer(answer, "size=%x".formatted(vfio_iommu_type1_dma_unmap.size(unmap)));
+        }
+
+        private String eeh() {
+            MemorySegment op = vfio_eeh_pe_op.allocate(arena);
+            vfio_eeh_pe_op.op(op, (int) number(1));
+            vfio_eeh_pe_op.flags(op, (int) number(2, 0));
+            vfio_eeh_pe_op.argsz(op, (int) number(3, vfio_eeh_pe_op.sizeof()));
+            MemorySegment error = vfio_eeh_pe_op.err(op);
+            vfio_eeh_pe_err.type(error, (int) number(4, 0));
+            vfio_eeh_pe_err.func(error, (int) number(5, 0));
+            vfio_eeh_pe_err.addr(error, number(6, 0));
+            vfio_eeh_pe_err.mask(error, number(7, 0));
+            return answer(ioctl(vfio_h.VFIO_EEH_PE_OP, op));
+        }
+
+        private String locked() {
+            try {
+                return kernel.readFile("/proc/self/status")
+                        .lines()
+                        .filter(line -> line.startsWith("VmLck:"))
+                        .map(line -> "0 " + line.replaceAll("[^0-9]", ""))
+                        .findFirst()
+                        .orElseThrow();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        private String memlock() {
+            MemorySegment limit = rlimit.allocate(arena);
+            int answer = kernel.getrlimit(vfio_h.RLIMIT_MEMLOCK, limit);
+            if (answer == 0) {
+                rlimit.rlim_cur(limit, number(0));
+                answer = kernel.setrlimit(vfio_h.RLIMIT_MEMLOCK, limit);
+            }
+            return answer(answer);
+        }
+
+        private String pread() {
+            MemorySegment buffer = arena.allocate(number(2));
+            long answer = kernel.pread(file(0), buffer, number(1));
+            return answer(
+                    answer,
+                    "%s"
+                            .formatted(HexFormat.of()
+                                    .formatHex(buffer.asSlice(0, Math.max(0, answer))
+                                            .toArray(ValueLayout.JAVA_BYTE))));
+        }
+
+        private String pwrite() {
+            MemorySegment buffer = arena.allocate(Long.BYTES, Long.BYTES);
+            buffer.set(ValueLayout.JAVA_LONG, 0, number(3));
+            return answer(kernel.pwrite(file(0), buffer.asSlice(0, number(2)), number(1)));
+        }
+    }
+}
