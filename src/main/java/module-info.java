@@ -2,6 +2,7 @@
 module org.jvfio {
     requires static org.jspecify;
     requires org.apache.commons.cli;
+    requires com.fasterxml.jackson.core;
     requires com.fasterxml.jackson.jr.ob;
 
     exports org.jvfio.emulator;
