@@ -5,6 +5,7 @@ module org.jvfio {
     requires com.fasterxml.jackson.core;
     requires com.fasterxml.jackson.jr.ob;
 
+    exports org.jvfio;
     exports org.jvfio.emulator;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
