@@ -6,6 +6,7 @@ module org.jvfio {
     requires com.fasterxml.jackson.jr.ob;
 
     exports org.jvfio;
+    exports org.jvfio.driver.edu;
     exports org.jvfio.emulator;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
