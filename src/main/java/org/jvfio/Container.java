@@ -500,11 +500,16 @@ public final class Container implements AutoCloseable {
         memories.remove(memory);
     }
 
+    /** Whether a group can be closed without the rest of the container: not while there are mappings, for other groups. */
+    boolean canDetach(Group group) {
+        return closed || isOnly(group) || !hasMappings();
+    }
+
     boolean isOnly(Group group) {
         return groups.size() == 1 && groups.contains(group);
     }
 
-    boolean hasMappings() {
+    private boolean hasMappings() {
         return memories.stream().anyMatch(DmaMemory::isMapped);
     }
 

@@ -1,8 +1,15 @@
 package org.jvfio;
 
+import java.lang.foreign.Arena;
+import org.jspecify.annotations.Nullable;
+
 /**
- * DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device that uses
- * the address afterwards does so in vain, and freezes its PE.
+ * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device
+ * that uses the address afterwards does so in vain, and freezes its PE.
+ *
+ * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again meanwhile. One that was {@linkplain
+ * DmaWindow#prepare prepared} does either with one system call and without allocating anything; several threads may map
+ * and unmap different mappings at the same time.
  */
 public final class DmaMapping implements AutoCloseable {
     private final DmaWindow window;
@@ -10,14 +17,38 @@ public final class DmaMapping implements AutoCloseable {
     private final long offset;
     private final IovaRange range;
     private final DmaDirection direction;
+    private final @Nullable MapDma preparedMap;
+    private final @Nullable UnmapDma preparedUnmap;
+    // These two change under this object's monitor, taken after the container's lock where both are needed. A container
+    // is
+    // not closed before all its mappings are, so the monitor also keeps its descriptor open during a call.
+    private boolean mapped;
     private boolean closed;
 
-    DmaMapping(DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+    private DmaMapping(
+            DmaWindow window,
+            DmaMemory memory,
+            long offset,
+            IovaRange range,
+            DmaDirection direction,
+            @Nullable Arena arena) {
         this.window = window;
         this.memory = memory;
         this.offset = offset;
         this.range = range;
         this.direction = direction;
+        this.preparedMap = arena == null ? null : MapDma.of(arena, direction, vaddr(), range);
+        this.preparedUnmap = arena == null ? null : UnmapDma.of(arena, range);
+    }
+
+    static DmaMapping of(DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, memory, offset, range, direction, null);
+    }
+
+    /** One whose structs are filled once; they live as long as it can be reached. */
+    static DmaMapping prepared(
+            DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, memory, offset, range, direction, Arena.ofAuto());
     }
 
     /** The first address on the bus, which a device is told. */
@@ -50,8 +81,84 @@ public final class DmaMapping implements AutoCloseable {
         return window;
     }
 
+    private long vaddr() {
+        return memory.address() + offset;
+    }
+
+    /** Whether devices can use it at this moment. */
+    public synchronized boolean isMapped() {
+        return mapped;
+    }
+
     /**
-     * Unmaps it. Devices go on doing DMA elsewhere; none may be using this address.
+     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
+     *
+     * @throws VfioException if the kernel refuses; it is not mapped then
+     * @throws IllegalStateException if it is mapped already, or closed
+     */
+    public synchronized void map() {
+        requireOpen();
+        if (mapped) {
+            throw new IllegalStateException("the mapping " + range + " is mapped already");
+        }
+        if (preparedMap != null) {
+            map(preparedMap);
+        } else {
+            try (Arena arena = Arena.ofConfined()) {
+                map(MapDma.of(arena, direction, vaddr(), range));
+            }
+        }
+        mapped = true;
+    }
+
+    private void map(MapDma request) {
+        int answer = request.call(window.container().descriptor());
+        if (answer != 0) {
+            throw VfioException.failed(
+                    "map %s at %s".formatted(ByteSize.format(range.size()), range),
+                    request.toString(),
+                    answer,
+                    window.mapCause(answer));
+        }
+    }
+
+    /**
+     * Makes it unusable for devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using it.
+     *
+     * @throws VfioException if the kernel refuses; it stays mapped then
+     * @throws IllegalStateException if it is not mapped, or closed
+     */
+    public synchronized void unmap() {
+        requireOpen();
+        if (!mapped) {
+            throw new IllegalStateException("the mapping " + range + " is not mapped");
+        }
+        if (preparedUnmap != null) {
+            unmap(preparedUnmap);
+        } else {
+            try (Arena arena = Arena.ofConfined()) {
+                unmap(UnmapDma.of(arena, range));
+            }
+        }
+        mapped = false;
+    }
+
+    private void unmap(UnmapDma request) {
+        int answer = request.call(window.container().descriptor());
+        if (answer != 0) {
+            throw VfioException.failed("unmap " + range, request.toString(), answer, window.mapCause(answer));
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the mapping " + range + " is closed");
+        }
+    }
+
+    /**
+     * Unmaps it if it is mapped, and gives its addresses back to the window. Devices go on doing DMA elsewhere; none may be
+     * using this address.
      *
      * @throws VfioException if the kernel refuses; it then stays mapped
      */
@@ -59,19 +166,26 @@ public final class DmaMapping implements AutoCloseable {
     public void close() {
         window.container().lock().lock();
         try {
-            if (!closed) {
-                window.unmap(this);
+            synchronized (this) {
+                if (closed) {
+                    return;
+                }
+                if (mapped) {
+                    unmap();
+                }
                 gone();
             }
+            window.closed(this);
         } finally {
             window.container().lock().unlock();
         }
     }
 
     /** Follows a window that is gone. */
-    void gone() {
+    synchronized void gone() {
+        mapped = false;
         closed = true;
-        memory.unmapped(this);
+        memory.closed(this);
     }
 
     /** Its addresses on the bus. */

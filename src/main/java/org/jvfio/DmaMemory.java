@@ -175,11 +175,11 @@ public final class DmaMemory implements AutoCloseable {
         return container == other;
     }
 
-    void mapped(DmaMapping mapping) {
+    void opened(DmaMapping mapping) {
         mappings.add(mapping);
     }
 
-    void unmapped(DmaMapping mapping) {
+    void closed(DmaMapping mapping) {
         mappings.remove(mapping);
     }
 
