@@ -1,6 +1,8 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
+import static org.jvfio.uapi.vfio_h.MAP_HUGETLB;
+import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
 import static org.jvfio.uapi.vfio_h.PROT_READ;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
@@ -22,7 +24,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -48,20 +49,27 @@ public final class Container implements AutoCloseable {
     // The largest system page of POWER, so that the memory suits a kernel with either page size.
     private static final PageSize MEMORY_ALIGNMENT = PageSize.SIZE_64K;
 
+    private static final long MOST_BYTES = 1L << 47;
+    // A thread that never runs.
+    private static final Thread STRANGER = Thread.ofVirtual().unstarted(() -> {});
+
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final PageSize systemPage;
     private final ReentrantLock lock = new ReentrantLock();
     private final List<Group> groups = new ArrayList<>();
     private final List<DmaWindow> windows = new ArrayList<>();
-    private final Set<DmaMemory> memories = new LinkedHashSet<>();
+    private final LinkedHashSet<DmaMemory> memories = new LinkedHashSet<>();
+    private final RegisteredMemory registeredMemory;
     private @Nullable TceInfo info;
+    private boolean defaultWindowMade;
     private boolean closed;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage) {
         this.kernel = kernel;
         this.descriptor = descriptor;
         this.systemPage = systemPage;
+        this.registeredMemory = new RegisteredMemory(kernel, this);
     }
 
     /**
@@ -345,6 +353,7 @@ public final class Container implements AutoCloseable {
         lock.lock();
         try (Arena arena = Arena.ofConfined()) {
             TceTable table = TceTable.of(asked, attachedInfo(), systemPage, page, bytes, levels);
+            requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
             vfio_iommu_spapr_tce_create.page_shift(struct, page.shift());
@@ -367,6 +376,7 @@ public final class Container implements AutoCloseable {
                     table.lockedBytes(),
                     false);
             windows.add(window);
+            defaultWindowMade = true;
             return window;
         } finally {
             lock.unlock();
@@ -376,24 +386,31 @@ public final class Container implements AutoCloseable {
     private Cause createWindowCause(int answer, TceTable table) {
         Errno errno = VfioException.errnoOf(answer).orElse(null);
         if (errno == Errno.ENOMEM) {
-            long pending = windows.stream()
-                    .filter(DmaWindow::isDefault)
-                    .mapToLong(DmaWindow::tableBytes)
-                    .sum();
-            return lockedMemoryCause(table.lockedBytes() + pending);
+            Cause cause = lockedMemoryCause(table.lockedBytes() + pendingTableBytes());
+            return new Cause(
+                    cause.reason(),
+                    cause.hint()
+                            + "; the kernel may have left %s charged to this process's locked memory until it ends"
+                                    .formatted(ByteSize.format(table.lockedBytes())));
         }
         return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
+    }
+
+    /** What the table of the default window will lock, which the kernel makes when the first one is asked for. */
+    private long pendingTableBytes() {
+        return defaultWindowMade
+                ? 0
+                : windows.stream()
+                        .filter(DmaWindow::isDefault)
+                        .mapToLong(DmaWindow::tableBytes)
+                        .sum();
     }
 
     /** Why the kernel has no memory for something that locks some. */
     Cause lockedMemoryCause(long bytes) {
         LockedMemory memory = LockedMemory.of(kernel);
         if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
-            long kilobytes = Math.ceilDiv(memory.locked() + bytes, 1024);
-            return new Cause(
-                    "it locks up to %s, and this process has %s".formatted(ByteSize.format(bytes), memory),
-                    "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit"
-                            .formatted(kilobytes, kilobytes));
+            return memory.shortage(bytes);
         }
         return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
     }
@@ -401,6 +418,15 @@ public final class Container implements AutoCloseable {
     /** The memory that is locked for this process, and its limit. */
     public LockedMemory lockedMemory() {
         return LockedMemory.of(kernel);
+    }
+
+    /** Refuses what would lock more memory than this process may, before anything is locked. */
+    void requireLockable(String asked, long bytes) {
+        LockedMemory memory = LockedMemory.of(kernel);
+        if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
+            Cause cause = memory.shortage(bytes);
+            throw new VfioException(asked, cause.reason(), cause.hint());
+        }
     }
 
     /**
@@ -412,38 +438,125 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaMemory allocate(long bytes) {
-        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory";
+        return allocate(bytes, systemPage);
+    }
+
+    /**
+     * Allocates memory of pages of a size, and registers it: huge pages where a window has pages larger than the
+     * system's. The kernel has a pool of them, which the host's administrator fills ({@code
+     * /sys/kernel/mm/hugepages}): 16M and 16G with the hash MMU of POWER8, 2M and 1G with the radix MMU of POWER9 and
+     * newer.
+     *
+     * @param bytes at least 1; rounded up to whole pages
+     * @param page the system page, or the size of a huge page
+     * @throws VfioException if there are no such pages or too few, or too little memory may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaMemory allocate(long bytes, PageSize page) {
+        boolean huge = !page.equals(systemPage);
+        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory" + (huge ? " in pages of " + page : "");
         // Beyond 2^47 bytes there are no user addresses, and sums stay far from overflow below.
-        if (bytes <= 0 || bytes > 1L << 47) {
+        if (bytes <= 0 || bytes > MOST_BYTES || page.bytes() > MOST_BYTES) {
             throw new VfioException(
                     asked, bytes + " bytes are no size of memory", "ask for at least 1 byte, and at most 128T");
+        }
+        if (page.compareTo(systemPage) < 0) {
+            throw new VfioException(asked, "no page is smaller than the system's", "use pages of " + systemPage);
         }
         lock.lock();
         try {
             attachedInfo();
-            long size = systemPage.roundUp(bytes);
-            long spare = Math.max(0, MEMORY_ALIGNMENT.bytes() - systemPage.bytes());
-            long address = kernel.mmap(size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (Errno.isError(address)) {
-                throw VfioException.failed(
-                        asked,
-                        "mmap(0x%x bytes)".formatted(size + spare),
-                        address,
-                        new Cause("the kernel has no memory for it", "ask for less, or look at ulimit -v"));
-            }
-            DmaMemory memory =
-                    new DmaMemory(kernel, this, address, size + spare, MEMORY_ALIGNMENT.roundUp(address), size);
+            long size = page.roundUp(bytes);
+            long spare = huge ? 0 : Math.max(0, MEMORY_ALIGNMENT.bytes() - systemPage.bytes());
+            long address = mmap(asked, size + spare, page, huge);
+            long start = huge ? address : MEMORY_ALIGNMENT.roundUp(address);
+            DmaMemory memory = new DmaMemory(kernel, this, kernel.memory(start, size), page, address, size + spare);
             try {
-                memory.register(descriptor, asked);
+                register(memory, asked);
             } catch (RuntimeException e) {
                 memory.free();
                 throw e;
             }
-            memories.add(memory);
             return memory;
         } finally {
             lock.unlock();
         }
+    }
+
+    private long mmap(String asked, long bytes, PageSize page, boolean huge) {
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | (huge ? MAP_HUGETLB | page.shift() << MAP_HUGE_SHIFT : 0);
+        long address = kernel.mmap(bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+        if (Errno.isError(address)) {
+            throw VfioException.failed(
+                    asked,
+                    "mmap(0x%x bytes%s)".formatted(bytes, huge ? ", MAP_HUGETLB " + page : ""),
+                    address,
+                    VfioException.errnoOf(address)
+                            .map(errno -> KnownCauses.mmap(errno, bytes, page, huge))
+                            .orElseGet(Cause::unknown));
+        }
+        return address;
+    }
+
+    /**
+     * Registers memory that the caller has, which pins it: only then it can be mapped in a window. Where a part of it is
+     * registered already, that is shared. It counts as made of system pages, whatever it is made of.
+     *
+     * <p>The memory stays the caller's, who frees it when the result is closed, never before: unmap, unregister, then
+     * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from
+     * being freed. Memory that was freed too early stays pinned, so that a device harms nobody, but what the device writes
+     * is lost.
+     *
+     * @param segment native, writable, for all threads; address and size are multiples of {@link #systemPage}
+     * @throws VfioException if it is no such segment, the kernel cannot pin it, or too little memory may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaMemory register(MemorySegment segment) {
+        String asked = "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address());
+        lock.lock();
+        try {
+            attachedInfo();
+            requireRegistrable(asked, segment);
+            DmaMemory memory = new DmaMemory(kernel, this, segment, systemPage, segment.address(), 0);
+            register(memory, asked);
+            return memory;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireRegistrable(String asked, MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new VfioException(
+                    asked, "it is in the Java heap, where objects move", "use an Arena, or the container's memory");
+        }
+        if (segment.isReadOnly()) {
+            throw new VfioException(asked, "it is read-only, and the kernel pins writable memory only", "use another");
+        }
+        if (!segment.scope().isAlive()) {
+            throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
+        }
+        // Whether another thread has access, not this one, tells a confined arena from the others.
+        if (!segment.isAccessibleBy(STRANGER)) {
+            throw new VfioException(
+                    asked,
+                    "it belongs to a single thread, and devices and closing threads use it too",
+                    "use Arena.ofShared() or Arena.ofAuto()");
+        }
+        if (segment.byteSize() == 0
+                || !systemPage.isAligned(segment.address())
+                || !systemPage.isAligned(segment.byteSize())) {
+            throw new VfioException(
+                    asked,
+                    "0x%x bytes at 0x%x are not whole system pages of %s"
+                            .formatted(segment.byteSize(), segment.address(), systemPage),
+                    "allocate whole pages: arena.allocate(bytes, %d)".formatted(systemPage.bytes()));
+        }
+    }
+
+    private void register(DmaMemory memory, String asked) {
+        registeredMemory.register(memory, memory.segment(), asked);
+        memories.add(memory);
     }
 
     /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
@@ -470,7 +583,8 @@ public final class Container implements AutoCloseable {
         if (memories.stream().anyMatch(DmaMemory::isMapped)) {
             teardown.step(this::disableBusMastering);
         }
-        List.copyOf(memories).forEach(memory -> teardown.step(memory::close));
+        // What was registered of allocated memory came after it.
+        List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
         // The kernel makes the default window late or never, and removes it with the last group.
         windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
     }
@@ -487,7 +601,9 @@ public final class Container implements AutoCloseable {
         groups.remove(group);
         if (groups.isEmpty()) {
             info = null;
+            defaultWindowMade = false;
             List.copyOf(windows).forEach(DmaWindow::gone);
+            registeredMemory.gone();
             List.copyOf(memories).forEach(memory -> teardown.step(memory::gone));
         }
     }
@@ -515,6 +631,10 @@ public final class Container implements AutoCloseable {
 
     ReentrantLock lock() {
         return lock;
+    }
+
+    RegisteredMemory registeredMemory() {
+        return registeredMemory;
     }
 
     Descriptor descriptor() {

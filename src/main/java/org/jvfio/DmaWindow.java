@@ -4,6 +4,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -158,7 +159,86 @@ public final class DmaWindow implements AutoCloseable {
         }
     }
 
-    private void requireMappable(String asked, DmaMemory memory, long offset, long size) {
+    /**
+     * Maps several parts of memory, each at the lowest free addresses: all of them, or none.
+     *
+     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}
+     * @return a mapping for each, in the same order
+     * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
+     * @throws IllegalStateException if the window or a memory is closed
+     */
+    public List<DmaMapping> mapAll(List<MemoryRange> ranges, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            List<DmaMapping> opened = new ArrayList<>();
+            return mapped(opened, () -> {
+                for (MemoryRange part : ranges) {
+                    String asked = "map %s in window %s".formatted(part, range);
+                    requireMappable(asked, part.memory(), part.offset(), part.size());
+                    IovaRange at = new IovaRange(lowestFree(asked, part.size()), part.size());
+                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                }
+            });
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Maps parts of memory one behind the other, at the lowest free addresses that take them all, so that a device sees
+     * them as one piece: all of them, or none.
+     *
+     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}; at least one
+     * @return a mapping for each, in the same order, at ascending addresses without gaps
+     * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
+     * @throws IllegalStateException if the window or a memory is closed
+     */
+    public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            List<DmaMapping> opened = new ArrayList<>();
+            return mapped(opened, () -> {
+                String asked = "map %d parts of memory in window %s".formatted(ranges.size(), range);
+                long size = 0;
+                for (MemoryRange part : ranges) {
+                    requireMappable(asked, part.memory(), part.offset(), part.size());
+                    size += part.size();
+                }
+                if (size <= 0) {
+                    throw new VfioException(asked, "they have no bytes", "map at least one page");
+                }
+                long iova = lowestFree(asked, size);
+                for (MemoryRange part : ranges) {
+                    IovaRange at = new IovaRange(iova, part.size());
+                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                    iova += part.size();
+                }
+            });
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /** Maps what was given its addresses; if one fails, or was not given any, all are closed again. */
+    private List<DmaMapping> mapped(List<DmaMapping> opened, Runnable open) {
+        try {
+            open.run();
+            opened.forEach(DmaMapping::map);
+            return List.copyOf(opened);
+        } catch (RuntimeException e) {
+            for (DmaMapping mapping : opened) {
+                try {
+                    mapping.close();
+                } catch (VfioException suppressed) {
+                    e.addSuppressed(suppressed);
+                }
+            }
+            throw e;
+        }
+    }
+
+    /** Refuses memory that the window cannot show. */
+    void requireMappable(String asked, DmaMemory memory, long offset, long size) {
         requireOpen();
         memory.requireOpen();
         if (!memory.belongsTo(container)) {
@@ -224,14 +304,14 @@ public final class DmaWindow implements AutoCloseable {
         return opened(mapping);
     }
 
-    private DmaMapping opened(DmaMapping mapping) {
+    DmaMapping opened(DmaMapping mapping) {
         mappings.put(mapping.iova(), mapping);
         mapping.memory().opened(mapping);
         return mapping;
     }
 
     void closed(DmaMapping mapping) {
-        mappings.remove(mapping.iova());
+        mappings.remove(mapping.iova(), mapping);
     }
 
     /** Why the kernel may have refused to map or unmap. */

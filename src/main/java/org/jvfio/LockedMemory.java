@@ -58,6 +58,15 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
     }
 
+    /** Why something cannot lock memory that is not {@link #left}, and the limit with which it could. */
+    Cause shortage(long bytes) {
+        long kilobytes = Math.ceilDiv(locked + bytes, 1024);
+        return new Cause(
+                "it locks up to %s, and this process has %s, so that %s are left"
+                        .formatted(ByteSize.format(bytes), this, ByteSize.format(left().orElse(0))),
+                "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit".formatted(kilobytes, kilobytes));
+    }
+
     /** As in {@code 8M locked of 64M}. */
     @Override
     public String toString() {
