@@ -69,3 +69,23 @@ build_project() {
         fi
     ) 9>"$target/.build.lock"
 }
+
+# Builds what is missing or out of date, the tests too: target/test-classes, and all their libraries in target/test-lib.
+build_tests() {
+    build_project
+    if [[ -e $target/.built-tests && -d $target/test-lib && ! $target/.built-tests -ot $target/.built ]] &&
+        [[ -z $(find "$project/src/test" -newer "$target/.built-tests" -print -quit) ]]; then
+        return
+    fi
+    require_maven
+    echo "jvfio: building the tests ..." >&2
+    touch "$target/.built-tests.new"
+    rm -rf "$target/.built-tests" "${target:?}/test-lib"
+    if ! maven -q test-compile dependency:copy-dependencies -DincludeScope=test -DoutputDirectory="$target/test-lib" \
+        >"$target/build.log" 2>&1; then
+        tail -n 30 "$target/build.log" >&2
+        echo "jvfio: the build of the tests failed; its log is $target/build.log" >&2
+        return 1
+    fi
+    mv "$target/.built-tests.new" "$target/.built-tests"
+}
