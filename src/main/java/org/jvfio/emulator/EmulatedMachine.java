@@ -1,10 +1,13 @@
 package org.jvfio.emulator;
 
+import java.io.IOException;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 
@@ -16,7 +19,7 @@ public final class EmulatedMachine {
     private static final int SHIFT_4K = 12;
     private static final int SHIFT_64K = 16;
     private static final long GIB = 1L << 30;
-    private static final Duration LATENCY = Duration.ofMillis(10);
+    static final Duration LATENCY = Duration.ofMillis(10);
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
     /** A PCI function: its place, its group, its device and who drives it. */
@@ -87,6 +90,56 @@ public final class EmulatedMachine {
                 .device("0001:00:01.0", 1, EmulatedMachine::edu)
                 .device("0002:00:01.0", 2, EmulatedMachine::edu)
                 .build();
+    }
+
+    /** The names that {@link #preset} knows. */
+    public static List<String> presets() {
+        return List.of("power8", "power9", "power10", "pseries");
+    }
+
+    /** The machine of a name, if there is one: {@link #power8}, {@link #power9}, {@link #power10}, {@link #pseries}. */
+    public static Optional<EmulatedMachine> preset(String name) {
+        return switch (name) {
+            case "power8" -> Optional.of(power8());
+            case "power9" -> Optional.of(power9());
+            case "power10" -> Optional.of(power10());
+            case "pseries" -> Optional.of(pseries());
+            default -> Optional.empty();
+        };
+    }
+
+    /**
+     * A machine written by hand, as a JSON object. It begins with {@code "like"}, the name of a {@linkplain #presets
+     * preset}, and says what is different:
+     *
+     * <pre>{@code
+     * {
+     *   "like": "power9",
+     *   "kernel": "6.4",
+     *   "pages": "4K",
+     *   "memory": "16G",
+     *   "defaultWindow": "1G",
+     *   "eeh": true,
+     *   "freezes": false,
+     *   "memlock": "64M",
+     *   "capIpcLock": false,
+     *   "hazards": "as-linux",
+     *   "hugePages": {"2M": 32, "1G": 1},
+     *   "devices": [
+     *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
+     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100}
+     *   ]
+     * }
+     * }</pre>
+     *
+     * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
+     * a list of devices replaces those of the preset.
+     *
+     * @throws IOException if the file cannot be read
+     * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
+     */
+    public static EmulatedMachine read(Path file) throws IOException {
+        return MachineFile.read(file);
     }
 
     private static EmulatedEdu edu() {
