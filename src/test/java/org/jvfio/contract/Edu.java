@@ -33,7 +33,7 @@ final class Edu {
 
     private final Device device;
     private final long bar;
-    private final ByteOrder order;
+    private ByteOrder order = ByteOrder.BIG_ENDIAN;
 
     private Edu(Device device) {
         this.device = device;
@@ -49,14 +49,9 @@ final class Edu {
 
     /** QEMU has the registers in the byte order of its machine, which is big-endian for POWER. */
     private ByteOrder byteOrder() {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment id = arena.allocate(ValueLayout.JAVA_INT);
-            assertEquals(Integer.BYTES, device.pread(id, bar + ID));
-            boolean little = id.get(ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN), 0) == ID_VALUE;
-            ByteOrder found = little ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN;
-            assertEquals(ID_VALUE, id.get(ValueLayout.JAVA_INT.withOrder(found), 0));
-            return found;
-        }
+        int id = readRegister(ID);
+        assertTrue(id == ID_VALUE || id == Integer.reverseBytes(ID_VALUE), () -> "id 0x%x".formatted(id));
+        return id == ID_VALUE ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
     }
 
     /** Copies the first bytes at a bus address into the device's buffer. */
@@ -82,6 +77,23 @@ final class Edu {
             assertTrue(System.nanoTime() < end, "the transfer does not end");
             LockSupport.parkNanos(POLL_NANOS);
             status = read(DMA_COMMAND);
+        }
+    }
+
+    /** Writes a register of 4 bytes, below 0x80. */
+    void writeRegister(int register, int value) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_INT.withOrder(order), value);
+            assertEquals(Integer.BYTES, device.pwrite(bytes, bar + register));
+        }
+    }
+
+    /** Reads a register of 4 bytes, below 0x80. */
+    int readRegister(int register) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(ValueLayout.JAVA_INT);
+            assertEquals(Integer.BYTES, device.pread(bytes, bar + register));
+            return bytes.get(ValueLayout.JAVA_INT.withOrder(order), 0);
         }
     }
 

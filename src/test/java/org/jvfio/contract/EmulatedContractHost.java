@@ -29,7 +29,7 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
 
     @Override
     public boolean freezes() {
-        return true;
+        return isPowernv();
     }
 
     @Override

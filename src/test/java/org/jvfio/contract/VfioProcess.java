@@ -198,6 +198,23 @@ final class VfioProcess {
         capIpcLock.accept(true);
     }
 
+    /** Runs what must not find a free descriptor. */
+    void withoutFreeDescriptors(Runnable calls) {
+        MemorySegment limit = struct(rlimit.layout());
+        assertEquals(0, kernel.getrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        long most = rlimit.rlim_cur(limit);
+        int next = kernel.eventfd(0, 0);
+        assertEquals(0, kernel.close(next));
+        rlimit.rlim_cur(limit, next);
+        assertEquals(0, kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        try {
+            calls.run();
+        } finally {
+            rlimit.rlim_cur(limit, most);
+            assertEquals(0, kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        }
+    }
+
     private void setMemlock(long bytes) {
         MemorySegment limit = memlock();
         rlimit.rlim_cur(limit, bytes);
