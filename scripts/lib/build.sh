@@ -47,7 +47,7 @@ make_aot_cache() {
     mv "$target/jvfio.aot.new" "$target/jvfio.aot"
 }
 
-# Builds what is missing or out of date, and says so in one line; fails with the end of Maven's log. Two at once wait.
+# Builds what is missing or out of date, and says so in one line; fails with the errors of Maven's log. Two at once wait.
 build_project() {
     if is_built && [[ ! $target/jvfio.aot -ot $target/jvfio.jar ]]; then
         return
@@ -58,8 +58,9 @@ build_project() {
         flock 9
         if ! is_built; then
             echo "jvfio: building (the first run downloads dependencies) ..." >&2
-            if ! maven_packages -q -Dmaven.test.skip=true package >"$target/build.log" 2>&1; then
-                tail -n 30 "$target/build.log" >&2
+            if ! maven_packages --no-transfer-progress -Dmaven.test.skip=true package >"$target/build.log" 2>&1; then
+                # A warning fails the compilation too, and is not repeated at the end of the log.
+                grep -E '^\[(WARNING|ERROR)\]|^Error' "$target/build.log" | head -n 30 >&2 || true
                 echo "jvfio: the build failed; its log is $target/build.log" >&2
                 exit 1
             fi
@@ -78,14 +79,18 @@ build_tests() {
         return
     fi
     require_maven
-    echo "jvfio: building the tests ..." >&2
-    touch "$target/.built-tests.new"
-    rm -rf "$target/.built-tests" "${target:?}/test-lib"
-    if ! maven -q test-compile dependency:copy-dependencies -DincludeScope=test -DoutputDirectory="$target/test-lib" \
-        >"$target/build.log" 2>&1; then
-        tail -n 30 "$target/build.log" >&2
-        echo "jvfio: the build of the tests failed; its log is $target/build.log" >&2
-        return 1
-    fi
-    mv "$target/.built-tests.new" "$target/.built-tests"
+    (
+        flock 9
+        echo "jvfio: building the tests ..." >&2
+        local began
+        began=$(date +%s.%N)
+        rm -rf "$target/.built-tests" "${target:?}/test-lib"
+        if ! maven --no-transfer-progress test-compile dependency:copy-dependencies@test-libraries \
+            >"$target/build.log" 2>&1; then
+            grep -E '^\[(WARNING|ERROR)\]|^Error' "$target/build.log" | head -n 30 >&2 || true
+            echo "jvfio: the build of the tests failed; its log is $target/build.log" >&2
+            exit 1
+        fi
+        touch --date="@$began" "$target/.built-tests"
+    ) 9>"$target/.build.lock"
 }

@@ -2,8 +2,11 @@
 module org.jvfio {
     requires static org.jspecify;
     requires org.apache.commons.cli;
+    requires com.fasterxml.jackson.core;
     requires com.fasterxml.jackson.jr.ob;
 
+    exports org.jvfio;
+    exports org.jvfio.driver.edu;
     exports org.jvfio.emulator;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;

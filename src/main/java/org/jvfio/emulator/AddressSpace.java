@@ -69,15 +69,14 @@ final class AddressSpace {
         }
     }
 
-    /** The page shift that a range must be aligned to for unmapping. */
-    int unmapShift(long start, long end, int systemShift) {
-        int shift = systemShift;
-        for (Area area : areas.values()) {
-            if (Long.compareUnsigned(area.start(), end) < 0 && Long.compareUnsigned(start, area.end()) < 0) {
-                shift = Math.max(shift, area.backing().pageShift());
-            }
-        }
-        return shift;
+    /** Whether an end of a range is inside a huge page, which is unmapped as a whole or not at all. */
+    boolean splitsHugePage(long start, long end) {
+        return isInsidePage(start) || isInsidePage(end);
+    }
+
+    private boolean isInsidePage(long address) {
+        Area area = find(address);
+        return area != null && ((address - area.base()) & ((1L << area.backing().pageShift()) - 1)) != 0;
     }
 
     /**

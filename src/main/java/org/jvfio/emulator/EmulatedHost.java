@@ -12,6 +12,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
 
 /**
  * An emulated POWER host, seen from outside: its kernel's log, and what state its groups are in. Programs run on it
@@ -24,7 +25,7 @@ public final class EmulatedHost {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final KernelLog log = new KernelLog();
-    private final PhysicalMemory memory = new PhysicalMemory();
+    private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final Map<String, PciFunction> functions = new TreeMap<>();
     private final List<Hazard> hazards = new ArrayList<>();
@@ -32,6 +33,7 @@ public final class EmulatedHost {
 
     EmulatedHost(EmulatedMachine machine) {
         this.machine = machine;
+        memory = new PhysicalMemory(machine.hugePages());
         clock = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
         clock.setKeepAliveTime(IDLE_MILLIS, TimeUnit.MILLISECONDS);
@@ -70,7 +72,7 @@ public final class EmulatedHost {
         return machine;
     }
 
-    /** The messages of the kernel's log since boot. */
+    /** The messages of the kernel's log since boot, of which it keeps the last 4096. */
     public List<String> log() {
         return locked(log::messages);
     }
@@ -108,6 +110,19 @@ public final class EmulatedHost {
         locked(() -> {
             existing(number).pe().hostMappings(pages);
             return pages;
+        });
+    }
+
+    /**
+     * Makes the platform fail the next time that it comes to a step for a group.
+     *
+     * @param errno what the step fails with
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void failNext(int number, PlatformStep step, Errno errno) {
+        locked(() -> {
+            existing(number).pe().failNext(step, errno.negated());
+            return step;
         });
     }
 

@@ -4,6 +4,8 @@ import static org.jvfio.uapi.vfio_h.EFD_NONBLOCK;
 import static org.jvfio.uapi.vfio_h.EFD_SEMAPHORE;
 import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
 import static org.jvfio.uapi.vfio_h.MAP_HUGETLB;
+import static org.jvfio.uapi.vfio_h.MAP_HUGE_MASK;
+import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
 import static org.jvfio.uapi.vfio_h.MAP_SHARED;
 import static org.jvfio.uapi.vfio_h.O_NONBLOCK;
@@ -184,19 +186,28 @@ public final class EmulatedKernel implements Kernel {
             if (length <= 0 || type == 0) {
                 return (length < 0 ? Errno.ENOMEM : Errno.EINVAL).negated();
             }
-            if ((flags & MAP_HUGETLB) != 0) {
-                // There is no pool of huge pages, as on a host whose nr_hugepages is 0.
-                return Errno.ENOMEM.negated();
+            boolean huge = (flags & MAP_HUGETLB) != 0;
+            int shift = huge ? hugePageShift(flags) : host.machine().pageShift();
+            if (huge && !host.machine().platform().hugePageShifts().contains(shift)) {
+                return Errno.EINVAL.negated();
             }
-            long page = 1L << host.machine().pageShift();
+            long page = 1L << shift;
             long rounded = (length + page - 1) & -page;
-            Backing backing = exited || rounded <= 0
-                    ? null
-                    : host.memory().allocate(rounded, host.machine().pageShift());
+            Backing backing = null;
+            if (!exited && rounded > 0) {
+                backing = huge
+                        ? host.memory().allocateHuge(rounded, shift)
+                        : host.memory().allocate(rounded, shift);
+            }
             return backing == null
                     ? Errno.ENOMEM.negated()
                     : task.mm().addresses().map(backing, (protection & PROT_WRITE) != 0);
         });
+    }
+
+    private int hugePageShift(int flags) {
+        int asked = (flags >>> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
+        return asked == 0 ? host.machine().platform().hugePageShifts().getFirst() : asked;
     }
 
     @Override
@@ -204,7 +215,10 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             long page = 1L << host.machine().pageShift();
             long end = address + ((length + page - 1) & -page);
-            if ((address & (page - 1)) != 0 || length <= 0 || Long.compareUnsigned(end, address) <= 0) {
+            if ((address & (page - 1)) != 0
+                    || length <= 0
+                    || Long.compareUnsigned(end, address) <= 0
+                    || task.mm().addresses().splitsHugePage(address, end)) {
                 return Errno.EINVAL.negated();
             }
             task.mm().addresses().unmap(address, end);

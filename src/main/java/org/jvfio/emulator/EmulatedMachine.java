@@ -1,9 +1,14 @@
 package org.jvfio.emulator;
 
+import java.io.IOException;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
@@ -14,7 +19,7 @@ public final class EmulatedMachine {
     private static final int SHIFT_4K = 12;
     private static final int SHIFT_64K = 16;
     private static final long GIB = 1L << 30;
-    private static final Duration LATENCY = Duration.ofMillis(10);
+    static final Duration LATENCY = Duration.ofMillis(10);
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
     /** A PCI function: its place, its group, its device and who drives it. */
@@ -27,6 +32,8 @@ public final class EmulatedMachine {
     private final long dma32Bytes;
     private final boolean eeh;
     private final boolean freezes;
+    private final boolean windowCalls;
+    private final Map<Integer, Integer> hugePages;
     private final boolean vfioModule;
     private final boolean spaprModule;
     private final boolean groupsAccessible;
@@ -43,6 +50,8 @@ public final class EmulatedMachine {
         dma32Bytes = builder.dma32Bytes;
         eeh = builder.eeh;
         freezes = builder.freezes;
+        windowCalls = builder.windowCalls;
+        hugePages = Map.copyOf(builder.hugePages);
         vfioModule = builder.vfioModule;
         spaprModule = builder.spaprModule;
         groupsAccessible = builder.groupsAccessible;
@@ -83,6 +92,56 @@ public final class EmulatedMachine {
                 .build();
     }
 
+    /** The names that {@link #preset} knows. */
+    public static List<String> presets() {
+        return List.of("power8", "power9", "power10", "pseries");
+    }
+
+    /** The machine of a name, if there is one: {@link #power8}, {@link #power9}, {@link #power10}, {@link #pseries}. */
+    public static Optional<EmulatedMachine> preset(String name) {
+        return switch (name) {
+            case "power8" -> Optional.of(power8());
+            case "power9" -> Optional.of(power9());
+            case "power10" -> Optional.of(power10());
+            case "pseries" -> Optional.of(pseries());
+            default -> Optional.empty();
+        };
+    }
+
+    /**
+     * A machine written by hand, as a JSON object. It begins with {@code "like"}, the name of a {@linkplain #presets
+     * preset}, and says what is different:
+     *
+     * <pre>{@code
+     * {
+     *   "like": "power9",
+     *   "kernel": "6.4",
+     *   "pages": "4K",
+     *   "memory": "16G",
+     *   "defaultWindow": "1G",
+     *   "eeh": true,
+     *   "freezes": false,
+     *   "memlock": "64M",
+     *   "capIpcLock": false,
+     *   "hazards": "as-linux",
+     *   "hugePages": {"2M": 32, "1G": 1},
+     *   "devices": [
+     *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
+     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100}
+     *   ]
+     * }
+     * }</pre>
+     *
+     * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
+     * a list of devices replaces those of the preset.
+     *
+     * @throws IOException if the file cannot be read
+     * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
+     */
+    public static EmulatedMachine read(Path file) throws IOException {
+        return MachineFile.read(file);
+    }
+
     private static EmulatedEdu edu() {
         return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY);
     }
@@ -121,6 +180,16 @@ public final class EmulatedMachine {
 
     boolean freezes() {
         return freezes;
+    }
+
+    /** Whether a platform with ownership callbacks has those that make windows, too. */
+    boolean windowCalls() {
+        return windowCalls;
+    }
+
+    /** How many huge pages there are, by their shift. */
+    Map<Integer, Integer> hugePages() {
+        return hugePages;
     }
 
     boolean vfioModule() {
@@ -171,6 +240,8 @@ public final class EmulatedMachine {
         private long dma32Bytes = 2 * GIB;
         private boolean eeh = true;
         private boolean freezes = true;
+        private boolean windowCalls = true;
+        private final Map<Integer, Integer> hugePages = new TreeMap<>();
         private boolean vfioModule = true;
         private boolean spaprModule = true;
         private boolean groupsAccessible = true;
@@ -191,6 +262,8 @@ public final class EmulatedMachine {
             dma32Bytes = machine.dma32Bytes;
             eeh = machine.eeh;
             freezes = machine.freezes;
+            windowCalls = machine.windowCalls;
+            hugePages.putAll(machine.hugePages);
             vfioModule = machine.vfioModule;
             spaprModule = machine.spaprModule;
             groupsAccessible = machine.groupsAccessible;
@@ -244,6 +317,31 @@ public final class EmulatedMachine {
         /** Whether a failed translation freezes the partitionable endpoint, as on hardware; QEMU's bridges never do. */
         public Builder freezes(boolean freezesEndpoint) {
             freezes = freezesEndpoint;
+            return this;
+        }
+
+        /**
+         * Whether a platform with ownership callbacks can make windows, too. One that cannot is a defect of the platform,
+         * which VFIO warns of.
+         */
+        public Builder windowCalls(boolean complete) {
+            windowCalls = complete;
+            return this;
+        }
+
+        /**
+         * Gives the host a pool of huge pages, as {@code /proc/sys/vm/nr_hugepages} does.
+         *
+         * @param pageBytes a size of the platform: 16 MiB on PHB3's hosts; 2 MiB or 1 GiB on those of PHB4 and PHB5; any of
+         *     these in an LPAR
+         * @param count how many pages of it
+         */
+        public Builder hugePages(long pageBytes, int count) {
+            if (Long.bitCount(pageBytes) != 1 || count < 0) {
+                throw new IllegalArgumentException("%d huge pages of %d bytes cannot be; their size is a power of two"
+                        .formatted(count, pageBytes));
+            }
+            hugePages.put(Long.numberOfTrailingZeros(pageBytes), count);
             return this;
         }
 
@@ -331,6 +429,17 @@ public final class EmulatedMachine {
             if (platform.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
                 throw new IllegalArgumentException(platform + " is not supported by Linux " + kernel.release()
                         + "; choose a version up to " + KernelVersion.V5_0.release());
+            }
+            for (int shift : hugePages.keySet()) {
+                if (!platform.hugePageShifts().contains(shift)) {
+                    throw new IllegalArgumentException("%s has no huge pages of %d bytes, only %s"
+                            .formatted(
+                                    platform,
+                                    1L << shift,
+                                    platform.hugePageShifts().stream()
+                                            .map(each -> 1L << each)
+                                            .toList()));
+                }
             }
             return new EmulatedMachine(this);
         }

@@ -32,6 +32,10 @@ final class Ioda2Calls implements TableGroupCalls {
         if (pe.window(0) == null) {
             return 0;
         }
+        int failure = pe.failure(PlatformStep.TAKE_OWNERSHIP);
+        if (failure != 0) {
+            return failure;
+        }
         setBypass(pe, false);
         unsetWindow(pe, 0);
         pe.hostOwned(false);
@@ -54,12 +58,19 @@ final class Ioda2Calls implements TableGroupCalls {
         int order = log2(windowBytes >>> pageShift);
         int levelOrder = LARGEST_LEVEL_SHIFT - 3;
         int levels = Math.max(HOST_LEVELS, (order + levelOrder - 1) / levelOrder);
-        Creation host = allocate(pe, 0, pageShift, windowBytes, levels, 0);
-        if (host.table() != null) {
-            setWindow(pe, 0, host.table());
-        } else {
+        int failure = pe.failure(PlatformStep.CREATE_HOST_TABLE);
+        Creation host = failure != 0 ? Creation.failed(failure) : allocate(pe, 0, pageShift, windowBytes, levels, 0);
+        TceTable table = host.table();
+        if (table == null) {
             pe.log("Failed to create 32-bit TCE table, err " + host.answer());
             return;
+        }
+        int notSet = configure(pe, 0, table, PlatformStep.SET_HOST_WINDOW);
+        if (notSet != 0) {
+            pe.log("Failed to configure 32-bit TCE table, err " + notSet);
+            if (!pe.machine().kernel().bypassesWithoutHostWindow()) {
+                return;
+            }
         }
         setBypass(pe, true);
     }
@@ -71,8 +82,17 @@ final class Ioda2Calls implements TableGroupCalls {
 
     @Override
     public int setWindow(Pe pe, int number, TceTable table) {
+        return configure(pe, number, table, PlatformStep.SET_WINDOW);
+    }
+
+    private static int configure(Pe pe, int number, TceTable table, PlatformStep step) {
         pe.log("Setting up window#%d %x..%x pg=%x"
                 .formatted(number, table.start(), table.start() + table.windowBytes() - 1, 1L << table.pageShift()));
+        int failure = pe.failure(step);
+        if (failure != 0) {
+            pe.log("Failed to configure TCE table, err " + failure);
+            return failure;
+        }
         pe.window(number, table);
         return 0;
     }
@@ -105,6 +125,10 @@ final class Ioda2Calls implements TableGroupCalls {
 
     @Override
     public Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        int failure = pe.failure(PlatformStep.CREATE_TABLE);
+        if (failure != 0) {
+            return Creation.failed(failure);
+        }
         long charged =
                 tableBytes(pe, pageShift, windowBytes, levels) >>> pe.machine().pageShift();
         return allocate(pe, number, pageShift, windowBytes, levels, charged);

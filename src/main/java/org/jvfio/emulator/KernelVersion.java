@@ -158,6 +158,11 @@ public enum KernelVersion {
         return atLeast(V5_0);
     }
 
+    /** Whether the host gets its bypass back even when its own window could not be set up again. */
+    boolean bypassesWithoutHostWindow() {
+        return atLeast(V5_19);
+    }
+
     /** What SET_CONTAINER answers for a descriptor that is no container. */
     Errno notAContainer() {
         return atLeast(V6_4) ? Errno.EBADFD : Errno.EINVAL;

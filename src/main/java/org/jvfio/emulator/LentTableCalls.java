@@ -25,6 +25,10 @@ final class LentTableCalls implements TableGroupCalls {
 
     @Override
     public int takeOwnership(Pe pe) {
+        int failure = pe.failure(PlatformStep.TAKE_OWNERSHIP);
+        if (failure != 0) {
+            return failure;
+        }
         if (pe.hostMappings() > 0) {
             pe.kernelLog().add("iommu_tce: it_map is not empty");
             return Errno.EBUSY.negated();

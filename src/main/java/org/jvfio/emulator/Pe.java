@@ -1,6 +1,10 @@
 package org.jvfio.emulator;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.EnumMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +30,7 @@ final class Pe {
     private boolean resetAsserted;
     private boolean configBlocked;
     private @Nullable InjectedError injected;
+    private final Map<PlatformStep, Deque<Integer>> failures = new EnumMap<>(PlatformStep.class);
 
     /** An error that EEH was asked to inject into the next access of its kind. */
     enum InjectedError {
@@ -110,6 +115,17 @@ final class Pe {
 
     void inject(InjectedError error) {
         injected = error;
+    }
+
+    /** The next time that the platform comes to a step, it fails with this value. */
+    void failNext(PlatformStep step, int answer) {
+        failures.computeIfAbsent(step, _ -> new ArrayDeque<>()).add(answer);
+    }
+
+    /** What a step was told to fail with, once; 0 if it may go well. */
+    int failure(PlatformStep step) {
+        Deque<Integer> planned = failures.get(step);
+        return planned == null || planned.isEmpty() ? 0 : planned.remove();
     }
 
     /** Stops registers and DMA, as the bridge does when a translation fails; QEMU's bridges only drop the access. */

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -13,9 +14,30 @@ final class PhysicalMemory {
 
     private static final long ADDRESS_ALIGNMENT = 1L << 16;
 
+    private final Map<Integer, Long> freeHugePages = new HashMap<>();
     private final TreeMap<Long, Backing> backings = new TreeMap<>();
     private long next = FIRST_USER_PAGE;
     private @Nullable Backing last;
+
+    PhysicalMemory(Map<Integer, Integer> hugePages) {
+        hugePages.forEach((shift, count) -> freeHugePages.put(shift, count.longValue()));
+    }
+
+    /**
+     * Makes zeroed pages of the host's pool.
+     *
+     * @param size bytes, whole huge pages
+     * @return null if the pool has too few of them
+     */
+    @Nullable
+    Backing allocateHuge(long size, int hugeShift) {
+        long left = freeHugePages.getOrDefault(hugeShift, 0L) - (size >>> hugeShift);
+        Backing backing = left < 0 ? null : allocate(size, hugeShift);
+        if (backing != null) {
+            freeHugePages.put(hugeShift, left);
+        }
+        return backing;
+    }
 
     /**
      * Makes zeroed pages.
@@ -44,6 +66,7 @@ final class PhysicalMemory {
 
     void remove(Backing backing) {
         backings.remove(backing.physical());
+        freeHugePages.computeIfPresent(backing.pageShift(), (shift, free) -> free + (backing.size() >>> shift));
         if (last == backing) {
             last = null;
         }

@@ -1,5 +1,7 @@
 package org.jvfio.emulator;
 
+import java.util.List;
+
 /** The kinds of POWER platform, with what each gives a VFIO program. */
 public enum Platform {
     /** POWER5 systems with P5IOC2 bridges: the host's 32-bit table is lent. */
@@ -37,6 +39,15 @@ public enum Platform {
         this.dynamicWindows = dynamicWindows;
         this.levels = levels;
         this.makesWindows = makesWindows;
+    }
+
+    /** The sizes that the processor has for huge pages, as shifts, that of {@code mmap} without a size first. */
+    List<Integer> hugePageShifts() {
+        return switch (this) {
+            case P5IOC2, IODA1, PHB3 -> List.of(24);
+            case PHB4, PHB5 -> List.of(21, 30);
+            case PSERIES -> List.of(24, 21, 30);
+        };
     }
 
     Ownership ownership() {

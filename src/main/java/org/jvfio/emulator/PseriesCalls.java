@@ -46,6 +46,10 @@ final class PseriesCalls implements TableGroupCalls {
 
     @Override
     public int takeOwnership(Pe pe) {
+        int failure = pe.failure(PlatformStep.TAKE_OWNERSHIP);
+        if (failure != 0) {
+            return failure;
+        }
         if (pe.window(0) != null) {
             defaultWindow = false;
             pe.window(0, null);
@@ -74,6 +78,10 @@ final class PseriesCalls implements TableGroupCalls {
         }
         if (failed) {
             return Creation.failed(Errno.ENODEV.negated());
+        }
+        int failure = pe.failure(PlatformStep.CREATE_TABLE);
+        if (failure != 0) {
+            return Creation.failed(failure);
         }
         if (number == 0) {
             boolean asDefault = pageShift == DEFAULT_PAGE_SHIFT
@@ -133,6 +141,10 @@ final class PseriesCalls implements TableGroupCalls {
 
     @Override
     public int setWindow(Pe pe, int number, TceTable table) {
+        int failure = pe.failure(PlatformStep.SET_WINDOW);
+        if (failure != 0) {
+            return failure;
+        }
         return pe.window(number) == table ? 0 : Errno.EPERM.negated();
     }
 

@@ -518,7 +518,7 @@ final class SpaprTce {
         }
         Pe first = groups.getFirst().pe();
         TableGroupCalls calls = first.calls();
-        if (!calls.makesWindows()) {
+        if (!calls.makesWindows() || !host.machine().windowCalls()) {
             return Errno.EPERM.negated();
         }
         Supplier<String> call = () -> "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift=%d, window_size=0x%x, levels=%d)"
@@ -645,6 +645,10 @@ final class SpaprTce {
             }
         }
         if (!version.takesOwnershipAtSetContainer()) {
+            if (makesWindows && !host.machine().windowCalls() && !version.defaultWindowIsLazy()) {
+                host.kernelLog().add("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c tce_iommu_attach_group");
+                return Errno.EFAULT.negated();
+            }
             int taken = pe.calls().takeOwnership(pe);
             if (taken != 0) {
                 return taken;

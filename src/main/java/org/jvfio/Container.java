@@ -1,0 +1,524 @@
+package org.jvfio;
+
+import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
+import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
+import static org.jvfio.uapi.vfio_h.PROT_READ;
+import static org.jvfio.uapi.vfio_h.PROT_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_API_VERSION;
+import static org.jvfio.uapi.vfio_h.VFIO_CHECK_EXTENSION;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_OP;
+import static org.jvfio.uapi.vfio_h.VFIO_GET_API_VERSION;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_SET_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
+import static org.jvfio.uapi.vfio_h._SC_PAGESIZE;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
+
+/**
+ * A VFIO container with the SPAPR TCE IOMMU, version 2: the address space that the devices of its groups do DMA in, made
+ * of windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
+ *
+ * <p>Everything that comes from a container belongs to it. It may be closed in any order, twice, and by any thread; what
+ * closes takes its own with it, always in this order: bus mastering off where a mapping would otherwise vanish under a
+ * running device, unmap, unregister, free, remove windows, close devices, give the groups back to the host.
+ *
+ * <p>A container belongs to the process that opened it. Calls on a closed object throw {@link IllegalStateException}.
+ */
+public final class Container implements AutoCloseable {
+    private static final String PATH = "/dev/vfio/vfio";
+    private static final int LEVELS_OF_DEFAULT_WINDOW = 1;
+    // The largest system page of POWER, so that the memory suits a kernel with either page size.
+    private static final PageSize MEMORY_ALIGNMENT = PageSize.SIZE_64K;
+
+    private final Kernel kernel;
+    private final Descriptor descriptor;
+    private final PageSize systemPage;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final List<Group> groups = new ArrayList<>();
+    private final List<DmaWindow> windows = new ArrayList<>();
+    private final Set<DmaMemory> memories = new LinkedHashSet<>();
+    private @Nullable TceInfo info;
+    private boolean closed;
+
+    private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage) {
+        this.kernel = kernel;
+        this.descriptor = descriptor;
+        this.systemPage = systemPage;
+    }
+
+    /**
+     * Opens {@code /dev/vfio/vfio}.
+     *
+     * @throws VfioException if there is no VFIO, the user may not open it, or it is not for SPAPR TCE
+     */
+    public static Container open(Kernel kernel) {
+        String asked = "open a VFIO container";
+        Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, asked, KnownCauses::openContainer);
+        try {
+            int version = descriptor.ioctl(VFIO_GET_API_VERSION, 0);
+            if (version != VFIO_API_VERSION) {
+                throw VfioException.failed(
+                        asked,
+                        "VFIO_GET_API_VERSION",
+                        version,
+                        new Cause("it is not VFIO as this library knows it", "look what " + PATH + " is"));
+            }
+            if (!hasExtension(descriptor, asked, VFIO_SPAPR_TCE_v2_IOMMU)) {
+                throw noSpaprTce(asked, descriptor);
+            }
+            long page = kernel.sysconf(_SC_PAGESIZE);
+            if (page <= 0) {
+                throw VfioException.failed(asked, "sysconf(_SC_PAGESIZE)", page, Cause.unknown());
+            }
+            return new Container(kernel, descriptor, PageSize.of(page));
+        } catch (RuntimeException e) {
+            descriptor.close();
+            throw e;
+        }
+    }
+
+    private static boolean hasExtension(Descriptor descriptor, String asked, int extension) {
+        int answer = descriptor.ioctl(VFIO_CHECK_EXTENSION, extension);
+        if (answer < 0) {
+            throw VfioException.failed(asked, "VFIO_CHECK_EXTENSION(" + extension + ")", answer, Cause.unknown());
+        }
+        return answer > 0;
+    }
+
+    private static VfioException noSpaprTce(String asked, Descriptor descriptor) {
+        return hasExtension(descriptor, asked, VFIO_SPAPR_TCE_IOMMU)
+                ? new VfioException(
+                        asked, "this kernel has only version 1 of the SPAPR TCE IOMMU", "use Linux 6.4 or newer")
+                : new VfioException(
+                        asked,
+                        "this kernel has VFIO, but not the SPAPR TCE IOMMU",
+                        "on POWER, load it: modprobe vfio_iommu_spapr_tce");
+    }
+
+    /**
+     * Takes the group of a device from the host: {@link #attach(int)} of the device's group.
+     *
+     * @throws VfioException if the device does not exist, is not bound to vfio-pci, or its group cannot be taken
+     */
+    public Group attach(PciAddress address) {
+        PciFunction function = PciFunction.at(kernel, address);
+        IommuGroup group = IommuGroup.of(kernel, address);
+        if (!function.isForVfio()) {
+            throw new VfioException(
+                    "use " + address,
+                    function.driver()
+                            .map(driver -> "it is bound to " + driver + ", not to vfio-pci")
+                            .orElse("it is not bound to vfio-pci"),
+                    "bind it, as root: " + bindCommands(function));
+        }
+        return attach(group);
+    }
+
+    private static String bindCommands(PciFunction function) {
+        String device = "/sys/bus/pci/devices/" + function.address();
+        String unbind = function.driver().isPresent()
+                ? "; echo %s > %s/driver/unbind".formatted(function.address(), device)
+                : "";
+        return "modprobe vfio-pci; echo vfio-pci > %s/driver_override%s; echo %s > /sys/bus/pci/drivers_probe"
+                .formatted(device, unbind, function.address());
+    }
+
+    /**
+     * Takes a group from the host: from now on the host has neither a window nor bypass there, and the group's devices
+     * can reach nothing but what is mapped in this container. The group that is attached already is returned again.
+     *
+     * @param number N in {@code /dev/vfio/N}
+     * @throws VfioException if there is no such group, somebody uses it, or it does not fit the container
+     */
+    public Group attach(int number) {
+        return attach(IommuGroup.of(kernel, number));
+    }
+
+    private Group attach(IommuGroup iommuGroup) {
+        lock.lock();
+        try {
+            requireOpen();
+            for (Group group : groups) {
+                if (group.number() == iommuGroup.number()) {
+                    return group;
+                }
+            }
+            Group group = Group.open(kernel, this, iommuGroup);
+            try {
+                group.enter(descriptor);
+                if (groups.isEmpty()) {
+                    setIommu(iommuGroup);
+                }
+            } catch (RuntimeException e) {
+                group.closeDescriptor();
+                throw e;
+            }
+            groups.add(group);
+            return group;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void setIommu(IommuGroup group) {
+        int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    "use SPAPR TCE v2 for IOMMU group " + group.number(),
+                    "VFIO_SET_IOMMU(VFIO_SPAPR_TCE_v2_IOMMU)",
+                    answer,
+                    VfioException.errnoOf(answer).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
+        }
+        TceInfo offered = getInfo();
+        offered.defaultWindow()
+                .ifPresent(range -> windows.add(new DmaWindow(
+                        this,
+                        range,
+                        PageSize.SIZE_4K,
+                        LEVELS_OF_DEFAULT_WINDOW,
+                        TceTable.of(
+                                        "use the default window",
+                                        offered,
+                                        systemPage,
+                                        PageSize.SIZE_4K,
+                                        range.size(),
+                                        LEVELS_OF_DEFAULT_WINDOW)
+                                .lockedBytes(),
+                        true)));
+        info = offered;
+    }
+
+    private TceInfo getInfo() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = vfio_iommu_spapr_tce_info.allocate(arena);
+            vfio_iommu_spapr_tce_info.argsz(struct, (int) struct.byteSize());
+            int answer = descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_GET_INFO, struct);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        "ask what the IOMMU offers", "VFIO_IOMMU_SPAPR_TCE_GET_INFO", answer, Cause.unknown());
+            }
+            MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(struct);
+            long start = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_start(struct));
+            long size = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_size(struct));
+            return new TceInfo(
+                    size == 0 ? Optional.empty() : Optional.of(new IovaRange(start, size)),
+                    pageSizes(vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw)),
+                    vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw),
+                    vfio_iommu_spapr_tce_ddw_info.levels(ddw));
+        }
+    }
+
+    private static List<PageSize> pageSizes(long bitmap) {
+        List<PageSize> sizes = new ArrayList<>();
+        for (long rest = bitmap; rest != 0; rest &= rest - 1) {
+            sizes.add(PageSize.ofShift(Long.numberOfTrailingZeros(rest)));
+        }
+        return sizes;
+    }
+
+    /**
+     * What the IOMMU offers to the attached groups.
+     *
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public TceInfo info() {
+        lock.lock();
+        try {
+            return attachedInfo();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private TceInfo attachedInfo() {
+        requireOpen();
+        if (info == null) {
+            throw new IllegalStateException("the container has no group attached");
+        }
+        return info;
+    }
+
+    /** The page size of the kernel: what {@link DmaMemory} is made of, and the unit of locked memory. */
+    public PageSize systemPage() {
+        return systemPage;
+    }
+
+    /**
+     * Whether the kernel handles the errors of PEs (EEH), and the way to it.
+     *
+     * @throws VfioException if the container has several groups: the kernel then answers for all of them at once
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public Optional<Eeh> eeh() {
+        lock.lock();
+        try {
+            requireOneGroup();
+            return hasExtension(descriptor, "ask for EEH", VFIO_EEH) ? Optional.of(new Eeh(this)) : Optional.empty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What the kernel answers to an operation on the PE of the only group. */
+    int eehOperation(MemorySegment struct) {
+        lock.lock();
+        try {
+            requireOneGroup();
+            return descriptor.ioctl(VFIO_EEH_PE_OP, struct);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireOneGroup() {
+        attachedInfo();
+        if (groups.size() > 1) {
+            throw new VfioException(
+                    "handle errors of a PE", "the container has several groups", "use a container for each group");
+        }
+    }
+
+    /** The windows of the moment, the default one included, in the order in which they were made. */
+    public List<DmaWindow> windows() {
+        lock.lock();
+        try {
+            return List.copyOf(windows);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * The window that every container begins with: 4K pages, at the start of the bus addresses, {@link
+     * TceInfo#defaultWindow}. The kernel makes it, and locks memory for its table, when a mapping or another window is
+     * first asked for. Closing it makes room for another window, which then begins at its address.
+     *
+     * @throws VfioException if the platform has none, or it was closed
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaWindow defaultWindow() {
+        lock.lock();
+        try {
+            attachedInfo();
+            return windows.stream()
+                    .filter(DmaWindow::isDefault)
+                    .findFirst()
+                    .orElseThrow(() -> new VfioException(
+                            "use the default window", "the container has none, or no longer", "create a window"));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Makes a window ({@code VFIO_IOMMU_SPAPR_TCE_CREATE}). Where it begins is the kernel's choice: in place of the
+     * default window if that was closed, else at 1&lt;&lt;59 on powernv. On powernv a window is at least as large as one
+     * system page of table entries can map; {@link DmaWindow#range} has its real end.
+     *
+     * @param page the IOMMU page size, one of {@link TceInfo#pageSizes}; memory must be made of pages at least as large
+     * @param bytes the size, a power of two and at least one such page
+     * @param levels the levels of its table, 1 to {@link TceInfo#maxLevels}
+     * @throws VfioException if the platform has no such window, no free window, or too little memory may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaWindow createWindow(PageSize page, long bytes, int levels) {
+        String asked = "create a window of %s with %s pages and %d level%s"
+                .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
+        lock.lock();
+        try (Arena arena = Arena.ofConfined()) {
+            TceTable table = TceTable.of(asked, attachedInfo(), systemPage, page, bytes, levels);
+            MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
+            vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
+            vfio_iommu_spapr_tce_create.page_shift(struct, page.shift());
+            vfio_iommu_spapr_tce_create.window_size(struct, bytes);
+            vfio_iommu_spapr_tce_create.levels(struct, levels);
+            int answer = descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, struct);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        asked,
+                        "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift %d, window_size 0x%x, levels %d)"
+                                .formatted(page.shift(), bytes, levels),
+                        answer,
+                        createWindowCause(answer, table));
+            }
+            DmaWindow window = new DmaWindow(
+                    this,
+                    new IovaRange(vfio_iommu_spapr_tce_create.start_addr(struct), table.windowBytes()),
+                    page,
+                    levels,
+                    table.lockedBytes(),
+                    false);
+            windows.add(window);
+            return window;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Cause createWindowCause(int answer, TceTable table) {
+        Errno errno = VfioException.errnoOf(answer).orElse(null);
+        if (errno == Errno.ENOMEM) {
+            long pending = windows.stream()
+                    .filter(DmaWindow::isDefault)
+                    .mapToLong(DmaWindow::tableBytes)
+                    .sum();
+            return lockedMemoryCause(table.lockedBytes() + pending);
+        }
+        return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
+    }
+
+    /** Why the kernel has no memory for something that locks some. */
+    Cause lockedMemoryCause(long bytes) {
+        LockedMemory memory = LockedMemory.of(kernel);
+        if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
+            long kilobytes = Math.ceilDiv(memory.locked() + bytes, 1024);
+            return new Cause(
+                    "it locks up to %s, and this process has %s".formatted(ByteSize.format(bytes), memory),
+                    "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit"
+                            .formatted(kilobytes, kilobytes));
+        }
+        return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
+    }
+
+    /** The memory that is locked for this process, and its limit. */
+    public LockedMemory lockedMemory() {
+        return LockedMemory.of(kernel);
+    }
+
+    /**
+     * Allocates memory and registers it with the container, which pins it: only then it can be mapped in a window. It is
+     * zeroed, begins at a multiple of 64K, and consists of system pages.
+     *
+     * @param bytes at least 1; rounded up to whole system pages
+     * @throws VfioException if there is not enough memory, or too little may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaMemory allocate(long bytes) {
+        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory";
+        // Beyond 2^47 bytes there are no user addresses, and sums stay far from overflow below.
+        if (bytes <= 0 || bytes > 1L << 47) {
+            throw new VfioException(
+                    asked, bytes + " bytes are no size of memory", "ask for at least 1 byte, and at most 128T");
+        }
+        lock.lock();
+        try {
+            attachedInfo();
+            long size = systemPage.roundUp(bytes);
+            long spare = Math.max(0, MEMORY_ALIGNMENT.bytes() - systemPage.bytes());
+            long address = kernel.mmap(size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (Errno.isError(address)) {
+                throw VfioException.failed(
+                        asked,
+                        "mmap(0x%x bytes)".formatted(size + spare),
+                        address,
+                        new Cause("the kernel has no memory for it", "ask for less, or look at ulimit -v"));
+            }
+            DmaMemory memory =
+                    new DmaMemory(kernel, this, address, size + spare, MEMORY_ALIGNMENT.roundUp(address), size);
+            try {
+                memory.register(descriptor, asked);
+            } catch (RuntimeException e) {
+                memory.free();
+                throw e;
+            }
+            memories.add(memory);
+            return memory;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            Teardown teardown = new Teardown();
+            releaseDma(teardown);
+            List.copyOf(groups).forEach(group -> teardown.step(group::close));
+            teardown.step(descriptor::close);
+            teardown.end();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends all DMA: what a container does before its last group leaves. */
+    void releaseDma(Teardown teardown) {
+        if (memories.stream().anyMatch(DmaMemory::isMapped)) {
+            teardown.step(this::disableBusMastering);
+        }
+        List.copyOf(memories).forEach(memory -> teardown.step(memory::close));
+        // The kernel makes the default window late or never, and removes it with the last group.
+        windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
+    }
+
+    /** Turns bus mastering off in all devices of all groups, so that no mapping goes while one of them does DMA. */
+    void disableBusMastering() {
+        Teardown teardown = new Teardown();
+        groups.forEach(group -> group.disableBusMastering(teardown));
+        teardown.end();
+    }
+
+    /** Forgets a group that the kernel has detached; with the last one all windows and registrations are gone. */
+    void detached(Group group, Teardown teardown) {
+        groups.remove(group);
+        if (groups.isEmpty()) {
+            info = null;
+            List.copyOf(windows).forEach(DmaWindow::gone);
+            List.copyOf(memories).forEach(memory -> teardown.step(memory::gone));
+        }
+    }
+
+    void closed(DmaWindow window) {
+        windows.remove(window);
+    }
+
+    void closed(DmaMemory memory) {
+        memories.remove(memory);
+    }
+
+    boolean isOnly(Group group) {
+        return groups.size() == 1 && groups.contains(group);
+    }
+
+    boolean hasMappings() {
+        return memories.stream().anyMatch(DmaMemory::isMapped);
+    }
+
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    Descriptor descriptor() {
+        return descriptor;
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the container is closed");
+        }
+    }
+}

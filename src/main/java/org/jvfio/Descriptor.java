@@ -1,0 +1,126 @@
+package org.jvfio;
+
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.locks.StampedLock;
+import java.util.function.Function;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * A file descriptor and its lifetime: calls share it, closing waits for them, and no call uses a number that the kernel
+ * may have given to another file since.
+ */
+final class Descriptor implements AutoCloseable {
+    private static final int CLOSED = -1;
+
+    private final Kernel kernel;
+    private final String name;
+    private final StampedLock lock = new StampedLock();
+    private int number;
+
+    /**
+     * Takes over an open descriptor.
+     *
+     * @param name what it is, for the messages
+     */
+    Descriptor(Kernel kernel, String name, int number) {
+        this.kernel = kernel;
+        this.name = name;
+        this.number = number;
+    }
+
+    /**
+     * Opens a file.
+     *
+     * @param asked what it is opened for, as it follows "cannot"
+     * @param causes why the kernel may refuse
+     * @throws VfioException if the kernel refuses
+     */
+    static Descriptor open(Kernel kernel, String path, int flags, String asked, Function<Errno, Cause> causes) {
+        int answer = kernel.open(path, flags | vfio_h.O_CLOEXEC);
+        if (answer < 0) {
+            throw VfioException.failed(
+                    asked,
+                    "open(" + path + ")",
+                    answer,
+                    VfioException.errnoOf(answer).map(causes).orElseGet(Cause::unknown));
+        }
+        return new Descriptor(kernel, path, answer);
+    }
+
+    /**
+     * The descriptor's number, to be passed to the kernel while whoever asks keeps this from being closed.
+     *
+     * @throws IllegalStateException if it is closed
+     */
+    int number() {
+        if (number == CLOSED) {
+            throw new IllegalStateException(name + " is closed");
+        }
+        return number;
+    }
+
+    int ioctl(int request, long argument) {
+        long stamp = lock.readLock();
+        try {
+            return kernel.ioctl(number(), request, argument);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    int ioctl(int request, MemorySegment argument) {
+        long stamp = lock.readLock();
+        try {
+            return kernel.ioctl(number(), request, argument);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    long read(MemorySegment buffer) {
+        long stamp = lock.readLock();
+        try {
+            return kernel.read(number(), buffer);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    long pread(MemorySegment buffer, long offset) {
+        long stamp = lock.readLock();
+        try {
+            return kernel.pread(number(), buffer, offset);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    long pwrite(MemorySegment buffer, long offset) {
+        long stamp = lock.readLock();
+        try {
+            return kernel.pwrite(number(), buffer, offset);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    /** Closes it once; the number is gone whatever the kernel answers. */
+    @Override
+    public void close() {
+        long stamp = lock.writeLock();
+        try {
+            if (number == CLOSED) {
+                return;
+            }
+            int answer = kernel.close(number);
+            number = CLOSED;
+            if (answer != 0) {
+                throw VfioException.failed("close " + name, "close(" + name + ")", answer, Cause.unknown());
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+}

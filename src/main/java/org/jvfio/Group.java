@@ -1,0 +1,188 @@
+package org.jvfio;
+
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_STATUS;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_SET_CONTAINER;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_group_status;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * An IOMMU group that this process has taken from the host, with {@link Container#attach}. Closing it gives it back: the
+ * host then has its own window and bypass again.
+ */
+public final class Group implements AutoCloseable {
+    private final Kernel kernel;
+    private final Container container;
+    private final IommuGroup iommuGroup;
+    private final Descriptor descriptor;
+    private final List<Device> devices = new ArrayList<>();
+    private boolean closed;
+
+    private Group(Kernel kernel, Container container, IommuGroup iommuGroup, Descriptor descriptor) {
+        this.kernel = kernel;
+        this.container = container;
+        this.iommuGroup = iommuGroup;
+        this.descriptor = descriptor;
+    }
+
+    static Group open(Kernel kernel, Container container, IommuGroup iommuGroup) {
+        int number = iommuGroup.number();
+        return new Group(
+                kernel,
+                container,
+                iommuGroup,
+                Descriptor.open(
+                        kernel,
+                        "/dev/vfio/" + number,
+                        vfio_h.O_RDWR,
+                        "open IOMMU group " + number,
+                        errno -> KnownCauses.openGroup(errno, number)));
+    }
+
+    /** Puts the group into the container, if no driver of the host holds it. */
+    void enter(Descriptor containerDescriptor) {
+        String asked = "take IOMMU group " + number() + " from the host";
+        requireViable(asked);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment fd = arena.allocateFrom(ValueLayout.JAVA_INT, containerDescriptor.number());
+            int answer = descriptor.ioctl(VFIO_GROUP_SET_CONTAINER, fd);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        asked,
+                        "VFIO_GROUP_SET_CONTAINER(group " + number() + ")",
+                        answer,
+                        VfioException.errnoOf(answer)
+                                .map(KnownCauses::setContainer)
+                                .orElseGet(Cause::unknown));
+            }
+        }
+    }
+
+    private void requireViable(String asked) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = vfio_group_status.allocate(arena);
+            vfio_group_status.argsz(struct, (int) struct.byteSize());
+            int answer = descriptor.ioctl(VFIO_GROUP_GET_STATUS, struct);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        asked, "VFIO_GROUP_GET_STATUS(group " + number() + ")", answer, Cause.unknown());
+            }
+            if ((vfio_group_status.flags(struct) & VFIO_GROUP_FLAGS_VIABLE) == 0) {
+                String holders = iommuGroup.functions().stream()
+                        .filter(PciFunction::holdsGroup)
+                        .map(PciFunction::toString)
+                        .collect(Collectors.joining(", "));
+                throw new VfioException(
+                        asked,
+                        "it is not viable: drivers of the host use " + (holders.isEmpty() ? "it" : holders),
+                        "bind all its devices to vfio-pci, or unbind them");
+            }
+        }
+    }
+
+    /** Its number, N in {@code /dev/vfio/N}. */
+    public int number() {
+        return iommuGroup.number();
+    }
+
+    /** What sysfs had to say of it when it was attached. */
+    public IommuGroup iommuGroup() {
+        return iommuGroup;
+    }
+
+    /**
+     * Opens a device of this group ({@code VFIO_GROUP_GET_DEVICE_FD}). The kernel resets it if it can, and turns its bus
+     * mastering off.
+     *
+     * @throws VfioException if it is not in this group, not bound to vfio-pci, or does not answer
+     * @throws IllegalStateException if the group is closed
+     */
+    public Device openDevice(PciAddress address) {
+        String asked = "open " + address;
+        if (iommuGroup.functions().stream()
+                .noneMatch(function -> function.address().equals(address))) {
+            throw new VfioException(
+                    asked,
+                    "it is not in IOMMU group " + number(),
+                    "this group has "
+                            + iommuGroup.functions().stream()
+                                    .map(PciFunction::toString)
+                                    .collect(Collectors.joining(", ")));
+        }
+        container.lock().lock();
+        try (Arena arena = Arena.ofConfined()) {
+            int fd = descriptor.ioctl(VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
+            if (fd < 0) {
+                throw VfioException.failed(
+                        asked,
+                        "VFIO_GROUP_GET_DEVICE_FD(" + address + ")",
+                        fd,
+                        VfioException.errnoOf(fd).map(KnownCauses::getDevice).orElseGet(Cause::unknown));
+            }
+            Device device = Device.of(this, address, new Descriptor(kernel, address.toString(), fd));
+            devices.add(device);
+            return device;
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Closes its devices and gives it back to the host. If it is the container's only group, everything of the container
+     * is released first: mappings, memory, windows.
+     *
+     * @throws VfioException if the container has other groups, and mappings: Linux 6.11 and newer would clear those under
+     *     the other groups' devices; nothing has changed then
+     */
+    @Override
+    public void close() {
+        container.lock().lock();
+        try {
+            if (closed) {
+                return;
+            }
+            Teardown teardown = new Teardown();
+            if (container.isOnly(this)) {
+                container.releaseDma(teardown);
+            } else if (container.hasMappings()) {
+                throw new VfioException(
+                        "give IOMMU group " + number() + " back",
+                        "the kernel would clear the mappings of the container's other groups too",
+                        "close all mappings first, or the container");
+            }
+            closed = true;
+            List.copyOf(devices).forEach(device -> teardown.step(device::close));
+            teardown.step(descriptor::close);
+            container.detached(this, teardown);
+            teardown.end();
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /** Undoes {@link #open}, and {@link #enter} with it, for a group that the container does not get. */
+    void closeDescriptor() {
+        descriptor.close();
+    }
+
+    void disableBusMastering(Teardown teardown) {
+        devices.forEach(device -> teardown.step(device::disableBusMastering));
+    }
+
+    void closed(Device device) {
+        devices.remove(device);
+    }
+
+    Container container() {
+        return container;
+    }
+}

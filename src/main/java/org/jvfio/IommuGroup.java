@@ -1,0 +1,76 @@
+package org.jvfio;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jvfio.kernel.Kernel;
+
+/**
+ * An IOMMU group as sysfs shows it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
+ * endpoint (PE), which translates, and freezes, as a whole.
+ *
+ * @param number the group's number, N in {@code /dev/vfio/N}
+ * @param name what the platform calls it, such as {@code domain0-pefd}; empty if it has no name
+ * @param functions its PCI functions, by address
+ */
+public record IommuGroup(int number, String name, List<PciFunction> functions) {
+    private static final String GROUPS = "/sys/kernel/iommu_groups";
+    private static final Pattern NAME = Pattern.compile("domain\\d+-pe([0-9a-f]+)");
+
+    public IommuGroup {
+        functions = List.copyOf(functions);
+    }
+
+    /**
+     * The group of a number.
+     *
+     * @throws VfioException if there is none; it names those there are
+     */
+    public static IommuGroup of(Kernel kernel, int number) {
+        List<String> groups = Sysfs.list(kernel, GROUPS).orElse(List.of());
+        if (!groups.contains(Integer.toString(number))) {
+            throw new VfioException("use IOMMU group " + number, "there is no such group", presence(groups));
+        }
+        String path = GROUPS + "/" + number;
+        List<PciFunction> functions = Sysfs.list(kernel, path + "/devices").orElse(List.of()).stream()
+                .map(device -> PciFunction.at(kernel, PciAddress.parse(device)))
+                .sorted(Comparator.comparing(PciFunction::address))
+                .toList();
+        return new IommuGroup(number, Sysfs.read(kernel, path + "/name"), functions);
+    }
+
+    /**
+     * The group of a device.
+     *
+     * @throws VfioException if there is no such device, or it has no group
+     */
+    public static IommuGroup of(Kernel kernel, PciAddress address) {
+        OptionalInt number = PciFunction.at(kernel, address).group();
+        return of(
+                kernel,
+                number.orElseThrow(() -> new VfioException(
+                        "use " + address,
+                        "it is in no IOMMU group: this kernel gives it no IOMMU",
+                        "boot a kernel with SPAPR_TCE_IOMMU (Linux before 5.19, or 6.4 and newer) without iommu=off")));
+    }
+
+    private static String presence(List<String> groups) {
+        return groups.isEmpty()
+                ? "this kernel has no IOMMU groups at all"
+                : "this host has "
+                        + groups.stream()
+                                .map(Integer::valueOf)
+                                .sorted()
+                                .map(String::valueOf)
+                                .collect(Collectors.joining(", "));
+    }
+
+    /** The number of its PE within the PCI host bridge, as powernv names the group; empty where the platform does not. */
+    public OptionalInt pe() {
+        Matcher matcher = NAME.matcher(name);
+        return matcher.matches() ? OptionalInt.of(Integer.parseUnsignedInt(matcher.group(1), 16)) : OptionalInt.empty();
+    }
+}

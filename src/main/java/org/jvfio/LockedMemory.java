@@ -1,0 +1,67 @@
+package org.jvfio;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.rlimit;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * The memory that the kernel holds locked for this process, and how much it may: registered memory counts, and so does
+ * twice the size of each TCE table.
+ *
+ * @param locked bytes that are locked now, {@code VmLck} of {@code /proc/self/status}
+ * @param limit bytes that may be locked, {@code RLIMIT_MEMLOCK}; empty if there is no limit
+ * @param privileged whether the process has {@code CAP_IPC_LOCK}, with which the limit does not hold
+ */
+public record LockedMemory(long locked, OptionalLong limit, boolean privileged) {
+    private static final String STATUS = "/proc/self/status";
+    private static final Pattern VM_LCK = Pattern.compile("^VmLck:\\s+(\\d+) kB$", Pattern.MULTILINE);
+    private static final Pattern CAP_EFF = Pattern.compile("^CapEff:\\s+([0-9a-f]+)$", Pattern.MULTILINE);
+    private static final int CAP_IPC_LOCK = 14;
+
+    /**
+     * Asks the kernel.
+     *
+     * @throws VfioException if it does not tell
+     */
+    public static LockedMemory of(Kernel kernel) {
+        String status = Sysfs.read(kernel, STATUS);
+        Matcher locked = VM_LCK.matcher(status);
+        Matcher capabilities = CAP_EFF.matcher(status);
+        boolean privileged =
+                capabilities.find() && (Long.parseUnsignedLong(capabilities.group(1), 16) >>> CAP_IPC_LOCK & 1) == 1;
+        // A process without locked pages may have no such line.
+        return new LockedMemory(locked.find() ? Long.parseLong(locked.group(1)) * 1024 : 0, limit(kernel), privileged);
+    }
+
+    private static OptionalLong limit(Kernel kernel) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = rlimit.allocate(arena);
+            int answer = kernel.getrlimit(vfio_h.RLIMIT_MEMLOCK, struct);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        "read the limit of locked memory", "getrlimit(RLIMIT_MEMLOCK)", answer, Cause.unknown());
+            }
+            long soft = rlimit.rlim_cur(struct);
+            return soft == vfio_h.RLIM_INFINITY ? OptionalLong.empty() : OptionalLong.of(soft);
+        }
+    }
+
+    /** Bytes that may still be locked; empty if nothing limits them. */
+    public OptionalLong left() {
+        return privileged || limit.isEmpty()
+                ? OptionalLong.empty()
+                : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
+    }
+
+    /** As in {@code 8M locked of 64M}. */
+    @Override
+    public String toString() {
+        String of = limit.isEmpty() ? "without limit" : "of " + ByteSize.format(limit.getAsLong());
+        return ByteSize.format(locked) + " locked " + of + (privileged ? ", not limited (CAP_IPC_LOCK)" : "");
+    }
+}

@@ -1,0 +1,67 @@
+package org.jvfio;
+
+import java.util.Comparator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Where a PCI function sits: {@code domain:bus:device.function}, all in hexadecimal, as in {@code 0000:01:00.0}.
+ *
+ * <p>The domain is not optional: on POWER each PCI host bridge is a domain of its own, and VFIO itself knows no device
+ * by a shorter name.
+ *
+ * @param domain 0 to 0x7fffffff, in four digits or more
+ * @param bus 0 to 0xff
+ * @param device 0 to 0x1f
+ * @param function 0 to 7
+ */
+public record PciAddress(int domain, int bus, int device, int function) implements Comparable<PciAddress> {
+    private static final Pattern SYNTAX =
+            Pattern.compile("([0-9a-fA-F]{4,8}):([0-9a-fA-F]{2}):([0-9a-fA-F]{2})\\.([0-7])");
+    private static final Pattern WITHOUT_DOMAIN = Pattern.compile("[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]");
+    private static final Comparator<PciAddress> ORDER = Comparator.comparingInt(PciAddress::domain)
+            .thenComparingInt(PciAddress::bus)
+            .thenComparingInt(PciAddress::device)
+            .thenComparingInt(PciAddress::function);
+
+    public PciAddress {
+        if (domain < 0 || bus < 0 || bus > 0xff || device < 0 || device > 0x1f || function < 0 || function > 7) {
+            throw new IllegalArgumentException(
+                    "no PCI address: domain 0x%x, bus 0x%x, device 0x%x, function %d; the bus is at most ff, the device 1f, the function 7"
+                            .formatted(domain, bus, device, function));
+        }
+    }
+
+    /**
+     * The address that a text names.
+     *
+     * @throws IllegalArgumentException if it names none; the message says what an address looks like
+     */
+    public static PciAddress parse(String text) {
+        Matcher matcher = SYNTAX.matcher(text);
+        if (!matcher.matches()) {
+            String missing =
+                    WITHOUT_DOMAIN.matcher(text).matches() ? "; its domain is missing: 0000:" + text + "?" : "";
+            throw new IllegalArgumentException("'" + text + "' is not a PCI address such as 0000:01:00.0" + missing);
+        }
+        long domain = Long.parseLong(matcher.group(1), 16);
+        int device = Integer.parseInt(matcher.group(3), 16);
+        if (domain > Integer.MAX_VALUE || device > 0x1f) {
+            throw new IllegalArgumentException("'" + text + "' is not a PCI address such as 0000:01:00.0: "
+                    + (device > 0x1f ? "a bus has devices 00 to 1f" : "the domain is above 7fffffff"));
+        }
+        return new PciAddress(
+                (int) domain, Integer.parseInt(matcher.group(2), 16), device, Integer.parseInt(matcher.group(4)));
+    }
+
+    @Override
+    public int compareTo(PciAddress other) {
+        return ORDER.compare(this, other);
+    }
+
+    /** The name that sysfs and VFIO have for it: {@code 0000:01:00.0}. */
+    @Override
+    public String toString() {
+        return "%04x:%02x:%02x.%x".formatted(domain, bus, device, function);
+    }
+}

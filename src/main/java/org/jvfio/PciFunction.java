@@ -1,0 +1,94 @@
+package org.jvfio;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import org.jvfio.kernel.Kernel;
+
+/**
+ * A PCI function as sysfs shows it, whoever drives it.
+ *
+ * @param address where it sits
+ * @param vendorId the vendor's number, 16 bits
+ * @param deviceId the vendor's number for it, 16 bits
+ * @param driver the kernel driver that it is bound to, if any
+ * @param group the number of its IOMMU group, if it has one
+ */
+public record PciFunction(PciAddress address, int vendorId, int deviceId, Optional<String> driver, OptionalInt group) {
+    private static final String DEVICES = "/sys/bus/pci/devices";
+    private static final int SHOWN = 6;
+
+    /**
+     * All PCI functions of this host, by address.
+     *
+     * @throws VfioException if sysfs cannot be read
+     */
+    public static List<PciFunction> all(Kernel kernel) {
+        return addresses(kernel).stream().map(name -> read(kernel, name)).toList();
+    }
+
+    /**
+     * The function at an address.
+     *
+     * @throws VfioException if there is none; it names those there are
+     */
+    public static PciFunction at(Kernel kernel, PciAddress address) {
+        List<String> names = addresses(kernel);
+        if (!names.contains(address.toString())) {
+            throw new VfioException(
+                    "use " + address,
+                    "there is no such PCI device",
+                    names.isEmpty()
+                            ? "this host has none at all"
+                            : "this host has " + names.stream().limit(SHOWN).collect(Collectors.joining(", "))
+                                    + (names.size() > SHOWN ? ", ... (see lspci -D)" : ""));
+        }
+        return read(kernel, address.toString());
+    }
+
+    private static List<String> addresses(Kernel kernel) {
+        return Sysfs.list(kernel, DEVICES).orElse(List.of());
+    }
+
+    private static PciFunction read(Kernel kernel, String name) {
+        String path = DEVICES + "/" + name;
+        Optional<String> group = Sysfs.linkName(kernel, path + "/iommu_group");
+        return new PciFunction(
+                PciAddress.parse(name),
+                Integer.decode(Sysfs.read(kernel, path + "/vendor")),
+                Integer.decode(Sysfs.read(kernel, path + "/device")),
+                Sysfs.linkName(kernel, path + "/driver"),
+                group.isPresent() ? OptionalInt.of(Integer.parseInt(group.get())) : OptionalInt.empty());
+    }
+
+    /** Vendor and device as lspci writes them: {@code 1234:11e8}. */
+    public String id() {
+        return "%04x:%04x".formatted(vendorId, deviceId);
+    }
+
+    /** Whether it is bound to vfio-pci or to a driver of that family. */
+    public boolean isForVfio() {
+        return driver.isPresent()
+                && (driver.get().startsWith("vfio-")
+                        || driver.get().endsWith("vfio-pci")
+                        || driver.get().endsWith("vfio_pci"));
+    }
+
+    /**
+     * Whether its driver keeps the whole group from VFIO: any driver of the host does, but for those that leave DMA
+     * alone ({@code driver_managed_dma}: pcieport and pci-stub).
+     */
+    public boolean holdsGroup() {
+        return driver.isPresent()
+                && !isForVfio()
+                && !driver.get().equals("pcieport")
+                && !driver.get().equals("pci-stub");
+    }
+
+    /** Address and driver, as in {@code 0000:01:00.0 (vfio-pci)}. */
+    @Override
+    public String toString() {
+        return address + " (" + driver.orElse("no driver") + ")";
+    }
+}

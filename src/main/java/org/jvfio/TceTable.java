@@ -1,0 +1,85 @@
+package org.jvfio;
+
+/**
+ * A TCE table as the kernel builds it for a window: {@code pnv_pci_ioda2_table_alloc_pages} and {@code
+ * pnv_pci_ioda2_get_table_size} on powernv, {@code spapr_tce_create_table} on pseries.
+ *
+ * @param windowBytes the size of the window that it really translates
+ * @param lockedBytes what the kernel adds to the process's locked memory for it: on powernv twice the table, as it
+ *     keeps a copy with user addresses
+ */
+record TceTable(long windowBytes, long lockedBytes) {
+    private static final int ENTRY_SHIFT = 3;
+    // MAX_PAGE_ORDER of ppc64: the longest contiguous allocation, and so the largest level, is 16 MiB.
+    private static final int MAX_LEVEL_SHIFT = 24;
+    // Bits of a bus address that a table may cover, below bit 59 which selects the window.
+    private static final int MAX_ADDRESS_BITS = 55;
+
+    /**
+     * The table of a window, or the reason why the kernel would not make it. Asking the kernel for one that it cannot
+     * make is no way to find out: it then never takes back what it charged to locked memory.
+     *
+     * @param asked what is to be done, for the exception
+     * @param systemPage the page size of the kernel
+     * @throws VfioException if there can be no such table
+     */
+    static TceTable of(String asked, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+        if (!info.pageSizes().contains(page)) {
+            throw new VfioException(asked, "the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
+        }
+        if (Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
+            throw new VfioException(
+                    asked,
+                    "a window of " + ByteSize.format(bytes) + " is not a power of two of at least one page of " + page,
+                    "round it up to " + ByteSize.format(roundUp(bytes, page)));
+        }
+        if (levels < 1 || levels > info.maxLevels()) {
+            throw new VfioException(
+                    asked, "a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
+        }
+        // Only RTAS, the firmware interface of pseries, knows nothing of levels.
+        return info.maxLevels() == 1 ? ofPseries(page, bytes) : ofPowernv(asked, systemPage, page, bytes, levels);
+    }
+
+    private static long roundUp(long bytes, PageSize page) {
+        long highest = Long.highestOneBit(Math.max(bytes, page.bytes()));
+        return highest >= bytes || highest == 1L << 62 ? highest : highest << 1;
+    }
+
+    private static TceTable ofPseries(PageSize page, long bytes) {
+        return new TceTable(bytes, bytes >>> (page.shift() - ENTRY_SHIFT));
+    }
+
+    private static TceTable ofPowernv(String asked, PageSize systemPage, PageSize page, long bytes, int levels) {
+        int entriesShift = Long.numberOfTrailingZeros(bytes) - page.shift();
+        int levelShift = Math.max(Math.ceilDiv(entriesShift, levels) + ENTRY_SHIFT, systemPage.shift());
+        if ((levelShift - ENTRY_SHIFT) * levels + page.shift() >= MAX_ADDRESS_BITS) {
+            throw new VfioException(
+                    asked,
+                    "%d levels of at least %s span more than the %d address bits of a window"
+                            .formatted(levels, systemPage, MAX_ADDRESS_BITS),
+                    "use fewer levels");
+        }
+        if (levelShift > MAX_LEVEL_SHIFT) {
+            throw new VfioException(
+                    asked,
+                    "a level of its table would be %s, and the kernel can make at most %s in one piece"
+                            .formatted(ByteSize.format(1L << levelShift), ByteSize.format(1L << MAX_LEVEL_SHIFT)),
+                    "use more levels, or larger pages");
+        }
+        int tableShift = Math.max(entriesShift + ENTRY_SHIFT, systemPage.shift());
+        long window = 1L << (tableShift - ENTRY_SHIFT + page.shift());
+        return new TceTable(window, powernvCharge(entriesShift, levelShift, levels));
+    }
+
+    private static long powernvCharge(int entriesShift, int levelShift, int levels) {
+        long level = 1L << levelShift;
+        long table = Math.max(4096, 1L << (entriesShift + ENTRY_SHIFT));
+        long bytes = 0;
+        for (int i = 0; i < levels; i++) {
+            bytes += (table + level - 1) & -level;
+            table = Math.max((table >>> levelShift) << ENTRY_SHIFT, level);
+        }
+        return 2 * bytes;
+    }
+}

@@ -1,0 +1,27 @@
+package org.jvfio;
+
+import org.jspecify.annotations.Nullable;
+
+/** The steps of a release, each of which is made whatever became of those before it. */
+final class Teardown {
+    private @Nullable RuntimeException first;
+
+    void step(Runnable release) {
+        try {
+            release.run();
+        } catch (RuntimeException e) {
+            if (first == null) {
+                first = e;
+            } else {
+                first.addSuppressed(e);
+            }
+        }
+    }
+
+    /** Throws the first failure, if there was one, with the others suppressed. */
+    void end() {
+        if (first != null) {
+            throw first;
+        }
+    }
+}

@@ -1,0 +1,351 @@
+package org.jvfio.cli;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+import org.jvfio.ByteSize;
+import org.jvfio.Container;
+import org.jvfio.Device;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
+import org.jvfio.DmaWindow;
+import org.jvfio.Eeh;
+import org.jvfio.IommuGroup;
+import org.jvfio.LockedMemory;
+import org.jvfio.PageSize;
+import org.jvfio.PciFunction;
+import org.jvfio.PeState;
+import org.jvfio.TceInfo;
+import org.jvfio.VfioException;
+import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.kernel.Kernel;
+
+/**
+ * The story of a driver: take a group from the host, make a window, register and map memory, copy through edu, do DMA
+ * where nothing is mapped, and give everything back. It is told step by step, as things happen.
+ */
+final class Demo {
+    private static final long WINDOW_BYTES = 1L << 30;
+    private static final int COPIED = EduDevice.BUFFER_BYTES;
+    private static final int FACTORIAL_OF = 10;
+    // QEMU's edu waits 100 ms before each transfer, of a clock that a busy host may slow down.
+    private static final Duration TIMEOUT = Duration.ofSeconds(5);
+
+    private final Kernel kernel;
+    private final String kernelTitle;
+    private final PciFunction function;
+    private final IommuGroup iommuGroup;
+    private final PeLog log;
+    private final Consumer<Step> audience;
+    private final LockedMemory before;
+
+    private Demo(
+            Kernel kernel,
+            String kernelTitle,
+            PciFunction function,
+            IommuGroup iommuGroup,
+            PeLog log,
+            Consumer<Step> audience) {
+        this.kernel = kernel;
+        this.kernelTitle = kernelTitle;
+        this.function = function;
+        this.iommuGroup = iommuGroup;
+        this.log = log;
+        this.audience = audience;
+        this.before = LockedMemory.of(kernel);
+    }
+
+    /**
+     * Tells the story with an edu device.
+     *
+     * @throws VfioException if something cannot be done, or the copy is not right; all is given back then too
+     */
+    static void tell(Kernel kernel, String kernelTitle, PciFunction function, Consumer<Step> audience) {
+        IommuGroup group = IommuGroup.of(kernel, function.address());
+        try (PeLog log = PeLog.open(kernel, group, function.address())) {
+            new Demo(kernel, kernelTitle, function, group, log, audience).tell();
+        }
+    }
+
+    private void tell() {
+        Step host = host();
+        try (Container container = Container.open(kernel)) {
+            Device device = container.attach(function.address()).openDevice(function.address());
+            audience.accept(host);
+            tellTaken(container);
+            DmaWindow low = container.defaultWindow();
+            DmaWindow high = createWindow(container);
+            tellWindows(container);
+            DmaMemory memory = container.allocate(2 * high.page().bytes());
+            long half = memory.size() / 2;
+            DmaMapping source = low.map(memory, 0, half, DmaDirection.TO_DEVICE);
+            DmaMapping destination = high.map(memory, half, half, DmaDirection.FROM_DEVICE);
+            tellMapped(memory, List.of(source, destination));
+            EduDevice edu = EduDevice.of(device);
+            copy(edu, source, destination);
+            tellCopied(edu, source, destination);
+            tellFault(container.eeh(), device, edu, source, destination);
+        }
+        tellReturned();
+    }
+
+    /** Who has the device before it is taken. Told only once it is: a device that cannot be had is no story. */
+    private Step host() {
+        List<String> functions =
+                iommuGroup.functions().stream().map(PciFunction::toString).toList();
+        String pe = iommuGroup.pe().isPresent()
+                ? "PE %x of domain %04x"
+                        .formatted(
+                                iommuGroup.pe().getAsInt(), function.address().domain())
+                : iommuGroup.name();
+        return new Step("host", "1. The host owns the device")
+                .fact("kernel", kernelTitle, "kernel", kernelTitle)
+                .fact(
+                        "device",
+                        Step.data("address", function.address().toString(), "id", function.id()),
+                        "device",
+                        "%s, edu (%s)".formatted(function.address(), function.id()))
+                .fact(
+                        "group",
+                        Step.data("number", iommuGroup.number(), "name", iommuGroup.name(), "devices", functions),
+                        "group",
+                        "%d, %s: %s".formatted(iommuGroup.number(), pe, String.join(", ", functions)))
+                .fact("pe", log.data(), "owner", log.describe("the host"));
+    }
+
+    private void tellTaken(Container container) {
+        TceInfo info = container.info();
+        List<String> pages = info.pageSizes().stream().map(PageSize::toString).toList();
+        String platform = "%d windows, pages of %s, up to %s"
+                .formatted(info.maxWindows(), String.join(" ", pages), levels(info.maxLevels()));
+        Step step = new Step("take", "2. JVFIO takes its group from the host")
+                .fact(
+                        "platform",
+                        Step.data(
+                                "maxWindows",
+                                info.maxWindows(),
+                                "pageSizes",
+                                info.pageSizes().stream().map(PageSize::bytes).toList(),
+                                "maxLevels",
+                                info.maxLevels()),
+                        "platform",
+                        platform);
+        audience.accept(addLog(step).fact("pe", log.data(), "owner", log.describe("this process")));
+    }
+
+    private static String levels(int levels) {
+        return levels + (levels == 1 ? " level" : " levels");
+    }
+
+    private DmaWindow createWindow(Container container) {
+        PageSize page = container.info().pageSizes().stream()
+                .filter(size -> size.compareTo(container.systemPage()) <= 0)
+                .max(Comparator.naturalOrder())
+                .orElseThrow();
+        return container.createWindow(page, WINDOW_BYTES, 1);
+    }
+
+    private void tellWindows(Container container) {
+        List<DmaWindow> windows = container.windows();
+        Step step = new Step("windows", "3. It makes a DMA window beside the default one")
+                .fact(
+                        "windows",
+                        windows.stream().map(Demo::data).toList(),
+                        "windows",
+                        windows.stream().map(Demo::describe).toList())
+                .fact("lockedBytes", locked(), "locked memory", ByteSize.format(locked()));
+        audience.accept(addLog(step).fact("pe", log.data(), ""));
+    }
+
+    private static Map<String, Object> data(DmaWindow window) {
+        return Step.data(
+                "start",
+                hex(window.range().start()),
+                "size",
+                window.range().size(),
+                "pageSize",
+                window.page().bytes(),
+                "levels",
+                window.levels(),
+                "tableBytes",
+                window.tableBytes());
+    }
+
+    private static String describe(DmaWindow window) {
+        return "%-38s %4s pages  %4s  %s  tables %s"
+                .formatted(
+                        window.range(),
+                        window.page(),
+                        ByteSize.format(window.range().size()),
+                        levels(window.levels()),
+                        ByteSize.format(window.tableBytes()));
+    }
+
+    private void tellMapped(DmaMemory memory, List<DmaMapping> mappings) {
+        audience.accept(new Step("map", "4. It registers memory, and maps it twice")
+                .fact("memoryBytes", memory.size(), "memory", memory.toString())
+                .fact("lockedBytes", locked(), "locked memory", ByteSize.format(locked()))
+                .fact(
+                        "mappings",
+                        mappings.stream().map(Demo::data).toList(),
+                        "mappings",
+                        mappings.stream().map(Demo::describe).toList()));
+    }
+
+    private static Map<String, Object> data(DmaMapping mapping) {
+        return Step.data(
+                "iova",
+                hex(mapping.iova()),
+                "size",
+                mapping.range().size(),
+                "offset",
+                mapping.offset(),
+                "direction",
+                words(mapping.direction()));
+    }
+
+    private static String describe(DmaMapping mapping) {
+        return "%s at offset 0x%05x -> IOVA %s, %s"
+                .formatted(
+                        ByteSize.format(mapping.range().size()),
+                        mapping.offset(),
+                        mapping.range(),
+                        words(mapping.direction()));
+    }
+
+    private static String words(DmaDirection direction) {
+        return switch (direction) {
+            case TO_DEVICE -> "to device";
+            case FROM_DEVICE -> "from device";
+            case BIDIRECTIONAL -> "both ways";
+        };
+    }
+
+    /** Copies through the device, and compares byte for byte. */
+    private static void copy(EduDevice edu, DmaMapping source, DmaMapping destination) {
+        MemorySegment from = source.memory().segment().asSlice(source.offset(), COPIED);
+        MemorySegment to = destination.memory().segment().asSlice(destination.offset(), COPIED);
+        byte[] pattern = new byte[COPIED];
+        new SplittableRandom().nextBytes(pattern);
+        MemorySegment.copy(pattern, 0, from, JAVA_BYTE, 0, COPIED);
+        to.fill((byte) 0);
+        edu.readMemory(source.iova(), 0, COPIED, TIMEOUT);
+        edu.writeMemory(destination.iova(), 0, COPIED, TIMEOUT);
+        long difference = MemorySegment.ofArray(pattern).mismatch(to);
+        if (difference >= 0) {
+            throw new VfioException(
+                    "copy from IOVA 0x%x to IOVA 0x%x".formatted(source.iova(), destination.iova()),
+                    "byte %d came back wrong".formatted(difference),
+                    "let the device reach those addresses (QEMU: -device edu,dma_mask=0xffffffffffffffff)");
+        }
+    }
+
+    private void tellCopied(EduDevice edu, DmaMapping source, DmaMapping destination) {
+        int factorial = edu.factorial(FACTORIAL_OF, TIMEOUT);
+        String order = edu.order().toString().toLowerCase(Locale.ROOT).replace('_', '-');
+        audience.accept(new Step("copy", "5. The device copies, from memory to its buffer to memory elsewhere")
+                .fact(
+                        "edu",
+                        Step.data("version", edu.version(), "byteOrder", order, "alive", edu.isAlive()),
+                        "edu",
+                        "version %s, %s registers, %s, %d! = %d"
+                                .formatted(
+                                        edu.version(),
+                                        order,
+                                        edu.isAlive() ? "alive" : "not alive",
+                                        FACTORIAL_OF,
+                                        factorial))
+                .fact("from", hex(source.iova()), "read", COPIED + " bytes from IOVA " + hex(source.iova()))
+                .fact("to", hex(destination.iova()), "written", COPIED + " bytes to IOVA " + hex(destination.iova()))
+                .fact("verifiedBytes", COPIED, "verified", "%d of %d bytes are equal".formatted(COPIED, COPIED)));
+    }
+
+    private void tellFault(Optional<Eeh> eeh, Device device, EduDevice edu, DmaMapping source, DmaMapping destination) {
+        destination.close();
+        Step step = new Step("fault", "6. It writes there again, after the mapping is closed")
+                .fact("iova", hex(destination.iova()), "written", COPIED + " bytes to IOVA " + hex(destination.iova()));
+        String seen = writeInVain(edu, destination);
+        step.fact("driverSees", seen, "driver sees", seen).fact("memoryUntouched", true, "memory", "untouched");
+        if (eeh.isPresent()) {
+            tellState(step, eeh.get(), device, source, destination);
+        } else {
+            step.fact("eeh", false, "PE", "this kernel does not tell (no EEH)");
+        }
+        audience.accept(addLog(step));
+    }
+
+    /** Has the device write where nothing is mapped; what the driver sees of it. */
+    private static String writeInVain(EduDevice edu, DmaMapping closed) {
+        MemorySegment lost = closed.memory().segment().asSlice(closed.offset(), COPIED);
+        lost.fill((byte) 0);
+        String seen = "the device says that it is done";
+        try {
+            edu.writeMemory(closed.iova(), 0, COPIED, TIMEOUT);
+        } catch (VfioException e) {
+            seen = e.reason();
+        }
+        if (lost.mismatch(MemorySegment.ofArray(new byte[COPIED])) >= 0) {
+            throw new VfioException(
+                    "keep the device from memory that is not mapped",
+                    "it wrote to IOVA %s after the mapping was closed".formatted(hex(closed.iova())),
+                    "report this: the IOMMU does not protect this host");
+        }
+        return seen;
+    }
+
+    /** Tells the state of the PE, and brings it back if it is not what it should be. */
+    private static void tellState(Step step, Eeh eeh, Device device, DmaMapping source, DmaMapping destination) {
+        PeState state = eeh.state();
+        String dropped = state == PeState.NORMAL ? ": the platform dropped the write, and froze nothing" : "";
+        step.fact("eeh", true, "")
+                .fact("peState", state.number(), "PE", "%s (EEH state %d)%s".formatted(state, state.number(), dropped));
+        if (state == PeState.NORMAL) {
+            return;
+        }
+        eeh.recover();
+        EduDevice edu = EduDevice.of(device);
+        DmaMapping again = destination
+                .window()
+                .map(
+                        destination.memory(),
+                        destination.offset(),
+                        destination.range().size(),
+                        DmaDirection.FROM_DEVICE);
+        copy(edu, source, again);
+        PeState recovered = eeh.state();
+        step.fact(
+                "recoveredPeState",
+                recovered.number(),
+                "recovery",
+                "PE reset: %s; mapped, copied and verified again".formatted(recovered));
+    }
+
+    private void tellReturned() {
+        Step step = new Step("return", "7. JVFIO gives everything back")
+                .fact("lockedBytes", locked(), "locked memory", ByteSize.format(locked()));
+        audience.accept(addLog(step).fact("pe", log.data(), "owner", log.describe("the host")));
+    }
+
+    /** Adds what came in the kernel's log. */
+    private Step addLog(Step step) {
+        List<String> news = log.read();
+        return step.fact("kernelLog", news, "kernel log", news);
+    }
+
+    private long locked() {
+        return LockedMemory.of(kernel).locked() - before.locked();
+    }
+
+    private static String hex(long address) {
+        return "0x%x".formatted(address);
+    }
+}

@@ -1,0 +1,172 @@
+package org.jvfio.driver.edu;
+
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
+import org.jvfio.Device;
+import org.jvfio.Region;
+import org.jvfio.VfioException;
+
+/**
+ * QEMU's edu device (1234:11e8): it computes factorials, and copies between memory and a buffer of its own by DMA.
+ *
+ * <p>Its registers are in the byte order of the machine that QEMU emulates, which its identification tells. It takes
+ * accesses of 4 bytes, and of 8 only for the addresses of its DMA; anything else is a machine check.
+ *
+ * <p>It is for one thread. The source of its registers is QEMU's {@code docs/specs/edu.rst}.
+ */
+public final class EduDevice {
+    /** The PCI vendor number of edu. */
+    public static final int VENDOR_ID = 0x1234;
+    /** The PCI device number of edu. */
+    public static final int DEVICE_ID = 0x11e8;
+    /** The size of its DMA buffer in bytes. */
+    public static final int BUFFER_BYTES = 4096;
+
+    private static final int IDENTIFICATION = 0x00;
+    private static final int LIVENESS = 0x04;
+    private static final int FACTORIAL = 0x08;
+    private static final int STATUS = 0x20;
+    private static final int STATUS_COMPUTING = 0x01;
+    private static final int DMA_SOURCE = 0x80;
+    private static final int DMA_DESTINATION = 0x88;
+    private static final int DMA_COUNT = 0x90;
+    private static final int DMA_COMMAND = 0x98;
+    private static final int DMA_RUN = 0x1;
+    private static final int DMA_TO_MEMORY = 0x2;
+
+    private static final long BUFFER = 0x40000;
+    private static final int NAME = 0xed;
+    private static final int NO_ANSWER = -1;
+    private static final long POLL_NANOS = 50_000;
+
+    private final Device device;
+    private final Region registers;
+    private final int identification;
+
+    private EduDevice(Device device, Region registers, int identification) {
+        this.device = device;
+        this.registers = registers;
+        this.identification = identification;
+    }
+
+    /**
+     * Finds out what the device is, and turns its bus mastering on.
+     *
+     * @throws VfioException if it is no edu, or does not answer
+     */
+    public static EduDevice of(Device device) {
+        device.enableMemory();
+        Region bar = device.bar(0);
+        for (ByteOrder order : new ByteOrder[] {ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN}) {
+            Region registers = bar.withOrder(order);
+            int identification = registers.readInt(IDENTIFICATION);
+            if ((identification & 0xffff) == NAME) {
+                device.enableBusMastering();
+                return new EduDevice(device, registers, identification);
+            }
+        }
+        int read = bar.readInt(IDENTIFICATION);
+        throw new VfioException(
+                "drive " + device + " as edu",
+                read == NO_ANSWER ? "its registers do not answer" : "its registers begin with 0x%08x".formatted(read),
+                read == NO_ANSWER ? "look at the state of its PE" : "name a device 1234:11e8");
+    }
+
+    /** Its version, as in {@code 1.0}. */
+    public String version() {
+        return (identification >>> 24) + "." + (identification >>> 16 & 0xff);
+    }
+
+    /** The byte order of its registers. */
+    public ByteOrder order() {
+        return registers.order();
+    }
+
+    /** Whether it answers the inverse of a number that is written to it. */
+    public boolean isAlive() {
+        int written = 0x12345678;
+        registers.writeInt(LIVENESS, written);
+        return registers.readInt(LIVENESS) == ~written;
+    }
+
+    /**
+     * The factorial of a number, modulo 2<sup>32</sup>.
+     *
+     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     */
+    public int factorial(int number, Duration timeout) {
+        String asked = "have " + device + " compute " + number + "!";
+        awaitZero(asked, STATUS, STATUS_COMPUTING, timeout);
+        registers.writeInt(FACTORIAL, number);
+        awaitZero(asked, STATUS, STATUS_COMPUTING, timeout);
+        return registers.readInt(FACTORIAL);
+    }
+
+    /**
+     * Has the device read memory into its buffer. It does not tell whether it could: compare what comes back.
+     *
+     * @param iova the bus address of the memory
+     * @param offset where in the buffer, in bytes
+     * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
+     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     * @throws IndexOutOfBoundsException if the buffer is too small
+     */
+    public void readMemory(long iova, int offset, int bytes, Duration timeout) {
+        transfer(iova, BUFFER + checked(offset, bytes), bytes, 0, timeout);
+    }
+
+    /**
+     * Has the device write from its buffer to memory. It does not tell whether it could: look at the memory.
+     *
+     * @param iova the bus address of the memory
+     * @param offset where in the buffer, in bytes
+     * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
+     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     * @throws IndexOutOfBoundsException if the buffer is too small
+     */
+    public void writeMemory(long iova, int offset, int bytes, Duration timeout) {
+        transfer(BUFFER + checked(offset, bytes), iova, bytes, DMA_TO_MEMORY, timeout);
+    }
+
+    // QEMU ends the virtual machine when a transfer leaves the buffer.
+    private static int checked(int offset, int bytes) {
+        if (bytes == 0) {
+            throw new IndexOutOfBoundsException("a transfer of 0 bytes");
+        }
+        return Objects.checkFromIndexSize(offset, bytes, BUFFER_BYTES);
+    }
+
+    private void transfer(long source, long destination, int bytes, int direction, Duration timeout) {
+        String asked = "have %s do DMA from 0x%x to 0x%x".formatted(device, source, destination);
+        awaitZero(asked, DMA_COMMAND, DMA_RUN, timeout);
+        registers.writeLong(DMA_SOURCE, source);
+        registers.writeLong(DMA_DESTINATION, destination);
+        registers.writeInt(DMA_COUNT, bytes);
+        // POWER orders neither memory before a doorbell nor memory after a completion by itself.
+        VarHandle.fullFence();
+        registers.writeInt(DMA_COMMAND, DMA_RUN | direction);
+        awaitZero(asked, DMA_COMMAND, DMA_RUN, timeout);
+        VarHandle.fullFence();
+    }
+
+    private void awaitZero(String asked, int register, int bits, Duration timeout) {
+        long end = System.nanoTime() + timeout.toNanos();
+        while (true) {
+            int value = registers.readInt(register);
+            if (value == NO_ANSWER) {
+                throw new VfioException(asked, "its registers read all ones", "look at the state of its PE");
+            }
+            if ((value & bits) == 0) {
+                return;
+            }
+            if (System.nanoTime() - end > 0) {
+                throw new VfioException(
+                        asked, "it is not ready after " + timeout.toMillis() + " ms", "reset the device");
+            }
+            LockSupport.parkNanos(POLL_NANOS);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedEdu;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.HostDriver;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+
+class ContainerTest {
+    private static EmulatedEdu edu() {
+        return new EmulatedEdu(ByteOrder.LITTLE_ENDIAN, -1, Duration.ZERO);
+    }
+
+    private static VfioException refused(TestHost host, Executable call, String... parts) {
+        VfioException e = assertThrows(VfioException.class, call);
+        for (String part : parts) {
+            assertTrue(e.getMessage().contains(part), e.getMessage());
+        }
+        assertFalse(e.getMessage().contains("\n"), e.getMessage());
+        host.assertAllGivenBack();
+        return e;
+    }
+
+    private static void attach(Kernel kernel, PciAddress address) {
+        try (Container container = Container.open(kernel)) {
+            container.attach(address);
+        }
+    }
+
+    @Test
+    void takingAGroupTurnsBypassOffAndRemovesTheHostsWindow() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            assertTrue(host.group(0).ownedByHost());
+            container.attach(TestHost.EDU);
+            assertFalse(host.group(0).ownedByHost());
+            assertFalse(host.group(0).bypass());
+            assertEquals(List.of(), host.group(0).windows());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aGroupIsTakenOnceHoweverOftenItIsAskedFor() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            Group group = container.attach(TestHost.EDU);
+            assertSame(group, container.attach(0));
+            assertNotEquals(group, container.attach(TestHost.OTHER_EDU));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aContainerTellsWhatItsPlatformOffers() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            assertThrows(IllegalStateException.class, container::info);
+            container.attach(0);
+            TceInfo info = container.info();
+            assertEquals(Optional.of(new IovaRange(0, 1L << 31)), info.defaultWindow());
+            assertEquals(
+                    List.of(PageSize.SIZE_4K, PageSize.SIZE_64K, PageSize.SIZE_16M, PageSize.SIZE_256M),
+                    info.pageSizes());
+            assertEquals(2, info.maxWindows());
+            assertEquals(5, info.maxLevels());
+        }
+    }
+
+    @Test
+    void aKernelWithoutVfioIsNamedWithTheModuleToLoad() {
+        TestHost host = new TestHost(
+                EmulatedMachine.power8().toBuilder().vfioModule(false).build());
+        VfioException e =
+                refused(host, () -> Container.open(host.kernel()), "this kernel has no VFIO", "modprobe vfio-pci");
+        assertEquals(Errno.ENOENT, e.errno().orElseThrow());
+        assertEquals("open(/dev/vfio/vfio)", e.call().orElseThrow());
+    }
+
+    @Test
+    void aKernelWithoutSpaprTceIsNamedWithTheModuleToLoad() {
+        TestHost host = new TestHost(
+                EmulatedMachine.power8().toBuilder().spaprModule(false).build());
+        refused(host, () -> Container.open(host.kernel()), "not the SPAPR TCE IOMMU", "modprobe vfio_iommu_spapr_tce");
+    }
+
+    @Test
+    void aDeviceThatDoesNotExistIsAnsweredWithThoseThatDo() {
+        TestHost host = new TestHost();
+        refused(
+                host,
+                () -> attach(host.kernel(), PciAddress.parse("0009:01:00.0")),
+                "cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0");
+    }
+
+    @Test
+    void aGroupThatDoesNotExistIsAnsweredWithThoseThatDo() {
+        TestHost host = new TestHost();
+        refused(
+                host,
+                () -> {
+                    try (Container container = Container.open(host.kernel())) {
+                        container.attach(77);
+                    }
+                },
+                "cannot use IOMMU group 77: there is no such group; this host has 0, 1");
+    }
+
+    @Test
+    void aBusyGroupIsAnsweredWithTheWayToFindItsUser() {
+        TestHost host = new TestHost();
+        try (Container other = Container.open(host.process().newProcess())) {
+            other.attach(0);
+            VfioException e = assertThrows(VfioException.class, () -> attach(host.kernel(), TestHost.EDU));
+            assertEquals(Errno.EBUSY, e.errno().orElseThrow());
+            assertTrue(e.hint().contains("fuser -v /dev/vfio/0"), e.hint());
+            assertEquals(0, host.process().openDescriptors());
+        }
+    }
+
+    @Test
+    void aGroupThatTheUserMayNotOpenIsAnsweredWithTheWayToGetIt() {
+        TestHost host = new TestHost(
+                EmulatedMachine.power8().toBuilder().groupsAccessible(false).build());
+        VfioException e = refused(host, () -> attach(host.kernel(), TestHost.EDU), "may not open", "/dev/vfio/0");
+        assertEquals(Errno.EACCES, e.errno().orElseThrow());
+    }
+
+    @Test
+    void aDeviceOfAHostDriverIsAnsweredWithTheCommandsThatBindIt() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .device("0002:01:00.0", 2, ContainerTest::edu, HostDriver.OTHER)
+                .device("0003:01:00.0", 3, ContainerTest::edu, HostDriver.NONE)
+                .build());
+        refused(
+                host,
+                () -> attach(host.kernel(), PciAddress.parse("0002:01:00.0")),
+                "it is bound to host, not to vfio-pci",
+                "echo 0002:01:00.0 > /sys/bus/pci/devices/0002:01:00.0/driver/unbind");
+        VfioException e = refused(
+                host, () -> attach(host.kernel(), PciAddress.parse("0003:01:00.0")), "it is not bound to vfio-pci");
+        assertFalse(e.hint().contains("unbind"), e.hint());
+    }
+
+    @Test
+    void aGroupThatIsNotViableNamesWhoHoldsItBack() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .device("0000:01:00.1", 0, ContainerTest::edu, HostDriver.OTHER)
+                .device("0000:01:00.2", 0, ContainerTest::edu, HostDriver.NONE)
+                .build());
+        refused(
+                host,
+                () -> attach(host.kernel(), TestHost.EDU),
+                "cannot take IOMMU group 0 from the host: it is not viable: drivers of the host use 0000:01:00.1 (host);");
+    }
+
+    @Test
+    void aGroupWithoutDeviceForVfioHasNoDeviceFile() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .device("0002:01:00.0", 2, ContainerTest::edu, HostDriver.OTHER)
+                .build());
+        refused(
+                host,
+                () -> {
+                    try (Container container = Container.open(host.kernel())) {
+                        container.attach(2);
+                    }
+                },
+                "cannot open IOMMU group 2",
+                "none of its devices is bound to vfio-pci");
+    }
+
+    @Test
+    void severalDevicesOfAGroupAreOpenedThroughIt() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .device("0000:01:00.1", 0, ContainerTest::edu)
+                .build());
+        PciAddress second = PciAddress.parse("0000:01:00.1");
+        try (Container container = Container.open(host.kernel())) {
+            Group group = container.attach(TestHost.EDU);
+            group.openDevice(TestHost.EDU);
+            assertEquals(second, group.openDevice(second).address());
+            VfioException e = assertThrows(VfioException.class, () -> group.openDevice(TestHost.OTHER_EDU));
+            assertTrue(e.getMessage().contains("it is not in IOMMU group 0"), e.getMessage());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void memoryIsZeroedAlignedAndWholeSystemPages() {
+        for (EmulatedMachine machine : List.of(
+                EmulatedMachine.power8(),
+                EmulatedMachine.power8().toBuilder().pages4K().build())) {
+            TestHost host = new TestHost(machine);
+            try (Container container = Container.open(host.kernel())) {
+                container.attach(0);
+                DmaMemory memory = container.allocate(5000);
+                assertEquals(container.systemPage().roundUp(5000), memory.size());
+                assertEquals(memory.size(), memory.segment().byteSize());
+                assertEquals(memory.size(), container.lockedMemory().locked());
+                assertTrue(PageSize.SIZE_64K.isAligned(memory.address()));
+                assertEquals(-1, memory.segment().mismatch(MemorySegment.ofArray(new byte[(int) memory.size()])));
+                memory.segment().set(ValueLayout.JAVA_LONG, memory.size() - 8, -1);
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    @Test
+    void aSizeThatIsNoneIsRefusedWithoutASystemCall() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            int calls = host.observed().calls();
+            for (long bytes : new long[] {0, -1, Long.MIN_VALUE, Long.MAX_VALUE}) {
+                assertThrows(VfioException.class, () -> container.allocate(bytes));
+            }
+            assertEquals(calls, host.observed().calls());
+        }
+    }
+
+    @Test
+    void tooMuchLockedMemoryIsAnsweredWithTheLimitToSet() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .capIpcLock(false)
+                .memlockBytes(1 << 20)
+                .build());
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            container.allocate(1 << 19);
+            VfioException e = assertThrows(VfioException.class, () -> container.allocate(1 << 20));
+            assertEquals(Errno.ENOMEM, e.errno().orElseThrow());
+            assertTrue(e.reason().contains("this process has 512K locked of 1M"), e.reason());
+            assertTrue(e.hint().contains("ulimit -l 1536, or LimitMEMLOCK=1536K"), e.hint());
+            assertEquals(1 << 19, host.process().lockedBytes());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void theCountOfPagesThatCouldBePinnedIsAFailure() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, 3);
+            VfioException e = assertThrows(VfioException.class, () -> container.allocate(1 << 18));
+            assertTrue(e.reason().contains("pin only 3 of 4 pages"), e.reason());
+            assertEquals(Optional.empty(), e.errno());
+            host.observed().heal();
+        }
+        host.assertAllGivenBack();
+    }
+}

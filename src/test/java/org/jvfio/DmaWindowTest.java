@@ -1,0 +1,263 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.WindowView;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+class DmaWindowTest {
+    private static final long HIGH = 1L << 59;
+    private static final long PAGE = 1L << 16;
+
+    private TestHost host = new TestHost();
+    private Container container = Container.open(host.kernel());
+
+    @BeforeEach
+    void attach() {
+        container.attach(TestHost.EDU);
+    }
+
+    @AfterEach
+    void giveBack() {
+        container.close();
+        host.assertAllGivenBack();
+    }
+
+    private void reboot(EmulatedMachine machine) {
+        giveBack();
+        host = new TestHost(machine);
+        container = Container.open(host.kernel());
+        attach();
+    }
+
+    private DmaWindow window() {
+        return container.createWindow(PageSize.SIZE_64K, 1L << 30, 1);
+    }
+
+    /** No system call may be made for it. */
+    private void assertRefused(String reason, Executable call) {
+        int calls = host.observed().calls();
+        VfioException e = assertThrows(VfioException.class, call);
+        assertTrue(e.reason().contains(reason), e.getMessage());
+        assertEquals(calls, host.observed().calls(), "system calls");
+        assertEquals(Optional.empty(), e.call());
+    }
+
+    @Test
+    void aWindowBeginsWhereTheKernelSaysAndEndsWhereItsTableDoes() {
+        DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 28, 1);
+        assertEquals(new IovaRange(HIGH, 1L << 29), window.range());
+        WindowView real = host.group(0).windows().getLast();
+        assertEquals(window.range(), new IovaRange(real.start(), real.size()));
+    }
+
+    @Test
+    void aSecondWindowBringsTheDefaultOneAndBothAreChargedAsTheyClaim() {
+        DmaWindow window = window();
+        DmaWindow low = container.defaultWindow();
+        assertEquals(List.of(low, window), container.windows());
+        assertEquals(
+                low.tableBytes() + window.tableBytes(), container.lockedMemory().locked());
+    }
+
+    @Test
+    void withoutTheDefaultWindowTheNextOneBeginsAtZero() {
+        container.defaultWindow().close();
+        assertEquals(0, window().range().start());
+        VfioException e = assertThrows(VfioException.class, () -> container.defaultWindow());
+        assertTrue(e.reason().contains("no longer"), e.getMessage());
+    }
+
+    @Test
+    void aThirdWindowFindsNoPlace() {
+        window();
+        VfioException e = assertThrows(VfioException.class, this::window);
+        assertEquals(Errno.ENOSPC, e.errno().orElseThrow());
+        assertTrue(e.getMessage().contains("no free window"), e.getMessage());
+    }
+
+    @Test
+    void aWindowThatTheKernelCannotMakeIsRefusedBeforeItIsCharged() {
+        assertRefused("no pages of 2M", () -> container.createWindow(PageSize.SIZE_2M, 1L << 30, 1));
+        assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, 1L << 40, 1));
+        assertRefused("address bits", () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 3));
+        assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, 0, 1));
+        assertEquals(0, host.process().lockedBytes());
+    }
+
+    @Test
+    void mappingsGetTheLowestFreeAddressesButNeverZero() {
+        DmaMemory memory = container.allocate(4 * PAGE);
+        DmaWindow low = container.defaultWindow();
+        assertEquals(4096, low.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        DmaWindow high = window();
+        DmaMapping first = high.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping second = high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        assertEquals(HIGH, first.iova());
+        assertEquals(HIGH + 2 * PAGE, second.iova());
+        first.close();
+        assertEquals(
+                HIGH + 3 * PAGE,
+                high.map(memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(HIGH, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                HIGH + PAGE, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(4, high.mappings().size());
+    }
+
+    @Test
+    void aWindowCanBeMappedToItsLastByteAndNotBeyond() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(2 * PAGE);
+        long last = window.range().last() + 1 - PAGE;
+        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("not all in the window", () -> window.mapAt(0, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertEquals(
+                window.range().last(),
+                window.mapAt(last, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                        .range()
+                        .last());
+        assertEquals(1, host.group(0).windows().getLast().mappedPages());
+    }
+
+    @Test
+    void aWindowThatIsFullSaysSo() {
+        container.defaultWindow().close();
+        DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 29, 1);
+        DmaMemory memory = container.allocate(1L << 20);
+        for (long at = 0; at < window.range().size(); at += memory.size()) {
+            window.mapAt(at, memory, 0, memory.size(), DmaDirection.TO_DEVICE);
+        }
+        assertRefused("no such piece free", () -> window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void whatHangsAPower8NeverReachesTheKernel() {
+        DmaWindow low = container.defaultWindow();
+        DmaMemory memory = container.allocate(PAGE);
+        assertRefused("no part of", () -> low.mapAt(0, memory, 0, 0, DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory, PAGE, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory, -4096, 4096, DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory, 4096, Long.MAX_VALUE, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void partsOfPagesAreNotMapped() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(2 * PAGE);
+        assertRefused("not whole pages of 64K", () -> window.map(memory, 0, 4096, DmaDirection.TO_DEVICE));
+        assertRefused("not whole pages of 64K", () -> window.map(memory, 4096, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused(
+                "not a multiple of the window's pages",
+                () -> window.mapAt(HIGH + 4096, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void memoryOfSmallPagesIsNotMappedInAWindowOfLargeOnes() {
+        DmaWindow window = container.createWindow(PageSize.SIZE_16M, 1L << 34, 1);
+        DmaMemory memory = container.allocate(1L << 24);
+        assertRefused("pages of 64K, the window of pages of 16M", () -> window.map(memory, DmaDirection.TO_DEVICE));
+        reboot(EmulatedMachine.power8().toBuilder().pages4K().build());
+        DmaWindow of64K = window();
+        DmaMemory of4K = container.allocate(PAGE);
+        assertRefused("pages of 4K, the window of pages of 64K", () -> of64K.map(of4K, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void aMappingIsNotReplacedByAnotherOne() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(3 * PAGE);
+        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("is mapped already", () -> window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + 2 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        assertEquals(3, host.group(0).windows().getLast().mappedPages());
+    }
+
+    @Test
+    void memoryOfAnotherContainerIsNotMapped() {
+        try (Container other = Container.open(host.kernel())) {
+            other.attach(TestHost.OTHER_EDU);
+            DmaMemory memory = other.allocate(1);
+            assertRefused(
+                    "belongs to another container",
+                    () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+        }
+    }
+
+    @Test
+    void closedMemoryIsNotMapped() {
+        DmaMemory memory = container.allocate(1);
+        memory.close();
+        assertThrows(
+                IllegalStateException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void memoryIsUnregisteredOnlyWhenNothingOfItIsMapped() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(1);
+        window.map(memory, DmaDirection.TO_DEVICE);
+        container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+        memory.close();
+        assertEquals(0, host.process().registeredRegions());
+        assertEquals(List.of(), window.mappings());
+    }
+
+    @Test
+    void theOneThatAMisalignedAddressGetsIsAFailure() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(1);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, 1);
+        VfioException e = assertThrows(VfioException.class, () -> window.map(memory, DmaDirection.TO_DEVICE));
+        assertEquals(Optional.empty(), e.errno());
+        assertTrue(e.getMessage().contains("size 0x10000) = 1]"), e.getMessage());
+        assertEquals(List.of(), window.mappings());
+        host.observed().heal();
+        DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, 1);
+        assertThrows(VfioException.class, mapping::close);
+        assertEquals(List.of(mapping), window.mappings());
+        host.observed().heal();
+    }
+
+    @Test
+    void aFailedMappingTellsTheCallWithItsArguments() {
+        DmaWindow window = window();
+        DmaMemory memory = container.allocate(1);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
+        VfioException e = assertThrows(VfioException.class, () -> window.map(memory, DmaDirection.BIDIRECTIONAL));
+        assertEquals(
+                "cannot map 64K in window 0x800000000000000..0x80000003fffffff: the IOVA is in no window"
+                        + " [VFIO_IOMMU_MAP_DMA(flags 3, vaddr 0x%x, iova 0x800000000000000, size 0x10000) = ENXIO, No such device or address]; use an address inside the window"
+                                .formatted(memory.address()),
+                e.getMessage());
+        host.observed().heal();
+    }
+
+    @Test
+    void theFirstMappingSaysHowMuchMemoryItsTableLocks() {
+        reboot(EmulatedMachine.power8().toBuilder()
+                .capIpcLock(false)
+                .memlockBytes(1 << 20)
+                .build());
+        DmaMemory memory = container.allocate(1);
+        VfioException e = assertThrows(
+                VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+        assertEquals(Errno.ENOMEM, e.errno().orElseThrow());
+        assertTrue(e.getMessage().contains("it locks up to 8M, and this process has 64K locked of 1M"), e.getMessage());
+        assertTrue(e.hint().contains("ulimit -l 8256"), e.hint());
+    }
+}

@@ -1,0 +1,117 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+class EehTest {
+    private static final long UNMAPPED = 0x7000_0000;
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+    private final TestHost host = new TestHost();
+
+    private static void freeze(Device device) {
+        EduDevice edu = EduDevice.of(device);
+        assertThrows(VfioException.class, () -> edu.readMemory(UNMAPPED, 0, 8, TIMEOUT));
+    }
+
+    @Test
+    void aFrozenPeIsThawedInTwoSteps() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(0).openDevice(TestHost.EDU);
+            Eeh eeh = container.eeh().orElseThrow();
+            assertEquals(PeState.NORMAL, eeh.state());
+            freeze(device);
+            assertEquals(PeState.STOPPED, eeh.state());
+            assertEquals(-1, device.bar(0).readInt(0));
+            eeh.unfreezeIo();
+            assertEquals(PeState.DMA_STOPPED, eeh.state());
+            eeh.unfreezeDma();
+            assertEquals(PeState.NORMAL, eeh.state());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aFrozenPeIsRecoveredByAReset() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(0).openDevice(TestHost.EDU);
+            Eeh eeh = container.eeh().orElseThrow();
+            freeze(device);
+            eeh.recover();
+            assertEquals(PeState.NORMAL, eeh.state());
+            assertTrue(EduDevice.of(device).isAlive());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void enablingEehThawsTheHostsLeftovers() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(0).openDevice(TestHost.EDU);
+            freeze(device);
+            container.eeh().orElseThrow().enable();
+            assertEquals(PeState.NORMAL, container.eeh().orElseThrow().state());
+        }
+    }
+
+    @Test
+    void aFrozenDeviceIsClosedAllTheSame() {
+        Container container = Container.open(host.kernel());
+        Device device = container.attach(0).openDevice(TestHost.EDU);
+        container.defaultWindow().map(container.allocate(1), DmaDirection.TO_DEVICE);
+        freeze(device);
+        freezeIsSeenBy(device);
+        container.close();
+        host.assertAllGivenBack();
+    }
+
+    private static void freezeIsSeenBy(Device device) {
+        VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
+        assertTrue(e.reason().contains("does not answer"), e.getMessage());
+    }
+
+    @Test
+    void aKernelWithoutEehHasNone() {
+        TestHost without =
+                new TestHost(EmulatedMachine.power8().toBuilder().eeh(false).build());
+        try (Container container = Container.open(without.kernel())) {
+            container.attach(0);
+            assertEquals(Optional.empty(), container.eeh());
+        }
+    }
+
+    @Test
+    void severalGroupsHaveNoStateInCommon() {
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            Eeh eeh = container.eeh().orElseThrow();
+            container.attach(1);
+            assertThrows(VfioException.class, container::eeh);
+            assertThrows(VfioException.class, eeh::state);
+        }
+    }
+
+    @Test
+    void aRefusedOperationNamesItself() {
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            Eeh eeh = container.eeh().orElseThrow();
+            host.observed().failRequest(vfio_h.VFIO_EEH_PE_OP, Errno.EIO.negated());
+            VfioException e = assertThrows(VfioException.class, eeh::hotReset);
+            assertEquals("VFIO_EEH_PE_OP(VFIO_EEH_PE_RESET_HOT)", e.call().orElseThrow());
+            host.observed().failRequest(vfio_h.VFIO_EEH_PE_OP, 3);
+            e = assertThrows(VfioException.class, eeh::state);
+            assertTrue(e.getMessage().contains("GET_STATE) = 3]"), e.getMessage());
+            host.observed().heal();
+        }
+    }
+}

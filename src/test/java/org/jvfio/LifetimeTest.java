@@ -1,0 +1,275 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/** Whatever is closed first, and whatever the kernel refuses: in the end the host has everything back. */
+class LifetimeTest {
+    private static final long WINDOW = 1L << 30;
+
+    /** One of everything, in the order in which they were made. */
+    private record Made(
+            List<AutoCloseable> all,
+            Container container,
+            Group group,
+            Device device,
+            DmaWindow window,
+            DmaMemory memory,
+            DmaMapping mapping) {}
+
+    private static Made make(TestHost host) {
+        Container container = Container.open(host.kernel());
+        Group group = container.attach(TestHost.EDU);
+        Device device = group.openDevice(TestHost.EDU);
+        device.enableBusMastering();
+        DmaWindow window = container.createWindow(PageSize.SIZE_64K, WINDOW, 1);
+        DmaMemory memory = container.allocate(1);
+        DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
+        return new Made(
+                List.of(container, group, device, window, memory, mapping),
+                container,
+                group,
+                device,
+                window,
+                memory,
+                mapping);
+    }
+
+    @Test
+    void everythingMayBeClosedInAnyOrderAndTwice() throws Exception {
+        List<List<Integer>> orders = permutations(List.of(0, 1, 2, 3, 4, 5));
+        assertEquals(720, orders.size());
+        for (List<Integer> order : orders) {
+            TestHost host = new TestHost();
+            Made made = make(host);
+            for (int index : order) {
+                made.all().get(index).close();
+                made.all().get(index).close();
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    private static List<List<Integer>> permutations(List<Integer> items) {
+        if (items.isEmpty()) {
+            return List.of(List.of());
+        }
+        List<List<Integer>> all = new ArrayList<>();
+        for (Integer first : items) {
+            List<Integer> rest = new ArrayList<>(items);
+            rest.remove(/* element */ first);
+            for (List<Integer> tail : permutations(rest)) {
+                List<Integer> permutation = new ArrayList<>(tail);
+                permutation.addFirst(first);
+                all.add(permutation);
+            }
+        }
+        return all;
+    }
+
+    @Test
+    void closingTheContainerGivesEverythingBack() {
+        TestHost host = new TestHost();
+        make(host).container().close();
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void closingTheOnlyGroupTakesMappingsMemoryAndWindowsWithIt() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.group().close();
+        assertTrue(host.group(0).ownedByHost());
+        assertEquals(0, host.process().lockedBytes());
+        assertEquals(List.of(), made.container().windows());
+        assertThrows(IllegalStateException.class, () -> made.memory().segment());
+        made.container().close();
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aContainerWhoseGroupLeftTakesAnotherOne() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.group().close();
+        made.container().attach(TestHost.OTHER_EDU);
+        try (DmaMemory memory = made.container().allocate(1)) {
+            assertEquals(1, made.container().windows().size());
+            made.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+        }
+        made.container().close();
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void whateverCallFailsNothingIsLeftBehind() {
+        int failures = 0;
+        for (int call = 0; ; call++) {
+            TestHost host = new TestHost();
+            host.observed().failCall(call);
+            boolean failed = false;
+            try (Container container = Container.open(host.kernel())) {
+                Group group = container.attach(TestHost.EDU);
+                group.openDevice(TestHost.EDU).enableBusMastering();
+                DmaMemory memory = container.allocate(1);
+                container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+                DmaMapping mapping =
+                        container.createWindow(PageSize.SIZE_64K, WINDOW, 1).map(memory, DmaDirection.FROM_DEVICE);
+                mapping.close();
+            } catch (VfioException e) {
+                failed = true;
+                assertEquals(Errno.EIO, e.errno().orElseThrow(), e.getMessage());
+            }
+            host.assertAllGivenBack();
+            if (!failed) {
+                assertTrue(call >= host.observed().calls(), "call " + call + " failed unnoticed");
+                break;
+            }
+            failures++;
+        }
+        assertTrue(failures > 20, failures + " calls");
+    }
+
+    @Test
+    void busMasteringGoesOffBeforeAMappingVanishesUnderADevice() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.memory().close();
+        assertFalse(isBusMaster(made.device()));
+        made.container().close();
+    }
+
+    @Test
+    void closingAMappingLeavesBusMasteringOn() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.mapping().close();
+        assertTrue(isBusMaster(made.device()));
+        made.container().close();
+    }
+
+    private static boolean isBusMaster(Device device) {
+        return (device.config().readShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0;
+    }
+
+    @Test
+    void aMappingThatTheKernelDoesNotUnmapKeepsItsMemoryUntilTheContainerIsClosed() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
+        assertThrows(VfioException.class, () -> made.memory().close());
+        assertThrows(VfioException.class, () -> made.mapping().close());
+        assertEquals(1, host.process().registeredRegions());
+        made.memory().segment().fill((byte) 1);
+        VfioException e =
+                assertThrows(VfioException.class, () -> made.container().close());
+        assertTrue(e.getMessage().contains("VFIO_IOMMU_UNMAP_DMA"), e.getMessage());
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aFailedCloseCanBeTriedAgain() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
+        assertThrows(VfioException.class, () -> made.mapping().close());
+        host.observed().heal();
+        made.mapping().close();
+        assertEquals(List.of(), made.window().mappings());
+        made.container().close();
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void oneOfSeveralGroupsStaysWhileThereAreMappings() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(TestHost.EDU);
+            Group second = container.attach(TestHost.OTHER_EDU);
+            DmaMemory memory = container.allocate(1);
+            DmaMapping mapping = container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            VfioException e = assertThrows(VfioException.class, second::close);
+            assertTrue(e.reason().contains("other groups"), e.getMessage());
+            mapping.close();
+            second.close();
+            assertTrue(host.group(1).ownedByHost());
+            assertFalse(host.group(0).ownedByHost());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void whatIsClosedSaysSo() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        Region config = made.device().config();
+        made.container().close();
+        int calls = host.observed().calls();
+        List<Runnable> uses = List.of(
+                () -> made.container().attach(TestHost.EDU),
+                () -> made.container().info(),
+                () -> made.container().eeh(),
+                () -> made.container().defaultWindow(),
+                () -> made.container().createWindow(PageSize.SIZE_64K, WINDOW, 1),
+                () -> made.container().allocate(1),
+                () -> made.group().openDevice(TestHost.EDU),
+                () -> made.device().bar(0),
+                () -> made.device().reset(),
+                () -> made.device().enableBusMastering(),
+                () -> config.readInt(0),
+                () -> made.window().map(made.memory(), DmaDirection.TO_DEVICE),
+                () -> made.memory().segment());
+        for (Runnable use : uses) {
+            IllegalStateException e = assertThrows(IllegalStateException.class, use::run);
+            assertTrue(String.valueOf(e.getMessage()).endsWith("is closed"), e.getMessage());
+        }
+        assertEquals(calls, host.observed().calls());
+    }
+
+    @Test
+    void aContainerIsClosedUnderTheHandsOfItsThreads() throws Exception {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        Region bar = made.device().bar(0);
+        CountDownLatch working = new CountDownLatch(4);
+        Callable<IllegalStateException> mapper = () -> untilClosed(
+                working,
+                () -> made.window().map(made.memory(), DmaDirection.TO_DEVICE).close());
+        Callable<IllegalStateException> reader = () -> untilClosed(working, () -> bar.readInt(0));
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<IllegalStateException>> ends = List.of(
+                    threads.submit(mapper), threads.submit(mapper), threads.submit(reader), threads.submit(reader));
+            working.await();
+            made.container().close();
+            for (Future<IllegalStateException> end : ends) {
+                assertTrue(String.valueOf(end.get().getMessage()).endsWith("is closed"));
+            }
+        }
+        host.assertAllGivenBack();
+    }
+
+    private static IllegalStateException untilClosed(CountDownLatch working, Runnable work) {
+        work.run();
+        working.countDown();
+        while (true) {
+            try {
+                work.run();
+            } catch (IllegalStateException e) {
+                return e;
+            }
+        }
+    }
+}

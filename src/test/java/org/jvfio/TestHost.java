@@ -1,0 +1,56 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.GroupView;
+import org.jvfio.kernel.Kernel;
+
+/** An emulated host with one process that the API is tried on, and what must hold when the process is done. */
+final class TestHost {
+    static final PciAddress EDU = PciAddress.parse("0000:01:00.0");
+    static final PciAddress OTHER_EDU = PciAddress.parse("0001:01:00.0");
+
+    private final EmulatedKernel process;
+    private final ObservedKernel observed;
+
+    TestHost() {
+        this(EmulatedMachine.power8());
+    }
+
+    TestHost(EmulatedMachine machine) {
+        process = EmulatedKernel.boot(machine);
+        observed = new ObservedKernel(process);
+    }
+
+    Kernel kernel() {
+        return observed.kernel();
+    }
+
+    ObservedKernel observed() {
+        return observed;
+    }
+
+    EmulatedKernel process() {
+        return process;
+    }
+
+    GroupView group(int number) {
+        return process.host().group(number);
+    }
+
+    void assertAllGivenBack() {
+        assertAll(
+                () -> assertEquals(0, process.openDescriptors(), "open descriptors"),
+                () -> assertEquals(0, process.registeredRegions(), "registered regions"),
+                () -> assertEquals(0, process.lockedBytes(), "locked bytes"),
+                () -> assertEquals(0, process.host().userMemoryBytes(), "bytes of memory"),
+                () -> process.host().groups().forEach(number -> {
+                    assertTrue(group(number).ownedByHost(), "group " + number + " is the host's");
+                    assertTrue(group(number).bypass(), "group " + number + " has bypass");
+                }));
+    }
+}

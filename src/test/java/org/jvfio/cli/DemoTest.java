@@ -1,0 +1,141 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.jvfio.Container;
+import org.jvfio.PciFunction;
+import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedEdu;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+
+class DemoTest {
+    /** The story on a machine: its data, and its lines. */
+    private record Told(EmulatedKernel process, Map<String, Map<String, Object>> data, List<String> lines) {
+        Object fact(String step, String key) {
+            Object value = data.getOrDefault(step, Map.of()).get(key);
+            return value == null ? "no " + key : value;
+        }
+    }
+
+    private static Told tell(EmulatedMachine machine) {
+        EmulatedKernel process = EmulatedKernel.boot(machine);
+        Map<String, Map<String, Object>> data = new LinkedHashMap<>();
+        List<String> lines = new ArrayList<>();
+        Demo.tell(process, "a test", PciFunction.all(process).getFirst(), step -> {
+            data.put(step.name(), step.data());
+            lines.addAll(step.lines());
+        });
+        assertGivenBack(process);
+        return new Told(process, data, lines);
+    }
+
+    private static void assertGivenBack(EmulatedKernel process) {
+        assertEquals(0, process.openDescriptors());
+        assertEquals(0, process.lockedBytes());
+        process.host()
+                .groups()
+                .forEach(group -> assertTrue(process.host().group(group).ownedByHost()));
+    }
+
+    static List<EmulatedMachine> machines() {
+        return List.of(
+                EmulatedMachine.power8(),
+                EmulatedMachine.power8().toBuilder().pages4K().build(),
+                EmulatedMachine.power8().toBuilder().freezes(false).build(),
+                EmulatedMachine.power9(),
+                EmulatedMachine.power10(),
+                EmulatedMachine.pseries());
+    }
+
+    @ParameterizedTest
+    @MethodSource("machines")
+    void theCopyIsVerifiedAndEverythingGivenBackOnEachMachine(EmulatedMachine machine) {
+        Told told = tell(machine);
+        assertEquals(4096, told.fact("copy", "verifiedBytes"));
+        assertEquals(true, told.fact("fault", "memoryUntouched"));
+        assertEquals(0L, told.fact("return", "lockedBytes"));
+        assertTrue(told.lines().size() <= 45, told.lines().size() + " lines");
+        told.lines().forEach(line -> assertTrue(line.length() <= 140, line));
+    }
+
+    @Test
+    void theHostsBypassAndWindowGoAndComeBack() {
+        Told told = tell(EmulatedMachine.power8());
+        Map<String, Object> hosts = Map.of(
+                "bypass",
+                true,
+                "windows",
+                List.of(Step.data("number", 0, "start", "0x0", "size", 1L << 32, "pageSize", 65536L)));
+        assertEquals(hosts, told.fact("host", "pe"));
+        assertEquals(Map.of("bypass", false, "windows", List.of()), told.fact("take", "pe"));
+        assertEquals(hosts, told.fact("return", "pe"));
+        assertEquals(
+                List.of(
+                        "Removing DMA window #1",
+                        "Removing DMA window #0",
+                        "Setting up window#0 0..ffffffff pg=10000",
+                        "Enabling 64-bit DMA bypass"),
+                told.fact("return", "kernelLog"));
+    }
+
+    @Test
+    void aPeThatFreezesIsRecovered() {
+        Told told = tell(EmulatedMachine.power8());
+        assertEquals(2, told.fact("fault", "peState"));
+        assertEquals(0, told.fact("fault", "recoveredPeState"));
+    }
+
+    @Test
+    void aPlatformThatDropsTheWriteIsToldSo() {
+        Told told = tell(EmulatedMachine.power8().toBuilder().freezes(false).build());
+        assertEquals(0, told.fact("fault", "peState"));
+        assertEquals("the device says that it is done", told.fact("fault", "driverSees"));
+        assertEquals("no recoveredPeState", told.fact("fault", "recoveredPeState"));
+    }
+
+    @Test
+    void aKernelWithoutEehIsToldSo() {
+        Told told = tell(EmulatedMachine.pseries());
+        assertEquals(false, told.fact("fault", "eeh"));
+        assertEquals("no peState", told.fact("fault", "peState"));
+    }
+
+    @Test
+    void aDeviceThatCannotReachTheWindowFailsTheDemoAndAllIsGivenBack() {
+        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+                .withoutDevices()
+                .freezes(false)
+                .device("0000:01:00.0", 0, () -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, (1 << 28) - 1, Duration.ZERO))
+                .build());
+        PciFunction edu = PciFunction.all(process).getFirst();
+        VfioException e = assertThrows(VfioException.class, () -> Demo.tell(process, "a test", edu, step -> {}));
+        assertTrue(e.hint().contains("dma_mask"), e.getMessage());
+        assertGivenBack(process);
+    }
+
+    @Test
+    void aGroupThatCannotBeTakenIsNoStory() {
+        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8());
+        PciFunction edu = PciFunction.all(process).getFirst();
+        try (Container container = Container.open(process.newProcess())) {
+            container.attach(0);
+            List<Step> told = new ArrayList<>();
+            VfioException e = assertThrows(VfioException.class, () -> Demo.tell(process, "a test", edu, told::add));
+            assertTrue(e.reason().contains("busy"), e.getMessage());
+            assertEquals(List.of(), told);
+            assertEquals(0, process.openDescriptors());
+        }
+    }
+}

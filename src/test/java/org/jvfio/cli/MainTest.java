@@ -1,0 +1,92 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MainTest {
+    private record Ended(int status, String out, String err) {}
+
+    private static Ended run(String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                List.of(arguments),
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        return new Ended(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "-h", "--version", "-V", "demo --help", "demo -h", "demo", "demo --json"})
+    void whatMakesSenseIsDoneWithStatus0(String line) {
+        Ended ended = run(line.split(" "));
+        assertEquals(0, ended.status(), ended.err());
+        assertEquals("", ended.err());
+        assertTrue(!ended.out().isBlank());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "dmeo | there is no command 'dmeo'; did you mean demo? (see jvfio --help)",
+                "xyz | there is no command 'xyz' (see jvfio --help)",
+                "--halp | there is no option '--halp'; did you mean --help? (see jvfio --help)",
+                "demo --jsn | demo has no option '--jsn'; did you mean --json? (see jvfio demo --help)",
+                "demo -x | demo has no option '-x' (see jvfio demo --help)",
+                "demo --js | demo has no option '--js'; did you mean --json? (see jvfio demo --help)",
+                "demo 0000:01:00.0 | demo takes no argument '0000:01:00.0' (see jvfio demo --help)",
+                "demo --device | demo: Missing argument for option: device (see jvfio demo --help)",
+                "demo --kernel linx | --kernel linx: there is no such kernel, only emulated and linux; did you mean linux?",
+            })
+    void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
+        assertEquals(new Ended(2, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));
+    }
+
+    @Test
+    void aDeviceAndAGroupAreNotBothNamed() {
+        Ended ended = run("demo", "--device", "0000:01:00.0", "--group", "0");
+        assertEquals(2, ended.status());
+        assertEquals(1, ended.err().lines().count(), ended.err());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "demo --device 0009:01:00.0 | cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0",
+                "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
+                "demo --group 77 | cannot use IOMMU group 77: there is no such group; this host has 0, 1",
+                "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
+                "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
+            })
+    void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
+        assertEquals(new Ended(1, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));
+    }
+
+    @Test
+    void withoutACommandThereIsAHint() {
+        assertEquals(new Ended(2, "", "jvfio: there is no command; see jvfio --help" + System.lineSeparator()), run());
+    }
+
+    @Test
+    void theDemoIsToldForPeopleOrAsData() throws IOException {
+        Ended text = run("demo", "--group", "1");
+        assertTrue(text.out().contains("0001:01:00.0, edu (1234:11e8)"), text.out());
+        Map<String, Object> data = JSON.std.mapFrom(
+                run("demo", "--json", "--device", "0001:01:00.0").out());
+        assertEquals(List.of("host", "take", "windows", "map", "copy", "fault", "return"), List.copyOf(data.keySet()));
+    }
+}

@@ -1,0 +1,111 @@
+package org.jvfio.driver.edu;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.Container;
+import org.jvfio.Device;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
+import org.jvfio.PciAddress;
+import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedEdu;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Kernel;
+
+class EduDeviceTest {
+    private static final PciAddress BIG = PciAddress.parse("0000:01:00.0");
+    private static final PciAddress LITTLE = PciAddress.parse("0001:01:00.0");
+    private static final PciAddress SLOW = PciAddress.parse("0002:01:00.0");
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+    private static final byte[] TEXT = "DMA through a SPAPR TCE container".getBytes(StandardCharsets.US_ASCII);
+
+    private final Kernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+            .withoutDevices()
+            .device(BIG.toString(), 0, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ZERO))
+            .device(LITTLE.toString(), 1, () -> edu(ByteOrder.LITTLE_ENDIAN, Duration.ZERO))
+            .device(SLOW.toString(), 2, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofDays(1)))
+            .build());
+    private final Container container = Container.open(kernel);
+
+    private static EmulatedEdu edu(ByteOrder order, Duration latency) {
+        return new EmulatedEdu(order, -1, latency);
+    }
+
+    @AfterEach
+    void giveBack() {
+        container.close();
+    }
+
+    private Device device(PciAddress address) {
+        return container.attach(address).openDevice(address);
+    }
+
+    @Test
+    void theByteOrderOfItsRegistersIsSeenFromItsIdentification() {
+        assertEquals(ByteOrder.BIG_ENDIAN, EduDevice.of(device(BIG)).order());
+        assertEquals(ByteOrder.LITTLE_ENDIAN, EduDevice.of(device(LITTLE)).order());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0000:01:00.0", "0001:01:00.0"})
+    void itAnswersComputesAndCopiesInEitherByteOrder(String address) {
+        EduDevice edu = EduDevice.of(device(PciAddress.parse(address)));
+        assertEquals("1.0", edu.version());
+        assertTrue(edu.isAlive());
+        assertEquals(3628800, edu.factorial(10, TIMEOUT));
+        try (DmaMemory memory = container.allocate(2 * 65536)) {
+            MemorySegment.copy(TEXT, 0, memory.segment(), ValueLayout.JAVA_BYTE, 100, TEXT.length);
+            DmaMapping mapping = container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            edu.readMemory(mapping.iova() + 100, 8, TEXT.length, TIMEOUT);
+            edu.writeMemory(mapping.iova() + 65536, 8, TEXT.length, TIMEOUT);
+            assertArrayEquals(TEXT, memory.segment().asSlice(65536, TEXT.length).toArray(ValueLayout.JAVA_BYTE));
+        }
+    }
+
+    @Test
+    void aTransferThatLeavesTheBufferIsRefused() {
+        EduDevice edu = EduDevice.of(device(BIG));
+        assertThrows(IndexOutOfBoundsException.class, () -> edu.readMemory(0, 0, 4097, TIMEOUT));
+        assertThrows(IndexOutOfBoundsException.class, () -> edu.readMemory(0, 4096, 1, TIMEOUT));
+        assertThrows(IndexOutOfBoundsException.class, () -> edu.writeMemory(0, -1, 1, TIMEOUT));
+        assertThrows(IndexOutOfBoundsException.class, () -> edu.writeMemory(0, 0, 0, TIMEOUT));
+    }
+
+    @Test
+    void aTransferThatTakesTooLongIsGivenUp() {
+        EduDevice edu = EduDevice.of(device(SLOW));
+        VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, Duration.ofMillis(1)));
+        assertTrue(e.reason().contains("not ready after 1 ms"), e.getMessage());
+        assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
+    }
+
+    @Test
+    void aDmaThatNoMappingAllowsIsSeenFromTheRegisters() {
+        EduDevice edu = EduDevice.of(device(BIG));
+        VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
+        assertTrue(e.reason().contains("read all ones"), e.getMessage());
+    }
+
+    @Test
+    void aFrozenDeviceIsNotTakenForEdu() {
+        Device device = device(BIG);
+        EduDevice edu = EduDevice.of(device);
+        assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
+        VfioException e = assertThrows(VfioException.class, () -> EduDevice.of(device));
+        assertTrue(e.reason().contains("does not answer"), e.getMessage());
+    }
+}

@@ -1,0 +1,144 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.jvfio.kernel.CallScript;
+
+class HazardTest {
+    private static CallScript prepared(EmulatedKernel kernel) {
+        CallScript script = new CallScript(kernel, kernel::capIpcLock);
+        script.run("open c /dev/vfio/vfio");
+        script.run("open g /dev/vfio/0");
+        script.run("setcont g c");
+        script.run("setiommu c 7");
+        script.run("mem m 0x100000");
+        script.run("reg c m 0x100000");
+        return script;
+    }
+
+    private static void assertHazard(Hazard hazard, EmulatedMachine machine, String call) {
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        try (CallScript script = prepared(kernel)) {
+            script.run("unmap c 0x10000 0x10000");
+            long locked = kernel.lockedBytes();
+            GroupView before = kernel.host().group(0);
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run(call));
+            assertEquals(hazard, stopped.hazard());
+            String message = Objects.requireNonNull(stopped.getMessage());
+            assertTrue(message.contains(hazard.harm()));
+            assertTrue(message.contains(hazard.where()));
+            assertEquals(before, kernel.host().group(0));
+            assertEquals(locked, kernel.lockedBytes());
+        }
+    }
+
+    private static EmulatedMachine asLinux(EmulatedMachine machine) {
+        return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).build();
+    }
+
+    @Test
+    void mappingNothingAtAddressZeroSpinsPhb3() {
+        assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "map c m 0 0");
+        assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, asLinux(EmulatedMachine.power8()), "map c m 0 0");
+    }
+
+    @Test
+    void unmappingNothingAtAddressZeroSpinsPhb3() {
+        assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "unmap c 0 0");
+    }
+
+    @Test
+    void aFirstPageThatFailsAtAddressZeroSpinsPhb3() {
+        assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "map c 0x10000 0 0x10000");
+    }
+
+    @Test
+    void aFirstPageThatFailsElsewhereIsAnError() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("-1 EINVAL", script.run("map c 0x10000 0x10000 0x10000"));
+            assertEquals("0", script.run("map c m 0x10000 0"));
+        }
+    }
+
+    @Test
+    void otherBridgesAnswerWhatSpinsPhb3() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("map c m 0 0"));
+            assertEquals("0 size=0", script.run("unmap c 0 0"));
+            assertEquals("-1 EINVAL", script.run("map c 0x10000 0 0x10000"));
+        }
+    }
+
+    @Test
+    void mappingAcrossAWindowsEndCorruptsTheHost() {
+        assertHazard(Hazard.WINDOW_OVERRUN, EmulatedMachine.power8(), "map c m 0x7fff0000 0x20000");
+    }
+
+    @Test
+    void unmappingAcrossAWindowsEndIsRefusedFrom72() {
+        assertHazard(Hazard.WINDOW_OVERRUN, EmulatedMachine.power9(), "unmap c 0x7fff0000 0x20000");
+        EmulatedKernel kernel = EmulatedKernel.boot(
+                EmulatedMachine.power9().toBuilder().kernel(KernelVersion.V7_2).build());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("1 size=20000", script.run("unmap c 0x7fff0000 0x20000"));
+        }
+    }
+
+    @Test
+    void unregisteringMappedMemoryLeaksIt() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("unreg c m 0x100000"));
+            assertEquals(Hazard.REGISTRATION_LEAK, stopped.hazard());
+            assertEquals("0 size=10000", script.run("unmap c 0 0x10000"));
+            assertEquals("0", script.run("unreg c m 0x100000"));
+            assertEquals(0, kernel.registeredRegions());
+        }
+    }
+
+    @Test
+    void registeringNothingMakesTheKernelWarn() {
+        assertHazard(Hazard.REGISTER_NOTHING, EmulatedMachine.power8(), "reg c m 0");
+    }
+
+    @Test
+    void aTableThatCannotBeMadeLeavesItsChargeBehind() {
+        assertHazard(Hazard.CREATE_CHARGE_LEAK, EmulatedMachine.power8(), "create c 16 0x10000000000 1");
+    }
+
+    @Test
+    void aWindowBelowOnePageIsAnAccident() {
+        assertHazard(Hazard.WINDOW_BELOW_ONE_PAGE, EmulatedMachine.power8(), "create c 16 0x8000 1");
+    }
+
+    @Test
+    void anAccessThatEduDoesNotAnswerIsAMachineCheck() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("getdev d g 0000:01:00.0"));
+            assertEquals("4 010000ed", script.run("pread d 0 4"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("pread d 0 2"));
+            assertEquals(Hazard.MACHINE_CHECK, stopped.hazard());
+        }
+    }
+
+    @Test
+    void answeringAsLinuxKeepsTheHazardsForInspection() {
+        EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.power8()));
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("map c m 0x7fff0000 0x20000"));
+            assertEquals("0", script.run("unreg c m 0x100000"));
+            assertEquals(
+                    List.of(Hazard.WINDOW_OVERRUN, Hazard.REGISTRATION_LEAK),
+                    kernel.host().hazards());
+        }
+    }
+}

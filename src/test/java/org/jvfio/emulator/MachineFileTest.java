@@ -1,0 +1,80 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MachineFileTest {
+    @TempDir
+    private Path directory = Path.of("");
+
+    private EmulatedMachine read(String json) throws IOException {
+        return EmulatedMachine.read(Files.writeString(directory.resolve("machine.json"), json));
+    }
+
+    @Test
+    void aMachineIsLikeAPresetButForWhatItSays() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power9", "kernel": "7.2", "pages": "4K", "memory": "16G", "defaultWindow": "1G",
+                 "hugePages": {"2M": 3},
+                 "devices": [{"address": "0004:01:00.0", "group": 7, "model": "edu", "driver": "other"}]}
+                """);
+        assertEquals(Platform.PHB4, machine.platform());
+        assertEquals(KernelVersion.V7_2, machine.kernel());
+        assertEquals(12, machine.pageShift());
+        assertEquals(16L << 30, machine.memoryBytes());
+        assertEquals(1L << 30, machine.dma32Bytes());
+        EmulatedHost host = EmulatedKernel.boot(machine).host();
+        assertEquals(List.of(7), host.groups());
+        assertEquals(List.of("0004:01:00.0"), host.group(7).devices());
+    }
+
+    @Test
+    void everyPresetBoots() {
+        for (String name : EmulatedMachine.presets()) {
+            EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
+            assertEquals(2, EmulatedKernel.boot(machine).host().groups().size(), name);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "[]|has the file that is no JSON object",
+                "{|is no JSON: Unexpected end-of-input",
+                "{}|lacks 'like'",
+                "{\"like\": \"power7\"}|is like 'power7', which is none of [power8, power9, power10, pseries]",
+                "{\"like\": \"power8\", \"page\": 1}|has 'page' in the file; known are [capIpcLock,",
+                "{\"like\": \"power8\", \"pages\": \"16K\"}|has pages of 16K; they are 4K or 64K",
+                "{\"like\": \"power8\", \"memory\": \"lots\"}|has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
+                "{\"like\": \"power8\", \"memory\": \"99999999T\"}|has 'memory' of 99999999T, which is too large",
+                "{\"like\": \"power8\", \"kernel\": \"6.5\"}|has kernel '6.5', which is none of [4.1,",
+                "{\"like\": \"power8\", \"eeh\": 1}|has 'eeh' that is neither true nor false",
+                "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2097152 bytes",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"1:0\", \"group\": 0, \"model\": \"edu\"}]}|'1:0' is no PCI address",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|has 'group' that is no whole number",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"e1000\"}]}|has a device of model 'e1000'",
+            })
+    void whatIsWrongIsSaidInOneSentenceWithTheFilesName(String json, String expected) {
+        IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));
+        String message = Objects.requireNonNull(wrong.getMessage());
+        assertEquals(true, message.contains("machine.json") && message.contains(expected), message);
+    }
+
+    @Test
+    void aFileThatIsNotThereIsAnIoException() {
+        assertThrows(NoSuchFileException.class, () -> EmulatedMachine.read(directory.resolve("none.json")));
+    }
+}

@@ -1,0 +1,188 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.kernel.CallScript;
+import org.jvfio.kernel.Errno;
+
+class OwnershipTest {
+    private static final long HOST_WINDOW = 1L << 32;
+
+    private static EmulatedKernel boot(EmulatedMachine.Builder machine) {
+        return EmulatedKernel.boot(machine.build());
+    }
+
+    private static CallScript script(EmulatedKernel kernel) {
+        return new CallScript(kernel, kernel::capIpcLock);
+    }
+
+    /** A container with group 0 in it, as {@code c} and {@code g}; answers what SET_CONTAINER did. */
+    private static String enterContainer(CallScript script) {
+        script.run("open c /dev/vfio/vfio");
+        script.run("open g /dev/vfio/0");
+        return script.run("setcont g c");
+    }
+
+    private static void assertHostHasItsWindowAndBypass(EmulatedKernel kernel) {
+        GroupView group = kernel.host().group(0);
+        assertTrue(group.ownedByHost());
+        assertTrue(group.bypass());
+        assertEquals(
+                List.of(HOST_WINDOW),
+                group.windows().stream().map(WindowView::size).toList());
+    }
+
+    @Test
+    void theHostHasItsWindowAndBypassAtBoot() {
+        assertHostHasItsWindowAndBypass(EmulatedKernel.boot(EmulatedMachine.power8()));
+    }
+
+    @Test
+    void setContainerTakesWindowAndBypassFromTheHost() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = script(kernel)) {
+            assertEquals("0", enterContainer(script));
+            GroupView group = kernel.host().group(0);
+            assertFalse(group.ownedByHost());
+            assertFalse(group.bypass());
+            assertEquals(List.of(), group.windows());
+        }
+    }
+
+    @Test
+    void aKilledProcessGivesTheHostItsWindowAndBypassBack() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertEquals("0", script.run("setiommu c 7"));
+            script.run("mem m 0x10000");
+            assertEquals("0", script.run("reg c m 0x10000"));
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            kernel.exit();
+            assertHostHasItsWindowAndBypass(kernel);
+            assertEquals(0, kernel.lockedBytes());
+            assertEquals(0, kernel.host().userMemoryBytes());
+        }
+    }
+
+    @Test
+    void aTakeThatFailsLeavesTheGroupWithTheHost() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        kernel.host().failNext(0, PlatformStep.TAKE_OWNERSHIP, Errno.EIO);
+        try (CallScript script = script(kernel)) {
+            assertEquals("-1 EIO", enterContainer(script));
+            assertHostHasItsWindowAndBypass(kernel);
+            assertEquals("0 flags=1", script.run("status g"));
+            assertEquals("0", script.run("setcont g c"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"CREATE_TABLE", "SET_WINDOW"})
+    void withThePatchADefaultWindowThatFailsInAttachLeavesNothingTaken(PlatformStep step) {
+        EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2));
+        kernel.host().failNext(0, step, Errno.ENOMEM);
+        try (CallScript script = script(kernel)) {
+            assertEquals("0", enterContainer(script));
+            assertEquals("-1 ENOMEM", script.run("setiommu c 7"));
+            assertHostHasItsWindowAndBypass(kernel);
+            assertEquals(0, kernel.lockedBytes());
+            assertEquals("0", script.run("setiommu c 7"));
+        }
+    }
+
+    @Test
+    void withThePatchOwnershipCallbacksWithoutWindowCallsAreAnEfaultAndAWarning() {
+        EmulatedKernel kernel = boot(
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2).windowCalls(false));
+        try (CallScript script = script(kernel)) {
+            assertEquals("0", enterContainer(script));
+            assertEquals("-1 EFAULT", script.run("setiommu c 2"));
+            assertTrue(kernel.host().log().getLast().startsWith("WARNING"));
+            assertHostHasItsWindowAndBypass(kernel);
+        }
+    }
+
+    @Test
+    void aReleaseThatCannotMakeTheHostsTableIsLoggedAndLeavesBypassOff() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            kernel.host().failNext(0, PlatformStep.CREATE_HOST_TABLE, Errno.ENOMEM);
+            assertEquals("0", script.run("unset g"));
+            assertTrue(kernel.host().log().getLast().contains("Failed to create 32-bit TCE table, err -12"));
+            assertFalse(kernel.host().group(0).bypass());
+            assertEquals(List.of(), kernel.host().group(0).windows());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
+    void oldBridgesLendTheirTableToTypeOne(KernelVersion version) {
+        EmulatedKernel kernel = boot(
+                EmulatedMachine.power8().toBuilder().platform(Platform.IODA1).kernel(version));
+        try (CallScript script = script(kernel)) {
+            assertEquals("0", enterContainer(script));
+            assertTrue(kernel.host().group(0).ownedByHost());
+            assertEquals("0", script.run("setiommu c 2"));
+            assertFalse(kernel.host().group(0).ownedByHost());
+            assertEquals(1, kernel.host().group(0).windows().size());
+            assertEquals("0", script.run("enable c"));
+            script.run("mem m 0x10000");
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            assertEquals(16, kernel.host().group(0).windows().getFirst().mappedPages());
+            assertEquals("0", script.run("unset g"));
+            assertEquals(0, kernel.host().group(0).windows().getFirst().mappedPages());
+            assertTrue(kernel.host().group(0).ownedByHost());
+            assertEquals(0, kernel.lockedBytes());
+        }
+    }
+
+    @Test
+    void aTableThatTheHostUsesIsNotLent() {
+        EmulatedKernel kernel = boot(
+                EmulatedMachine.power8().toBuilder().platform(Platform.P5IOC2).kernel(KernelVersion.V4_2));
+        kernel.host().hostMappings(0, 1);
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertEquals("-1 EBUSY", script.run("setiommu c 2"));
+            assertTrue(kernel.host().log().contains("iommu_tce: it_map is not empty"));
+            kernel.host().hostMappings(0, 0);
+            assertEquals("0", script.run("setiommu c 2"));
+        }
+    }
+
+    @Test
+    void aLentTableIsNoPlaceForDynamicWindows() {
+        EmulatedKernel kernel = boot(
+                EmulatedMachine.power8().toBuilder().platform(Platform.IODA1).kernel(KernelVersion.V4_2));
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertEquals("-1 EINVAL", script.run("setiommu c 7"));
+        }
+    }
+
+    @Test
+    void withThePatchTheDefaultWindowIsMadeAndChargedInAttach() {
+        EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2));
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertTrue(kernel.host().group(0).ownedByHost());
+            assertEquals("0", script.run("setiommu c 7"));
+            GroupView group = kernel.host().group(0);
+            assertFalse(group.ownedByHost());
+            assertEquals(
+                    List.of(1L << 31),
+                    group.windows().stream().map(WindowView::size).toList());
+            assertEquals(8L << 20, kernel.lockedBytes());
+            assertEquals("0", script.run("unset g"));
+            assertHostHasItsWindowAndBypass(kernel);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+import org.jvfio.kernel.CallScript;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+class UserMemoryTest {
+    private static final int ANONYMOUS = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS;
+    private static final int READ_WRITE = vfio_h.PROT_READ | vfio_h.PROT_WRITE;
+    private static final long PAGE = 1L << 16;
+
+    private final EmulatedKernel kernel = EmulatedKernel.boot(
+            EmulatedMachine.power9().toBuilder().hugePages(2 << 20, 4).build());
+
+    private CallScript prepared() {
+        CallScript script = new CallScript(kernel, kernel::capIpcLock);
+        script.run("open c /dev/vfio/vfio");
+        script.run("open g /dev/vfio/0");
+        script.run("setcont g c");
+        script.run("setiommu c 7");
+        return script;
+    }
+
+    @Test
+    void memoryIsZeroedWholePagesThatTheProcessCanWrite() {
+        long address = kernel.mmap(1, READ_WRITE, ANONYMOUS, -1, 0);
+        assertEquals(0, address % PAGE);
+        MemorySegment memory = kernel.memory(address, PAGE);
+        assertEquals(0, memory.get(ValueLayout.JAVA_LONG, PAGE - Long.BYTES));
+        memory.set(ValueLayout.JAVA_LONG, 0, 42);
+        assertEquals(42, kernel.memory(address, Long.BYTES).get(ValueLayout.JAVA_LONG, 0));
+        assertThrows(IllegalArgumentException.class, () -> kernel.memory(address, PAGE + 1));
+        assertEquals(0, kernel.munmap(address, 1));
+        assertThrows(IllegalStateException.class, () -> memory.get(ValueLayout.JAVA_LONG, 0));
+        assertEquals(0, kernel.host().userMemoryBytes());
+    }
+
+    @Test
+    void memoryUnmappedAfterRegistrationStaysPinnedAndMappable() {
+        try (CallScript script = prepared()) {
+            assertEquals("0", script.run("mem m 0x10000"));
+            assertEquals("0", script.run("reg c m 0x10000"));
+            assertEquals("0", script.run("free m 0x10000"));
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            assertTrue(kernel.host().userMemoryBytes() >= PAGE);
+            assertEquals("0 size=10000", script.run("unmap c 0 0x10000"));
+            assertEquals("0", script.run("unreg c m 0x10000"));
+            assertEquals(0, kernel.host().userMemoryBytes());
+        }
+    }
+
+    @Test
+    void aHoleInTheMiddleOfARegistrationIsAnsweredWithThePagesBeforeIt() {
+        try (CallScript script = prepared()) {
+            script.run("mem m 0x40000");
+            assertEquals("0", script.run("free m+0x30000 0x10000"));
+            assertEquals("3", script.run("reg c m 0x40000"));
+            assertEquals("-1 EFAULT", script.run("reg c m+0x30000 0x10000"));
+            assertEquals(0, kernel.registeredRegions());
+            assertEquals(0, kernel.lockedBytes());
+            assertEquals("0", script.run("reg c m 0x30000"));
+        }
+    }
+
+    @Test
+    void largeIommuPagesNeedHugePagesBehindThem() {
+        int huge = ANONYMOUS | vfio_h.MAP_HUGETLB | (21 << vfio_h.MAP_HUGE_SHIFT);
+        try (CallScript script = prepared()) {
+            long address = kernel.mmap(2L << 20, READ_WRITE, huge, -1, 0);
+            assertEquals(0, address % (2 << 20));
+            String at = "0x" + Long.toHexString(address);
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=0", script.run("create c 21 0x40000000 1"));
+            assertEquals("0", script.run("reg c " + at + " 0x200000"));
+            assertEquals("0", script.run("map c " + at + " 0x200000 0x200000"));
+            script.run("mem m 0x400000");
+            assertEquals("0", script.run("reg c m 0x400000"));
+            assertEquals("-1 EINVAL", script.run("map c m 0 0x200000"));
+            assertEquals(Errno.EINVAL.negated(), kernel.munmap(address, PAGE));
+        }
+    }
+
+    @Test
+    void theHugePagePoolIsAllThereIs() {
+        int huge = ANONYMOUS | vfio_h.MAP_HUGETLB;
+        assertEquals(Errno.ENOMEM.negated(), kernel.mmap(10L << 20, READ_WRITE, huge, -1, 0));
+        long all = kernel.mmap(8L << 20, READ_WRITE, huge, -1, 0);
+        assertTrue(all > 0);
+        assertEquals(Errno.ENOMEM.negated(), kernel.mmap(1, READ_WRITE, huge, -1, 0));
+        assertEquals(0, kernel.munmap(all, 8 << 20));
+        assertTrue(kernel.mmap(1, READ_WRITE, huge, -1, 0) > 0);
+        int wrongSize = huge | (24 << vfio_h.MAP_HUGE_SHIFT);
+        assertEquals(Errno.EINVAL.negated(), kernel.mmap(1, READ_WRITE, wrongSize, -1, 0));
+    }
+
+    @Test
+    void segmentsOfTheHeapAreRefused() {
+        MemorySegment heap = MemorySegment.ofArray(new long[4]);
+        assertThrows(IllegalArgumentException.class, () -> kernel.ioctl(3, vfio_h.VFIO_GROUP_GET_STATUS, heap));
+    }
+}
