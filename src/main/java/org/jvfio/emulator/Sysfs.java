@@ -15,6 +15,9 @@ final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
 
+    private static final long ALL_CAPABILITIES = (1L << 41) - 1;
+    private static final long CAP_IPC_LOCK = 1L << 14;
+
     private final EmulatedHost host;
     private final Task task;
 
@@ -74,7 +77,11 @@ final class Sysfs {
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
         files.put(
                 "/proc/self/status",
-                String.format(Locale.ROOT, "VmLck:\t%8d kB\n", task.mm().lockedPages() * kibPerPage));
+                String.format(
+                        Locale.ROOT,
+                        "VmLck:\t%8d kB\nCapEff:\t%016x\n",
+                        task.mm().lockedPages() * kibPerPage,
+                        task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
         return files;
     }
