@@ -72,7 +72,7 @@ public final class EmulatedHost {
         return machine;
     }
 
-    /** The messages of the kernel's log since boot. */
+    /** The messages of the kernel's log since boot, of which it keeps the last 4096. */
     public List<String> log() {
         return locked(log::messages);
     }
