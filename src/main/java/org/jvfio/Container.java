@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_CHECK_EXTENSION;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_OP;
 import static org.jvfio.uapi.vfio_h.VFIO_GET_API_VERSION;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_ENABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_SET_IOMMU;
@@ -23,7 +24,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -34,12 +37,15 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 
 /**
- * A VFIO container with the SPAPR TCE IOMMU, version 2: the address space that the devices of its groups do DMA in, made
+ * A VFIO container with the SPAPR TCE IOMMU: the address space that the devices of its groups do DMA in, made
  * of windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
  *
  * <p>Everything that comes from a container belongs to it. It may be closed in any order, twice, and by any thread; what
  * closes takes its own with it, always in this order: bus mastering off where a mapping would otherwise vanish under a
  * running device, unmap, unregister, free, remove windows, close devices, give the groups back to the host.
+ *
+ * <p>A container that becomes unreachable without having been closed is reported, with the place where it was opened, to
+ * the {@link System.Logger} {@code org.jvfio}.
  *
  * <p>A container belongs to the process that opened it. Calls on a closed object throw {@link IllegalStateException}.
  */
@@ -56,20 +62,26 @@ public final class Container implements AutoCloseable {
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final PageSize systemPage;
+    private final boolean hasV2;
     private final ReentrantLock lock = new ReentrantLock();
     private final List<Group> groups = new ArrayList<>();
     private final List<DmaWindow> windows = new ArrayList<>();
     private final LinkedHashSet<DmaMemory> memories = new LinkedHashSet<>();
     private final RegisteredMemory registeredMemory;
+    private final OpenSite openSite;
     private @Nullable TceInfo info;
+    private int version;
     private boolean defaultWindowMade;
     private boolean closed;
 
-    private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage) {
+    private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, boolean hasV2) {
+        this.hasV2 = hasV2;
         this.kernel = kernel;
         this.descriptor = descriptor;
         this.systemPage = systemPage;
-        this.registeredMemory = new RegisteredMemory(kernel, this);
+        Map<Long, MemorySegment> kept = new ConcurrentHashMap<>();
+        this.registeredMemory = new RegisteredMemory(kernel, this, kept);
+        this.openSite = new OpenSite("A VFIO container", kept);
     }
 
     /**
@@ -89,14 +101,20 @@ public final class Container implements AutoCloseable {
                         version,
                         new Cause("it is not VFIO as this library knows it", "look what " + PATH + " is"));
             }
-            if (!hasExtension(descriptor, asked, VFIO_SPAPR_TCE_v2_IOMMU)) {
-                throw noSpaprTce(asked, descriptor);
+            boolean hasV2 = hasExtension(descriptor, asked, VFIO_SPAPR_TCE_v2_IOMMU);
+            if (!hasV2 && !hasExtension(descriptor, asked, VFIO_SPAPR_TCE_IOMMU)) {
+                throw new VfioException(
+                        asked,
+                        "this kernel has VFIO, but not the SPAPR TCE IOMMU",
+                        "on POWER, load it: modprobe vfio_iommu_spapr_tce");
             }
             long page = kernel.sysconf(_SC_PAGESIZE);
             if (page <= 0) {
                 throw VfioException.failed(asked, "sysconf(_SC_PAGESIZE)", page, Cause.unknown());
             }
-            return new Container(kernel, descriptor, PageSize.of(page));
+            Container container = new Container(kernel, descriptor, PageSize.of(page), hasV2);
+            container.openSite.watch(container);
+            return container;
         } catch (RuntimeException e) {
             descriptor.close();
             throw e;
@@ -109,16 +127,6 @@ public final class Container implements AutoCloseable {
             throw VfioException.failed(asked, "VFIO_CHECK_EXTENSION(" + extension + ")", answer, Cause.unknown());
         }
         return answer > 0;
-    }
-
-    private static VfioException noSpaprTce(String asked, Descriptor descriptor) {
-        return hasExtension(descriptor, asked, VFIO_SPAPR_TCE_IOMMU)
-                ? new VfioException(
-                        asked, "this kernel has only version 1 of the SPAPR TCE IOMMU", "use Linux 6.4 or newer")
-                : new VfioException(
-                        asked,
-                        "this kernel has VFIO, but not the SPAPR TCE IOMMU",
-                        "on POWER, load it: modprobe vfio_iommu_spapr_tce");
     }
 
     /**
@@ -187,14 +195,7 @@ public final class Container implements AutoCloseable {
     }
 
     private void setIommu(IommuGroup group) {
-        int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "use SPAPR TCE v2 for IOMMU group " + group.number(),
-                    "VFIO_SET_IOMMU(VFIO_SPAPR_TCE_v2_IOMMU)",
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
-        }
+        version = setIommuType(group);
         TceInfo offered = getInfo();
         offered.defaultWindow()
                 .ifPresent(range -> windows.add(new DmaWindow(
@@ -212,6 +213,75 @@ public final class Container implements AutoCloseable {
                                 .lockedBytes(),
                         true)));
         info = offered;
+        if (version == 1) {
+            try {
+                enable(group, offered);
+            } catch (RuntimeException e) {
+                info = null;
+                windows.clear();
+                throw e;
+            }
+        }
+    }
+
+    /** Version 2, unless the kernel does not know it, or not for this group's platform. */
+    private int setIommuType(IommuGroup group) {
+        int refused = 0;
+        if (hasV2) {
+            refused = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
+            if (refused == 0) {
+                return 2;
+            }
+        }
+        if (!hasV2 || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
+            int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_IOMMU);
+            if (answer == 0) {
+                return 1;
+            }
+            refused = hasV2 ? refused : answer;
+        }
+        throw VfioException.failed(
+                "use SPAPR TCE for IOMMU group " + group.number(),
+                "VFIO_SET_IOMMU(%s)".formatted(hasV2 ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
+                refused,
+                VfioException.errnoOf(refused).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
+    }
+
+    /** Charges what version 1 may ever pin, all of its window, to locked memory. */
+    private void enable(IommuGroup group, TceInfo offered) {
+        String asked = "enable the window of IOMMU group " + group.number();
+        long bytes = offered.defaultWindow().map(IovaRange::size).orElse(0L);
+        requireLockable(asked, bytes);
+        int answer = descriptor.ioctl(VFIO_IOMMU_ENABLE, 0);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    asked,
+                    "VFIO_IOMMU_ENABLE",
+                    answer,
+                    answer == Errno.ENOMEM.negated() ? lockedMemoryCause(bytes) : Cause.unknown());
+        }
+    }
+
+    /**
+     * The version of the SPAPR TCE IOMMU: 2, or 1 where the kernel or the platform has no other (Linux 4.1, LPARs before
+     * Linux 6.11, firmware without dynamic windows). Version 1 has the default window only, pins memory while it is
+     * mapped, and counts all of the window as locked from the beginning.
+     *
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public int version() {
+        lock.lock();
+        try {
+            attachedInfo();
+            return version;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether memory has to be registered before it is mapped. */
+    boolean registersMemory() {
+        return version == 2;
     }
 
     private TceInfo getInfo() {
@@ -226,6 +296,13 @@ public final class Container implements AutoCloseable {
             MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(struct);
             long start = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_start(struct));
             long size = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_size(struct));
+            if (version == 1) {
+                return new TceInfo(
+                        size == 0 ? Optional.empty() : Optional.of(new IovaRange(start, size)),
+                        List.of(PageSize.SIZE_4K),
+                        1,
+                        LEVELS_OF_DEFAULT_WINDOW);
+            }
             return new TceInfo(
                     size == 0 ? Optional.empty() : Optional.of(new IovaRange(start, size)),
                     pageSizes(vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw)),
@@ -352,7 +429,7 @@ public final class Container implements AutoCloseable {
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
         try (Arena arena = Arena.ofConfined()) {
-            TceTable table = TceTable.of(asked, attachedInfo(), systemPage, page, bytes, levels);
+            TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
             requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
@@ -381,6 +458,17 @@ public final class Container implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    private TceInfo requireWindows(String asked) {
+        TceInfo offered = attachedInfo();
+        if (version == 1) {
+            throw new VfioException(
+                    asked,
+                    "version 1 of the SPAPR TCE IOMMU, which is all this kernel has for the group, makes none",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        }
+        return offered;
     }
 
     private Cause createWindowCause(int answer, TceTable table) {
@@ -568,6 +656,7 @@ public final class Container implements AutoCloseable {
                 return;
             }
             closed = true;
+            openSite.closed();
             Teardown teardown = new Teardown();
             releaseDma(teardown);
             List.copyOf(groups).forEach(group -> teardown.step(group::close));

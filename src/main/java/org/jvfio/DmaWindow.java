@@ -351,6 +351,12 @@ public final class DmaWindow implements AutoCloseable {
             if (closed) {
                 return;
             }
+            if (!container.registersMemory()) {
+                throw new VfioException(
+                        "remove window " + range,
+                        "version 1 of the SPAPR TCE IOMMU keeps its only window",
+                        "close its mappings, or the container");
+            }
             if (!mappings.isEmpty()) {
                 container.disableBusMastering();
             }

@@ -183,7 +183,8 @@ public final class Group implements AutoCloseable {
         devices.remove(device);
     }
 
-    Container container() {
+    /** The container that it is attached to. */
+    public Container container() {
         return container;
     }
 }

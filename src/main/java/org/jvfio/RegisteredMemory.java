@@ -48,10 +48,15 @@ final class RegisteredMemory {
     private final Kernel kernel;
     private final Container container;
     private final TreeMap<Long, Registration> registrations = new TreeMap<>(Long::compareUnsigned);
+    private final Map<Long, MemorySegment> kept;
 
-    RegisteredMemory(Kernel kernel, Container container) {
+    /**
+     * @param kept where it holds the memory that is registered, by address, so that nobody but its owner frees it
+     */
+    RegisteredMemory(Kernel kernel, Container container, Map<Long, MemorySegment> kept) {
         this.kernel = kernel;
         this.container = container;
+        this.kept = kept;
     }
 
     /** Has all of a memory registered; if that fails, nothing of it is. */
@@ -62,8 +67,10 @@ final class RegisteredMemory {
         List<Registration> shared = overlapping(start, end);
         shared.forEach(registration -> requireShareable(asked, registration, start, end));
         List<MemorySegment> gaps = gaps(segment, shared);
-        container.requireLockable(
-                asked, gaps.stream().mapToLong(MemorySegment::byteSize).sum());
+        if (container.registersMemory()) {
+            container.requireLockable(
+                    asked, gaps.stream().mapToLong(MemorySegment::byteSize).sum());
+        }
         List<Registration> added = new ArrayList<>();
         try {
             gaps.forEach(gap -> added.add(register(gap, asked)));
@@ -103,7 +110,7 @@ final class RegisteredMemory {
 
     /** Follows a container that the kernel has emptied. */
     void gone() {
-        registrations.values().forEach(registration -> kernel.disown(registration.range));
+        registrations.values().forEach(registration -> disown(registration.range));
         registrations.clear();
     }
 
@@ -168,9 +175,10 @@ final class RegisteredMemory {
 
     private Registration register(MemorySegment range, String asked) {
         kernel.adopt(range);
-        int answer = call(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, range);
+        kept.put(range.address(), range);
+        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, range) : 0;
         if (answer != 0) {
-            kernel.disown(range);
+            disown(range);
             throw VfioException.failed(
                     asked, describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", range), answer, causeOf(answer, range));
         }
@@ -196,7 +204,7 @@ final class RegisteredMemory {
     }
 
     private void unregister(Registration registration) {
-        int answer = call(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, registration.range);
+        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, registration.range) : 0;
         if (answer != 0) {
             throw VfioException.failed(
                     "unregister %s at 0x%x"
@@ -206,7 +214,12 @@ final class RegisteredMemory {
                     VfioException.errnoOf(answer).map(KnownCauses::unregister).orElseGet(Cause::unknown));
         }
         registrations.remove(registration.start());
-        kernel.disown(registration.range);
+        disown(registration.range);
+    }
+
+    private void disown(MemorySegment range) {
+        kernel.disown(range);
+        kept.remove(range.address());
     }
 
     private int call(int request, MemorySegment range) {

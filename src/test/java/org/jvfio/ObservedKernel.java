@@ -8,11 +8,13 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
 
 /** A kernel in front of another one that counts the system calls, and makes one of them fail. */
 final class ObservedKernel implements InvocationHandler {
@@ -27,6 +29,7 @@ final class ObservedKernel implements InvocationHandler {
     private int calls;
     private int failing = -1;
     private int failingRequest = -1;
+    private @Nullable Random faults;
     private int passing;
     private int replacedRequest = -1;
     private BiFunction<Arena, MemorySegment, MemorySegment> replacement = (arena, struct) -> struct;
@@ -79,6 +82,28 @@ final class ObservedKernel implements InvocationHandler {
         this.replacement = replacement;
     }
 
+    /** Makes one in eight system calls fail, with errors, or where it is an ioctl with a positive answer, at random. */
+    void failAtRandom(Random source) {
+        faults = source;
+    }
+
+    private boolean failsAtRandom(Method method) {
+        if (faults == null || faults.nextInt(8) != 0) {
+            return false;
+        }
+        List<Errno> errors = List.of(Errno.EIO, Errno.EINVAL, Errno.ENOMEM, Errno.EPERM, Errno.ENXIO, Errno.EFAULT);
+        // An ioctl that opens a device answers with a descriptor: a positive number would be one.
+        boolean positive = method.getName().equals("ioctl") && lastRequest() != vfio_h.VFIO_GROUP_GET_DEVICE_FD;
+        answer = positive && faults.nextInt(4) == 0
+                ? 1
+                : errors.get(faults.nextInt(errors.size())).negated();
+        return true;
+    }
+
+    private synchronized int lastRequest() {
+        return requests.getLast();
+    }
+
     /** Lets everything through again. */
     void heal() {
         passing = 0;
@@ -97,6 +122,7 @@ final class ObservedKernel implements InvocationHandler {
                 made(arguments);
             }
             boolean fails = calls++ == failing
+                    || failsAtRandom(method)
                     || (method.getName().equals("ioctl") && arguments[1].equals(failingRequest) && passing-- <= 0);
             if (!fails && method.getName().equals("ioctl") && arguments[1].equals(replacedRequest)) {
                 try (Arena arena = Arena.ofConfined()) {
