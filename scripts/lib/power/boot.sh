@@ -57,6 +57,7 @@ boot() {
     local status='' timed_out='' damaged='' console nonce
     nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
     printf '%s' "$nonce" >"$1/run/nonce"
+    echo $((limit > 120 ? limit - 60 : limit)) >"$1/run/patience"
     [[ ! $kernel_log ]] || touch "$1/run/log"
     set_qemu_command "$1"
     rm -f "$work"/monitor.*
