@@ -71,16 +71,21 @@ build_project() {
     ) 9>"$target/.build.lock"
 }
 
+are_tests_built() {
+    [[ -e $target/.built-tests && -d $target/test-lib && ! $target/.built-tests -ot $target/.built ]] &&
+        [[ -z $(find "$project/src/test" -newer "$target/.built-tests" -print -quit) ]]
+}
+
 # Builds what is missing or out of date, the tests too: target/test-classes, and all their libraries in target/test-lib.
 build_tests() {
     build_project
-    if [[ -e $target/.built-tests && -d $target/test-lib && ! $target/.built-tests -ot $target/.built ]] &&
-        [[ -z $(find "$project/src/test" -newer "$target/.built-tests" -print -quit) ]]; then
+    if are_tests_built; then
         return
     fi
     require_maven
     (
         flock 9
+        ! are_tests_built || exit 0
         echo "jvfio: building the tests ..." >&2
         local began
         began=$(date +%s.%N)

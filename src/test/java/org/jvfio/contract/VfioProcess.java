@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jvfio.kernel.Errno;
@@ -143,6 +144,18 @@ final class VfioProcess {
         free(start, aligned - start);
         free(aligned + bytes, start + all - aligned - bytes);
         return aligned;
+    }
+
+    /** Anonymous memory in huge pages of this shift, if the host has them: its address. */
+    OptionalLong hugeMemory(int pageShift, long bytes) {
+        int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | pageShift << vfio_h.MAP_HUGE_SHIFT;
+        long start = kernel.mmap(bytes, vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
+        if (start == Errno.EINVAL.negated() || start == Errno.ENOMEM.negated()) {
+            return OptionalLong.empty();
+        }
+        assertTrue(!Errno.isError(start), () -> "mmap: " + start);
+        mappings.put(start, bytes);
+        return OptionalLong.of(start);
     }
 
     /** {@code munmap(2)} of a part of memory. */

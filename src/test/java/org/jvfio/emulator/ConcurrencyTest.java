@@ -115,7 +115,8 @@ class ConcurrencyTest {
         VfioProcess process = VfioProcess.start();
         List<List<Step>> successes = runAllThreads(process);
         for (Action action : Action.values()) {
-            assertTrue(successes.stream().flatMap(List::stream).anyMatch(step -> step.action() == action));
+            assertTrue(
+                    successes.stream().flatMap(List::stream).anyMatch(step -> step.action() == action), action.name());
         }
         VfioProcess sequential = VfioProcess.start();
         replay(successes, sequential);
@@ -172,8 +173,8 @@ class ConcurrencyTest {
         List<Step> creates = ofAction(Action.CREATE_WINDOW, successes);
         List<Step> removes = ofAction(Action.REMOVE_WINDOW, successes);
         for (int turn = 0; turn < creates.size(); turn++) {
-            assertTrue(creates.get(turn).succeeds(process, 0));
-            assertTrue(turn >= removes.size() || removes.get(turn).succeeds(process, 0));
+            assertTrue(creates.get(turn).succeeds(process, 0), "creation " + turn);
+            assertTrue(turn >= removes.size() || removes.get(turn).succeeds(process, 0), "removal " + turn);
         }
     }
 
