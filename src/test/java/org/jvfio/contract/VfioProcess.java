@@ -99,6 +99,19 @@ final class VfioProcess {
         return kernel.close(descriptor);
     }
 
+    /** Writes to a file of sysfs: 0, or a negated errno. */
+    long store(String path, String text) {
+        int file = kernel.open(path, vfio_h.O_WRONLY);
+        assertTrue(file >= 0, () -> path + ": " + file);
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment bytes = local.allocateFrom(text);
+            long written = kernel.write(file, bytes.asSlice(0, bytes.byteSize() - 1));
+            return written < 0 ? written : 0;
+        } finally {
+            assertEquals(0, kernel.close(file));
+        }
+    }
+
     /** The edu devices that vfio-pci has, as sysfs shows them. */
     List<PciDevice> edus() {
         List<PciDevice> found = new ArrayList<>();
