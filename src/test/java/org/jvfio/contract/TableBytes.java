@@ -16,11 +16,20 @@ final class TableBytes {
         return bytes / page * page;
     }
 
+    /** The size of one level as a shift, in bytes, without a hypervisor: at least a system page. */
+    static int levelShift(Contract test, int pageShift, long size, int levels) {
+        int entriesShift = Long.numberOfTrailingZeros(size) - pageShift;
+        return Long.numberOfTrailingZeros(levelBytes(test.process.pageSize(), entriesShift, levels));
+    }
+
+    private static long levelBytes(long page, int entriesShift, int levels) {
+        return Math.max(1L << (Math.ceilDiv(entriesShift, levels) + 3), page);
+    }
+
     /** {@code pnv_pci_ioda2_get_table_size}: the table, and as much again for the user's addresses of its pages. */
     private static long onPowernv(long page, int pageShift, long size, int levels) {
         int entriesShift = Long.numberOfTrailingZeros(size) - pageShift;
-        int shiftOfLevel = Math.ceilDiv(entriesShift, levels) + 3;
-        long levelBytes = Math.max(1L << shiftOfLevel, page);
+        long levelBytes = levelBytes(page, entriesShift, levels);
         long tableBytes = Math.max(4096, 8L << entriesShift);
         long bytes = 0;
         for (int level = 0; level < levels; level++) {

@@ -36,6 +36,7 @@ final class VfioProcess {
     private final Arena arena = Arena.ofConfined();
     private final LinkedHashSet<Integer> descriptors = new LinkedHashSet<>();
     private final TreeMap<Long, Long> mappings = new TreeMap<>();
+    private final List<PciDevice> edus;
     private final long lockedAtStart;
     private final long memlockAtStart;
     private long leakedBytes;
@@ -50,6 +51,7 @@ final class VfioProcess {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
         this.exit = exit;
+        edus = boundEdus();
         lockedAtStart = lockedBytes();
         memlockAtStart = rlimit.rlim_cur(memlock());
     }
@@ -112,8 +114,12 @@ final class VfioProcess {
         }
     }
 
-    /** The edu devices that vfio-pci has, as sysfs shows them. */
+    /** The edu devices that vfio-pci had when the process started. */
     List<PciDevice> edus() {
+        return edus;
+    }
+
+    private List<PciDevice> boundEdus() {
         List<PciDevice> found = new ArrayList<>();
         try {
             for (String address : kernel.list(DEVICES)) {
@@ -122,7 +128,8 @@ final class VfioProcess {
                                 && kernel.readFile(DEVICES + address + "/device")
                                         .strip()
                                         .equals("0x11e8");
-                if (edu && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
+                boolean bound = kernel.list(DEVICES + address).contains("driver");
+                if (edu && bound && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
                     found.add(new PciDevice(address, Integer.parseInt(lastName(DEVICES + address + "/iommu_group"))));
                 }
             }
@@ -267,7 +274,7 @@ final class VfioProcess {
             List.copyOf(descriptors).reversed().forEach(descriptor -> assertEquals(0, close(descriptor)));
             mappings.forEach((address, bytes) -> assertEquals(0, kernel.munmap(address, bytes)));
             assertEquals(lockedAtStart + leakedBytes, lockedBytes(), "locked memory");
-            for (PciDevice device : edus()) {
+            for (PciDevice device : edus) {
                 Group group = openGroup(device.group());
                 assertEquals(vfio_h.VFIO_GROUP_FLAGS_VIABLE, group.flags());
                 assertEquals(0, group.close());

@@ -137,6 +137,40 @@ class WindowTest extends Contract {
         assertAnswer(host.isPowernv() ? EINVAL.negated() : 0, container.create(16, GIB, 0));
     }
 
+    /**
+     * What a table costs and whether it can be had follows from three numbers. Tables between 4M and 16M a level are left
+     * out, because it depends on how much memory of the host is in one piece.
+     */
+    @Test
+    @Scenario({"G14", "G15", "G16", "G17"})
+    void aTableCostsWhatItsLevelsTake() {
+        if (!host.isPowernv()) {
+            return;
+        }
+        Container container = withoutDefaultWindow();
+        for (int shift : new int[] {12, 16, 21, 24, 28, 30}) {
+            if ((container.info().pageSizes() & (1L << shift)) == 0) {
+                continue;
+            }
+            for (long size : new long[] {GIB, 4 * GIB, 64 * GIB, TIB}) {
+                for (int levels = 1; levels <= 5; levels++) {
+                    int levelShift = TableBytes.levelShift(this, shift, size, levels);
+                    if ((levelShift - 3) * levels + shift >= 55) {
+                        leaks(container, EINVAL.negated(), shift, size, levels);
+                    } else if (levelShift > 24) {
+                        leaks(container, ENOMEM.negated(), shift, size, levels);
+                    } else if (levelShift <= 22) {
+                        long before = process.lockedBytes();
+                        assertEquals(0, container.createWindow(shift, size, levels));
+                        assertEquals(before + TableBytes.of(this, shift, size, levels), process.lockedBytes());
+                        assertAnswer(0, container.remove(0));
+                        assertEquals(before, process.lockedBytes());
+                    }
+                }
+            }
+        }
+    }
+
     /** What an LPAR's kernel refuses after it has charged it. */
     private void leaksInAnLpar(Container container, int pageShift, long size, int levels) {
         long before = process.lockedBytes();
