@@ -30,7 +30,7 @@ make_initrd() {
 # set_qemu_command GUEST: sets qemu_command, and makes the initrd that it names.
 set_qemu_command() {
     { cat "${initrds[@]}" && archive "$1"; } >"$work/initrd"
-    local buses=(pcie.0 pcie.1 pcie.2) device edu=edu,dma_mask=0xffffffffffffffff
+    local device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
     # A guest that is lost ends at once and prints its whole log (panic_print). The limits of its watchdogs are wide,
     # because the host may leave it without a processor for a while.
     local parameters=(console=hvc0 quiet panic=-1 panic_print=0x20 oops=panic softlockup_panic=1 nmi_watchdog=panic
@@ -57,9 +57,11 @@ boot() {
     local status='' timed_out='' damaged='' console nonce
     nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
     printf '%s' "$nonce" >"$1/run/nonce"
+    echo $((limit > 120 ? limit - 60 : limit)) >"$1/run/patience"
     [[ ! $kernel_log ]] || touch "$1/run/log"
     set_qemu_command "$1"
     rm -f "$work"/monitor.*
+    : >"$work/qemu.log"
     mkfifo "$work/monitor.in" "$work/monitor.out"
 
     exec {console}< <(exec "${qemu_command[@]}" -serial file:/dev/stdout \
@@ -126,7 +128,7 @@ follow() {
         if ((!ended && SECONDS >= deadline)); then
             [[ ! $status && ! $timed_out ]] || break
             # The kernel answers this interrupt with a panic, and so with its log, if it still can.
-            timed_out=yes deadline=$((SECONDS + 15))
+            timed_out=yes deadline=$((SECONDS + 30))
             echo nmi >"$work/monitor.in"
         fi
         line=${line%$'\r'}
@@ -163,8 +165,9 @@ take_frame() {
         return
     fi
     case $1 in
-        o*) base64 -d <<<"$data" ;;
-        e*) base64 -d <<<"$data" >&2 ;;
+        # Nobody reads this any more: as if it had been the signal that says so.
+        o*) base64 -d <<<"$data" || exit 141 ;;
+        e*) base64 -d <<<"$data" >&2 || exit 141 ;;
         k*) base64 -d <<<"$data" >>"$work/kernel.log" ;;
         x*) status=$(base64 -d <<<"$data") ;;
         *) damaged=yes ;;

@@ -6,7 +6,7 @@
 
 # make_archive DIRECTORY NAME GUEST SCRIPT: an initrd that adds /jre/lib/server/NAME, which is /tmp/NAME after SCRIPT.
 make_archive() {
-    local machine=pseries limit=900 kernel_log='' qemu_log='' append=''
+    local machine=pseries limit=1800 kernel_log='' qemu_log='' append=''
     # shellcheck disable=SC2054 # QEMU's commas
     local more_devices=(-device virtio-serial-pci -chardev "file,id=file,path=$1/$2" -device virtserialport,chardev=file)
     mkdir -p "$3/run" "$1/root/jre/lib/server"

@@ -75,10 +75,10 @@ unpack() {
 }
 
 # keep NAME KEY MAKER ARGUMENT...: $cache/NAME, made by MAKER in a directory that takes this name once it is whole; made
-# anew when KEY is another. What has no key came from the network, and is made anew by --update.
+# anew when KEY is another, or when $renew is set.
 keep() {
     local made=$cache/$1
-    if [[ -e $made/key && $(<"$made/key") == "$2" && ! ($update && ! $2) ]]; then
+    if [[ -e $made/key && $(<"$made/key") == "$2" && ! $renew ]]; then
         return
     fi
     rm -rf "$made.new"
@@ -89,6 +89,11 @@ keep() {
     mv "$made.new" "$made"
 }
 
+# hash_of FILE...: of files of lib/power, which is part of the key of what they make.
+hash_of() {
+    (cd "$lib/power" && cat "$@") | sha256sum
+}
+
 # QEMU 10 or newer: the host's, or the one of its Debian release or of the backports to it. Sets qemu.
 require_qemu() {
     local version
@@ -97,7 +102,7 @@ require_qemu() {
         qemu=(qemu-system-ppc64)
         return
     fi
-    keep qemu '' make_qemu
+    keep qemu "$(hash_of packages.sh)" make_qemu
     local libraries=("$cache"/qemu/usr/lib/*-linux-gnu* "$cache"/qemu/lib/*-linux-gnu*)
     qemu=(env "LD_LIBRARY_PATH=$(IFS=: && echo "${libraries[*]}")" "$cache/qemu/usr/bin/qemu-system-ppc64"
         -L "$cache/qemu/usr/share/qemu")

@@ -190,6 +190,13 @@ public final class EmulatedHost {
         return groups;
     }
 
+    IommuGroup groupOf(PciFunction function) {
+        return groups.values().stream()
+                .filter(group -> group.functions().contains(function))
+                .findFirst()
+                .orElseThrow();
+    }
+
     Map<String, PciFunction> functions() {
         return functions;
     }

@@ -130,7 +130,10 @@ public final class EmulatedKernel implements Kernel {
                     host.machine().vfioModule()
                             ? task.add(new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
-                default -> openGroup(path);
+                default -> {
+                    DriverFile file = DriverFile.open(host, path);
+                    yield file != null ? task.add(file) : openGroup(path);
+                }
             };
         });
     }

@@ -5,6 +5,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -67,6 +68,9 @@ final class Sysfs {
             files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
             files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
             files.put(device + "/class", "0x%06x\n".formatted(identity.classCode()));
+            files.put(
+                    device + "/driver_override",
+                    Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
             files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
         }
         for (IommuGroup group : host.iommuGroups().values()) {
@@ -104,10 +108,9 @@ final class Sysfs {
                 links.put(
                         GROUPS + group.number() + "/devices/" + function.address(),
                         "../../../../devices/pci" + function.address().substring(0, 7) + "/" + function.address());
-                switch (function.driver()) {
-                    case NONE -> {}
-                    case VFIO_PCI -> links.put(device + "/driver", "../../../../bus/pci/drivers/vfio-pci");
-                    case OTHER -> links.put(device + "/driver", "../../../../bus/pci/drivers/host");
+                if (function.driver() != HostDriver.NONE) {
+                    String driver = function.driver().sysfsName();
+                    links.put(device + "/driver", "../../../../bus/pci/drivers/" + driver);
                 }
             }
         }

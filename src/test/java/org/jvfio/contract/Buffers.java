@@ -21,7 +21,12 @@ final class Buffers {
     private final Random random = new Random(2015);
 
     Buffers(VfioProcess process) {
-        memory = process.memory(BYTES);
+        this(process, process.memory(BYTES));
+    }
+
+    /** In memory of the process that begins at an address. */
+    Buffers(VfioProcess process, long memory) {
+        this.memory = memory;
         source = process.segment(memory, COPIED);
         target = process.segment(memory + BYTES / 2, COPIED);
         fillSource();

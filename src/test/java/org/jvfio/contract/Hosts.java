@@ -14,12 +14,15 @@ import org.jvfio.emulator.KernelVersion;
 
 /** The hosts that the contract is checked on. */
 final class Hosts implements ArgumentsProvider {
-    static final EmulatedMachine POWER8 = onPowernv(EmulatedMachine.power8());
-    static final EmulatedMachine POWER9 = onPowernv(EmulatedMachine.power9());
-    static final EmulatedMachine POWER10 = onPowernv(EmulatedMachine.power10());
+    private static final long MIB = 1L << 20;
+
+    static final EmulatedMachine POWER8 = onPowernv(EmulatedMachine.power8(), 16 * MIB);
+    static final EmulatedMachine POWER9 = onPowernv(EmulatedMachine.power9(), 2 * MIB);
+    static final EmulatedMachine POWER10 = onPowernv(EmulatedMachine.power10(), 2 * MIB);
     /** As a guest of QEMU, which has no EEH and drops the DMA that it cannot translate. */
     static final EmulatedMachine PSERIES = derived(EmulatedMachine.pseries())
             .freezes(false)
+            .hugePages(2 * MIB, 4)
             .device("0001:00:01.0", 1, Hosts::edu)
             .device("0002:00:01.0", 2, Hosts::edu)
             .build();
@@ -46,8 +49,9 @@ final class Hosts implements ArgumentsProvider {
                 new EmulatedContractHost("LPAR", PSERIES));
     }
 
-    private static EmulatedMachine onPowernv(EmulatedMachine machine) {
+    private static EmulatedMachine onPowernv(EmulatedMachine machine, long hugePage) {
         return derived(machine)
+                .hugePages(hugePage, 4)
                 .device("0000:01:00.0", 0, Hosts::edu)
                 .device("0001:01:00.0", 1, Hosts::edu)
                 .build();

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jvfio.kernel.Errno;
@@ -98,6 +99,19 @@ final class VfioProcess {
         return kernel.close(descriptor);
     }
 
+    /** Writes to a file of sysfs: 0, or a negated errno. */
+    long store(String path, String text) {
+        int file = kernel.open(path, vfio_h.O_WRONLY);
+        assertTrue(file >= 0, () -> path + ": " + file);
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment bytes = local.allocateFrom(text);
+            long written = kernel.write(file, bytes.asSlice(0, bytes.byteSize() - 1));
+            return written < 0 ? written : 0;
+        } finally {
+            assertEquals(0, kernel.close(file));
+        }
+    }
+
     /** The edu devices that vfio-pci has, as sysfs shows them. */
     List<PciDevice> edus() {
         List<PciDevice> found = new ArrayList<>();
@@ -143,6 +157,18 @@ final class VfioProcess {
         free(start, aligned - start);
         free(aligned + bytes, start + all - aligned - bytes);
         return aligned;
+    }
+
+    /** Anonymous memory in huge pages of this shift, if the host has them: its address. */
+    OptionalLong hugeMemory(int pageShift, long bytes) {
+        int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | pageShift << vfio_h.MAP_HUGE_SHIFT;
+        long start = kernel.mmap(bytes, vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
+        if (start == Errno.EINVAL.negated() || start == Errno.ENOMEM.negated()) {
+            return OptionalLong.empty();
+        }
+        assertTrue(!Errno.isError(start), () -> "mmap: " + start);
+        mappings.put(start, bytes);
+        return OptionalLong.of(start);
     }
 
     /** {@code munmap(2)} of a part of memory. */
