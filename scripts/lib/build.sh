@@ -70,3 +70,32 @@ build_project() {
         fi
     ) 9>"$target/.build.lock"
 }
+
+are_tests_built() {
+    [[ -e $target/.built-tests && -d $target/test-lib && ! $target/.built-tests -ot $target/.built ]] &&
+        [[ -z $(find "$project/src/test" -newer "$target/.built-tests" -print -quit) ]]
+}
+
+# Builds what is missing or out of date, the tests too: target/test-classes, and all their libraries in target/test-lib.
+build_tests() {
+    build_project
+    if are_tests_built; then
+        return
+    fi
+    require_maven
+    (
+        flock 9
+        ! are_tests_built || exit 0
+        echo "jvfio: building the tests ..." >&2
+        local began
+        began=$(date +%s.%N)
+        rm -rf "$target/.built-tests" "${target:?}/test-lib"
+        if ! maven --no-transfer-progress test-compile dependency:copy-dependencies@test-libraries \
+            >"$target/build.log" 2>&1; then
+            grep -E '^\[(WARNING|ERROR)\]|^Error' "$target/build.log" | head -n 30 >&2 || true
+            echo "jvfio: the build of the tests failed; its log is $target/build.log" >&2
+            exit 1
+        fi
+        touch --date="@$began" "$target/.built-tests"
+    ) 9>"$target/.build.lock"
+}

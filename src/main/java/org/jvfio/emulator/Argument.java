@@ -4,24 +4,31 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
-/** The third argument of an ioctl: a number, which may be an address, or a struct of the caller. */
+/**
+ * The third argument of an ioctl: a number, which may be an address, or a struct of the caller. A process has one for all
+ * its calls, which come one at a time; it is nobody's to keep.
+ */
 final class Argument {
     private final Task task;
-    private final long value;
-    private final @Nullable MemorySegment struct;
+    private long value;
+    private @Nullable MemorySegment struct;
 
-    private Argument(Task task, long value, @Nullable MemorySegment struct) {
+    Argument(Task task) {
         this.task = task;
-        this.value = value;
-        this.struct = struct;
     }
 
-    static Argument of(Task task, long value) {
-        return new Argument(task, value, null);
+    /** Makes it the argument of the next call: a number. */
+    Argument set(long number) {
+        value = number;
+        struct = null;
+        return this;
     }
 
-    static Argument of(Task task, MemorySegment struct) {
-        return new Argument(task, struct.address(), struct.address() == 0 ? null : struct);
+    /** Makes it the argument of the next call: the address of a struct, which is all that the call may access. */
+    Argument set(MemorySegment segment) {
+        value = segment.address();
+        struct = value == 0 ? null : segment;
+        return this;
     }
 
     /** The memory of the calling process. */
@@ -51,13 +58,21 @@ final class Argument {
     /** {@code copy_from_user} at an offset. */
     @Nullable
     MemorySegment copyIn(long offset, long bytes) {
-        MemorySegment user = user(offset, bytes);
-        if (user == null) {
-            return null;
-        }
         MemorySegment copy = MemorySegment.ofArray(new long[(int) ((bytes + 7) >> 3)]);
-        MemorySegment.copy(user, 0, copy, 0, bytes);
-        return copy;
+        return copyIn(offset, copy, bytes) ? copy : null;
+    }
+
+    /** {@code copy_from_user} of the first bytes into a struct that is there already; false for EFAULT. */
+    boolean copyIn(MemorySegment into, long bytes) {
+        return copyIn(0, into, bytes);
+    }
+
+    private boolean copyIn(long offset, MemorySegment into, long bytes) {
+        MemorySegment user = user(offset, bytes);
+        if (user != null) {
+            MemorySegment.copy(user, 0, into, 0, bytes);
+        }
+        return user != null;
     }
 
     /** {@code copy_to_user} of the first bytes; false for EFAULT. */

@@ -113,6 +113,9 @@ final class Eeh {
         } else if (pe.machine().platform() != Platform.PHB3) {
             // The firmware of PHB4 and PHB5 has the call and fails it.
             return Errno.EIO.negated();
+        } else if (function >= FIRST_DMA_FUNCTION && pe.window(type) == null) {
+            // For DMA, the firmware of PHB3 needs a window below (32 bits) or above (64 bits) bit 59.
+            return Errno.EIO.negated();
         }
         if (function < FIRST_DMA_FUNCTION) {
             pe.inject(Pe.InjectedError.REGISTER_ACCESS);

@@ -72,7 +72,7 @@ public final class EmulatedHost {
         return machine;
     }
 
-    /** The messages of the kernel's log since boot. */
+    /** The messages of the kernel's log since boot, of which it keeps the last 4096. */
     public List<String> log() {
         return locked(log::messages);
     }
@@ -188,6 +188,13 @@ public final class EmulatedHost {
 
     Map<Integer, IommuGroup> iommuGroups() {
         return groups;
+    }
+
+    IommuGroup groupOf(PciFunction function) {
+        return groups.values().stream()
+                .filter(group -> group.functions().contains(function))
+                .findFirst()
+                .orElseThrow();
     }
 
     Map<String, PciFunction> functions() {

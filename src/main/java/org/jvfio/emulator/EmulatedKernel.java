@@ -43,6 +43,7 @@ public final class EmulatedKernel implements Kernel {
     private final Task task;
     private final Sysfs sysfs;
     private final boolean mayOpenGroups;
+    private final Argument argument;
     private boolean exited;
 
     private EmulatedKernel(EmulatedHost host, Task task, boolean mayOpenGroups) {
@@ -50,6 +51,7 @@ public final class EmulatedKernel implements Kernel {
         this.task = task;
         this.sysfs = new Sysfs(host, task);
         this.mayOpenGroups = mayOpenGroups;
+        this.argument = new Argument(task);
     }
 
     /** Boots a host and starts its first process. */
@@ -128,7 +130,10 @@ public final class EmulatedKernel implements Kernel {
                     host.machine().vfioModule()
                             ? task.add(new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
-                default -> openGroup(path);
+                default -> {
+                    DriverFile file = DriverFile.open(host, path);
+                    yield file != null ? task.add(file) : openGroup(path);
+                }
             };
         });
     }
@@ -159,20 +164,29 @@ public final class EmulatedKernel implements Kernel {
     }
 
     @Override
-    public int ioctl(int fd, int request, long argument) {
-        return ioctl(fd, request, Argument.of(task, argument));
+    public int ioctl(int fd, int request, long number) {
+        host.lock().lock();
+        try {
+            return ioctl(fd, request, argument.set(number));
+        } finally {
+            host.lock().unlock();
+        }
     }
 
     @Override
-    public int ioctl(int fd, int request, MemorySegment argument) {
-        return ioctl(fd, request, Argument.of(task, requireNative(argument)));
+    public int ioctl(int fd, int request, MemorySegment struct) {
+        requireNative(struct);
+        host.lock().lock();
+        try {
+            return ioctl(fd, request, argument.set(struct));
+        } finally {
+            host.lock().unlock();
+        }
     }
 
-    private int ioctl(int fd, int request, Argument argument) {
-        return call(() -> {
-            OpenFile file = task.file(fd);
-            return file == null ? Errno.EBADF.negated() : file.ioctl(request, argument);
-        });
+    private int ioctl(int fd, int request, Argument set) {
+        OpenFile file = task.file(fd);
+        return file == null ? Errno.EBADF.negated() : file.ioctl(request, set);
     }
 
     @Override
@@ -241,13 +255,25 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        return withFile(fd, file -> file.pread(buffer, offset));
+        host.lock().lock();
+        try {
+            OpenFile file = task.file(fd);
+            return file == null ? Errno.EBADF.negated() : file.pread(buffer, offset);
+        } finally {
+            host.lock().unlock();
+        }
     }
 
     @Override
     public long pwrite(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        return withFile(fd, file -> file.pwrite(buffer, offset));
+        host.lock().lock();
+        try {
+            OpenFile file = task.file(fd);
+            return file == null ? Errno.EBADF.negated() : file.pwrite(buffer, offset);
+        } finally {
+            host.lock().unlock();
+        }
     }
 
     @Override

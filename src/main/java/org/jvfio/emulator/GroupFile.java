@@ -43,6 +43,9 @@ final class GroupFile extends OpenFile {
         if (Integer.compareUnsigned(vfio_group_status.argsz(status), (int) size) < 0) {
             return Errno.EINVAL.negated();
         }
+        if (!group.hasNode()) {
+            return Errno.ENODEV.negated();
+        }
         boolean inContainer = group.container() != null;
         boolean containerMeansViable = inContainer && host.machine().kernel().setContainerChecksViability();
         int flags = inContainer ? vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET : 0;
@@ -64,6 +67,9 @@ final class GroupFile extends OpenFile {
         }
         if (group.container() != null) {
             return Errno.EINVAL.negated();
+        }
+        if (!group.hasNode()) {
+            return Errno.ENODEV.negated();
         }
         if (!(file instanceof ContainerFile container)) {
             return host.machine().kernel().notAContainer().negated();

@@ -100,6 +100,11 @@ final class IommuGroup {
         }
     }
 
+    /** Whether VFIO has the group from the host. */
+    boolean isClaimed() {
+        return claimed;
+    }
+
     void opened() {
         descriptorOpen = true;
     }

@@ -2,28 +2,56 @@ package org.jvfio.emulator;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 
-/** The kernel's log: messages in order, each numbered from 0. */
+/**
+ * The kernel's log: messages in order, each numbered from 0. When it is full, a new one overwrites the oldest, as in
+ * {@code kernel/printk/printk_ringbuffer.c}.
+ */
 final class KernelLog {
+    /** The descriptors that a log of 128 KiB (CONFIG_LOG_BUF_SHIFT=17) has, one for each message. */
+    static final int CAPACITY = 1 << (17 - 5);
+
     /** One message. */
     record Line(long sequence, long micros, String message) {}
 
-    private final List<Line> lines = new ArrayList<>();
+    private final List<Line> ring = new ArrayList<>();
     private final long boot = System.nanoTime();
+    private long end;
 
     void add(String message) {
-        lines.add(new Line(lines.size(), (System.nanoTime() - boot) / 1000, message));
+        Line line = new Line(end, (System.nanoTime() - boot) / 1000, message);
+        if (end < CAPACITY) {
+            ring.add(line);
+        } else {
+            ring.set(place(end), line);
+        }
+        end++;
     }
 
-    int size() {
-        return lines.size();
+    private static int place(long sequence) {
+        return (int) (sequence % CAPACITY);
     }
 
-    Line line(int number) {
-        return lines.get(number);
+    /** The number of the oldest message that is left. */
+    long oldest() {
+        return Math.max(0, end - CAPACITY);
     }
 
+    /** The number that the next message will have. */
+    long end() {
+        return end;
+    }
+
+    /** A message from {@link #oldest} on, before {@link #end}. */
+    Line line(long sequence) {
+        return ring.get(place(sequence));
+    }
+
+    /** The messages that are left. */
     List<String> messages() {
-        return lines.stream().map(Line::message).toList();
+        return LongStream.range(oldest(), end)
+                .mapToObj(sequence -> line(sequence).message())
+                .toList();
     }
 }

@@ -5,17 +5,21 @@ import java.nio.charset.StandardCharsets;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
-/** {@code /dev/kmsg}: one message a read, from the oldest on, as {@code priority,sequence,micros,-;message}. */
+/**
+ * {@code /dev/kmsg}: one message a read, from the oldest on, as {@code priority,sequence,micros,-;message}. A reader whose
+ * next message was overwritten is told so once, with EPIPE, and goes on with the oldest one that is left.
+ */
 final class KernelLogFile extends OpenFile {
     private static final int PRIORITY_INFO = 6;
 
     private final KernelLog log;
     private final boolean blocks;
-    private int next;
+    private long next;
 
     KernelLogFile(KernelLog log, boolean blocks) {
         this.log = log;
         this.blocks = blocks;
+        this.next = log.oldest();
     }
 
     @Override
@@ -25,8 +29,12 @@ final class KernelLogFile extends OpenFile {
 
     @Override
     long read(MemorySegment buffer) {
-        if (next >= log.size()) {
+        if (next >= log.end()) {
             return Errno.EAGAIN.negated();
+        }
+        if (next < log.oldest()) {
+            next = log.oldest();
+            return Errno.EPIPE.negated();
         }
         KernelLog.Line line = log.line(next);
         byte[] record = "%d,%d,%d,-;%s\n"
@@ -42,6 +50,6 @@ final class KernelLogFile extends OpenFile {
 
     @Override
     int ready() {
-        return next < log.size() ? vfio_h.POLLIN : 0;
+        return next < log.end() ? vfio_h.POLLIN : 0;
     }
 }

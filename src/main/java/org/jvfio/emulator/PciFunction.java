@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
@@ -31,6 +32,8 @@ final class PciFunction implements DeviceBus {
     private final EmulatedDevice device;
     private final long[] barBytes = new long[BARS];
     private final ByteBuffer config = ByteBuffer.allocate(CONFIG_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private HostDriver driver;
+    private @Nullable String driverOverride;
     private int openCount;
     private long generation;
 
@@ -39,6 +42,8 @@ final class PciFunction implements DeviceBus {
         this.slot = slot;
         this.pe = pe;
         this.device = slot.device().get();
+        this.driver = slot.driver();
+        this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
         long[] bars = device.barBytes();
         System.arraycopy(bars, 0, barBytes, 0, bars.length);
         device.plug(this);
@@ -54,15 +59,38 @@ final class PciFunction implements DeviceBus {
     }
 
     HostDriver driver() {
-        return slot.driver();
+        return driver;
+    }
+
+    void bind(HostDriver newDriver) {
+        driver = newDriver;
+    }
+
+    @Nullable
+    String driverOverride() {
+        return driverOverride;
+    }
+
+    /** The only driver that may have the device, whatever its ids say; null for the one that knows its ids. */
+    void driverOverride(@Nullable String name) {
+        driverOverride = name;
+    }
+
+    /** Whether the device may be bound to a driver. */
+    boolean takes(HostDriver other) {
+        return driverOverride == null ? other == HostDriver.OTHER : driverOverride.equals(other.sysfsName());
     }
 
     boolean isBoundToVfio() {
-        return slot.driver() == HostDriver.VFIO_PCI;
+        return driver == HostDriver.VFIO_PCI;
     }
 
     boolean isUsedByHost() {
-        return slot.driver() == HostDriver.OTHER;
+        return driver == HostDriver.OTHER;
+    }
+
+    boolean isOpen() {
+        return openCount > 0;
     }
 
     long barBytes(int bar) {

@@ -48,6 +48,9 @@ final class SpaprTce {
     private final List<IommuGroup> groups = new ArrayList<>();
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
+    // Copied into by every MAP_DMA and UNMAP_DMA, one at a time, so that these calls allocate nothing.
+    private final MemorySegment map = MemorySegment.ofArray(new long[4]);
+    private final MemorySegment unmap = MemorySegment.ofArray(new long[3]);
     private boolean enabled;
     private boolean defaultWindowPending;
     private long enabledPages;
@@ -172,8 +175,7 @@ final class SpaprTce {
             return Errno.EPERM.negated();
         }
         long size = vfio_iommu_type1_dma_map.sizeof();
-        MemorySegment map = argument.copyIn(size);
-        if (map == null) {
+        if (!argument.copyIn(map, size)) {
             return Errno.EFAULT.negated();
         }
         int flags = vfio_iommu_type1_dma_map.flags(map);
@@ -212,8 +214,7 @@ final class SpaprTce {
             }
         }
         long permissions = flags & (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
-        return build(
-                caller, table, first, pages, vaddr, permissions, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
+        return build(caller, table, first, pages, vaddr, permissions, bytes);
     }
 
     private Mm bindForMapping(Argument argument) {
@@ -224,8 +225,7 @@ final class SpaprTce {
     }
 
     /** {@code tce_iommu_build} and {@code tce_iommu_build_v2}: page by page, undone from the start when one fails. */
-    private int build(
-            Mm caller, TceTable table, long first, long pages, long vaddr, long permissions, Supplier<String> call) {
+    private int build(Mm caller, TceTable table, long first, long pages, long vaddr, long permissions, long bytes) {
         TableGroupCalls calls = calls();
         long pageBytes = 1L << table.pageShift();
         long done = 0;
@@ -255,7 +255,7 @@ final class SpaprTce {
             }
             done++;
         }
-        hazardOfNoPages(table, first, answer == 0 ? pages : done, call);
+        hazardOfNoPages("VFIO_IOMMU_MAP_DMA", table, first, answer == 0 ? pages : done, bytes);
         if (answer != 0) {
             clear(caller, table, first, done);
         }
@@ -307,8 +307,7 @@ final class SpaprTce {
             return Errno.EPERM.negated();
         }
         long size = vfio_iommu_type1_dma_unmap.sizeof();
-        MemorySegment unmap = argument.copyIn(size);
-        if (unmap == null) {
+        if (!argument.copyIn(unmap, size)) {
             return Errno.EFAULT.negated();
         }
         if (Integer.compareUnsigned(vfio_iommu_type1_dma_unmap.argsz(unmap), (int) size) < 0
@@ -343,7 +342,7 @@ final class SpaprTce {
             host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
             pages = table.entries() - first;
         }
-        hazardOfNoPages(table, first, pages, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
+        hazardOfNoPages("VFIO_IOMMU_UNMAP_DMA", table, first, pages, bytes);
         clear(caller, table, first, pages);
         return 0;
     }
@@ -353,9 +352,9 @@ final class SpaprTce {
     }
 
     /** PHB3 invalidates from the first page to the last one, and the last of none before address 0 is beyond all. */
-    private void hazardOfNoPages(TceTable table, long first, long pages, Supplier<String> call) {
+    private void hazardOfNoPages(String call, TceTable table, long first, long pages, long bytes) {
         if (pages == 0 && first == 0 && table.start() == 0 && host.machine().platform() == Platform.PHB3) {
-            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, call);
+            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe(call, 0, bytes));
         }
     }
 

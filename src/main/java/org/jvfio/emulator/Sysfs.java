@@ -5,6 +5,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -14,6 +15,9 @@ import org.jspecify.annotations.Nullable;
 final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
+
+    private static final long ALL_CAPABILITIES = (1L << 41) - 1;
+    private static final long CAP_IPC_LOCK = 1L << 14;
 
     private final EmulatedHost host;
     private final Task task;
@@ -64,6 +68,9 @@ final class Sysfs {
             files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
             files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
             files.put(device + "/class", "0x%06x\n".formatted(identity.classCode()));
+            files.put(
+                    device + "/driver_override",
+                    Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
             files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
         }
         for (IommuGroup group : host.iommuGroups().values()) {
@@ -74,7 +81,11 @@ final class Sysfs {
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
         files.put(
                 "/proc/self/status",
-                String.format(Locale.ROOT, "VmLck:\t%8d kB\n", task.mm().lockedPages() * kibPerPage));
+                String.format(
+                        Locale.ROOT,
+                        "VmLck:\t%8d kB\nCapEff:\t%016x\n",
+                        task.mm().lockedPages() * kibPerPage,
+                        task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
         return files;
     }
@@ -97,10 +108,9 @@ final class Sysfs {
                 links.put(
                         GROUPS + group.number() + "/devices/" + function.address(),
                         "../../../../devices/pci" + function.address().substring(0, 7) + "/" + function.address());
-                switch (function.driver()) {
-                    case NONE -> {}
-                    case VFIO_PCI -> links.put(device + "/driver", "../../../../bus/pci/drivers/vfio-pci");
-                    case OTHER -> links.put(device + "/driver", "../../../../bus/pci/drivers/host");
+                if (function.driver() != HostDriver.NONE) {
+                    String driver = function.driver().sysfsName();
+                    links.put(device + "/driver", "../../../../bus/pci/drivers/" + driver);
                 }
             }
         }

@@ -3,10 +3,9 @@ package org.jvfio.emulator;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,7 +36,7 @@ final class TceTable {
     private final int levels;
     private final int levelShift;
     private final long chargedPages;
-    private final Map<Long, Chunk> chunks = new HashMap<>();
+    private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
     private long mappedEntries;
     private long recentNumber = -1;
@@ -141,27 +140,13 @@ final class TceTable {
         return old;
     }
 
-    /** The first index at or above {@code index} that may hold an entry, skipping what was never written. */
+    /** The first index at or above {@code index} that may hold an entry; {@code end} or more if there is none below it. */
     long nextWritten(long index, long end) {
-        long at = index;
-        while (at < end && chunk(at) == null) {
-            if (chunks.isEmpty()) {
-                return end;
-            }
-            long number = at >>> CHUNK_SHIFT;
-            long remaining = ((end - 1) >>> CHUNK_SHIFT) - number;
-            if (remaining > chunks.size()) {
-                long found = Long.MAX_VALUE;
-                for (long candidate : chunks.keySet()) {
-                    if (candidate > number && candidate < found) {
-                        found = candidate;
-                    }
-                }
-                return found == Long.MAX_VALUE ? end : Math.min(end, found << CHUNK_SHIFT);
-            }
-            at = (number + 1) << CHUNK_SHIFT;
+        if (index >= end || chunk(index) != null) {
+            return index;
         }
-        return Math.min(at, end);
+        Long above = chunks.higherKey(index >>> CHUNK_SHIFT);
+        return above == null ? end : above << CHUNK_SHIFT;
     }
 
     private @Nullable Chunk chunk(long index) {

@@ -41,14 +41,19 @@ public interface Kernel {
      */
     long mmap(long length, int protection, int flags, int fd, long offset);
 
-    /** {@code munmap(2)} of whole pages: 0 or a negated errno. Segments over the range must not be used afterwards. */
+    /**
+     * {@code munmap(2)} of whole pages: 0 or a negated errno. It ends the life of the segments over the mappings that it
+     * touches.
+     *
+     * @throws IllegalStateException if another thread's call uses such a segment at this moment; nothing is unmapped
+     */
     int munmap(long address, long length);
 
     /**
-     * The memory of this process that {@link #mmap} returned, as a segment without a lifetime of its own: it is usable
-     * until {@link #munmap}.
+     * The memory of this process that one {@link #mmap} returned, as a segment that lives until any of that memory is
+     * {@linkplain #munmap unmapped}; a later access throws {@link IllegalStateException}.
      *
-     * @throws IllegalArgumentException if the range is not inside memory that {@code mmap} of this kernel returned
+     * @throws IllegalArgumentException if the range is not inside memory that one {@code mmap} of this kernel returned
      */
     MemorySegment memory(long address, long length);
 

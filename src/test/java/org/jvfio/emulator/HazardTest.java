@@ -67,6 +67,27 @@ class HazardTest {
     }
 
     @Test
+    void aLaterPageThatFailsAtAddressZeroIsAnError() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("-1 EINVAL", script.run("map c m+0xf0000 0 0x20000"));
+        }
+    }
+
+    @Test
+    void pagesThatMemoryDoesNotHaveSpinPhb3() {
+        EmulatedMachine machine = EmulatedMachine.power8().toBuilder().pages4K().build();
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=0", script.run("create c 16 0x40000000 1"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("map c m 0 0x10000"));
+            assertEquals(Hazard.PHB3_INVALIDATES_FOR_EVER, stopped.hazard());
+            assertEquals("-1 EINVAL", script.run("map c m 0x10000 0x10000"));
+        }
+    }
+
+    @Test
     void otherBridgesAnswerWhatSpinsPhb3() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9());
         try (CallScript script = prepared(kernel)) {

@@ -170,12 +170,12 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
-    @SuppressWarnings("restricted")
     public MemorySegment memory(long address, long length) {
-        if (!mapped.contains(address, length)) {
+        MemorySegment segment = mapped.segment(address, length);
+        if (segment == null) {
             throw notMapped("memory", address, length);
         }
-        return MemorySegment.ofAddress(address).reinterpret(length);
+        return segment;
     }
 
     @Override

@@ -1,18 +1,33 @@
 package org.jvfio.kernel.linux;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The addresses that {@code mmap} returned and {@code munmap} has not taken back, so that no other memory of the process
- * (the JVM's own) can be reached or unmapped by a wrong address. All is in bytes; addresses are unsigned.
+ * The memory that {@code mmap} returned and {@code munmap} has not taken back, so that no other memory of the process (the
+ * JVM's own) can be reached or unmapped by a wrong address, and no segment outlives the memory that it shows. All is in
+ * bytes; addresses are unsigned.
  */
 final class MappedMemory {
-    /** Start address to end address, exclusive; no two overlap. */
-    private final TreeMap<Long, Long> ranges = new TreeMap<>(Long::compareUnsigned);
+    /** A mapped range. */
+    private static final class Range {
+        private final long end;
+        /** How long the segments over it live; null while there are none. */
+        private @Nullable Arena lifetime;
+
+        private Range(long end) {
+            this.end = end;
+        }
+    }
+
+    /** Ranges by start address; no two overlap. */
+    private final TreeMap<Long, Range> ranges = new TreeMap<>(Long::compareUnsigned);
 
     synchronized void add(long address, long length) {
-        ranges.put(address, address + length);
+        ranges.put(address, new Range(address + length));
     }
 
     /** Whether each byte of the range is mapped, be it by one {@code mmap} or by several. */
@@ -23,21 +38,50 @@ final class MappedMemory {
         }
         long covered = address;
         do {
-            Map.Entry<Long, Long> range = ranges.floorEntry(covered);
-            if (range == null || Long.compareUnsigned(range.getValue(), covered) <= 0) {
+            Map.Entry<Long, Range> range = ranges.floorEntry(covered);
+            if (range == null || Long.compareUnsigned(range.getValue().end, covered) <= 0) {
                 return false;
             }
-            covered = range.getValue();
+            covered = range.getValue().end;
         } while (Long.compareUnsigned(covered, end) < 0);
         return true;
     }
 
-    /** Forgets the range, which may begin and end inside others; false, and nothing is changed, if it is not all mapped. */
+    /** The memory as a segment that lives until {@link #remove} of a part of its mapping; null unless one holds it all. */
+    @SuppressWarnings({"restricted", "MustBeClosedChecker"}) // closed by remove
+    synchronized @Nullable MemorySegment segment(long address, long length) {
+        Map.Entry<Long, Range> entry = ranges.floorEntry(address);
+        if (entry == null
+                || length < 0
+                || Long.compareUnsigned(address, entry.getValue().end) >= 0
+                || Long.compareUnsigned(length, entry.getValue().end - address) > 0) {
+            return null;
+        }
+        Range range = entry.getValue();
+        if (range.lifetime == null) {
+            range.lifetime = Arena.ofShared();
+        }
+        return MemorySegment.ofAddress(address).reinterpret(length, range.lifetime, null);
+    }
+
+    /**
+     * Forgets the range, which may begin and end inside others, and ends the life of all segments over the mappings that
+     * it touches; false, and nothing is changed, if it is not all mapped.
+     *
+     * @throws IllegalStateException if another thread's call uses such a segment at this moment; the range stays
+     */
     synchronized boolean remove(long address, long length) {
         if (!contains(address, length)) {
             return false;
         }
         long end = address + length;
+        Map<Long, Range> touched = ranges.subMap(ranges.floorKey(address), end);
+        for (Range range : touched.values()) {
+            if (range.lifetime != null) {
+                range.lifetime.close();
+                range.lifetime = null;
+            }
+        }
         cutAt(address);
         cutAt(end);
         ranges.subMap(address, end).clear();
@@ -46,10 +90,10 @@ final class MappedMemory {
 
     /** Makes two ranges of the one that has this address inside. */
     private void cutAt(long address) {
-        Map.Entry<Long, Long> range = ranges.lowerEntry(address);
-        if (range != null && Long.compareUnsigned(range.getValue(), address) > 0) {
-            ranges.put(range.getKey(), address);
-            ranges.put(address, range.getValue());
+        Map.Entry<Long, Range> range = ranges.lowerEntry(address);
+        if (range != null && Long.compareUnsigned(range.getValue().end, address) > 0) {
+            add(address, range.getValue().end - address);
+            add(range.getKey(), address - range.getKey());
         }
     }
 }

@@ -221,6 +221,17 @@ class LinuxKernelTest {
     }
 
     @Test
+    void a_segment_dies_with_its_memory() {
+        long page = pageSize();
+        long address = kernel.mmap(2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        MemorySegment whole = kernel.memory(address, 2 * page);
+        assertEquals(0, kernel.munmap(address, page));
+        assertThrows(IllegalStateException.class, () -> whole.get(JAVA_BYTE, page));
+        kernel.memory(address + page, page).fill((byte) 1);
+        assertEquals(0, kernel.munmap(address + page, page));
+    }
+
+    @Test
     void a_mapped_file_shows_its_bytes_from_the_offset() throws IOException {
         byte[] bytes = new byte[(int) pageSize() + 1];
         bytes[(int) pageSize()] = 42;

@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # shared with scripts/power
+# Sourced by scripts/power: the initrd, QEMU's command line, and the way from the guest's console to this terminal.
+
+# compress DIRECTORY: as a compressed cpio archive, to standard output. The kernel looks for the archive that follows at a
+# multiple of four bytes.
+compress() {
+    archive "$1" | zstd -q -3 -T0 >"$work/compressed"
+    truncate --size=%4 "$work/compressed"
+    cat "$work/compressed"
+    rm "$work/compressed"
+}
+
+archive() {
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio --quiet --null --create --format=newc --owner=0:0)
+}
+
+# make_initrd DIRECTORY: the JRE, the kernel's modules, init.
+make_initrd() {
+    say "making the initrd ..."
+    cp -al "$cache/java/root" "$1/root"
+    mkdir "$1/root/modules"
+    cp "$kernel"/modules/*.ko "$1/root/modules/"
+    install -m 755 "$lib/power/init" "$1/root/init"
+    install -m 755 "$lib/power/jvfio" "$1/root/bin/jvfio"
+    compress "$1/root" >"$1/initrd"
+    rm -rf "$1/root"
+}
+
+# set_qemu_command GUEST: sets qemu_command, and makes the initrd that it names.
+set_qemu_command() {
+    { cat "${initrds[@]}" && archive "$1"; } >"$work/initrd"
+    local device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
+    # A guest that is lost ends at once and prints its whole log (panic_print). The limits of its watchdogs are wide,
+    # because the host may leave it without a processor for a while.
+    local parameters=(console=hvc0 quiet panic=-1 panic_print=0x20 oops=panic softlockup_panic=1 nmi_watchdog=panic
+        watchdog_thresh=30 "$append")
+    # shellcheck disable=SC2054 # QEMU's commas
+    qemu_command=("${qemu[@]}" -machine "$machine" -accel tcg,thread=multi -smp 2 -m 4G -display none -nic none -no-reboot
+        -kernel "$kernel/vmlinux" -initrd "$work/initrd" -append "${parameters[*]}"
+        -d guest_errors -D "$work/qemu.log" -drive "file=${disk//,/,,},if=none,id=disk,format=raw")
+    if [[ $machine == pseries ]]; then
+        buses=(bridge1.0 bridge2.0 bridge3.0)
+        qemu_command+=(-vga none)
+        for device in 1 2 3; do
+            qemu_command+=(-device "spapr-pci-host-bridge,index=$device,id=bridge$device")
+        done
+    fi
+    # One to each host bridge: on powernv the bridge is what an IOMMU group is made of, and POWER8 has three.
+    qemu_command+=(-device "$edu,bus=${buses[0]}" -device "$edu,bus=${buses[1]}"
+        -device "nvme,drive=disk,serial=jvfio,bus=${buses[2]}" "${more_devices[@]}")
+}
+
+# boot GUEST: runs GUEST/run/command in a machine that has all of the directory GUEST. Returns the command's exit status;
+# 124 if it was stopped at the limit, 125 if it ended without a status or some of its output was lost.
+boot() {
+    local status='' timed_out='' damaged='' console nonce
+    nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+    printf '%s' "$nonce" >"$1/run/nonce"
+    echo $((limit > 120 ? limit - 60 : limit)) >"$1/run/patience"
+    [[ ! $kernel_log ]] || touch "$1/run/log"
+    set_qemu_command "$1"
+    rm -f "$work"/monitor.*
+    : >"$work/qemu.log"
+    mkfifo "$work/monitor.in" "$work/monitor.out"
+
+    exec {console}< <(exec "${qemu_command[@]}" -serial file:/dev/stdout \
+        -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor </dev/null 2>"$work/qemu.err")
+    qemu_pid=$!
+    follow <&"$console"
+    exec {console}<&-
+    end_qemu
+
+    if [[ $timed_out || ! $status ]]; then
+        [[ -s $work/console.log ]] || cp "$work/qemu.err" "$work/console.log"
+        tail -n 25 "$work/console.log" >&2
+    fi
+    if [[ $timed_out ]]; then
+        say "stopped: no end after $limit s (--timeout)"
+        status=124
+    elif [[ ! $status ]]; then
+        say "the guest ended before the command did"
+        status=125
+    elif [[ $damaged ]]; then
+        say "some output was lost among what firmware or kernel wrote to the console"
+        ((status)) || status=125
+    fi
+
+    [[ ! $qemu_log ]] || cp "$work/qemu.log" "$qemu_log"
+    if [[ ! $kernel_log ]] && ((status)); then
+        mkdir -p "$cache/logs"
+        find "$cache/logs" -type f -mtime +1 -delete
+        kernel_log=$cache/logs/$machine-$$.log
+        say "exit status $status; the kernel's log is $kernel_log"
+    fi
+    [[ ! $kernel_log ]] || cat "$work/console.log" "$work/kernel.log" >"$kernel_log"
+    return "$status"
+}
+
+# boot_shell GUEST: the same with a shell on this terminal, and no limit.
+boot_shell() {
+    touch "$1/run/shell"
+    set_qemu_command "$1"
+    say "Ctrl-A X ends the machine at once, Ctrl-D in the shell in order"
+    "${qemu_command[@]}" -chardev stdio,id=terminal,mux=on,signal=off -serial chardev:terminal -mon terminal
+}
+
+end_qemu() {
+    [[ $qemu_pid ]] || return 0
+    kill "$qemu_pid" 2>/dev/null || true
+    wait "$qemu_pid" 2>/dev/null || true
+    qemu_pid=''
+}
+
+# Reads the console to its end: frames are what lib/power/init sends, all else is the log. There is no "[" in a frame, and
+# what firmware and kernel write begins with one, so it is found where it cuts a frame in two.
+follow() {
+    local line frame='' deadline=$((SECONDS + limit)) log ended=0 read_status
+    exec {log}>"$work/console.log"
+    : >"$work/kernel.log"
+    while ((!ended)); do
+        read_status=0
+        IFS= read -r -t $((deadline > SECONDS ? deadline - SECONDS : 1)) line || read_status=$?
+        if ((read_status == 1)); then
+            [[ $line ]] || break
+            ended=1
+        fi
+        if ((!ended && SECONDS >= deadline)); then
+            [[ ! $status && ! $timed_out ]] || break
+            # The kernel answers this interrupt with a panic, and so with its log, if it still can.
+            timed_out=yes deadline=$((SECONDS + 30))
+            echo nmi >"$work/monitor.in"
+        fi
+        line=${line%$'\r'}
+        if [[ $line == *"$nonce"* ]]; then
+            [[ ! $frame ]] || damaged=yes
+            [[ $line == "$nonce"* ]] || echo "${line%%"$nonce"*}" >&"$log"
+            frame=${line#*"$nonce"}
+        elif [[ ! $frame || $line == '['* ]]; then
+            echo "$line" >&"$log"
+            continue
+        else
+            frame+=$line
+        fi
+        if [[ $frame == *'['* ]]; then
+            echo "[${frame#*'['}" >&"$log"
+            frame=${frame%%'['*}
+        fi
+        if [[ $frame == *';' ]]; then
+            take_frame "${frame%;}"
+            frame=''
+            [[ ! $status ]] || deadline=$((SECONDS + 15))
+        fi
+    done
+    exec {log}>&-
+}
+
+# take_frame TYPE:LENGTH:BASE64
+take_frame() {
+    local data=${1#*:}
+    local length=${data%%:*}
+    data=${data#*:}
+    if ((${#data} != length)); then
+        damaged=yes
+        return
+    fi
+    case $1 in
+        # Nobody reads this any more: as if it had been the signal that says so.
+        o*) base64 -d <<<"$data" || exit 141 ;;
+        e*) base64 -d <<<"$data" >&2 || exit 141 ;;
+        k*) base64 -d <<<"$data" >>"$work/kernel.log" ;;
+        x*) status=$(base64 -d <<<"$data") ;;
+        *) damaged=yes ;;
+    esac
+}

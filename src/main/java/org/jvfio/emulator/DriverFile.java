@@ -1,0 +1,137 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.function.ToIntFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+
+/**
+ * A file of sysfs, opened, that binds drivers to devices: {@code drivers/base/bus.c} and {@code dd.c}. What is written
+ * is a device's address, or the name of a driver.
+ */
+final class DriverFile extends OpenFile {
+    private static final String BUS = "/sys/bus/pci/";
+    private static final Pattern OVERRIDE = Pattern.compile(BUS + "devices/([^/]+)/driver_override");
+    private static final Pattern BIND = Pattern.compile(BUS + "drivers/([^/]+)/(bind|unbind)");
+    private static final Pattern UNBIND = Pattern.compile(BUS + "devices/([^/]+)/driver/unbind");
+    private static final String PROBE = BUS + "drivers_probe";
+
+    private final EmulatedHost host;
+    private final ToIntFunction<String> store;
+
+    private DriverFile(EmulatedHost host, ToIntFunction<String> store) {
+        this.host = host;
+        this.store = store;
+    }
+
+    /** The file of this path, if it is one of these. */
+    static @Nullable DriverFile open(EmulatedHost host, String path) {
+        Matcher override = OVERRIDE.matcher(path);
+        Matcher bind = BIND.matcher(path);
+        Matcher unbind = UNBIND.matcher(path);
+        if (path.equals(PROBE)) {
+            return new DriverFile(host, address -> probe(host, address));
+        }
+        if (bind.matches()) {
+            HostDriver driver = HostDriver.named(bind.group(1));
+            if (driver == null
+                    || (driver == HostDriver.VFIO_PCI && !host.machine().vfioModule())) {
+                return null;
+            }
+            return bind.group(2).equals("bind")
+                    ? new DriverFile(host, address -> bind(host, driver, address))
+                    : new DriverFile(host, address -> unbind(host, driver, address));
+        }
+        PciFunction function = null;
+        if (override.matches()) {
+            function = host.functions().get(override.group(1));
+        } else if (unbind.matches()) {
+            function = host.functions().get(unbind.group(1));
+        }
+        if (function == null) {
+            return null;
+        }
+        PciFunction device = function;
+        if (override.matches()) {
+            return new DriverFile(host, name -> override(device, name));
+        }
+        HostDriver driver = device.driver();
+        return driver == HostDriver.NONE ? null : new DriverFile(host, address -> unbind(host, driver, address));
+    }
+
+    private static int override(PciFunction function, String text) {
+        int end = text.indexOf('\n');
+        String name = end < 0 ? text : text.substring(0, end);
+        function.driverOverride(name.isEmpty() ? null : name);
+        return 0;
+    }
+
+    /** {@code bind_store} and {@code device_driver_attach}. */
+    private static int bind(EmulatedHost host, HostDriver driver, String text) {
+        PciFunction function = host.functions().get(text.strip());
+        if (function == null || !function.takes(driver)) {
+            return Errno.ENODEV.negated();
+        }
+        if (function.driver() != HostDriver.NONE) {
+            return Errno.EBUSY.negated();
+        }
+        if (driver == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices()) {
+            return Errno.EINVAL.negated();
+        }
+        if (driver == HostDriver.OTHER && host.groupOf(function).isClaimed()) {
+            return Errno.EBUSY.negated();
+        }
+        function.bind(driver);
+        return 0;
+    }
+
+    /** {@code unbind_store}; a device that is open keeps the caller waiting. */
+    private static int unbind(EmulatedHost host, HostDriver driver, String text) {
+        PciFunction function = host.functions().get(text.strip());
+        if (function == null || function.driver() != driver) {
+            return Errno.ENODEV.negated();
+        }
+        if (function.isOpen()) {
+            return Errno.EAGAIN.negated();
+        }
+        function.bind(HostDriver.NONE);
+        IommuGroup group = host.groupOf(function);
+        if (!group.hasNode()) {
+            group.leave();
+        }
+        return 0;
+    }
+
+    /** {@code drivers_probe_store}, which does not tell whether a driver took the device. */
+    private static int probe(EmulatedHost host, String text) {
+        PciFunction function = host.functions().get(text.strip());
+        if (function == null) {
+            return Errno.ENODEV.negated();
+        }
+        for (HostDriver driver : HostDriver.values()) {
+            if (function.driver() == HostDriver.NONE) {
+                bind(host, driver, text);
+            }
+        }
+        return 0;
+    }
+
+    @Override
+    boolean blocks() {
+        return true;
+    }
+
+    @Override
+    long write(MemorySegment buffer) {
+        if (buffer.byteSize() >= (1L << host.machine().pageShift()) - 1) {
+            return Errno.EINVAL.negated();
+        }
+        String text = new String(buffer.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+        int answer = store.applyAsInt(text);
+        return answer == 0 ? buffer.byteSize() : answer;
+    }
+}

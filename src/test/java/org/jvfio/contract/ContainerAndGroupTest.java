@@ -1,0 +1,279 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.kernel.Errno.EBADF;
+import static org.jvfio.kernel.Errno.EBADFD;
+import static org.jvfio.kernel.Errno.EBUSY;
+import static org.jvfio.kernel.Errno.EFAULT;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.ENODEV;
+import static org.jvfio.kernel.Errno.ENOENT;
+import static org.jvfio.kernel.Errno.ENOTTY;
+import static org.jvfio.uapi.vfio_h.O_RDWR;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_NOIOMMU_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
+
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.Test;
+import org.jvfio.uapi.vfio_group_status;
+import org.jvfio.uapi.vfio_h;
+
+/** Containers and groups: {@code drivers/vfio/container.c} and {@code group.c}. */
+@ContractTest
+class ContainerAndGroupTest extends Contract {
+    /** The IOMMU of x86, {@code VFIO_TYPE1_IOMMU}. */
+    private static final int TYPE1 = 1;
+
+    private static final int TYPE1_V2 = 3;
+    private static final int UNKNOWN_EXTENSION = 99;
+    private static final int UNKNOWN_REQUEST = vfio_h.VFIO_GET_API_VERSION + 40;
+    private static final int NO_DESCRIPTOR = 9999;
+
+    ContainerAndGroupTest(ContractHost host) {
+        super(host);
+    }
+
+    @Test
+    @Scenario("A1")
+    void apiVersionIsZero() {
+        assertAnswer(0, process.openContainer().ioctl(vfio_h.VFIO_GET_API_VERSION, 0));
+    }
+
+    @Test
+    @Scenario("A2")
+    void bothTypesOfTheSpaprIommuAreSupported() {
+        Container container = process.openContainer();
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswer(host.hasEeh() ? 1 : 0, container.checkExtension(VFIO_EEH));
+    }
+
+    @Test
+    @Scenario("A2")
+    void theIommuOfOtherMachinesIsNotSupported() {
+        Container container = process.openContainer();
+        assertAnswer(0, container.checkExtension(TYPE1));
+        assertAnswer(0, container.checkExtension(TYPE1_V2));
+        assertAnswer(0, container.checkExtension(VFIO_NOIOMMU_IOMMU));
+        assertAnswer(0, container.checkExtension(UNKNOWN_EXTENSION));
+    }
+
+    @Test
+    void extensionsAreTheSameWithAnIommuOfEitherType() {
+        Container container = v1();
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswer(0, container.checkExtension(TYPE1));
+    }
+
+    @Test
+    @Scenario("A4")
+    void anIommuNeedsAGroup() {
+        Container container = process.openContainer();
+        assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswer(EINVAL, container.setIommu(TYPE1));
+    }
+
+    @Test
+    @Scenario("A5")
+    void anIommuOfAnotherKindIsNoDevice() {
+        Container container = containerWith(openGroup());
+        assertAnswer(ENODEV, container.setIommu(TYPE1));
+        assertAnswer(ENODEV, container.setIommu(TYPE1_V2));
+        assertAnswer(ENODEV, container.setIommu(UNKNOWN_EXTENSION));
+    }
+
+    @Test
+    @Scenario({"A6", "A7"})
+    void afterARefusedTypeAnotherOneCanBeSet() {
+        Container container = containerWith(openGroup());
+        assertAnswer(host.hasEeh() ? EINVAL : ENODEV, container.setIommu(VFIO_EEH));
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+    }
+
+    @Test
+    @Scenario("A8")
+    void anIommuIsSetOnce() {
+        Container container = v2();
+        assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @Test
+    @Scenario({"A9", "A11"})
+    void withoutAnIommuOnlyTheContainersOwnCallsAreKnown() {
+        Container container = process.openContainer();
+        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EINVAL, container.map(0, 0, 0x10000));
+        assertAnswer(EINVAL, container.eeh(vfio_h.VFIO_EEH_PE_GET_STATE));
+        assertAnswer(EINVAL, container.ioctl(UNKNOWN_REQUEST, 0));
+    }
+
+    @Test
+    @Scenario("A10")
+    void anIommuDoesNotKnowOtherCalls() {
+        Container container = v2();
+        assertAnswer(ENOTTY, container.ioctl(UNKNOWN_REQUEST, 0));
+        assertAnswer(ENOTTY, container.ioctl(vfio_h.VFIO_GROUP_GET_STATUS, 0));
+    }
+
+    @Test
+    void theNumbersOfX86MeanNothing() {
+        int bitOfPowerpc = 0x20000000;
+        Container container = v2();
+        assertAnswer(ENOTTY, container.ioctl(vfio_h.VFIO_GET_API_VERSION & ~bitOfPowerpc, 0));
+    }
+
+    @Test
+    @Scenario("A12")
+    void aGroupDoesNotKnowOtherCalls() {
+        assertAnswer(ENOTTY, openGroup().ioctl(UNKNOWN_REQUEST, 0));
+    }
+
+    @Test
+    void aGroupThatIsNotThereHasNoFile() {
+        assertAnswer(ENOENT, process.open("/dev/vfio/7777", O_RDWR));
+    }
+
+    @Test
+    @Scenario("A13")
+    void aGroupIsOpenOnce() {
+        openGroup();
+        assertAnswer(EBUSY, process.open("/dev/vfio/" + first.group(), O_RDWR));
+    }
+
+    @Test
+    @Scenario("A14")
+    void aClosedGroupCanBeOpenedAgain() {
+        assertAnswer(0, openGroup().close());
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE, openGroup().flags());
+    }
+
+    @Test
+    @Scenario("A16")
+    void aGroupWhoseDevicesVfioHasIsViable() {
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE, openGroup().flags());
+    }
+
+    @Test
+    @Scenario("A17")
+    void statusNeedsItsWholeStruct() {
+        MemorySegment status = process.struct(vfio_group_status.layout());
+        vfio_group_status.argsz(status, 4);
+        assertAnswer(EINVAL, openGroup().getStatus(status));
+    }
+
+    @Test
+    @Scenario("A18")
+    void statusNeedsMemory() {
+        assertAnswer(EFAULT, openGroup().ioctl(vfio_h.VFIO_GROUP_GET_STATUS, 0));
+    }
+
+    @Test
+    @Scenario("A21")
+    void aGroupInAContainerSaysSo() {
+        Group group = openGroup();
+        containerWith(group);
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET, group.flags());
+    }
+
+    @Test
+    @Scenario("A22")
+    void aDescriptorThatIsNotOpenIsNoContainer() {
+        Group group = openGroup();
+        assertAnswer(EBADF, group.setContainer(NO_DESCRIPTOR));
+        assertAnswer(EBADF, group.setContainer(-1));
+    }
+
+    @Test
+    @Scenario("A23")
+    void anotherFileIsNoContainer() {
+        Group group = openGroup();
+        assertAnswer(EBADFD, group.setContainer(process.open("/dev/null", O_RDWR)));
+        assertAnswer(EBADFD, group.setContainer(group));
+    }
+
+    @Test
+    @Scenario("A24")
+    void aGroupIsInOneContainer() {
+        Group group = openGroup();
+        Container container = containerWith(group);
+        assertAnswer(EINVAL, group.setContainer(container));
+        assertAnswer(EINVAL, group.setContainer(process.openContainer()));
+    }
+
+    @Test
+    @Scenario("A25")
+    void setContainerNeedsMemory() {
+        assertAnswer(EFAULT, openGroup().ioctl(vfio_h.VFIO_GROUP_SET_CONTAINER, 0));
+    }
+
+    @Test
+    @Scenario("A26")
+    void aGroupWithoutAContainerCannotLeaveIt() {
+        assertAnswer(EINVAL, openGroup().unsetContainer());
+    }
+
+    @Test
+    @Scenario({"A27", "A28"})
+    void anOpenDeviceKeepsItsGroupInTheContainer() {
+        Group group = openGroup();
+        v2(group);
+        Device device = group.device(first.address());
+        assertAnswer(EBUSY, group.unsetContainer());
+        assertAnswer(0, device.close());
+        assertAnswer(0, group.unsetContainer());
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE, group.flags());
+    }
+
+    @Test
+    @Scenario("A29")
+    void theLastGroupTakesTheIommuWithIt() {
+        Group group = openGroup();
+        Container container = v2(group);
+        assertAnswer(0, group.unsetContainer());
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+    }
+
+    @Test
+    @Scenario("A30")
+    void anEmptiedContainerMayHaveAnotherType() {
+        Group group = openGroup();
+        Container container = v2(group);
+        assertAnswer(0, group.unsetContainer());
+        assertAnswer(0, group.setContainer(container));
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(0, container.enable());
+    }
+
+    @Test
+    @Scenario("A31")
+    void aClosedGroupLeavesItsContainer() {
+        Group group = openGroup();
+        Container container = v2(group);
+        assertAnswer(0, group.close());
+        assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+        assertAnswer(0, openGroup().setContainer(container));
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @Test
+    @Scenario("A32")
+    void anOpenDeviceKeepsItsGroupOpen() {
+        Group group = openGroup();
+        v2(group);
+        Device device = group.device(first.address());
+        assertAnswer(0, group.close());
+        assertAnswer(EBUSY, process.open("/dev/vfio/" + first.group(), O_RDWR));
+        assertAnswer(0, device.close());
+        assertTrue(process.open("/dev/vfio/" + first.group(), O_RDWR) >= 0);
+    }
+}

@@ -1,0 +1,91 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import org.junit.jupiter.api.AfterEach;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/** A test of one process on a host; when it ends, nothing of it may be left. */
+abstract class Contract {
+    static final long KIB = 1L << 10;
+    static final long MIB = 1L << 20;
+    static final long GIB = 1L << 30;
+    static final long TIB = 1L << 40;
+    /** Where a second window begins, on all platforms. */
+    static final long SECOND_WINDOW = 1L << 59;
+
+    final ContractHost host;
+    final VfioProcess process;
+    final PciDevice first;
+    final PciDevice second;
+
+    Contract(ContractHost host) {
+        this.host = host;
+        process = host.start();
+        first = process.edus().get(0);
+        second = process.edus().get(1);
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        process.end();
+    }
+
+    /** A container with the first device's group in it, and no IOMMU. */
+    final Container containerWith(Group group) {
+        Container container = process.openContainer();
+        assertAnswer(0, group.setContainer(container));
+        return container;
+    }
+
+    final Group openGroup() {
+        return process.openGroup(first.group());
+    }
+
+    final Container container(Group group, int type) {
+        Container container = containerWith(group);
+        assertAnswer(0, container.setIommu(type));
+        return container;
+    }
+
+    /** A container of type 2 with the first device's group. */
+    final Container v1() {
+        return container(openGroup(), vfio_h.VFIO_SPAPR_TCE_IOMMU);
+    }
+
+    /** A container of type 2, enabled. */
+    final Container enabledV1() {
+        Container container = v1();
+        assertAnswer(0, container.enable());
+        return container;
+    }
+
+    /** A container of type 7 with the first device's group. */
+    final Container v2() {
+        return v2(openGroup());
+    }
+
+    final Container v2(Group group) {
+        return container(group, vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
+    }
+
+    /** The size of the system's pages as a shift: ordinary memory can be mapped in pages of this size or smaller ones. */
+    final int systemPageShift() {
+        return Long.numberOfTrailingZeros(process.pageSize());
+    }
+
+    static void assertAnswer(Errno expected, long actual) {
+        assertAnswer(expected.negated(), actual);
+    }
+
+    static void assertAnswer(long expected, long actual) {
+        assertEquals(words(expected), words(actual));
+    }
+
+    private static String words(long answer) {
+        return Errno.isError(answer)
+                ? Errno.of((int) -answer).map(Errno::name).orElse("errno " + -answer)
+                : Long.toString(answer);
+    }
+}

@@ -1,0 +1,26 @@
+package org.jvfio.contract;
+
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.emulator.Platform;
+
+/** A host that the contract is checked on, with what is known of it without asking VFIO. */
+interface ContractHost {
+
+    Platform platform();
+
+    /** The version of Linux: its own, or the last one before it that differs for a VFIO program. */
+    KernelVersion version();
+
+    /** Whether EEH is on. */
+    boolean hasEeh();
+
+    /** Whether a DMA that fails freezes the partitionable endpoint; QEMU's host bridges only drop it. */
+    boolean freezes();
+
+    /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
+    VfioProcess start();
+
+    default boolean isPowernv() {
+        return platform().isPowernv();
+    }
+}

@@ -1,0 +1,51 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_region_info;
+
+/** A descriptor of a device. */
+final class Device extends VfioFile {
+
+    Device(VfioProcess process, int descriptor) {
+        super(process, descriptor);
+    }
+
+    /** Where a region begins in the file, by DEVICE_GET_REGION_INFO. */
+    long offset(int region) {
+        MemorySegment info = process.struct(vfio_region_info.layout());
+        vfio_region_info.argsz(info, (int) vfio_region_info.sizeof());
+        vfio_region_info.index(info, region);
+        assertEquals(0, ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info));
+        return vfio_region_info.offset(info);
+    }
+
+    long pread(MemorySegment buffer, long offset) {
+        return process.kernel().pread(descriptor(), buffer, offset);
+    }
+
+    long pwrite(MemorySegment buffer, long offset) {
+        return process.kernel().pwrite(descriptor(), buffer, offset);
+    }
+
+    /** Reads the COMMAND register: 2 bytes, or a negated errno. */
+    long readCommand(MemorySegment command) {
+        return pread(command, offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_COMMAND);
+    }
+
+    /** Turns bus mastering on or off, without which a device makes no DMA. */
+    void masterBus(boolean on) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment command = arena.allocate(VfioProcess.LITTLE_ENDIAN_SHORT);
+            assertEquals(Short.BYTES, readCommand(command));
+            int value = command.get(VfioProcess.LITTLE_ENDIAN_SHORT, 0);
+            int changed = on ? value | vfio_h.PCI_COMMAND_MASTER : value & ~vfio_h.PCI_COMMAND_MASTER;
+            command.set(VfioProcess.LITTLE_ENDIAN_SHORT, 0, (short) changed);
+            assertEquals(
+                    Short.BYTES, pwrite(command, offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_COMMAND));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.kernel.Errno.EFAULT;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.EMFILE;
+import static org.jvfio.kernel.Errno.ENODEV;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+
+/** GET_DEVICE_FD of a group. */
+@ContractTest
+class DeviceDescriptorTest extends Contract {
+    private static final String UUID = "2ab74924-c335-45f4-9b16-8569e5b08258";
+    private static final int LIVENESS = 4;
+
+    private final Group group = openGroup();
+
+    DeviceDescriptorTest(ContractHost host) {
+        super(host);
+    }
+
+    private String otherFunction() {
+        return first.address().substring(0, first.address().length() - 1) + "7";
+    }
+
+    @Test
+    @Scenario("B1")
+    void aDeviceNeedsAContainer() {
+        assertAnswer(EINVAL, group.getDevice(first.address()));
+    }
+
+    @Test
+    @Scenario("B2")
+    void aDeviceNeedsAnIommu() {
+        containerWith(group);
+        assertAnswer(EINVAL, group.getDevice(first.address()));
+    }
+
+    @Test
+    @Scenario("B3")
+    void aGroupGivesOnlyItsOwnDevices() {
+        v2(group);
+        assertAnswer(ENODEV, group.getDevice(otherFunction()));
+        assertAnswer(ENODEV, group.getDevice(second.address()));
+        assertAnswer(ENODEV, group.getDevice(""));
+    }
+
+    @Test
+    @Scenario("B4")
+    void theNameIsLookedForBeforeTheContainer() {
+        assertAnswer(ENODEV, group.getDevice(otherFunction()));
+    }
+
+    @Test
+    @Scenario("B5")
+    void aNameHasItsDomain() {
+        v2(group);
+        assertAnswer(ENODEV, group.getDevice(first.address().substring("0000:".length())));
+    }
+
+    @Test
+    @Scenario({"B6", "B7"})
+    void anOrdinaryDeviceHasNoOptions() {
+        v2(group);
+        assertAnswer(EINVAL, group.getDevice(first.address() + " foo"));
+        assertAnswer(EINVAL, group.getDevice(first.address() + " vf_token=" + UUID));
+    }
+
+    @Test
+    @Scenario("B8")
+    void aNameEndsWithinAPage() {
+        v2(group);
+        long bytes = 2 * process.pageSize();
+        MemorySegment endless = process.segment(process.memory(bytes), bytes);
+        endless.fill((byte) 'a');
+        assertAnswer(EINVAL, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, endless));
+        assertAnswer(EFAULT, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, 0));
+    }
+
+    @Test
+    @Scenario("B9")
+    void aDeviceNeedsAFreeDescriptor() {
+        v2(group);
+        process.withoutFreeDescriptors(() -> assertAnswer(EMFILE, group.getDevice(first.address())));
+        group.device(first.address());
+    }
+
+    @Test
+    @Scenario("B10")
+    void aDeviceCanBeOpenedTwiceAndIsResetOnce() {
+        v2(group);
+        Device device = group.device(first.address());
+        Edu edu = Edu.mastering(device);
+        edu.writeRegister(LIVENESS, 0x12345678);
+        assertEquals(~0x12345678, edu.readRegister(LIVENESS));
+        Device again = group.device(first.address());
+        assertTrue(device.descriptor() != again.descriptor());
+        assertEquals(~0x12345678, edu.readRegister(LIVENESS));
+        assertAnswer(0, device.close());
+        MemorySegment id = process.struct(ValueLayout.JAVA_INT);
+        assertAnswer(Integer.BYTES, again.pread(id, again.offset(VFIO_PCI_BAR0_REGION_INDEX)));
+    }
+}

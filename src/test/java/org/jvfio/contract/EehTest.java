@@ -1,0 +1,188 @@
+package org.jvfio.contract;
+
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.EIO;
+import static org.jvfio.kernel.Errno.ENODEV;
+import static org.jvfio.kernel.Errno.ERANGE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_CONFIGURE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_DISABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_ENABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_GET_STATE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_INJECT_ERR;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_FUNDAMENTAL;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_HOT;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_STATE_NORMAL;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_STATE_STOPPED;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_STATE_STOPPED_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_IO;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.Platform;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_eeh_pe_op;
+
+/** EEH_PE_OP of a container, where EEH is on; where it is off, there is no endpoint to operate on. */
+@ContractTest
+class EehTest extends Contract {
+    private static final int UNKNOWN_OPERATION = 10;
+    private static final int TYPE_32_BIT = 0;
+    private static final int UNKNOWN_TYPE = 2;
+    private static final int DMA_READ_ADDRESS = 12;
+    private static final int UNKNOWN_FUNCTION = 20;
+    private static final long IOVA = 0x100000;
+
+    private final Group group = openGroup();
+    private final Container container = v2(group);
+
+    EehTest(ContractHost host) {
+        super(host);
+    }
+
+    /** Without EEH, every operation answers ENODEV before it is looked at. */
+    private void assertEeh(int expected, int answer) {
+        assertAnswer(host.hasEeh() ? expected : ENODEV.negated(), answer);
+    }
+
+    private void assertEeh(Errno expected, int answer) {
+        assertEeh(expected.negated(), answer);
+    }
+
+    private void assertState(int state) {
+        assertEeh(state, container.eeh(VFIO_EEH_PE_GET_STATE));
+    }
+
+    /** A DMA to where nothing is mapped; only hardware and its emulation freeze the endpoint for it. */
+    private Edu freeze() {
+        Edu edu = Edu.mastering(group.device(first.address()));
+        edu.readMemory(IOVA, Edu.BUFFER_BYTES);
+        return edu;
+    }
+
+    private int ifFrozen(int state) {
+        return host.freezes() ? state : VFIO_EEH_PE_STATE_NORMAL;
+    }
+
+    @Test
+    @Scenario({"I1", "I14"})
+    void anEndpointIsNormal() {
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Test
+    @Scenario("I2")
+    void anUnknownOperationIsRefused() {
+        assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
+    }
+
+    @Test
+    @Scenario("I3")
+    void anOperationHasNoFlagsAndNeedsItsShortestStruct() {
+        MemorySegment flags = container.eehOperation(VFIO_EEH_PE_GET_STATE);
+        vfio_eeh_pe_op.flags(flags, 1);
+        assertEeh(EINVAL, container.eeh(flags));
+        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE);
+        vfio_eeh_pe_op.argsz(shorter, 8);
+        assertEeh(EINVAL, container.eeh(shorter));
+        vfio_eeh_pe_op.argsz(shorter, 12);
+        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.eeh(shorter));
+    }
+
+    @Test
+    @Scenario("I4")
+    void anErrorToInjectNeedsItsWholeStruct() {
+        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_INJECT_ERR);
+        vfio_eeh_pe_op.argsz(shorter, 12);
+        assertEeh(EINVAL, container.eeh(shorter));
+    }
+
+    @Test
+    @Scenario({"I5", "I6"})
+    void onlyKnownErrorsAreInjected() {
+        assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
+        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
+        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
+    }
+
+    @Test
+    @Scenario("I7")
+    void anInjectedErrorStopsTheEndpointOnPower8() {
+        // The firmware wants a window to put it in, and that of later bridges fails at any rate.
+        assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+        container.createWindow(16, GIB, 1);
+        boolean power8 = host.platform() == Platform.PHB3;
+        assertEeh(power8 ? 0 : EIO.negated(), container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+        if (power8) {
+            freeze();
+            assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+        }
+    }
+
+    @Test
+    @Scenario({"I8", "I9"})
+    void aStoppedEndpointIsThawedInTwoSteps() {
+        freeze();
+        assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
+        assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED_DMA));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Test
+    void enableThawsAStoppedEndpoint() {
+        freeze();
+        assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Test
+    @Scenario({"I10", "I12"})
+    void aResetStopsTheEndpointUntilItIsDeactivated() {
+        group.device(first.address());
+        for (int reset : new int[] {VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL}) {
+            assertEeh(0, container.eeh(reset));
+            assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
+            assertState(VFIO_EEH_PE_STATE_NORMAL);
+            assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
+        }
+    }
+
+    @Test
+    @Scenario("I11")
+    void configurationSpaceIsBlockedDuringAReset() {
+        Device device = group.device(first.address());
+        MemorySegment command = process.struct(ValueLayout.JAVA_SHORT);
+        assertAnswer(Short.BYTES, device.readCommand(command));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
+        assertAnswer(host.hasEeh() ? ENODEV.negated() : Short.BYTES, device.readCommand(command));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
+        assertAnswer(Short.BYTES, device.readCommand(command));
+    }
+
+    @Test
+    @Scenario({"I13", "I16"})
+    void aNormalEndpointTakesEveryOperationThatThaws() {
+        assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_DISABLE));
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Test
+    @Scenario("I15")
+    void openingADeviceThawsItsEndpoint() {
+        Device device = group.device(first.address());
+        Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
+        assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+        assertAnswer(0, device.close());
+        group.device(first.address());
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+}

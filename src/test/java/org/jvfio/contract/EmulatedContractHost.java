@@ -1,0 +1,56 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.emulator.Platform;
+
+/** An emulated host, booted anew for every process. */
+record EmulatedContractHost(String name, EmulatedMachine machine) implements ContractHost {
+
+    @Override
+    public Platform platform() {
+        return machine.platform();
+    }
+
+    @Override
+    public KernelVersion version() {
+        return machine.kernel();
+    }
+
+    @Override
+    public boolean hasEeh() {
+        return isPowernv();
+    }
+
+    @Override
+    public boolean freezes() {
+        return isPowernv();
+    }
+
+    @Override
+    public VfioProcess start() {
+        return process(EmulatedKernel.boot(machine));
+    }
+
+    /** The process of an emulated kernel; when it ends, the host must have all groups. */
+    static VfioProcess process(EmulatedKernel kernel) {
+        return new VfioProcess(kernel, kernel::capIpcLock, () -> {
+            kernel.exit();
+            for (int group : kernel.host().groups()) {
+                GroupView view = kernel.host().group(group);
+                assertTrue(view.ownedByHost() && !view.open() && view.windows().size() == 1, view::toString);
+                assertEquals(kernel.host().machine().platform().isPowernv(), view.bypass());
+            }
+        });
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}

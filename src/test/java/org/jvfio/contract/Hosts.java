@@ -1,0 +1,68 @@
+package org.jvfio.contract;
+
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.ArgumentsProvider;
+import org.junit.jupiter.params.support.ParameterDeclarations;
+import org.jvfio.emulator.EmulatedEdu;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.HazardPolicy;
+import org.jvfio.emulator.KernelVersion;
+
+/** The hosts that the contract is checked on. */
+final class Hosts implements ArgumentsProvider {
+    private static final long MIB = 1L << 20;
+
+    static final EmulatedMachine POWER8 = onPowernv(EmulatedMachine.power8(), 16 * MIB);
+    static final EmulatedMachine POWER9 = onPowernv(EmulatedMachine.power9(), 2 * MIB);
+    static final EmulatedMachine POWER10 = onPowernv(EmulatedMachine.power10(), 2 * MIB);
+    /** As a guest of QEMU, which has no EEH and drops the DMA that it cannot translate. */
+    static final EmulatedMachine PSERIES = derived(EmulatedMachine.pseries())
+            .freezes(false)
+            .hugePages(2 * MIB, 4)
+            .device("0001:00:01.0", 1, Hosts::edu)
+            .device("0002:00:01.0", 2, Hosts::edu)
+            .build();
+
+    @Override
+    public Stream<Arguments> provideArguments(ParameterDeclarations parameters, ExtensionContext context) {
+        return switch (System.getProperty("jvfio.kernel", "emulated")) {
+            case "emulated" -> emulated().map(Arguments::of);
+            case "linux" -> Stream.of(Arguments.of(new LinuxContractHost()));
+            default -> throw new IllegalArgumentException("jvfio.kernel is 'emulated' or 'linux'");
+        };
+    }
+
+    static Stream<EmulatedContractHost> emulated() {
+        return Stream.of(
+                new EmulatedContractHost("POWER8", POWER8),
+                new EmulatedContractHost(
+                        "POWER8 with 4K pages", POWER8.toBuilder().pages4K().build()),
+                new EmulatedContractHost("POWER9", POWER9),
+                new EmulatedContractHost(
+                        "POWER9 with 4K pages and Linux 7.2",
+                        POWER9.toBuilder().pages4K().kernel(KernelVersion.V7_2).build()),
+                new EmulatedContractHost("POWER10", POWER10),
+                new EmulatedContractHost("LPAR", PSERIES));
+    }
+
+    private static EmulatedMachine onPowernv(EmulatedMachine machine, long hugePage) {
+        return derived(machine)
+                .hugePages(hugePage, 4)
+                .device("0000:01:00.0", 0, Hosts::edu)
+                .device("0001:01:00.0", 1, Hosts::edu)
+                .build();
+    }
+
+    /** Answers as Linux does, also where it warns or leaks; the calls that harm a host are not made. */
+    private static EmulatedMachine.Builder derived(EmulatedMachine machine) {
+        return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).withoutDevices();
+    }
+
+    static EmulatedEdu edu() {
+        return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO);
+    }
+}

@@ -1,0 +1,51 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+
+/** The kernel's log from the moment on when this is made, by way of {@code /dev/kmsg}. */
+final class KernelLog {
+    private static final int LONGEST_RECORD = 8192;
+
+    private final Kernel kernel;
+    private final int descriptor;
+
+    KernelLog(VfioProcess process) {
+        kernel = process.kernel();
+        descriptor = process.open("/dev/kmsg", vfio_h.O_RDONLY | vfio_h.O_NONBLOCK);
+        assertTrue(descriptor >= 0, () -> "/dev/kmsg: " + descriptor);
+        var _ = newMessages();
+    }
+
+    /** What was logged since this was asked the last time. */
+    List<String> newMessages() {
+        List<String> messages = new ArrayList<>();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment record = arena.allocate(LONGEST_RECORD);
+            long answer = kernel.read(descriptor, record);
+            while (answer != Errno.EAGAIN.negated()) {
+                // EPIPE: the kernel has overwritten what was not yet read, and goes on with what it has.
+                if (answer != Errno.EPIPE.negated()) {
+                    assertTrue(answer > 0, "read of /dev/kmsg: " + answer);
+                    messages.add(message(record.asSlice(0, answer)));
+                }
+                answer = kernel.read(descriptor, record);
+            }
+        }
+        return messages;
+    }
+
+    /** A record is {@code priority,sequence,micros,flags;message}, and may go on with lines of properties. */
+    private static String message(MemorySegment record) {
+        String text = StandardCharsets.UTF_8.decode(record.asByteBuffer()).toString();
+        return text.lines().findFirst().orElseThrow().replaceFirst("^[^;]*;", "");
+    }
+}

@@ -1,0 +1,268 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.kernel.Errno.EBUSY;
+import static org.jvfio.kernel.Errno.EFAULT;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.ENOENT;
+import static org.jvfio.kernel.Errno.ENOMEM;
+import static org.jvfio.kernel.Errno.EPERM;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
+
+import org.junit.jupiter.api.Test;
+
+/** REGISTER_MEMORY and UNREGISTER_MEMORY in containers of type 7. */
+@ContractTest
+class RegistrationTest extends Contract {
+    private static final long IOVA = 0x100000;
+    private static final int STRUCT_BYTES = 24;
+    private static final long BYTES = 4 * MIB;
+
+    private final long memory = process.memory(BYTES);
+    private final long page = process.pageSize();
+
+    RegistrationTest(ContractHost host) {
+        super(host);
+    }
+
+    private Container otherV2() {
+        return v2(process.openGroup(second.group()));
+    }
+
+    @Test
+    @Scenario("E1")
+    void mappingNeedsARegistration() {
+        Container container = v2();
+        assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
+        assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
+    }
+
+    @Test
+    @Scenario("E2")
+    void registeredMemoryIsLocked() {
+        Container container = v2();
+        long before = process.lockedBytes();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertEquals(before + BYTES, process.lockedBytes());
+        assertAnswer(0, container.unregister(memory, BYTES));
+        assertEquals(before, process.lockedBytes());
+    }
+
+    @Test
+    @Scenario("E3")
+    void memoryIsRegisteredOnceInAContainer() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(EBUSY, container.register(memory, BYTES));
+        assertAnswer(0, container.unregister(memory, BYTES));
+    }
+
+    @Test
+    @Scenario("E4")
+    void memoryRegisteredInTwoContainersIsLockedOnce() {
+        Container container = v2();
+        Container other = otherV2();
+        assertAnswer(0, container.register(memory, BYTES));
+        long locked = process.lockedBytes();
+        assertAnswer(0, other.register(memory, BYTES));
+        assertEquals(locked, process.lockedBytes());
+        assertAnswer(0, container.unregister(memory, BYTES));
+        assertEquals(locked, process.lockedBytes());
+        assertAnswer(0, other.unregister(memory, BYTES));
+        assertEquals(locked - BYTES, process.lockedBytes());
+    }
+
+    @Test
+    @Scenario({"E5", "E6"})
+    void onlyWholeSystemPagesAreRegistered() {
+        Container container = v2();
+        assertAnswer(EINVAL, container.register(memory + page / 2, page));
+        assertAnswer(EINVAL, container.register(memory, page + 1));
+        assertAnswer(EINVAL, container.register(memory, page / 2));
+    }
+
+    @Test
+    @Scenario("E7")
+    void aRangeMayNotWrapAround() {
+        assertAnswer(EINVAL, v2().register(-page, 2 * page));
+    }
+
+    @Test
+    @Scenario("E8")
+    void registeringHasNoFlagsAndNeedsItsWholeStruct() {
+        Container container = v2();
+        assertAnswer(EINVAL, container.register(memory, BYTES, STRUCT_BYTES, 1));
+        assertAnswer(EINVAL, container.register(memory, BYTES, 16, 0));
+        assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, 0));
+    }
+
+    @Test
+    @Scenario("E9")
+    void registeringNeedsTheRightToLock() {
+        Container container = v2();
+        process.mayLock(BYTES - page);
+        assertAnswer(ENOMEM, container.register(memory, BYTES));
+        assertAnswer(0, container.register(memory, BYTES - page));
+    }
+
+    @Test
+    @Scenario("E10")
+    void capIpcLockGoesBeyondTheLimit() {
+        Container container = v2();
+        process.mayLock(0);
+        assertAnswer(ENOMEM, container.register(memory, page));
+        process.mayLockAll();
+        assertAnswer(0, container.register(memory, BYTES));
+    }
+
+    @Test
+    @Scenario("E11")
+    void memoryMustBeThere() {
+        Container container = v2();
+        long before = process.lockedBytes();
+        process.free(memory, 64 * KIB);
+        assertAnswer(EFAULT, container.register(memory, 128 * KIB));
+        assertEquals(before, process.lockedBytes());
+    }
+
+    @Test
+    @Scenario("E12")
+    void aHoleFurtherOnIsAnsweredWithTheCountOfPagesBeforeIt() {
+        Container container = v2();
+        long before = process.lockedBytes();
+        process.free(memory + 192 * KIB, 64 * KIB);
+        assertAnswer(192 * KIB / page, container.register(memory, 256 * KIB));
+        assertEquals(before, process.lockedBytes());
+        assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
+        assertAnswer(ENOENT, container.unregister(memory, 256 * KIB));
+    }
+
+    @Test
+    @Scenario("E13")
+    void memoryMustBeWritable() {
+        assertAnswer(EFAULT, v2().register(process.readOnlyMemory(64 * KIB), 64 * KIB));
+    }
+
+    @Test
+    @Scenario("E14")
+    void registrationsMayNotOverlap() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, MIB));
+        long locked = process.lockedBytes();
+        assertAnswer(EINVAL, container.register(memory + 64 * KIB, 64 * KIB));
+        assertAnswer(EINVAL, container.register(memory, 64 * KIB));
+        assertAnswer(EINVAL, container.register(memory + 64 * KIB, MIB));
+        assertEquals(locked, process.lockedBytes());
+        assertAnswer(0, container.register(memory + MIB, MIB));
+    }
+
+    @Test
+    @Scenario("E15")
+    void nothingCannotBeRegistered() {
+        Container container = v2();
+        assertAnswer(ENOMEM, container.register(memory, 0));
+        assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
+    }
+
+    @Test
+    @Scenario("E16")
+    void registeredMemoryStaysMappableWhenTheProcessHasFreedIt() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        process.free(memory, BYTES);
+        assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
+    }
+
+    @Test
+    @Scenario("E17")
+    void aContainerThatNothingWasDoneInHasNoRegistrations() {
+        assertAnswer(EPERM, v2().unregister(memory, BYTES));
+    }
+
+    @Test
+    @Scenario("E18")
+    void onlyTheRangeThatWasRegisteredIsUnregistered() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(ENOENT, container.unregister(memory, BYTES / 2));
+        assertAnswer(ENOENT, container.unregister(memory + BYTES / 2, BYTES / 2));
+        assertAnswer(0, container.unregister(memory, BYTES));
+    }
+
+    @Test
+    @Scenario("E19")
+    void memoryIsUnregisteredOnce() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(0, container.unregister(memory, BYTES));
+        assertAnswer(ENOENT, container.unregister(memory, BYTES));
+    }
+
+    @Test
+    @Scenario("E20")
+    void aContainerUnregistersOnlyWhatItRegistered() {
+        Container container = v2();
+        Container other = otherV2();
+        assertAnswer(0, container.register(memory, MIB));
+        assertAnswer(0, other.register(memory + MIB, MIB));
+        assertAnswer(ENOENT, other.unregister(memory, MIB));
+        assertAnswer(0, container.unregister(memory, MIB));
+    }
+
+    @Test
+    @Scenario({"E21", "E22", "E23", "E24"})
+    void unregisteringMappedMemoryLeaksIt() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
+        long locked = process.lockedBytes();
+        assertAnswer(0, container.unregister(memory, BYTES));
+        assertEquals(locked, process.lockedBytes());
+        assertAnswer(0, container.map(IOVA + 64 * KIB, memory, 64 * KIB));
+        assertAnswer(ENOENT, container.unregister(memory, BYTES));
+        assertAnswer(0, container.register(memory, BYTES));
+        process.leaks(BYTES);
+        process.keep(memory);
+    }
+
+    @Test
+    @Scenario("E25")
+    void whatIsMappedAndRegisteredGoesWithTheDescriptors() {
+        long before = process.lockedBytes();
+        Group group = openGroup();
+        Container container = v2(group);
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(0, container.map(IOVA, memory, BYTES));
+        assertAnswer(0, container.close());
+        assertAnswer(0, group.close());
+        assertEquals(before, process.lockedBytes());
+    }
+
+    @Test
+    @Scenario("E26")
+    void onlyWholeSystemPagesAreUnregistered() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(EINVAL, container.unregister(memory, BYTES - 1));
+        assertAnswer(EINVAL, container.unregister(memory + 1, BYTES));
+    }
+
+    @Test
+    void unregisteringHasNoFlagsAndNeedsItsWholeStruct() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(EINVAL, container.unregister(memory, BYTES, STRUCT_BYTES, 1));
+        assertAnswer(EINVAL, container.unregister(memory, BYTES, 23, 0));
+        assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, 0));
+    }
+
+    @Test
+    @Scenario("E27")
+    void unregisteredMemoryCannotBeMapped() {
+        Container container = v2();
+        assertAnswer(0, container.register(memory, BYTES));
+        assertAnswer(0, container.unregister(memory, BYTES));
+        assertAnswer(EINVAL, container.map(IOVA, memory, 64 * KIB));
+    }
+}

@@ -1,0 +1,244 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.kernel.Errno.EBUSY;
+import static org.jvfio.kernel.Errno.EFAULT;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.ENXIO;
+import static org.jvfio.kernel.Errno.EPERM;
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_VADDR;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_MAP_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_UNMAP_DMA;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
+
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.uapi.vfio_iommu_type1_dma_map;
+import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+
+/**
+ * MAP_DMA and UNMAP_DMA in a container of type 2, whose one window has pages of 4K.
+ *
+ * <p>What is refused is tried elsewhere than at bus address 0, where it would hang a POWER8 host.
+ */
+@ContractTest
+class Type2MappingTest extends Contract {
+    private static final long PAGE = 4 * KIB;
+    private static final long IOVA = 0x100000;
+    private static final int UNKNOWN_FLAG = 8;
+    private static final int MISALIGNED_IOVA = 1;
+
+    private final long memory = process.memory(MIB);
+
+    Type2MappingTest(ContractHost host) {
+        super(host);
+    }
+
+    @Test
+    @Scenario("D1")
+    void mappingNeedsAnEnabledContainer() {
+        Container container = v1();
+        assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
+        assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
+    }
+
+    @Test
+    @Scenario("D2")
+    void whatIsMappedCanBeUnmapped() {
+        Container container = enabledV1();
+        assertAnswer(0, container.map(0, memory, 64 * KIB));
+        assertAnswer(0, container.unmap(0, 64 * KIB));
+    }
+
+    @Test
+    void mappingLocksNoMemoryButTheTable() {
+        Container container = enabledV1();
+        long before = process.lockedBytes();
+        assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
+        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertAnswer(0, container.map(IOVA + 64 * KIB, memory, 64 * KIB));
+        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+    }
+
+    @Test
+    @Scenario("D3")
+    void theLastPageOfTheWindowCanBeMapped() {
+        Container container = enabledV1();
+        assertAnswer(0, container.map(container.info().size() - PAGE, memory, PAGE));
+    }
+
+    @Test
+    @Scenario({"D4", "D5"})
+    void mappingOutsideTheWindowIsRefused() {
+        Container container = enabledV1();
+        assertAnswer(ENXIO, container.map(container.info().size(), memory, PAGE));
+        assertAnswer(ENXIO, container.map(SECOND_WINDOW, memory, PAGE));
+    }
+
+    @Test
+    @Scenario("D6")
+    void onlyWholePagesAreMapped() {
+        Container container = enabledV1();
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE - 1));
+        assertAnswer(EINVAL, container.map(IOVA, memory + 8, PAGE));
+    }
+
+    @Test
+    @Scenario("D7")
+    void aMisalignedBusAddressIsAnsweredWithOne() {
+        assertAnswer(MISALIGNED_IOVA, enabledV1().map(IOVA + 0x800, memory, PAGE));
+    }
+
+    @Test
+    @Scenario("D8")
+    void aMappingNeedsADirection() {
+        assertAnswer(EINVAL, enabledV1().map(IOVA, memory, PAGE, 0));
+    }
+
+    @Test
+    @Scenario("D9")
+    void theFlagsOfOtherIommusAreRefused() {
+        Container container = enabledV1();
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, VFIO_DMA_MAP_FLAG_VADDR));
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, Container.READ_WRITE | UNKNOWN_FLAG));
+    }
+
+    @Test
+    @Scenario("D10")
+    void mappingNeedsItsWholeStruct() {
+        Container container = enabledV1();
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, Container.READ_WRITE, 24));
+        assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_MAP_DMA, 0));
+        int longer = (int) vfio_iommu_type1_dma_map.sizeof() + 8;
+        assertAnswer(0, container.map(IOVA, memory, PAGE, Container.READ_WRITE, longer));
+    }
+
+    @Test
+    @Scenario("D11")
+    void theWindowIsLookedForBeforeTheDirection() {
+        Container container = enabledV1();
+        assertAnswer(ENXIO, container.map(container.info().size(), memory, PAGE, 0));
+    }
+
+    @Test
+    @Scenario("D12")
+    void unknownFlagsAreSeenBeforeTheWindowIsLookedFor() {
+        Container container = enabledV1();
+        assertAnswer(EINVAL, container.map(container.info().size(), memory, PAGE, UNKNOWN_FLAG));
+    }
+
+    @Test
+    @Scenario("D13")
+    void memoryMustBeWritableWhateverTheDirection() {
+        long readOnly = process.readOnlyMemory(64 * KIB);
+        assertAnswer(EFAULT, enabledV1().map(IOVA, readOnly, PAGE, VFIO_DMA_MAP_FLAG_READ));
+    }
+
+    @Test
+    @Scenario("D14")
+    void memoryMustBeThere() {
+        process.free(memory, 64 * KIB);
+        assertAnswer(EFAULT, enabledV1().map(IOVA, memory, PAGE));
+    }
+
+    @Test
+    @Scenario("D15")
+    void aMappingThatFailsHalfwayLeavesNothing() {
+        Container container = enabledV1();
+        process.free(memory + 128 * KIB, 64 * KIB);
+        assertAnswer(EFAULT, container.map(IOVA, memory, 192 * KIB));
+        assertAnswer(0, container.unmap(IOVA, 192 * KIB));
+    }
+
+    @Test
+    @Scenario("D18")
+    void nothingCanBeMapped() {
+        Container container = enabledV1();
+        assertAnswer(0, container.map(IOVA, memory, 0));
+        assertAnswer(0, container.unmap(IOVA, 0));
+    }
+
+    @Test
+    @Scenario("D19")
+    void whatWasNeverMappedCanBeUnmapped() {
+        assertAnswer(0, enabledV1().unmap(IOVA, PAGE));
+    }
+
+    @Test
+    @Scenario("D20")
+    void unmappingHasNoFlags() {
+        Container container = enabledV1();
+        for (int flag : new int[] {1, 2, 4}) {
+            assertAnswer(EINVAL, container.unmap(IOVA, PAGE, flag, (int) vfio_iommu_type1_dma_unmap.sizeof()));
+        }
+    }
+
+    @Test
+    void unmappingNeedsItsWholeStruct() {
+        Container container = enabledV1();
+        assertAnswer(EINVAL, container.unmap(IOVA, PAGE, 0, 23));
+        assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_UNMAP_DMA, 0));
+    }
+
+    @Test
+    @Scenario("D21")
+    void aMisalignedBusAddressIsAnsweredWithOneByUnmapToo() {
+        Container container = enabledV1();
+        assertAnswer(MISALIGNED_IOVA, container.unmap(IOVA + 0x800, PAGE));
+        assertAnswer(EINVAL, container.unmap(IOVA, PAGE - 1));
+    }
+
+    @Test
+    @Scenario("D22")
+    void unmappingOutsideTheWindowIsRefused() {
+        Container container = enabledV1();
+        assertAnswer(ENXIO, container.unmap(container.info().size(), PAGE));
+    }
+
+    @Test
+    @Scenario("D24")
+    void aPartOfAMappingCanBeUnmapped() {
+        Container container = enabledV1();
+        assertAnswer(0, container.map(IOVA, memory, MIB));
+        assertAnswer(0, container.unmap(IOVA + 512 * KIB, 64 * KIB));
+        assertAnswer(0, container.unmap(IOVA, MIB));
+    }
+
+    @Test
+    @Scenario("D29")
+    void aPartOfASystemPageCanBeMapped() {
+        assertAnswer(0, enabledV1().map(IOVA, memory + 0x3000, PAGE));
+    }
+
+    @Test
+    @Scenario("D25")
+    void type2TakesOneOfTwoGroups() {
+        Group group = openGroup();
+        Container container = containerWith(group);
+        Group other = process.openGroup(second.group());
+        assertAnswer(0, other.setContainer(container));
+        assertAnswer(EBUSY, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswer(0, other.unsetContainer());
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @Test
+    @Scenario("D26")
+    void type2TakesNoSecondGroup() {
+        Container container = v1();
+        Group other = process.openGroup(second.group());
+        assertAnswer(EBUSY, other.setContainer(container));
+        assertAnswer(0, other.setContainer(process.openContainer()));
+    }
+
+    /** What it does up to 6.12 is undefined, on a machine without a hypervisor. */
+    @Test
+    @Scenario("D23")
+    void unmappingPastTheEndOfTheWindowIsAnsweredWithOneFrom72() {
+        if (host.version().atLeast(KernelVersion.V7_2)) {
+            Container container = enabledV1();
+            assertAnswer(MISALIGNED_IOVA, container.unmap(container.info().size() - PAGE, 2 * PAGE));
+        }
+    }
+}

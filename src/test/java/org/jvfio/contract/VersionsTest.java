@@ -1,0 +1,327 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.Contract.GIB;
+import static org.jvfio.contract.Contract.KIB;
+import static org.jvfio.contract.Contract.MIB;
+import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.uapi.vfio_h.O_RDWR;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
+
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.HostDriver;
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.kernel.Errno;
+
+/**
+ * How versions of Linux differ for a program that uses VFIO. The versions of the constants of {@link KernelVersion} are
+ * those from which on something differs. What 5.19 to 6.3 would answer cannot be seen, because they bind no device.
+ */
+@EmulatorTest
+class VersionsTest {
+    private static final long IOVA = 0x100000;
+    private static final long PAGE = 64 * KIB;
+
+    /** A process on a host with this version of Linux. */
+    private static final class Host {
+        private final EmulatedKernel kernel;
+        private final VfioProcess process;
+
+        private Host(EmulatedMachine machine) {
+            kernel = EmulatedKernel.boot(machine);
+            process = EmulatedContractHost.process(kernel);
+        }
+
+        private static Host power8(KernelVersion version) {
+            return new Host(Hosts.POWER8.toBuilder().kernel(version).build());
+        }
+
+        private static Host lpar(KernelVersion version) {
+            return new Host(Hosts.PSERIES.toBuilder().kernel(version).build());
+        }
+
+        private Group group() {
+            return process.openGroup(process.edus().getFirst().group());
+        }
+
+        /** A container with its group and this type of IOMMU, if the kernel lets it have it. */
+        private int setIommu(int type) {
+            Container container = process.openContainer();
+            int answer = group().setContainer(container);
+            return answer == 0 ? container.setIommu(type) : answer;
+        }
+
+        private Container container(Group group, int type) {
+            Container container = process.openContainer();
+            assertAnswer(0, group.setContainer(container));
+            assertAnswer(0, container.setIommu(type));
+            return container;
+        }
+
+        private Container v2() {
+            return container(group(), VFIO_SPAPR_TCE_v2_IOMMU);
+        }
+    }
+
+    private static void assertAnswered(String expected, long actual) {
+        boolean number = expected.matches("[0-9]+");
+        assertAnswer(number ? Long.parseLong(expected) : Errno.valueOf(expected).negated(), actual);
+    }
+
+    @ParameterizedTest
+    @EnumSource(KernelVersion.class)
+    @Scenario("K5")
+    void devicesCannotBeBoundFrom519To63(KernelVersion version) {
+        int descriptor = Host.power8(version).process.open("/dev/vfio/0", O_RDWR);
+        boolean broken = version.atLeast(KernelVersion.V5_19) && version.before(KernelVersion.V6_4);
+        assertTrue(broken ? descriptor == Errno.ENOENT.negated() : descriptor >= 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "V4_1, 0",
+        "V4_2, 0",
+        "V4_10, 0",
+        "V4_12, EPERM",
+        "V5_0, EPERM",
+        "V6_4, 0",
+        "V6_11, 0",
+        "V6_12, 0",
+        "V7_2, 0"
+    })
+    void type2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+        assertAnswered(answer, Host.power8(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "V4_1, ENODEV",
+        "V4_2, 0",
+        "V4_10, 0",
+        "V4_12, 0",
+        "V5_0, 0",
+        "V6_4, 0",
+        "V6_11, 0",
+        "V6_12, 0",
+        "V7_2, 0"
+    })
+    void type7OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        assertAnswer(answer.equals("0") ? 1 : 0, host.process.openContainer().checkExtension(7));
+        assertAnswered(answer, host.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_12, EPERM", "V5_0, EPERM", "V6_4, EINVAL", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
+    void type7InAnLpar(KernelVersion version, String answer) {
+        assertAnswered(answer, Host.lpar(version).setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_12, 0", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
+    void type2InAnLpar(KernelVersion version, String answer) {
+        assertAnswered(answer, Host.lpar(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, 0", "V4_2, EPERM", "V4_10, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
+    @Scenario("D1")
+    void mappingBeforeEnable(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        assertAnswered(answer, container.map(IOVA, host.process.memory(PAGE), PAGE));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            mode = Mode.EXCLUDE,
+            names = {"V4_1", "V5_19"})
+    void theDefaultWindowIsMadeAtAttachBefore410(KernelVersion version) {
+        Host host = Host.power8(version);
+        host.v2();
+        long table = 8 * MIB;
+        assertEquals(version.before(KernelVersion.V4_10) ? table : 0, host.process.lockedBytes());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            mode = Mode.EXCLUDE,
+            names = {"V4_1", "V5_19"})
+    void removingAnUnusedDefaultWindowRemovesItBefore410(KernelVersion version) {
+        Host host = Host.power8(version);
+        Container container = host.v2();
+        int before = host.kernel.host().log().size();
+        assertAnswer(0, container.remove(0));
+        List<String> log = host.kernel.host().log();
+        assertEquals(
+                version.before(KernelVersion.V4_10),
+                log.subList(before, log.size()).stream().anyMatch(line -> line.endsWith("Removing DMA window #0")));
+        assertEquals(0, host.process.lockedBytes());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_2, 0", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, EBUSY", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
+    @Scenario("E3")
+    void registeringTheSameMemoryAgain(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.v2();
+        long memory = host.process.memory(PAGE);
+        assertAnswer(0, container.register(memory, PAGE));
+        assertAnswered(answer, container.register(memory, PAGE));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_2, EBUSY", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
+    @Scenario("E21")
+    void unregisteringMappedMemory(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.v2();
+        long memory = host.process.memory(PAGE);
+        assertAnswer(0, container.register(memory, PAGE));
+        assertAnswer(0, container.map(IOVA, memory, PAGE));
+        assertAnswered(answer, container.unregister(memory, PAGE));
+        assertAnswered(answer.equals("0") ? "ENOENT" : "EBUSY", container.unregister(memory, PAGE));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            mode = Mode.EXCLUDE,
+            names = {"V4_1", "V5_19"})
+    void registrationsOutliveTheContainerBefore410(KernelVersion version) {
+        Host host = Host.power8(version);
+        Group group = host.group();
+        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        assertAnswer(0, container.register(host.process.memory(PAGE), PAGE));
+        assertAnswer(0, container.close());
+        assertAnswer(0, group.close());
+        assertEquals(version.before(KernelVersion.V4_10) ? PAGE : 0, host.process.lockedBytes());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
+    void infoForAnotherProcess(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.v2();
+        container.createWindow(16, GIB, 1);
+        VfioProcess child = EmulatedContractHost.process(host.kernel.fork());
+        Container inherited = new Container(child, container.descriptor());
+        assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "V4_1, EINVAL",
+        "V4_2, EINVAL",
+        "V4_10, EINVAL",
+        "V6_4, 1",
+        "V6_11, 1",
+        "V6_12, 1",
+        "V7_2, 1",
+    })
+    @Scenario({"D7", "D21"})
+    void aMisalignedBusAddress(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        assertAnswer(0, container.enable());
+        assertAnswered(answer, container.map(IOVA + 0x800, host.process.memory(PAGE), 0x1000));
+        assertAnswered(answer, container.unmap(IOVA + 0x800, 0x1000));
+    }
+
+    /** Between 4.12 and 6.12 it is not checked. */
+    @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V4_2, EINVAL", "V4_10, EINVAL", "V7_2, 1"})
+    @Scenario("D23")
+    void unmappingPastTheEndOfTheWindow(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        assertAnswer(0, container.enable());
+        assertAnswered(answer, container.unmap(2 * GIB - 0x1000, 0x2000));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            mode = Mode.EXCLUDE,
+            names = {"V4_1", "V5_19"})
+    @Scenario("H4")
+    void aGroupThatLeavesTakesAllMappingsWithItFrom611(KernelVersion version) {
+        Host host = Host.power8(version);
+        Group group = host.group();
+        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        Group other = host.process.openGroup(1);
+        assertAnswer(0, other.setContainer(container));
+        Buffers buffers = new Buffers(host.process);
+        assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
+        assertAnswer(0, container.map(IOVA, buffers.memory(), Buffers.BYTES));
+        Edu edu = Edu.mastering(group.device(host.process.edus().getFirst().address()));
+        edu.readMemory(IOVA, Edu.BUFFER_BYTES);
+        assertAnswer(0, other.unsetContainer());
+        edu.writeMemory(IOVA + PAGE, Edu.BUFFER_BYTES);
+        if (version.atLeast(KernelVersion.V6_11)) {
+            buffers.assertNothingWritten();
+        } else {
+            buffers.assertCopied();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, 0", "V4_2, 0", "V4_10, 0", "V4_12, 0", "V5_0, 0", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
+    @Scenario({"A19", "A20"})
+    void aGroupThatTheHostUses(KernelVersion version, String answer) {
+        Host host = new Host(Hosts.POWER8.toBuilder()
+                .device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER)
+                .kernel(version)
+                .build());
+        Group group = host.group();
+        assertEquals(0, group.flags());
+        Container container = host.process.openContainer();
+        assertAnswered(answer, group.setContainer(container));
+        if (answer.equals("0")) {
+            int type = version == KernelVersion.V4_1 ? VFIO_SPAPR_TCE_IOMMU : VFIO_SPAPR_TCE_v2_IOMMU;
+            assertAnswer(0, container.setIommu(type));
+            assertAnswer(Errno.EINVAL, group.getDevice("0000:01:00.0"));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADFD", "V6_12, EBADFD", "V7_2, EBADFD"})
+    @Scenario("A23")
+    void aFileThatIsNoContainer(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        assertAnswered(answer, host.group().setContainer(host.process.open("/dev/null", O_RDWR)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, ENODEV", "V6_12, ENODEV", "V7_2, ENODEV"})
+    @Scenario("B4")
+    void aWrongNameWithoutAContainer(KernelVersion version, String answer) {
+        assertAnswered(answer, Host.power8(version).group().getDevice("0000:01:00.7"));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            mode = Mode.EXCLUDE,
+            names = {"V5_19"})
+    void bypassEndsAtSetContainerFrom64AndAtAttachBefore(KernelVersion version) {
+        Host host = Host.power8(version);
+        Container container = host.process.openContainer();
+        assertAnswer(0, host.group().setContainer(container));
+        assertEquals(
+                version.before(KernelVersion.V6_4), host.kernel.host().group(0).bypass());
+        boolean type7 = version.atLeast(KernelVersion.V4_2);
+        assertAnswer(0, container.setIommu(type7 ? VFIO_SPAPR_TCE_v2_IOMMU : VFIO_SPAPR_TCE_IOMMU));
+        assertEquals(false, host.kernel.host().group(0).bypass());
+    }
+}

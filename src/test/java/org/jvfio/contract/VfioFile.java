@@ -1,0 +1,30 @@
+package org.jvfio.contract;
+
+import java.lang.foreign.MemorySegment;
+
+/** An open file of VFIO. Its calls answer what the kernel answers. */
+abstract class VfioFile {
+    final VfioProcess process;
+    private final int descriptor;
+
+    VfioFile(VfioProcess process, int descriptor) {
+        this.process = process;
+        this.descriptor = descriptor;
+    }
+
+    int descriptor() {
+        return descriptor;
+    }
+
+    int ioctl(int request, long argument) {
+        return process.kernel().ioctl(descriptor, request, argument);
+    }
+
+    int ioctl(int request, MemorySegment argument) {
+        return process.kernel().ioctl(descriptor, request, argument);
+    }
+
+    int close() {
+        return process.close(descriptor);
+    }
+}

@@ -1,0 +1,282 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.rlimit;
+import org.jvfio.uapi.vfio_h;
+
+/** A process that uses VFIO. It knows what it has open and mapped, and must end with nothing left of it. */
+final class VfioProcess {
+    static final ValueLayout.OfShort LITTLE_ENDIAN_SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private static final long MEMORY_ALIGNMENT = 1L << 16;
+    private static final String DEVICES = "/sys/bus/pci/devices/";
+
+    private final Kernel kernel;
+    private final Consumer<Boolean> capIpcLock;
+    private final Runnable exit;
+    private final Arena arena = Arena.ofConfined();
+    private final LinkedHashSet<Integer> descriptors = new LinkedHashSet<>();
+    private final TreeMap<Long, Long> mappings = new TreeMap<>();
+    private final long lockedAtStart;
+    private final long memlockAtStart;
+    private long leakedBytes;
+
+    /**
+     * A process.
+     *
+     * @param capIpcLock gives the process CAP_IPC_LOCK or takes it, which is no call of the seam
+     * @param exit ends the process, when all that it had open is closed
+     */
+    VfioProcess(Kernel kernel, Consumer<Boolean> capIpcLock, Runnable exit) {
+        this.kernel = kernel;
+        this.capIpcLock = capIpcLock;
+        this.exit = exit;
+        lockedAtStart = lockedBytes();
+        memlockAtStart = rlimit.rlim_cur(memlock());
+    }
+
+    Kernel kernel() {
+        return kernel;
+    }
+
+    long pageSize() {
+        return kernel.sysconf(vfio_h._SC_PAGESIZE);
+    }
+
+    /** A struct of zeros that lives as long as the process. */
+    MemorySegment struct(MemoryLayout layout) {
+        return arena.allocate(layout);
+    }
+
+    Container openContainer() {
+        return new Container(this, mustOpen("/dev/vfio/vfio"));
+    }
+
+    Group openGroup(int number) {
+        return new Group(this, mustOpen("/dev/vfio/" + number));
+    }
+
+    private int mustOpen(String path) {
+        int descriptor = open(path, vfio_h.O_RDWR);
+        assertTrue(descriptor >= 0, () -> path + ": " + descriptor);
+        return descriptor;
+    }
+
+    /** {@code open(2)}: a descriptor or a negated errno. */
+    int open(String path, int flags) {
+        return opened(kernel.open(path, flags));
+    }
+
+    /** A descriptor that a call answered belongs to the process. */
+    int opened(int descriptor) {
+        if (descriptor >= 0) {
+            descriptors.add(descriptor);
+        }
+        return descriptor;
+    }
+
+    int close(int descriptor) {
+        descriptors.remove(descriptor);
+        return kernel.close(descriptor);
+    }
+
+    /** Writes to a file of sysfs: 0, or a negated errno. */
+    long store(String path, String text) {
+        int file = kernel.open(path, vfio_h.O_WRONLY);
+        assertTrue(file >= 0, () -> path + ": " + file);
+        try (Arena local = Arena.ofConfined()) {
+            MemorySegment bytes = local.allocateFrom(text);
+            long written = kernel.write(file, bytes.asSlice(0, bytes.byteSize() - 1));
+            return written < 0 ? written : 0;
+        } finally {
+            assertEquals(0, kernel.close(file));
+        }
+    }
+
+    /** The edu devices that vfio-pci has, as sysfs shows them. */
+    List<PciDevice> edus() {
+        List<PciDevice> found = new ArrayList<>();
+        try {
+            for (String address : kernel.list(DEVICES)) {
+                boolean edu =
+                        kernel.readFile(DEVICES + address + "/vendor").strip().equals("0x1234")
+                                && kernel.readFile(DEVICES + address + "/device")
+                                        .strip()
+                                        .equals("0x11e8");
+                if (edu && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
+                    found.add(new PciDevice(address, Integer.parseInt(lastName(DEVICES + address + "/iommu_group"))));
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return found;
+    }
+
+    private String lastName(String link) throws IOException {
+        String target = kernel.readLink(link);
+        return target.substring(target.lastIndexOf('/') + 1);
+    }
+
+    /** Anonymous memory that can be read and written, aligned to 64K: its address. */
+    long memory(long bytes) {
+        return memory(bytes, vfio_h.PROT_READ | vfio_h.PROT_WRITE);
+    }
+
+    /** Anonymous memory that can only be read, aligned to 64K: its address. */
+    long readOnlyMemory(long bytes) {
+        return memory(bytes, vfio_h.PROT_READ);
+    }
+
+    private long memory(long bytes, int protection) {
+        long all = bytes + MEMORY_ALIGNMENT;
+        long start = kernel.mmap(all, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
+        assertTrue(!Errno.isError(start), () -> "mmap: " + start);
+        mappings.put(start, all);
+        long aligned = (start + MEMORY_ALIGNMENT - 1) & -MEMORY_ALIGNMENT;
+        // What is left over on either side goes, so that the memory ends where it is said to.
+        free(start, aligned - start);
+        free(aligned + bytes, start + all - aligned - bytes);
+        return aligned;
+    }
+
+    /** Anonymous memory in huge pages of this shift, if the host has them: its address. */
+    OptionalLong hugeMemory(int pageShift, long bytes) {
+        int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | pageShift << vfio_h.MAP_HUGE_SHIFT;
+        long start = kernel.mmap(bytes, vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
+        if (start == Errno.EINVAL.negated() || start == Errno.ENOMEM.negated()) {
+            return OptionalLong.empty();
+        }
+        assertTrue(!Errno.isError(start), () -> "mmap: " + start);
+        mappings.put(start, bytes);
+        return OptionalLong.of(start);
+    }
+
+    /** {@code munmap(2)} of a part of memory. */
+    void free(long address, long bytes) {
+        if (bytes == 0) {
+            return;
+        }
+        assertEquals(0, kernel.munmap(address, bytes));
+        Map.Entry<Long, Long> mapping = mappings.floorEntry(address);
+        assertNotNull(mapping);
+        long start = mapping.getKey();
+        long end = start + mapping.getValue();
+        mappings.remove(start);
+        if (start != address) {
+            mappings.put(start, address - start);
+        }
+        if (end != address + bytes) {
+            mappings.put(address + bytes, end - address - bytes);
+        }
+    }
+
+    /** Memory stays mapped for good, because the kernel has not let go of it, and would not have its addresses again. */
+    void keep(long address) {
+        mappings.remove(address);
+    }
+
+    MemorySegment segment(long address, long bytes) {
+        return kernel.memory(address, bytes);
+    }
+
+    /** VmLck: the bytes of memory that are charged to the process as locked. */
+    long lockedBytes() {
+        try {
+            return kernel.readFile("/proc/self/status")
+                    .lines()
+                    .filter(line -> line.startsWith("VmLck:"))
+                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", "")))
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The process may lock this much more than it has locked now, and is bound by it. */
+    void mayLock(long bytes) {
+        setMemlock(lockedBytes() + bytes);
+        capIpcLock.accept(false);
+    }
+
+    /** The process may lock what it likes. */
+    void mayLockAll() {
+        capIpcLock.accept(true);
+    }
+
+    /** Runs what must not find a free descriptor. */
+    void withoutFreeDescriptors(Runnable calls) {
+        MemorySegment limit = struct(rlimit.layout());
+        assertEquals(0, kernel.getrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        long most = rlimit.rlim_cur(limit);
+        int next = kernel.eventfd(0, 0);
+        assertEquals(0, kernel.close(next));
+        rlimit.rlim_cur(limit, next);
+        assertEquals(0, kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        try {
+            calls.run();
+        } finally {
+            rlimit.rlim_cur(limit, most);
+            assertEquals(0, kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        }
+    }
+
+    private void setMemlock(long bytes) {
+        MemorySegment limit = memlock();
+        rlimit.rlim_cur(limit, bytes);
+        if (Long.compareUnsigned(rlimit.rlim_max(limit), bytes) < 0) {
+            rlimit.rlim_max(limit, bytes);
+        }
+        assertEquals(0, kernel.setrlimit(vfio_h.RLIMIT_MEMLOCK, limit));
+    }
+
+    private MemorySegment memlock() {
+        MemorySegment limit = struct(rlimit.layout());
+        assertEquals(0, kernel.getrlimit(vfio_h.RLIMIT_MEMLOCK, limit));
+        return limit;
+    }
+
+    /** The test makes the kernel lose track of this much locked memory. */
+    void leaks(long bytes) {
+        leakedBytes += bytes;
+    }
+
+    /** Closes and frees all, and checks that the kernel has let go of it. */
+    void end() {
+        try {
+            List.copyOf(descriptors).reversed().forEach(descriptor -> assertEquals(0, close(descriptor)));
+            mappings.forEach((address, bytes) -> assertEquals(0, kernel.munmap(address, bytes)));
+            assertEquals(lockedAtStart + leakedBytes, lockedBytes(), "locked memory");
+            for (PciDevice device : edus()) {
+                Group group = openGroup(device.group());
+                assertEquals(vfio_h.VFIO_GROUP_FLAGS_VIABLE, group.flags());
+                assertEquals(0, group.close());
+            }
+        } finally {
+            mayLockAll();
+            setMemlock(memlockAtStart);
+            arena.close();
+            exit.run();
+        }
+    }
+}
