@@ -340,6 +340,10 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaWindow createWindow(PageSize page, long bytes, int levels) {
+        return createWindow(page, bytes, levels, false);
+    }
+
+    private DmaWindow createWindow(PageSize page, long bytes, int levels, boolean isDefault) {
         String asked = "create a window of %s with %s pages and %d level%s"
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
@@ -365,12 +369,95 @@ public final class Container implements AutoCloseable {
                     page,
                     levels,
                     table.lockedBytes(),
-                    false);
+                    isDefault);
             windows.add(window);
+            windowUsed();
             return window;
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * All windows that serve a request, best first, before anything is touched: the one that is there already, then by
+     * the memory that their tables lock; a default window that was used is replaced only if there is no other way.
+     *
+     * @throws VfioException if there is none, with all that stands against it
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public List<WindowPlan> plans(WindowRequest request) {
+        lock.lock();
+        try {
+            return WindowOptions.of(
+                    request,
+                    new IommuState(
+                            attachedInfo(),
+                            systemPage,
+                            windows.stream().map(DmaWindow::state).toList(),
+                            LockedMemory.of(kernel)));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * The best of {@link #plans}.
+     *
+     * @throws VfioException if there is none, with all that stands against it
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public WindowPlan plan(WindowRequest request) {
+        return plans(request).getFirst();
+    }
+
+    /**
+     * Does what a plan says, and gives its window: a new one, or the one that is to be used. If the kernel refuses a
+     * window that was to replace the default one, that is made again.
+     *
+     * @throws VfioException if the plan is no longer possible, or the kernel refuses
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaWindow create(WindowPlan plan) {
+        lock.lock();
+        try {
+            if (!plans(plan.request()).contains(plan)) {
+                throw new VfioException(
+                        "create a window by plan",
+                        "the container's windows, or the memory that is locked, are not what they were when it was made",
+                        "plan again");
+            }
+            return switch (plan.step()) {
+                case USE ->
+                    windows.stream()
+                            .filter(window -> window.range().equals(plan.range()))
+                            .findFirst()
+                            .orElseThrow();
+                case CREATE -> createWindow(plan.page(), plan.size(), plan.levels());
+                case REPLACE_DEFAULT -> replaceDefaultWindow(plan);
+            };
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private DmaWindow replaceDefaultWindow(WindowPlan plan) {
+        DmaWindow low = defaultWindow();
+        low.close();
+        try {
+            return createWindow(plan.page(), plan.size(), plan.levels());
+        } catch (VfioException e) {
+            try {
+                createWindow(low.page(), low.range().size(), low.levels(), true);
+            } catch (VfioException again) {
+                e.addSuppressed(again);
+            }
+            throw e;
+        }
+    }
+
+    /** A call that uses windows has succeeded: the kernel has made the default one by now, if it was not removed. */
+    void windowUsed() {
+        windows.forEach(DmaWindow::made);
     }
 
     private Cause createWindowCause(int answer, TceTable table) {
@@ -387,15 +474,9 @@ public final class Container implements AutoCloseable {
 
     /** Why the kernel has no memory for something that locks some. */
     Cause lockedMemoryCause(long bytes) {
-        LockedMemory memory = LockedMemory.of(kernel);
-        if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
-            long kilobytes = Math.ceilDiv(memory.locked() + bytes, 1024);
-            return new Cause(
-                    "it locks up to %s, and this process has %s".formatted(ByteSize.format(bytes), memory),
-                    "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit"
-                            .formatted(kilobytes, kilobytes));
-        }
-        return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
+        return LockedMemory.of(kernel)
+                .obstacle(bytes)
+                .orElseGet(() -> new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time"));
     }
 
     /** The memory that is locked for this process, and its limit. */

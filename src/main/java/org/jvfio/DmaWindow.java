@@ -29,6 +29,7 @@ public final class DmaWindow implements AutoCloseable {
     private final long tableBytes;
     private final boolean isDefault;
     private final TreeMap<Long, DmaMapping> mappings = new TreeMap<>(Long::compareUnsigned);
+    private boolean made;
     private boolean closed;
 
     DmaWindow(Container container, IovaRange range, PageSize page, int levels, long tableBytes, boolean isDefault) {
@@ -38,6 +39,7 @@ public final class DmaWindow implements AutoCloseable {
         this.levels = levels;
         this.tableBytes = tableBytes;
         this.isDefault = isDefault;
+        this.made = !isDefault;
     }
 
     /** The bus addresses that it translates. */
@@ -201,6 +203,7 @@ public final class DmaWindow implements AutoCloseable {
         }
         DmaMapping mapping = new DmaMapping(this, memory, offset, at, direction);
         mappings.put(at.start(), mapping);
+        container.windowUsed();
         memory.mapped(mapping);
         return mapping;
     }
@@ -301,6 +304,18 @@ public final class DmaWindow implements AutoCloseable {
 
     Container container() {
         return container;
+    }
+
+    /** The kernel has it now, and has locked memory for its table. */
+    void made() {
+        made = true;
+    }
+
+    IommuState.Window state() {
+        long mapped = mappings.values().stream()
+                .mapToLong(mapping -> mapping.range().size())
+                .sum();
+        return new IommuState.Window(range, page, levels, isDefault, !made, tableBytes, mapped);
     }
 
     private void requireOpen() {

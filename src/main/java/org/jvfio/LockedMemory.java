@@ -2,6 +2,7 @@ package org.jvfio;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -56,6 +57,17 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         return privileged || limit.isEmpty()
                 ? OptionalLong.empty()
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
+    }
+
+    /** Why no more bytes can be locked, if that is so. */
+    Optional<Cause> obstacle(long bytes) {
+        if (left().isEmpty() || left().getAsLong() >= bytes) {
+            return Optional.empty();
+        }
+        long kilobytes = Math.ceilDiv(locked + bytes, 1024);
+        return Optional.of(new Cause(
+                "it locks up to %s, and this process has %s".formatted(ByteSize.format(bytes), this),
+                "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit".formatted(kilobytes, kilobytes)));
     }
 
     /** As in {@code 8M locked of 64M}. */
