@@ -1,6 +1,8 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
+import static org.jvfio.uapi.vfio_h.MAP_HUGETLB;
+import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
 import static org.jvfio.uapi.vfio_h.PROT_READ;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
@@ -9,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_CHECK_EXTENSION;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_OP;
 import static org.jvfio.uapi.vfio_h.VFIO_GET_API_VERSION;
+import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_ENABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_SET_IOMMU;
@@ -21,8 +24,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -33,12 +37,15 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 
 /**
- * A VFIO container with the SPAPR TCE IOMMU, version 2: the address space that the devices of its groups do DMA in, made
+ * A VFIO container with the SPAPR TCE IOMMU: the address space that the devices of its groups do DMA in, made
  * of windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
  *
  * <p>Everything that comes from a container belongs to it. It may be closed in any order, twice, and by any thread; what
  * closes takes its own with it, always in this order: bus mastering off where a mapping would otherwise vanish under a
  * running device, unmap, unregister, free, remove windows, close devices, give the groups back to the host.
+ *
+ * <p>A container that becomes unreachable without having been closed is reported, with the place where it was opened, to
+ * the {@link System.Logger} {@code org.jvfio}.
  *
  * <p>A container belongs to the process that opened it. Calls on a closed object throw {@link IllegalStateException}.
  */
@@ -48,20 +55,33 @@ public final class Container implements AutoCloseable {
     // The largest system page of POWER, so that the memory suits a kernel with either page size.
     private static final PageSize MEMORY_ALIGNMENT = PageSize.SIZE_64K;
 
+    private static final long MOST_BYTES = 1L << 47;
+    // A thread that never runs.
+    private static final Thread STRANGER = Thread.ofVirtual().unstarted(() -> {});
+
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final PageSize systemPage;
+    private final boolean hasV2;
     private final ReentrantLock lock = new ReentrantLock();
     private final List<Group> groups = new ArrayList<>();
     private final List<DmaWindow> windows = new ArrayList<>();
-    private final Set<DmaMemory> memories = new LinkedHashSet<>();
+    private final LinkedHashSet<DmaMemory> memories = new LinkedHashSet<>();
+    private final RegisteredMemory registeredMemory;
+    private final OpenSite openSite;
     private @Nullable TceInfo info;
+    private int version;
+    private volatile boolean defaultWindowMade;
     private boolean closed;
 
-    private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage) {
+    private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, boolean hasV2) {
+        this.hasV2 = hasV2;
         this.kernel = kernel;
         this.descriptor = descriptor;
         this.systemPage = systemPage;
+        Map<Long, MemorySegment> kept = new ConcurrentHashMap<>();
+        this.registeredMemory = new RegisteredMemory(kernel, this, kept);
+        this.openSite = new OpenSite("A VFIO container", kept);
     }
 
     /**
@@ -81,14 +101,20 @@ public final class Container implements AutoCloseable {
                         version,
                         new Cause("it is not VFIO as this library knows it", "look what " + PATH + " is"));
             }
-            if (!hasExtension(descriptor, asked, VFIO_SPAPR_TCE_v2_IOMMU)) {
-                throw noSpaprTce(asked, descriptor);
+            boolean hasV2 = hasExtension(descriptor, asked, VFIO_SPAPR_TCE_v2_IOMMU);
+            if (!hasV2 && !hasExtension(descriptor, asked, VFIO_SPAPR_TCE_IOMMU)) {
+                throw new VfioException(
+                        asked,
+                        "this kernel has VFIO, but not the SPAPR TCE IOMMU",
+                        "on POWER, load it: modprobe vfio_iommu_spapr_tce");
             }
             long page = kernel.sysconf(_SC_PAGESIZE);
             if (page <= 0) {
                 throw VfioException.failed(asked, "sysconf(_SC_PAGESIZE)", page, Cause.unknown());
             }
-            return new Container(kernel, descriptor, PageSize.of(page));
+            Container container = new Container(kernel, descriptor, PageSize.of(page), hasV2);
+            container.openSite.watch(container);
+            return container;
         } catch (RuntimeException e) {
             descriptor.close();
             throw e;
@@ -101,16 +127,6 @@ public final class Container implements AutoCloseable {
             throw VfioException.failed(asked, "VFIO_CHECK_EXTENSION(" + extension + ")", answer, Cause.unknown());
         }
         return answer > 0;
-    }
-
-    private static VfioException noSpaprTce(String asked, Descriptor descriptor) {
-        return hasExtension(descriptor, asked, VFIO_SPAPR_TCE_IOMMU)
-                ? new VfioException(
-                        asked, "this kernel has only version 1 of the SPAPR TCE IOMMU", "use Linux 6.4 or newer")
-                : new VfioException(
-                        asked,
-                        "this kernel has VFIO, but not the SPAPR TCE IOMMU",
-                        "on POWER, load it: modprobe vfio_iommu_spapr_tce");
     }
 
     /**
@@ -179,14 +195,7 @@ public final class Container implements AutoCloseable {
     }
 
     private void setIommu(IommuGroup group) {
-        int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "use SPAPR TCE v2 for IOMMU group " + group.number(),
-                    "VFIO_SET_IOMMU(VFIO_SPAPR_TCE_v2_IOMMU)",
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
-        }
+        version = setIommuType(group);
         TceInfo offered = getInfo();
         offered.defaultWindow()
                 .ifPresent(range -> windows.add(new DmaWindow(
@@ -204,6 +213,75 @@ public final class Container implements AutoCloseable {
                                 .lockedBytes(),
                         true)));
         info = offered;
+        if (version == 1) {
+            try {
+                enable(group, offered);
+            } catch (RuntimeException e) {
+                info = null;
+                windows.clear();
+                throw e;
+            }
+        }
+    }
+
+    /** Version 2, unless the kernel does not know it, or not for this group's platform. */
+    private int setIommuType(IommuGroup group) {
+        int refused = 0;
+        if (hasV2) {
+            refused = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
+            if (refused == 0) {
+                return 2;
+            }
+        }
+        if (!hasV2 || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
+            int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_IOMMU);
+            if (answer == 0) {
+                return 1;
+            }
+            refused = hasV2 ? refused : answer;
+        }
+        throw VfioException.failed(
+                "use SPAPR TCE for IOMMU group " + group.number(),
+                "VFIO_SET_IOMMU(%s)".formatted(hasV2 ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
+                refused,
+                VfioException.errnoOf(refused).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
+    }
+
+    /** Charges what version 1 may ever pin, all of its window, to locked memory. */
+    private void enable(IommuGroup group, TceInfo offered) {
+        String asked = "enable the window of IOMMU group " + group.number();
+        long bytes = offered.defaultWindow().map(IovaRange::size).orElse(0L);
+        requireLockable(asked, bytes);
+        int answer = descriptor.ioctl(VFIO_IOMMU_ENABLE, 0);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    asked,
+                    "VFIO_IOMMU_ENABLE",
+                    answer,
+                    answer == Errno.ENOMEM.negated() ? lockedMemoryCause(bytes) : Cause.unknown());
+        }
+    }
+
+    /**
+     * The version of the SPAPR TCE IOMMU: 2, or 1 where the kernel or the platform has no other (Linux 4.1, LPARs before
+     * Linux 6.11, firmware without dynamic windows). Version 1 has the default window only, pins memory while it is
+     * mapped, and counts all of the window as locked from the beginning.
+     *
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public int version() {
+        lock.lock();
+        try {
+            attachedInfo();
+            return version;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether memory has to be registered before it is mapped. */
+    boolean registersMemory() {
+        return version == 2;
     }
 
     private TceInfo getInfo() {
@@ -218,6 +296,13 @@ public final class Container implements AutoCloseable {
             MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(struct);
             long start = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_start(struct));
             long size = Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_size(struct));
+            if (version == 1) {
+                return new TceInfo(
+                        size == 0 ? Optional.empty() : Optional.of(new IovaRange(start, size)),
+                        List.of(PageSize.SIZE_4K),
+                        1,
+                        LEVELS_OF_DEFAULT_WINDOW);
+            }
             return new TceInfo(
                     size == 0 ? Optional.empty() : Optional.of(new IovaRange(start, size)),
                     pageSizes(vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw)),
@@ -348,7 +433,8 @@ public final class Container implements AutoCloseable {
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
         try (Arena arena = Arena.ofConfined()) {
-            TceTable table = TceTable.of(asked, attachedInfo(), systemPage, page, bytes, levels);
+            TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
+            requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
             vfio_iommu_spapr_tce_create.page_shift(struct, page.shift());
@@ -371,7 +457,7 @@ public final class Container implements AutoCloseable {
                     table.lockedBytes(),
                     isDefault);
             windows.add(window);
-            windowUsed();
+            defaultWindowIsMade();
             return window;
         } finally {
             lock.unlock();
@@ -388,16 +474,23 @@ public final class Container implements AutoCloseable {
     public List<WindowPlan> plans(WindowRequest request) {
         lock.lock();
         try {
-            return WindowOptions.of(
-                    request,
-                    new IommuState(
-                            attachedInfo(),
-                            systemPage,
-                            windows.stream().map(DmaWindow::state).toList(),
-                            LockedMemory.of(kernel)));
+            return WindowOptions.of(request, state());
         } finally {
             lock.unlock();
         }
+    }
+
+    private IommuState state() {
+        TceInfo offered = attachedInfo();
+        boolean pending = version == 2 && !defaultWindowMade;
+        return new IommuState(
+                offered,
+                systemPage,
+                windows.stream()
+                        .map(window -> window.state(window.isDefault() && pending))
+                        .toList(),
+                LockedMemory.of(kernel),
+                registersMemory());
     }
 
     /**
@@ -455,33 +548,68 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** A call that uses windows has succeeded: the kernel has made the default one by now, if it was not removed. */
-    void windowUsed() {
-        windows.forEach(DmaWindow::made);
+    private TceInfo requireWindows(String asked) {
+        TceInfo offered = attachedInfo();
+        if (version == 1) {
+            throw new VfioException(
+                    asked,
+                    "version 1 of the SPAPR TCE IOMMU, which is all this kernel has for the group, makes none",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        }
+        return offered;
     }
 
     private Cause createWindowCause(int answer, TceTable table) {
         Errno errno = VfioException.errnoOf(answer).orElse(null);
         if (errno == Errno.ENOMEM) {
-            long pending = windows.stream()
-                    .filter(DmaWindow::isDefault)
-                    .mapToLong(DmaWindow::tableBytes)
-                    .sum();
-            return lockedMemoryCause(table.lockedBytes() + pending);
+            Cause cause = lockedMemoryCause(table.lockedBytes() + pendingTableBytes());
+            return new Cause(
+                    cause.reason(),
+                    cause.hint()
+                            + "; the kernel may have left %s charged to this process's locked memory until it ends"
+                                    .formatted(ByteSize.format(table.lockedBytes())));
         }
         return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
     }
 
+    /** A call that needs the default window has succeeded: the kernel has made it, unless it was removed before. */
+    void defaultWindowIsMade() {
+        if (!defaultWindowMade) {
+            defaultWindowMade = true;
+        }
+    }
+
+    /** What the table of the default window will lock, which the kernel makes when the first one is asked for. */
+    private long pendingTableBytes() {
+        return defaultWindowMade
+                ? 0
+                : windows.stream()
+                        .filter(DmaWindow::isDefault)
+                        .mapToLong(DmaWindow::tableBytes)
+                        .sum();
+    }
+
     /** Why the kernel has no memory for something that locks some. */
     Cause lockedMemoryCause(long bytes) {
-        return LockedMemory.of(kernel)
-                .obstacle(bytes)
-                .orElseGet(() -> new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time"));
+        LockedMemory memory = LockedMemory.of(kernel);
+        if (!memory.allows(bytes)) {
+            return memory.shortage(bytes);
+        }
+        return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
     }
 
     /** The memory that is locked for this process, and its limit. */
     public LockedMemory lockedMemory() {
         return LockedMemory.of(kernel);
+    }
+
+    /** Refuses what would lock more memory than this process may, before anything is locked. */
+    void requireLockable(String asked, long bytes) {
+        LockedMemory memory = LockedMemory.of(kernel);
+        if (!memory.allows(bytes)) {
+            Cause cause = memory.shortage(bytes);
+            throw new VfioException(asked, cause.reason(), cause.hint());
+        }
     }
 
     /**
@@ -493,38 +621,125 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaMemory allocate(long bytes) {
-        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory";
+        return allocate(bytes, systemPage);
+    }
+
+    /**
+     * Allocates memory of pages of a size, and registers it: huge pages where a window has pages larger than the
+     * system's. The kernel has a pool of them, which the host's administrator fills ({@code
+     * /sys/kernel/mm/hugepages}): 16M and 16G with the hash MMU of POWER8, 2M and 1G with the radix MMU of POWER9 and
+     * newer.
+     *
+     * @param bytes at least 1; rounded up to whole pages
+     * @param page the system page, or the size of a huge page
+     * @throws VfioException if there are no such pages or too few, or too little memory may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaMemory allocate(long bytes, PageSize page) {
+        boolean huge = !page.equals(systemPage);
+        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory" + (huge ? " in pages of " + page : "");
         // Beyond 2^47 bytes there are no user addresses, and sums stay far from overflow below.
-        if (bytes <= 0 || bytes > 1L << 47) {
+        if (bytes <= 0 || bytes > MOST_BYTES || page.bytes() > MOST_BYTES) {
             throw new VfioException(
                     asked, bytes + " bytes are no size of memory", "ask for at least 1 byte, and at most 128T");
+        }
+        if (page.compareTo(systemPage) < 0) {
+            throw new VfioException(asked, "no page is smaller than the system's", "use pages of " + systemPage);
         }
         lock.lock();
         try {
             attachedInfo();
-            long size = systemPage.roundUp(bytes);
-            long spare = Math.max(0, MEMORY_ALIGNMENT.bytes() - systemPage.bytes());
-            long address = kernel.mmap(size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (Errno.isError(address)) {
-                throw VfioException.failed(
-                        asked,
-                        "mmap(0x%x bytes)".formatted(size + spare),
-                        address,
-                        new Cause("the kernel has no memory for it", "ask for less, or look at ulimit -v"));
-            }
-            DmaMemory memory =
-                    new DmaMemory(kernel, this, address, size + spare, MEMORY_ALIGNMENT.roundUp(address), size);
+            long size = page.roundUp(bytes);
+            long spare = huge ? 0 : Math.max(0, MEMORY_ALIGNMENT.bytes() - systemPage.bytes());
+            long address = mmap(asked, size + spare, page, huge);
+            long start = huge ? address : MEMORY_ALIGNMENT.roundUp(address);
+            DmaMemory memory = new DmaMemory(kernel, this, kernel.memory(start, size), page, address, size + spare);
             try {
-                memory.register(descriptor, asked);
+                register(memory, asked);
             } catch (RuntimeException e) {
                 memory.free();
                 throw e;
             }
-            memories.add(memory);
             return memory;
         } finally {
             lock.unlock();
         }
+    }
+
+    private long mmap(String asked, long bytes, PageSize page, boolean huge) {
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | (huge ? MAP_HUGETLB | page.shift() << MAP_HUGE_SHIFT : 0);
+        long address = kernel.mmap(bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+        if (Errno.isError(address)) {
+            throw VfioException.failed(
+                    asked,
+                    "mmap(0x%x bytes%s)".formatted(bytes, huge ? ", MAP_HUGETLB " + page : ""),
+                    address,
+                    VfioException.errnoOf(address)
+                            .map(errno -> KnownCauses.mmap(errno, bytes, page, huge))
+                            .orElseGet(Cause::unknown));
+        }
+        return address;
+    }
+
+    /**
+     * Registers memory that the caller has, which pins it: only then it can be mapped in a window. Where a part of it is
+     * registered already, that is shared. It counts as made of system pages, whatever it is made of.
+     *
+     * <p>The memory stays the caller's, who frees it when the result is closed, never before: unmap, unregister, then
+     * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from
+     * being freed. Memory that was freed too early stays pinned, so that a device harms nobody, but what the device writes
+     * is lost.
+     *
+     * @param segment native, writable, for all threads; address and size are multiples of {@link #systemPage}
+     * @throws VfioException if it is no such segment, the kernel cannot pin it, or too little memory may be locked
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaMemory register(MemorySegment segment) {
+        String asked = "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address());
+        lock.lock();
+        try {
+            attachedInfo();
+            requireRegistrable(asked, segment);
+            DmaMemory memory = new DmaMemory(kernel, this, segment, systemPage, segment.address(), 0);
+            register(memory, asked);
+            return memory;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireRegistrable(String asked, MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new VfioException(
+                    asked, "it is in the Java heap, where objects move", "use an Arena, or the container's memory");
+        }
+        if (segment.isReadOnly()) {
+            throw new VfioException(asked, "it is read-only, and the kernel pins writable memory only", "use another");
+        }
+        if (!segment.scope().isAlive()) {
+            throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
+        }
+        // Whether another thread has access, not this one, tells a confined arena from the others.
+        if (!segment.isAccessibleBy(STRANGER)) {
+            throw new VfioException(
+                    asked,
+                    "it belongs to a single thread, and devices and closing threads use it too",
+                    "use Arena.ofShared() or Arena.ofAuto()");
+        }
+        if (segment.byteSize() == 0
+                || !systemPage.isAligned(segment.address())
+                || !systemPage.isAligned(segment.byteSize())) {
+            throw new VfioException(
+                    asked,
+                    "0x%x bytes at 0x%x are not whole system pages of %s"
+                            .formatted(segment.byteSize(), segment.address(), systemPage),
+                    "allocate whole pages: arena.allocate(bytes, %d)".formatted(systemPage.bytes()));
+        }
+    }
+
+    private void register(DmaMemory memory, String asked) {
+        registeredMemory.register(memory, memory.segment(), asked);
+        memories.add(memory);
     }
 
     /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
@@ -536,6 +751,7 @@ public final class Container implements AutoCloseable {
                 return;
             }
             closed = true;
+            openSite.closed();
             Teardown teardown = new Teardown();
             releaseDma(teardown);
             List.copyOf(groups).forEach(group -> teardown.step(group::close));
@@ -551,7 +767,8 @@ public final class Container implements AutoCloseable {
         if (memories.stream().anyMatch(DmaMemory::isMapped)) {
             teardown.step(this::disableBusMastering);
         }
-        List.copyOf(memories).forEach(memory -> teardown.step(memory::close));
+        // What was registered of allocated memory came after it.
+        List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
         // The kernel makes the default window late or never, and removes it with the last group.
         windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
     }
@@ -568,7 +785,9 @@ public final class Container implements AutoCloseable {
         groups.remove(group);
         if (groups.isEmpty()) {
             info = null;
+            defaultWindowMade = false;
             List.copyOf(windows).forEach(DmaWindow::gone);
+            registeredMemory.gone();
             List.copyOf(memories).forEach(memory -> teardown.step(memory::gone));
         }
     }
@@ -581,16 +800,25 @@ public final class Container implements AutoCloseable {
         memories.remove(memory);
     }
 
+    /** Whether a group can be closed without the rest of the container: not while there are mappings, for other groups. */
+    boolean canDetach(Group group) {
+        return closed || isOnly(group) || !hasMappings();
+    }
+
     boolean isOnly(Group group) {
         return groups.size() == 1 && groups.contains(group);
     }
 
-    boolean hasMappings() {
+    private boolean hasMappings() {
         return memories.stream().anyMatch(DmaMemory::isMapped);
     }
 
     ReentrantLock lock() {
         return lock;
+    }
+
+    RegisteredMemory registeredMemory() {
+        return registeredMemory;
     }
 
     Descriptor descriptor() {

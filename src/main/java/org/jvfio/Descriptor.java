@@ -79,6 +79,11 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
+    /** {@link #ioctl} without a lock, for a caller who keeps this from being closed meanwhile. */
+    int ioctlKeptOpen(int request, MemorySegment argument) {
+        return kernel.ioctl(number(), request, argument);
+    }
+
     long read(MemorySegment buffer) {
         long stamp = lock.readLock();
         try {

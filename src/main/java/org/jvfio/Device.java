@@ -14,10 +14,14 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.Lock;
+import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_region_info;
 
-/** A PCI device that this process drives, opened with {@link Group#openDevice}. */
+/**
+ * A PCI device that this process drives, opened with {@link #open}, or with {@link Group#openDevice} where it shares a
+ * container with others.
+ */
 public final class Device implements AutoCloseable {
     // What a load gives from a device that does not answer, as when its PE is frozen.
     private static final short NO_ANSWER = -1;
@@ -26,12 +30,36 @@ public final class Device implements AutoCloseable {
     private final PciAddress address;
     private final Descriptor descriptor;
     private final boolean resettable;
+    private boolean ownsContainer;
 
     private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
         this.group = group;
         this.address = address;
         this.descriptor = descriptor;
         this.resettable = resettable;
+    }
+
+    /**
+     * Opens a device by its address alone, in a container of its own: finds its group, takes that from the host, and opens
+     * the device. Closing it closes the container.
+     *
+     * @throws VfioException if the device does not exist, is not bound to vfio-pci, or its group cannot be taken; nothing
+     *     is left open then
+     */
+    public static Device open(Kernel kernel, PciAddress address) {
+        Container container = Container.open(kernel);
+        try {
+            Device device = container.attach(address).openDevice(address);
+            device.ownsContainer = true;
+            return device;
+        } catch (RuntimeException e) {
+            try {
+                container.close();
+            } catch (VfioException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
     }
 
     /** Takes over the descriptor of an open device; closes it if the device does not say what it is. */
@@ -50,6 +78,16 @@ public final class Device implements AutoCloseable {
             descriptor.close();
             throw e;
         }
+    }
+
+    /** The group that it is in. */
+    public Group group() {
+        return group;
+    }
+
+    /** The container that its DMA goes through. */
+    public Container container() {
+        return group.container();
     }
 
     /** Where it sits. */
@@ -191,11 +229,17 @@ public final class Device implements AutoCloseable {
         }
     }
 
-    /** Closes it; the kernel turns its bus mastering off and resets it if it can. */
+    /**
+     * Closes it; the kernel turns its bus mastering off and resets it if it can. If it was opened with {@link #open}, its
+     * container is closed, with all that belongs to it.
+     */
     @Override
     public void close() {
         lock().lock();
         try {
+            if (ownsContainer) {
+                container().close(); // which closes this device; its call of this method finds it closed
+            }
             group.closed(this);
             descriptor.close();
         } finally {

@@ -1,8 +1,17 @@
 package org.jvfio;
 
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /**
- * DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device that uses
- * the address afterwards does so in vain, and freezes its PE.
+ * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device
+ * that uses the address afterwards does so in vain, and freezes its PE.
+ *
+ * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again meanwhile. One that was {@linkplain
+ * DmaWindow#prepare prepared} does either with one system call and without allocating anything; several threads may map
+ * and unmap different mappings at the same time.
  */
 public final class DmaMapping implements AutoCloseable {
     private final DmaWindow window;
@@ -10,14 +19,40 @@ public final class DmaMapping implements AutoCloseable {
     private final long offset;
     private final IovaRange range;
     private final DmaDirection direction;
+    private final @Nullable MapDma preparedMap;
+    private final @Nullable UnmapDma preparedUnmap;
+    // These two change under this object's monitor, taken after the container's lock where both are needed. A container
+    // is
+    // not closed before all its mappings are, so the monitor also keeps its descriptor open during a call.
+    private boolean mapped;
     private boolean closed;
 
-    DmaMapping(DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+    private DmaMapping(
+            DmaWindow window,
+            DmaMemory memory,
+            long offset,
+            IovaRange range,
+            DmaDirection direction,
+            @Nullable Arena arena,
+            boolean mapped) {
         this.window = window;
         this.memory = memory;
         this.offset = offset;
         this.range = range;
         this.direction = direction;
+        this.preparedMap = arena == null ? null : MapDma.of(arena, direction, vaddr(), range);
+        this.mapped = mapped;
+        this.preparedUnmap = arena == null ? null : UnmapDma.of(arena, range);
+    }
+
+    static DmaMapping of(DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, memory, offset, range, direction, null, false);
+    }
+
+    /** One whose structs are filled once; they live as long as it can be reached. */
+    static DmaMapping prepared(
+            DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, memory, offset, range, direction, Arena.ofAuto(), false);
     }
 
     /** The first address on the bus, which a device is told. */
@@ -50,8 +85,193 @@ public final class DmaMapping implements AutoCloseable {
         return window;
     }
 
+    private long vaddr() {
+        return memory.address() + offset;
+    }
+
+    /** Whether devices can use it at this moment. */
+    public synchronized boolean isMapped() {
+        return mapped;
+    }
+
     /**
-     * Unmaps it. Devices go on doing DMA elsewhere; none may be using this address.
+     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
+     *
+     * @throws VfioException if the kernel refuses; it is not mapped then
+     * @throws IllegalStateException if it is mapped already, or closed
+     */
+    public synchronized void map() {
+        requireOpen();
+        if (mapped) {
+            throw new IllegalStateException("the mapping " + range + " is mapped already");
+        }
+        if (preparedMap != null) {
+            map(preparedMap);
+        } else {
+            try (Arena arena = Arena.ofConfined()) {
+                map(MapDma.of(arena, direction, vaddr(), range));
+            }
+        }
+        mapped = true;
+    }
+
+    private void map(MapDma request) {
+        int answer = request.call(window.container().descriptor());
+        if (answer != 0) {
+            throw VfioException.failed(
+                    "map %s at %s".formatted(ByteSize.format(range.size()), range),
+                    request.toString(),
+                    answer,
+                    window.mapCause(answer));
+        }
+        window.container().defaultWindowIsMade();
+    }
+
+    /**
+     * Makes it unusable for devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using it.
+     *
+     * @throws VfioException if the kernel refuses; it stays mapped then
+     * @throws IllegalStateException if it is not mapped, or closed
+     */
+    public synchronized void unmap() {
+        requireMapped();
+        if (preparedUnmap != null) {
+            unmap(preparedUnmap);
+        } else {
+            try (Arena arena = Arena.ofConfined()) {
+                unmap(UnmapDma.of(arena, range));
+            }
+        }
+        mapped = false;
+    }
+
+    private void unmap(UnmapDma request) {
+        int answer = request.call(window.container().descriptor());
+        if (answer != 0) {
+            throw VfioException.failed("unmap " + range, request.toString(), answer, window.mapCause(answer));
+        }
+    }
+
+    /**
+     * Unmaps a part of it. It ends; what is left of it, before and after that part, are mappings of their own, at the
+     * addresses where they are.
+     *
+     * @param partOffset where the part begins in this mapping, in bytes, a multiple of the window's pages
+     * @param partSize bytes, a multiple of the window's pages, at least one
+     * @return what is left, none to two mappings by address
+     * @throws VfioException if there is no such part, or the kernel refuses; nothing has changed then
+     * @throws IllegalStateException if it is not mapped, or closed
+     */
+    public List<DmaMapping> unmap(long partOffset, long partSize) {
+        window.container().lock().lock();
+        try {
+            synchronized (this) {
+                requireMapped();
+                requirePart(partOffset, partSize);
+                IovaRange part = new IovaRange(range.start() + partOffset, partSize);
+                try (Arena arena = Arena.ofConfined()) {
+                    unmap(UnmapDma.of(arena, part));
+                }
+                gone();
+                window.closed(this);
+                List<DmaMapping> left = new ArrayList<>();
+                if (partOffset > 0) {
+                    left.add(piece(0, partOffset));
+                }
+                if (partOffset + partSize < range.size()) {
+                    left.add(piece(partOffset + partSize, range.size() - partOffset - partSize));
+                }
+                return List.copyOf(left);
+            }
+        } finally {
+            window.container().lock().unlock();
+        }
+    }
+
+    private void requirePart(long partOffset, long partSize) {
+        PageSize page = window.page();
+        if (partSize <= 0
+                || partOffset < 0
+                || partOffset > range.size() - partSize
+                || !page.isAligned(partOffset)
+                || !page.isAligned(partSize)) {
+            throw new VfioException(
+                    "unmap 0x%x bytes at offset 0x%x of %s".formatted(partSize, partOffset, range),
+                    "they are not whole pages of %s inside it".formatted(page),
+                    "use multiples of %s, inside its %s".formatted(page, ByteSize.format(range.size())));
+        }
+    }
+
+    private DmaMapping piece(long from, long size) {
+        IovaRange piece = new IovaRange(range.start() + from, size);
+        return window.opened(new DmaMapping(window, memory, offset + from, piece, direction, null, true));
+    }
+
+    /**
+     * Puts other memory in its place, at the same addresses: a device that uses them meanwhile sees the old memory or the
+     * new, page by page, and never none. This mapping ends.
+     *
+     * @param newOffset where the part to be shown begins in the memory, in bytes; the part has this mapping's size
+     * @return the mapping in its place
+     * @throws VfioException if the memory cannot be mapped there, or the kernel refuses; the old memory is then mapped
+     *     again, or, where the kernel refuses that too, this mapping is unmapped
+     * @throws IllegalStateException if it is not mapped, or this, the window or the memory is closed
+     */
+    public DmaMapping replace(DmaMemory newMemory, long newOffset, DmaDirection newDirection) {
+        window.container().lock().lock();
+        try (Arena arena = Arena.ofConfined()) {
+            synchronized (this) {
+                requireMapped();
+                window.requireMappable(
+                        "map %s in place of %s".formatted(ByteSize.format(range.size()), range),
+                        newMemory,
+                        newOffset,
+                        range.size());
+                try {
+                    map(MapDma.of(arena, newDirection, newMemory.address() + newOffset, range));
+                } catch (VfioException e) {
+                    restore(e);
+                    throw e;
+                }
+                gone();
+                window.closed(this);
+                return window.opened(new DmaMapping(window, newMemory, newOffset, range, newDirection, null, true));
+            }
+        } finally {
+            window.container().lock().unlock();
+        }
+    }
+
+    /** The kernel clears what it had replaced when a call fails half-way. */
+    private void restore(VfioException failure) {
+        try (Arena arena = Arena.ofConfined()) {
+            map(MapDma.of(arena, direction, vaddr(), range));
+        } catch (VfioException refused) {
+            failure.addSuppressed(refused);
+            try {
+                unmap();
+            } catch (VfioException stuck) {
+                failure.addSuppressed(stuck);
+            }
+        }
+    }
+
+    private void requireMapped() {
+        requireOpen();
+        if (!mapped) {
+            throw new IllegalStateException("the mapping " + range + " is not mapped");
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the mapping " + range + " is closed");
+        }
+    }
+
+    /**
+     * Unmaps it if it is mapped, and gives its addresses back to the window. Devices go on doing DMA elsewhere; none may be
+     * using this address.
      *
      * @throws VfioException if the kernel refuses; it then stays mapped
      */
@@ -59,19 +279,26 @@ public final class DmaMapping implements AutoCloseable {
     public void close() {
         window.container().lock().lock();
         try {
-            if (!closed) {
-                window.unmap(this);
+            synchronized (this) {
+                if (closed) {
+                    return;
+                }
+                if (mapped) {
+                    unmap();
+                }
                 gone();
             }
+            window.closed(this);
         } finally {
             window.container().lock().unlock();
         }
     }
 
     /** Follows a window that is gone. */
-    void gone() {
+    synchronized void gone() {
+        mapped = false;
         closed = true;
-        memory.unmapped(this);
+        memory.closed(this);
     }
 
     /** Its addresses on the bus. */

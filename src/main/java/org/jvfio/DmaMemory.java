@@ -1,103 +1,50 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY;
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
-
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
 
 /**
  * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated with
- * {@link Container#allocate}, visible to devices where {@link DmaWindow#map} maps it.
+ * {@link Container#allocate}, or brought with {@link Container#register}. It is visible to devices where {@link
+ * DmaWindow#map} maps it.
  */
 public final class DmaMemory implements AutoCloseable {
     private final Kernel kernel;
     private final Container container;
+    private final MemorySegment segment;
+    private final PageSize page;
     private final long allocation;
     private final long allocatedBytes;
-    private final long address;
-    private final long size;
-    private final MemorySegment segment;
     private final Set<DmaMapping> mappings = new LinkedHashSet<>();
-    private boolean registered;
     private volatile boolean closed;
 
     /**
-     * @param allocation the address of the memory that {@code mmap} gave, which the registered part lies in
-     * @param allocatedBytes its size
+     * @param page what it is made of
+     * @param allocation the address of the memory that {@code mmap} gave, which the segment lies in
+     * @param allocatedBytes its size; 0 for memory that is its owner's to free
      */
-    DmaMemory(Kernel kernel, Container container, long allocation, long allocatedBytes, long address, long size) {
+    DmaMemory(
+            Kernel kernel,
+            Container container,
+            MemorySegment segment,
+            PageSize page,
+            long allocation,
+            long allocatedBytes) {
         this.kernel = kernel;
         this.container = container;
+        this.segment = segment;
+        this.page = page;
         this.allocation = allocation;
         this.allocatedBytes = allocatedBytes;
-        this.address = address;
-        this.size = size;
-        this.segment = kernel.memory(address, size);
-    }
-
-    void register(Descriptor descriptor, String asked) {
-        int answer = call(descriptor, VFIO_IOMMU_SPAPR_REGISTER_MEMORY);
-        if (answer != 0) {
-            throw VfioException.failed(
-                    asked, describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY"), answer, registerCause(answer));
-        }
-        registered = true;
-    }
-
-    private Cause registerCause(int answer) {
-        if (answer > 0) {
-            return new Cause(
-                    "the kernel could pin only %d of %d pages"
-                            .formatted(answer, size / container.systemPage().bytes()),
-                    "use memory that is mapped and writable as a whole");
-        }
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            return container.lockedMemoryCause(size);
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.register(errno);
-    }
-
-    private void unregister() {
-        if (!registered) {
-            return;
-        }
-        int answer = call(container.descriptor(), VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY);
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "unregister " + this,
-                    describe("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY"),
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::unregister).orElseGet(Cause::unknown));
-        }
-        registered = false;
-    }
-
-    private int call(Descriptor descriptor, int request) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_spapr_register_memory.allocate(arena);
-            vfio_iommu_spapr_register_memory.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_spapr_register_memory.vaddr(struct, address);
-            vfio_iommu_spapr_register_memory.size(struct, size);
-            return descriptor.ioctl(request, struct);
-        }
-    }
-
-    private String describe(String call) {
-        return "%s(vaddr 0x%x, size 0x%x)".formatted(call, address, size);
     }
 
     /**
      * Its bytes.
      *
-     * @return a segment of {@link #size} bytes, which must not be used once this memory is closed
+     * @return a segment of {@link #size} bytes; of allocated memory it must not be used once this memory is closed
      * @throws IllegalStateException if it is closed
      */
     public MemorySegment segment() {
@@ -105,26 +52,42 @@ public final class DmaMemory implements AutoCloseable {
         return segment;
     }
 
-    /** Its address in this process, a multiple of 64K; {@code vaddr} in {@code linux/vfio.h}. */
+    /** Its address in this process, a multiple of the system page; {@code vaddr} in {@code linux/vfio.h}. */
     public long address() {
-        return address;
+        return segment.address();
     }
 
     /** Its size in bytes, a multiple of {@link #page}. */
     public long size() {
-        return size;
+        return segment.byteSize();
     }
 
     /** The pages that it is made of: a window whose pages are larger cannot map it. */
     public PageSize page() {
-        return container.systemPage();
+        return page;
+    }
+
+    /** Whether {@link #close} frees it; what was brought is its owner's to free, after it is closed. */
+    public boolean isAllocated() {
+        return allocatedBytes != 0;
+    }
+
+    /**
+     * A part of it, to be mapped together with others: {@link DmaWindow#mapAll}, {@link DmaWindow#mapScattered}.
+     *
+     * @param offset bytes
+     * @param size bytes
+     */
+    public MemoryRange range(long offset, long size) {
+        return new MemoryRange(this, offset, size);
     }
 
     /**
      * Unmaps it wherever it is mapped, with bus mastering turned off first in all devices of the container if it is, then
-     * unregisters and frees it.
+     * unregisters it, and frees it if it was allocated.
      *
-     * @throws VfioException if the kernel refuses; the memory then stays, until its container is closed
+     * @throws VfioException if the kernel refuses, or if it was allocated and a part of it is registered a second time; the
+     *     memory then stays, until its container is closed
      */
     @Override
     public void close() {
@@ -133,23 +96,32 @@ public final class DmaMemory implements AutoCloseable {
             if (closed) {
                 return;
             }
+            if (isAllocated() && container.registeredMemory().isShared(this)) {
+                throw new VfioException(
+                        "free " + this,
+                        "other DMA memory is registered in it",
+                        "close what was registered of it first");
+            }
             if (isMapped()) {
                 container.disableBusMastering();
             }
             Teardown teardown = new Teardown();
             List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
             teardown.end();
-            unregister();
+            container.registeredMemory().unregister(this);
             free();
         } finally {
             container.lock().unlock();
         }
     }
 
-    /** Frees what is not registered, or was until its container's last group left. */
+    /** Ends it, once it is not registered. */
     void free() {
         closed = true;
         container.closed(this);
+        if (!isAllocated()) {
+            return;
+        }
         int answer = kernel.munmap(allocation, allocatedBytes);
         if (answer != 0) {
             throw VfioException.failed(
@@ -162,7 +134,6 @@ public final class DmaMemory implements AutoCloseable {
 
     /** Follows a container that the kernel has emptied. */
     void gone() {
-        registered = false;
         mappings.clear();
         free();
     }
@@ -175,11 +146,11 @@ public final class DmaMemory implements AutoCloseable {
         return container == other;
     }
 
-    void mapped(DmaMapping mapping) {
+    void opened(DmaMapping mapping) {
         mappings.add(mapping);
     }
 
-    void unmapped(DmaMapping mapping) {
+    void closed(DmaMapping mapping) {
         mappings.remove(mapping);
     }
 
@@ -192,6 +163,6 @@ public final class DmaMemory implements AutoCloseable {
     /** Its size and address. */
     @Override
     public String toString() {
-        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(size), address);
+        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(size()), address());
     }
 }

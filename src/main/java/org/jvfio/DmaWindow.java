@@ -1,18 +1,15 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_MAP_DMA;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE;
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_UNMAP_DMA;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
-import org.jvfio.uapi.vfio_iommu_type1_dma_map;
-import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 /**
  * A range of bus addresses that a TCE table translates, page by page: {@link Container#defaultWindow} or one from {@link
@@ -29,7 +26,6 @@ public final class DmaWindow implements AutoCloseable {
     private final long tableBytes;
     private final boolean isDefault;
     private final TreeMap<Long, DmaMapping> mappings = new TreeMap<>(Long::compareUnsigned);
-    private boolean made;
     private boolean closed;
 
     DmaWindow(Container container, IovaRange range, PageSize page, int levels, long tableBytes, boolean isDefault) {
@@ -39,7 +35,6 @@ public final class DmaWindow implements AutoCloseable {
         this.levels = levels;
         this.tableBytes = tableBytes;
         this.isDefault = isDefault;
-        this.made = !isDefault;
     }
 
     /** The bus addresses that it translates. */
@@ -92,7 +87,8 @@ public final class DmaWindow implements AutoCloseable {
         try {
             String asked = "map %s in window %s".formatted(ByteSize.format(size), range);
             requireMappable(asked, memory, offset, size);
-            return mapAt(asked, new IovaRange(lowestFree(asked, size), size), memory, offset, direction);
+            IovaRange at = new IovaRange(lowestFree(asked, size), size);
+            return mapped(DmaMapping.of(this, memory, offset, at, direction));
         } finally {
             container.lock().unlock();
         }
@@ -115,13 +111,134 @@ public final class DmaWindow implements AutoCloseable {
             String asked = "map %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
             requireMappable(asked, memory, offset, size);
             requireFree(asked, iova, size);
-            return mapAt(asked, new IovaRange(iova, size), memory, offset, direction);
+            return mapped(DmaMapping.of(this, memory, offset, new IovaRange(iova, size), direction));
         } finally {
             container.lock().unlock();
         }
     }
 
-    private void requireMappable(String asked, DmaMemory memory, long offset, long size) {
+    /**
+     * Prepares a part of a memory to be mapped, and unmapped, again and again: it gets its addresses now, as from {@link
+     * #map(DmaMemory, long, long, DmaDirection)}, and keeps them until it is closed. {@link DmaMapping#map} and {@link
+     * DmaMapping#unmap} then cost one system call each, and allocate nothing.
+     *
+     * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
+     *     #page}
+     * @param size bytes, a multiple of {@link #page}, at least one
+     * @return a mapping that is not mapped yet
+     * @throws VfioException if the part cannot be mapped, or no addresses are free
+     * @throws IllegalStateException if the window or the memory is closed
+     */
+    public DmaMapping prepare(DmaMemory memory, long offset, long size, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            String asked = "prepare %s in window %s".formatted(ByteSize.format(size), range);
+            requireMappable(asked, memory, offset, size);
+            IovaRange at = new IovaRange(lowestFree(asked, size), size);
+            return opened(DmaMapping.prepared(this, memory, offset, at, direction));
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Prepares a part of a memory as {@link #prepare}, at an address of the caller's choice as {@link #mapAt}.
+     *
+     * @throws VfioException if the part cannot be mapped, or the addresses are not in the window or not free
+     * @throws IllegalStateException if the window or the memory is closed
+     */
+    public DmaMapping prepareAt(long iova, DmaMemory memory, long offset, long size, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
+            requireMappable(asked, memory, offset, size);
+            requireFree(asked, iova, size);
+            return opened(DmaMapping.prepared(this, memory, offset, new IovaRange(iova, size), direction));
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Maps several parts of memory, each at the lowest free addresses: all of them, or none.
+     *
+     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}
+     * @return a mapping for each, in the same order
+     * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
+     * @throws IllegalStateException if the window or a memory is closed
+     */
+    public List<DmaMapping> mapAll(List<MemoryRange> ranges, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            List<DmaMapping> opened = new ArrayList<>();
+            return mapped(opened, () -> {
+                for (MemoryRange part : ranges) {
+                    String asked = "map %s in window %s".formatted(part, range);
+                    requireMappable(asked, part.memory(), part.offset(), part.size());
+                    IovaRange at = new IovaRange(lowestFree(asked, part.size()), part.size());
+                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                }
+            });
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Maps parts of memory one behind the other, at the lowest free addresses that take them all, so that a device sees
+     * them as one piece: all of them, or none.
+     *
+     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}; at least one
+     * @return a mapping for each, in the same order, at ascending addresses without gaps
+     * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
+     * @throws IllegalStateException if the window or a memory is closed
+     */
+    public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction) {
+        container.lock().lock();
+        try {
+            List<DmaMapping> opened = new ArrayList<>();
+            return mapped(opened, () -> {
+                String asked = "map %d parts of memory in window %s".formatted(ranges.size(), range);
+                long size = 0;
+                for (MemoryRange part : ranges) {
+                    requireMappable(asked, part.memory(), part.offset(), part.size());
+                    size += part.size();
+                }
+                if (size <= 0) {
+                    throw new VfioException(asked, "they have no bytes", "map at least one page");
+                }
+                long iova = lowestFree(asked, size);
+                for (MemoryRange part : ranges) {
+                    IovaRange at = new IovaRange(iova, part.size());
+                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                    iova += part.size();
+                }
+            });
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /** Maps what was given its addresses; if one fails, or was not given any, all are closed again. */
+    private List<DmaMapping> mapped(List<DmaMapping> opened, Runnable open) {
+        try {
+            open.run();
+            opened.forEach(DmaMapping::map);
+            return List.copyOf(opened);
+        } catch (RuntimeException e) {
+            for (DmaMapping mapping : opened) {
+                try {
+                    mapping.close();
+                } catch (VfioException suppressed) {
+                    e.addSuppressed(suppressed);
+                }
+            }
+            throw e;
+        }
+    }
+
+    /** Refuses memory that the window cannot show. */
+    void requireMappable(String asked, DmaMemory memory, long offset, long size) {
         requireOpen();
         memory.requireOpen();
         if (!memory.belongsTo(container)) {
@@ -159,7 +276,7 @@ public final class DmaWindow implements AutoCloseable {
         if (before != null && before.getValue().range().overlaps(new IovaRange(iova, size))) {
             throw new VfioException(
                     asked,
-                    "%s is mapped already".formatted(before.getValue()),
+                    "%s is mapped already, or prepared".formatted(before.getValue()),
                     "close that mapping first, or use free addresses");
         }
     }
@@ -182,33 +299,23 @@ public final class DmaWindow implements AutoCloseable {
         return range.start() + candidate;
     }
 
-    private DmaMapping mapAt(String asked, IovaRange at, DmaMemory memory, long offset, DmaDirection direction) {
-        long vaddr = memory.address() + offset;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_type1_dma_map.allocate(arena);
-            vfio_iommu_type1_dma_map.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_type1_dma_map.flags(struct, direction.flags());
-            vfio_iommu_type1_dma_map.vaddr(struct, vaddr);
-            vfio_iommu_type1_dma_map.iova(struct, at.start());
-            vfio_iommu_type1_dma_map.size(struct, at.size());
-            int answer = container.descriptor().ioctl(VFIO_IOMMU_MAP_DMA, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        asked,
-                        "VFIO_IOMMU_MAP_DMA(flags %d, vaddr 0x%x, iova 0x%x, size 0x%x)"
-                                .formatted(direction.flags(), vaddr, at.start(), at.size()),
-                        answer,
-                        mapCause(answer));
-            }
-        }
-        DmaMapping mapping = new DmaMapping(this, memory, offset, at, direction);
-        mappings.put(at.start(), mapping);
-        container.windowUsed();
-        memory.mapped(mapping);
+    private DmaMapping mapped(DmaMapping mapping) {
+        mapping.map();
+        return opened(mapping);
+    }
+
+    DmaMapping opened(DmaMapping mapping) {
+        mappings.put(mapping.iova(), mapping);
+        mapping.memory().opened(mapping);
         return mapping;
     }
 
-    private Cause mapCause(int answer) {
+    void closed(DmaMapping mapping) {
+        mappings.remove(mapping.iova(), mapping);
+    }
+
+    /** Why the kernel may have refused to map or unmap. */
+    Cause mapCause(int answer) {
         if (answer > 0) {
             return new Cause(
                     "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
@@ -219,25 +326,6 @@ public final class DmaWindow implements AutoCloseable {
             return container.lockedMemoryCause(tableBytes);
         }
         return errno == null ? Cause.unknown() : KnownCauses.map(errno);
-    }
-
-    void unmap(DmaMapping mapping) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_type1_dma_unmap.allocate(arena);
-            vfio_iommu_type1_dma_unmap.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_type1_dma_unmap.iova(struct, mapping.iova());
-            vfio_iommu_type1_dma_unmap.size(struct, mapping.range().size());
-            int answer = container.descriptor().ioctl(VFIO_IOMMU_UNMAP_DMA, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        "unmap " + mapping,
-                        "VFIO_IOMMU_UNMAP_DMA(iova 0x%x, size 0x%x)"
-                                .formatted(mapping.iova(), mapping.range().size()),
-                        answer,
-                        mapCause(answer));
-            }
-        }
-        mappings.remove(mapping.iova());
     }
 
     /** The mappings in it, by address. */
@@ -262,6 +350,12 @@ public final class DmaWindow implements AutoCloseable {
         try {
             if (closed) {
                 return;
+            }
+            if (!container.registersMemory()) {
+                throw new VfioException(
+                        "remove window " + range,
+                        "version 1 of the SPAPR TCE IOMMU keeps its only window",
+                        "close its mappings, or the container");
             }
             if (!mappings.isEmpty()) {
                 container.disableBusMastering();
@@ -306,16 +400,11 @@ public final class DmaWindow implements AutoCloseable {
         return container;
     }
 
-    /** The kernel has it now, and has locked memory for its table. */
-    void made() {
-        made = true;
-    }
-
-    IommuState.Window state() {
+    IommuState.Window state(boolean pending) {
         long mapped = mappings.values().stream()
                 .mapToLong(mapping -> mapping.range().size())
                 .sum();
-        return new IommuState.Window(range, page, levels, isDefault, !made, tableBytes, mapped);
+        return new IommuState.Window(range, page, levels, isDefault, pending, tableBytes, mapped);
     }
 
     private void requireOpen() {

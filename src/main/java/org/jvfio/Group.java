@@ -150,14 +150,15 @@ public final class Group implements AutoCloseable {
             if (closed) {
                 return;
             }
-            Teardown teardown = new Teardown();
-            if (container.isOnly(this)) {
-                container.releaseDma(teardown);
-            } else if (container.hasMappings()) {
+            if (!container.canDetach(this)) {
                 throw new VfioException(
                         "give IOMMU group " + number() + " back",
                         "the kernel would clear the mappings of the container's other groups too",
                         "close all mappings first, or the container");
+            }
+            Teardown teardown = new Teardown();
+            if (container.isOnly(this)) {
+                container.releaseDma(teardown);
             }
             closed = true;
             List.copyOf(devices).forEach(device -> teardown.step(device::close));
@@ -182,7 +183,8 @@ public final class Group implements AutoCloseable {
         devices.remove(device);
     }
 
-    Container container() {
+    /** The container that it is attached to. */
+    public Container container() {
         return container;
     }
 }

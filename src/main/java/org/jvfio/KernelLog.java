@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
@@ -20,9 +21,11 @@ public final class KernelLog implements AutoCloseable {
     private static final String ASKED = "read the kernel's log";
 
     private final Descriptor descriptor;
+    private final OpenSite openSite;
 
     private KernelLog(Descriptor descriptor) {
         this.descriptor = descriptor;
+        this.openSite = new OpenSite("The kernel's log", Map.of());
     }
 
     /**
@@ -37,7 +40,9 @@ public final class KernelLog implements AutoCloseable {
                         new Cause("this user may not read it", "run as root, or set sysctl kernel.dmesg_restrict=0");
                     default -> Cause.unknown();
                 });
-        return new KernelLog(descriptor);
+        KernelLog log = new KernelLog(descriptor);
+        log.openSite.watch(log);
+        return log;
     }
 
     /**
@@ -76,6 +81,7 @@ public final class KernelLog implements AutoCloseable {
 
     @Override
     public void close() {
+        openSite.closed();
         descriptor.close();
     }
 }

@@ -92,14 +92,34 @@ final class KnownCauses {
         };
     }
 
+    static Cause mmap(Errno errno, long bytes, PageSize page, boolean huge) {
+        if (!huge) {
+            return errno == Errno.ENOMEM
+                    ? new Cause("the kernel has no memory for it", "ask for less, or look at ulimit -v")
+                    : Cause.unknown();
+        }
+        String pool = "/sys/kernel/mm/hugepages/hugepages-%dkB/nr_hugepages".formatted(page.bytes() / 1024);
+        return switch (errno) {
+            case ENOMEM ->
+                new Cause(
+                        "too few huge pages of that size are free: it takes %d".formatted(bytes / page.bytes()),
+                        "add to the pool, as root: %s, or at boot".formatted(pool));
+            case EINVAL, ENODEV ->
+                new Cause("this kernel has no huge pages of that size", "see what it has: ls /sys/kernel/mm/hugepages");
+            default -> Cause.unknown();
+        };
+    }
+
     static Cause register(Errno errno) {
         return switch (errno) {
             case EFAULT ->
-                new Cause("some of it is not mapped, or is read-only", "use memory that is mapped and writable");
+                new Cause(
+                        "some of it is not mapped, is read-only, or is a file's that cannot be pinned",
+                        "use memory that is mapped and writable");
             case EINVAL ->
                 new Cause(
-                        "it overlaps memory that is registered already, or is not whole system pages",
-                        "register each range once");
+                        "it overlaps memory that another container of this process has registered",
+                        "register the very same range in both, or memory that does not overlap");
             case EBUSY -> new Cause("this very range is registered already", "register each range once");
             case EPERM -> OTHER_PROCESS;
             default -> Cause.unknown();

@@ -2,7 +2,6 @@ package org.jvfio;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -59,15 +58,18 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
     }
 
-    /** Why no more bytes can be locked, if that is so. */
-    Optional<Cause> obstacle(long bytes) {
-        if (left().isEmpty() || left().getAsLong() >= bytes) {
-            return Optional.empty();
-        }
+    /** Whether so many bytes more may be locked. */
+    boolean allows(long bytes) {
+        return left().isEmpty() || left().getAsLong() >= bytes;
+    }
+
+    /** Why something cannot lock memory that is not {@link #left}, and the limit with which it could. */
+    Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
-        return Optional.of(new Cause(
-                "it locks up to %s, and this process has %s".formatted(ByteSize.format(bytes), this),
-                "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit".formatted(kilobytes, kilobytes)));
+        return new Cause(
+                "it locks up to %s, and this process has %s, so that %s are left"
+                        .formatted(ByteSize.format(bytes), this, ByteSize.format(left().orElse(0))),
+                "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit".formatted(kilobytes, kilobytes));
     }
 
     /** As in {@code 8M locked of 64M}. */

@@ -126,7 +126,9 @@ final class WindowOptions {
             return;
         }
         long locked = window.pending() ? window.tableBytes() : 0;
-        if (tooMuchLocked(locked)) {
+        Optional<Cause> limit = lockLimit(locked);
+        if (limit.isPresent()) {
+            obstacles.add(limit.get());
             return;
         }
         List<String> reasons = new ArrayList<>();
@@ -166,7 +168,7 @@ final class WindowOptions {
     private void create() {
         int most = Integer.compareUnsigned(info().maxWindows(), MAX_WINDOWS) < 0 ? info().maxWindows() : MAX_WINDOWS;
         if (state.windows().size() >= most) {
-            against("there are %d windows, and can be no more".formatted(most), "close a window");
+            against("there can be no more than %d window%s".formatted(most, most == 1 ? "" : "s"), "close a window");
             return;
         }
         boolean low = state.windows().stream().noneMatch(window -> isLow(window.range()));
@@ -222,7 +224,7 @@ final class WindowOptions {
         }
         TceTable table = TceTable.of("plan a window", info(), state.systemPage(), page, place.size(), levels);
         long locked = table.lockedBytes() + lockedByDefaultWindow(step);
-        Optional<Cause> limit = state.lockedMemory().obstacle(locked + memoryBytes());
+        Optional<Cause> limit = lockLimit(locked);
         if (limit.isPresent()) {
             against.add(limit.get());
             return;
@@ -300,15 +302,15 @@ final class WindowOptions {
         return window.pending() ? window.tableBytes() : 0;
     }
 
-    private boolean tooMuchLocked(long tables) {
-        Optional<Cause> limit = state.lockedMemory().obstacle(tables + memoryBytes());
-        limit.ifPresent(obstacles::add);
-        return limit.isPresent();
+    private Optional<Cause> lockLimit(long tables) {
+        LockedMemory memory = state.lockedMemory();
+        long bytes = tables + memoryBytes();
+        return memory.allows(bytes) ? Optional.empty() : Optional.of(memory.shortage(bytes));
     }
 
     /** What is yet to be registered, and locked thereby. */
     private long memoryBytes() {
-        return state.systemPage().roundUp(request.bytes() - request.registeredBytes());
+        return state.registersMemory() ? state.systemPage().roundUp(request.bytes() - request.registeredBytes()) : 0;
     }
 
     private String pageReason(PageSize page) {

@@ -245,10 +245,46 @@ class ContainerTest {
             container.attach(0);
             container.allocate(1 << 19);
             VfioException e = assertThrows(VfioException.class, () -> container.allocate(1 << 20));
-            assertEquals(Errno.ENOMEM, e.errno().orElseThrow());
-            assertTrue(e.reason().contains("this process has 512K locked of 1M"), e.reason());
+            assertTrue(
+                    e.reason().contains("it locks up to 1M, and this process has 512K locked of 1M, so that 512K are"),
+                    e.reason());
+            assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
             assertTrue(e.hint().contains("ulimit -l 1536, or LimitMEMLOCK=1536K"), e.hint());
             assertEquals(1 << 19, host.process().lockedBytes());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aWindowWhoseTableMayNotBeLockedIsRefusedBeforeTheKernelIsAsked() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .capIpcLock(false)
+                .memlockBytes(9 << 20)
+                .build());
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            // 16M for its own table, 8M for that of the default window, which the kernel makes with it.
+            VfioException e =
+                    assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 36, 1));
+            assertTrue(e.reason().contains("it locks up to 24M, and this process has 0 locked of 9M"), e.reason());
+            assertTrue(e.hint().contains("ulimit -l 24576, or LimitMEMLOCK=24576K"), e.hint());
+            assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
+            container.createWindow(PageSize.SIZE_64K, 1L << 30, 1).close();
+            container.createWindow(PageSize.SIZE_64K, 1L << 31, 1);
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aWindowThatTheKernelHasNoMemoryForMentionsTheChargeThatItLeaks() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(0);
+            host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, Errno.ENOMEM.negated());
+            VfioException e =
+                    assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 36, 1));
+            assertTrue(e.hint().contains("the kernel may have left 16M charged"), e.getMessage());
+            host.observed().heal();
         }
         host.assertAllGivenBack();
     }

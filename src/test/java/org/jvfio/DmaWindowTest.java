@@ -240,7 +240,7 @@ class DmaWindowTest {
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
         VfioException e = assertThrows(VfioException.class, () -> window.map(memory, DmaDirection.BIDIRECTIONAL));
         assertEquals(
-                "cannot map 64K in window 0x800000000000000..0x80000003fffffff: the IOVA is in no window"
+                "cannot map 64K at 0x800000000000000..0x80000000000ffff: the IOVA is in no window"
                         + " [VFIO_IOMMU_MAP_DMA(flags 3, vaddr 0x%x, iova 0x800000000000000, size 0x10000) = ENXIO, No such device or address]; use an address inside the window"
                                 .formatted(memory.address()),
                 e.getMessage());

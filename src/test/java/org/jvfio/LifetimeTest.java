@@ -212,6 +212,19 @@ class LifetimeTest {
     }
 
     @Test
+    void allGroupsAreGivenBackEvenIfTheKernelRefusesToUnmap() {
+        TestHost host = new TestHost();
+        Container container = Container.open(host.kernel());
+        container.attach(TestHost.EDU);
+        container.attach(TestHost.OTHER_EDU);
+        DmaMapping mapping = container.defaultWindow().map(container.allocate(1), DmaDirection.TO_DEVICE);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
+        assertThrows(VfioException.class, container::close);
+        assertFalse(mapping.isMapped());
+        host.assertAllGivenBack();
+    }
+
+    @Test
     void whatIsClosedSaysSo() {
         TestHost host = new TestHost();
         Made made = make(host);
@@ -244,14 +257,24 @@ class LifetimeTest {
         TestHost host = new TestHost();
         Made made = make(host);
         Region bar = made.device().bar(0);
-        CountDownLatch working = new CountDownLatch(4);
+        DmaMapping prepared =
+                made.window().prepare(made.memory(), 0, made.memory().size(), DmaDirection.TO_DEVICE);
+        CountDownLatch working = new CountDownLatch(5);
         Callable<IllegalStateException> mapper = () -> untilClosed(
                 working,
                 () -> made.window().map(made.memory(), DmaDirection.TO_DEVICE).close());
+        Callable<IllegalStateException> remapper = () -> untilClosed(working, () -> {
+            prepared.map();
+            prepared.unmap();
+        });
         Callable<IllegalStateException> reader = () -> untilClosed(working, () -> bar.readInt(0));
-        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+        try (ExecutorService threads = Executors.newFixedThreadPool(5)) {
             List<Future<IllegalStateException>> ends = List.of(
-                    threads.submit(mapper), threads.submit(mapper), threads.submit(reader), threads.submit(reader));
+                    threads.submit(remapper),
+                    threads.submit(mapper),
+                    threads.submit(mapper),
+                    threads.submit(reader),
+                    threads.submit(reader));
             working.await();
             made.container().close();
             for (Future<IllegalStateException> end : ends) {

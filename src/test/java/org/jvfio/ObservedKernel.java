@@ -1,13 +1,20 @@
 package org.jvfio;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
 import java.util.Set;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
 
 /** A kernel in front of another one that counts the system calls, and makes one of them fail. */
 final class ObservedKernel implements InvocationHandler {
@@ -18,9 +25,14 @@ final class ObservedKernel implements InvocationHandler {
 
     private final Kernel behind;
     private final Kernel kernel;
+    private final List<Integer> requests = new ArrayList<>();
     private int calls;
     private int failing = -1;
     private int failingRequest = -1;
+    private @Nullable Random faults;
+    private int passing;
+    private int replacedRequest = -1;
+    private BiFunction<Arena, MemorySegment, MemorySegment> replacement = (arena, struct) -> struct;
     private long answer = Errno.EIO.negated();
 
     ObservedKernel(Kernel behind) {
@@ -38,6 +50,15 @@ final class ObservedKernel implements InvocationHandler {
         return calls;
     }
 
+    /** How many ioctls of this number were made. */
+    synchronized long made(int request) {
+        return requests.stream().filter(made -> made == request).count();
+    }
+
+    private synchronized void made(Object[] arguments) {
+        requests.add((Integer) arguments[1]);
+    }
+
     /** Makes the system call of this number fail, counted from 0. */
     void failCall(int number) {
         failing = number;
@@ -49,8 +70,44 @@ final class ObservedKernel implements InvocationHandler {
         answer = newAnswer;
     }
 
+    /** Makes every ioctl of this number answer so, after some that are let through. */
+    void failRequest(int request, long newAnswer, int letThrough) {
+        failRequest(request, newAnswer);
+        passing = letThrough;
+    }
+
+    /** Passes other structs than the caller's to ioctls of a number, from now on. */
+    void replaceArgument(int request, BiFunction<Arena, MemorySegment, MemorySegment> replacement) {
+        replacedRequest = request;
+        this.replacement = replacement;
+    }
+
+    /** Makes one in eight system calls fail, with errors, or where it is an ioctl with a positive answer, at random. */
+    void failAtRandom(Random source) {
+        faults = source;
+    }
+
+    private boolean failsAtRandom(Method method) {
+        if (faults == null || faults.nextInt(8) != 0) {
+            return false;
+        }
+        List<Errno> errors = List.of(Errno.EIO, Errno.EINVAL, Errno.ENOMEM, Errno.EPERM, Errno.ENXIO, Errno.EFAULT);
+        // An ioctl that opens a device answers with a descriptor: a positive number would be one.
+        boolean positive = method.getName().equals("ioctl") && lastRequest() != vfio_h.VFIO_GROUP_GET_DEVICE_FD;
+        answer = positive && faults.nextInt(4) == 0
+                ? 1
+                : errors.get(faults.nextInt(errors.size())).negated();
+        return true;
+    }
+
+    private synchronized int lastRequest() {
+        return requests.getLast();
+    }
+
     /** Lets everything through again. */
     void heal() {
+        passing = 0;
+        replacedRequest = -1;
         failing = -1;
         failingRequest = -1;
     }
@@ -61,8 +118,18 @@ final class ObservedKernel implements InvocationHandler {
             if (!SYSTEM_CALLS.contains(method.getName())) {
                 return method.invoke(behind, arguments);
             }
-            boolean fails =
-                    calls++ == failing || (method.getName().equals("ioctl") && arguments[1].equals(failingRequest));
+            if (method.getName().equals("ioctl")) {
+                made(arguments);
+            }
+            boolean fails = calls++ == failing
+                    || failsAtRandom(method)
+                    || (method.getName().equals("ioctl") && arguments[1].equals(failingRequest) && passing-- <= 0);
+            if (!fails && method.getName().equals("ioctl") && arguments[1].equals(replacedRequest)) {
+                try (Arena arena = Arena.ofConfined()) {
+                    Object struct = replacement.apply(arena, (MemorySegment) arguments[2]);
+                    return method.invoke(behind, arguments[0], arguments[1], struct);
+                }
+            }
             if (!fails) {
                 return method.invoke(behind, arguments);
             }

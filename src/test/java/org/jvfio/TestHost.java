@@ -38,6 +38,10 @@ final class TestHost {
         return process;
     }
 
+    PciAddress anyDevice() {
+        return PciFunction.all(process).getFirst().address();
+    }
+
     GroupView group(int number) {
         return process.host().group(number);
     }

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pages of memory behind one mapping of a process, at one physical address. They live while a process maps them or a
@@ -13,19 +14,26 @@ final class Backing {
     private final long physical;
     private final int pageShift;
     private final long size;
-    private Arena arena;
+    private final boolean adopted;
+    private @Nullable Arena arena;
     private MemorySegment segment;
     private long mappedBytes;
     private long pins;
 
-    Backing(PhysicalMemory memory, long physical, int pageShift, Arena arena, MemorySegment segment) {
+    Backing(PhysicalMemory memory, long physical, int pageShift, @Nullable Arena arena, MemorySegment segment) {
         this.memory = memory;
         this.physical = physical;
         this.pageShift = pageShift;
         this.arena = arena;
         this.segment = segment;
         this.size = segment.byteSize();
+        this.adopted = arena == null;
         this.mappedBytes = size;
+    }
+
+    /** Whether it is memory that the process has from elsewhere, and frees itself. */
+    boolean isAdopted() {
+        return adopted;
     }
 
     /** The physical address of the first byte. */
@@ -43,6 +51,9 @@ final class Backing {
     }
 
     MemorySegment segment() {
+        if (!segment.scope().isAlive()) {
+            hide(); // its owner freed it while it was pinned
+        }
         return segment;
     }
 
@@ -59,25 +70,35 @@ final class Backing {
     }
 
     /** The process no longer maps {@code bytes} of it. */
-    @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
     void unmapped(long bytes) {
         mappedBytes -= bytes;
         if (mappedBytes == 0 && pins > 0) {
-            Arena hidden = Arena.ofShared();
-            MemorySegment copy = hidden.allocate(size, 8);
-            MemorySegment.copy(segment, 0, copy, 0, size);
-            Arena visible = arena;
-            arena = hidden;
-            segment = copy;
-            visible.close();
+            hide();
         }
         freeIfUnused();
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
+    private void hide() {
+        Arena hidden = Arena.ofShared();
+        MemorySegment copy = hidden.allocate(size, 8);
+        if (segment.scope().isAlive()) {
+            MemorySegment.copy(segment, 0, copy, 0, size);
+        }
+        Arena visible = arena;
+        arena = hidden;
+        segment = copy;
+        if (visible != null) {
+            visible.close();
+        }
     }
 
     private void freeIfUnused() {
         if (mappedBytes == 0 && pins == 0) {
             memory.remove(this);
-            arena.close();
+            if (arena != null) {
+                arena.close();
+            }
         }
     }
 }

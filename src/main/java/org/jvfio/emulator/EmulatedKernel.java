@@ -253,6 +253,30 @@ public final class EmulatedKernel implements Kernel {
     }
 
     @Override
+    public void adopt(MemorySegment memory) {
+        requireNative(memory);
+        host.locked(() -> {
+            if (task.mm().addresses().find(memory.address()) == null) {
+                task.mm()
+                        .addresses()
+                        .map(host.memory().adopt(memory, host.machine().pageShift()), !memory.isReadOnly());
+            }
+            return true;
+        });
+    }
+
+    @Override
+    public void disown(MemorySegment memory) {
+        host.locked(() -> {
+            AddressSpace.Area area = task.mm().addresses().find(memory.address());
+            if (area != null && area.backing().isAdopted()) {
+                task.mm().addresses().unmap(memory.address(), memory.address() + memory.byteSize());
+            }
+            return true;
+        });
+    }
+
+    @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
         host.lock().lock();

@@ -57,8 +57,17 @@ final class PhysicalMemory {
             arena.close();
             return null;
         }
+        return add(segment, alignment, pageShift, arena);
+    }
+
+    /** Gives memory that a process has from elsewhere, whole pages, a place among the host's. */
+    Backing adopt(MemorySegment segment, int pageShift) {
+        return add(segment, Math.max(ADDRESS_ALIGNMENT, 1L << pageShift), pageShift, null);
+    }
+
+    private Backing add(MemorySegment segment, long alignment, int pageShift, @Nullable Arena arena) {
         long physical = (next + alignment - 1) & -alignment;
-        next = physical + size;
+        next = physical + segment.byteSize();
         Backing backing = new Backing(this, physical, pageShift, arena, segment);
         backings.put(physical, backing);
         return backing;

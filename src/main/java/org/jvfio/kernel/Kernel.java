@@ -57,6 +57,18 @@ public interface Kernel {
      */
     MemorySegment memory(long address, long length);
 
+    /**
+     * Tells of memory that the program did not get from {@link #mmap}, before a call has its address. Linux knows the memory
+     * of its processes, and does nothing; a kernel in Java cannot reach memory by its address alone. Memory of this
+     * kernel's own {@code mmap} may be told of, too, to no effect.
+     *
+     * @param memory whole system pages, accessible by all threads
+     */
+    void adopt(MemorySegment memory);
+
+    /** Ends what {@link #adopt} began: the same range, which may be freed by now. */
+    void disown(MemorySegment memory);
+
     /** {@code pread(2)}: the count of bytes read, or a negated errno. */
     long pread(int fd, MemorySegment buffer, long offset);
 

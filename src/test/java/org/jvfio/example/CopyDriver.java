@@ -1,7 +1,6 @@
 package org.jvfio.example;
 
 import java.time.Duration;
-import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
@@ -15,11 +14,10 @@ import org.jvfio.kernel.Kernel;
 class CopyDriver {
     static String copy(Kernel kernel, PciAddress address, String text) {
         long bytes = 256L << 20;
-        try (Container container = Container.open(kernel);
-                Device device = container.attach(address).openDevice(address);
-                DmaWindow window = container.createWindow(PageSize.SIZE_64K, bytes, 1);
-                DmaMemory memory = container.allocate(bytes);
-                DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL)) {
+        try (Device device = Device.open(kernel, address)) {
+            DmaWindow window = device.container().createWindow(PageSize.SIZE_64K, bytes, 1);
+            DmaMemory memory = device.container().allocate(bytes);
+            DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
             memory.segment().setString(0, text);

@@ -179,6 +179,16 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public void adopt(MemorySegment memory) {
+        // The kernel finds it in the page tables of the process.
+    }
+
+    @Override
+    public void disown(MemorySegment memory) {
+        // See adopt.
+    }
+
+    @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
         return SystemCalls.pread(fd, writable("pread", buffer), buffer.byteSize(), offset);
     }

@@ -1,0 +1,252 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.HostHazard;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_iommu_type1_dma_map;
+import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+
+class DmaMappingTest {
+    private static final long HIGH = 1L << 59;
+    private static final long PAGE = 1L << 16;
+
+    private final TestHost host = new TestHost();
+    private final Container container = Container.open(host.kernel());
+    private DmaWindow window;
+    private DmaMemory memory;
+
+    @BeforeEach
+    void makeWindowAndMemory() {
+        container.attach(TestHost.EDU);
+        window = container.createWindow(PageSize.SIZE_64K, 1L << 30, 1);
+        memory = container.allocate(4 * PAGE);
+    }
+
+    @AfterEach
+    void giveBack() {
+        container.close();
+        host.assertAllGivenBack();
+    }
+
+    private long mappedPages() {
+        return host.group(0).windows().getLast().mappedPages();
+    }
+
+    @Test
+    void aPreparedMappingHasItsAddressesBeforeItIsMapped() {
+        DmaMapping mapping = window.prepare(memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        assertEquals(new IovaRange(HIGH, 2 * PAGE), mapping.range());
+        assertFalse(mapping.isMapped());
+        assertEquals(0, mappedPages());
+        assertEquals(
+                HIGH + 2 * PAGE,
+                window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                HIGH + 8 * PAGE,
+                window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                        .iova());
+        assertThrows(
+                VfioException.class, () -> window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+    }
+
+    @Test
+    void eachMapAndUnmapIsOneSystemCall() {
+        DmaMapping prepared = window.prepare(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping other = window.map(memory, 2 * PAGE, PAGE, DmaDirection.TO_DEVICE);
+        for (DmaMapping mapping : List.of(prepared, other)) {
+            if (mapping.isMapped()) {
+                mapping.unmap();
+            }
+            long pages = mappedPages();
+            int calls = host.observed().calls();
+            mapping.map();
+            assertEquals(calls + 1, host.observed().calls());
+            assertEquals(pages + mapping.range().size() / PAGE, mappedPages());
+            assertTrue(mapping.isMapped());
+            mapping.unmap();
+            assertEquals(calls + 2, host.observed().calls());
+            assertEquals(pages, mappedPages());
+            assertFalse(mapping.isMapped());
+            mapping.map();
+        }
+    }
+
+    @Test
+    void whatIsMappedIsNotMappedOverAndWhatIsNotMappedIsNotUnmapped() {
+        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        int calls = host.observed().calls();
+        assertThrows(IllegalStateException.class, mapping::unmap);
+        assertEquals(calls, host.observed().calls());
+        mapping.map();
+        assertThrows(IllegalStateException.class, mapping::map);
+        assertEquals(calls + 1, host.observed().calls());
+    }
+
+    @Test
+    void aRefusedMapLeavesThePreparedOneUnmappedAndARefusedUnmapLeavesItMapped() {
+        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
+        assertThrows(VfioException.class, mapping::map);
+        assertFalse(mapping.isMapped());
+        host.observed().heal();
+        mapping.map();
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, 1);
+        VfioException e = assertThrows(VfioException.class, mapping::unmap);
+        assertTrue(
+                e.getMessage().contains("[VFIO_IOMMU_UNMAP_DMA(iova 0x800000000000000, size 0x10000) = 1]"),
+                e.getMessage());
+        assertTrue(mapping.isMapped());
+        host.observed().heal();
+        mapping.unmap();
+    }
+
+    @Test
+    void closedWithItsMemoryItIsNotMappedAgain() {
+        DmaMapping idle = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping busy = window.prepare(memory, PAGE, PAGE, DmaDirection.TO_DEVICE);
+        busy.map();
+        memory.close();
+        int calls = host.observed().calls();
+        assertAll(
+                () -> assertThrows(IllegalStateException.class, idle::map),
+                () -> assertThrows(IllegalStateException.class, busy::map),
+                () -> assertThrows(IllegalStateException.class, busy::unmap));
+        assertEquals(calls, host.observed().calls());
+        assertEquals(List.of(), window.mappings());
+        assertEquals(0, mappedPages());
+    }
+
+    @Test
+    void aPartIsUnmappedAndTheRestStays() {
+        DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+        List<DmaMapping> left = mapping.unmap(PAGE, PAGE);
+        assertEquals(List.of(new IovaRange(HIGH, PAGE), new IovaRange(HIGH + 2 * PAGE, 2 * PAGE)), ranges(left));
+        assertEquals(
+                List.of(0L, 2 * PAGE), left.stream().map(DmaMapping::offset).toList());
+        assertEquals(left, window.mappings());
+        assertEquals(3, mappedPages());
+        assertThrows(IllegalStateException.class, mapping::unmap);
+        assertEquals(
+                HIGH + PAGE, window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                List.of(new IovaRange(HIGH + 3 * PAGE, PAGE)),
+                ranges(left.getLast().unmap(0, PAGE)));
+        assertEquals(List.of(), left.getFirst().unmap(0, PAGE));
+        assertEquals(2, mappedPages());
+    }
+
+    private static List<IovaRange> ranges(List<DmaMapping> mappings) {
+        return mappings.stream().map(DmaMapping::range).toList();
+    }
+
+    @Test
+    void aPartThatIsNoneIsRefusedWithoutASystemCall() {
+        DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+        int calls = host.observed().calls();
+        for (long[] part :
+                new long[][] {{0, 0}, {0, 4096}, {4096, PAGE}, {0, 5 * PAGE}, {4 * PAGE, PAGE}, {-PAGE, PAGE}}) {
+            VfioException e = assertThrows(VfioException.class, () -> mapping.unmap(part[0], part[1]));
+            assertTrue(e.getMessage().contains("of 0x800000000000000..0x80000000003ffff"), e.getMessage());
+        }
+        assertEquals(calls, host.observed().calls());
+        assertEquals(4, mappedPages());
+    }
+
+    @Test
+    void otherMemoryTakesThePlaceOfAMappingInOneCall() {
+        DmaMapping old = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMemory other = container.allocate(2 * PAGE);
+        int calls = host.observed().calls();
+        DmaMapping mapping = old.replace(other, 0, DmaDirection.FROM_DEVICE);
+        assertEquals(calls + 1, host.observed().calls());
+        assertEquals(old.range(), mapping.range());
+        assertTrue(mapping.isMapped());
+        assertEquals(List.of(mapping), window.mappings());
+        memory.close();
+        assertEquals(2, mappedPages());
+        mapping.close();
+        assertEquals(0, mappedPages());
+    }
+
+    @Test
+    void memoryThatCannotTakeItsPlaceLeavesTheOldMapping() {
+        DmaMapping mapping = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        int calls = host.observed().calls();
+        assertThrows(VfioException.class, () -> mapping.replace(memory, 3 * PAGE, DmaDirection.TO_DEVICE));
+        assertEquals(calls, host.observed().calls());
+        host.observed().failCall(calls);
+        assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertTrue(mapping.isMapped());
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
+        VfioException e =
+                assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertEquals(1, e.getSuppressed().length);
+        assertFalse(mapping.isMapped());
+        assertEquals(0, mappedPages());
+        host.observed().heal();
+        mapping.map();
+    }
+
+    @Test
+    void manyRangesAreMappedAllOrNone() {
+        List<MemoryRange> ranges = List.of(memory.range(0, PAGE), memory.range(2 * PAGE, 2 * PAGE));
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated(), 1);
+        assertThrows(VfioException.class, () -> window.mapAll(ranges, DmaDirection.TO_DEVICE));
+        assertEquals(List.of(), window.mappings());
+        assertEquals(0, mappedPages());
+        host.observed().heal();
+        int calls = host.observed().calls();
+        List<MemoryRange> wrong = List.of(ranges.getFirst(), memory.range(4 * PAGE, PAGE));
+        assertThrows(VfioException.class, () -> window.mapAll(wrong, DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> window.mapScattered(wrong, DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> window.mapScattered(List.of(), DmaDirection.TO_DEVICE));
+        assertEquals(calls, host.observed().calls());
+        List<DmaMapping> mappings = window.mapAll(ranges, DmaDirection.TO_DEVICE);
+        assertEquals(mappings, window.mappings());
+        assertEquals(3, mappedPages());
+    }
+
+    @Test
+    void scatteredPiecesGetAddressesWithoutGaps() {
+        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        List<DmaMapping> mappings = window.mapScattered(
+                List.of(memory.range(2 * PAGE, PAGE), memory.range(0, 2 * PAGE)), DmaDirection.TO_DEVICE);
+        assertEquals(
+                List.of(new IovaRange(HIGH + 2 * PAGE, PAGE), new IovaRange(HIGH + 3 * PAGE, 2 * PAGE)),
+                ranges(mappings));
+    }
+
+    @Test
+    void anUnmapTakesWhatItSaysAndNoMore() {
+        DmaMapping first = window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        first.close();
+        assertEquals(2, mappedPages());
+    }
+
+    @Test
+    void anUnmapBuiltFromTheStructOfMapIsNoticed() {
+        DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_UNMAP_DMA, (arena, right) -> {
+            MemorySegment wrong = vfio_iommu_type1_dma_map.allocate(arena);
+            vfio_iommu_type1_dma_map.argsz(wrong, (int) wrong.byteSize());
+            vfio_iommu_type1_dma_map.iova(wrong, vfio_iommu_type1_dma_unmap.iova(right));
+            vfio_iommu_type1_dma_map.size(wrong, vfio_iommu_type1_dma_unmap.size(right));
+            return wrong;
+        });
+        assertThrows(HostHazard.class, mapping::unmap);
+        host.observed().heal();
+        assertEquals(4, mappedPages());
+    }
+}

@@ -1,0 +1,197 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/** Memory that is registered: allocated in pages of several sizes, or brought by its owner. */
+class DmaMemoryTest {
+    private static final long PAGE = 1L << 16;
+
+    private final TestHost host = new TestHost(
+            EmulatedMachine.power8().toBuilder().hugePages(1 << 24, 4).build());
+    private final Container container = Container.open(host.kernel());
+    private final Arena arena = Arena.ofShared();
+
+    @BeforeEach
+    void attach() {
+        container.attach(TestHost.EDU);
+    }
+
+    @AfterEach
+    void giveBack() {
+        container.close();
+        arena.close();
+        host.assertAllGivenBack();
+    }
+
+    private MemorySegment pages(int count) {
+        return arena.allocate(count * PAGE, PAGE);
+    }
+
+    private void assertRefused(String reason, MemorySegment segment) {
+        int calls = host.observed().calls();
+        VfioException e = assertThrows(VfioException.class, () -> container.register(segment));
+        assertTrue(e.reason().contains(reason), e.getMessage());
+        assertEquals(Optional.empty(), e.call());
+        assertEquals(calls, host.observed().calls(), "system calls");
+    }
+
+    private int registered() {
+        return host.process().registeredRegions();
+    }
+
+    @Test
+    void hugePagesAreMappedInAWindowOfHugePages() {
+        DmaMemory memory = container.allocate(1, PageSize.SIZE_16M);
+        assertEquals(1L << 24, memory.size());
+        assertEquals(PageSize.SIZE_16M, memory.page());
+        assertTrue(PageSize.SIZE_16M.isAligned(memory.address()));
+        DmaWindow window = container.createWindow(PageSize.SIZE_16M, 1L << 34, 1);
+        window.map(memory, DmaDirection.BIDIRECTIONAL);
+        assertEquals(1, host.group(0).windows().getLast().mappedPages());
+        container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+    }
+
+    @Test
+    void hugePagesThatThereAreNotAreAnsweredWithThePoolToFill() {
+        VfioException tooFew = assertThrows(VfioException.class, () -> container.allocate(5 << 24, PageSize.SIZE_16M));
+        assertEquals(Errno.ENOMEM, tooFew.errno().orElseThrow());
+        assertTrue(tooFew.reason().contains("it takes 5"), tooFew.getMessage());
+        assertTrue(tooFew.hint().contains("hugepages-16384kB/nr_hugepages"), tooFew.getMessage());
+        VfioException none = assertThrows(VfioException.class, () -> container.allocate(1, PageSize.SIZE_2M));
+        assertTrue(none.reason().contains("no huge pages of that size"), none.getMessage());
+        VfioException small = assertThrows(VfioException.class, () -> container.allocate(1, PageSize.SIZE_4K));
+        assertTrue(small.reason().contains("no page is smaller than the system's"), small.getMessage());
+    }
+
+    @Test
+    void theCallersMemoryIsRegisteredAndStaysTheCallers() {
+        MemorySegment segment = pages(2);
+        segment.fill((byte) 7);
+        try (DmaMemory memory = container.register(segment)) {
+            assertEquals(segment.address(), memory.address());
+            assertFalse(memory.isAllocated());
+            assertEquals(2 * PAGE, container.lockedMemory().locked());
+            assertEquals(
+                    2 * PAGE,
+                    container
+                            .defaultWindow()
+                            .map(memory, DmaDirection.BIDIRECTIONAL)
+                            .range()
+                            .size());
+        }
+        assertEquals(0, registered());
+        assertEquals(7, segment.get(java.lang.foreign.ValueLayout.JAVA_BYTE, 2 * PAGE - 1));
+    }
+
+    @Test
+    void whatCannotBeRegisteredIsRefusedWithoutASystemCall() {
+        assertRefused("in the Java heap", MemorySegment.ofArray(new long[8192]));
+        assertRefused("read-only", pages(1).asReadOnly());
+        assertRefused("not whole system pages of 64K", pages(2).asSlice(8, PAGE));
+        assertRefused("not whole system pages of 64K", pages(1).asSlice(0, 4096));
+        assertRefused("not whole system pages of 64K", pages(1).asSlice(0, 0));
+        try (Arena confined = Arena.ofConfined()) {
+            assertRefused("belongs to a single thread", confined.allocate(PAGE, PAGE));
+        }
+        MemorySegment freed;
+        try (Arena shared = Arena.ofShared()) {
+            freed = shared.allocate(PAGE, PAGE);
+        }
+        assertRefused("freed already", freed);
+    }
+
+    @Test
+    void theSameMemoryIsRegisteredOnceHoweverOftenItIsAskedFor() {
+        MemorySegment segment = pages(2);
+        DmaMemory first = container.register(segment);
+        DmaMemory second = container.register(segment);
+        assertEquals(1, registered());
+        assertEquals(2 * PAGE, container.lockedMemory().locked());
+        first.close();
+        assertEquals(1, registered());
+        container.defaultWindow().map(second, DmaDirection.TO_DEVICE);
+        second.close();
+        assertEquals(0, registered());
+    }
+
+    @Test
+    void ofOverlappingMemoryOnlyTheGapsAreRegisteredAndAMappingRunsAcrossThem() {
+        MemorySegment segment = pages(6);
+        DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
+        DmaMemory all = container.register(segment);
+        assertEquals(3, registered());
+        assertEquals(6 * PAGE, container.lockedMemory().locked());
+        DmaMapping mapping = container.defaultWindow().map(all, DmaDirection.TO_DEVICE);
+        middle.close();
+        assertEquals(3, registered());
+        mapping.close();
+        all.close();
+        assertEquals(0, registered());
+        assertEquals(
+                host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY),
+                host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
+    }
+
+    @Test
+    void addressesThatAreRegisteredForWhatWasThereBeforeAreRefused() {
+        MemorySegment segment = pages(4);
+        DmaMemory all = container.register(segment);
+        DmaMemory half = container.register(segment.asSlice(0, 2 * PAGE));
+        all.close();
+        assertRefused("still registered, with what was at these addresses before", segment.asSlice(PAGE, 2 * PAGE));
+        container.register(segment.asSlice(PAGE, PAGE)).close();
+        half.close();
+        container.register(segment.asSlice(PAGE, 2 * PAGE));
+    }
+
+    @Test
+    void whenOneGapIsRefusedNoneIsRegistered() {
+        MemorySegment segment = pages(5);
+        DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, Errno.EFAULT.negated(), 1);
+        VfioException e = assertThrows(VfioException.class, () -> container.register(segment));
+        assertEquals(Errno.EFAULT, e.errno().orElseThrow());
+        host.observed().heal();
+        assertEquals(1, registered());
+        assertEquals(PAGE, host.process().lockedBytes());
+        middle.close();
+        assertEquals(0, registered());
+    }
+
+    @Test
+    void allocatedMemoryIsNotFreedWhileAPartOfItIsRegisteredByItself() {
+        DmaMemory memory = container.allocate(4 * PAGE);
+        DmaMemory part = container.register(memory.segment().asSlice(PAGE, PAGE));
+        VfioException e = assertThrows(VfioException.class, memory::close);
+        assertTrue(e.reason().contains("other DMA memory is registered in it"), e.getMessage());
+        memory.segment().fill((byte) 1);
+        part.close();
+        memory.close();
+        container.register(container.allocate(PAGE).segment());
+    }
+
+    @Test
+    void memoryThatItsOwnerFreedTooEarlyStaysPinnedAndIsGivenBack() {
+        DmaMemory memory;
+        try (Arena early = Arena.ofShared()) {
+            memory = container.register(early.allocate(PAGE, PAGE));
+            container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+        }
+        assertEquals(1, registered());
+        memory.close();
+        assertEquals(0, registered());
+    }
+}

@@ -1,0 +1,154 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+
+/** From a PCI address to an open device, and what becomes of what is forgotten. */
+class OpeningTest {
+    private static final long PAGE = 1L << 16;
+
+    private static TestHost withV1Only() {
+        return new TestHost(
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build());
+    }
+
+    @Test
+    void anAddressIsAllThatADeviceNeeds() {
+        TestHost host = new TestHost();
+        try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
+            assertEquals(0, device.group().number());
+            assertEquals(2, device.container().version());
+            DmaMemory memory = device.container().allocate(PAGE);
+            device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aDeviceOpenedAloneAndItsContainerAreClosedInEitherOrder() {
+        TestHost host = new TestHost();
+        Device device = Device.open(host.kernel(), TestHost.EDU);
+        device.container().close();
+        device.close();
+        host.assertAllGivenBack();
+        Device again = Device.open(host.kernel(), TestHost.EDU);
+        again.close();
+        again.container().close();
+        assertThrows(IllegalStateException.class, () -> again.bar(0));
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void whicheverCallFailsNothingStaysOpen() {
+        for (int call = 0; ; call++) {
+            TestHost host = new TestHost();
+            host.observed().failCall(call);
+            try {
+                Device.open(host.kernel(), TestHost.EDU).close();
+            } catch (VfioException e) {
+                assertEquals(Errno.EIO, e.errno().orElseThrow(), e.getMessage());
+            }
+            host.assertAllGivenBack();
+            if (call >= host.observed().calls()) {
+                break;
+            }
+        }
+    }
+
+    @Test
+    void aKernelWithVersion1GivesTheDefaultWindowOnly() {
+        TestHost host = withV1Only();
+        try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
+            Container container = device.container();
+            assertEquals(1, container.version());
+            assertEquals(List.of(PageSize.SIZE_4K), container.info().pageSizes());
+            assertEquals(1, container.info().maxWindows());
+            VfioException create =
+                    assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_4K, 1L << 30, 1));
+            assertTrue(create.reason().contains("version 1"), create.getMessage());
+            DmaWindow window = container.defaultWindow();
+            VfioException remove = assertThrows(VfioException.class, window::close);
+            assertTrue(remove.reason().contains("keeps its only window"), remove.getMessage());
+            DmaMemory memory = container.allocate(PAGE);
+            DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
+            mapping.unmap(4096, 4096);
+            assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
+            assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void version1IsRefusedWhereItsWindowMayNotBeLocked() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .kernel(KernelVersion.V4_1)
+                .capIpcLock(false)
+                .memlockBytes(1 << 20)
+                .build());
+        Kernel kernel = host.kernel();
+        VfioException e = assertThrows(VfioException.class, () -> Device.open(kernel, TestHost.EDU));
+        assertTrue(e.reason().contains("it locks up to 2G, and this process has 0 locked of 1M"), e.getMessage());
+        assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void version1IsTakenWhereThePlatformHasNoDynamicWindows() {
+        TestHost host = new TestHost(
+                EmulatedMachine.pseries().toBuilder().kernel(KernelVersion.V6_4).build());
+        try (Device device = Device.open(host.kernel(), host.anyDevice())) {
+            assertEquals(1, device.container().version());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aContainerThatIsForgottenIsReportedWithThePlaceWhereItWasOpened() throws InterruptedException {
+        TestHost host = new TestHost();
+        forget(host.kernel());
+        while (OpenSite.forgotten().stream().noneMatch(OpeningTest::isOfForget)) {
+            System.gc();
+            Thread.sleep(5);
+        }
+        assertEquals(1, host.process().registeredRegions());
+    }
+
+    private static void forget(Kernel kernel) {
+        Container container = Container.open(kernel);
+        container.attach(TestHost.EDU);
+        container.allocate(1);
+    }
+
+    private static boolean isOfForget(Throwable site) {
+        return Arrays.stream(site.getStackTrace())
+                .anyMatch(frame -> frame.getMethodName().equals("forget"));
+    }
+
+    @Test
+    void aContainerThatIsClosedIsNotReported() throws InterruptedException {
+        TestHost host = new TestHost();
+        closeProperly(host.kernel());
+        for (int i = 0; i < 20; i++) {
+            System.gc();
+            Thread.sleep(5);
+        }
+        assertFalse(OpenSite.forgotten().stream()
+                .anyMatch(site -> Arrays.stream(site.getStackTrace())
+                        .anyMatch(frame -> frame.getMethodName().equals("closeProperly"))));
+    }
+
+    private static void closeProperly(Kernel kernel) {
+        Container.open(kernel).close();
+    }
+}
