@@ -71,7 +71,7 @@ public final class Container implements AutoCloseable {
     private final OpenSite openSite;
     private @Nullable TceInfo info;
     private int version;
-    private boolean defaultWindowMade;
+    private volatile boolean defaultWindowMade;
     private boolean closed;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, boolean hasV2) {
@@ -425,6 +425,10 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaWindow createWindow(PageSize page, long bytes, int levels) {
+        return createWindow(page, bytes, levels, false);
+    }
+
+    private DmaWindow createWindow(PageSize page, long bytes, int levels, boolean isDefault) {
         String asked = "create a window of %s with %s pages and %d level%s"
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
@@ -451,12 +455,96 @@ public final class Container implements AutoCloseable {
                     page,
                     levels,
                     table.lockedBytes(),
-                    false);
+                    isDefault);
             windows.add(window);
-            defaultWindowMade = true;
+            defaultWindowIsMade();
             return window;
         } finally {
             lock.unlock();
+        }
+    }
+
+    /**
+     * All windows that serve a request, best first, before anything is touched: the one that is there already, then by
+     * the memory that their tables lock; a default window that was used is replaced only if there is no other way.
+     *
+     * @throws VfioException if there is none, with all that stands against it
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public List<WindowPlan> plans(WindowRequest request) {
+        lock.lock();
+        try {
+            return WindowOptions.of(request, state());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private IommuState state() {
+        TceInfo offered = attachedInfo();
+        boolean pending = version == 2 && !defaultWindowMade;
+        return new IommuState(
+                offered,
+                systemPage,
+                windows.stream()
+                        .map(window -> window.state(window.isDefault() && pending))
+                        .toList(),
+                LockedMemory.of(kernel),
+                registersMemory());
+    }
+
+    /**
+     * The best of {@link #plans}.
+     *
+     * @throws VfioException if there is none, with all that stands against it
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public WindowPlan plan(WindowRequest request) {
+        return plans(request).getFirst();
+    }
+
+    /**
+     * Does what a plan says, and gives its window: a new one, or the one that is to be used. If the kernel refuses a
+     * window that was to replace the default one, that is made again.
+     *
+     * @throws VfioException if the plan is no longer possible, or the kernel refuses
+     * @throws IllegalStateException if no group is attached, or the container is closed
+     */
+    public DmaWindow create(WindowPlan plan) {
+        lock.lock();
+        try {
+            if (!plans(plan.request()).contains(plan)) {
+                throw new VfioException(
+                        "create a window by plan",
+                        "the container's windows, or the memory that is locked, are not what they were when it was made",
+                        "plan again");
+            }
+            return switch (plan.step()) {
+                case USE ->
+                    windows.stream()
+                            .filter(window -> window.range().equals(plan.range()))
+                            .findFirst()
+                            .orElseThrow();
+                case CREATE -> createWindow(plan.page(), plan.size(), plan.levels());
+                case REPLACE_DEFAULT -> replaceDefaultWindow(plan);
+            };
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private DmaWindow replaceDefaultWindow(WindowPlan plan) {
+        DmaWindow low = defaultWindow();
+        low.close();
+        try {
+            return createWindow(plan.page(), plan.size(), plan.levels());
+        } catch (VfioException e) {
+            try {
+                createWindow(low.page(), low.range().size(), low.levels(), true);
+            } catch (VfioException again) {
+                e.addSuppressed(again);
+            }
+            throw e;
         }
     }
 
@@ -484,6 +572,13 @@ public final class Container implements AutoCloseable {
         return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
     }
 
+    /** A call that needs the default window has succeeded: the kernel has made it, unless it was removed before. */
+    void defaultWindowIsMade() {
+        if (!defaultWindowMade) {
+            defaultWindowMade = true;
+        }
+    }
+
     /** What the table of the default window will lock, which the kernel makes when the first one is asked for. */
     private long pendingTableBytes() {
         return defaultWindowMade
@@ -497,7 +592,7 @@ public final class Container implements AutoCloseable {
     /** Why the kernel has no memory for something that locks some. */
     Cause lockedMemoryCause(long bytes) {
         LockedMemory memory = LockedMemory.of(kernel);
-        if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
+        if (!memory.allows(bytes)) {
             return memory.shortage(bytes);
         }
         return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
@@ -511,7 +606,7 @@ public final class Container implements AutoCloseable {
     /** Refuses what would lock more memory than this process may, before anything is locked. */
     void requireLockable(String asked, long bytes) {
         LockedMemory memory = LockedMemory.of(kernel);
-        if (memory.left().isPresent() && memory.left().getAsLong() < bytes) {
+        if (!memory.allows(bytes)) {
             Cause cause = memory.shortage(bytes);
             throw new VfioException(asked, cause.reason(), cause.hint());
         }

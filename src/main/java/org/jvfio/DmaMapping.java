@@ -124,6 +124,7 @@ public final class DmaMapping implements AutoCloseable {
                     answer,
                     window.mapCause(answer));
         }
+        window.container().defaultWindowIsMade();
     }
 
     /**

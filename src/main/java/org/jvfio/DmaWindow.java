@@ -400,6 +400,13 @@ public final class DmaWindow implements AutoCloseable {
         return container;
     }
 
+    IommuState.Window state(boolean pending) {
+        long mapped = mappings.values().stream()
+                .mapToLong(mapping -> mapping.range().size())
+                .sum();
+        return new IommuState.Window(range, page, levels, isDefault, pending, tableBytes, mapped);
+    }
+
     private void requireOpen() {
         if (closed) {
             throw new IllegalStateException("the window " + range + " is closed");

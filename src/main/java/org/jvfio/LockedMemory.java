@@ -58,6 +58,11 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
     }
 
+    /** Whether so many bytes more may be locked. */
+    boolean allows(long bytes) {
+        return left().isEmpty() || left().getAsLong() >= bytes;
+    }
+
     /** Why something cannot lock memory that is not {@link #left}, and the limit with which it could. */
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);

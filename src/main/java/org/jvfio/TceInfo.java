@@ -16,4 +16,10 @@ public record TceInfo(Optional<IovaRange> defaultWindow, List<PageSize> pageSize
     public TceInfo {
         pageSizes = List.copyOf(pageSizes);
     }
+
+    /** Whether Linux makes the tables itself, on the bare machine; in an LPAR (pseries) the hypervisor does, by RTAS. */
+    boolean isPowernv() {
+        // Only RTAS knows nothing of levels.
+        return maxLevels > 1;
+    }
 }

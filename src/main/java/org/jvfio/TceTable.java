@@ -1,12 +1,14 @@
 package org.jvfio;
 
+import java.util.Optional;
+
 /**
  * A TCE table as the kernel builds it for a window: {@code pnv_pci_ioda2_table_alloc_pages} and {@code
  * pnv_pci_ioda2_get_table_size} on powernv, {@code spapr_tce_create_table} on pseries.
  *
  * @param windowBytes the size of the window that it really translates
  * @param lockedBytes what the kernel adds to the process's locked memory for it: on powernv twice the table, as it
- *     keeps a copy with user addresses
+ *     keeps a copy with user addresses; on pseries the table, in whole system pages rounded down
  */
 record TceTable(long windowBytes, long lockedBytes) {
     private static final int ENTRY_SHIFT = 3;
@@ -24,21 +26,48 @@ record TceTable(long windowBytes, long lockedBytes) {
      * @throws VfioException if there can be no such table
      */
     static TceTable of(String asked, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+        Optional<Cause> obstacle = obstacle(info, systemPage, page, bytes, levels);
+        if (obstacle.isPresent()) {
+            throw new VfioException(
+                    asked, obstacle.get().reason(), obstacle.get().hint());
+        }
+        return info.isPowernv() ? ofPowernv(systemPage, page, bytes, levels) : ofPseries(systemPage, page, bytes);
+    }
+
+    /** Why there can be no such table, if that is so. */
+    static Optional<Cause> obstacle(TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
         if (!info.pageSizes().contains(page)) {
-            throw new VfioException(asked, "the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
+            return cause("the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
         }
         if (Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
-            throw new VfioException(
-                    asked,
+            return cause(
                     "a window of " + ByteSize.format(bytes) + " is not a power of two of at least one page of " + page,
                     "round it up to " + ByteSize.format(roundUp(bytes, page)));
         }
         if (levels < 1 || levels > info.maxLevels()) {
-            throw new VfioException(
-                    asked, "a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
+            return cause("a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
         }
-        // Only RTAS, the firmware interface of pseries, knows nothing of levels.
-        return info.maxLevels() == 1 ? ofPseries(page, bytes) : ofPowernv(asked, systemPage, page, bytes, levels);
+        if (!info.isPowernv()) {
+            return Optional.empty();
+        }
+        int levelShift = levelShift(systemPage, entriesShift(page, bytes), levels);
+        if ((levelShift - ENTRY_SHIFT) * levels + page.shift() >= MAX_ADDRESS_BITS) {
+            return cause(
+                    "%d levels of at least %s span more than the %d address bits of a window"
+                            .formatted(levels, systemPage, MAX_ADDRESS_BITS),
+                    "use fewer levels");
+        }
+        if (levelShift > MAX_LEVEL_SHIFT) {
+            return cause(
+                    "a level of its table would be %s, and the kernel can make at most %s in one piece"
+                            .formatted(ByteSize.format(1L << levelShift), ByteSize.format(1L << MAX_LEVEL_SHIFT)),
+                    "use more levels, or larger pages");
+        }
+        return Optional.empty();
+    }
+
+    private static Optional<Cause> cause(String reason, String hint) {
+        return Optional.of(new Cause(reason, hint));
     }
 
     private static long roundUp(long bytes, PageSize page) {
@@ -46,30 +75,25 @@ record TceTable(long windowBytes, long lockedBytes) {
         return highest >= bytes || highest == 1L << 62 ? highest : highest << 1;
     }
 
-    private static TceTable ofPseries(PageSize page, long bytes) {
-        return new TceTable(bytes, bytes >>> (page.shift() - ENTRY_SHIFT));
+    private static TceTable ofPseries(PageSize systemPage, PageSize page, long bytes) {
+        long table = bytes >>> (page.shift() - ENTRY_SHIFT);
+        return new TceTable(bytes, table & -systemPage.bytes());
     }
 
-    private static TceTable ofPowernv(String asked, PageSize systemPage, PageSize page, long bytes, int levels) {
-        int entriesShift = Long.numberOfTrailingZeros(bytes) - page.shift();
-        int levelShift = Math.max(Math.ceilDiv(entriesShift, levels) + ENTRY_SHIFT, systemPage.shift());
-        if ((levelShift - ENTRY_SHIFT) * levels + page.shift() >= MAX_ADDRESS_BITS) {
-            throw new VfioException(
-                    asked,
-                    "%d levels of at least %s span more than the %d address bits of a window"
-                            .formatted(levels, systemPage, MAX_ADDRESS_BITS),
-                    "use fewer levels");
-        }
-        if (levelShift > MAX_LEVEL_SHIFT) {
-            throw new VfioException(
-                    asked,
-                    "a level of its table would be %s, and the kernel can make at most %s in one piece"
-                            .formatted(ByteSize.format(1L << levelShift), ByteSize.format(1L << MAX_LEVEL_SHIFT)),
-                    "use more levels, or larger pages");
-        }
+    private static TceTable ofPowernv(PageSize systemPage, PageSize page, long bytes, int levels) {
+        int entriesShift = entriesShift(page, bytes);
         int tableShift = Math.max(entriesShift + ENTRY_SHIFT, systemPage.shift());
         long window = 1L << (tableShift - ENTRY_SHIFT + page.shift());
-        return new TceTable(window, powernvCharge(entriesShift, levelShift, levels));
+        return new TceTable(
+                window, powernvCharge(entriesShift, levelShift(systemPage, entriesShift, levels), levels));
+    }
+
+    private static int entriesShift(PageSize page, long bytes) {
+        return Long.numberOfTrailingZeros(bytes) - page.shift();
+    }
+
+    private static int levelShift(PageSize systemPage, int entriesShift, int levels) {
+        return Math.max(Math.ceilDiv(entriesShift, levels) + ENTRY_SHIFT, systemPage.shift());
     }
 
     private static long powernvCharge(int entriesShift, int levelShift, int levels) {

@@ -1,0 +1,34 @@
+package org.jvfio;
+
+import java.util.List;
+
+/**
+ * All that a {@link WindowPlan} depends on: what the IOMMU offers, which windows there are, what may be locked.
+ *
+ * @param systemPage the page size of the kernel
+ * @param windows those of the moment, the default one included
+ * @param registersMemory whether memory is locked when it is registered; in version 1 the whole window is, from the start
+ */
+record IommuState(TceInfo info, PageSize systemPage, List<Window> windows, LockedMemory lockedMemory, boolean registersMemory) {
+
+    /**
+     * A window as it is now.
+     *
+     * @param isDefault whether it is the one that the container began with
+     * @param pending whether the kernel has yet to make it, and to lock memory for its table
+     * @param tableBytes what its table adds to locked memory
+     * @param mappedBytes how much is mapped in it
+     */
+    record Window(
+            IovaRange range,
+            PageSize page,
+            int levels,
+            boolean isDefault,
+            boolean pending,
+            long tableBytes,
+            long mappedBytes) {}
+
+    IommuState {
+        windows = List.copyOf(windows);
+    }
+}

@@ -1,0 +1,423 @@
+package org.jvfio;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jvfio.WindowPlan.Step;
+
+/**
+ * All windows that serve a request, and what stands against the others: the rules of {@code vfio_iommu_spapr_tce.c},
+ * {@code pci-ioda.c} (powernv) and {@code pseries/iommu.c}, for what they let user space know.
+ */
+final class WindowOptions {
+    // IOMMU_TABLE_GROUP_MAX_TABLES of Linux.
+    private static final int MAX_WINDOWS = 2;
+    // Address bit 59 selects the second window of IODA2; the hypervisors have theirs there, too.
+    private static final long SECOND_WINDOW = 1L << 59;
+
+    private final WindowRequest request;
+    private final IommuState state;
+    private final PageSize memoryPage;
+    private final Optional<IommuState.Window> defaultWindow;
+    private final List<WindowPlan> plans = new ArrayList<>();
+    private final Set<Cause> obstacles = new LinkedHashSet<>();
+
+    private WindowOptions(WindowRequest request, IommuState state) {
+        this.request = request;
+        this.state = state;
+        memoryPage = request.memoryPage().orElse(state.systemPage());
+        defaultWindow = state.windows().stream()
+                .filter(IommuState.Window::isDefault)
+                .findFirst();
+    }
+
+    /**
+     * The windows that serve a request, best first.
+     *
+     * @throws VfioException if there is none, with all that stands against it
+     */
+    static List<WindowPlan> of(WindowRequest request, IommuState state) {
+        WindowOptions options = new WindowOptions(request, state);
+        options.find();
+        if (options.plans.isEmpty()) {
+            throw new VfioException(
+                    "plan a window for " + request,
+                    join(options.obstacles.stream().map(Cause::reason), "; "),
+                    join(options.obstacles.stream().map(Cause::hint), ", or "));
+        }
+        return options.plans.stream().sorted(options.bestFirst()).toList();
+    }
+
+    private static String join(Stream<String> parts, String delimiter) {
+        return parts.distinct().collect(Collectors.joining(delimiter));
+    }
+
+    /** A window that is there first, then by locked memory; a default window that was used goes last. */
+    private Comparator<WindowPlan> bestFirst() {
+        return Comparator.comparingInt(this::disturbance)
+                .thenComparingLong(WindowPlan::lockedBytes)
+                .thenComparing(WindowPlan::page, Comparator.reverseOrder())
+                .thenComparing(WindowPlan::step);
+    }
+
+    private int disturbance(WindowPlan plan) {
+        return switch (plan.step()) {
+            case USE -> plan.lockedBytes() == 0 ? 0 : 1;
+            case CREATE -> 1;
+            case REPLACE_DEFAULT -> defaultWindow.orElseThrow().pending() ? 1 : 2;
+        };
+    }
+
+    private void find() {
+        if (memoryPage.compareTo(state.systemPage()) < 0) {
+            against(
+                    "this kernel has no memory in pages of %s, only of %s or more"
+                            .formatted(memoryPage, state.systemPage()),
+                    "leave the page size of the memory out");
+            return;
+        }
+        state.windows().forEach(this::use);
+        if (request.page().isPresent() && !info().pageSizes().contains(request.page().get())) {
+            against(
+                    "the IOMMU has no pages of " + request.page().get(),
+                    "use one of " + names(info().pageSizes()));
+        } else if (pages().isEmpty()) {
+            against(
+                    "the window's pages would be larger than those of the memory, %s".formatted(memoryPage),
+                    "use larger pages for the memory (hugetlb)");
+        } else if (info().maxLevels() < 1) {
+            against("the firmware has no dynamic windows", "use the default window");
+        } else if (dynamicWindow().isPresent()) {
+            against(
+                    "the firmware gives one dynamic window, and %s is there"
+                            .formatted(dynamicWindow().get().range()),
+                    "close it");
+        } else {
+            create();
+            replaceDefault();
+        }
+    }
+
+    private void use(IommuState.Window window) {
+        String name = window.isDefault() ? "the default window" : "window " + window.range();
+        if (!request.page().orElse(window.page()).equals(window.page())
+                || request.levels().orElse(window.levels()) != window.levels()) {
+            return;
+        }
+        if (window.page().compareTo(memoryPage) > 0) {
+            against(
+                    "%s has pages of %s, the memory of %s".formatted(name, window.page(), memoryPage),
+                    "use larger pages for the memory (hugetlb)");
+            return;
+        }
+        long wanted = window.page().roundUp(request.bytes());
+        long usable = usable(window);
+        if (usable < wanted) {
+            against(
+                    "%s has %s for a device with %d address bits"
+                            .formatted(name, ByteSize.format(usable), request.dmaMaskBits()),
+                    "map less at a time");
+            return;
+        }
+        long locked = window.pending() ? window.tableBytes() : 0;
+        Optional<Cause> limit = lockLimit(locked);
+        if (limit.isPresent()) {
+            obstacles.add(limit.get());
+            return;
+        }
+        List<String> reasons = new ArrayList<>();
+        reasons.add("%s serves as it is: %s of %s can be used, in pages of %s"
+                .formatted(name, ByteSize.format(usable), ByteSize.format(window.range().size()), window.page()));
+        if (window.pending()) {
+            reasons.add("the kernel makes it with the first mapping");
+        }
+        reasons.add(lockedReason(Step.USE, window.tableBytes(), locked));
+        plans.add(new WindowPlan(
+                request,
+                Step.USE,
+                window.page(),
+                window.range().size(),
+                window.levels(),
+                window.range(),
+                window.tableBytes(),
+                locked,
+                reasons));
+    }
+
+    /** How much can be mapped in a window, at least: where a mask cuts off what is in use, nothing is known. */
+    private long usable(IommuState.Window window) {
+        long start = window.range().start();
+        long reserved = start == 0 ? window.page().bytes() : 0;
+        long reach;
+        if (Long.compareUnsigned(window.range().last(), request.dmaMask()) <= 0) {
+            reach = window.range().size() - window.mappedBytes();
+        } else if (window.mappedBytes() > 0 || Long.compareUnsigned(start, request.dmaMask()) > 0) {
+            return 0;
+        } else {
+            reach = (request.dmaMask() - start + 1) & -window.page().bytes();
+        }
+        return Math.max(0, reach - reserved);
+    }
+
+    private void create() {
+        int most = Integer.compareUnsigned(info().maxWindows(), MAX_WINDOWS) < 0 ? info().maxWindows() : MAX_WINDOWS;
+        if (state.windows().size() >= most) {
+            against("there can be no more than %d window%s".formatted(most, most == 1 ? "" : "s"), "close a window");
+            return;
+        }
+        boolean low = state.windows().stream().noneMatch(window -> isLow(window.range()));
+        make(Step.CREATE, low);
+    }
+
+    private void replaceDefault() {
+        if (defaultWindow.isEmpty()) {
+            return;
+        }
+        if (request.keepsDefaultWindow()) {
+            against("the default window is to stay", "let it go");
+        } else if (defaultWindow.get().mappedBytes() > 0) {
+            against(
+                    "%s of the default window are mapped"
+                            .formatted(ByteSize.format(defaultWindow.get().mappedBytes())),
+                    "close its mappings");
+        } else {
+            make(Step.REPLACE_DEFAULT, true);
+        }
+    }
+
+    /** Adds a plan for each page size with which a window is possible. */
+    private void make(Step step, boolean low) {
+        List<Cause> against = new ArrayList<>();
+        List<WindowPlan> made = new ArrayList<>();
+        for (PageSize page : pages()) {
+            make(step, low, page, made, against);
+        }
+        plans.addAll(made);
+        if (made.isEmpty()) {
+            obstacles.addAll(against);
+        }
+    }
+
+    private void make(Step step, boolean low, PageSize page, List<WindowPlan> made, List<Cause> against) {
+        Place place = place(low, page);
+        if (step == Step.REPLACE_DEFAULT && !info().isPowernv() && place.start() != SECOND_WINDOW) {
+            return; // it would be the default window again
+        }
+        if (Long.compareUnsigned(place.start() + (place.needed() - 1), request.dmaMask()) > 0) {
+            against.add(new Cause(
+                    "%s at 0x%x are beyond the %d address bits of the device"
+                            .formatted(ByteSize.format(place.needed()), place.start(), request.dmaMaskBits()),
+                    "map less at a time"));
+            return;
+        }
+        int levels = levels(page, place.size());
+        Optional<Cause> obstacle = tableObstacle(page, place.size(), levels);
+        if (obstacle.isPresent()) {
+            against.add(obstacle.get());
+            return;
+        }
+        TceTable table = TceTable.of("plan a window", info(), state.systemPage(), page, place.size(), levels);
+        long locked = table.lockedBytes() + lockedByDefaultWindow(step);
+        Optional<Cause> limit = lockLimit(locked);
+        if (limit.isPresent()) {
+            against.add(limit.get());
+            return;
+        }
+        List<String> reasons = new ArrayList<>();
+        reasons.add(pageReason(page));
+        reasons.add(sizeReason(page, place, table));
+        reasons.add(levelsReason(page, place.size(), levels));
+        reasons.add(placeReason(step, place));
+        reasons.add(lockedReason(step, table.lockedBytes(), locked));
+        made.add(new WindowPlan(
+                request,
+                step,
+                page,
+                place.size(),
+                levels,
+                new IovaRange(place.start(), table.windowBytes()),
+                table.lockedBytes(),
+                locked,
+                reasons));
+    }
+
+    /**
+     * Where a window lies.
+     *
+     * @param needed bytes from its start on that must be usable
+     * @param size bytes to ask the kernel for
+     */
+    private record Place(long start, long needed, long size) {}
+
+    private Place place(boolean low, PageSize page) {
+        long start = info().defaultWindow().map(IovaRange::start).orElse(0L);
+        long needed = page.roundUp(request.bytes()) + (start == 0 ? page.bytes() : 0);
+        if (low && info().isPowernv()) {
+            return new Place(start, needed, powerOfTwo(needed));
+        }
+        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
+            // RTAS can do nothing but restore the default window as it was.
+            long size = info().defaultWindow().get().size();
+            if (powerOfTwo(needed) <= size) {
+                return new Place(start, needed, size);
+            }
+        }
+        long bytes = page.roundUp(request.bytes());
+        return new Place(SECOND_WINDOW, bytes, powerOfTwo(bytes));
+    }
+
+    private static long powerOfTwo(long bytes) {
+        long highest = Long.highestOneBit(bytes);
+        return highest == bytes ? bytes : highest << 1;
+    }
+
+    /** The fewest levels that the kernel accepts; if none are, the most. */
+    private int levels(PageSize page, long size) {
+        return request.levels()
+                .orElseGet(() -> IntStream.rangeClosed(1, info().maxLevels())
+                        .filter(levels -> tableObstacle(page, size, levels).isEmpty())
+                        .findFirst()
+                        .orElse(1));
+    }
+
+    private Optional<Cause> tableObstacle(PageSize page, long size, int levels) {
+        return TceTable.obstacle(info(), state.systemPage(), page, size, levels);
+    }
+
+    /** What the default window adds to locked memory as it comes along, or takes from it as it goes. */
+    private long lockedByDefaultWindow(Step step) {
+        if (defaultWindow.isEmpty()) {
+            return 0;
+        }
+        IommuState.Window window = defaultWindow.get();
+        if (step == Step.REPLACE_DEFAULT) {
+            return window.pending() ? 0 : -window.tableBytes();
+        }
+        return window.pending() ? window.tableBytes() : 0;
+    }
+
+    private Optional<Cause> lockLimit(long tables) {
+        LockedMemory memory = state.lockedMemory();
+        long bytes = tables + memoryBytes();
+        return memory.allows(bytes) ? Optional.empty() : Optional.of(memory.shortage(bytes));
+    }
+
+    /** What is yet to be registered, and locked thereby. */
+    private long memoryBytes() {
+        return state.registersMemory() ? state.systemPage().roundUp(request.bytes() - request.registeredBytes()) : 0;
+    }
+
+    private String pageReason(PageSize page) {
+        if (request.page().isPresent()) {
+            return "pages of %s, as asked".formatted(page);
+        }
+        if (page.equals(pages().getFirst())) {
+            return "pages of %s: the largest of %s that memory in pages of %s can be mapped with, so the fewest entries"
+                    .formatted(page, names(info().pageSizes()), memoryPage);
+        }
+        return "pages of %s, of %s: memory in pages of %s can be mapped with them"
+                .formatted(page, names(info().pageSizes()), memoryPage);
+    }
+
+    private String sizeReason(PageSize page, Place place, TceTable table) {
+        StringBuilder reason = new StringBuilder("a size of " + ByteSize.format(place.size()) + ": ");
+        long bytes = page.roundUp(request.bytes());
+        if (bytes != request.bytes()) {
+            reason.append("%s in whole pages are %s, ".formatted(ByteSize.format(request.bytes()), ByteSize.format(bytes)));
+        }
+        if (place.needed() > bytes) {
+            reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
+        }
+        reason.append("in a power of two");
+        if (table.windowBytes() > place.size()) {
+            reason.append("; it becomes %s, as the kernel fills whole system pages of %s with table entries"
+                    .formatted(ByteSize.format(table.windowBytes()), state.systemPage()));
+        }
+        return reason.toString();
+    }
+
+    private String levelsReason(PageSize page, long size, int levels) {
+        String count = levels == 1 ? "1 level" : levels + " levels";
+        if (request.levels().isPresent()) {
+            return count + ", as asked";
+        }
+        return levels == 1
+                ? count + ": the fewest, as each takes memory and a DMA's time"
+                : count + ": with fewer, " + tableObstacle(page, size, levels - 1).orElseThrow().reason();
+    }
+
+    private String placeReason(Step step, Place place) {
+        String start = "at 0x%x: ".formatted(place.start());
+        String reached = ", which a device with %d address bits reaches".formatted(request.dmaMaskBits());
+        if (step == Step.REPLACE_DEFAULT) {
+            String goes = "the default window goes, as nothing is mapped in it";
+            return start
+                    + (place.start() == SECOND_WINDOW
+                            ? goes + "; the hypervisor has its dynamic window there" + reached
+                            : goes + ", and its place is taken" + reached);
+        }
+        if (place.start() != SECOND_WINDOW) {
+            return start + "there is no other window there" + reached;
+        }
+        String stays = defaultWindow
+                .map(window -> window.pending() ? "the default window comes along" : "the default window stays")
+                .orElse("the other place is taken");
+        return start + stays + reached;
+    }
+
+    private String lockedReason(Step step, long table, long locked) {
+        StringBuilder reason = new StringBuilder("%s for the TCE table%s"
+                .formatted(
+                        ByteSize.format(table),
+                        info().isPowernv() ? " (twice its size: the kernel keeps user addresses beside it)" : ""));
+        if (locked > table) {
+            reason.append(", %s for that of the default window".formatted(ByteSize.format(locked - table)));
+        } else if (step == Step.USE && locked == 0) {
+            reason.append(", which are locked already");
+        } else if (locked < table) {
+            reason.append(", less %s of the default window".formatted(ByteSize.format(table - locked)));
+        }
+        if (memoryBytes() > 0) {
+            reason.append(", and %s for the memory when it is registered".formatted(ByteSize.format(memoryBytes())));
+        }
+        return reason.append("; now ").append(state.lockedMemory()).toString();
+    }
+
+    private TceInfo info() {
+        return state.info();
+    }
+
+    /** The page sizes that the memory can be mapped with, largest first. */
+    private List<PageSize> pages() {
+        return info().pageSizes().stream()
+                .filter(page -> page.compareTo(memoryPage) <= 0)
+                .filter(page -> request.page().orElse(page).equals(page))
+                .sorted(Comparator.reverseOrder())
+                .toList();
+    }
+
+    /** The one dynamic window that an LPAR can have, if it has it. */
+    private Optional<IommuState.Window> dynamicWindow() {
+        return state.windows().stream()
+                .filter(window -> !info().isPowernv() && !isLow(window.range()))
+                .findFirst();
+    }
+
+    private static boolean isLow(IovaRange range) {
+        return Long.compareUnsigned(range.start(), SECOND_WINDOW) < 0;
+    }
+
+    private void against(String reason, String hint) {
+        obstacles.add(new Cause(reason, hint));
+    }
+
+    private static String names(List<PageSize> sizes) {
+        return sizes.stream().map(PageSize::toString).collect(Collectors.joining(" "));
+    }
+}

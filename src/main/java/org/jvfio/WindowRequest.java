@@ -1,0 +1,115 @@
+package org.jvfio;
+
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * What a driver needs of a DMA window, in its own terms: what {@link Container#plan} finds a window for. Immutable; each
+ * method with an argument gives another request.
+ *
+ * <pre>{@code
+ * WindowRequest.of(256 << 20).dmaMaskBits(32)
+ * }</pre>
+ *
+ * @param bytes how much is mapped at a time, at least 1 and at most 2<sup>47</sup>, where user addresses end
+ * @param memoryPage the pages that the mapped memory is made of: the system's if empty, larger ones for hugetlb memory;
+ *     no window with larger pages can map it
+ * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
+ * @param registeredBytes how much of the memory is registered, and so locked, already
+ * @param page the IOMMU page size of the window, if that matters
+ * @param levels the levels of its TCE table, if that matters
+ * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs small
+ *     pages
+ */
+public record WindowRequest(
+        long bytes,
+        Optional<PageSize> memoryPage,
+        int dmaMaskBits,
+        long registeredBytes,
+        Optional<PageSize> page,
+        OptionalInt levels,
+        boolean keepsDefaultWindow) {
+    private static final long MAX_BYTES = 1L << 47;
+
+    public WindowRequest {
+        if (bytes < 1 || bytes > MAX_BYTES) {
+            throw new IllegalArgumentException(bytes + " bytes to map: ask for 1 byte to " + ByteSize.format(MAX_BYTES));
+        }
+        if (dmaMaskBits < 1 || dmaMaskBits > Long.SIZE) {
+            throw new IllegalArgumentException("a DMA mask of " + dmaMaskBits + " bits: a device has 1 to 64");
+        }
+        if (registeredBytes < 0 || registeredBytes > bytes) {
+            throw new IllegalArgumentException(
+                    registeredBytes + " bytes are registered already, of " + bytes + " to map: that cannot be");
+        }
+    }
+
+    /**
+     * A window for memory of system pages, none of it registered yet, and a device with all 64 address bits.
+     *
+     * @param bytes how much is mapped at a time, 1 to 2<sup>47</sup>
+     * @throws IllegalArgumentException if it is not in that range
+     */
+    public static WindowRequest of(long bytes) {
+        return new WindowRequest(bytes, Optional.empty(), Long.SIZE, 0, Optional.empty(), OptionalInt.empty(), false);
+    }
+
+    /** The same for memory made of such pages. */
+    public WindowRequest memoryPage(PageSize size) {
+        return new WindowRequest(
+                bytes, Optional.of(size), dmaMaskBits, registeredBytes, page, levels, keepsDefaultWindow);
+    }
+
+    /**
+     * The same for a device with so many address bits: the mask is 2<sup>bits</sup> - 1.
+     *
+     * @throws IllegalArgumentException if they are not in 1..64
+     */
+    public WindowRequest dmaMaskBits(int bits) {
+        return new WindowRequest(bytes, memoryPage, bits, registeredBytes, page, levels, keepsDefaultWindow);
+    }
+
+    /**
+     * The same when so many bytes of the memory are registered already, or will never be registered.
+     *
+     * @throws IllegalArgumentException if they are not in 0..{@link #bytes}
+     */
+    public WindowRequest registeredBytes(long registered) {
+        return new WindowRequest(bytes, memoryPage, dmaMaskBits, registered, page, levels, keepsDefaultWindow);
+    }
+
+    /** The same with this IOMMU page size and no other. */
+    public WindowRequest page(PageSize size) {
+        return new WindowRequest(
+                bytes, memoryPage, dmaMaskBits, registeredBytes, Optional.of(size), levels, keepsDefaultWindow);
+    }
+
+    /** The same with so many levels of the TCE table and no others. */
+    public WindowRequest levels(int count) {
+        return new WindowRequest(
+                bytes, memoryPage, dmaMaskBits, registeredBytes, page, OptionalInt.of(count), keepsDefaultWindow);
+    }
+
+    /** The same where the default window must stay. */
+    public WindowRequest keepDefaultWindow() {
+        return new WindowRequest(bytes, memoryPage, dmaMaskBits, registeredBytes, page, levels, true);
+    }
+
+    /** The highest bus address that the device can use, unsigned. */
+    long dmaMask() {
+        return -1L >>> (Long.SIZE - dmaMaskBits);
+    }
+
+    /** As it follows "cannot plan a window for". */
+    @Override
+    public String toString() {
+        return "%s of %s, for a device with %d address bits%s%s%s"
+                .formatted(
+                        ByteSize.format(bytes),
+                        memoryPage.map(size -> "memory in pages of " + size).orElse("memory"),
+                        dmaMaskBits,
+                        page.map(size -> ", with IOMMU pages of " + size).orElse(""),
+                        levels.isPresent() ? ", with %d levels".formatted(levels.getAsInt()) : "",
+                        keepsDefaultWindow ? ", beside the default window" : "");
+    }
+}

@@ -1,0 +1,139 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class IovaAllocatorTest {
+    private static final long PAGE = 1L << 16;
+    private static final long MIB = 1L << 20;
+    private static final long GIB = 1L << 30;
+    private static final long HIGH = 1L << 59;
+    private static final long ANYWHERE = -1;
+
+    private final IovaAllocator low = new IovaAllocator(new IovaRange(0, 4 * GIB), PageSize.SIZE_64K);
+    private final IovaAllocator high = new IovaAllocator(new IovaRange(HIGH, GIB), PageSize.SIZE_64K);
+
+    @Test
+    void busAddressZeroIsGivenOnlyToThoseWhoAskForIt() {
+        assertEquals(PAGE, low.allocate(PAGE, 1, ANYWHERE));
+        assertEquals(2 * PAGE, low.allocate(PAGE, 1, ANYWHERE));
+        assertTrue(low.take(0, PAGE));
+        low.free(0, 3 * PAGE);
+        assertEquals(1, low.pieces());
+        assertEquals(4 * GIB - PAGE, low.largestPiece());
+        assertEquals(4 * GIB, low.freeBytes());
+    }
+
+    @Test
+    void aWindowElsewhereIsGivenFromItsFirstPageToItsLast() {
+        assertEquals(HIGH, high.allocate(GIB, 1, ANYWHERE));
+        assertEquals(0, high.freeBytes());
+        assertEquals(0, high.pieces());
+        assertEquals(0, high.largestPiece());
+        high.free(HIGH, GIB);
+        assertEquals(HIGH, high.allocate(PAGE, 1, ANYWHERE));
+    }
+
+    @Test
+    void theTopOfTheAddressesIsNoEdge() {
+        IovaAllocator top = new IovaAllocator(new IovaRange(-MIB, MIB), PageSize.SIZE_64K);
+        assertEquals(-MIB, top.allocate(MIB - PAGE, 1, ANYWHERE));
+        assertEquals(-PAGE, top.allocate(PAGE, 1, ANYWHERE));
+        assertEquals(IovaAllocator.NONE, top.allocate(PAGE, 1, ANYWHERE));
+        top.free(-MIB, MIB);
+        assertEquals(MIB, top.freeBytes());
+    }
+
+    @Test
+    void alignmentIsThatOfTheBusAddressAndNotOfThePlaceInTheWindow() {
+        IovaAllocator askew = new IovaAllocator(new IovaRange(HIGH + PAGE, GIB), PageSize.SIZE_64K);
+        assertEquals(HIGH + MIB, askew.allocate(PAGE, MIB, ANYWHERE));
+        assertEquals(HIGH + PAGE, askew.allocate(PAGE, 4096, ANYWHERE));
+        assertEquals(HIGH + 2 * MIB, askew.allocate(MIB, MIB, ANYWHERE));
+    }
+
+    @Test
+    void aDeviceGetsNothingBeyondItsMask() {
+        assertEquals(PAGE, low.allocate(GIB, 1, 0xffffffffL));
+        assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, GIB - 1));
+        assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, 2 * GIB + PAGE - 2));
+        assertEquals(GIB + PAGE, low.allocate(GIB, 1, 2 * GIB + PAGE - 1));
+        assertEquals(IovaAllocator.NONE, high.allocate(PAGE, 1, 0xffffffffL));
+    }
+
+    @Test
+    void whatIsTakenIsTakenOnce() {
+        assertTrue(low.take(GIB, 2 * PAGE));
+        assertFalse(low.take(GIB, PAGE));
+        assertFalse(low.take(GIB + PAGE, 2 * PAGE));
+        assertFalse(low.take(GIB - PAGE, 2 * PAGE));
+        assertFalse(low.take(4 * GIB, PAGE));
+        assertFalse(low.take(4 * GIB - PAGE, 2 * PAGE));
+        assertEquals(4 * GIB - 2 * PAGE, low.freeBytes());
+    }
+
+    @Test
+    void whatIsFreeIsNotFreedAgain() {
+        assertTrue(low.take(GIB, 4 * PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(GIB - PAGE, 2 * PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(GIB + 3 * PAGE, 2 * PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(0, PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(4 * GIB, PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(GIB, 4 * GIB));
+        low.free(GIB, 4 * PAGE);
+        assertEquals(1, low.pieces());
+    }
+
+    @Test
+    void partsOfPagesAreNoAddresses() {
+        assertThrows(IllegalArgumentException.class, () -> low.allocate(4096, 1, ANYWHERE));
+        assertThrows(IllegalArgumentException.class, () -> low.allocate(0, 1, ANYWHERE));
+        assertThrows(IllegalArgumentException.class, () -> low.allocate(PAGE, 3, ANYWHERE));
+        assertThrows(IllegalArgumentException.class, () -> low.allocate(PAGE, 0, ANYWHERE));
+        assertThrows(IllegalArgumentException.class, () -> low.take(4096, PAGE));
+        assertThrows(IllegalArgumentException.class, () -> low.free(PAGE, 4096));
+        assertThrows(
+                IllegalArgumentException.class, () -> new IovaAllocator(new IovaRange(4096, PAGE), PageSize.SIZE_64K));
+        assertThrows(
+                IllegalArgumentException.class, () -> new IovaAllocator(new IovaRange(0, 4096), PageSize.ofShift(11)));
+        assertEquals(4 * GIB, low.freeBytes());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "0x200000000 | 0x10000 | -1 | the window has only 4G | create a larger window",
+                "0x100000000 | 0x10000 | -1 | only 2G of 4G are free | close mappings, or create a larger window",
+                "0x80000000 | 0x10000 | -1 | 2G are free in 4 pieces, the largest of 512M"
+                        + " | map less at a time, close mappings, or create a larger window",
+                "0x1ff00000 | 0x40000000 | -1 | 2G are free in 4 pieces, the largest of 512M, but none has 511M at a"
+                        + " multiple of 1G | ask for a smaller alignment, close mappings, or create a larger window",
+                "0x20000000 | 0x10000 | 0x2fffffff | 2G are free in 4 pieces, the largest of 512M, and the lowest that"
+                        + " fits ends at 0x3fffffff, beyond the device's mask 0x2fffffff | close mappings at lower addresses",
+            })
+    void aWindowThatCannotServeSaysWhatIsFreeAndWhyThatIsNotEnough(
+            String size, String alignment, String mask, String reason, String hint) {
+        for (long at = 0; at < 4 * GIB; at += GIB) {
+            assertTrue(low.take(at, GIB / 2));
+        }
+        long bytes = Long.decode(size);
+        assertEquals(IovaAllocator.NONE, low.allocate(bytes, Long.decode(alignment), Long.decode(mask)));
+        assertEquals(new Cause(reason, hint), low.shortage(bytes, Long.decode(alignment), Long.decode(mask)));
+    }
+
+    @Test
+    void aPieceAtBusAddressZeroCountsForOnePageLess() {
+        assertTrue(low.take(GIB, 3 * GIB));
+        assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, ANYWHERE));
+        assertEquals(
+                "1G are free in 1 piece, the largest of 1048512K (bus address 0 is not given)",
+                low.shortage(GIB, 1, ANYWHERE).reason());
+    }
+}
