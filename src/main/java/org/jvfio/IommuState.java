@@ -9,7 +9,8 @@ import java.util.List;
  * @param windows those of the moment, the default one included
  * @param registersMemory whether memory is locked when it is registered; in version 1 the whole window is, from the start
  */
-record IommuState(TceInfo info, PageSize systemPage, List<Window> windows, LockedMemory lockedMemory, boolean registersMemory) {
+record IommuState(
+        TceInfo info, PageSize systemPage, List<Window> windows, LockedMemory lockedMemory, boolean registersMemory) {
 
     /**
      * A window as it is now.

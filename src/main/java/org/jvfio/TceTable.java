@@ -84,8 +84,7 @@ record TceTable(long windowBytes, long lockedBytes) {
         int entriesShift = entriesShift(page, bytes);
         int tableShift = Math.max(entriesShift + ENTRY_SHIFT, systemPage.shift());
         long window = 1L << (tableShift - ENTRY_SHIFT + page.shift());
-        return new TceTable(
-                window, powernvCharge(entriesShift, levelShift(systemPage, entriesShift, levels), levels));
+        return new TceTable(window, powernvCharge(entriesShift, levelShift(systemPage, entriesShift, levels), levels));
     }
 
     private static int entriesShift(PageSize page, long bytes) {

@@ -32,9 +32,8 @@ final class WindowOptions {
         this.request = request;
         this.state = state;
         memoryPage = request.memoryPage().orElse(state.systemPage());
-        defaultWindow = state.windows().stream()
-                .filter(IommuState.Window::isDefault)
-                .findFirst();
+        defaultWindow =
+                state.windows().stream().filter(IommuState.Window::isDefault).findFirst();
     }
 
     /**
@@ -83,10 +82,9 @@ final class WindowOptions {
             return;
         }
         state.windows().forEach(this::use);
-        if (request.page().isPresent() && !info().pageSizes().contains(request.page().get())) {
-            against(
-                    "the IOMMU has no pages of " + request.page().get(),
-                    "use one of " + names(info().pageSizes()));
+        if (request.page().isPresent()
+                && !info().pageSizes().contains(request.page().get())) {
+            against("the IOMMU has no pages of " + request.page().get(), "use one of " + names(info().pageSizes()));
         } else if (pages().isEmpty()) {
             against(
                     "the window's pages would be larger than those of the memory, %s".formatted(memoryPage),
@@ -133,7 +131,11 @@ final class WindowOptions {
         }
         List<String> reasons = new ArrayList<>();
         reasons.add("%s serves as it is: %s of %s can be used, in pages of %s"
-                .formatted(name, ByteSize.format(usable), ByteSize.format(window.range().size()), window.page()));
+                .formatted(
+                        name,
+                        ByteSize.format(usable),
+                        ByteSize.format(window.range().size()),
+                        window.page()));
         if (window.pending()) {
             reasons.add("the kernel makes it with the first mapping");
         }
@@ -329,7 +331,8 @@ final class WindowOptions {
         StringBuilder reason = new StringBuilder("a size of " + ByteSize.format(place.size()) + ": ");
         long bytes = page.roundUp(request.bytes());
         if (bytes != request.bytes()) {
-            reason.append("%s in whole pages are %s, ".formatted(ByteSize.format(request.bytes()), ByteSize.format(bytes)));
+            reason.append(
+                    "%s in whole pages are %s, ".formatted(ByteSize.format(request.bytes()), ByteSize.format(bytes)));
         }
         if (place.needed() > bytes) {
             reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
@@ -349,7 +352,8 @@ final class WindowOptions {
         }
         return levels == 1
                 ? count + ": the fewest, as each takes memory and a DMA's time"
-                : count + ": with fewer, " + tableObstacle(page, size, levels - 1).orElseThrow().reason();
+                : count + ": with fewer, "
+                        + tableObstacle(page, size, levels - 1).orElseThrow().reason();
     }
 
     private String placeReason(Step step, Place place) {

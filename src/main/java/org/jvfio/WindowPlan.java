@@ -55,12 +55,11 @@ public record WindowPlan(
     /** What is planned in one line, then a line for each reason. */
     @Override
     public String toString() {
-        String what =
-                switch (step) {
-                    case USE -> "use window";
-                    case CREATE -> "create window";
-                    case REPLACE_DEFAULT -> "replace the default window by";
-                };
+        String what = switch (step) {
+            case USE -> "use window";
+            case CREATE -> "create window";
+            case REPLACE_DEFAULT -> "replace the default window by";
+        };
         String first = "%s %s: %s, pages of %s, %d level%s, %s locked"
                 .formatted(
                         what,

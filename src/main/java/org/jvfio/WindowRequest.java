@@ -33,7 +33,8 @@ public record WindowRequest(
 
     public WindowRequest {
         if (bytes < 1 || bytes > MAX_BYTES) {
-            throw new IllegalArgumentException(bytes + " bytes to map: ask for 1 byte to " + ByteSize.format(MAX_BYTES));
+            throw new IllegalArgumentException(
+                    bytes + " bytes to map: ask for 1 byte to " + ByteSize.format(MAX_BYTES));
         }
         if (dmaMaskBits < 1 || dmaMaskBits > Long.SIZE) {
             throw new IllegalArgumentException("a DMA mask of " + dmaMaskBits + " bits: a device has 1 to 64");
