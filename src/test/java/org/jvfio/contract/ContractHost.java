@@ -17,6 +17,13 @@ interface ContractHost {
     /** Whether a DMA that fails freezes the partitionable endpoint; QEMU's host bridges only drop it. */
     boolean freezes();
 
+    /**
+     * Whether the platform resets endpoints however often it is asked to. Under QEMU's PHB4 and PHB5 the firmware loses
+     * track of its slot after some resets ("Unexpected slot state"): each later one is an EIO, and the kernel then removes
+     * the device.
+     */
+    boolean resetsReliably();
+
     /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
     VfioProcess start();
 

@@ -33,6 +33,11 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     }
 
     @Override
+    public boolean resetsReliably() {
+        return true;
+    }
+
+    @Override
     public VfioProcess start() {
         return process(EmulatedKernel.boot(machine));
     }
