@@ -38,10 +38,31 @@ site() {
     echo "$mirror"
 }
 
+# read_lists ROOT SITE SUITE...
+read_lists() {
+    local suite
+    for suite in "${@:3}"; do
+        echo "deb [signed-by=$keyring] $2 $suite main"
+    done >"$1/sources.list"
+    apt-get "${apt_options[@]}" update >"$work/apt.log" 2>&1
+}
+
+# other_names SUITE...: trixie is stable in 2026, and so on; a suite without another name stays as it is.
+other_names() {
+    local suite
+    for suite; do
+        case $suite in
+            trixie) echo stable ;;
+            sid) echo unstable ;;
+            *) echo "$suite" ;;
+        esac
+    done
+}
+
 # use_archive NAME ARCHITECTURE STATUS SUITE...: sets apt_options to an apt of its own, with the suites' current lists.
 # STATUS is the file that says what is installed already.
 use_archive() {
-    local root=$cache/apt/$1 suite from
+    local root=$cache/apt/$1 from others
     apt_options=(-qq -o "Dir::State=$root" -o "Dir::State::status=$3" -o "Dir::Cache=$root"
         -o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
@@ -50,10 +71,9 @@ use_archive() {
     [[ ! ${archives[$1]:-} ]] || return 0
     from=$(site)
     mkdir -p "$root/lists/partial" "$root/archives/partial"
-    for suite in "${@:4}"; do
-        echo "deb [signed-by=$keyring] $from $suite main"
-    done >"$root/sources.list"
-    apt-get "${apt_options[@]}" update >"$work/apt.log" 2>&1 ||
+    # While a mirror is being updated, a release may be whole under its other name only.
+    mapfile -t others < <(other_names "${@:4}")
+    read_lists "$root" "$from" "${@:4}" || read_lists "$root" "$from" "${others[@]}" ||
         fail "apt cannot read ${*:4} from $from: $(grep -m 1 '^[EW]:' "$work/apt.log")"
     archives[$1]=current
 }
