@@ -20,6 +20,21 @@ public interface DeviceBus {
      */
     boolean writeMemory(long busAddress, MemorySegment from);
 
+    /**
+     * Sends an interrupt message: vector {@code vector} of MSI-X or MSI, whichever the driver has enabled. A message of a
+     * vector that is masked stays pending until it is unmasked; one that nobody has enabled is lost, and so is one of a
+     * device that may not master the bus or whose partitionable endpoint is frozen.
+     *
+     * @param vector from 0
+     */
+    void sendMessage(int vector);
+
+    /** Whether the driver has enabled MSI or MSI-X; the device then sends messages and leaves its line alone. */
+    boolean sendsMessages();
+
+    /** Asserts the device's interrupt line (INTx), or deasserts it. The line is a level: it stays as it is set. */
+    void setLine(boolean asserted);
+
     /** Calls the device back later, unless it is reset before. */
     void after(Duration delay, Runnable action);
 }

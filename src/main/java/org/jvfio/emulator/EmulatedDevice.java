@@ -1,7 +1,7 @@
 package org.jvfio.emulator;
 
 /**
- * A PCI device behind an emulated host bridge: registers in, DMA and time out. Write one to prototype the driver of a
+ * A PCI device behind an emulated host bridge: registers in, DMA, interrupts and time out. Write one to prototype the driver of a
  * device that is not at hand.
  *
  * <p>All calls come with the host's lock held, one at a time, so a device needs no locking of its own and must not
@@ -16,6 +16,21 @@ public interface EmulatedDevice {
      * exist, and 0 stands for one that does not.
      */
     long[] barBytes();
+
+    /** Whether a BAR is 64 bits wide, and so takes the place of the next one too. */
+    default boolean isWideBar(int bar) {
+        return false;
+    }
+
+    /** How it interrupts; not at all unless it says so. */
+    default DeviceInterrupts interrupts() {
+        return DeviceInterrupts.NONE;
+    }
+
+    /** Whether it is a PCI Express endpoint, with 4096 bytes of configuration space; else it has 256. */
+    default boolean isExpress() {
+        return false;
+    }
 
     /** The device is plugged in; called once, before anything else. */
     void plug(DeviceBus bus);

@@ -308,6 +308,19 @@ final class PciFunction implements DeviceBus {
     }
 
     @Override
+    public void sendMessage(int vector) {
+        throw new UnsupportedOperationException("interrupts");
+    }
+
+    @Override
+    public boolean sendsMessages() {
+        return false;
+    }
+
+    @Override
+    public void setLine(boolean asserted) {}
+
+    @Override
     public void after(Duration delay, Runnable action) {
         long scheduledIn = generation;
         host.after(delay, () -> {
