@@ -82,7 +82,11 @@ final class WindowOptions {
             return;
         }
         state.windows().forEach(this::use);
-        if (request.page().isPresent()
+        if (!state.registersMemory()) {
+            against(
+                    "version 1 of the SPAPR TCE IOMMU makes no windows",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        } else if (request.page().isPresent()
                 && !info().pageSizes().contains(request.page().get())) {
             against("the IOMMU has no pages of " + request.page().get(), "use one of " + names(info().pageSizes()));
         } else if (pages().isEmpty()) {
@@ -312,7 +316,7 @@ final class WindowOptions {
 
     /** What is yet to be registered, and locked thereby. */
     private long memoryBytes() {
-        return state.registersMemory() ? state.systemPage().roundUp(request.bytes() - request.registeredBytes()) : 0;
+        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - request.registeredBytes()) : 0;
     }
 
     private String pageReason(PageSize page) {
