@@ -267,15 +267,17 @@ final class WindowOptions {
         if (low && info().isPowernv()) {
             return new Place(start, needed, powerOfTwo(needed));
         }
-        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
-            // RTAS can do nothing but restore the default window as it was.
-            long size = info().defaultWindow().get().size();
-            if (powerOfTwo(needed) <= size) {
-                return new Place(start, needed, size);
-            }
-        }
         long bytes = page.roundUp(request.bytes());
-        return new Place(SECOND_WINDOW, bytes, powerOfTwo(bytes));
+        long size = powerOfTwo(bytes);
+        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
+            // Whoever asks for 4K pages and no more than that gets the default window, restored as it was.
+            long atLow = info().defaultWindow().get().size();
+            if (powerOfTwo(needed) <= atLow) {
+                return new Place(start, needed, atLow);
+            }
+            size = Math.max(size, 2 * atLow);
+        }
+        return new Place(SECOND_WINDOW, bytes, size);
     }
 
     private static long powerOfTwo(long bytes) {
@@ -342,6 +344,9 @@ final class WindowOptions {
             reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
         }
         reason.append("in a power of two");
+        if (place.size() > powerOfTwo(place.needed())) {
+            reason.append(", and as small as the firmware makes it");
+        }
         if (table.windowBytes() > place.size()) {
             reason.append("; it becomes %s, as the kernel fills whole system pages of %s with table entries"
                     .formatted(ByteSize.format(table.windowBytes()), state.systemPage()));

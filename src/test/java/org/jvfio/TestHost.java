@@ -7,6 +7,7 @@ import java.util.List;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.WindowView;
 import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one process that the API is tried on, and what must hold when the process is done. */
@@ -16,7 +17,10 @@ final class TestHost {
 
     private final EmulatedKernel process;
     private final ObservedKernel observed;
-    private final List<GroupView> atFirst;
+    private final List<HostGroup> atFirst;
+
+    /** What the host has of a group, whatever became of its PE. */
+    private record HostGroup(boolean owned, boolean bypass, List<WindowView> windows) {}
 
     TestHost() {
         this(EmulatedMachine.power8());
@@ -57,7 +61,10 @@ final class TestHost {
                 () -> assertEquals(atFirst, groups(), "what the host has"));
     }
 
-    private List<GroupView> groups() {
-        return process.host().groups().stream().map(this::group).toList();
+    private List<HostGroup> groups() {
+        return process.host().groups().stream()
+                .map(this::group)
+                .map(group -> new HostGroup(group.ownedByHost(), group.bypass(), group.windows()))
+                .toList();
     }
 }

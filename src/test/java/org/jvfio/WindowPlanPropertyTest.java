@@ -115,7 +115,7 @@ class WindowPlanPropertyTest {
                         new WindowRequest(size, memoryPage, mask, 0, page, count, keeps));
     }
 
-    @Property(tries = 1500, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 1000, edgeCases = EdgeCasesMode.NONE)
     void aPlanCanBeHadAndCostsWhatItSays(
             @ForAll("machines") EmulatedMachine machine,
             @ForAll Before before,

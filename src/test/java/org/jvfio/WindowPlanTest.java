@@ -394,9 +394,21 @@ class WindowPlanTest {
         container.defaultWindow().close();
         WindowPlan plan = container.plan(WindowRequest.of(M).page(PageSize.SIZE_4K));
         assertEquals(new IovaRange(0, G), plan.range());
+        assertTrue(plan.reasons().get(1).endsWith("in a power of two, and as small as the firmware makes it"));
         create(plan);
         assertEquals(2 * M, host.process().lockedBytes());
         assertNone(WindowRequest.of(M).levels(2), "a table has 1 to 1 levels here, not 2");
+    }
+
+    @Test
+    void inAnLparAWindowOfSmallPagesThatIsNotTheDefaultOneIsLarger() {
+        reboot(EmulatedMachine.pseries());
+        container.defaultWindow().close();
+        // All of its 1G, but for the page at 0.
+        assertStart(0, Step.CREATE, WindowRequest.of(G - 4 * K).page(PageSize.SIZE_4K));
+        WindowPlan plan = container.plan(WindowRequest.of(G).page(PageSize.SIZE_4K));
+        assertEquals(new IovaRange(HIGH, 2 * G), plan.range());
+        create(plan);
     }
 
     @Test
