@@ -368,11 +368,11 @@ class InterruptTest extends Contract {
 
     @Test
     void aResetKeepsTheTriggers() {
-        assumeTrue(host.resetsReliably() && host.isPowernv(), "edu is reset with its bus");
+        assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         assertAnswer(0, messages.trigger(event));
-        assertAnswer(0, device.reset());
-        edu.raise();
-        event.assertQuiet();
+        // Without a reset of its own, edu is reset with its bus, which an LPAR does not have.
+        boolean resets = host.isPowernv();
+        assertAnswer(resets ? 0 : EINVAL.negated(), device.reset());
         device.masterBus(true);
         edu.raise();
         event.await(1);
