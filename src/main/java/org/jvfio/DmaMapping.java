@@ -95,13 +95,19 @@ public final class DmaMapping implements AutoCloseable {
     /**
      * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
      *
-     * @throws VfioException if the kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it, or the kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public synchronized void map() {
         requireOpen();
         if (mapped) {
             throw new IllegalStateException("the mapping " + range + " is mapped already");
+        }
+        if (!memory.isAlive()) {
+            throw new VfioException(
+                    "map " + range,
+                    DmaMemory.freed().reason(),
+                    DmaMemory.freed().hint());
         }
         if (preparedMap != null) {
             map(preparedMap);

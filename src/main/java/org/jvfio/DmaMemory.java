@@ -166,6 +166,16 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
+    /** Whether it is still there: what was brought may have been freed by its owner. */
+    boolean isAlive() {
+        return segment.scope().isAlive();
+    }
+
+    /** Why it can be mapped no more once its owner has freed it. */
+    static Cause freed() {
+        return new Cause("its owner has freed the memory", "register memory first, and free it last");
+    }
+
     /** Its size and address. */
     @Override
     public String toString() {

@@ -358,6 +358,9 @@ public final class DmaWindow implements AutoCloseable {
         if (!memory.belongsTo(container)) {
             return Cause.of("the memory belongs to another container", "allocate it from this one");
         }
+        if (!memory.isAlive()) {
+            return Optional.of(DmaMemory.freed());
+        }
         if (page.compareTo(memory.page()) > 0) {
             return Cause.of(
                     "the memory is made of pages of %s, the window of pages of %s".formatted(memory.page(), page),
