@@ -9,6 +9,7 @@ import org.junit.jupiter.params.provider.ArgumentsProvider;
 import org.junit.jupiter.params.support.ParameterDeclarations;
 import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.EmulatedNvme;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 
@@ -64,8 +65,8 @@ final class Hosts implements ArgumentsProvider {
         return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).withoutDevices();
     }
 
-    private static Messenger nvme() {
-        return new Messenger(Messenger.EXTENDED);
+    private static EmulatedNvme nvme() {
+        return EmulatedNvme.builder().build();
     }
 
     static EmulatedEdu edu() {

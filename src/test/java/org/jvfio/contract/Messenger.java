@@ -6,10 +6,7 @@ import org.jvfio.emulator.DeviceIdentity;
 import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedDevice;
 
-/**
- * A device that sends the message of the vector that is written to its first register, of 4 bytes. It has the ids, the
- * BAR, the vectors and the capabilities of QEMU's NVMe controller, and nothing of its registers.
- */
+/** A device that sends the message of the vector that is written to its first register, of 4 bytes. */
 final class Messenger implements EmulatedDevice {
     /** 65 MSI-X vectors, as QEMU's NVMe controller has them. */
     static final DeviceInterrupts EXTENDED = new DeviceInterrupts(true, 0, 65, 0, 0x2000, 0x3000);
@@ -26,7 +23,7 @@ final class Messenger implements EmulatedDevice {
 
     @Override
     public DeviceIdentity identity() {
-        return new DeviceIdentity(0x1b36, 0x0010, 2, 0x010802);
+        return new DeviceIdentity(0x1234, 0x11ea, 0, 0x00ff00);
     }
 
     @Override
