@@ -6,8 +6,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device
- * that uses the address afterwards does so in vain, and freezes its PE.
+ * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map} or {@link Container#map}. Closing
+ * it unmaps it; a device that uses the address afterwards does so in vain, and freezes its PE. Address and size are
+ * multiples of the window's page.
  *
  * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again meanwhile. One that was {@linkplain
  * DmaWindow#prepare prepared} does either with one system call and without allocating anything; several threads may map

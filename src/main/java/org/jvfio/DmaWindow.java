@@ -15,7 +15,8 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 
 /**
  * A range of bus addresses that a TCE table translates, page by page: {@link Container#defaultWindow} or one from {@link
- * Container#createWindow}.
+ * Container#createWindow}. It knows which of its addresses are free: mapping, preparing and reserving take some, the lowest
+ * that fit or those that the caller names, in O(log n) of what is in use; closing gives them back.
  *
  * <p>What a real host would not survive never reaches the kernel: mappings of no bytes, of parts of pages, past the
  * window's end, over another mapping, of memory that is closed or made of too small pages.
