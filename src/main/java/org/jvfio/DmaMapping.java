@@ -229,7 +229,8 @@ public final class DmaMapping implements AutoCloseable {
             synchronized (this) {
                 requireMapped();
                 MemoryRange part = newMemory.range(newOffset, range.size());
-                window.requireMappable("map %s in place of %s".formatted(ByteSize.format(range.size()), range), part);
+                window.requireMappable(
+                        "map %s in place of %s".formatted(ByteSize.format(range.size()), range), part, newDirection);
                 try {
                     map(MapDma.of(arena, newDirection, part.address(), range));
                 } catch (VfioException e) {

@@ -133,7 +133,7 @@ public final class DmaWindow implements AutoCloseable {
         container.lock().lock();
         try {
             String asked = "map %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
-            requireMappable(asked, part);
+            requireMappable(asked, part, direction);
             return mapped(DmaMapping.of(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
             container.lock().unlock();
@@ -156,7 +156,7 @@ public final class DmaWindow implements AutoCloseable {
         try {
             String asked = "map %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
             MemoryRange part = memory.range(offset, size);
-            requireMappable(asked, part);
+            requireMappable(asked, part, direction);
             return mapped(DmaMapping.of(this, part, take(asked, iova, size), direction));
         } finally {
             container.lock().unlock();
@@ -192,7 +192,7 @@ public final class DmaWindow implements AutoCloseable {
         container.lock().lock();
         try {
             String asked = "prepare %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
-            requireMappable(asked, part);
+            requireMappable(asked, part, direction);
             return opened(DmaMapping.prepared(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
             container.lock().unlock();
@@ -211,7 +211,7 @@ public final class DmaWindow implements AutoCloseable {
         try {
             String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
             MemoryRange part = memory.range(offset, size);
-            requireMappable(asked, part);
+            requireMappable(asked, part, direction);
             return opened(DmaMapping.prepared(this, part, take(asked, iova, size), direction));
         } finally {
             container.lock().unlock();
@@ -266,7 +266,7 @@ public final class DmaWindow implements AutoCloseable {
             return mapped(opened, () -> {
                 for (MemoryRange part : ranges) {
                     String asked = "map %s in window %s".formatted(part, range);
-                    requireMappable(asked, part);
+                    requireMappable(asked, part, direction);
                     IovaRange at = allocate(asked, part.size(), DmaLimits.NONE);
                     opened.add(opened(DmaMapping.of(this, part, at, direction)));
                 }
@@ -305,7 +305,7 @@ public final class DmaWindow implements AutoCloseable {
                 String asked = "map %d parts of memory in window %s %s".formatted(ranges.size(), range, limits);
                 long size = 0;
                 for (MemoryRange part : ranges) {
-                    requireMappable(asked, part);
+                    requireMappable(asked, part, direction);
                     size += part.size();
                 }
                 if (size <= 0) {
@@ -343,7 +343,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /** Refuses memory that the window cannot show. */
-    void requireMappable(String asked, MemoryRange part) {
+    void requireMappable(String asked, MemoryRange part, DmaDirection direction) {
+        Objects.requireNonNull(direction, "direction");
         requireOpen();
         part.memory().requireOpen();
         Optional<Cause> obstacle = mappingObstacle(part);
