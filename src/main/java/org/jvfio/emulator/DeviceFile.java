@@ -9,17 +9,19 @@ import org.jvfio.uapi.vfio_region_info;
 /** A descriptor of a device: vfio-pci ({@code drivers/vfio/pci/vfio_pci_core.c}). */
 final class DeviceFile extends OpenFile {
     private static final int INFO_SIZE = 16;
-    private static final int OFFSET_SHIFT = 40;
-    private static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
+    static final int OFFSET_SHIFT = 40;
+    static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
 
     private final EmulatedHost host;
     private final IommuGroup group;
     private final PciFunction function;
+    private final HotReset hotReset;
 
     DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
         this.host = host;
         this.group = group;
         this.function = function;
+        this.hotReset = new HotReset(host, function);
         group.deviceOpened();
         function.opened();
     }
@@ -32,18 +34,26 @@ final class DeviceFile extends OpenFile {
 
     @Override
     int ioctl(int request, Argument argument) {
+        function.features().wakeForCall();
         return switch (request) {
             case vfio_h.VFIO_DEVICE_GET_INFO -> info(argument);
             case vfio_h.VFIO_DEVICE_GET_REGION_INFO -> regionInfo(argument);
             case vfio_h.VFIO_DEVICE_GET_IRQ_INFO -> function.interrupts().info(argument);
             case vfio_h.VFIO_DEVICE_SET_IRQS -> function.interrupts().set(argument);
             case vfio_h.VFIO_DEVICE_RESET -> reset();
+            case vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset.info(argument);
+            case vfio_h.VFIO_DEVICE_PCI_HOT_RESET -> hotReset.reset(argument);
+            case vfio_h.VFIO_DEVICE_IOEVENTFD -> function.ioEvents().set(argument);
+            case vfio_h.VFIO_DEVICE_FEATURE -> function.features().operate(argument);
             default -> Errno.ENOTTY.negated();
         };
     }
 
+    /** A PCI Express function resets itself; another one is reset with its bus, if that has no other device. */
     private boolean canReset() {
-        return function.isExpress() || host.machine().platform().isPowernv();
+        return function.isExpress()
+                || (host.machine().platform().isPowernv()
+                        && host.onBusOf(function).size() == 1);
     }
 
     private int info(Argument argument) {
@@ -121,6 +131,7 @@ final class DeviceFile extends OpenFile {
         if (buffer.byteSize() == 0) {
             return 0;
         }
+        function.features().wakeForCall();
         long index = offset >>> OFFSET_SHIFT;
         long position = offset & OFFSET_MASK;
         if (index == vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) {
