@@ -12,13 +12,11 @@ final class DeviceFile extends OpenFile {
     static final int OFFSET_SHIFT = 40;
     static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
 
-    private final EmulatedHost host;
     private final IommuGroup group;
     private final PciFunction function;
     private final HotReset hotReset;
 
     DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
-        this.host = host;
         this.group = group;
         this.function = function;
         this.hotReset = new HotReset(host, function);
@@ -49,13 +47,6 @@ final class DeviceFile extends OpenFile {
         };
     }
 
-    /** A PCI Express function resets itself; another one is reset with its bus, if that has no other device. */
-    private boolean canReset() {
-        return function.isExpress()
-                || (host.machine().platform().isPowernv()
-                        && host.onBusOf(function).size() == 1);
-    }
-
     private int info(Argument argument) {
         MemorySegment asked = argument.copyIn(INFO_SIZE);
         if (asked == null) {
@@ -68,7 +59,8 @@ final class DeviceFile extends OpenFile {
         long size = vfio_device_info.sizeof();
         MemorySegment info = MemorySegment.ofArray(new long[(int) size / Long.BYTES]);
         vfio_device_info.argsz(info, argsz);
-        vfio_device_info.flags(info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
+        vfio_device_info.flags(
+                info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (function.canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
         vfio_device_info.num_regions(info, vfio_h.VFIO_PCI_NUM_REGIONS);
         vfio_device_info.num_irqs(info, vfio_h.VFIO_PCI_NUM_IRQS);
         long back = Math.min(Integer.toUnsignedLong(argsz), size);
@@ -107,7 +99,7 @@ final class DeviceFile extends OpenFile {
     }
 
     private int reset() {
-        if (!canReset()) {
+        if (!function.canReset()) {
             return Errno.EINVAL.negated();
         }
         function.reset();

@@ -181,10 +181,6 @@ final class PciFunction implements DeviceBus {
         }
     }
 
-    boolean isExpress() {
-        return device.isExpress();
-    }
-
     /** The size of a BAR, 0 for one that is not there, as the upper half of a wide one. */
     long barBytes(int bar) {
         return barBytes[bar];
@@ -230,7 +226,7 @@ final class PciFunction implements DeviceBus {
         if (openCount++ == 0) {
             pe.thawRegisters();
             pe.thawDma();
-            powerOn();
+            giveToUser();
             config = new VfioConfig(this, registers);
         }
     }
@@ -240,15 +236,24 @@ final class PciFunction implements DeviceBus {
             features.release();
             interrupts.release();
             ioEvents.release();
-            powerOn();
+            giveToUser();
         }
     }
 
-    /** As a device is that no user has changed. */
-    private void powerOn() {
-        forget();
-        interrupts.reset();
+    /** A device is reset between its users, if it can be; in any case its configuration space is the host's again. */
+    private void giveToUser() {
+        if (canReset()) {
+            forget();
+            interrupts.reset();
+        }
+        powerState = 0;
         registers.restore();
+    }
+
+    /** A PCI Express function resets itself; another one is reset with its bus, if that has no other device. */
+    boolean canReset() {
+        return device.isExpress()
+                || (host.machine().platform().isPowernv() && host.onBusOf(this).size() == 1);
     }
 
     /** A reset of the function, after which the host sets it up again as it was. */
@@ -345,9 +350,11 @@ final class PciFunction implements DeviceBus {
                 continue;
             }
             long mask = -barBytes[bar];
-            int type = wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+            // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
+            boolean shownWide = wide[bar] && host.machine().platform().isPowernv();
+            int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
             copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
-            if (wide[bar]) {
+            if (shownWide) {
                 register += Integer.BYTES;
                 copy.putInt(register, copy.getInt(register) & (int) (mask >>> Integer.SIZE));
                 bar++;
