@@ -11,13 +11,19 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /** A copy of what a controller wrote for an admin command, which it cannot change any more. */
-record ControllerData(byte[] bytes) {
+final class ControllerData {
     /** What identify commands and log pages take at most. */
     static final int BYTES = 4096;
 
     private static final ValueLayout.OfShort SHORT = JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final byte[] bytes;
+
+    ControllerData(byte[] bytes) {
+        this.bytes = bytes;
+    }
 
     static ControllerData copy(MemorySegment page) {
         return new ControllerData(page.toArray(ValueLayout.JAVA_BYTE));

@@ -21,7 +21,7 @@ record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
         int formats = data.unsignedByte(25) + 1;
         int flags = data.unsignedByte(26);
         // More than 16 formats need two more bits.
-        int format = flags & 0xf | (formats > 16 ? (flags >>> 5 & 0x3) << 4 : 0);
+        int format = (flags & 0xf) | (formats > 16 ? (flags >>> 5 & 0x3) << 4 : 0);
         if (format >= formats) {
             throw unusable(asked, "it is in format %d of %d".formatted(format, formats));
         }

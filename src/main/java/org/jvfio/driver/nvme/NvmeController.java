@@ -4,6 +4,7 @@ import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
@@ -14,6 +15,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
+import org.jvfio.InterruptType;
+import org.jvfio.Interrupts;
 import org.jvfio.VfioException;
 
 /**
@@ -83,6 +86,7 @@ public final class NvmeController implements AutoCloseable {
 
     private @Nullable NvmeIdentity identity;
     private @Nullable DmaArea queueMemory;
+    private @Nullable Interrupts interrupts;
     private long maxTransferBytes;
     private volatile NvmeState state = NvmeState.RESETTING;
     private volatile @Nullable VfioException failure;
@@ -156,6 +160,7 @@ public final class NvmeController implements AutoCloseable {
             identity = found;
             maxTransferBytes = maxTransfer(found);
             makeQueues(asked);
+            enableInterrupts();
             createQueues(asked);
             state = NvmeState.READY;
             queues.forEach(NvmeQueue::start);
@@ -226,13 +231,57 @@ public final class NvmeController implements AutoCloseable {
         return (int) Math.max(NvmeQueue.LEAST_LIST_BYTES, Long.highestOneBit(Math.max(1, list - 1)) * 2);
     }
 
+    /** As many vectors as there are for the queues; queues share them if there are fewer. */
+    private void enableInterrupts() {
+        switch (options.completion()) {
+            case POLLED -> {
+                return;
+            }
+            case MSIX -> interrupts = device.enableInterrupts(InterruptType.MSIX, 1, queues.size() + 1);
+            case INTX -> interrupts = device.enableInterrupts(InterruptType.INTX, 1);
+        }
+        for (int vector = 0; vector < vectors(); vector++) {
+            int number = vector;
+            List<NvmeQueue> served = new ArrayList<>();
+            if (vector == 0) {
+                served.add(admin);
+            }
+            queues.stream().filter(queue -> vectorOf(queue.number()) == number).forEach(served::add);
+            enabled().onInterrupt(vector, () -> interrupted(served));
+        }
+    }
+
+    private Interrupts enabled() {
+        return Objects.requireNonNull(interrupts);
+    }
+
+    /** How many vectors interrupt for its queues and the admin queue; 0 if it is polled. */
+    public int vectors() {
+        return interrupts == null ? 0 : enabled().vectors();
+    }
+
+    /** Vector 0 is the admin queue's, which others share only if it is the only one. */
+    private int vectorOf(int queue) {
+        int others = vectors() - 1;
+        return others <= 0 ? 0 : 1 + (queue - 1) % others;
+    }
+
+    private void interrupted(List<NvmeQueue> served) {
+        served.forEach(NvmeQueue::pollUnlessClosed);
+        if (options.completion() == NvmeCompletion.INTX && state != NvmeState.CLOSED && state != NvmeState.FAILED) {
+            // The controller asserts the line until it knows that its completions were seen.
+            enabled().unmask();
+        }
+    }
+
     private void createQueues(String asked) {
         for (NvmeQueue queue : queues) {
             queue.empty();
             int size = (queue.entries() - 1) << 16 | queue.number();
             int contiguous = 1;
+            int interrupting = interrupts == null ? 0 : vectorOf(queue.number()) << 16 | 1 << 1;
             execute(new NvmeRequest()
-                    .admin(asked, CREATE_COMPLETION_QUEUE, 0, size, contiguous)
+                    .admin(asked, CREATE_COMPLETION_QUEUE, 0, size, interrupting | contiguous)
                     .data(queue.completionIova(), 1));
             execute(new NvmeRequest()
                     .admin(asked, CREATE_SUBMISSION_QUEUE, 0, size, queue.number() << 16 | contiguous)
@@ -803,15 +852,22 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    /** Frees the memory of the queues, which nobody uses any more. */
+    /** Gives up interrupts, and the memory of the queues, which nobody uses any more. */
     private void release() {
         admin.close();
         queues.forEach(NvmeQueue::close);
+        List<Runnable> steps = new ArrayList<>();
+        if (interrupts != null) {
+            steps.add(interrupts::close);
+        }
+        if (queueMemory != null) {
+            steps.add(queueMemory::close);
+        }
+        steps.add(adminMemory::close);
         RuntimeException thrown = null;
-        DmaArea memory = queueMemory;
-        for (DmaArea area : memory == null ? List.of(adminMemory) : List.of(memory, adminMemory)) {
+        for (Runnable step : steps) {
             try {
-                area.close();
+                step.run();
             } catch (RuntimeException e) {
                 if (thrown == null) {
                     thrown = e;

@@ -314,6 +314,16 @@ public final class NvmeQueue {
         return lock.tryLock() ? pollLocked(ALL) : 0;
     }
 
+    /** The same for an interrupt that may come late. */
+    void pollUnlessClosed() {
+        lock.lock();
+        if (closed) {
+            lock.unlock();
+        } else {
+            pollLocked(ALL);
+        }
+    }
+
     /** Is called with the lock held, and leaves without it. */
     private int pollLocked(int most) {
         NvmeRequest first = null;

@@ -26,10 +26,9 @@ import org.jvfio.VfioException;
 public final class NvmeRequest extends Awaited {
     private static final int MOST_BLOCKS = 1 << 16;
     private static final long BLOCKS_OF_A_RANGE = (1L << 32) - 1;
-    private static final Consumer<NvmeRequest> NOBODY = request -> {};
 
     private final AtomicBoolean underWay = new AtomicBoolean();
-    private Consumer<NvmeRequest> callback = NOBODY;
+    private @Nullable Consumer<NvmeRequest> callback;
 
     private @Nullable String task;
     private @Nullable Operation operation;
@@ -369,6 +368,8 @@ public final class NvmeRequest extends Awaited {
         Consumer<NvmeRequest> told = callback;
         underWay.set(false);
         finish();
-        told.accept(this);
+        if (told != null) {
+            told.accept(this);
+        }
     }
 }
