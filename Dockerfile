@@ -7,8 +7,8 @@
 #
 #   docker run --rm jvfio demo
 #
-# On a POWER host, with the device bound to vfio-pci and in IOMMU group 1 (jvfio devices, or
-# readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group, tells the number):
+# On a POWER host, with the device bound to vfio-pci and in IOMMU group 1 (readlink
+# /sys/bus/pci/devices/0000:01:00.0/iommu_group tells the number):
 #
 #   docker run --rm --device /dev/vfio/vfio --device /dev/vfio/1 --ulimit memlock=-1 --user 0 jvfio \
 #       demo --kernel linux --device 0000:01:00.0

@@ -301,16 +301,23 @@ public final class Device implements AutoCloseable {
             List<Descriptor> eventfds = new ArrayList<>();
             try {
                 enableVectors(asked, type, atLeast, Math.min(atMost, info.count()), eventfds);
-                Interrupts enabled = new Interrupts(this, type, info, descriptor, dispatcher, eventfds);
-                dispatcher.add(enabled, eventfds);
-                interrupts.put(type, enabled);
-                return enabled;
             } catch (RuntimeException e) {
                 Teardown teardown = new Teardown();
                 eventfds.forEach(eventfd -> teardown.step(eventfd::close));
                 teardown.endSuppressedBy(e);
                 throw e;
             }
+            Interrupts enabled = new Interrupts(this, type, info, descriptor, dispatcher, eventfds);
+            interrupts.put(type, enabled);
+            try {
+                dispatcher.add(enabled, eventfds);
+            } catch (RuntimeException e) {
+                Teardown teardown = new Teardown();
+                teardown.step(enabled::close);
+                teardown.endSuppressedBy(e);
+                throw e;
+            }
+            return enabled;
         } finally {
             lock().unlock();
         }

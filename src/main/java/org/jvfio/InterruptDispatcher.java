@@ -127,7 +127,7 @@ final class InterruptDispatcher implements AutoCloseable {
             }
         } catch (VfioException e) {
             fail(e);
-            System.getLogger("org.jvfio").log(System.Logger.Level.ERROR, "no more interrupts of " + device, e);
+            throw e;
         } catch (RuntimeException | Error e) {
             fail(new VfioException(
                     "wait for interrupts of " + device,

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.StampedLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,8 +15,9 @@ import org.jspecify.annotations.Nullable;
  * how much there is to do. Waiting allocates nothing.
  *
  * <p>All handlers of a device run on one thread of its own, one after another: a handler that takes long delays the others,
- * and those who wait. It must not wait for interrupts itself. What it throws is logged as an error ({@link System.Logger} of
- * the name {@code org.jvfio}), and the next interrupt calls it again.
+ * and those who wait. It must not wait for interrupts itself. What it throws goes to the
+ * {@linkplain Thread#setDefaultUncaughtExceptionHandler uncaught exception handler}, which prints it unless the program has
+ * another one; the next interrupt calls it again.
  *
  * <p>Closing disables them, wakes all who wait, with {@link IllegalStateException}, and may be done by a handler. A handler
  * that is running then is not waited for. Closing the device does it, too.
@@ -42,6 +44,7 @@ public final class Interrupts implements AutoCloseable {
     /** Where threads wait for any of several vectors; taken before the monitor of a vector. */
     private final Object any = new Object();
 
+    private final StampedLock calls = new StampedLock();
     private volatile int anyWaiters;
     private int lastTaken;
     private volatile boolean closed;
@@ -200,8 +203,7 @@ public final class Interrupts implements AutoCloseable {
      */
     public void trigger(int vector) {
         vector(vector);
-        requireOpen();
-        SetIrqs.trigger(type, vector).callOrThrow(descriptor, "trigger vector " + vector + " of " + this);
+        call(SetIrqs.trigger(type, vector), "trigger vector " + vector + " of " + this);
     }
 
     /**
@@ -212,7 +214,7 @@ public final class Interrupts implements AutoCloseable {
      */
     public void mask() {
         requireMaskable("mask");
-        SetIrqs.mask(type).callOrThrow(descriptor, "mask " + this);
+        call(SetIrqs.mask(type), "mask " + this);
     }
 
     /**
@@ -224,7 +226,18 @@ public final class Interrupts implements AutoCloseable {
      */
     public void unmask() {
         requireMaskable("unmask");
-        SetIrqs.unmask(type).callOrThrow(descriptor, "unmask " + this);
+        call(SetIrqs.unmask(type), "unmask " + this);
+    }
+
+    /** Makes a call, which closing waits for. */
+    private void call(SetIrqs call, String asked) {
+        long stamp = calls.readLock();
+        try {
+            requireOpen();
+            call.callOrThrow(descriptor, asked);
+        } finally {
+            calls.unlockRead(stamp);
+        }
     }
 
     /**
@@ -279,20 +292,17 @@ public final class Interrupts implements AutoCloseable {
                 wakeAny();
             }
         } else if (!closed) {
-            call(handler, number);
+            call(handler);
         }
     }
 
-    // Whatever a handler throws, the others' interrupts must still arrive.
-    private void call(Runnable handler, int number) {
+    /** Whatever a handler throws, the interrupts of others must still arrive. */
+    private static void call(Runnable handler) {
         try {
             handler.run();
         } catch (Throwable thrown) {
-            System.getLogger("org.jvfio")
-                    .log(
-                            System.Logger.Level.ERROR,
-                            "the handler of vector %d of %s failed".formatted(number, this),
-                            thrown);
+            Thread thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
         }
     }
 
@@ -325,7 +335,9 @@ public final class Interrupts implements AutoCloseable {
             if (closed) {
                 return;
             }
+            long stamp = calls.writeLock();
             closed = true;
+            calls.unlockWrite(stamp);
             wakeAll();
             device.closed(this);
             Teardown teardown = new Teardown();

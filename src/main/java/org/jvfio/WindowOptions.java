@@ -82,7 +82,11 @@ final class WindowOptions {
             return;
         }
         state.windows().forEach(this::use);
-        if (request.page().isPresent()
+        if (!state.registersMemory()) {
+            against(
+                    "version 1 of the SPAPR TCE IOMMU makes no windows",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        } else if (request.page().isPresent()
                 && !info().pageSizes().contains(request.page().get())) {
             against("the IOMMU has no pages of " + request.page().get(), "use one of " + names(info().pageSizes()));
         } else if (pages().isEmpty()) {
@@ -263,15 +267,17 @@ final class WindowOptions {
         if (low && info().isPowernv()) {
             return new Place(start, needed, powerOfTwo(needed));
         }
-        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
-            // RTAS can do nothing but restore the default window as it was.
-            long size = info().defaultWindow().get().size();
-            if (powerOfTwo(needed) <= size) {
-                return new Place(start, needed, size);
-            }
-        }
         long bytes = page.roundUp(request.bytes());
-        return new Place(SECOND_WINDOW, bytes, powerOfTwo(bytes));
+        long size = powerOfTwo(bytes);
+        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
+            // Whoever asks for 4K pages and no more than that gets the default window, restored as it was.
+            long atLow = info().defaultWindow().get().size();
+            if (powerOfTwo(needed) <= atLow) {
+                return new Place(start, needed, atLow);
+            }
+            size = Math.max(size, 2 * atLow);
+        }
+        return new Place(SECOND_WINDOW, bytes, size);
     }
 
     private static long powerOfTwo(long bytes) {
@@ -312,7 +318,7 @@ final class WindowOptions {
 
     /** What is yet to be registered, and locked thereby. */
     private long memoryBytes() {
-        return state.registersMemory() ? state.systemPage().roundUp(request.bytes() - request.registeredBytes()) : 0;
+        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - request.registeredBytes()) : 0;
     }
 
     private String pageReason(PageSize page) {
@@ -338,6 +344,9 @@ final class WindowOptions {
             reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
         }
         reason.append("in a power of two");
+        if (place.size() > powerOfTwo(place.needed())) {
+            reason.append(", and as small as the firmware makes it");
+        }
         if (table.windowBytes() > place.size()) {
             reason.append("; it becomes %s, as the kernel fills whole system pages of %s with table entries"
                     .formatted(ByteSize.format(table.windowBytes()), state.systemPage()));

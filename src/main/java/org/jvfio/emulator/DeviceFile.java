@@ -35,6 +35,8 @@ final class DeviceFile extends OpenFile {
         return switch (request) {
             case vfio_h.VFIO_DEVICE_GET_INFO -> info(argument);
             case vfio_h.VFIO_DEVICE_GET_REGION_INFO -> regionInfo(argument);
+            case vfio_h.VFIO_DEVICE_GET_IRQ_INFO -> function.interrupts().info(argument);
+            case vfio_h.VFIO_DEVICE_SET_IRQS -> function.interrupts().set(argument);
             case vfio_h.VFIO_DEVICE_RESET -> reset();
             default -> Errno.ENOTTY.negated();
         };

@@ -33,6 +33,7 @@ public final class EmulatedMachine {
     private final boolean eeh;
     private final boolean freezes;
     private final boolean windowCalls;
+    private final int interruptVectors;
     private final Map<Integer, Integer> hugePages;
     private final boolean vfioModule;
     private final boolean spaprModule;
@@ -51,6 +52,7 @@ public final class EmulatedMachine {
         eeh = builder.eeh;
         freezes = builder.freezes;
         windowCalls = builder.windowCalls;
+        interruptVectors = builder.interruptVectors;
         hugePages = Map.copyOf(builder.hugePages);
         vfioModule = builder.vfioModule;
         spaprModule = builder.spaprModule;
@@ -121,6 +123,7 @@ public final class EmulatedMachine {
      *   "defaultWindow": "1G",
      *   "eeh": true,
      *   "freezes": false,
+     *   "interruptVectors": 32,
      *   "memlock": "64M",
      *   "capIpcLock": false,
      *   "hazards": "as-linux",
@@ -187,6 +190,11 @@ public final class EmulatedMachine {
         return windowCalls;
     }
 
+    /** How many interrupt messages the platform grants to a device. */
+    int interruptVectors() {
+        return interruptVectors;
+    }
+
     /** How many huge pages there are, by their shift. */
     Map<Integer, Integer> hugePages() {
         return hugePages;
@@ -241,6 +249,7 @@ public final class EmulatedMachine {
         private boolean eeh = true;
         private boolean freezes = true;
         private boolean windowCalls = true;
+        private int interruptVectors = DeviceInterrupts.MOST_VECTORS;
         private final Map<Integer, Integer> hugePages = new TreeMap<>();
         private boolean vfioModule = true;
         private boolean spaprModule = true;
@@ -263,6 +272,7 @@ public final class EmulatedMachine {
             eeh = machine.eeh;
             freezes = machine.freezes;
             windowCalls = machine.windowCalls;
+            interruptVectors = machine.interruptVectors;
             hugePages.putAll(machine.hugePages);
             vfioModule = machine.vfioModule;
             spaprModule = machine.spaprModule;
@@ -326,6 +336,21 @@ public final class EmulatedMachine {
          */
         public Builder windowCalls(boolean complete) {
             windowCalls = complete;
+            return this;
+        }
+
+        /**
+         * How many interrupt messages (MSI or MSI-X) the platform grants to a device. A program that asks for more is
+         * answered with this number, and has none.
+         *
+         * @param most 0 to 2048, which is what there is otherwise
+         */
+        public Builder interruptVectors(int most) {
+            if (most < 0 || most > DeviceInterrupts.MOST_VECTORS) {
+                throw new IllegalArgumentException(
+                        most + " interrupt vectors: a platform has 0 to " + DeviceInterrupts.MOST_VECTORS);
+            }
+            interruptVectors = most;
             return this;
         }
 

@@ -31,6 +31,7 @@ final class MachineFile {
             "defaultWindow",
             "eeh",
             "freezes",
+            "interruptVectors",
             "memlock",
             "capIpcLock",
             "hazards",
@@ -77,6 +78,11 @@ final class MachineFile {
         given(top, "defaultWindow", value -> machine.dma32Bytes(size("defaultWindow", value)));
         given(top, "eeh", value -> machine.eeh(flag("eeh", value)));
         given(top, "freezes", value -> machine.freezes(flag("freezes", value)));
+        given(
+                top,
+                "interruptVectors",
+                value -> machine.interruptVectors(
+                        (int) Math.min(Integer.MAX_VALUE, integer("interruptVectors", value))));
         given(top, "memlock", value -> machine.memlockBytes("unlimited".equals(value) ? -1 : size("memlock", value)));
         given(top, "capIpcLock", value -> machine.capIpcLock(flag("capIpcLock", value)));
         given(top, "hazards", value -> machine.hazards(oneOf("hazards", value, HazardPolicy.values())));

@@ -24,6 +24,7 @@ final class PciFunction implements DeviceBus {
             | vfio_h.PCI_COMMAND_INTX_DISABLE;
     private static final int MSI_CAPABILITY = 0x40;
     private static final byte[] MSI_HEADER = {0x05, 0x00, (byte) 0x80, 0x00};
+    private static final long TABLE_ENTRY_BYTES = 16;
     private static final long FIRST_BAR_ADDRESS = 0x80000000L;
 
     private final EmulatedHost host;
@@ -32,6 +33,8 @@ final class PciFunction implements DeviceBus {
     private final EmulatedDevice device;
     private final long[] barBytes = new long[BARS];
     private final ByteBuffer config = ByteBuffer.allocate(CONFIG_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final DeviceInterrupts hardware;
+    private final VfioInterrupts interrupts;
     private HostDriver driver;
     private @Nullable String driverOverride;
     private int openCount;
@@ -46,6 +49,9 @@ final class PciFunction implements DeviceBus {
         this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
         long[] bars = device.barBytes();
         System.arraycopy(bars, 0, barBytes, 0, bars.length);
+        hardware = device.interrupts();
+        interrupts =
+                new VfioInterrupts(hardware, device.isExpress(), host.machine().interruptVectors());
         device.plug(this);
         powerOn();
     }
@@ -97,6 +103,10 @@ final class PciFunction implements DeviceBus {
         return barBytes[bar];
     }
 
+    VfioInterrupts interrupts() {
+        return interrupts;
+    }
+
     private void powerOn() {
         DeviceIdentity identity = device.identity();
         config.clear();
@@ -105,7 +115,7 @@ final class PciFunction implements DeviceBus {
         config.putShort(vfio_h.PCI_STATUS, (short) vfio_h.PCI_STATUS_CAP_LIST);
         config.putInt(vfio_h.PCI_CLASS_REVISION, identity.classCode() << 8 | identity.revision());
         config.put(vfio_h.PCI_CAPABILITY_LIST, (byte) MSI_CAPABILITY);
-        config.put(vfio_h.PCI_INTERRUPT_PIN, (byte) 1);
+        config.put(vfio_h.PCI_INTERRUPT_PIN, (byte) (hardware.line() ? 1 : 0));
         config.put(MSI_CAPABILITY, MSI_HEADER);
         enableAsHost();
     }
@@ -141,21 +151,27 @@ final class PciFunction implements DeviceBus {
 
     void closed() {
         if (--openCount == 0) {
+            interrupts.release();
             reset();
         }
     }
 
     /** A function reset, after which the host's own settings are in place again. */
     void reset() {
+        forget();
+        interrupts.reset();
+        enableAsHost();
+    }
+
+    private void forget() {
         generation++;
         device.reset();
-        enableAsHost();
     }
 
     /** The bus is reset: the device forgets all, and does not decode until it is set up again. */
     void resetByBus() {
-        generation++;
-        device.reset();
+        forget();
+        interrupts.resetByBus();
         config.putShort(vfio_h.PCI_COMMAND, (short) 0);
     }
 
@@ -212,6 +228,7 @@ final class PciFunction implements DeviceBus {
             int shift = (register & 1) * Byte.SIZE;
             int written = (command() & ~(0xff << shift)) | ((value & 0xff) << shift);
             config.putShort(vfio_h.PCI_COMMAND, (short) (written & COMMAND_KEPT));
+            interrupts.disableLine((written & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
         } else if (register == vfio_h.PCI_CACHE_LINE_SIZE
                 || register == vfio_h.PCI_LATENCY_TIMER
                 || register == vfio_h.PCI_INTERRUPT_LINE) {
@@ -252,23 +269,54 @@ final class PciFunction implements DeviceBus {
             }
             long register = offset + at;
             int width = width(register, size - at, widest);
-            if (!device.answers(bar, register, width)) {
-                host.hazard(
-                        Hazard.MACHINE_CHECK,
-                        () -> "%s of %d bytes at 0x%x of BAR %d of %s"
-                                .formatted(write ? "pwrite" : "pread", width, register, bar, address()));
-            }
-            boolean reaches = pe.registerAccess();
-            if (write) {
-                if (reaches) {
-                    device.write(bar, register, width, get(buffer, at, width));
-                }
-            } else {
-                set(buffer, at, width, reaches ? device.read(bar, register, width) : -1);
-            }
+            accessRegister(bar, register, width, buffer, at, write);
             at += width;
         }
         return size;
+    }
+
+    private void accessRegister(int bar, long register, int width, MemorySegment buffer, long at, boolean write) {
+        if (isTable(bar, register)) {
+            // Linux programs the table; for a user it reads as all ones, and cannot be written.
+            if (!write) {
+                set(buffer, at, width, -1);
+            }
+            return;
+        }
+        boolean pendingBits = isPendingBits(bar, register);
+        if (!pendingBits && !device.answers(bar, register, width)) {
+            host.hazard(
+                    Hazard.MACHINE_CHECK,
+                    () -> "%s of %d bytes at 0x%x of BAR %d of %s"
+                            .formatted(write ? "pwrite" : "pread", width, register, bar, address()));
+        }
+        boolean reaches = pe.registerAccess();
+        if (!write) {
+            long value = -1;
+            if (reaches) {
+                value = pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+            }
+            set(buffer, at, width, value);
+        } else if (reaches && !pendingBits) {
+            device.write(bar, register, width, get(buffer, at, width));
+        }
+    }
+
+    private boolean isTable(int bar, long register) {
+        long offset = register - hardware.tableOffset();
+        return bar == hardware.tableBar() && offset >= 0 && offset < hardware.vectors() * TABLE_ENTRY_BYTES;
+    }
+
+    private boolean isPendingBits(int bar, long register) {
+        long offset = register - hardware.pendingOffset();
+        int words = (hardware.vectors() + Long.SIZE - 1) / Long.SIZE;
+        return bar == hardware.tableBar() && offset >= 0 && offset < (long) words * Long.BYTES;
+    }
+
+    private long pendingBits(long register, int width) {
+        long offset = register - hardware.pendingOffset();
+        long word = interrupts.pendingBits((int) (offset / Long.BYTES));
+        return (word >>> (offset % Long.BYTES * Byte.SIZE)) & (-1L >>> (Long.SIZE - width * Byte.SIZE));
     }
 
     private static int width(long offset, long left, int widest) {
@@ -307,18 +355,26 @@ final class PciFunction implements DeviceBus {
         return (command() & vfio_h.PCI_COMMAND_MASTER) != 0;
     }
 
+    /** A message is a write by DMA, and stops where one does. */
     @Override
     public void sendMessage(int vector) {
-        throw new UnsupportedOperationException("interrupts");
+        if (mastersBus() && !pe.dmaFrozen()) {
+            interrupts.message(vector);
+        }
     }
 
     @Override
     public boolean sendsMessages() {
-        return false;
+        return interrupts.sendsMessages();
     }
 
     @Override
-    public void setLine(boolean asserted) {}
+    public void setLine(boolean asserted) {
+        if (!hardware.line()) {
+            throw new IllegalStateException(address() + " has no interrupt line; its DeviceInterrupts say so");
+        }
+        interrupts.line(asserted);
+    }
 
     @Override
     public void after(Duration delay, Runnable action) {

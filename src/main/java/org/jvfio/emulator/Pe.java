@@ -101,6 +101,10 @@ final class Pe {
         return registersFrozen;
     }
 
+    boolean dmaFrozen() {
+        return dmaFrozen;
+    }
+
     boolean configBlocked() {
         return configBlocked;
     }

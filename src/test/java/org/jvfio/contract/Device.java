@@ -36,13 +36,27 @@ final class Device extends VfioFile {
         return pread(command, offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_COMMAND);
     }
 
+    Interrupts interrupts(int index) {
+        return new Interrupts(this, index);
+    }
+
+    /** DEVICE_RESET. */
+    int reset() {
+        return ioctl(vfio_h.VFIO_DEVICE_RESET, 0);
+    }
+
     /** Turns bus mastering on or off, without which a device makes no DMA. */
     void masterBus(boolean on) {
+        changeCommand(vfio_h.PCI_COMMAND_MASTER, on);
+    }
+
+    /** Sets bits of the COMMAND register, or clears them. */
+    void changeCommand(int bits, boolean on) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment command = arena.allocate(VfioProcess.LITTLE_ENDIAN_SHORT);
             assertEquals(Short.BYTES, readCommand(command));
             int value = command.get(VfioProcess.LITTLE_ENDIAN_SHORT, 0);
-            int changed = on ? value | vfio_h.PCI_COMMAND_MASTER : value & ~vfio_h.PCI_COMMAND_MASTER;
+            int changed = on ? value | bits : value & ~bits;
             command.set(VfioProcess.LITTLE_ENDIAN_SHORT, 0, (short) changed);
             assertEquals(
                     Short.BYTES, pwrite(command, offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_COMMAND));

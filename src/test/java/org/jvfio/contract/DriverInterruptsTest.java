@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -24,9 +26,9 @@ import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.driver.edu.EduDevice;
 
-/** Interrupts arrive, by the public API. */
+/** Interrupts as a driver has them, by the public API. */
 @ContractTest
-class InterruptsTest extends Contract {
+class DriverInterruptsTest extends Contract {
     private static final Duration LONG = Duration.ofSeconds(60);
     private static final int RAISE = 0x60;
     private static final int ACKNOWLEDGE = 0x64;
@@ -35,7 +37,7 @@ class InterruptsTest extends Contract {
     private final Device device = Device.open(process.kernel(), PciAddress.parse(first.address()));
     private final EduDevice edu = EduDevice.of(device);
 
-    InterruptsTest(ContractHost host) {
+    DriverInterruptsTest(ContractHost host) {
         super(host);
     }
 
@@ -64,9 +66,9 @@ class InterruptsTest extends Contract {
             for (InterruptType type : new InterruptType[] {InterruptType.INTX, InterruptType.MSI, InterruptType.INTX}) {
                 edu.enableInterrupts(type);
                 assertEquals(3628800, edu.factorial(10, LONG));
-                byte[] text = ("copied with " + type).getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+                byte[] text = ("copied with " + type).getBytes(StandardCharsets.US_ASCII);
                 memory.segment().fill((byte) 0);
-                memory.segment().asSlice(0, text.length).copyFrom(java.lang.foreign.MemorySegment.ofArray(text));
+                memory.segment().asSlice(0, text.length).copyFrom(MemorySegment.ofArray(text));
                 edu.readMemory(mapping.iova(), 0, text.length, LONG);
                 edu.writeMemory(mapping.iova() + 65536, 0, text.length, LONG);
                 assertArrayEquals(
