@@ -37,6 +37,9 @@ public record NvmeOptions(
         int retries,
         Optional<DmaWindow> window,
         Consumer<NvmeEvent> events) {
+    /** The most pairs of I/O queues that a controller can have. */
+    public static final int MOST_QUEUE_PAIRS = (1 << 16) - 1;
+
     private static final int MOST_ENTRIES = 1 << 16;
     private static final int LEAST_TRANSFER = 1 << 12;
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
@@ -54,7 +57,7 @@ public record NvmeOptions(
             event -> {});
 
     public NvmeOptions {
-        requireRange("pairs of queues", queuePairs, 1, MOST_ENTRIES - 1);
+        requireRange("pairs of queues", queuePairs, 1, MOST_QUEUE_PAIRS);
         requireRange("entries of a queue", queueDepth, 2, MOST_ENTRIES);
         requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, Integer.MAX_VALUE);
         requireRange("retries", retries, 0, Integer.MAX_VALUE);
