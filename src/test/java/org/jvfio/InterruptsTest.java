@@ -29,10 +29,10 @@ import org.jvfio.uapi.vfio_h;
 
 class InterruptsTest {
     private static final Duration LONG = Duration.ofSeconds(60);
-    private static final PciAddress MESSAGES = PciAddress.parse("0002:01:00.0");
+    private static final PciAddress MESSAGES = PciAddress.parse("0004:01:00.0");
 
     private final TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
-            .device(MESSAGES.toString(), 2, MessageDevice::new)
+            .device(MESSAGES.toString(), 4, MessageDevice::new)
             .build());
     private final Container container = Container.open(host.kernel());
     private final Device device = container.attach(MESSAGES).openDevice(MESSAGES);
@@ -361,7 +361,7 @@ class InterruptsTest {
         int descriptors = host.process().openDescriptors();
         host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, Errno.EIO.negated());
         VfioException e = assertThrows(VfioException.class, messages::close);
-        assertTrue(e.getMessage().contains("disable MSI-X of 0002:01:00.0"), e.getMessage());
+        assertTrue(e.getMessage().contains("disable MSI-X of 0004:01:00.0"), e.getMessage());
         assertEquals(descriptors - 4, host.process().openDescriptors());
     }
 

@@ -64,13 +64,15 @@ public final class EmulatedMachine {
     }
 
     /**
-     * A POWER8 host: PHB3, Linux 6.12 with 64K pages, 4 GiB of memory, and two edu devices, each alone in its group
-     * ({@code 0000:01:00.0} in group 0, {@code 0001:01:00.0} in group 1), bound to vfio-pci.
+     * A POWER8 host: PHB3, Linux 6.12 with 64K pages, 4 GiB of memory, two edu devices and an NVMe drive of 512 MiB in
+     * memory, each alone in its group ({@code 0000:01:00.0} in group 0, {@code 0001:01:00.0} in group 1, the drive
+     * {@code 0002:01:00.0} in group 2), bound to vfio-pci.
      */
     public static EmulatedMachine power8() {
         return new Builder(Platform.PHB3)
                 .device("0000:01:00.0", 0, EmulatedMachine::edu)
                 .device("0001:01:00.0", 1, EmulatedMachine::edu)
+                .device("0002:01:00.0", 2, EmulatedMachine::nvme)
                 .build();
     }
 
@@ -84,13 +86,17 @@ public final class EmulatedMachine {
         return power8().toBuilder().platform(Platform.PHB5).build();
     }
 
-    /** An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2. */
+    /**
+     * An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2, the NVMe drive
+     * in group 3.
+     */
     public static EmulatedMachine pseries() {
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
                 .device("0001:00:01.0", 1, EmulatedMachine::edu)
                 .device("0002:00:01.0", 2, EmulatedMachine::edu)
+                .device("0003:00:01.0", 3, EmulatedMachine::nvme)
                 .build();
     }
 
@@ -130,13 +136,17 @@ public final class EmulatedMachine {
      *   "hugePages": {"2M": 32, "1G": 1},
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
-     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100}
+     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1",
+     *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
      *
      * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
-     * a list of devices replaces those of the preset.
+     * a list of devices replaces those of the preset. A namespace of an NVMe drive has a {@code size} and is in memory, or
+     * is a raw image {@code file}, whose path begins at the directory of the machine's file; {@code lbaSize} is 512 or 4096.
+     * A drive with one namespace may have {@code size}, {@code file} and {@code lbaSize} itself.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -147,6 +157,10 @@ public final class EmulatedMachine {
 
     private static EmulatedEdu edu() {
         return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY);
+    }
+
+    private static EmulatedNvme nvme() {
+        return EmulatedNvme.builder().build();
     }
 
     /** A builder that starts with all of this machine. */

@@ -342,13 +342,13 @@ final class PciFunction implements DeviceBus {
     }
 
     @Override
-    public boolean readMemory(long busAddress, MemorySegment into) {
-        return mastersBus() && pe.transfer(busAddress, into, false);
+    public boolean readMemory(long busAddress, MemorySegment into, long offset, long length) {
+        return mastersBus() && pe.transfer(busAddress, into, offset, length, false);
     }
 
     @Override
-    public boolean writeMemory(long busAddress, MemorySegment from) {
-        return mastersBus() && pe.transfer(busAddress, from, true);
+    public boolean writeMemory(long busAddress, MemorySegment from, long offset, long length) {
+        return mastersBus() && pe.transfer(busAddress, from, offset, length, true);
     }
 
     private boolean mastersBus() {
