@@ -72,7 +72,7 @@ public final class Main {
     /** A command's name has one word, or two, of which the first is common to several. */
     private static void dispatchCommand(List<String> arguments, PrintStream out) throws Failure {
         for (Command command : COMMANDS) {
-            List<String> words = List.of(command.name().split(" "));
+            List<String> words = List.of(command.name().split(" ", -1));
             if (arguments.size() >= words.size()
                     && arguments.subList(0, words.size()).equals(words)) {
                 run(command, arguments.subList(words.size(), arguments.size()), out);
@@ -106,7 +106,7 @@ public final class Main {
 
     private static Failure unknown(String word) {
         List<String> words = Stream.concat(
-                        COMMANDS.stream().map(command -> command.name().split(" ")[0]),
+                        COMMANDS.stream().map(command -> command.name().replaceFirst(" .*", "")),
                         Stream.of("--help", "--version"))
                 .distinct()
                 .toList();

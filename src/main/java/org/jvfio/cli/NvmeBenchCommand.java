@@ -210,7 +210,7 @@ final class NvmeBenchCommand implements Command {
                         ofQueue.add(
                                 new Lane(queue, buffer.slice((long) number * block, block), running, number, lanes));
                     }
-                    threads.add(Thread.ofPlatform().start(() -> drive(ofQueue, queue, running)));
+                    threads.add(Thread.ofPlatform().start(() -> drive(ofQueue, queue)));
                 }
                 long end = start + TimeUnit.SECONDS.toNanos(seconds);
                 while (!over && System.nanoTime() - end < 0) {
@@ -233,7 +233,7 @@ final class NvmeBenchCommand implements Command {
             }
         }
 
-        private void drive(List<Lane> lanes, NvmeQueue queue, CountDownLatch running) {
+        private void drive(List<Lane> lanes, NvmeQueue queue) {
             lanes.forEach(Lane::start);
             if (namespace.controller().options().completion() == NvmeCompletion.POLLED) {
                 try {

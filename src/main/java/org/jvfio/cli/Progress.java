@@ -1,6 +1,8 @@
 package org.jvfio.cli;
 
+import java.io.Console;
 import java.io.PrintStream;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.Option;
@@ -37,7 +39,9 @@ final class Progress implements AutoCloseable {
 
     /** Progress on standard error, if that is a terminal or the user wants it. */
     static Progress of(CommandLine line) {
-        boolean terminal = System.console() != null && System.console().isTerminal();
+        boolean terminal = Optional.ofNullable(System.console())
+                .filter(Console::isTerminal)
+                .isPresent();
         return new Progress(System.err, terminal || line.hasOption("progress"));
     }
 

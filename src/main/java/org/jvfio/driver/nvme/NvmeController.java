@@ -292,12 +292,12 @@ public final class NvmeController implements AutoCloseable {
     /** Gives an admin command, and waits for it: dword 0 of its completion. */
     private int execute(NvmeRequest request) {
         await(() -> admin.submit(request));
-        long limit = System.nanoTime() + options.commandTimeout().toNanos();
+        long limit = System.nanoTime() + options.adminTimeout().toNanos();
         while (!request.isDone()) {
             request.awaitSlice(admin);
             // Nobody else sees that a command is late while this thread makes the controller ready or shuts it down.
             if (lock.isHeldByCurrentThread() && System.nanoTime() - limit > 0 && !request.isDone()) {
-                throw request.late(options.commandTimeout());
+                throw request.late(options.adminTimeout());
             }
         }
         request.requireSuccess();
@@ -607,7 +607,7 @@ public final class NvmeController implements AutoCloseable {
 
     private void lookForLate() {
         long limit = options.commandTimeout().toNanos();
-        if (admin.late(System.nanoTime(), limit) != null) {
+        if (admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != null) {
             reset("an admin command was not done in time");
             return;
         }

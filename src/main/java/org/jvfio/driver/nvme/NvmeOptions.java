@@ -18,6 +18,8 @@ import org.jvfio.DmaWindow;
  *     the controller's queues are shorter
  * @param completion how completions are noticed
  * @param commandTimeout after which a command is aborted, and the controller reset if that does not help
+ * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
+ *     being opened or reset
  * @param maxTransferBytes the most that one command transfers, at least 4096; a controller may take less at a time
  * @param pageBytes the controller's memory page (CC.MPS), a power of two; the page nearest to 4096 that it has if empty. It
  *     has nothing to do with the pages of the IOMMU
@@ -32,6 +34,7 @@ public record NvmeOptions(
         int queueDepth,
         NvmeCompletion completion,
         Duration commandTimeout,
+        Duration adminTimeout,
         int maxTransferBytes,
         OptionalInt pageBytes,
         int retries,
@@ -50,6 +53,7 @@ public record NvmeOptions(
             128,
             NvmeCompletion.POLLED,
             Duration.ofSeconds(30),
+            Duration.ofSeconds(30),
             1 << 20,
             OptionalInt.empty(),
             2,
@@ -61,13 +65,18 @@ public record NvmeOptions(
         requireRange("entries of a queue", queueDepth, 2, MOST_ENTRIES);
         requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, Integer.MAX_VALUE);
         requireRange("retries", retries, 0, Integer.MAX_VALUE);
-        if (commandTimeout.compareTo(Duration.ofMillis(1)) < 0 || commandTimeout.compareTo(LONGEST_TIMEOUT) > 0) {
-            throw new IllegalArgumentException(
-                    "a timeout of " + commandTimeout + " for a command: use 1 millisecond to 1 day");
-        }
+        requireTimeout(commandTimeout);
+        requireTimeout(adminTimeout);
         if (pageBytes.isPresent() && Integer.bitCount(pageBytes.getAsInt()) != 1) {
             throw new IllegalArgumentException(
                     "controller pages of " + pageBytes.getAsInt() + " bytes: use a power of two");
+        }
+    }
+
+    private static void requireTimeout(Duration timeout) {
+        if (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
+            throw new IllegalArgumentException(
+                    "a timeout of " + timeout + " for a command: use 1 millisecond to 1 day");
         }
     }
 
@@ -80,31 +89,46 @@ public record NvmeOptions(
     /** The same with so many pairs of I/O queues. */
     public NvmeOptions queuePairs(int count) {
         return new NvmeOptions(
-                count, queueDepth, completion, commandTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                count, queueDepth, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
     }
 
     /** The same with I/O queues of so many entries. */
     public NvmeOptions queueDepth(int entries) {
         return new NvmeOptions(
-                queuePairs, entries, completion, commandTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs, entries, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
     }
 
     /** The same with completions noticed in this way. */
     public NvmeOptions completion(NvmeCompletion how) {
         return new NvmeOptions(
-                queuePairs, queueDepth, how, commandTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs, queueDepth, how, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
     }
 
     /** The same with such a timeout. */
     public NvmeOptions commandTimeout(Duration timeout) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, timeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs, queueDepth, completion, timeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
+    }
+
+    /** The same with such a timeout of the driver's own commands. */
+    public NvmeOptions adminTimeout(Duration timeout) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                timeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with at most so many bytes in a command. */
     public NvmeOptions maxTransferBytes(int bytes) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, commandTimeout, bytes, pageBytes, retries, window, events);
+                queuePairs, queueDepth, completion, commandTimeout, adminTimeout, bytes, pageBytes, retries, window, events);
     }
 
     /** The same with this memory page of the controller. */
@@ -114,6 +138,7 @@ public record NvmeOptions(
                 queueDepth,
                 completion,
                 commandTimeout,
+                adminTimeout,
                 maxTransferBytes,
                 OptionalInt.of(bytes),
                 retries,
@@ -124,7 +149,7 @@ public record NvmeOptions(
     /** The same with so many retries. */
     public NvmeOptions retries(int count) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, commandTimeout, maxTransferBytes, pageBytes, count, window, events);
+                queuePairs, queueDepth, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, count, window, events);
     }
 
     /** The same with DMA through this window of the device's container. */
@@ -134,6 +159,7 @@ public record NvmeOptions(
                 queueDepth,
                 completion,
                 commandTimeout,
+                adminTimeout,
                 maxTransferBytes,
                 pageBytes,
                 retries,
@@ -148,6 +174,7 @@ public record NvmeOptions(
                 queueDepth,
                 completion,
                 commandTimeout,
+                adminTimeout,
                 maxTransferBytes,
                 pageBytes,
                 retries,
