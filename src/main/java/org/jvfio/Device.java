@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_INTX_DISABLE;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
@@ -192,7 +193,7 @@ public final class Device implements AutoCloseable {
         try {
             Region config = config();
             short command = config.readShort(PCI_COMMAND);
-            if (command != NO_ANSWER && (command & PCI_COMMAND_MASTER) != 0) {
+            if (isAnswer(command) && (command & PCI_COMMAND_MASTER) != 0) {
                 config.writeShort(PCI_COMMAND, (short) (command & ~PCI_COMMAND_MASTER));
             }
         } finally {
@@ -200,12 +201,17 @@ public final class Device implements AutoCloseable {
         }
     }
 
+    /** The kernel answers for INTX_DISABLE itself, also when the device does not. */
+    private static boolean isAnswer(short command) {
+        return (short) (command | PCI_COMMAND_INTX_DISABLE) != NO_ANSWER;
+    }
+
     private void setCommand(int bits) {
         lock().lock();
         try {
             Region config = config();
             short command = config.readShort(PCI_COMMAND);
-            if (command == NO_ANSWER) {
+            if (!isAnswer(command)) {
                 throw new VfioException(
                         "set up " + address,
                         "it does not answer: it is dead, or its PE is frozen",
