@@ -89,25 +89,61 @@ public record NvmeOptions(
     /** The same with so many pairs of I/O queues. */
     public NvmeOptions queuePairs(int count) {
         return new NvmeOptions(
-                count, queueDepth, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                count,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with I/O queues of so many entries. */
     public NvmeOptions queueDepth(int entries) {
         return new NvmeOptions(
-                queuePairs, entries, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs,
+                entries,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with completions noticed in this way. */
     public NvmeOptions completion(NvmeCompletion how) {
         return new NvmeOptions(
-                queuePairs, queueDepth, how, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs,
+                queueDepth,
+                how,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with such a timeout. */
     public NvmeOptions commandTimeout(Duration timeout) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, timeout, adminTimeout, maxTransferBytes, pageBytes, retries, window, events);
+                queuePairs,
+                queueDepth,
+                completion,
+                timeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with such a timeout of the driver's own commands. */
@@ -128,7 +164,16 @@ public record NvmeOptions(
     /** The same with at most so many bytes in a command. */
     public NvmeOptions maxTransferBytes(int bytes) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, commandTimeout, adminTimeout, bytes, pageBytes, retries, window, events);
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                bytes,
+                pageBytes,
+                retries,
+                window,
+                events);
     }
 
     /** The same with this memory page of the controller. */
@@ -149,7 +194,16 @@ public record NvmeOptions(
     /** The same with so many retries. */
     public NvmeOptions retries(int count) {
         return new NvmeOptions(
-                queuePairs, queueDepth, completion, commandTimeout, adminTimeout, maxTransferBytes, pageBytes, count, window, events);
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                count,
+                window,
+                events);
     }
 
     /** The same with DMA through this window of the device's container. */

@@ -80,12 +80,13 @@ class NvmeMalformedAnswersTest {
             long told = value;
             if (place == Place.CAP) {
                 if (capability == -1) {
-                    capability = random.nextInt(FIRST_PLAUSIBLE) == 0 ? random.nextLong() : 1L << random.nextInt(Long.SIZE);
+                    capability =
+                            random.nextInt(FIRST_PLAUSIBLE) == 0 ? random.nextLong() : 1L << random.nextInt(Long.SIZE);
                 }
                 long flipped = capability ^ (low ? 0 : value << Integer.SIZE) ^ (low ? value : 0);
                 told = low ? flipped & 0xffffffffL : flipped >>> Integer.SIZE;
             }
-            return low ? told & ~TIMEOUT_FIELD | SHORTEST_TIMEOUT : told;
+            return low ? (told & ~TIMEOUT_FIELD) | SHORTEST_TIMEOUT : told;
         }
 
         @Override
@@ -112,7 +113,8 @@ class NvmeMalformedAnswersTest {
                     entries.fill((byte) random.nextInt());
                     bus().writeMemory(address, entries);
                 }
-                case COMMAND_IDENTIFIER -> completion.set(INT, 12, completion.get(INT, 12) & ~0xffff | random.nextInt(1 << 16));
+                case COMMAND_IDENTIFIER ->
+                    completion.set(INT, 12, (completion.get(INT, 12) & ~0xffff) | random.nextInt(1 << 16));
                 case RESULT -> completion.set(INT, 0, random.nextInt());
                 default -> {
                     return true;
@@ -136,7 +138,8 @@ class NvmeMalformedAnswersTest {
                 ends.merge(end, 1, Integer::sum);
             }
         }
-        assertEquals(2 * SEEDS, ends.values().stream().mapToInt(Integer::intValue).sum(), ends.toString());
+        assertEquals(
+                2 * SEEDS, ends.values().stream().mapToInt(Integer::intValue).sum(), ends.toString());
         if (place != Place.READ_DATA && place != Place.RESULT) {
             assertTrue(ends.keySet().stream().anyMatch(end -> !end.isEmpty()), "something was noticed");
         }
