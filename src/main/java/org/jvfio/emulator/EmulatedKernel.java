@@ -62,7 +62,7 @@ public final class EmulatedKernel implements Kernel {
 
     private static Mm newMemory(EmulatedHost host) {
         EmulatedMachine machine = host.machine();
-        return new Mm(machine.pageShift(), machine.memlockBytes(), machine.capIpcLock());
+        return new Mm(machine.pageShift(), host.kernelLog(), machine.memlockBytes(), machine.capIpcLock());
     }
 
     /** The host, seen from outside. */
@@ -86,10 +86,8 @@ public final class EmulatedKernel implements Kernel {
             if (!exited) {
                 exited = true;
                 task.descriptors().reversed().forEach(task::close);
-                int leaked = task.mm().destroy();
-                if (leaked > 0) {
-                    host.kernelLog().add("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
-                }
+                task.mm().addresses().unmapAll();
+                task.mm().drop();
                 host.changed().signalAll();
             }
             return true;

@@ -31,6 +31,12 @@ public enum Hazard {
             "a window smaller than one IOMMU page makes the kernel shift by a negative count",
             "powernv, from 4.2",
             false),
+    /** A window that the hypervisor refuses ({@code failed_ddw_pdn_list} of {@code pseries/iommu.c}). */
+    WINDOWS_LOST(
+            "the hypervisor refuses the window, and the kernel would refuse every later one to this device until it is"
+                    + " booted again",
+            "LPARs, from 6.11",
+            false),
     /** A device register accessed in a way that the device answers with a machine check. */
     MACHINE_CHECK("the access would be answered with a machine check", "powernv kills the host, pseries hangs", true);
 

@@ -1,7 +1,9 @@
 package org.jvfio.emulator;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.LongStream;
 
 /**
@@ -16,6 +18,7 @@ final class KernelLog {
     record Line(long sequence, long micros, String message) {}
 
     private final List<Line> ring = new ArrayList<>();
+    private final Set<String> warned = new HashSet<>();
     private final long boot = System.nanoTime();
     private long end;
 
@@ -27,6 +30,13 @@ final class KernelLog {
             ring.set(place(end), line);
         }
         end++;
+    }
+
+    /** {@code WARN_ON_ONCE}: a warning that the kernel gives once, be it seen or overwritten since. */
+    void warnOnce(String place) {
+        if (warned.add(place)) {
+            add("WARNING: " + place);
+        }
     }
 
     private static int place(long sequence) {

@@ -18,6 +18,7 @@ final class Mm {
     private static final int HUGEST_CHUNK_SHIFT = 21;
 
     private final int pageShift;
+    private final KernelLog log;
     private final AddressSpace addresses = new AddressSpace();
     private final TreeMap<Long, RegisteredRegion> regions = new TreeMap<>(Long::compareUnsigned);
     private long lockedPages;
@@ -25,9 +26,12 @@ final class Mm {
     private long memlockHard;
     private boolean mayLock;
     private @Nullable RegisteredRegion recent;
+    private int references = 1;
 
-    Mm(int pageShift, long memlockBytes, boolean mayLock) {
+    /** The memory of a process that starts, and that {@link #drop drops} its reference when it has ended. */
+    Mm(int pageShift, KernelLog log, long memlockBytes, boolean mayLock) {
         this.pageShift = pageShift;
+        this.log = log;
         this.memlockSoft = memlockBytes;
         this.memlockHard = memlockBytes;
         this.mayLock = mayLock;
@@ -183,11 +187,17 @@ final class Mm {
         return ofChunk == 0 ? Errno.EFAULT.negated() : (int) ofChunk;
     }
 
-    /** The process ends: everything it had mapped goes; the count of regions that had leaked. */
-    int destroy() {
-        int leaked = regions.size();
-        addresses.unmapAll();
-        return leaked;
+    /** {@code mmgrab}: it is kept for one more, be its process there or not. */
+    void grab() {
+        references++;
+    }
+
+    /** {@code mmdrop}: the last one to drop it destroys it, and finds what was registered and never let go of. */
+    void drop() {
+        references--;
+        if (references == 0 && !regions.isEmpty()) {
+            log.warnOnce("arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
+        }
     }
 
     private static long min(long left, long right) {

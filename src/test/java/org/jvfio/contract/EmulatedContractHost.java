@@ -3,9 +3,12 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 
@@ -35,6 +38,34 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     @Override
     public boolean resetsReliably() {
         return true;
+    }
+
+    @Override
+    public EmulatedMachine mirror() {
+        return machine.toBuilder().hazards(HazardPolicy.STOP).build();
+    }
+
+    @Override
+    public List<PciDevice> devices() {
+        EmulatedHost host = EmulatedKernel.boot(machine).host();
+        return host.groups().stream()
+                .map(group -> new PciDevice(host.group(group).devices().getFirst(), group))
+                .toList();
+    }
+
+    @Override
+    public ScriptedProcess startScripted() {
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        return new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> {
+            kernel.exit();
+            assertEquals(List.of(), kernel.host().hazards());
+            assertEquals(0, kernel.host().userMemoryBytes());
+        });
+    }
+
+    @Override
+    public int randomSequences() {
+        return 40;
     }
 
     @Override

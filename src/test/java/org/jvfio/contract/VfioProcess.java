@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.rlimit;
@@ -51,7 +52,7 @@ final class VfioProcess {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
         this.exit = exit;
-        edus = boundEdus();
+        edus = boundDevices(kernel, this::isEdu);
         lockedAtStart = lockedBytes();
         memlockAtStart = rlimit.rlim_cur(memlock());
     }
@@ -119,18 +120,16 @@ final class VfioProcess {
         return edus;
     }
 
-    private List<PciDevice> boundEdus() {
+    /** The devices that vfio-pci has and whose directory in sysfs is accepted, in the order of their addresses. */
+    static List<PciDevice> boundDevices(Kernel kernel, Predicate<String> accepted) {
         List<PciDevice> found = new ArrayList<>();
         try {
             for (String address : kernel.list(DEVICES)) {
-                boolean edu =
-                        kernel.readFile(DEVICES + address + "/vendor").strip().equals("0x1234")
-                                && kernel.readFile(DEVICES + address + "/device")
-                                        .strip()
-                                        .equals("0x11e8");
-                boolean bound = kernel.list(DEVICES + address).contains("driver");
-                if (edu && bound && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
-                    found.add(new PciDevice(address, Integer.parseInt(lastName(DEVICES + address + "/iommu_group"))));
+                String device = DEVICES + address;
+                if (kernel.list(device).contains("driver")
+                        && lastName(kernel, device + "/driver").equals("vfio-pci")
+                        && accepted.test(device)) {
+                    found.add(new PciDevice(address, Integer.parseInt(lastName(kernel, device + "/iommu_group"))));
                 }
             }
         } catch (IOException e) {
@@ -139,7 +138,16 @@ final class VfioProcess {
         return found;
     }
 
-    private String lastName(String link) throws IOException {
+    private boolean isEdu(String device) {
+        try {
+            return kernel.readFile(device + "/vendor").strip().equals("0x1234")
+                    && kernel.readFile(device + "/device").strip().equals("0x11e8");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String lastName(Kernel kernel, String link) throws IOException {
         String target = kernel.readLink(link);
         return target.substring(target.lastIndexOf('/') + 1);
     }
