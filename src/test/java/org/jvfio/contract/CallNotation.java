@@ -5,6 +5,7 @@ import static java.util.Map.entry;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jvfio.kernel.CallScript;
 
 /** What the words of a call are in the notation of {@link CallScript}, for those who change a call that is right. */
@@ -104,6 +105,11 @@ final class CallNotation {
             throw new IllegalArgumentException("there is no call '" + name(call) + "'");
         }
         return words;
+    }
+
+    /** The names of all calls. */
+    static Set<String> names() {
+        return CALLS.keySet();
     }
 
     static String name(String call) {

@@ -95,7 +95,7 @@ final class Differential {
         String actual = compared.run(call);
         calls++;
         answers.computeIfAbsent(CallNotation.name(call), _ -> new TreeMap<>())
-                .merge(expected.replaceAll("[;=].*", ""), 1, Integer::sum);
+                .merge(expected.replaceFirst("^-1 ", "").replaceAll("[; ].*", ""), 1, Integer::sum);
         if (!expected.equals(actual)) {
             return Optional.of(new Difference(step, call, expected, actual));
         }

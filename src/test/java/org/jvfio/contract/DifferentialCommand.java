@@ -21,10 +21,15 @@ final class DifferentialCommand {
     private final PrintStream out;
     private final Differential differential;
 
-    DifferentialCommand(ContractHost host, PrintStream out) {
+    DifferentialCommand(ContractHost host, Differential differential, PrintStream out) {
         this.host = host;
+        this.differential = differential;
         this.out = out;
-        differential = new Differential(host::mirror, host.devices(), host::startScripted);
+    }
+
+    /** Compares a host with the emulated one that is like it. */
+    static DifferentialCommand of(ContractHost host, PrintStream out) {
+        return new DifferentialCommand(host, new Differential(host::mirror, host.devices(), host::startScripted), out);
     }
 
     /**
@@ -32,7 +37,7 @@ final class DifferentialCommand {
      * is 1 if anything differs.
      */
     public static void main(String[] arguments) throws IOException {
-        DifferentialCommand command = new DifferentialCommand(new LinuxContractHost(), System.out);
+        DifferentialCommand command = of(new LinuxContractHost(), System.out);
         boolean equal = arguments[0].equals(SEEDS)
                 ? command.runSeeds(
                         Long.parseLong(arguments[1]), Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]))

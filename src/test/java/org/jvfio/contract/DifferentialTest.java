@@ -21,7 +21,7 @@ class DifferentialTest {
     @Test
     void randomCallsAreAnsweredAsByTheEmulator() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        DifferentialCommand command = new DifferentialCommand(host, new PrintStream(out, true, StandardCharsets.UTF_8));
+        DifferentialCommand command = DifferentialCommand.of(host, new PrintStream(out, true, StandardCharsets.UTF_8));
         assertTrue(command.runSeeds(1, host.randomSequences(), STEPS), () -> out.toString(StandardCharsets.UTF_8));
     }
 }
