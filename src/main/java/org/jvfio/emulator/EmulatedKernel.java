@@ -8,7 +8,9 @@ import static org.jvfio.uapi.vfio_h.MAP_HUGE_MASK;
 import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
 import static org.jvfio.uapi.vfio_h.MAP_SHARED;
+import static org.jvfio.uapi.vfio_h.O_ACCMODE;
 import static org.jvfio.uapi.vfio_h.O_NONBLOCK;
+import static org.jvfio.uapi.vfio_h.O_RDONLY;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
 import static org.jvfio.uapi.vfio_h.RLIMIT_MEMLOCK;
 import static org.jvfio.uapi.vfio_h.RLIMIT_NOFILE;
@@ -62,7 +64,7 @@ public final class EmulatedKernel implements Kernel {
 
     private static Mm newMemory(EmulatedHost host) {
         EmulatedMachine machine = host.machine();
-        return new Mm(machine.pageShift(), host.kernelLog(), machine.memlockBytes(), machine.capIpcLock());
+        return new Mm(machine, host.kernelLog());
     }
 
     /** The host, seen from outside. */
@@ -123,6 +125,8 @@ public final class EmulatedKernel implements Kernel {
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
                 case "/dev/null" -> task.add(new NullFile());
+                case "/dev", "/dev/vfio" ->
+                    (flags & O_ACCMODE) == O_RDONLY ? task.add(new Directory()) : Errno.EISDIR.negated();
                 case "/dev/kmsg" -> task.add(new KernelLogFile(host.kernelLog(), blocks));
                 case "/dev/vfio/vfio" ->
                     host.machine().vfioModule()

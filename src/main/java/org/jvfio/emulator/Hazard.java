@@ -12,7 +12,7 @@ public enum Hazard {
             "the kernel would go past the end of the TCE table and corrupt host memory",
             "powernv, MAP from 4.12 to 7.2, UNMAP from 4.12 to 6.12",
             false),
-    /** UNREGISTER_MEMORY of memory with mappings ({@code mm_iommu_put}). */
+    /** UNREGISTER_MEMORY of memory with mappings, or the end of its container ({@code mm_iommu_put}). */
     REGISTRATION_LEAK(
             "the memory is still mapped: the kernel would answer 0, keep it pinned and charged, and warn when the"
                     + " process ends",

@@ -18,6 +18,9 @@ final class Mm {
     private static final int HUGEST_CHUNK_SHIFT = 21;
 
     private final int pageShift;
+    /** The kernel keeps an address of 8 bytes for each page, and makes no array that is larger than its memory. */
+    private final long mostPages;
+
     private final KernelLog log;
     private final AddressSpace addresses = new AddressSpace();
     private final TreeMap<Long, RegisteredRegion> regions = new TreeMap<>(Long::compareUnsigned);
@@ -29,12 +32,13 @@ final class Mm {
     private int references = 1;
 
     /** The memory of a process that starts, and that {@link #drop drops} its reference when it has ended. */
-    Mm(int pageShift, KernelLog log, long memlockBytes, boolean mayLock) {
-        this.pageShift = pageShift;
+    Mm(EmulatedMachine machine, KernelLog log) {
+        this.pageShift = machine.pageShift();
+        this.mostPages = machine.memoryBytes() / Long.BYTES;
         this.log = log;
-        this.memlockSoft = memlockBytes;
-        this.memlockHard = memlockBytes;
-        this.mayLock = mayLock;
+        this.memlockSoft = machine.memlockBytes();
+        this.memlockHard = machine.memlockBytes();
+        this.mayLock = machine.capIpcLock();
     }
 
     AddressSpace addresses() {
@@ -146,7 +150,8 @@ final class Mm {
         if (charged != 0) {
             return new Registration(charged, null);
         }
-        if (pages == 0) {
+        if (pages == 0 || Long.compareUnsigned(pages, mostPages) > 0) {
+            refund(pages);
             return new Registration(Errno.ENOMEM.negated(), null);
         }
         long size = pages << pageShift;

@@ -755,7 +755,12 @@ final class SpaprTce {
         }
         free(owner, 0);
         free(owner, 1);
-        registrations.forEach(owner::unuse);
+        for (RegisteredRegion region : registrations) {
+            if (owner.unuse(region) != 0) {
+                // Another container of the process still maps it.
+                host.meet(Hazard.REGISTRATION_LEAK);
+            }
+        }
         registrations.clear();
         disable();
         letProcessGo();

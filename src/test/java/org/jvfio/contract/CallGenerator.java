@@ -25,7 +25,7 @@ final class CallGenerator {
     private static final int V1 = 2;
     private static final int V2 = 7;
     private static final int MOST_CONTAINERS = 3;
-    private static final int MOST_MEMORIES = 5;
+    private static final int MOST_MEMORIES = 6;
     private static final long MOST_HUGE_BYTES = 32 * MIB;
 
     private final EmulatedMachine machine;
@@ -86,6 +86,10 @@ final class CallGenerator {
     private record Range(Memory memory, long offset, long bytes) {
         private String vaddr() {
             return vaddr(0);
+        }
+
+        private boolean overlaps(Range other) {
+            return memory.equals(other.memory) && offset < other.offset + other.bytes && other.offset < offset + bytes;
         }
 
         private String vaddr(long more) {
@@ -292,9 +296,22 @@ final class CallGenerator {
     private String register() {
         ContainerModel container = prefer(each -> each.type == V2);
         Range range = range();
+        // Most of what is tried overlaps nothing.
+        for (int attempt = 0; attempt < 6 && random.nextInt(8) != 0 && isRegistered(range); attempt++) {
+            range = range();
+        }
+        if (isRegistered(range) && memories.size() < MOST_MEMORIES && random.nextInt(4) != 0) {
+            return makeMemory();
+        }
         container.registered.add(range);
         container.enabled |= container.type == V2;
         return "reg " + container.name + " " + range.vaddr() + " " + hex(range.bytes());
+    }
+
+    private boolean isRegistered(Range range) {
+        return containers.stream()
+                .flatMap(container -> container.registered.stream())
+                .anyMatch(registered -> registered.overlaps(range));
     }
 
     /** A part of some memory, in whole pages of the system. */
@@ -482,7 +499,7 @@ final class CallGenerator {
     }
 
     private String container() {
-        return pick(containers).name;
+        return (random.nextInt(4) == 0 ? pick(containers) : prefer(container -> container.type != 0)).name;
     }
 
     private String group() {
@@ -603,7 +620,7 @@ final class CallGenerator {
                 bytes - systemPage,
                 2 * bytes,
                 GIB,
-                1L << 40,
+                systemPage << 24,
                 1L << 63,
                 -systemPage)));
     }

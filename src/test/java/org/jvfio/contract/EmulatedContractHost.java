@@ -8,6 +8,7 @@ import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
@@ -58,14 +59,16 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
         EmulatedKernel kernel = EmulatedKernel.boot(machine);
         return new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> {
             kernel.exit();
-            assertEquals(List.of(), kernel.host().hazards());
-            assertEquals(0, kernel.host().userMemoryBytes());
+            // The mirror stops at all other hazards.
+            boolean leaked = kernel.host().hazards().contains(Hazard.REGISTRATION_LEAK);
+            assertTrue(leaked || kernel.host().hazards().isEmpty());
+            assertEquals(leaked, kernel.host().userMemoryBytes() != 0);
         });
     }
 
     @Override
     public int randomSequences() {
-        return 40;
+        return 30;
     }
 
     @Override

@@ -126,6 +126,27 @@ class HazardTest {
     }
 
     @Test
+    void closingAContainerWhoseMemoryAnotherOneMapsLeaksItToo() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            script.run("open c2 /dev/vfio/vfio");
+            script.run("open g2 /dev/vfio/1");
+            script.run("setcont g2 c2");
+            script.run("setiommu c2 7");
+            script.run("mem m2 0x10000");
+            assertEquals("0", script.run("reg c2 m2 0x10000"));
+            assertEquals("0", script.run("map c2 m 0x10000 0x10000"));
+            assertEquals("0", script.run("unset g"));
+            assertEquals(List.of(Hazard.REGISTRATION_LEAK), kernel.host().hazards());
+            assertEquals("0 size=10000", script.run("unmap c2 0x10000 0x10000"));
+            assertEquals("-1 ENOENT", script.run("unreg c2 m 0x100000"));
+            assertEquals(2, kernel.registeredRegions());
+            assertEquals("0", script.run("unset g2"));
+            assertEquals(1, kernel.registeredRegions());
+        }
+    }
+
+    @Test
     void registeringNothingMakesTheKernelWarn() {
         assertHazard(Hazard.REGISTER_NOTHING, EmulatedMachine.power8(), "reg c m 0");
     }
