@@ -42,6 +42,7 @@ final class CallGenerator {
     private final List<String> fileNames = new ArrayList<>();
 
     private int names;
+    private @Nullable String next;
 
     /** A container as it should be. */
     private static final class ContainerModel {
@@ -131,6 +132,12 @@ final class CallGenerator {
     }
 
     private String next() {
+        String call = next;
+        next = null;
+        return call != null ? call : draw();
+    }
+
+    private String draw() {
         List<Choice> choices = new ArrayList<>();
         boolean anyContainer = !containers.isEmpty();
         boolean anyGroup = groups.stream().anyMatch(GroupModel::isOpen);
@@ -173,7 +180,10 @@ final class CallGenerator {
             drawn -= choice.weight();
             if (drawn < 0) {
                 String call = choice.call().get();
-                return random.nextInt(5) == 0 ? spoil(call) : call;
+                String spoiled = random.nextInt(5) == 0 ? spoil(call) : call;
+                // The right one comes next, since what follows counts on it.
+                next = spoiled.equals(call) ? null : call;
+                return spoiled;
             }
         }
         throw new IllegalStateException("no choice");
