@@ -1,6 +1,8 @@
 package org.jvfio;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
 import org.jvfio.kernel.Errno;
@@ -13,6 +15,8 @@ import org.jvfio.uapi.vfio_h;
  */
 final class Descriptor implements AutoCloseable {
     private static final int CLOSED = -1;
+    private static final MemorySegment ONE =
+            Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1).asReadOnly();
 
     private final Kernel kernel;
     private final String name;
@@ -47,6 +51,25 @@ final class Descriptor implements AutoCloseable {
                     VfioException.errnoOf(answer).map(causes).orElseGet(Cause::unknown));
         }
         return new Descriptor(kernel, path, answer);
+    }
+
+    /**
+     * Makes an eventfd, of which reads do not wait.
+     *
+     * @param name what it is, for the messages
+     * @param asked what it is made for, as it follows "cannot"
+     * @throws VfioException if the kernel refuses
+     */
+    static Descriptor eventfd(Kernel kernel, String name, String asked) {
+        int answer = kernel.eventfd(0, vfio_h.EFD_CLOEXEC | vfio_h.EFD_NONBLOCK);
+        if (answer < 0) {
+            throw VfioException.failed(
+                    asked,
+                    "eventfd",
+                    answer,
+                    VfioException.errnoOf(answer).map(KnownCauses::descriptor).orElseGet(Cause::unknown));
+        }
+        return new Descriptor(kernel, name, answer);
     }
 
     /**
@@ -93,6 +116,24 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
+    /**
+     * Adds 1 to the counter of an eventfd.
+     *
+     * @throws VfioException if the kernel refuses
+     * @throws IllegalStateException if it is closed
+     */
+    void signal() {
+        long stamp = lock.readLock();
+        try {
+            long answer = kernel.write(number(), ONE);
+            if (answer != ONE.byteSize()) {
+                throw VfioException.failed("signal " + name, "write(" + name + ")", answer, Cause.unknown());
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
     long pread(MemorySegment buffer, long offset) {
         long stamp = lock.readLock();
         try {
@@ -127,5 +168,11 @@ final class Descriptor implements AutoCloseable {
         } finally {
             lock.unlockWrite(stamp);
         }
+    }
+
+    /** What it is. */
+    @Override
+    public String toString() {
+        return name;
     }
 }

@@ -1,21 +1,34 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_INTX_DISABLE;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_IRQ_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_RESET;
+import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_AUTOMASKED;
+import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_EVENTFD;
+import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_MASKABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_NORESIZE;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR5_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_irq_info;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
@@ -30,6 +43,8 @@ public final class Device implements AutoCloseable {
     private final PciAddress address;
     private final Descriptor descriptor;
     private final boolean resettable;
+    private final Map<InterruptType, Interrupts> interrupts = new EnumMap<>(InterruptType.class);
+    private @Nullable InterruptDispatcher dispatcher;
     private boolean ownsContainer;
 
     private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
@@ -178,7 +193,7 @@ public final class Device implements AutoCloseable {
         try {
             Region config = config();
             short command = config.readShort(PCI_COMMAND);
-            if (command != NO_ANSWER && (command & PCI_COMMAND_MASTER) != 0) {
+            if (isAnswer(command) && (command & PCI_COMMAND_MASTER) != 0) {
                 config.writeShort(PCI_COMMAND, (short) (command & ~PCI_COMMAND_MASTER));
             }
         } finally {
@@ -186,12 +201,17 @@ public final class Device implements AutoCloseable {
         }
     }
 
+    /** The kernel answers for INTX_DISABLE itself, also when the device does not. */
+    private static boolean isAnswer(short command) {
+        return (short) (command | PCI_COMMAND_INTX_DISABLE) != NO_ANSWER;
+    }
+
     private void setCommand(int bits) {
         lock().lock();
         try {
             Region config = config();
             short command = config.readShort(PCI_COMMAND);
-            if (command == NO_ANSWER) {
+            if (!isAnswer(command)) {
                 throw new VfioException(
                         "set up " + address,
                         "it does not answer: it is dead, or its PE is frozen",
@@ -201,6 +221,160 @@ public final class Device implements AutoCloseable {
         } finally {
             lock().unlock();
         }
+    }
+
+    /**
+     * What the device has of a type of interrupts.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public InterruptInfo interruptInfo(InterruptType type) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = vfio_irq_info.allocate(arena);
+            vfio_irq_info.argsz(struct, (int) struct.byteSize());
+            vfio_irq_info.index(struct, type.index());
+            int answer = descriptor.ioctl(VFIO_DEVICE_GET_IRQ_INFO, struct);
+            if (answer == Errno.EINVAL.negated() && type == InterruptType.ERROR) {
+                return new InterruptInfo(
+                        0, false, false, false, false); // the kernel's answer for what is not PCI Express
+            }
+            if (answer != 0) {
+                throw VfioException.failed(
+                        "ask for the " + type + " of " + address,
+                        "VFIO_DEVICE_GET_IRQ_INFO(index " + type.index() + ")",
+                        answer,
+                        Cause.unknown());
+            }
+            int flags = vfio_irq_info.flags(struct);
+            return new InterruptInfo(
+                    vfio_irq_info.count(struct),
+                    (flags & VFIO_IRQ_INFO_EVENTFD) != 0,
+                    (flags & VFIO_IRQ_INFO_MASKABLE) != 0,
+                    (flags & VFIO_IRQ_INFO_AUTOMASKED) != 0,
+                    (flags & VFIO_IRQ_INFO_NORESIZE) == 0);
+        }
+    }
+
+    /**
+     * Enables interrupts of a type, as many vectors as asked for.
+     *
+     * @param vectors 1 to {@link InterruptInfo#count}
+     * @throws VfioException as {@link #enableInterrupts(InterruptType, int, int)}
+     * @throws IllegalStateException if the device is closed
+     */
+    public Interrupts enableInterrupts(InterruptType type, int vectors) {
+        return enableInterrupts(type, vectors, vectors);
+    }
+
+    /**
+     * Enables interrupts of a type, as many vectors as there are: the platform may have fewer for the device than the device
+     * could use. They are enabled until they are closed, or the device is.
+     *
+     * <p>MSI and MSI-X come only from a bus master: see {@link #enableBusMastering}. A reset of the PE ends them: close them
+     * before, and enable them anew.
+     *
+     * @param atLeast how many vectors the driver needs, from 1
+     * @param atMost how many it can use
+     * @throws VfioException if the device or the platform has fewer, the type is enabled already, or is one of INTx, MSI and
+     *     MSI-X of which another one is (close that first); or the kernel refuses. Nothing is enabled then
+     * @throws IllegalStateException if the device is closed
+     */
+    public Interrupts enableInterrupts(InterruptType type, int atLeast, int atMost) {
+        lock().lock();
+        try {
+            String asked = "enable %s of %s"
+                    .formatted(
+                            type.isExclusive() ? atMost + " vector" + (atMost == 1 ? "" : "s") + " of " + type : type,
+                            address);
+            requireDisabled(asked, type);
+            InterruptInfo info = interruptInfo(type);
+            if (atLeast < 1 || atMost < atLeast) {
+                throw new VfioException(
+                        asked,
+                        "at least %d and at most %d is no number of vectors".formatted(atLeast, atMost),
+                        "ask for 1 or more");
+            }
+            if (info.count() < atLeast) {
+                throw new VfioException(
+                        asked,
+                        info.count() == 0 ? "the device has no " + type : "the device has " + info.count(),
+                        info.count() == 0 ? "use another type: see interruptInfo" : "ask for as many, or fewer");
+            }
+            if (dispatcher == null) {
+                dispatcher = InterruptDispatcher.start(kernel(), address.toString(), asked);
+            }
+            List<Descriptor> eventfds = new ArrayList<>();
+            try {
+                enableVectors(asked, type, atLeast, Math.min(atMost, info.count()), eventfds);
+            } catch (RuntimeException e) {
+                Teardown teardown = new Teardown();
+                eventfds.forEach(eventfd -> teardown.step(eventfd::close));
+                teardown.endSuppressedBy(e);
+                throw e;
+            }
+            Interrupts enabled = new Interrupts(this, type, info, descriptor, dispatcher, eventfds);
+            interrupts.put(type, enabled);
+            try {
+                dispatcher.add(enabled, eventfds);
+            } catch (RuntimeException e) {
+                Teardown teardown = new Teardown();
+                teardown.step(enabled::close);
+                teardown.endSuppressedBy(e);
+                throw e;
+            }
+            return enabled;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    private void requireDisabled(String asked, InterruptType type) {
+        for (InterruptType enabled : interrupts.keySet()) {
+            if (enabled == type) {
+                throw new VfioException(asked, "it is enabled already", "use what was enabled, or close it first");
+            }
+            if (enabled.isExclusive() && type.isExclusive()) {
+                throw new VfioException(
+                        asked, enabled + " is enabled, and a device uses one type at a time", "close that first");
+            }
+        }
+    }
+
+    /** Enables as many as the kernel grants: it answers with a positive number, and enables nothing, if it has fewer. */
+    private void enableVectors(String asked, InterruptType type, int atLeast, int atMost, List<Descriptor> eventfds) {
+        for (int vector = 0; vector < atMost; vector++) {
+            eventfds.add(Descriptor.eventfd(
+                    kernel(), "the eventfd of vector %d of %s of %s".formatted(vector, type, address), asked));
+        }
+        while (true) {
+            SetIrqs enable = SetIrqs.enable(
+                    type, eventfds.stream().map(Descriptor::number).toList());
+            int answer = enable.call(descriptor);
+            if (answer == 0) {
+                return;
+            }
+            if (answer > 0 && answer < eventfds.size() && answer < atLeast) {
+                throw VfioException.failed(
+                        asked,
+                        enable.toString(),
+                        answer,
+                        new Cause(
+                                "the platform has " + answer + " for it, and it needs " + atLeast,
+                                "close other devices"));
+            }
+            if (answer < 0 || answer >= eventfds.size()) {
+                throw enable.failed(asked, answer);
+            }
+            while (eventfds.size() > answer) {
+                eventfds.removeLast().close();
+            }
+        }
+    }
+
+    /** Forgets interrupts that are being closed. */
+    void closed(Interrupts disabled) {
+        interrupts.remove(disabled.type());
     }
 
     /** Whether {@link #reset} can work. */
@@ -230,7 +404,7 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Closes it; the kernel turns its bus mastering off and resets it if it can. If it was opened with {@link #open}, its
+     * Closes it, and disables its interrupts; the kernel turns its bus mastering off and resets it if it can. If it was opened with {@link #open}, its
      * container is closed, with all that belongs to it.
      */
     @Override
@@ -241,14 +415,25 @@ public final class Device implements AutoCloseable {
                 container().close(); // which closes this device; its call of this method finds it closed
             }
             group.closed(this);
-            descriptor.close();
+            Teardown teardown = new Teardown();
+            List.copyOf(interrupts.values()).forEach(enabled -> teardown.step(enabled::close));
+            if (dispatcher != null) {
+                teardown.step(dispatcher::close);
+            }
+            teardown.step(descriptor::close);
+            teardown.end();
         } finally {
             lock().unlock();
         }
     }
 
-    private Lock lock() {
+    /** What all changes to what belongs to the container are made under. */
+    Lock lock() {
         return group.container().lock();
+    }
+
+    Kernel kernel() {
+        return group.kernel();
     }
 
     /** Its address. */

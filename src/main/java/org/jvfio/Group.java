@@ -183,6 +183,10 @@ public final class Group implements AutoCloseable {
         devices.remove(device);
     }
 
+    Kernel kernel() {
+        return kernel;
+    }
+
     /** The container that it is attached to. */
     public Container container() {
         return container;

@@ -192,6 +192,30 @@ final class KnownCauses {
         };
     }
 
+    static Cause descriptor(Errno errno) {
+        return switch (errno) {
+            case EMFILE, ENFILE -> NO_DESCRIPTOR;
+            default -> Cause.unknown();
+        };
+    }
+
+    static Cause setIrqs(Errno errno) {
+        return switch (errno) {
+            case EINVAL ->
+                new Cause(
+                        "another type of interrupts is enabled, or these are not",
+                        "disable what was enabled through another descriptor of the device");
+            case EBUSY ->
+                new Cause(
+                        "the line is shared with another device, and this one cannot be masked by itself",
+                        "use MSI or MSI-X, or unbind the other device's driver");
+            case ENODEV -> new Cause("the device's interrupt line is not connected", "use MSI or MSI-X");
+            case ENOSPC -> new Cause("the platform has no more vectors", "ask for fewer, or close other devices");
+            case ENOMEM -> new Cause("the kernel has no memory for it", "free some memory");
+            default -> Cause.unknown();
+        };
+    }
+
     static Cause access(Errno errno) {
         return switch (errno) {
             case EIO ->

@@ -18,6 +18,13 @@ final class Teardown {
         }
     }
 
+    /** Adds the failures, if there were any, to the one that made the release necessary. */
+    void endSuppressedBy(RuntimeException reason) {
+        if (first != null) {
+            reason.addSuppressed(first);
+        }
+    }
+
     /** Throws the first failure, if there was one, with the others suppressed. */
     void end() {
         if (first != null) {

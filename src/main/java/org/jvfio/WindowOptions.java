@@ -8,7 +8,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jvfio.WindowPlan.Step;
 
 /**
@@ -45,16 +44,10 @@ final class WindowOptions {
         WindowOptions options = new WindowOptions(request, state);
         options.find();
         if (options.plans.isEmpty()) {
-            throw new VfioException(
-                    "plan a window for " + request,
-                    join(options.obstacles.stream().map(Cause::reason), "; "),
-                    join(options.obstacles.stream().map(Cause::hint), ", or "));
+            Cause cause = Cause.ofAll(options.obstacles);
+            throw new VfioException("plan a window for " + request, cause.reason(), cause.hint());
         }
         return options.plans.stream().sorted(options.bestFirst()).toList();
-    }
-
-    private static String join(Stream<String> parts, String delimiter) {
-        return parts.distinct().collect(Collectors.joining(delimiter));
     }
 
     /** A window that is there first, then by locked memory; a default window that was used goes last. */
@@ -82,7 +75,11 @@ final class WindowOptions {
             return;
         }
         state.windows().forEach(this::use);
-        if (request.page().isPresent()
+        if (!state.registersMemory()) {
+            against(
+                    "version 1 of the SPAPR TCE IOMMU makes no windows",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        } else if (request.page().isPresent()
                 && !info().pageSizes().contains(request.page().get())) {
             against("the IOMMU has no pages of " + request.page().get(), "use one of " + names(info().pageSizes()));
         } else if (pages().isEmpty()) {
@@ -115,10 +112,10 @@ final class WindowOptions {
             return;
         }
         long wanted = window.page().roundUp(request.bytes());
-        long usable = usable(window);
+        long usable = window.largestFree();
         if (usable < wanted) {
             against(
-                    "%s has %s for a device with %d address bits"
+                    "%s has at most %s free in one piece for a device with %d address bits"
                             .formatted(name, ByteSize.format(usable), request.dmaMaskBits()),
                     "map less at a time");
             return;
@@ -152,21 +149,6 @@ final class WindowOptions {
                 reasons));
     }
 
-    /** How much can be mapped in a window, at least: where a mask cuts off what is in use, nothing is known. */
-    private long usable(IommuState.Window window) {
-        long start = window.range().start();
-        long reserved = start == 0 ? window.page().bytes() : 0;
-        long reach;
-        if (Long.compareUnsigned(window.range().last(), request.dmaMask()) <= 0) {
-            reach = window.range().size() - window.mappedBytes();
-        } else if (window.mappedBytes() > 0 || Long.compareUnsigned(start, request.dmaMask()) > 0) {
-            return 0;
-        } else {
-            reach = (request.dmaMask() - start + 1) & -window.page().bytes();
-        }
-        return Math.max(0, reach - reserved);
-    }
-
     private void create() {
         int most = Integer.compareUnsigned(info().maxWindows(), MAX_WINDOWS) < 0 ? info().maxWindows() : MAX_WINDOWS;
         if (state.windows().size() >= most) {
@@ -183,11 +165,11 @@ final class WindowOptions {
         }
         if (request.keepsDefaultWindow()) {
             against("the default window is to stay", "let it go");
-        } else if (defaultWindow.get().mappedBytes() > 0) {
+        } else if (defaultWindow.get().usedBytes() > 0) {
             against(
-                    "%s of the default window are mapped"
-                            .formatted(ByteSize.format(defaultWindow.get().mappedBytes())),
-                    "close its mappings");
+                    "%s of the default window are mapped, prepared or reserved"
+                            .formatted(ByteSize.format(defaultWindow.get().usedBytes())),
+                    "close its mappings and reservations");
         } else {
             make(Step.REPLACE_DEFAULT, true);
         }
@@ -263,15 +245,17 @@ final class WindowOptions {
         if (low && info().isPowernv()) {
             return new Place(start, needed, powerOfTwo(needed));
         }
-        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
-            // RTAS can do nothing but restore the default window as it was.
-            long size = info().defaultWindow().get().size();
-            if (powerOfTwo(needed) <= size) {
-                return new Place(start, needed, size);
-            }
-        }
         long bytes = page.roundUp(request.bytes());
-        return new Place(SECOND_WINDOW, bytes, powerOfTwo(bytes));
+        long size = powerOfTwo(bytes);
+        if (low && page.equals(PageSize.SIZE_4K) && info().defaultWindow().isPresent()) {
+            // Whoever asks for 4K pages and no more than that gets the default window, restored as it was.
+            long atLow = info().defaultWindow().get().size();
+            if (powerOfTwo(needed) <= atLow) {
+                return new Place(start, needed, atLow);
+            }
+            size = Math.max(size, 2 * atLow);
+        }
+        return new Place(SECOND_WINDOW, bytes, size);
     }
 
     private static long powerOfTwo(long bytes) {
@@ -312,7 +296,7 @@ final class WindowOptions {
 
     /** What is yet to be registered, and locked thereby. */
     private long memoryBytes() {
-        return state.registersMemory() ? state.systemPage().roundUp(request.bytes() - request.registeredBytes()) : 0;
+        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - request.registeredBytes()) : 0;
     }
 
     private String pageReason(PageSize page) {
@@ -338,6 +322,9 @@ final class WindowOptions {
             reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
         }
         reason.append("in a power of two");
+        if (place.size() > powerOfTwo(place.needed())) {
+            reason.append(", and as small as the firmware makes it");
+        }
         if (table.windowBytes() > place.size()) {
             reason.append("; it becomes %s, as the kernel fills whole system pages of %s with table entries"
                     .formatted(ByteSize.format(table.windowBytes()), state.systemPage()));

@@ -47,6 +47,20 @@ public record WindowPlan(
         reasons = List.copyOf(reasons);
     }
 
+    /** Whether another plan does the same, for whatever reasons. */
+    boolean isTheSameAs(WindowPlan other) {
+        return equals(new WindowPlan(
+                other.request,
+                other.step,
+                other.page,
+                other.size,
+                other.levels,
+                other.range,
+                other.tableBytes,
+                other.lockedBytes,
+                reasons));
+    }
+
     /** Whether the default window goes. */
     public boolean removesDefaultWindow() {
         return step == Step.REPLACE_DEFAULT;

@@ -119,7 +119,7 @@ class ContainerTest {
                         container.attach(77);
                     }
                 },
-                "cannot use IOMMU group 77: there is no such group; this host has 0, 1");
+                "cannot use IOMMU group 77: there is no such group; this host has 0, 1, 2");
     }
 
     @Test
@@ -145,16 +145,16 @@ class ContainerTest {
     @Test
     void aDeviceOfAHostDriverIsAnsweredWithTheCommandsThatBindIt() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
-                .device("0002:01:00.0", 2, ContainerTest::edu, HostDriver.OTHER)
-                .device("0003:01:00.0", 3, ContainerTest::edu, HostDriver.NONE)
+                .device("0004:01:00.0", 4, ContainerTest::edu, HostDriver.OTHER)
+                .device("0005:01:00.0", 5, ContainerTest::edu, HostDriver.NONE)
                 .build());
         refused(
                 host,
-                () -> attach(host.kernel(), PciAddress.parse("0002:01:00.0")),
+                () -> attach(host.kernel(), PciAddress.parse("0004:01:00.0")),
                 "it is bound to host, not to vfio-pci",
-                "echo 0002:01:00.0 > /sys/bus/pci/devices/0002:01:00.0/driver/unbind");
+                "echo 0004:01:00.0 > /sys/bus/pci/devices/0004:01:00.0/driver/unbind");
         VfioException e = refused(
-                host, () -> attach(host.kernel(), PciAddress.parse("0003:01:00.0")), "it is not bound to vfio-pci");
+                host, () -> attach(host.kernel(), PciAddress.parse("0005:01:00.0")), "it is not bound to vfio-pci");
         assertFalse(e.hint().contains("unbind"), e.hint());
     }
 
@@ -173,16 +173,16 @@ class ContainerTest {
     @Test
     void aGroupWithoutDeviceForVfioHasNoDeviceFile() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
-                .device("0002:01:00.0", 2, ContainerTest::edu, HostDriver.OTHER)
+                .device("0004:01:00.0", 4, ContainerTest::edu, HostDriver.OTHER)
                 .build());
         refused(
                 host,
                 () -> {
                     try (Container container = Container.open(host.kernel())) {
-                        container.attach(2);
+                        container.attach(4);
                     }
                 },
-                "cannot open IOMMU group 2",
+                "cannot open IOMMU group 4",
                 "none of its devices is bound to vfio-pci");
     }
 

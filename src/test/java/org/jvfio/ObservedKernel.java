@@ -16,15 +16,16 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
-/** A kernel in front of another one that counts the system calls, and makes one of them fail. */
+/** A kernel in front of another one that counts the system calls of the thread that made it, and makes one of them fail. */
 final class ObservedKernel implements InvocationHandler {
-    private static final Set<String> SYSTEM_CALLS =
-            Set.of("open", "close", "ioctl", "mmap", "munmap", "pread", "pwrite", "read", "getrlimit", "sysconf");
+    private static final Set<String> SYSTEM_CALLS = Set.of(
+            "open", "close", "ioctl", "mmap", "munmap", "pread", "pwrite", "read", "getrlimit", "sysconf", "eventfd");
     // The kernel lets go of a descriptor or of memory even where it reports an error of the file behind it.
     private static final Set<String> DONE_ALTHOUGH_FAILED = Set.of("close", "munmap");
 
     private final Kernel behind;
     private final Kernel kernel;
+    private final Thread observed = Thread.currentThread();
     private final List<Integer> requests = new ArrayList<>();
     private int calls;
     private int failing = -1;
@@ -115,7 +116,7 @@ final class ObservedKernel implements InvocationHandler {
     @Override
     public @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
         try {
-            if (!SYSTEM_CALLS.contains(method.getName())) {
+            if (!SYSTEM_CALLS.contains(method.getName()) || Thread.currentThread() != observed) {
                 return method.invoke(behind, arguments);
             }
             if (method.getName().equals("ioctl")) {

@@ -2,11 +2,12 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.WindowView;
 import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one process that the API is tried on, and what must hold when the process is done. */
@@ -16,6 +17,10 @@ final class TestHost {
 
     private final EmulatedKernel process;
     private final ObservedKernel observed;
+    private final List<HostGroup> atFirst;
+
+    /** What the host has of a group, whatever became of its PE. */
+    private record HostGroup(boolean owned, boolean bypass, List<WindowView> windows) {}
 
     TestHost() {
         this(EmulatedMachine.power8());
@@ -24,6 +29,7 @@ final class TestHost {
     TestHost(EmulatedMachine machine) {
         process = EmulatedKernel.boot(machine);
         observed = new ObservedKernel(process);
+        atFirst = groups();
     }
 
     Kernel kernel() {
@@ -52,9 +58,13 @@ final class TestHost {
                 () -> assertEquals(0, process.registeredRegions(), "registered regions"),
                 () -> assertEquals(0, process.lockedBytes(), "locked bytes"),
                 () -> assertEquals(0, process.host().userMemoryBytes(), "bytes of memory"),
-                () -> process.host().groups().forEach(number -> {
-                    assertTrue(group(number).ownedByHost(), "group " + number + " is the host's");
-                    assertTrue(group(number).bypass(), "group " + number + " has bypass");
-                }));
+                () -> assertEquals(atFirst, groups(), "what the host has"));
+    }
+
+    private List<HostGroup> groups() {
+        return process.host().groups().stream()
+                .map(this::group)
+                .map(group -> new HostGroup(group.ownedByHost(), group.bypass(), group.windows()))
+                .toList();
     }
 }

@@ -15,8 +15,10 @@ public record DeviceInterrupts(
     /** A device that never interrupts. */
     public static final DeviceInterrupts NONE = new DeviceInterrupts(false, 0, 0, 0, 0, 0);
 
+    /** The size of the largest MSI-X table. */
+    static final int MOST_VECTORS = 2048;
+
     private static final int MOST_MESSAGES = 32;
-    private static final int MOST_VECTORS = 2048;
     private static final int LAST_BAR = 5;
 
     public DeviceInterrupts {

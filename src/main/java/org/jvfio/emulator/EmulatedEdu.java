@@ -6,8 +6,8 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The {@code edu} device of QEMU ({@code docs/specs/edu.rst}): an id, a factorial unit, and a DMA engine with a buffer of
- * 4096 bytes.
+ * The {@code edu} device of QEMU ({@code docs/specs/edu.rst}): an id, a factorial unit, a DMA engine with a buffer
+ * of 4096 bytes, and interrupts by its line (INTx) or one MSI message.
  */
 public final class EmulatedEdu implements EmulatedDevice {
     /** What QEMU's engine waits before it transfers. */
@@ -78,6 +78,11 @@ public final class EmulatedEdu implements EmulatedDevice {
     }
 
     @Override
+    public DeviceInterrupts interrupts() {
+        return DeviceInterrupts.of(true, 1);
+    }
+
+    @Override
     public void plug(DeviceBus deviceBus) {
         bus = deviceBus;
     }
@@ -123,12 +128,31 @@ public final class EmulatedEdu implements EmulatedDevice {
             case LIVENESS -> liveness = ~(int) written;
             case FACTORIAL -> computeFactorial((int) written);
             case STATUS -> status = (status & ~STATUS_IRQ_WHEN_DONE) | ((int) written & STATUS_IRQ_WHEN_DONE);
-            case IRQ_RAISE -> irqStatus |= (int) written;
-            case IRQ_ACKNOWLEDGE -> irqStatus &= ~(int) written;
+            case IRQ_RAISE -> raise((int) written);
+            case IRQ_ACKNOWLEDGE -> acknowledge((int) written);
             case DMA_SOURCE, DMA_DESTINATION, DMA_COUNT, DMA_COMMAND -> writeDma((int) offset, written);
             default -> {
                 // The device ignores it.
             }
+        }
+    }
+
+    /** Each raise sends a message of its own, or else the line stays asserted until all are acknowledged. */
+    private void raise(int interrupts) {
+        irqStatus |= interrupts;
+        if (irqStatus != 0) {
+            if (plugged().sendsMessages()) {
+                plugged().sendMessage(0);
+            } else {
+                plugged().setLine(true);
+            }
+        }
+    }
+
+    private void acknowledge(int interrupts) {
+        irqStatus &= ~interrupts;
+        if (irqStatus == 0 && !plugged().sendsMessages()) {
+            plugged().setLine(false);
         }
     }
 
@@ -155,7 +179,7 @@ public final class EmulatedEdu implements EmulatedDevice {
             factorial = product;
             status &= ~STATUS_COMPUTING;
             if ((status & STATUS_IRQ_WHEN_DONE) != 0) {
-                irqStatus |= IRQ_FACTORIAL;
+                raise(IRQ_FACTORIAL);
             }
         });
     }
@@ -190,10 +214,10 @@ public final class EmulatedEdu implements EmulatedDevice {
                 plugged().readMemory(inMemory, part);
             }
         }
-        if ((command & IRQ_AT_END) != 0) {
-            irqStatus |= IRQ_DMA;
-        }
         command &= ~RUN;
+        if ((command & IRQ_AT_END) != 0) {
+            raise(IRQ_DMA);
+        }
     }
 
     private DeviceBus plugged() {

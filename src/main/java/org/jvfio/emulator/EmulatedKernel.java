@@ -339,7 +339,8 @@ public final class EmulatedKernel implements Kernel {
             if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | vfio_h.EFD_CLOEXEC)) != 0) {
                 return Errno.EINVAL.negated();
             }
-            return task.add(new EventFile(initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
+            return task.add(
+                    new EventFile(host, initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
         });
     }
 
@@ -375,7 +376,9 @@ public final class EmulatedKernel implements Kernel {
             OpenFile file = task.file(fd);
             int found = 0;
             if (fd >= 0) {
-                found = file == null ? vfio_h.POLLNVAL : file.ready() & pollfd.events(each);
+                found = file == null
+                        ? vfio_h.POLLNVAL
+                        : file.ready() & (pollfd.events(each) | vfio_h.POLLERR | vfio_h.POLLHUP);
             }
             pollfd.revents(each, (short) found);
             ready += found != 0 ? 1 : 0;

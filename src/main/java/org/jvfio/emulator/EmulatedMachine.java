@@ -34,6 +34,7 @@ public final class EmulatedMachine {
     private final boolean eeh;
     private final boolean freezes;
     private final boolean windowCalls;
+    private final int interruptVectors;
     private final Map<Integer, Integer> hugePages;
     private final boolean vfioModule;
     private final boolean spaprModule;
@@ -52,6 +53,7 @@ public final class EmulatedMachine {
         eeh = builder.eeh;
         freezes = builder.freezes;
         windowCalls = builder.windowCalls;
+        interruptVectors = builder.interruptVectors;
         hugePages = Map.copyOf(builder.hugePages);
         vfioModule = builder.vfioModule;
         spaprModule = builder.spaprModule;
@@ -63,13 +65,15 @@ public final class EmulatedMachine {
     }
 
     /**
-     * A POWER8 host: PHB3, Linux 6.12 with 64K pages, 4 GiB of memory, and two edu devices, each alone in its group
-     * ({@code 0000:01:00.0} in group 0, {@code 0001:01:00.0} in group 1), bound to vfio-pci.
+     * A POWER8 host: PHB3, Linux 6.12 with 64K pages, 4 GiB of memory, two edu devices and an NVMe drive of 512 MiB in
+     * memory, each alone in its group ({@code 0000:01:00.0} in group 0, {@code 0001:01:00.0} in group 1, the drive
+     * {@code 0002:01:00.0} in group 2), bound to vfio-pci.
      */
     public static EmulatedMachine power8() {
         return new Builder(Platform.PHB3)
                 .device("0000:01:00.0", 0, EmulatedMachine::edu)
                 .device("0001:01:00.0", 1, EmulatedMachine::edu)
+                .device("0002:01:00.0", 2, EmulatedMachine::nvme)
                 .build();
     }
 
@@ -83,13 +87,17 @@ public final class EmulatedMachine {
         return power8().toBuilder().platform(Platform.PHB5).build();
     }
 
-    /** An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2. */
+    /**
+     * An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2, the NVMe drive
+     * in group 3.
+     */
     public static EmulatedMachine pseries() {
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
                 .device("0001:00:01.0", 1, EmulatedMachine::edu)
                 .device("0002:00:01.0", 2, EmulatedMachine::edu)
+                .device("0003:00:01.0", 3, EmulatedMachine::nvme)
                 .build();
     }
 
@@ -122,19 +130,24 @@ public final class EmulatedMachine {
      *   "defaultWindow": "1G",
      *   "eeh": true,
      *   "freezes": false,
+     *   "interruptVectors": 32,
      *   "memlock": "64M",
      *   "capIpcLock": false,
      *   "hazards": "as-linux",
      *   "hugePages": {"2M": 32, "1G": 1},
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
-     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100}
+     *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1",
+     *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
      *
      * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
-     * a list of devices replaces those of the preset.
+     * a list of devices replaces those of the preset. A namespace of an NVMe drive has a {@code size} and is in memory, or
+     * is a raw image {@code file}, whose path begins at the directory of the machine's file; {@code lbaSize} is 512 or 4096.
+     * A drive with one namespace may have {@code size}, {@code file} and {@code lbaSize} itself.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -145,6 +158,10 @@ public final class EmulatedMachine {
 
     private static EmulatedEdu edu() {
         return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY);
+    }
+
+    private static EmulatedNvme nvme() {
+        return EmulatedNvme.builder().build();
     }
 
     /** A builder that starts with all of this machine. */
@@ -186,6 +203,11 @@ public final class EmulatedMachine {
     /** Whether a platform with ownership callbacks has those that make windows, too. */
     boolean windowCalls() {
         return windowCalls;
+    }
+
+    /** How many interrupt messages the platform grants to a device. */
+    int interruptVectors() {
+        return interruptVectors;
     }
 
     /** How many huge pages there are, by their shift. */
@@ -242,6 +264,7 @@ public final class EmulatedMachine {
         private boolean eeh = true;
         private boolean freezes = true;
         private boolean windowCalls = true;
+        private int interruptVectors = DeviceInterrupts.MOST_VECTORS;
         private final Map<Integer, Integer> hugePages = new TreeMap<>();
         private boolean vfioModule = true;
         private boolean spaprModule = true;
@@ -264,6 +287,7 @@ public final class EmulatedMachine {
             eeh = machine.eeh;
             freezes = machine.freezes;
             windowCalls = machine.windowCalls;
+            interruptVectors = machine.interruptVectors;
             hugePages.putAll(machine.hugePages);
             vfioModule = machine.vfioModule;
             spaprModule = machine.spaprModule;
@@ -327,6 +351,21 @@ public final class EmulatedMachine {
          */
         public Builder windowCalls(boolean complete) {
             windowCalls = complete;
+            return this;
+        }
+
+        /**
+         * How many interrupt messages (MSI or MSI-X) the platform grants to a device. A program that asks for more is
+         * answered with this number, and has none.
+         *
+         * @param most 0 to 2048, which is what there is otherwise
+         */
+        public Builder interruptVectors(int most) {
+            if (most < 0 || most > DeviceInterrupts.MOST_VECTORS) {
+                throw new IllegalArgumentException(
+                        most + " interrupt vectors: a platform has 0 to " + DeviceInterrupts.MOST_VECTORS);
+            }
+            interruptVectors = most;
             return this;
         }
 

@@ -3,23 +3,78 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
-/** An eventfd: a counter that a read takes and a write adds to. */
+/** An eventfd: a counter that a read takes, and that a write or the kernel adds to ({@code fs/eventfd.c}). */
 final class EventFile extends OpenFile {
     private static final ValueLayout.OfLong COUNTER =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final long MOST = -2;
+    private static final long OVERFLOWN = -1;
+    private static final long MOST = OVERFLOWN - 1;
 
+    private final EmulatedHost host;
     private final boolean semaphore;
     private final boolean blocks;
+    private final List<Watcher> watchers = new ArrayList<>();
     private long counter;
+    private boolean telling;
 
-    EventFile(int initialValue, boolean semaphore, boolean blocks) {
+    /** A part of the kernel that waits on an eventfd, and takes what is added to it ({@code struct virqfd}). */
+    interface Watcher {
+        /** Something was added to the counter. */
+        void signalled();
+
+        /** The last descriptor is closed, and nothing can be added any more. */
+        void closed();
+    }
+
+    EventFile(EmulatedHost host, int initialValue, boolean semaphore, boolean blocks) {
+        this.host = host;
         this.counter = Integer.toUnsignedLong(initialValue);
         this.semaphore = semaphore;
         this.blocks = blocks;
+    }
+
+    /** {@code eventfd_signal}: adds 1, and wakes who waits; a counter that is full overflows, once. */
+    void signal() {
+        if (counter != OVERFLOWN) {
+            counter++;
+        }
+        added();
+    }
+
+    boolean isSignalled() {
+        return counter != 0;
+    }
+
+    void watch(Watcher watcher) {
+        watchers.add(watcher);
+    }
+
+    void unwatch(Watcher watcher) {
+        watchers.remove(watcher);
+    }
+
+    /** What a watcher does may signal this eventfd again; that is counted, and not told to it ({@code in_eventfd}). */
+    private void added() {
+        if (!watchers.isEmpty() && !telling) {
+            telling = true;
+            counter = 0;
+            try {
+                List.copyOf(watchers).forEach(Watcher::signalled);
+            } finally {
+                telling = false;
+            }
+        }
+        host.changed().signalAll();
+    }
+
+    @Override
+    void release() {
+        List.copyOf(watchers).forEach(Watcher::closed);
     }
 
     @Override
@@ -47,18 +102,21 @@ final class EventFile extends OpenFile {
             return Errno.EINVAL.negated();
         }
         long added = buffer.get(COUNTER, 0);
-        if (added == -1) {
+        if (added == OVERFLOWN) {
             return Errno.EINVAL.negated();
         }
-        if (Long.compareUnsigned(added, MOST - counter) > 0) {
+        if (Long.compareUnsigned(added, OVERFLOWN - counter) >= 0) {
             return Errno.EAGAIN.negated();
         }
         counter += added;
+        added();
         return Long.BYTES;
     }
 
     @Override
     int ready() {
-        return (counter != 0 ? vfio_h.POLLIN : 0) | (counter != MOST ? vfio_h.POLLOUT : 0);
+        return (counter != 0 ? vfio_h.POLLIN : 0)
+                | (counter == OVERFLOWN ? vfio_h.POLLERR : 0)
+                | (Long.compareUnsigned(counter, MOST) < 0 ? vfio_h.POLLOUT : 0);
     }
 }

@@ -31,13 +31,16 @@ final class MachineFile {
             "defaultWindow",
             "eeh",
             "freezes",
+            "interruptVectors",
             "memlock",
             "capIpcLock",
             "hazards",
             "hugePages",
             "devices");
-    private static final Set<String> DEVICE_KEYS =
-            Set.of("address", "group", "model", "driver", "registers", "dmaMaskBits", "latencyMicros");
+    private static final Set<String> DEVICE_KEYS = Set.of("address", "group", "model", "driver");
+    private static final Set<String> EDU_KEYS = Set.of("registers", "dmaMaskBits", "latencyMicros");
+    private static final Set<String> NAMESPACE_KEYS = Set.of("size", "file", "lbaSize");
+    private static final Set<String> NVME_KEYS = Set.of("serial", "namespaces", "size", "file", "lbaSize");
 
     private final Path path;
 
@@ -77,6 +80,11 @@ final class MachineFile {
         given(top, "defaultWindow", value -> machine.dma32Bytes(size("defaultWindow", value)));
         given(top, "eeh", value -> machine.eeh(flag("eeh", value)));
         given(top, "freezes", value -> machine.freezes(flag("freezes", value)));
+        given(
+                top,
+                "interruptVectors",
+                value -> machine.interruptVectors(
+                        (int) Math.min(Integer.MAX_VALUE, integer("interruptVectors", value))));
         given(top, "memlock", value -> machine.memlockBytes("unlimited".equals(value) ? -1 : size("memlock", value)));
         given(top, "capIpcLock", value -> machine.capIpcLock(flag("capIpcLock", value)));
         given(top, "hazards", value -> machine.hazards(oneOf("hazards", value, HazardPolicy.values())));
@@ -87,11 +95,7 @@ final class MachineFile {
                         .forEach((page, count) ->
                                 machine.hugePages(size("hugePages", page), (int) integer("hugePages", count))));
         given(top, "devices", value -> addDevices(machine, value));
-        try {
-            return machine.build();
-        } catch (IllegalArgumentException incompatible) {
-            throw new IllegalArgumentException(path + ": " + incompatible.getMessage(), incompatible);
-        }
+        return build(machine::build);
     }
 
     private void addDevices(EmulatedMachine.Builder machine, Object value) {
@@ -101,25 +105,36 @@ final class MachineFile {
         machine.withoutDevices();
         for (Object each : devices) {
             Map<?, ?> device = object("a device", each);
-            requireKeys("a device", device, DEVICE_KEYS);
             String address = string("address", device.get("address"));
             int group = (int) integer("group", device.get("group"));
             HostDriver driver = device.containsKey("driver")
                     ? oneOf("driver", device.get("driver"), HostDriver.values())
                     : HostDriver.VFIO_PCI;
-            try {
-                machine.device(address, group, model(device), driver);
-            } catch (IllegalArgumentException unusable) {
-                throw new IllegalArgumentException(path + ": " + unusable.getMessage(), unusable);
-            }
+            Supplier<EmulatedDevice> model = model(device);
+            build(() -> machine.device(address, group, model, driver));
+        }
+    }
+
+    /** Gives what a builder does not take the name of the file. */
+    private <T> T build(Supplier<T> step) {
+        try {
+            return step.get();
+        } catch (IllegalArgumentException unusable) {
+            throw new IllegalArgumentException(path + ": " + unusable.getMessage(), unusable);
         }
     }
 
     private Supplier<EmulatedDevice> model(Map<?, ?> device) {
         String model = string("model", device.get("model"));
-        if (!model.equals("edu")) {
-            throw wrong("has a device of model '" + model + "'; the one that there is, is 'edu'");
-        }
+        return switch (model) {
+            case "edu" -> edu(device);
+            case "nvme" -> nvme(device);
+            default -> throw wrong("has a device of model '" + model + "'; there are 'edu' and 'nvme'");
+        };
+    }
+
+    private Supplier<EmulatedDevice> edu(Map<?, ?> device) {
+        requireKeys("a device of model 'edu'", device, union(DEVICE_KEYS, EDU_KEYS));
         String registers = device.containsKey("registers") ? string("registers", device.get("registers")) : "big";
         if (!registers.equals("big") && !registers.equals("little")) {
             throw wrong("has registers '" + registers + "'; they are 'big' or 'little' endian");
@@ -133,6 +148,54 @@ final class MachineFile {
                 : EmulatedMachine.LATENCY;
         ByteOrder order = registers.equals("big") ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
         return () -> new EmulatedEdu(order, -1L >>> (Long.SIZE - bits), latency);
+    }
+
+    private Supplier<EmulatedDevice> nvme(Map<?, ?> device) {
+        requireKeys("a device of model 'nvme'", device, union(DEVICE_KEYS, NVME_KEYS));
+        EmulatedNvme.Builder drive = EmulatedNvme.builder();
+        given(device, "serial", value -> {
+            String serial = string("serial", value);
+            build(() -> drive.serial(serial));
+        });
+        if (device.get("namespaces") == null) {
+            addNamespace(drive, device);
+        } else if (!(device.get("namespaces") instanceof List<?> namespaces) || namespaces.isEmpty()) {
+            throw wrong("has 'namespaces' that are no list with at least one");
+        } else {
+            if (NAMESPACE_KEYS.stream().anyMatch(device::containsKey)) {
+                throw wrong("has a device with 'namespaces' and, outside of them, " + new TreeSet<>(NAMESPACE_KEYS));
+            }
+            for (Object each : namespaces) {
+                Map<?, ?> namespace = object("a namespace", each);
+                requireKeys("a namespace", namespace, NAMESPACE_KEYS);
+                addNamespace(drive, namespace);
+            }
+        }
+        return drive::build;
+    }
+
+    private void addNamespace(EmulatedNvme.Builder drive, Map<?, ?> namespace) {
+        long block = namespace.containsKey("lbaSize")
+                ? size("lbaSize", namespace.get("lbaSize"))
+                : EmulatedNvme.Builder.DEFAULT_BLOCK;
+        int blockBytes = (int) Math.min(block, Integer.MAX_VALUE);
+        if (!namespace.containsKey("file")) {
+            long bytes = namespace.containsKey("size")
+                    ? size("size", namespace.get("size"))
+                    : EmulatedNvme.Builder.DEFAULT_BYTES;
+            build(() -> drive.namespace(bytes, blockBytes));
+        } else if (namespace.containsKey("size")) {
+            throw wrong("has a namespace with 'file' and 'size'; the file's size is its size");
+        } else {
+            Path image = path.resolveSibling(string("file", namespace.get("file")));
+            build(() -> drive.namespace(image, blockBytes));
+        }
+    }
+
+    private static Set<String> union(Set<String> some, Set<String> others) {
+        Set<String> all = new TreeSet<>(some);
+        all.addAll(others);
+        return all;
     }
 
     private static void given(Map<?, ?> object, String key, Consumer<Object> use) {

@@ -101,6 +101,10 @@ final class Pe {
         return registersFrozen;
     }
 
+    boolean dmaFrozen() {
+        return dmaFrozen;
+    }
+
     boolean configBlocked() {
         return configBlocked;
     }
@@ -166,10 +170,12 @@ final class Pe {
     /**
      * A device reads or writes memory at a bus address.
      *
+     * @param offset where in {@code data}, in bytes
+     * @param size bytes
      * @param toMemory whether {@code data} is written to memory
      * @return false if a translation failed; what came before it was transferred, and the endpoint is frozen
      */
-    boolean transfer(long busAddress, MemorySegment data, boolean toMemory) {
+    boolean transfer(long busAddress, MemorySegment data, long offset, long size, boolean toMemory) {
         if (dmaFrozen) {
             return false;
         }
@@ -180,7 +186,6 @@ final class Pe {
             return false;
         }
         long done = 0;
-        long size = data.byteSize();
         while (done < size) {
             long at = busAddress + done;
             int select = selectWindow(at);
@@ -195,9 +200,9 @@ final class Pe {
                 return false;
             }
             long pageBytes = 1L << table.pageShift();
-            long offset = at & (pageBytes - 1);
-            long length = Math.min(pageBytes - offset, size - done);
-            copy((entry & -pageBytes) + offset, data, done, length, toMemory);
+            long inPage = at & (pageBytes - 1);
+            long length = Math.min(pageBytes - inPage, size - done);
+            copy((entry & -pageBytes) + inPage, data, offset + done, length, toMemory);
             done += length;
         }
         return true;

@@ -2,9 +2,10 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** The host's memory: which pages are at which physical address. */
@@ -15,7 +16,9 @@ final class PhysicalMemory {
     private static final long ADDRESS_ALIGNMENT = 1L << 16;
 
     private final Map<Integer, Long> freeHugePages = new HashMap<>();
-    private final TreeMap<Long, Backing> backings = new TreeMap<>();
+    /** In the order of their addresses, as each new one is above the others. */
+    private final List<Backing> backings = new ArrayList<>();
+
     private long next = FIRST_USER_PAGE;
     private @Nullable Backing last;
 
@@ -69,12 +72,12 @@ final class PhysicalMemory {
         long physical = (next + alignment - 1) & -alignment;
         next = physical + segment.byteSize();
         Backing backing = new Backing(this, physical, pageShift, arena, segment);
-        backings.put(physical, backing);
+        backings.add(backing);
         return backing;
     }
 
     void remove(Backing backing) {
-        backings.remove(backing.physical());
+        backings.remove(indexAtOrBelow(backing.physical()));
         freeHugePages.computeIfPresent(backing.pageShift(), (shift, free) -> free + (backing.size() >>> shift));
         if (last == backing) {
             last = null;
@@ -88,16 +91,32 @@ final class PhysicalMemory {
         if (recent != null && physical >= recent.physical() && physical - recent.physical() < recent.size()) {
             return recent;
         }
-        Map.Entry<Long, Backing> below = backings.floorEntry(physical);
-        if (below == null || physical - below.getKey() >= below.getValue().size()) {
+        int index = indexAtOrBelow(physical);
+        Backing below = index < 0 ? null : backings.get(index);
+        if (below == null || physical - below.physical() >= below.size()) {
             return null;
         }
-        last = below.getValue();
-        return last;
+        last = below;
+        return below;
+    }
+
+    /** The last of the pages that begin at an address or below it, -1 if there are none. */
+    private int indexAtOrBelow(long physical) {
+        int low = 0;
+        int high = backings.size();
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (backings.get(middle).physical() <= physical) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low - 1;
     }
 
     /** How many bytes of user pages exist. */
     long bytes() {
-        return backings.values().stream().mapToLong(Backing::size).sum();
+        return backings.stream().mapToLong(Backing::size).sum();
     }
 }

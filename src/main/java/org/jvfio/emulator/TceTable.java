@@ -22,12 +22,18 @@ final class TceTable {
 
     private static final int CHUNK_SHIFT = 10;
     private static final int CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
+    private static final int RECENT_CHUNKS = 64;
     private static final VarHandle ENTRY = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
 
     /** Entries that follow each other, with the user addresses that they were mapped from. */
     private static final class Chunk {
         private final byte[] entries = new byte[CHUNK_ENTRIES * Long.BYTES];
         private final long[] users = new long[CHUNK_ENTRIES];
+        private final long number;
+
+        private Chunk(long number) {
+            this.number = number;
+        }
     }
 
     private final int pageShift;
@@ -39,8 +45,8 @@ final class TceTable {
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
     private long mappedEntries;
-    private long recentNumber = -1;
-    private @Nullable Chunk recent;
+    /** Chunks that were found lately, each at the place that the end of its number says. */
+    private final @Nullable Chunk[] recent = new @Nullable Chunk[RECENT_CHUNKS];
 
     /**
      * A table without entries.
@@ -122,10 +128,8 @@ final class TceTable {
             if (entry == 0) {
                 return 0;
             }
-            chunk = new Chunk();
-            chunks.put(index >>> CHUNK_SHIFT, chunk);
-            recent = chunk;
-            recentNumber = index >>> CHUNK_SHIFT;
+            chunk = new Chunk(index >>> CHUNK_SHIFT);
+            chunks.put(chunk.number, chunk);
             makeLevels(index);
         }
         int at = (int) (index & (CHUNK_ENTRIES - 1));
@@ -151,13 +155,13 @@ final class TceTable {
 
     private @Nullable Chunk chunk(long index) {
         long number = index >>> CHUNK_SHIFT;
-        if (number == recentNumber) {
-            return recent;
-        }
-        Chunk chunk = chunks.get(number);
-        if (chunk != null) {
-            recent = chunk;
-            recentNumber = number;
+        int place = (int) number & (RECENT_CHUNKS - 1);
+        Chunk chunk = recent[place];
+        if (chunk == null || chunk.number != number) {
+            chunk = chunks.get(number);
+            if (chunk != null) {
+                recent[place] = chunk;
+            }
         }
         return chunk;
     }

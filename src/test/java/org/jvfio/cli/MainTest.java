@@ -66,9 +66,9 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "demo --device 0009:01:00.0 | cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0",
+                "demo --device 0009:01:00.0 | cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0, 0002:01:00.0",
                 "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
-                "demo --group 77 | cannot use IOMMU group 77: there is no such group; this host has 0, 1",
+                "demo --group 77 | cannot use IOMMU group 77: there is no such group; this host has 0, 1, 2",
                 "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
                 "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
             })

@@ -87,13 +87,40 @@ final class Differential {
             for (int step = 0; step < sequence.size(); step++) {
                 Optional<Difference> difference = compare(step, sequence.get(step), emulated, compared);
                 if (difference.isPresent()) {
-                    emulated.script.openFiles().reversed().forEach(file -> emulated.run("close " + file));
-                    compared.script.openFiles().reversed().forEach(file -> compared.run("close " + file));
+                    emulated.closeFiles();
+                    compared.closeFiles();
                     return difference;
                 }
             }
             return end(sequence.size(), kernel, emulated, compared);
         }
+    }
+
+    /** Runs a sequence to its end, whatever differs: what is answered by both, call by call, and whatever is left out. */
+    List<Difference> answers(List<String> sequence) {
+        List<Difference> all = new ArrayList<>();
+        EmulatedKernel kernel = EmulatedKernel.boot(machine.get());
+        try (Side emulated = new Side(emulated(kernel));
+                Side compared = new Side(other.get())) {
+            for (String call : sequence) {
+                String expected;
+                String actual = "";
+                try {
+                    expected = emulated.run(call);
+                    actual = compared.run(call);
+                } catch (HostHazard hazard) {
+                    expected = words(hazard.hazard());
+                }
+                all.add(new Difference(all.size(), call, expected, actual));
+            }
+            emulated.closeFiles();
+            compared.closeFiles();
+        }
+        return all;
+    }
+
+    private static ScriptedProcess emulated(EmulatedKernel kernel) {
+        return new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> kernel.exit());
     }
 
     private Optional<Difference> compare(int step, String call, Side emulated, Side compared) {
@@ -195,6 +222,10 @@ final class Differential {
             String written = script.written().isEmpty() ? "" : "; struct " + script.written();
             long locked = script.lockedBytes() - lockedBefore;
             return answer + written + (locked == 0 ? "" : "; locked 0x" + Long.toHexString(locked));
+        }
+
+        private void closeFiles() {
+            script.openFiles().reversed().forEach(file -> run("close " + file));
         }
 
         @Override

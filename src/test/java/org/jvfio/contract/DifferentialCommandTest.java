@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -101,6 +102,35 @@ class DifferentialCommandTest {
         assertTrue(report.contains("    here      -1 EINVAL"), report);
         assertTrue(report.contains("  again: --first-seed "), report);
         assertEquals(report, report(DifferentialCommandTest::saneForMisaligned, 3), "a seed is repeatable");
+    }
+
+    @Test
+    void callsByHandAreAllShown() {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        DifferentialCommand command = new DifferentialCommand(
+                HOST,
+                comparison(DifferentialCommandTest::saneForMisaligned),
+                new PrintStream(out, true, StandardCharsets.UTF_8));
+        boolean equal = command.runCalls(
+                calls("# a comment", "unmap c1 0x1001 0x10000", "map c1 m3 0x0 0x0", "map c1 m3 0x10000 0x10000"));
+        assertFalse(equal);
+        assertEquals(
+                """
+                open c1 /dev/vfio/vfio = 0
+                open g2 /dev/vfio/0 = 0
+                setcont g2 c1 = 0
+                setiommu c1 7 = 0
+                mem m3 0x20000 = 0
+                reg c1 m3 0x20000 = 0; locked 0x20000
+                  unmap c1 0x1001 0x10000
+                    emulated  1 size=10000; locked 0x820000
+                    here      -1 EINVAL; locked 0x820000
+                map c1 m3 0x0 0x0
+                  left out  %s
+                map c1 m3 0x10000 0x10000 = 0; locked 0x820000
+                POWER8: 9 calls, 1 answered otherwise
+                """.formatted(Differential.words(Hazard.PHB3_INVALIDATES_FOR_EVER)),
+                out.toString(StandardCharsets.UTF_8));
     }
 
     @Test

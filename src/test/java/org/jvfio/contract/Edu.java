@@ -19,6 +19,8 @@ final class Edu {
     static final int BUFFER_BYTES = 4096;
 
     private static final int ID = 0x00;
+    private static final int INTERRUPT_RAISE = 0x60;
+    private static final int INTERRUPT_ACKNOWLEDGE = 0x64;
     private static final int DMA_SOURCE = 0x80;
     private static final int DMA_DESTINATION = 0x88;
     private static final int DMA_COUNT = 0x90;
@@ -45,6 +47,21 @@ final class Edu {
     static Edu mastering(Device device) {
         device.masterBus(true);
         return new Edu(device);
+    }
+
+    /** An edu device that may not write to memory, nor send messages. */
+    static Edu notMastering(Device device) {
+        device.masterBus(false);
+        return new Edu(device);
+    }
+
+    /** The device interrupts: by its message, or by its line until it is acknowledged. */
+    void raise() {
+        writeRegister(INTERRUPT_RAISE, 1);
+    }
+
+    void acknowledge() {
+        writeRegister(INTERRUPT_ACKNOWLEDGE, -1);
     }
 
     /** QEMU has the registers in the byte order of its machine, which is big-endian for POWER. */

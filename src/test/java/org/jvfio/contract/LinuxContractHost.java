@@ -113,10 +113,20 @@ final class LinuxContractHost implements ContractHost {
         if (kernel.sysconf(vfio_h._SC_PAGESIZE) == 4096) {
             mirror.pages4K();
         }
-        // VFIO's calls on containers and groups do not tell what a device is.
-        devices().forEach(device -> mirror.device(device.address(), device.group(), Hosts::edu));
+        List<PciDevice> nvmes = VfioProcess.boundDevices(kernel, this::isNvme);
+        devices()
+                .forEach(device -> mirror.device(
+                        device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
         freeHugePages().forEach(mirror::hugePages);
         return mirror.build();
+    }
+
+    private boolean isNvme(String device) {
+        try {
+            return kernel.readFile(device + "/vendor").strip().equals("0x1b36");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** How many huge pages of each size in bytes are free. */

@@ -52,7 +52,7 @@ final class VfioProcess {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
         this.exit = exit;
-        edus = boundDevices(kernel, this::isEdu);
+        edus = bound("0x1234", "0x11e8");
         lockedAtStart = lockedBytes();
         memlockAtStart = rlimit.rlim_cur(memlock());
     }
@@ -120,6 +120,26 @@ final class VfioProcess {
         return edus;
     }
 
+    /** The NVMe controllers of QEMU that vfio-pci has, with their MSI-X and PCI Express capabilities. */
+    List<PciDevice> nvmes() {
+        return bound("0x1b36", "0x0010");
+    }
+
+    private List<PciDevice> bound(String vendor, String id) {
+        return boundDevices(
+                kernel,
+                device -> text(device + "/vendor").equals(vendor)
+                        && text(device + "/device").equals(id));
+    }
+
+    private String text(String path) {
+        try {
+            return kernel.readFile(path).strip();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** The devices that vfio-pci has and whose directory in sysfs is accepted, in the order of their addresses. */
     static List<PciDevice> boundDevices(Kernel kernel, Predicate<String> accepted) {
         List<PciDevice> found = new ArrayList<>();
@@ -136,15 +156,6 @@ final class VfioProcess {
             throw new UncheckedIOException(e);
         }
         return found;
-    }
-
-    private boolean isEdu(String device) {
-        try {
-            return kernel.readFile(device + "/vendor").strip().equals("0x1234")
-                    && kernel.readFile(device + "/device").strip().equals("0x11e8");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     private static String lastName(Kernel kernel, String link) throws IOException {

@@ -40,10 +40,28 @@ class MachineFileTest {
     }
 
     @Test
+    void aDriveHasNamespacesInMemoryAndInFilesNextToTheMachinesFile() throws IOException {
+        Path image = Files.write(directory.resolve("drive.img"), new byte[3 * 4096 + 100]);
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "serial": "S1",
+                  "namespaces": [{"size": "1M", "lbaSize": 512}, {"file": "drive.img", "lbaSize": "4K"}, {}]},
+                 {"address": "0001:01:00.0", "group": 1, "model": "nvme", "file": "drive.img"}]}
+                """);
+        NvmeHost drive = NvmeHost.of(machine, 0).enabled();
+        assertEquals(2048, drive.qword(drive.identify(0, 1)));
+        assertEquals(3, drive.qword(drive.identify(0, 2)));
+        assertEquals(1 << 20, drive.qword(drive.identify(0, 3)));
+        NvmeHost other = NvmeHost.of(machine, 1).enabled();
+        assertEquals(Files.size(image) / 512, other.qword(other.identify(0, 1)));
+    }
+
+    @Test
     void everyPresetBoots() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
-            assertEquals(2, EmulatedKernel.boot(machine).host().groups().size(), name);
+            List<Integer> groups = EmulatedKernel.boot(machine).host().groups();
+            assertEquals(name.equals("pseries") ? List.of(1, 2, 3) : List.of(0, 1, 2), groups, name);
         }
     }
 
@@ -65,7 +83,17 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2097152 bytes",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"1:0\", \"group\": 0, \"model\": \"edu\"}]}|'1:0' is no PCI address",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|has 'group' that is no whole number",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"e1000\"}]}|has a device of model 'e1000'",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"e1000\"}]}|has a device of model 'e1000'; there are 'edu' and 'nvme'",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"registers\": \"big\"}]}|has 'registers' in a device of model 'nvme'; known are [address,",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"serial\": \"\"}]}|the serial number '' is not of 1 to 20 printable ASCII characters",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"lbaSize\": 520}]}|logical blocks of 520 bytes; they are of 512 or 4096",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"1K\", \"lbaSize\": \"4K\"}]}|a namespace of 1024 bytes has not one block of 4096 bytes",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 35184372088832 bytes in memory; the most are 17592186044416",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|none.img is no file that can be read and written; make one",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\", \"size\": 512}]}|has a namespace with 'file' and 'size'; the file's size is its size",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": []}]}|has 'namespaces' that are no list with at least one",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; known are [file, lbaSize, size]",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside of them, [file, lbaSize, size]",
             })
     void whatIsWrongIsSaidInOneSentenceWithTheFilesName(String json, String expected) {
         IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));

@@ -5,7 +5,10 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
+import org.jvfio.InterruptType;
+import org.jvfio.Interrupts;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
 
@@ -30,12 +33,18 @@ public final class EduDevice {
     private static final int FACTORIAL = 0x08;
     private static final int STATUS = 0x20;
     private static final int STATUS_COMPUTING = 0x01;
+    private static final int STATUS_INTERRUPT = 0x80;
+    private static final int INTERRUPT_STATUS = 0x24;
+    private static final int INTERRUPT_ACKNOWLEDGE = 0x64;
+    private static final int INTERRUPT_BY_FACTORIAL = 0x001;
+    private static final int INTERRUPT_BY_DMA = 0x100;
     private static final int DMA_SOURCE = 0x80;
     private static final int DMA_DESTINATION = 0x88;
     private static final int DMA_COUNT = 0x90;
     private static final int DMA_COMMAND = 0x98;
     private static final int DMA_RUN = 0x1;
     private static final int DMA_TO_MEMORY = 0x2;
+    private static final int DMA_INTERRUPT = 0x4;
 
     private static final long BUFFER = 0x40000;
     private static final int NAME = 0xed;
@@ -45,6 +54,7 @@ public final class EduDevice {
     private final Device device;
     private final Region registers;
     private final int identification;
+    private @Nullable Interrupts interrupts;
 
     private EduDevice(Device device, Region registers, int identification) {
         this.device = device;
@@ -93,6 +103,28 @@ public final class EduDevice {
     }
 
     /**
+     * Waits for its interrupts from now on, instead of reading its registers again and again.
+     *
+     * @param type {@link InterruptType#INTX} or {@link InterruptType#MSI}; it has one vector of either
+     * @throws VfioException if they cannot be enabled, as when others of the device are
+     */
+    public void enableInterrupts(InterruptType type) {
+        disableInterrupts();
+        registers.writeInt(INTERRUPT_ACKNOWLEDGE, registers.readInt(INTERRUPT_STATUS));
+        interrupts = device.enableInterrupts(type, 1);
+        registers.writeInt(STATUS, STATUS_INTERRUPT);
+    }
+
+    /** Reads its registers again and again to wait, as it does at first. */
+    public void disableInterrupts() {
+        if (interrupts != null) {
+            registers.writeInt(STATUS, 0);
+            interrupts.close();
+            interrupts = null;
+        }
+    }
+
+    /**
      * The factorial of a number, modulo 2<sup>32</sup>.
      *
      * @throws VfioException if it takes longer than the timeout, or the device does not answer
@@ -101,7 +133,7 @@ public final class EduDevice {
         String asked = "have " + device + " compute " + number + "!";
         awaitZero(asked, STATUS, STATUS_COMPUTING, timeout);
         registers.writeInt(FACTORIAL, number);
-        awaitZero(asked, STATUS, STATUS_COMPUTING, timeout);
+        await(asked, INTERRUPT_BY_FACTORIAL, STATUS, STATUS_COMPUTING, timeout);
         return registers.readInt(FACTORIAL);
     }
 
@@ -147,24 +179,61 @@ public final class EduDevice {
         registers.writeInt(DMA_COUNT, bytes);
         // POWER orders neither memory before a doorbell nor memory after a completion by itself.
         VarHandle.fullFence();
-        registers.writeInt(DMA_COMMAND, DMA_RUN | direction);
-        awaitZero(asked, DMA_COMMAND, DMA_RUN, timeout);
+        registers.writeInt(DMA_COMMAND, DMA_RUN | direction | (interrupts != null ? DMA_INTERRUPT : 0));
+        await(asked, INTERRUPT_BY_DMA, DMA_COMMAND, DMA_RUN, timeout);
         VarHandle.fullFence();
+    }
+
+    /** Waits for an interrupt, or where none are enabled, for bits of a register to be zero. */
+    private void await(String asked, int reason, int register, int bits, Duration timeout) {
+        if (interrupts == null) {
+            awaitZero(asked, register, bits, timeout);
+            return;
+        }
+        long end = System.nanoTime() + timeout.toNanos();
+        int reasons = 0;
+        while ((reasons & reason) == 0) {
+            if (!awaitInterrupt(asked, interrupts, Duration.ofNanos(end - System.nanoTime()))) {
+                throw notReady(asked, timeout);
+            }
+            reasons = registers.readInt(INTERRUPT_STATUS);
+            requireAnswer(asked, reasons);
+            registers.writeInt(INTERRUPT_ACKNOWLEDGE, reasons);
+            if (interrupts.type() == InterruptType.INTX) {
+                interrupts.unmask();
+            }
+        }
+    }
+
+    private static boolean awaitInterrupt(String asked, Interrupts interrupts, Duration timeout) {
+        try {
+            return interrupts.await(0, timeout);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new VfioException(asked, "the thread was interrupted", "reset the device, which may still be at it");
+        }
+    }
+
+    private static VfioException notReady(String asked, Duration timeout) {
+        return new VfioException(asked, "it is not ready after " + timeout.toMillis() + " ms", "reset the device");
+    }
+
+    private static void requireAnswer(String asked, int value) {
+        if (value == NO_ANSWER) {
+            throw new VfioException(asked, "its registers read all ones", "look at the state of its PE");
+        }
     }
 
     private void awaitZero(String asked, int register, int bits, Duration timeout) {
         long end = System.nanoTime() + timeout.toNanos();
         while (true) {
             int value = registers.readInt(register);
-            if (value == NO_ANSWER) {
-                throw new VfioException(asked, "its registers read all ones", "look at the state of its PE");
-            }
+            requireAnswer(asked, value);
             if ((value & bits) == 0) {
                 return;
             }
             if (System.nanoTime() - end > 0) {
-                throw new VfioException(
-                        asked, "it is not ready after " + timeout.toMillis() + " ms", "reset the device");
+                throw notReady(asked, timeout);
             }
             LockSupport.parkNanos(POLL_NANOS);
         }

@@ -1,0 +1,27 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What keeps the bytes of a namespace. Every range that it is asked for is inside it; every answer is an
+ * {@link NvmeStatus}.
+ */
+sealed interface NvmeStore permits NvmeImageStore, NvmeMemoryStore {
+    /** Its size. */
+    long bytes();
+
+    /** Writes what is stored to memory at a bus address. */
+    int read(long at, long length, DeviceBus bus, long busAddress);
+
+    /** Stores what is in memory at a bus address. */
+    int write(long at, long length, DeviceBus bus, long busAddress);
+
+    /** Copies what is stored to a segment. */
+    int load(long at, MemorySegment into, long length);
+
+    /** Makes a range read as zeros, and forgets what it held where that saves space. */
+    int zero(long at, long length);
+
+    /** Makes all that was stored outlast a loss of power. */
+    int flush();
+}

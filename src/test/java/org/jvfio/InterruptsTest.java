@@ -1,0 +1,448 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+class InterruptsTest {
+    private static final Duration LONG = Duration.ofSeconds(60);
+    private static final PciAddress MESSAGES = PciAddress.parse("0004:01:00.0");
+
+    private final TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+            .device(MESSAGES.toString(), 4, MessageDevice::new)
+            .build());
+    private final Container container = Container.open(host.kernel());
+    private final Device device = container.attach(MESSAGES).openDevice(MESSAGES);
+
+    {
+        device.enableBusMastering();
+    }
+
+    @AfterEach
+    void giveBack() {
+        container.close();
+        host.assertAllGivenBack();
+    }
+
+    private void send(int vector) {
+        device.bar(0).writeInt(MessageDevice.SEND, vector);
+    }
+
+    private Interrupts messages(int vectors) {
+        return device.enableInterrupts(InterruptType.MSIX, vectors);
+    }
+
+    private static void assertRefused(String reason, Executable call) {
+        VfioException e = assertThrows(VfioException.class, call);
+        assertTrue(e.reason().contains(reason), e.getMessage());
+    }
+
+    private static void assertClosed(Executable call) {
+        IllegalStateException e = assertThrows(IllegalStateException.class, call);
+        assertTrue(String.valueOf(e.getMessage()).endsWith("is closed"), e.getMessage());
+    }
+
+    @Test
+    void aDeviceTellsWhatItHas() {
+        assertEquals(
+                new InterruptInfo(MessageDevice.VECTORS, true, false, false, false),
+                device.interruptInfo(InterruptType.MSIX));
+        assertEquals(0, device.interruptInfo(InterruptType.MSI).count());
+        assertTrue(device.interruptInfo(InterruptType.INTX).maskable());
+        assertEquals(1, device.interruptInfo(InterruptType.ERROR).count());
+    }
+
+    @Test
+    void eachVectorIsWaitedForByItself() throws InterruptedException {
+        Interrupts messages = messages(4);
+        assertEquals(4, messages.vectors());
+        assertEquals(InterruptType.MSIX, messages.type());
+        send(2);
+        assertTrue(messages.await(2, LONG));
+        assertFalse(messages.await(2, Duration.ZERO));
+        assertFalse(messages.await(1, Duration.ofMillis(1)));
+        assertFalse(messages.await(1, Duration.ofSeconds(-1)));
+    }
+
+    @Test
+    void whatCameMeanwhileCountsAsOne() throws InterruptedException {
+        Interrupts messages = messages(2);
+        send(0);
+        send(0);
+        send(1);
+        assertTrue(messages.await(1, LONG));
+        assertTrue(messages.await(0, Duration.ofNanos(Long.MAX_VALUE).plusDays(1)));
+        assertFalse(messages.await(0, Duration.ZERO));
+    }
+
+    @Test
+    void anyOfManyVectorsIsWaitedForAtOnceAndTheyTakeTurns() throws InterruptedException {
+        Interrupts messages = messages(4);
+        assertEquals(-1, messages.awaitAny(Duration.ZERO));
+        assertEquals(-1, messages.awaitAny(Duration.ofMillis(1)));
+        // Vectors are passed on in their order: when the last one's handler is called, the others are there.
+        Semaphore arrived = new Semaphore(0);
+        messages.onInterrupt(3, arrived::release);
+        List<Integer> taken = new ArrayList<>();
+        for (int round = 0; round < 3; round++) {
+            for (int vector = 0; vector < 4; vector++) {
+                send(vector);
+            }
+            assertTrue(arrived.tryAcquire(60, TimeUnit.SECONDS));
+            taken.add(messages.awaitAny(LONG));
+        }
+        assertEquals(List.of(1, 2, 0), taken);
+    }
+
+    @Test
+    void virtualThreadsWaitWithoutHoldingTheirCarriers() throws Exception {
+        Interrupts messages = messages(MessageDevice.VECTORS);
+        int threads = 50 * MessageDevice.VECTORS;
+        CountDownLatch started = new CountDownLatch(threads);
+        List<Future<Boolean>> waits = new ArrayList<>();
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (int each = 0; each < threads; each++) {
+                int vector = each % MessageDevice.VECTORS;
+                waits.add(executor.submit(() -> {
+                    started.countDown();
+                    return messages.await(vector, LONG);
+                }));
+            }
+            // All of them get to run, and they are far more than there are processors.
+            assertTrue(started.await(60, TimeUnit.SECONDS));
+            while (!waits.stream().allMatch(Future::isDone)) {
+                for (int vector = 0; vector < MessageDevice.VECTORS; vector++) {
+                    send(vector);
+                }
+            }
+            for (Future<Boolean> wait : waits) {
+                assertTrue(wait.get());
+            }
+        }
+    }
+
+    @Test
+    void aHandlerIsCalledOnTheThreadOfTheDevice() throws InterruptedException {
+        Interrupts messages = messages(2);
+        BlockingQueue<Thread> threads = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> threads.add(Thread.currentThread()));
+        messages.onInterrupt(1, () -> threads.add(Thread.currentThread()));
+        send(0);
+        Thread first = threads.poll(60, TimeUnit.SECONDS);
+        send(1);
+        assertSame(first, threads.poll(60, TimeUnit.SECONDS));
+        assertEquals("interrupts of " + MESSAGES, first.getName());
+        assertTrue(first.isDaemon());
+        assertThrows(IllegalStateException.class, () -> messages.await(0, Duration.ZERO));
+        assertThrows(IllegalStateException.class, () -> messages.awaitAny(Duration.ZERO));
+    }
+
+    @Test
+    void aHandlerGetsWhatCameBeforeIt() throws InterruptedException {
+        Interrupts messages = messages(2);
+        send(1);
+        send(0);
+        assertTrue(messages.await(0, LONG));
+        CountDownLatch called = new CountDownLatch(1);
+        messages.onInterrupt(1, called::countDown);
+        assertTrue(called.await(60, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void aHandlerTakesItsVectorFromThoseWhoWait() throws Exception {
+        Interrupts messages = messages(1);
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Boolean>> waiting = List.of(
+                    executor.submit(() -> messages.await(0, LONG)),
+                    executor.submit(() -> messages.awaitAny(LONG) == 0));
+            messages.onInterrupt(0, () -> {});
+            for (Future<Boolean> wait : waiting) {
+                Exception e = assertThrows(Exception.class, wait::get);
+                assertInstanceOf(IllegalStateException.class, e.getCause());
+            }
+        }
+    }
+
+    @Test
+    void whatAHandlerThrowsIsReportedAndTheNextInterruptCallsItAgain() throws InterruptedException {
+        BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));
+        try {
+            Interrupts messages = messages(1);
+            messages.onInterrupt(0, () -> {
+                Thread.currentThread().interrupt();
+                throw new AssertionError("of the handler");
+            });
+            for (int round = 0; round < 2; round++) {
+                send(0);
+                assertEquals(
+                        "of the handler", reported.poll(60, TimeUnit.SECONDS).getMessage());
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
+    void aHandlerCannotWaitButMayClose() throws InterruptedException {
+        Interrupts messages = messages(1);
+        BlockingQueue<Throwable> thrown = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> {
+            thrown.add(assertThrows(IllegalStateException.class, () -> messages.await(0, LONG)));
+            thrown.add(assertThrows(IllegalStateException.class, () -> messages.awaitAny(LONG)));
+            messages.close();
+            thrown.add(assertThrows(IllegalStateException.class, () -> messages.trigger(0)));
+        });
+        send(0);
+        for (String reason : List.of("cannot wait", "cannot wait", "is closed")) {
+            String message = thrown.poll(60, TimeUnit.SECONDS).getMessage();
+            assertTrue(String.valueOf(message).contains(reason), message);
+        }
+        messages(1).close();
+    }
+
+    @Test
+    void aHandlerMayCloseTheDevice() throws InterruptedException {
+        Interrupts messages = messages(1);
+        CountDownLatch closed = new CountDownLatch(1);
+        messages.onInterrupt(0, () -> {
+            container.close();
+            closed.countDown();
+        });
+        send(0);
+        assertTrue(closed.await(60, TimeUnit.SECONDS));
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void closingWakesThoseWhoWait() throws Exception {
+        Interrupts messages = messages(2);
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Boolean>> waiting = List.of(
+                    executor.submit(() -> messages.await(0, LONG)),
+                    executor.submit(() -> messages.await(1, LONG)),
+                    executor.submit(() -> messages.awaitAny(LONG) >= 0));
+            messages.close();
+            for (Future<Boolean> wait : waiting) {
+                Exception e = assertThrows(Exception.class, wait::get);
+                assertTrue(String.valueOf(e.getMessage()).endsWith("is closed"), e.getMessage());
+            }
+        }
+    }
+
+    @Test
+    void aThreadThatIsInterruptedStopsWaiting() throws InterruptedException {
+        Interrupts messages = messages(1);
+        Thread.currentThread().interrupt();
+        assertThrows(InterruptedException.class, () -> messages.await(0, LONG));
+        Thread.currentThread().interrupt();
+        assertThrows(InterruptedException.class, () -> messages.awaitAny(LONG));
+        Thread.currentThread().interrupt();
+        messages.close();
+        assertTrue(Thread.interrupted());
+    }
+
+    @Test
+    void whatIsClosedSaysSo() {
+        Interrupts messages = messages(1);
+        messages.close();
+        messages.close();
+        int calls = host.observed().calls();
+        List<Executable> uses = List.of(
+                () -> messages.await(0, LONG),
+                () -> messages.awaitAny(LONG),
+                () -> messages.onInterrupt(0, () -> {}),
+                () -> messages.trigger(0),
+                messages::mask,
+                messages::unmask,
+                messages::unmaskEvent);
+        uses.forEach(InterruptsTest::assertClosed);
+        assertEquals(calls, host.observed().calls());
+    }
+
+    @Test
+    void closingTheDeviceDisablesItsInterrupts() {
+        Interrupts messages = messages(4);
+        Interrupts request = device.enableInterrupts(InterruptType.REQUEST, 1);
+        device.close();
+        assertClosed(() -> messages.await(0, LONG));
+        assertClosed(() -> request.await(0, LONG));
+        assertEquals(2, host.process().openDescriptors(), "container and group");
+        assertClosed(() -> device.enableInterrupts(InterruptType.MSIX, 1));
+    }
+
+    @Test
+    void oneTypeOfThreeIsEnabledAtATime() {
+        try (Interrupts messages = messages(2)) {
+            assertEquals(2, messages.vectors());
+            assertRefused("MSI-X is enabled", () -> device.enableInterrupts(InterruptType.INTX, 1));
+            assertRefused("enabled already", () -> messages(1));
+            device.enableInterrupts(InterruptType.ERROR, 1).close();
+        }
+        device.enableInterrupts(InterruptType.INTX, 1).close();
+        messages(MessageDevice.VECTORS).close();
+    }
+
+    @Test
+    void whatTheDeviceDoesNotHaveIsRefused() {
+        int descriptors = host.process().openDescriptors();
+        assertRefused("the device has no MSI", () -> device.enableInterrupts(InterruptType.MSI, 1));
+        assertRefused("the device has 16", () -> messages(17));
+        assertRefused("is no number of vectors", () -> messages(0));
+        assertRefused("is no number of vectors", () -> device.enableInterrupts(InterruptType.MSIX, 2, 1));
+        assertRefused("only INTx can be masked", () -> {
+            try (Interrupts messages = messages(1)) {
+                messages.mask();
+            }
+        });
+        assertEquals(0, host.observed().made(vfio_h.VFIO_DEVICE_SET_IRQS) % 2, "enabled and disabled");
+        try (Interrupts messages = messages(3)) {
+            assertThrows(IndexOutOfBoundsException.class, () -> messages.await(3, LONG));
+            assertThrows(IndexOutOfBoundsException.class, () -> messages.trigger(-1));
+            assertThrows(IndexOutOfBoundsException.class, () -> messages.onInterrupt(3, () -> {}));
+        }
+        assertEquals(descriptors + 1, host.process().openDescriptors(), "the eventfd of the device's thread");
+    }
+
+    @Test
+    void aPlatformWithFewerVectorsGivesWhatItHas() {
+        TestHost small = new TestHost(EmulatedMachine.power8().toBuilder()
+                .withoutDevices()
+                .device(MESSAGES.toString(), 0, MessageDevice::new)
+                .interruptVectors(5)
+                .build());
+        try (Device few = Device.open(small.kernel(), MESSAGES)) {
+            assertRefused("the platform has 5", () -> few.enableInterrupts(InterruptType.MSIX, 6, 8));
+            try (Interrupts messages = few.enableInterrupts(InterruptType.MSIX, 2, 100)) {
+                assertEquals(5, messages.vectors());
+            }
+            few.enableInterrupts(InterruptType.MSIX, 5).close();
+        }
+        small.assertAllGivenBack();
+    }
+
+    @Test
+    void aGrantThatIsNoneIsAFailure() {
+        host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, 9);
+        assertRefused("the kernel refused", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
+        host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, Errno.ENOSPC.negated());
+        assertRefused("no more vectors", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
+        host.observed().heal();
+        messages(4).close();
+    }
+
+    @Test
+    void aFailureToDisableIsReportedAndTheRestIsClosed() {
+        Interrupts messages = messages(4);
+        int descriptors = host.process().openDescriptors();
+        host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, Errno.EIO.negated());
+        VfioException e = assertThrows(VfioException.class, messages::close);
+        assertTrue(e.getMessage().contains("disable MSI-X of 0004:01:00.0"), e.getMessage());
+        assertEquals(descriptors - 4, host.process().openDescriptors());
+    }
+
+    @Test
+    void theLineIsMaskedAndUnmasked() throws InterruptedException {
+        try (Device edu = container.attach(TestHost.EDU).openDevice(TestHost.EDU)) {
+            Interrupts line = edu.enableInterrupts(InterruptType.INTX, 1);
+            Region registers = edu.bar(0).withOrder(ByteOrder.BIG_ENDIAN);
+            registers.writeInt(0x60, 1);
+            assertTrue(line.await(0, LONG));
+            line.mask();
+            EventFd event = line.unmaskEvent();
+            assertRefused("there is such an event already", line::unmaskEvent);
+            event.signal();
+            assertTrue(line.await(0, LONG), "it is still asserted");
+            event.close();
+            event.close();
+            assertClosed(event::signal);
+            EventFd again = line.unmaskEvent();
+            line.close();
+            assertClosed(again::signal);
+        }
+    }
+
+    @Test
+    void whateverCallFailsNothingIsLeftBehind() {
+        int failures = 0;
+        for (int call = 0; ; call++) {
+            TestHost other = new TestHost();
+            boolean failed = false;
+            try (Device edu = Device.open(other.kernel(), TestHost.EDU)) {
+                int before = other.observed().calls();
+                other.observed().failCall(before + call);
+                Interrupts line = edu.enableInterrupts(InterruptType.INTX, 1);
+                line.unmaskEvent();
+                line.mask();
+                line.unmask();
+                line.close();
+                edu.enableInterrupts(InterruptType.MSI, 1).trigger(0);
+                failed = false;
+                other.observed().heal();
+                if (other.observed().calls() <= before + call) {
+                    break;
+                }
+                failed = true;
+            } catch (VfioException e) {
+                failed = true;
+                assertEquals(Errno.EIO, e.errno().orElseThrow(), e.getMessage());
+            }
+            other.assertAllGivenBack();
+            assertTrue(failed);
+            failures++;
+        }
+        assertTrue(failures > 10, failures + " calls");
+    }
+
+    @Test
+    void interruptsAreClosedUnderTheHandsOfTheirThreads() throws Exception {
+        for (int round = 0; round < 20; round++) {
+            Interrupts messages = messages(4);
+            CountDownLatch working = new CountDownLatch(4);
+            try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+                List<Future<Void>> ends = new ArrayList<>();
+                for (int each = 0; each < 4; each++) {
+                    int vector = each;
+                    Callable<Void> worker = () -> {
+                        while (true) {
+                            messages.trigger(vector);
+                            messages.await(vector, LONG);
+                            working.countDown();
+                        }
+                    };
+                    ends.add(threads.submit(worker));
+                }
+                working.await();
+                messages.close();
+                for (Future<Void> end : ends) {
+                    Exception e = assertThrows(Exception.class, end::get);
+                    assertInstanceOf(IllegalStateException.class, e.getCause(), () -> String.valueOf(e));
+                }
+            }
+        }
+    }
+}
