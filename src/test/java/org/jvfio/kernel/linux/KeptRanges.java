@@ -71,6 +71,10 @@ public final class KeptRanges implements InvocationHandler {
         }
         int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_FIXED;
         long answer = SystemCalls.mmap(address, length, vfio_h.PROT_NONE, flags, -1, 0);
+        if (answer == Errno.EBUSY.negated()) {
+            // With the hash MMU, a segment of huge pages has no others: what is unmapped there stays free by itself.
+            return SystemCalls.munmap(address, length);
+        }
         return Errno.isError(answer) ? (int) answer : 0;
     }
 }
