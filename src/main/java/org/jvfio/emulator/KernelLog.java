@@ -20,6 +20,7 @@ final class KernelLog {
     private final List<Line> ring = new ArrayList<>();
     private final Set<String> warned = new HashSet<>();
     private final long boot = System.nanoTime();
+    private long first;
     private long end;
 
     void add(String message) {
@@ -43,9 +44,18 @@ final class KernelLog {
         return (int) (sequence % CAPACITY);
     }
 
+    /** Takes back the messages from a number on. What they have overwritten is not there again. */
+    void rewind(long sequence) {
+        first = oldest();
+        end = sequence;
+        while (ring.size() > end) {
+            ring.removeLast();
+        }
+    }
+
     /** The number of the oldest message that is left. */
     long oldest() {
-        return Math.max(0, end - CAPACITY);
+        return Math.max(first, end - CAPACITY);
     }
 
     /** The number that the next message will have. */

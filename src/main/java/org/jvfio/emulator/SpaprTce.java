@@ -89,6 +89,7 @@ final class SpaprTce {
         }
         boolean pending = defaultWindowPending;
         boolean bound = mm != null;
+        long logged = host.kernelLog().end();
         try {
             return operate(request, argument);
         } catch (HostHazard hazard) {
@@ -98,6 +99,7 @@ final class SpaprTce {
             if (!bound) {
                 letProcessGo();
             }
+            host.kernelLog().rewind(logged);
             throw hazard;
         }
     }

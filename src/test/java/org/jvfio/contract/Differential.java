@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
@@ -16,11 +17,14 @@ import org.jvfio.kernel.CallScript;
 
 /**
  * Runs the same calls on the emulated kernel and on another one, and compares what each answers, what it writes into the
- * struct and how much memory is locked, call by call; and in the end, when all is closed, what is left.
+ * struct and how much memory is locked, call by call; and in the end, when all is closed, what was logged of windows and
+ * bypass, and what is left.
  *
  * <p>A call that the emulated kernel stops as a {@linkplain HostHazard hazard} is not made on the other one.
  */
 final class Differential {
+    private static final Pattern OWNERSHIP =
+            Pattern.compile("Setting up window#|Removing DMA window #|abling 64-bit DMA bypass");
     private static final int RESET_HOT = 6;
     private static final int RESET_FUNDAMENTAL = 7;
 
@@ -81,8 +85,7 @@ final class Differential {
     /** Runs a sequence: the first difference, if there is one. */
     Optional<Difference> run(List<String> sequence) {
         EmulatedKernel kernel = EmulatedKernel.boot(machine.get());
-        try (Side emulated = new Side(
-                        new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> kernel.exit()));
+        try (Side emulated = new Side(emulated(kernel));
                 Side compared = new Side(other.get())) {
             for (int step = 0; step < sequence.size(); step++) {
                 Optional<Difference> difference = compare(step, sequence.get(step), emulated, compared);
@@ -120,7 +123,7 @@ final class Differential {
     }
 
     private static ScriptedProcess emulated(EmulatedKernel kernel) {
-        return new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> kernel.exit());
+        return ScriptedProcess.of(kernel, () -> {});
     }
 
     private Optional<Difference> compare(int step, String call, Side emulated, Side compared) {
@@ -171,6 +174,11 @@ final class Differential {
                 return difference;
             }
         }
+        String log = emulated.ownership();
+        String otherLog = compared.ownership();
+        if (!log.equals(otherLog)) {
+            return Optional.of(new Difference(step, "the kernel's log", log, otherLog));
+        }
         String left = left(kernel);
         return left.isEmpty()
                 ? Optional.empty()
@@ -213,6 +221,7 @@ final class Differential {
             this.process = process;
             script = new CallScript(process.kernel(), process.lockable());
             lockedBefore = script.lockedBytes();
+            var _ = process.newMessages().get();
             memlockBefore = script.memlock();
             script.run("maylock 0x800000");
         }
@@ -222,6 +231,13 @@ final class Differential {
             String written = script.written().isEmpty() ? "" : "; struct " + script.written();
             long locked = script.lockedBytes() - lockedBefore;
             return answer + written + (locked == 0 ? "" : "; locked 0x" + Long.toHexString(locked));
+        }
+
+        /** What the kernel logged of windows and bypass. */
+        private String ownership() {
+            return process.newMessages().get().stream()
+                    .filter(line -> OWNERSHIP.matcher(line).find())
+                    .collect(Collectors.joining("; "));
         }
 
         private void closeFiles() {

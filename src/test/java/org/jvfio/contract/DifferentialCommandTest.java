@@ -55,8 +55,9 @@ class DifferentialCommandTest {
     private static Differential comparison(BiFunction<Integer, Integer, Integer> otherwise) {
         return new Differential(HOST::mirror, HOST.devices(), () -> {
             EmulatedKernel kernel = EmulatedKernel.boot(HOST.mirror());
+            ScriptedProcess right = ScriptedProcess.of(kernel, () -> {});
             return new ScriptedProcess(
-                    answering(KeptAddresses.of(kernel), otherwise), kernel::capIpcLock, _ -> kernel.exit());
+                    answering(right.kernel(), otherwise), right.lockable(), right.newMessages(), right.end());
         });
     }
 

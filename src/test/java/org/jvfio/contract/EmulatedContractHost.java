@@ -57,8 +57,7 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     @Override
     public ScriptedProcess startScripted() {
         EmulatedKernel kernel = EmulatedKernel.boot(machine);
-        return new ScriptedProcess(KeptAddresses.of(kernel), kernel::capIpcLock, _ -> {
-            kernel.exit();
+        return ScriptedProcess.of(kernel, () -> {
             // The mirror stops at all other hazards.
             boolean leaked = kernel.host().hazards().contains(Hazard.REGISTRATION_LEAK);
             assertTrue(leaked || kernel.host().hazards().isEmpty());

@@ -23,6 +23,7 @@ final class LinuxContractHost implements ContractHost {
     private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
 
     private final Kernel kernel = LinuxKernel.open();
+    private final KernelLog log = new KernelLog(kernel);
     private final String model;
     private final String processor;
     private final KernelVersion version;
@@ -157,7 +158,7 @@ final class LinuxContractHost implements ContractHost {
     @Override
     public ScriptedProcess startScripted() {
         KeptRanges ranges = new KeptRanges(kernel);
-        return new ScriptedProcess(ranges.kernel(), IpcLock::set, ranges::release);
+        return new ScriptedProcess(ranges.kernel(), IpcLock::set, log::newMessages, ranges::release);
     }
 
     @Override

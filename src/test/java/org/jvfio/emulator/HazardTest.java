@@ -186,6 +186,23 @@ class HazardTest {
     }
 
     @Test
+    void aCallThatIsStoppedHasNotMadeTheDefaultWindow() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            long locked = kernel.lockedBytes();
+            GroupView before = kernel.host().group(0);
+            List<String> log = kernel.host().log();
+            assertThrows(HostHazard.class, () -> script.run("create c 16 0x10000000000 1"));
+            assertThrows(HostHazard.class, () -> script.run("map c m 0x7fff0000 0x20000"));
+            assertEquals(before, kernel.host().group(0));
+            assertEquals(locked, kernel.lockedBytes());
+            assertEquals(log, kernel.host().log());
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals(before, kernel.host().group(0));
+        }
+    }
+
+    @Test
     void aHazardCanBeToleratedByItself() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
                 .hazard(Hazard.REGISTRATION_LEAK, HazardPolicy.AS_LINUX)
