@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** The commands of the admin queue: NVM Express 1.4, 5. */
 class NvmeAdminTest {

@@ -25,7 +25,7 @@ import org.jvfio.emulator.NvmeFault.Commands;
 import org.jvfio.emulator.NvmeFault.Effect;
 import org.jvfio.emulator.NvmeFault.Occurrence;
 import org.jvfio.emulator.NvmeFaults.Transition;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** What goes wrong with a controller that was told to go wrong. */
 class NvmeFaultsTest {
@@ -315,7 +315,7 @@ class NvmeFaultsTest {
         queue.submit(flush());
         assertSuccess(queue.next());
         assertNull(queue.poll());
-        assertEquals(READY | FATAL, host.register(CSTS));
+        assertEquals(FATAL, host.register(CSTS));
         host.admin().submit(NvmeEntry.of(IDENTIFY));
         assertNull(host.admin().poll());
         host.register(CC, 0);

@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** Queues, their doorbells and their interrupts: NVM Express 1.4, 4.1, 4.6 and 7.5. */
 class NvmeQueuesTest {
