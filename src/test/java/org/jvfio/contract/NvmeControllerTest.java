@@ -19,10 +19,8 @@ import org.jvfio.emulator.NvmeHostQueue.Completion;
 @ContractTest
 class NvmeControllerTest extends Contract {
     private static final int DELETE_SQ = 0x00;
-    private static final int CREATE_SQ = 0x01;
     private static final int GET_LOG_PAGE = 0x02;
     private static final int DELETE_CQ = 0x04;
-    private static final int CREATE_CQ = 0x05;
     private static final int IDENTIFY = 0x06;
     private static final int ABORT = 0x08;
     private static final int SET_FEATURES = 0x09;
@@ -207,17 +205,11 @@ class NvmeControllerTest extends Contract {
     }
 
     private NvmeEntry createCq(int id, int size, int vector, int flags) {
-        return NvmeEntry.of(CREATE_CQ)
-                .prp(drive.pages(1), 0)
-                .dword(10, (size - 1) << 16 | id)
-                .dword(11, vector << 16 | flags);
+        return NvmeEntry.createCompletionQueue(id, size, drive.pages(1), vector, flags);
     }
 
     private NvmeEntry createSq(int id, int size, int completionQueue, int flags) {
-        return NvmeEntry.of(CREATE_SQ)
-                .prp(drive.pages(1), 0)
-                .dword(10, (size - 1) << 16 | id)
-                .dword(11, completionQueue << 16 | flags);
+        return NvmeEntry.createSubmissionQueue(id, size, drive.pages(1), completionQueue, flags);
     }
 
     @Test

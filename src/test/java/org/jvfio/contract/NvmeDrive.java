@@ -112,21 +112,10 @@ final class NvmeDrive implements NvmeAccess {
     /** Creates a pair of I/O queues that are polled. */
     NvmeHostQueue createQueues(int id, int entries) {
         NvmeHostQueue queue = new NvmeHostQueue(this, id, entries, entries);
-        int size = (entries - 1) << 16 | id;
-        assertEquals(
-                0,
-                admin(NvmeEntry.of(0x05)
-                                .prp(queue.completions(), 0)
-                                .dword(10, size)
-                                .dword(11, 1))
-                        .status());
-        assertEquals(
-                0,
-                admin(NvmeEntry.of(0x01)
-                                .prp(queue.submissions(), 0)
-                                .dword(10, size)
-                                .dword(11, id << 16 | 1))
-                        .status());
+        NvmeEntry completions = NvmeEntry.createCompletionQueue(id, entries, queue.completions(), 0, 1);
+        NvmeEntry submissions = NvmeEntry.createSubmissionQueue(id, entries, queue.submissions(), id, 1);
+        assertEquals(0, admin(completions).status());
+        assertEquals(0, admin(submissions).status());
         return queue;
     }
 

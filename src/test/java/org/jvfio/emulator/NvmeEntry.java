@@ -10,6 +10,20 @@ public final class NvmeEntry {
         return new NvmeEntry().dword(0, opcode);
     }
 
+    /** Creates a completion queue; flags are PC (1) and IEN (2). */
+    public static NvmeEntry createCompletionQueue(int id, int size, long address, int vector, int flags) {
+        return create(0x05, id, size, address, vector << 16 | flags);
+    }
+
+    /** Creates a submission queue; the flag is PC (1). */
+    public static NvmeEntry createSubmissionQueue(int id, int size, long address, int completionQueue, int flags) {
+        return create(0x01, id, size, address, completionQueue << 16 | flags);
+    }
+
+    private static NvmeEntry create(int opcode, int id, int size, long address, int dword11) {
+        return of(opcode).prp(address, 0).dword(10, (size - 1) << 16 | id).dword(11, dword11);
+    }
+
     public NvmeEntry id(int id) {
         return dword(0, (dwords[0] & 0xffff) | id << 16);
     }

@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -119,14 +120,8 @@ class NvmeFaultsTest {
         NvmeHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = new NvmeHostQueue(host, 1, 16, 4);
-        assertSuccess(host.admin(NvmeEntry.of(0x05)
-                .prp(queue.completions(), 0)
-                .dword(10, 3 << 16 | 1)
-                .dword(11, 1)));
-        assertSuccess(host.admin(NvmeEntry.of(0x01)
-                .prp(queue.submissions(), 0)
-                .dword(10, 15 << 16 | 1)
-                .dword(11, 1 << 16 | 1)));
+        assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 4, queue.completions(), 0, 1)));
+        assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 16, queue.submissions(), 1, 1)));
         for (int command = 0; command < 10; command++) {
             queue.addAs(command, flush());
         }
@@ -193,6 +188,22 @@ class NvmeFaultsTest {
         queue.submit(flush());
         assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
         assertStatus(ABORTED_BY_DELETION, queue.next());
+    }
+
+    @Test
+    void aQueueThatIsDeletedWithItsLastCompletionInterruptsNobody() {
+        NvmeHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.Lost(true)))
+                .withLine()
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8, 0, true);
+        queue.submit(flush());
+        host.admin().add(NvmeEntry.of(0x00).dword(10, 1));
+        host.admin().submit(NvmeEntry.of(0x04).dword(10, 1));
+        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertTrue(host.line());
+        assertSuccess(host.admin().next());
+        assertSuccess(host.admin().next());
+        assertFalse(host.line());
     }
 
     @Test

@@ -200,14 +200,8 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     NvmeHostQueue createQueues(int id, int entries, int vector, boolean interrupts) {
         NvmeHostQueue queue = new NvmeHostQueue(this, id, entries, entries);
         int flags = 1 | (interrupts ? 2 : 0);
-        assertSuccess(admin(NvmeEntry.of(0x05)
-                .prp(queue.completions(), 0)
-                .dword(10, (entries - 1) << 16 | id)
-                .dword(11, vector << 16 | flags)));
-        assertSuccess(admin(NvmeEntry.of(0x01)
-                .prp(queue.submissions(), 0)
-                .dword(10, (entries - 1) << 16 | id)
-                .dword(11, id << 16 | 1)));
+        assertSuccess(admin(NvmeEntry.createCompletionQueue(id, entries, queue.completions(), vector, flags)));
+        assertSuccess(admin(NvmeEntry.createSubmissionQueue(id, entries, queue.submissions(), id, 1)));
         return queue;
     }
 
