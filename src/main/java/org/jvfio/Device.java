@@ -1,12 +1,8 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_IRQ_INFO;
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_AUTOMASKED;
 import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_EVENTFD;
@@ -18,8 +14,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.Lock;
@@ -28,20 +26,18 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /**
  * A PCI device that this process drives, opened with {@link #open}, or with {@link Group#openDevice} where it shares a
  * container with others.
  */
 public final class Device implements AutoCloseable {
-    // What a load gives from a device that does not answer, as when its PE is frozen.
-    private static final short NO_ANSWER = -1;
-
     private final Group group;
     private final PciAddress address;
     private final Descriptor descriptor;
     private final boolean resettable;
+    private final Map<Integer, Region> regions = new HashMap<>();
+    private final List<BarMapping> mappings = new ArrayList<>();
     private final Map<InterruptType, Interrupts> interrupts = new EnumMap<>(InterruptType.class);
     private @Nullable InterruptDispatcher dispatcher;
     private boolean ownsContainer;
@@ -133,30 +129,79 @@ public final class Device implements AutoCloseable {
         return region(VFIO_PCI_CONFIG_REGION_INDEX, "the configuration space of " + address);
     }
 
+    /** {@link #config}, by what its registers mean. */
+    public ConfigSpace configSpace() {
+        return new ConfigSpace(config(), address.toString(), lock());
+    }
+
     private Region region(int index, String name) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_region_info.allocate(arena);
-            vfio_region_info.argsz(struct, (int) struct.byteSize());
-            vfio_region_info.index(struct, index);
-            int answer = descriptor.ioctl(VFIO_DEVICE_GET_REGION_INFO, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        "use " + name,
-                        "VFIO_DEVICE_GET_REGION_INFO(index " + index + ")",
-                        answer,
-                        VfioException.errnoOf(answer).map(KnownCauses::access).orElseGet(Cause::unknown));
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            Region known = regions.get(index);
+            if (known != null) {
+                return known;
             }
-            if (vfio_region_info.size(struct) == 0) {
+            RegionInfo info = RegionInfo.of(descriptor, index, name);
+            if (info.size() == 0) {
                 throw new VfioException(
                         "use " + name, "the device does not have it", "see the device's regions: lspci -v");
             }
-            return new Region(
-                    descriptor,
-                    name,
-                    vfio_region_info.size(struct),
-                    vfio_region_info.flags(struct),
-                    vfio_region_info.offset(struct));
+            BarMapping mapping = null;
+            if (!info.mappable().isEmpty()) {
+                mapping = BarMapping.map(
+                        kernel(), descriptor, name, info, container().systemPage(), msixTable(index));
+                mappings.add(mapping);
+            }
+            Region region = new Region(this, descriptor, index, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
+            regions.put(index, region);
+            return region;
+        } finally {
+            lock().unlock();
         }
+    }
+
+    /** Where the MSI-X table is in a BAR: a driver that wrote there would take the kernel's interrupts away. */
+    private List<RegionArea> msixTable(int bar) {
+        return configSpace().capability(PciCapability.Msix.class).stream()
+                .filter(msix -> msix.tableBar() == bar)
+                .map(msix -> new RegionArea(msix.tableOffset(), msix.tableBytes()))
+                .toList();
+    }
+
+    /** Why an access of a mapped BAR was answered with a bus error. */
+    Cause whyBarsAreDead() {
+        String reason;
+        try {
+            ConfigSpace config = configSpace();
+            PowerState power = config.capability(PciCapability.PowerManagement.class)
+                    .map(PciCapability.PowerManagement::state)
+                    .orElse(PowerState.D0);
+            if (!config.command().contains(PciCommand.MEMORY)) {
+                reason = "the device's memory is disabled in its command register";
+            } else if (power != PowerState.D0) {
+                reason = "the device is in power state " + power;
+            } else {
+                reason = "the bus reports an error: the device is in a low power state, being reset, or gone";
+            }
+        } catch (VfioException e) {
+            return new Cause(
+                    "the bus reports an error, and the configuration space does not answer either: " + e.reason(),
+                    e.hint());
+        }
+        return new Cause(reason, "enable memory access, which a reset turns off, and full power");
+    }
+
+    /**
+     * Whether the platform has frozen the device's PE, as after a DMA that no mapping allows: its registers then read all
+     * ones. A device that reads all ones and is not frozen is gone.
+     *
+     * @throws VfioException if the container has several groups, or the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public boolean isFrozen() {
+        descriptor.requireOpen();
+        return container().eeh().map(Eeh::state).filter(PeState::isFrozen).isPresent();
     }
 
     /**
@@ -166,7 +211,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enableBusMastering() {
-        setCommand(PCI_COMMAND_MASTER);
+        configSpace().enable(PciCommand.BUS_MASTER);
     }
 
     /**
@@ -177,7 +222,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enableMemory() {
-        setCommand(PCI_COMMAND_MEMORY);
+        configSpace().enable(PciCommand.MEMORY);
     }
 
     /**
@@ -188,33 +233,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void disableBusMastering() {
-        lock().lock();
-        try {
-            Region config = config();
-            short command = config.readShort(PCI_COMMAND);
-            if (command != NO_ANSWER && (command & PCI_COMMAND_MASTER) != 0) {
-                config.writeShort(PCI_COMMAND, (short) (command & ~PCI_COMMAND_MASTER));
-            }
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    private void setCommand(int bits) {
-        lock().lock();
-        try {
-            Region config = config();
-            short command = config.readShort(PCI_COMMAND);
-            if (command == NO_ANSWER) {
-                throw new VfioException(
-                        "set up " + address,
-                        "it does not answer: it is dead, or its PE is frozen",
-                        "look at the PE's state");
-            }
-            config.writeShort(PCI_COMMAND, (short) (command | bits));
-        } finally {
-            lock().unlock();
-        }
+        configSpace().disable(PciCommand.BUS_MASTER);
     }
 
     /**
@@ -414,6 +433,8 @@ public final class Device implements AutoCloseable {
             if (dispatcher != null) {
                 teardown.step(dispatcher::close);
             }
+            // What is mapped keeps the device open.
+            mappings.forEach(mapping -> mapping.unmap(teardown));
             teardown.step(descriptor::close);
             teardown.end();
         } finally {
