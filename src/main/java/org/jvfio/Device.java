@@ -14,12 +14,14 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -40,6 +42,8 @@ public final class Device implements AutoCloseable {
     private final List<BarMapping> mappings = new ArrayList<>();
     private final Map<InterruptType, Interrupts> interrupts = new EnumMap<>(InterruptType.class);
     private @Nullable InterruptDispatcher dispatcher;
+    private @Nullable Interrupts releaseRequests;
+    private final List<EventFd> events = new ArrayList<>();
     private boolean ownsContainer;
 
     private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
@@ -153,7 +157,7 @@ public final class Device implements AutoCloseable {
                         kernel(), descriptor, name, info, container().systemPage(), msixTable(index));
                 mappings.add(mapping);
             }
-            Region region = new Region(this, descriptor, index, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
+            Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
             regions.put(index, region);
             return region;
         } finally {
@@ -417,6 +421,135 @@ public final class Device implements AutoCloseable {
     }
 
     /**
+     * The devices that {@link #resetBus} resets, this one among them; empty if neither its bus nor its slot can be reset.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public List<DependentDevice> devicesOfBus() {
+        return new HotReset(descriptor, address.toString()).devices();
+    }
+
+    /**
+     * Resets the bus or the slot of the device, and all devices there ({@code VFIO_DEVICE_PCI_HOT_RESET}); the kernel restores
+     * their configuration space. The groups of all these devices must have been taken by this process: those of this
+     * device's container are found, others are to be named, and not to be closed meanwhile.
+     *
+     * @param others groups of other containers that have devices there
+     * @throws VfioException if the bus cannot be reset; a group is missing, with the names of its devices; or the reset fails
+     * @throws IllegalStateException if the device, or a group, is closed
+     */
+    public void resetBus(Group... others) {
+        lock().lock();
+        try {
+            List<Group> taken = new ArrayList<>(container().groups());
+            taken.addAll(List.of(others));
+            new HotReset(descriptor, address.toString()).reset(taken);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
+     * Has a handler called when the kernel wants the device back, as somebody unbinds it from vfio-pci or unplugs it: that
+     * one waits until the device is closed, and this is called every ten seconds. A handler that is set later replaces it.
+     *
+     * @param handler runs as those of {@link Interrupts#onInterrupt}
+     * @throws VfioException if the kernel refuses, or {@link InterruptType#REQUEST} was enabled otherwise
+     * @throws IllegalStateException if the device is closed
+     */
+    public void onReleaseRequested(Runnable handler) {
+        lock().lock();
+        try {
+            if (releaseRequests == null) {
+                releaseRequests = enableInterrupts(InterruptType.REQUEST, 1);
+            }
+            releaseRequests.onInterrupt(0, handler);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
+     * Closes the device when the kernel wants it back: {@link #onReleaseRequested} of {@link #close}. A driver that has to
+     * shut its device down first sets a handler of its own, which ends with that.
+     *
+     * @throws VfioException as {@link #onReleaseRequested}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void closeWhenReleaseIsRequested() {
+        onReleaseRequested(this::close);
+    }
+
+    /**
+     * Whether the kernel has a feature for this device.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public boolean supports(DeviceFeature feature) {
+        return feature.isKnown(descriptor, address.toString());
+    }
+
+    /**
+     * Sets the secret that a program must know to open a virtual function of this physical function, with {@link
+     * Group#openDevice(PciAddress, UUID)}.
+     *
+     * @throws VfioException if the device has no {@link DeviceFeature#VF_TOKEN}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void vfToken(UUID token) {
+        DeviceFeature.VF_TOKEN.set(
+                descriptor,
+                "set the VF token of " + address,
+                ByteBuffer.allocate(2 * Long.BYTES)
+                        .putLong(token.getMostSignificantBits())
+                        .putLong(token.getLeastSignificantBits())
+                        .array());
+    }
+
+    /**
+     * Lets the platform take the device's power away (D3cold, if it can) until {@link #exitLowPower}. Its BARs are not accessible
+     * until then; other calls wake it for as long as they take.
+     *
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_ENTRY}, or it is so already
+     * @throws IllegalStateException if the device is closed
+     */
+    public void enterLowPower() {
+        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", new byte[0]);
+    }
+
+    /**
+     * Gives the device power again; it may have forgotten everything. Nothing happens if it has.
+     *
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_EXIT}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void exitLowPower() {
+        DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", new byte[0]);
+    }
+
+    /** An event that has the kernel write to a register. */
+    EventFd eventOf(IoEvent event, String asked) {
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            Descriptor eventfd = Descriptor.eventfd(kernel(), "the event that writes to " + address, asked);
+            try {
+                event.add(descriptor, asked, eventfd.number());
+            } catch (RuntimeException e) {
+                eventfd.close();
+                throw e;
+            }
+            EventFd made = new EventFd(eventfd, () -> event.remove(descriptor, "no longer " + asked), lock());
+            events.add(made);
+            return made;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
      * Closes it, and disables its interrupts; the kernel turns its bus mastering off and resets it if it can. If it was opened with {@link #open}, its
      * container is closed, with all that belongs to it.
      */
@@ -429,6 +562,8 @@ public final class Device implements AutoCloseable {
             }
             group.closed(this);
             Teardown teardown = new Teardown();
+            events.forEach(event -> teardown.step(event::close));
+            events.clear();
             List.copyOf(interrupts.values()).forEach(enabled -> teardown.step(enabled::close));
             if (dispatcher != null) {
                 teardown.step(dispatcher::close);

@@ -54,12 +54,8 @@ public final class Region {
     private static final ThreadLocal<MemorySegment> BUFFER =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Long.BYTES, Long.BYTES));
 
-    // Never true, and not known to be by a compiler: see load.
-    private static volatile boolean again;
-
     private final Device device;
     private final Descriptor descriptor;
-    private final int index;
     private final String name;
     private final RegionInfo info;
     private final @Nullable BarMapping mapping;
@@ -68,14 +64,12 @@ public final class Region {
     Region(
             Device device,
             Descriptor descriptor,
-            int index,
             String name,
             RegionInfo info,
             @Nullable BarMapping mapping,
             ByteOrder order) {
         this.device = device;
         this.descriptor = descriptor;
-        this.index = index;
         this.name = name;
         this.info = info;
         this.mapping = mapping;
@@ -84,12 +78,12 @@ public final class Region {
 
     /** The same region, accessed in a byte order. */
     public Region withOrder(ByteOrder byteOrder) {
-        return new Region(device, descriptor, index, name, info, mapping, byteOrder);
+        return new Region(device, descriptor, name, info, mapping, byteOrder);
     }
 
     /** The same region, accessed by calls of the kernel alone. */
     public Region unmapped() {
-        return new Region(device, descriptor, index, name, info, null, order);
+        return new Region(device, descriptor, name, info, null, order);
     }
 
     /** Whether accesses of it, or of parts of it, are loads and stores. */
@@ -196,6 +190,30 @@ public final class Region {
         write(offset, Long.BYTES, value);
     }
 
+    /**
+     * An event that has the kernel write to a register whenever it is signalled, by any thread or by the kernel itself. It is
+     * closed with the device. There is one for each offset, width and value.
+     *
+     * @param offset bytes from the region's beginning, a multiple of the width; not in the MSI-X table
+     * @param width bytes: 1, 2, 4 or 8
+     * @param value is written in the region's byte order
+     * @throws VfioException if it is no register of a BAR, there is such an event, or the kernel refuses
+     * @throws IllegalStateException if the device is closed
+     */
+    public EventFd writeOnEvent(long offset, int width, long value) {
+        if (width != Byte.BYTES && width != Short.BYTES && width != Integer.BYTES && width != Long.BYTES) {
+            throw new VfioException(
+                    asked("write by an event", offset, width), "registers have 1, 2, 4 or 8 bytes", "use such a width");
+        }
+        require("write by an event", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
+        long shifted = value << ((Long.BYTES - width) * Byte.SIZE);
+        long lowestFirst = order == ByteOrder.LITTLE_ENDIAN
+                ? shifted >>> ((Long.BYTES - width) * Byte.SIZE)
+                : Long.reverseBytes(shifted);
+        return device.eventOf(
+                new IoEvent(info.fileOffset() + offset, width, lowestFirst), asked("write by an event", offset, width));
+    }
+
     private long read(long offset, int width) {
         require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
         BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
@@ -220,15 +238,14 @@ public final class Region {
     }
 
     /**
-     * Loads from a mapped BAR. If the device is disabled it is a SIGBUS, of which compiled code makes an InternalError not at
-     * once, but where it looks next whether anything is to be done: at the end of a loop, for one. So there is a loop.
+     * Loads from a mapped BAR. If the device is disabled it is a SIGBUS, of which the JVM makes an InternalError: at once in
+     * interpreted code, but in compiled code only where that looks next whether anything is to be done, perhaps after the
+     * method has returned what was never loaded. So it is made to look: it does whenever it comes back from a native method.
      */
     private long load(MemorySegment memory, long offset, long at, int width) {
         try {
-            long value;
-            do {
-                value = get(memory, at, width);
-            } while (again);
+            long value = get(memory, at, width);
+            throwPendingFault();
             VarHandle.fullFence();
             return value;
         } catch (InternalError e) {
@@ -238,17 +255,23 @@ public final class Region {
         }
     }
 
-    /** Stores to a mapped BAR; see {@link #load} for the loop. */
+    /** Stores to a mapped BAR, and sees a fault as {@link #load} does. */
     private void store(MemorySegment memory, long offset, long at, int width, long value) {
         try {
             VarHandle.fullFence();
-            do {
-                set(memory, at, width, value);
-            } while (again);
+            set(memory, at, width, value);
+            throwPendingFault();
         } catch (InternalError e) {
             throw fault("write", offset, width, e);
         } catch (IllegalStateException e) {
             throw closed(e);
+        }
+    }
+
+    /** Calls the cheapest native method of the JDK that enters the JVM. */
+    private static void throwPendingFault() {
+        if (Thread.holdsLock(BUFFER)) {
+            throw new AssertionError("nobody locks it");
         }
     }
 
