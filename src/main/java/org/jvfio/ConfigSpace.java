@@ -94,7 +94,7 @@ public final class ConfigSpace {
         lock.lock();
         try {
             short command = region.readShort(PCI_COMMAND);
-            if (command == NO_ANSWER) {
+            if (!isAnswer(command)) {
                 throw new VfioException(
                         "set up " + device,
                         "it does not answer: it is dead, or its PE is frozen",
@@ -112,12 +112,17 @@ public final class ConfigSpace {
         try {
             short command = region.readShort(PCI_COMMAND);
             int mask = PciCommand.bits(bits);
-            if (command != NO_ANSWER && (command & mask) != 0) {
+            if (isAnswer(command) && (command & mask) != 0) {
                 region.writeShort(PCI_COMMAND, (short) (command & ~mask));
             }
         } finally {
             lock.unlock();
         }
+    }
+
+    /** The kernel answers for INTX_DISABLE itself, also when the device does not. */
+    private static boolean isAnswer(short command) {
+        return (short) (command | PCI_COMMAND_INTX_DISABLE) != NO_ANSWER;
     }
 
     /** The status register, 16 bits. Its error bits cannot be cleared by way of VFIO. */

@@ -22,6 +22,7 @@ import static org.jvfio.uapi.vfio_h._SC_PAGESIZE;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -474,20 +475,20 @@ public final class Container implements AutoCloseable {
     public List<WindowPlan> plans(WindowRequest request) {
         lock.lock();
         try {
-            return WindowOptions.of(request, state());
+            return WindowOptions.of(request, state(request));
         } finally {
             lock.unlock();
         }
     }
 
-    private IommuState state() {
+    private IommuState state(WindowRequest request) {
         TceInfo offered = attachedInfo();
         boolean pending = version == 2 && !defaultWindowMade;
         return new IommuState(
                 offered,
                 systemPage,
                 windows.stream()
-                        .map(window -> window.state(window.isDefault() && pending))
+                        .map(window -> window.state(window.isDefault() && pending, request.dmaMask()))
                         .toList(),
                 LockedMemory.of(kernel),
                 registersMemory());
@@ -546,6 +547,69 @@ public final class Container implements AutoCloseable {
             }
             throw e;
         }
+    }
+
+    /**
+     * Maps a part of memory for a device, at the lowest free addresses of the window that suits both best: of those that
+     * have room, the one with the largest pages, as it takes the fewest entries; of two alike the upper one, as the lower
+     * addresses are all that some devices reach.
+     *
+     * @param part its size, and its memory's address plus its offset, are multiples of the page of one of the windows
+     * @param limits what the device demands of the addresses
+     * @throws VfioException if no window can show it, for the reasons that each has, or the kernel refuses; nothing is
+     *     mapped then
+     * @throws IllegalStateException if no group is attached, or the container or the memory is closed
+     */
+    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+        lock.lock();
+        try {
+            return windowFor("map", part, limits).map(part, direction, limits);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Prepares a part of memory for a device in the window that {@link #map} would take, to be mapped and unmapped as those
+     * of {@link DmaWindow#prepare(MemoryRange, DmaDirection, DmaLimits)}.
+     *
+     * @return a mapping that is not mapped yet
+     * @throws VfioException if no window can show it, for the reasons that each has
+     * @throws IllegalStateException if no group is attached, or the container or the memory is closed
+     */
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+        lock.lock();
+        try {
+            return windowFor("prepare", part, limits).prepare(part, direction, limits);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private DmaWindow windowFor(String verb, MemoryRange part, DmaLimits limits) {
+        attachedInfo();
+        part.memory().requireOpen();
+        List<Cause> obstacles = new ArrayList<>();
+        List<DmaWindow> bestFirst = windows.stream()
+                .sorted(Comparator.comparing(DmaWindow::page)
+                        .thenComparing(window -> window.range().start(), Long::compareUnsigned)
+                        .reversed())
+                .toList();
+        for (DmaWindow window : bestFirst) {
+            Optional<Cause> obstacle = window.mappingObstacle(part, limits);
+            if (obstacle.isEmpty()) {
+                return window;
+            }
+            obstacles.add(new Cause(
+                    "in window %s %s".formatted(window.range(), obstacle.get().reason()),
+                    obstacle.get().hint()));
+        }
+        String asked = "%s %s %s".formatted(verb, part, limits);
+        if (obstacles.isEmpty()) {
+            throw new VfioException(asked, "the container has no window", "create one");
+        }
+        Cause cause = Cause.ofAll(obstacles);
+        throw new VfioException(asked, cause.reason(), cause.hint());
     }
 
     private TceInfo requireWindows(String asked) {

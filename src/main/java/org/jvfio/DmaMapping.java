@@ -29,15 +29,14 @@ public final class DmaMapping implements AutoCloseable {
 
     private DmaMapping(
             DmaWindow window,
-            DmaMemory memory,
-            long offset,
+            MemoryRange part,
             IovaRange range,
             DmaDirection direction,
             @Nullable Arena arena,
             boolean mapped) {
         this.window = window;
-        this.memory = memory;
-        this.offset = offset;
+        this.memory = part.memory();
+        this.offset = part.offset();
         this.range = range;
         this.direction = direction;
         this.preparedMap = arena == null ? null : MapDma.of(arena, direction, vaddr(), range);
@@ -45,14 +44,13 @@ public final class DmaMapping implements AutoCloseable {
         this.preparedUnmap = arena == null ? null : UnmapDma.of(arena, range);
     }
 
-    static DmaMapping of(DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
-        return new DmaMapping(window, memory, offset, range, direction, null, false);
+    static DmaMapping of(DmaWindow window, MemoryRange part, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, part, range, direction, null, false);
     }
 
     /** One whose structs are filled once; they live as long as it can be reached. */
-    static DmaMapping prepared(
-            DmaWindow window, DmaMemory memory, long offset, IovaRange range, DmaDirection direction) {
-        return new DmaMapping(window, memory, offset, range, direction, Arena.ofAuto(), false);
+    static DmaMapping prepared(DmaWindow window, MemoryRange part, IovaRange range, DmaDirection direction) {
+        return new DmaMapping(window, part, range, direction, Arena.ofAuto(), false);
     }
 
     /** The first address on the bus, which a device is told. */
@@ -173,7 +171,7 @@ public final class DmaMapping implements AutoCloseable {
                     unmap(UnmapDma.of(arena, part));
                 }
                 gone();
-                window.closed(this);
+                window.closed(this, part);
                 List<DmaMapping> left = new ArrayList<>();
                 if (partOffset > 0) {
                     left.add(piece(0, partOffset));
@@ -204,12 +202,13 @@ public final class DmaMapping implements AutoCloseable {
 
     private DmaMapping piece(long from, long size) {
         IovaRange piece = new IovaRange(range.start() + from, size);
-        return window.opened(new DmaMapping(window, memory, offset + from, piece, direction, null, true));
+        return window.opened(new DmaMapping(window, memory.range(offset + from, size), piece, direction, null, true));
     }
 
     /**
      * Puts other memory in its place, at the same addresses: a device that uses them meanwhile sees the old memory or the
-     * new, page by page, and never none. This mapping ends.
+     * new, page by page, and never none. It is one system call, and the only way to map over what is mapped. This mapping
+     * ends; if it was {@linkplain DmaWindow#prepare prepared}, so is the one in its place.
      *
      * @param newOffset where the part to be shown begins in the memory, in bytes; the part has this mapping's size
      * @return the mapping in its place
@@ -222,20 +221,17 @@ public final class DmaMapping implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             synchronized (this) {
                 requireMapped();
-                window.requireMappable(
-                        "map %s in place of %s".formatted(ByteSize.format(range.size()), range),
-                        newMemory,
-                        newOffset,
-                        range.size());
+                MemoryRange part = newMemory.range(newOffset, range.size());
+                window.requireMappable("map %s in place of %s".formatted(ByteSize.format(range.size()), range), part);
                 try {
-                    map(MapDma.of(arena, newDirection, newMemory.address() + newOffset, range));
+                    map(MapDma.of(arena, newDirection, part.address(), range));
                 } catch (VfioException e) {
                     restore(e);
                     throw e;
                 }
                 gone();
-                window.closed(this);
-                return window.opened(new DmaMapping(window, newMemory, newOffset, range, newDirection, null, true));
+                Arena kept = preparedMap == null ? null : Arena.ofAuto();
+                return window.replaced(this, new DmaMapping(window, part, range, newDirection, kept, true));
             }
         } finally {
             window.container().lock().unlock();

@@ -72,8 +72,14 @@ public final class DmaMemory implements AutoCloseable {
         return allocatedBytes != 0;
     }
 
+    /** All of it, to be mapped: {@link Container#map}. */
+    public MemoryRange range() {
+        return range(0, size());
+    }
+
     /**
-     * A part of it, to be mapped together with others: {@link DmaWindow#mapAll}, {@link DmaWindow#mapScattered}.
+     * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll}, {@link
+     * DmaWindow#mapScattered}.
      *
      * @param offset bytes
      * @param size bytes

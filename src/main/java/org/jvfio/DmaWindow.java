@@ -7,6 +7,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
@@ -25,7 +27,9 @@ public final class DmaWindow implements AutoCloseable {
     private final int levels;
     private final long tableBytes;
     private final boolean isDefault;
+    private final IovaAllocator free;
     private final TreeMap<Long, DmaMapping> mappings = new TreeMap<>(Long::compareUnsigned);
+    private final TreeMap<Long, IovaReservation> reservations = new TreeMap<>(Long::compareUnsigned);
     private boolean closed;
 
     DmaWindow(Container container, IovaRange range, PageSize page, int levels, long tableBytes, boolean isDefault) {
@@ -35,6 +39,7 @@ public final class DmaWindow implements AutoCloseable {
         this.levels = levels;
         this.tableBytes = tableBytes;
         this.isDefault = isDefault;
+        this.free = new IovaAllocator(range, page);
     }
 
     /** The bus addresses that it translates. */
@@ -63,13 +68,41 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
+     * How many of its addresses are free: nothing is mapped, prepared or reserved there.
+     *
+     * @return bytes, bus address 0 included
+     */
+    public long freeBytes() {
+        container.lock().lock();
+        try {
+            return free.freeBytes();
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * The largest piece of free addresses that a device reaches, which is the most that can be mapped for it at a time.
+     *
+     * @return bytes, without the page at bus address 0; 0 if there is none
+     */
+    public long largestFree(DmaLimits limits) {
+        container.lock().lock();
+        try {
+            return free.largestPiece(limits.alignment(), limits.mask());
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
      * Maps a whole memory at the lowest free addresses.
      *
      * @throws VfioException as {@link #map(DmaMemory, long, long, DmaDirection)}
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(DmaMemory memory, DmaDirection direction) {
-        return map(memory, 0, memory.size(), direction);
+        return map(memory.range(), direction, DmaLimits.NONE);
     }
 
     /**
@@ -83,12 +116,24 @@ public final class DmaWindow implements AutoCloseable {
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(DmaMemory memory, long offset, long size, DmaDirection direction) {
+        return map(memory.range(offset, size), direction, DmaLimits.NONE);
+    }
+
+    /**
+     * Maps a part of a memory at the lowest free addresses that a device can use, but never at bus address 0.
+     *
+     * @param part as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}
+     * @param limits what the device demands of the addresses
+     * @throws VfioException if the part cannot be mapped, no such addresses are free, or the kernel refuses; nothing is
+     *     mapped then
+     * @throws IllegalStateException if the window or the memory is closed
+     */
+    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaLimits limits) {
         container.lock().lock();
         try {
-            String asked = "map %s in window %s".formatted(ByteSize.format(size), range);
-            requireMappable(asked, memory, offset, size);
-            IovaRange at = new IovaRange(lowestFree(asked, size), size);
-            return mapped(DmaMapping.of(this, memory, offset, at, direction));
+            String asked = "map %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
+            requireMappable(asked, part);
+            return mapped(DmaMapping.of(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
             container.lock().unlock();
         }
@@ -109,9 +154,9 @@ public final class DmaWindow implements AutoCloseable {
         container.lock().lock();
         try {
             String asked = "map %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
-            requireMappable(asked, memory, offset, size);
-            requireFree(asked, iova, size);
-            return mapped(DmaMapping.of(this, memory, offset, new IovaRange(iova, size), direction));
+            MemoryRange part = memory.range(offset, size);
+            requireMappable(asked, part);
+            return mapped(DmaMapping.of(this, part, take(asked, iova, size), direction));
         } finally {
             container.lock().unlock();
         }
@@ -130,19 +175,32 @@ public final class DmaWindow implements AutoCloseable {
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping prepare(DmaMemory memory, long offset, long size, DmaDirection direction) {
+        return prepare(memory.range(offset, size), direction, DmaLimits.NONE);
+    }
+
+    /**
+     * Prepares a part of a memory as {@link #prepare(DmaMemory, long, long, DmaDirection)}, at addresses that a device can
+     * use.
+     *
+     * @param limits what the device demands of the addresses
+     * @return a mapping that is not mapped yet
+     * @throws VfioException if the part cannot be mapped, or no such addresses are free
+     * @throws IllegalStateException if the window or the memory is closed
+     */
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaLimits limits) {
         container.lock().lock();
         try {
-            String asked = "prepare %s in window %s".formatted(ByteSize.format(size), range);
-            requireMappable(asked, memory, offset, size);
-            IovaRange at = new IovaRange(lowestFree(asked, size), size);
-            return opened(DmaMapping.prepared(this, memory, offset, at, direction));
+            String asked = "prepare %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
+            requireMappable(asked, part);
+            return opened(DmaMapping.prepared(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
             container.lock().unlock();
         }
     }
 
     /**
-     * Prepares a part of a memory as {@link #prepare}, at an address of the caller's choice as {@link #mapAt}.
+     * Prepares a part of a memory as {@link #prepare(DmaMemory, long, long, DmaDirection)}, at an address of the caller's
+     * choice as {@link #mapAt}.
      *
      * @throws VfioException if the part cannot be mapped, or the addresses are not in the window or not free
      * @throws IllegalStateException if the window or the memory is closed
@@ -151,9 +209,42 @@ public final class DmaWindow implements AutoCloseable {
         container.lock().lock();
         try {
             String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
-            requireMappable(asked, memory, offset, size);
-            requireFree(asked, iova, size);
-            return opened(DmaMapping.prepared(this, memory, offset, new IovaRange(iova, size), direction));
+            MemoryRange part = memory.range(offset, size);
+            requireMappable(asked, part);
+            return opened(DmaMapping.prepared(this, part, take(asked, iova, size), direction));
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /**
+     * Keeps addresses free: nothing is mapped or prepared there until the reservation is closed.
+     *
+     * @param addresses in the window; all pages that have one of them are reserved
+     * @throws VfioException if they are not in the window, or something is mapped, prepared or reserved there
+     * @throws IllegalStateException if the window is closed
+     */
+    public IovaReservation reserve(IovaRange addresses) {
+        container.lock().lock();
+        try {
+            requireOpen();
+            String asked = "reserve %s of window %s".formatted(addresses, range);
+            requireInside(asked, addresses);
+            long start = addresses.start() & -page.bytes();
+            IovaRange pages = take(asked, start, (addresses.last() | (page.bytes() - 1)) - start + 1);
+            IovaReservation reservation = new IovaReservation(this, pages);
+            reservations.put(pages.start(), reservation);
+            return reservation;
+        } finally {
+            container.lock().unlock();
+        }
+    }
+
+    /** The reservations in it, by address. */
+    public List<IovaReservation> reservations() {
+        container.lock().lock();
+        try {
+            return List.copyOf(reservations.values());
         } finally {
             container.lock().unlock();
         }
@@ -174,9 +265,9 @@ public final class DmaWindow implements AutoCloseable {
             return mapped(opened, () -> {
                 for (MemoryRange part : ranges) {
                     String asked = "map %s in window %s".formatted(part, range);
-                    requireMappable(asked, part.memory(), part.offset(), part.size());
-                    IovaRange at = new IovaRange(lowestFree(asked, part.size()), part.size());
-                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                    requireMappable(asked, part);
+                    IovaRange at = allocate(asked, part.size(), DmaLimits.NONE);
+                    opened.add(opened(DmaMapping.of(this, part, at, direction)));
                 }
             });
         } finally {
@@ -194,23 +285,36 @@ public final class DmaWindow implements AutoCloseable {
      * @throws IllegalStateException if the window or a memory is closed
      */
     public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction) {
+        return mapScattered(ranges, direction, DmaLimits.NONE);
+    }
+
+    /**
+     * Maps parts of memory one behind the other, as {@link #mapScattered(List, DmaDirection)}, at addresses that a device
+     * can use.
+     *
+     * @param limits what the device demands of the addresses of the whole
+     * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
+     * @throws IllegalStateException if the window or a memory is closed
+     */
+    public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction, DmaLimits limits) {
         container.lock().lock();
         try {
             List<DmaMapping> opened = new ArrayList<>();
             return mapped(opened, () -> {
-                String asked = "map %d parts of memory in window %s".formatted(ranges.size(), range);
+                String asked = "map %d parts of memory in window %s %s".formatted(ranges.size(), range, limits);
                 long size = 0;
                 for (MemoryRange part : ranges) {
-                    requireMappable(asked, part.memory(), part.offset(), part.size());
+                    requireMappable(asked, part);
                     size += part.size();
                 }
                 if (size <= 0) {
                     throw new VfioException(asked, "they have no bytes", "map at least one page");
                 }
-                long iova = lowestFree(asked, size);
+                IovaRange whole = allocate(asked, size, limits);
+                long iova = whole.start();
                 for (MemoryRange part : ranges) {
                     IovaRange at = new IovaRange(iova, part.size());
-                    opened.add(opened(DmaMapping.of(this, part.memory(), part.offset(), at, direction)));
+                    opened.add(opened(DmaMapping.of(this, part, at, direction)));
                     iova += part.size();
                 }
             });
@@ -238,80 +342,128 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /** Refuses memory that the window cannot show. */
-    void requireMappable(String asked, DmaMemory memory, long offset, long size) {
+    void requireMappable(String asked, MemoryRange part) {
         requireOpen();
-        memory.requireOpen();
-        if (!memory.belongsTo(container)) {
-            throw new VfioException(asked, "the memory belongs to another container", "allocate it from this one");
-        }
-        if (page.compareTo(memory.page()) > 0) {
+        part.memory().requireOpen();
+        Optional<Cause> obstacle = mappingObstacle(part);
+        if (obstacle.isPresent()) {
             throw new VfioException(
-                    asked,
-                    "the memory is made of pages of %s, the window of pages of %s".formatted(memory.page(), page),
-                    "create a window with pages of at most " + memory.page());
-        }
-        if (size <= 0 || offset < 0 || offset > memory.size() - size) {
-            throw new VfioException(
-                    asked,
-                    "0x%x bytes at offset 0x%x are no part of %s".formatted(size, offset, memory),
-                    "map at least one page, inside the memory");
-        }
-        if (!page.isAligned(size) || !page.isAligned(memory.address() + offset)) {
-            throw new VfioException(
-                    asked,
-                    "0x%x bytes at 0x%x are not whole pages of %s".formatted(size, memory.address() + offset, page),
-                    "use a size, and an offset in the memory, that are multiples of " + page);
+                    asked, obstacle.get().reason(), obstacle.get().hint());
         }
     }
 
-    private void requireFree(String asked, long iova, long size) {
+    /** Why the window cannot show a part of memory, if that is so. */
+    private Optional<Cause> mappingObstacle(MemoryRange part) {
+        DmaMemory memory = part.memory();
+        if (!memory.belongsTo(container)) {
+            return Cause.of("the memory belongs to another container", "allocate it from this one");
+        }
+        if (page.compareTo(memory.page()) > 0) {
+            return Cause.of(
+                    "the memory is made of pages of %s, the window of pages of %s".formatted(memory.page(), page),
+                    "create a window with pages of at most " + memory.page());
+        }
+        if (part.size() <= 0 || part.offset() < 0 || part.offset() > memory.size() - part.size()) {
+            return Cause.of(
+                    "0x%x bytes at offset 0x%x are no part of %s".formatted(part.size(), part.offset(), memory),
+                    "map at least one page, inside the memory");
+        }
+        if (!page.isAligned(part.size()) || !page.isAligned(part.address())) {
+            return Cause.of(
+                    "0x%x bytes at 0x%x are not whole pages of %s".formatted(part.size(), part.address(), page),
+                    "use a size, and an offset in the memory, that are multiples of " + page);
+        }
+        return Optional.empty();
+    }
+
+    /** Why the window cannot show a part of memory to a device, if that is so. */
+    Optional<Cause> mappingObstacle(MemoryRange part, DmaLimits limits) {
+        Optional<Cause> obstacle = mappingObstacle(part);
+        if (obstacle.isEmpty() && free.largestPiece(limits.alignment(), limits.mask()) < part.size()) {
+            return Optional.of(free.shortage(part.size(), limits.alignment(), limits.mask()));
+        }
+        return obstacle;
+    }
+
+    /** Takes the lowest free addresses. */
+    private IovaRange allocate(String asked, long size, DmaLimits limits) {
+        long iova = free.allocate(size, limits.alignment(), limits.mask());
+        if (iova == IovaAllocator.NONE) {
+            Cause shortage = free.shortage(size, limits.alignment(), limits.mask());
+            throw new VfioException(asked, shortage.reason(), shortage.hint());
+        }
+        return new IovaRange(iova, size);
+    }
+
+    /** Takes addresses of the caller's choice. */
+    private IovaRange take(String asked, long iova, long size) {
         if (!page.isAligned(iova)) {
             throw new VfioException(
                     asked, "the address is not a multiple of the window's pages", "use a multiple of " + page);
         }
         if (!range.contains(iova) || Long.compareUnsigned(size, range.size() - (iova - range.start())) > 0) {
-            throw new VfioException(asked, "the addresses are not all in the window", "stay inside " + range);
+            throw notInside(asked);
         }
-        Map.Entry<Long, DmaMapping> before = mappings.floorEntry(iova + (size - 1));
-        if (before != null && before.getValue().range().overlaps(new IovaRange(iova, size))) {
+        if (!free.take(iova, size)) {
             throw new VfioException(
-                    asked,
-                    "%s is mapped already, or prepared".formatted(before.getValue()),
-                    "close that mapping first, or use free addresses");
+                    asked, user(new IovaRange(iova, size)) + " already", "close that first, or use free addresses");
+        }
+        return new IovaRange(iova, size);
+    }
+
+    private void requireInside(String asked, IovaRange addresses) {
+        if (!range.contains(addresses)) {
+            throw notInside(asked);
         }
     }
 
-    private long lowestFree(String asked, long size) {
-        long candidate = range.start() == 0 ? page.bytes() : 0;
-        for (DmaMapping mapping : mappings.values()) {
-            long begin = mapping.iova() - range.start();
-            if (begin >= candidate && begin - candidate >= size) {
-                return range.start() + candidate;
-            }
-            candidate = Math.max(candidate, begin + mapping.range().size());
+    private VfioException notInside(String asked) {
+        return new VfioException(asked, "the addresses are not all in the window", "stay inside " + range);
+    }
+
+    /** What has the last of these addresses that is not free. */
+    private String user(IovaRange addresses) {
+        Map.Entry<Long, DmaMapping> mapping = mappings.floorEntry(addresses.last());
+        if (mapping != null && mapping.getValue().range().overlaps(addresses)) {
+            return mapping.getValue() + (mapping.getValue().isMapped() ? " is mapped" : " is prepared");
         }
-        if (range.size() - candidate < size) {
-            throw new VfioException(
-                    asked,
-                    "it has no such piece free, with %d mappings in it".formatted(mappings.size()),
-                    "close mappings, or create a larger window");
-        }
-        return range.start() + candidate;
+        return Objects.requireNonNull(reservations.floorEntry(addresses.last())).getValue() + " is reserved";
     }
 
     private DmaMapping mapped(DmaMapping mapping) {
-        mapping.map();
-        return opened(mapping);
+        List<DmaMapping> opened = new ArrayList<>();
+        return mapped(opened, () -> opened.add(opened(mapping))).getFirst();
     }
 
+    /** Notes a mapping, whose addresses are taken. */
     DmaMapping opened(DmaMapping mapping) {
         mappings.put(mapping.iova(), mapping);
         mapping.memory().opened(mapping);
         return mapping;
     }
 
+    /** Forgets a mapping, and has its addresses back. */
     void closed(DmaMapping mapping) {
-        mappings.remove(mapping.iova(), mapping);
+        closed(mapping, mapping.range());
+    }
+
+    /** Forgets a mapping, and has a part of its addresses back; what is left belongs to others. */
+    void closed(DmaMapping mapping, IovaRange part) {
+        if (mappings.remove(mapping.iova(), mapping)) {
+            free.free(part.start(), part.size());
+        }
+    }
+
+    /** Notes a mapping in place of another one, at the same addresses. */
+    DmaMapping replaced(DmaMapping old, DmaMapping mapping) {
+        mappings.remove(old.iova(), old);
+        return opened(mapping);
+    }
+
+    void closed(IovaReservation reservation) {
+        if (reservations.remove(reservation.range().start(), reservation)) {
+            free.free(reservation.range().start(), reservation.range().size());
+        }
     }
 
     /** Why the kernel may have refused to map or unmap. */
@@ -393,6 +545,7 @@ public final class DmaWindow implements AutoCloseable {
         closed = true;
         List.copyOf(mappings.values()).forEach(DmaMapping::gone);
         mappings.clear();
+        reservations.clear();
         container.closed(this);
     }
 
@@ -400,11 +553,17 @@ public final class DmaWindow implements AutoCloseable {
         return container;
     }
 
-    IommuState.Window state(boolean pending) {
-        long mapped = mappings.values().stream()
-                .mapToLong(mapping -> mapping.range().size())
-                .sum();
-        return new IommuState.Window(range, page, levels, isDefault, pending, tableBytes, mapped);
+    /** What it is to a device with such a mask. */
+    IommuState.Window state(boolean pending, long dmaMask) {
+        return new IommuState.Window(
+                range,
+                page,
+                levels,
+                isDefault,
+                pending,
+                tableBytes,
+                range.size() - free.freeBytes(),
+                free.largestPiece(1, dmaMask));
     }
 
     private void requireOpen() {

@@ -18,7 +18,8 @@ record IommuState(
      * @param isDefault whether it is the one that the container began with
      * @param pending whether the kernel has yet to make it, and to lock memory for its table
      * @param tableBytes what its table adds to locked memory
-     * @param mappedBytes how much is mapped in it
+     * @param usedBytes how much is mapped in it, prepared or reserved
+     * @param largestFree the largest piece that is free below the mask that a request has
      */
     record Window(
             IovaRange range,
@@ -27,7 +28,8 @@ record IommuState(
             boolean isDefault,
             boolean pending,
             long tableBytes,
-            long mappedBytes) {}
+            long usedBytes,
+            long largestFree) {}
 
     IommuState {
         windows = List.copyOf(windows);

@@ -84,6 +84,29 @@ final class IovaAllocator {
     }
 
     /**
+     * Bytes of the largest piece that {@link #allocate} can give.
+     *
+     * @param alignment bytes, a power of two
+     * @param mask the highest address that the device can use
+     */
+    long largestPiece(long alignment, long mask) {
+        int k = alignment(alignment);
+        long limit = pagesBelow(mask);
+        seek(limit - 1);
+        int leaf = pathNode[0];
+        long most = 0;
+        for (int at = 0; at <= pathAt[0]; at++) {
+            most = Math.max(most, fit(first(slot(leaf, at)), Math.min(end(slot(leaf, at)), limit), k));
+        }
+        for (int level = height - 1; level > 0; level--) {
+            for (int at = 0; at < pathAt[level]; at++) {
+                most = Math.max(most, most(slot(pathNode[level], at), k));
+            }
+        }
+        return most << shift;
+    }
+
+    /**
      * Takes the lowest free addresses, but never bus address 0.
      *
      * @param size bytes, whole pages, at least one
@@ -182,8 +205,10 @@ final class IovaAllocator {
             return new Cause("the window has only " + ByteSize.format(window.size()), "create a larger window");
         }
         if (wanted > freePages) {
+            String some = freePages == 0 ? "none" : "only " + ByteSize.format(freeBytes());
             return new Cause(
-                    "only %s of %s are free".formatted(ByteSize.format(freeBytes()), ByteSize.format(window.size())),
+                    "%s of its %s %s free"
+                            .formatted(some, ByteSize.format(window.size()), freePages == 0 ? "is" : "are"),
                     "close mappings, or create a larger window");
         }
         String free = "%s are free in %d piece%s, the largest of %s%s"

@@ -8,6 +8,11 @@ package org.jvfio;
  * @param size bytes
  */
 public record MemoryRange(DmaMemory memory, long offset, long size) {
+    /** Where it begins in this process. */
+    long address() {
+        return memory.address() + offset;
+    }
+
     /** As in {@code 64K at offset 0x10000 of 1M of DMA memory at 0x7f0000000000}. */
     @Override
     public String toString() {

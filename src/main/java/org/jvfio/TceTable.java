@@ -37,37 +37,33 @@ record TceTable(long windowBytes, long lockedBytes) {
     /** Why there can be no such table, if that is so. */
     static Optional<Cause> obstacle(TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
         if (!info.pageSizes().contains(page)) {
-            return cause("the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
+            return Cause.of("the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
         }
         if (Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
-            return cause(
+            return Cause.of(
                     "a window of " + ByteSize.format(bytes) + " is not a power of two of at least one page of " + page,
                     "round it up to " + ByteSize.format(roundUp(bytes, page)));
         }
         if (levels < 1 || levels > info.maxLevels()) {
-            return cause("a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
+            return Cause.of("a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
         }
         if (!info.isPowernv()) {
             return Optional.empty();
         }
         int levelShift = levelShift(systemPage, entriesShift(page, bytes), levels);
         if ((levelShift - ENTRY_SHIFT) * levels + page.shift() >= MAX_ADDRESS_BITS) {
-            return cause(
+            return Cause.of(
                     "%d levels of at least %s span more than the %d address bits of a window"
                             .formatted(levels, systemPage, MAX_ADDRESS_BITS),
                     "use fewer levels");
         }
         if (levelShift > MAX_LEVEL_SHIFT) {
-            return cause(
+            return Cause.of(
                     "a level of its table would be %s, and the kernel can make at most %s in one piece"
                             .formatted(ByteSize.format(1L << levelShift), ByteSize.format(1L << MAX_LEVEL_SHIFT)),
                     "use more levels, or larger pages");
         }
         return Optional.empty();
-    }
-
-    private static Optional<Cause> cause(String reason, String hint) {
-        return Optional.of(new Cause(reason, hint));
     }
 
     private static long roundUp(long bytes, PageSize page) {

@@ -8,7 +8,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jvfio.WindowPlan.Step;
 
 /**
@@ -45,16 +44,10 @@ final class WindowOptions {
         WindowOptions options = new WindowOptions(request, state);
         options.find();
         if (options.plans.isEmpty()) {
-            throw new VfioException(
-                    "plan a window for " + request,
-                    join(options.obstacles.stream().map(Cause::reason), "; "),
-                    join(options.obstacles.stream().map(Cause::hint), ", or "));
+            Cause cause = Cause.ofAll(options.obstacles);
+            throw new VfioException("plan a window for " + request, cause.reason(), cause.hint());
         }
         return options.plans.stream().sorted(options.bestFirst()).toList();
-    }
-
-    private static String join(Stream<String> parts, String delimiter) {
-        return parts.distinct().collect(Collectors.joining(delimiter));
     }
 
     /** A window that is there first, then by locked memory; a default window that was used goes last. */
@@ -119,10 +112,10 @@ final class WindowOptions {
             return;
         }
         long wanted = window.page().roundUp(request.bytes());
-        long usable = usable(window);
+        long usable = window.largestFree();
         if (usable < wanted) {
             against(
-                    "%s has %s for a device with %d address bits"
+                    "%s has at most %s free in one piece for a device with %d address bits"
                             .formatted(name, ByteSize.format(usable), request.dmaMaskBits()),
                     "map less at a time");
             return;
@@ -156,21 +149,6 @@ final class WindowOptions {
                 reasons));
     }
 
-    /** How much can be mapped in a window, at least: where a mask cuts off what is in use, nothing is known. */
-    private long usable(IommuState.Window window) {
-        long start = window.range().start();
-        long reserved = start == 0 ? window.page().bytes() : 0;
-        long reach;
-        if (Long.compareUnsigned(window.range().last(), request.dmaMask()) <= 0) {
-            reach = window.range().size() - window.mappedBytes();
-        } else if (window.mappedBytes() > 0 || Long.compareUnsigned(start, request.dmaMask()) > 0) {
-            return 0;
-        } else {
-            reach = (request.dmaMask() - start + 1) & -window.page().bytes();
-        }
-        return Math.max(0, reach - reserved);
-    }
-
     private void create() {
         int most = Integer.compareUnsigned(info().maxWindows(), MAX_WINDOWS) < 0 ? info().maxWindows() : MAX_WINDOWS;
         if (state.windows().size() >= most) {
@@ -187,11 +165,11 @@ final class WindowOptions {
         }
         if (request.keepsDefaultWindow()) {
             against("the default window is to stay", "let it go");
-        } else if (defaultWindow.get().mappedBytes() > 0) {
+        } else if (defaultWindow.get().usedBytes() > 0) {
             against(
-                    "%s of the default window are mapped"
-                            .formatted(ByteSize.format(defaultWindow.get().mappedBytes())),
-                    "close its mappings");
+                    "%s of the default window are mapped, prepared or reserved"
+                            .formatted(ByteSize.format(defaultWindow.get().usedBytes())),
+                    "close its mappings and reservations");
         } else {
             make(Step.REPLACE_DEFAULT, true);
         }

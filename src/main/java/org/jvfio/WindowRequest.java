@@ -11,7 +11,7 @@ import java.util.OptionalInt;
  * WindowRequest.of(256 << 20).dmaMaskBits(32)
  * }</pre>
  *
- * @param bytes how much is mapped at a time, at least 1 and at most 2<sup>47</sup>, where user addresses end
+ * @param bytes how much is mapped at a time, in one piece, at least 1 and at most 2<sup>47</sup>, where user addresses end
  * @param memoryPage the pages that the mapped memory is made of: the system's if empty, larger ones for hugetlb memory;
  *     no window with larger pages can map it
  * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
@@ -36,9 +36,7 @@ public record WindowRequest(
             throw new IllegalArgumentException(
                     bytes + " bytes to map: ask for 1 byte to " + ByteSize.format(MAX_BYTES));
         }
-        if (dmaMaskBits < 1 || dmaMaskBits > Long.SIZE) {
-            throw new IllegalArgumentException("a DMA mask of " + dmaMaskBits + " bits: a device has 1 to 64");
-        }
+        DmaLimits.ofMaskBits(dmaMaskBits);
         if (registeredBytes < 0 || registeredBytes > bytes) {
             throw new IllegalArgumentException(
                     registeredBytes + " bytes are registered already, of " + bytes + " to map: that cannot be");
@@ -98,7 +96,7 @@ public record WindowRequest(
 
     /** The highest bus address that the device can use, unsigned. */
     long dmaMask() {
-        return -1L >>> (Long.SIZE - dmaMaskBits);
+        return DmaLimits.ofMaskBits(dmaMaskBits).mask();
     }
 
     /** As it follows "cannot plan a window for". */

@@ -1,7 +1,11 @@
 package org.jvfio;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
@@ -16,6 +20,7 @@ class AnySequencePropertyTest {
 
     /** What is open, and a source of arguments right and wrong. */
     private static final class Session {
+        private final TestHost host;
         private final Arena arena;
         private final Random random;
         private final Container container;
@@ -24,8 +29,10 @@ class AnySequencePropertyTest {
         private final List<DmaWindow> windows = new ArrayList<>();
         private final List<DmaMemory> memories = new ArrayList<>();
         private final List<DmaMapping> mappings = new ArrayList<>();
+        private final List<IovaReservation> reservations = new ArrayList<>();
 
-        private Session(Container container, Arena arena, Random random) {
+        private Session(TestHost host, Container container, Arena arena, Random random) {
+            this.host = host;
             this.container = container;
             this.arena = arena;
             this.random = random;
@@ -49,6 +56,22 @@ class AnySequencePropertyTest {
 
         private DmaDirection direction() {
             return any(List.of(DmaDirection.values()));
+        }
+
+        private MemoryRange anyRange() {
+            return random.nextBoolean() ? any(memories).range() : any(memories).range(pages(4), pages(4));
+        }
+
+        private DmaLimits limits() {
+            return random.nextBoolean()
+                    ? DmaLimits.NONE
+                    : new DmaLimits(1 + random.nextInt(64), 1L << random.nextInt(62));
+        }
+
+        private WindowRequest request() {
+            WindowRequest request =
+                    WindowRequest.of(1 + Math.abs(pages(1 << 12) % (1L << 47))).dmaMaskBits(1 + random.nextInt(64));
+            return random.nextBoolean() ? request : request.page(pageSize()).memoryPage(pageSize());
         }
 
         private List<MemoryRange> ranges() {
@@ -79,8 +102,44 @@ class AnySequencePropertyTest {
                 case 12 -> mappings.addAll(any(windows).mapScattered(ranges(), direction()));
                 case 13 -> toggle(any(mappings));
                 case 14 -> change();
+                case 15 -> mappings.add(container.map(anyRange(), direction(), limits()));
+                case 16 -> mappings.add(container.prepare(anyRange(), direction(), limits()));
+                case 17 -> reservations.add(reserve(any(windows)));
+                case 18 -> windows.add(container.create(any(container.plans(request()))));
+                case 19 -> mappings.addAll(any(windows).mapScattered(ranges(), direction(), limits()));
                 default -> close();
             }
+        }
+
+        /** The library knows all addresses of its windows, and the kernel's tables are as the library has them. */
+        private void assertTrueToTheKernel() {
+            for (DmaWindow window : container.windows()) {
+                List<IovaRange> used = new ArrayList<>();
+                window.mappings().forEach(mapping -> used.add(mapping.range()));
+                window.reservations().forEach(reservation -> used.add(reservation.range()));
+                long usedBytes = used.stream().mapToLong(IovaRange::size).sum();
+                assertEquals(window.range().size(), window.freeBytes() + usedBytes);
+                used.sort(Comparator.comparing(IovaRange::start, Long::compareUnsigned));
+                for (int i = 1; i < used.size(); i++) {
+                    assertFalse(used.get(i - 1).overlaps(used.get(i)));
+                }
+                long mapped = window.mappings().stream()
+                        .filter(DmaMapping::isMapped)
+                        .mapToLong(mapping -> mapping.range().size())
+                        .sum();
+                for (int group : host.process().host().groups()) {
+                    host.group(group).windows().stream()
+                            .filter(view -> !host.group(group).ownedByHost())
+                            .filter(view -> view.start() == window.range().start())
+                            .forEach(view -> assertEquals(mapped, view.mappedPages() << view.pageShift()));
+                }
+            }
+        }
+
+        private IovaReservation reserve(DmaWindow window) {
+            long start =
+                    random.nextInt(8) == 0 ? random.nextLong() : window.range().start() + pages(1 << 10);
+            return window.reserve(new IovaRange(start & -2, 1 + random.nextInt(2)));
         }
 
         private static void toggle(DmaMapping mapping) {
@@ -100,7 +159,8 @@ class AnySequencePropertyTest {
         }
 
         private void close() throws VfioException {
-            switch (random.nextInt(12)) {
+            switch (random.nextInt(13)) {
+                case 12 -> any(reservations).close();
                 case 0 -> any(groups).close();
                 case 1 -> any(devices).close();
                 case 2, 3 -> any(windows).close();
@@ -110,9 +170,9 @@ class AnySequencePropertyTest {
         }
     }
 
-    @Property(tries = 300)
+    @Property(tries = 400)
     void everythingIsGivenBack(
-            @ForAll @Size(max = 60) List<@IntRange(max = 15) Integer> steps,
+            @ForAll @Size(max = 60) List<@IntRange(max = 22) Integer> steps,
             @ForAll long seed,
             @ForAll boolean faults) {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
@@ -126,13 +186,14 @@ class AnySequencePropertyTest {
             if (faults) {
                 host.observed().failAtRandom(random);
             }
-            Session session = new Session(container, arena, random);
+            Session session = new Session(host, container, arena, random);
             for (int kind : List.of(0, 1, 2, 3, 4, 5, 9)) {
                 attempt(() -> session.step(kind));
             }
             for (int kind : steps) {
                 attempt(() -> session.step(kind));
             }
+            session.assertTrueToTheKernel();
             attempt(container::close);
             host.assertAllGivenBack();
         }

@@ -138,7 +138,7 @@ class DmaWindowTest {
         for (long at = 0; at < window.range().size(); at += memory.size()) {
             window.mapAt(at, memory, 0, memory.size(), DmaDirection.TO_DEVICE);
         }
-        assertRefused("no such piece free", () -> window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("none of its 512M is free", () -> window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE));
     }
 
     @Test

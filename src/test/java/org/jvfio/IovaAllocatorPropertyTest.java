@@ -63,6 +63,19 @@ class IovaAllocatorPropertyTest {
             return -1;
         }
 
+        /** The most pages that a request of this alignment and reach could have. */
+        long most(Allocate request) {
+            long alignment = window.page().bytes() << request.alignmentShift();
+            long most = 0;
+            for (int first = 0; first < request.reach(); first++) {
+                long address = window.address(first);
+                if (address != 0 && address % alignment == 0 && free.get(first)) {
+                    most = Math.max(most, Math.min(free.nextClearBit(first), request.reach()) - first);
+                }
+            }
+            return most;
+        }
+
         boolean isFree(int first, int pages) {
             return first + pages <= PAGES && free.nextClearBit(first) >= first + pages;
         }
@@ -146,12 +159,13 @@ class IovaAllocatorPropertyTest {
             switch (step) {
                 case Allocate request -> {
                     long lowest = model.lowest(request);
+                    long alignment = page << request.alignmentShift();
+                    long mask = window.address(request.reach()) - 1;
+                    assertEquals(
+                            model.most(request) * page, allocator.largestPiece(alignment, mask), request::toString);
                     assertEquals(
                             lowest < 0 ? IovaAllocator.NONE : window.address(lowest),
-                            allocator.allocate(
-                                    request.pages() * page,
-                                    page << request.alignmentShift(),
-                                    window.address(request.reach()) - 1),
+                            allocator.allocate(request.pages() * page, alignment, mask),
                             request::toString);
                     if (lowest >= 0) {
                         model.take((int) lowest, request.pages());

@@ -110,7 +110,7 @@ class IovaAllocatorTest {
             delimiter = '|',
             value = {
                 "0x200000000 | 0x10000 | -1 | the window has only 4G | create a larger window",
-                "0x100000000 | 0x10000 | -1 | only 2G of 4G are free | close mappings, or create a larger window",
+                "0x100000000 | 0x10000 | -1 | only 2G of its 4G are free | close mappings, or create a larger window",
                 "0x80000000 | 0x10000 | -1 | 2G are free in 4 pieces, the largest of 512M"
                         + " | map less at a time, close mappings, or create a larger window",
                 "0x1ff00000 | 0x40000000 | -1 | 2G are free in 4 pieces, the largest of 512M, but none has 511M at a"

@@ -153,9 +153,10 @@ class WindowPlanTest {
         assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
         assertNone(
                 WindowRequest.of(4 * G).page(PageSize.SIZE_4K).dmaMaskBits(59),
-                "2G for a device with 59 address bits".replace("2G", ByteSize.format(2 * G - 68 * K)),
+                "the default window has at most %s free in one piece for a device with 59 address bits"
+                        .formatted(ByteSize.format(2 * G - 68 * K)),
                 "4G at 0x800000000000000 are beyond the 59 address bits of the device",
-                "64K of the default window are mapped");
+                "64K of the default window are mapped, prepared or reserved");
     }
 
     @Test
@@ -205,7 +206,7 @@ class WindowPlanTest {
         assertEquals(512 * M, container.plan(request.dmaMaskBits(28)).range().size());
         assertNone(
                 WindowRequest.of(256 * M).dmaMaskBits(28),
-                "the default window has 262140K for a device with 28 address bits",
+                "the default window has at most 262140K free in one piece for a device with 28 address bits",
                 "256M at 0x800000000000000 are beyond the 28 address bits of the device",
                 "262208K at 0x0 are beyond the 28 address bits of the device",
                 "262148K at 0x0 are beyond the 28 address bits of the device");
@@ -231,7 +232,7 @@ class WindowPlanTest {
                 container.plan(WindowRequest.of(60 * K).dmaMaskBits(16)).page());
         assertNone(
                 WindowRequest.of(1).dmaMaskBits(12),
-                "the default window has 0 for a device with 12 address bits",
+                "the default window has at most 0 free in one piece for a device with 12 address bits",
                 "64K at 0x800000000000000 are beyond",
                 "4K at 0x800000000000000 are beyond",
                 "128K at 0x0 are beyond",
@@ -296,6 +297,35 @@ class WindowPlanTest {
     }
 
     @Test
+    void whatIsFreeInPiecesServesNoRequestThatIsLarger() {
+        DmaWindow low = container.defaultWindow();
+        try (IovaReservation middle = low.reserve(new IovaRange(G, 1))) {
+            assertNone(
+                    WindowRequest.of(G + M)
+                            .keepDefaultWindow()
+                            .page(PageSize.SIZE_4K)
+                            .dmaMaskBits(32),
+                    "the default window has at most %s free in one piece".formatted(ByteSize.format(G - 4 * K)),
+                    "beyond the 32 address bits",
+                    "the default window is to stay");
+            assertNone(
+                    WindowRequest.of(G + M).page(PageSize.SIZE_4K).dmaMaskBits(32),
+                    "the default window has at most",
+                    "beyond the 32 address bits",
+                    "4K of the default window are mapped, prepared or reserved");
+            assertEquals(new IovaRange(G, 4 * K), middle.range());
+        }
+        assertEquals(
+                Step.USE,
+                container
+                        .plan(WindowRequest.of(G + M)
+                                .keepDefaultWindow()
+                                .dmaMaskBits(32)
+                                .page(PageSize.SIZE_4K))
+                        .step());
+    }
+
+    @Test
     void hugePagesMakeTheTableSmall() {
         reboot(EmulatedMachine.power9().toBuilder().hugePages(2 * M, 2).build());
         WindowPlan plan = container.plan(WindowRequest.of(4 * M)
@@ -340,7 +370,7 @@ class WindowPlanTest {
                 WindowRequest.of(256 * K),
                 "it locks up to 256K, and this process has 8256K locked of 8448K, so that 192K are left",
                 "it locks up to 384K",
-                "64K of the default window are mapped");
+                "64K of the default window are mapped, prepared or reserved");
     }
 
     @Test
@@ -350,10 +380,10 @@ class WindowPlanTest {
         WindowRequest request = WindowRequest.of(4 * G);
         assertNone(
                 request,
-                "the default window has %s for".formatted(ByteSize.format(2 * G - 68 * K)),
-                "window %s has 1G for".formatted(high.range()),
+                "the default window has at most %s free in one piece for".formatted(ByteSize.format(2 * G - 68 * K)),
+                "window %s has at most 1G free in one piece for".formatted(high.range()),
                 "there can be no more than 2 windows",
-                "64K of the default window are mapped");
+                "64K of the default window are mapped, prepared or reserved");
         mapping.close();
         assertStart(0, Step.REPLACE_DEFAULT, request);
         container.defaultWindow().close();
@@ -384,7 +414,7 @@ class WindowPlanTest {
         assertEquals(0, host.process().lockedBytes());
         assertNone(
                 WindowRequest.of(4 * M),
-                "window 0x800000000000000..0x8000000000fffff has 1M for a device with 64 address bits",
+                "window 0x800000000000000..0x8000000000fffff has at most 1M free in one piece for a device with 64 address bits",
                 "the firmware gives one dynamic window, and 0x800000000000000..0x8000000000fffff is there");
     }
 
@@ -423,7 +453,7 @@ class WindowPlanTest {
         assertEquals(before, host.process().lockedBytes());
         assertNone(
                 WindowRequest.of(4 * G),
-                "the default window has %s for".formatted(ByteSize.format(2 * G - M - 4 * K)),
+                "the default window has at most %s free in one piece for".formatted(ByteSize.format(2 * G - M - 4 * K)),
                 "version 1 of the SPAPR TCE IOMMU makes no windows");
         assertNone(WindowRequest.of(M).page(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU makes no windows");
         assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU makes no windows");

@@ -43,7 +43,7 @@ final class DeviceFile extends OpenFile {
     }
 
     private boolean canReset() {
-        return host.machine().platform().isPowernv();
+        return function.isExpress() || host.machine().platform().isPowernv();
     }
 
     private int info(Argument argument) {
@@ -79,9 +79,10 @@ final class DeviceFile extends OpenFile {
             return Errno.EINVAL.negated();
         }
         long bytes = regionBytes(index);
-        vfio_region_info.flags(
-                info, bytes == 0 ? 0 : vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_WRITE);
-        vfio_region_info.cap_offset(info, 0);
+        int readable = vfio_h.VFIO_REGION_INFO_FLAG_READ;
+        int flags =
+                index == vfio_h.VFIO_PCI_ROM_REGION_INDEX ? readable : readable | vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
+        vfio_region_info.flags(info, bytes == 0 ? 0 : flags);
         vfio_region_info.size(info, bytes);
         vfio_region_info.offset(info, (long) index << OFFSET_SHIFT);
         return argument.copyOut(info, size) ? 0 : Errno.EFAULT.negated();
@@ -89,8 +90,8 @@ final class DeviceFile extends OpenFile {
 
     private long regionBytes(int index) {
         return switch (index) {
-            case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> PciFunction.CONFIG_BYTES;
-            case vfio_h.VFIO_PCI_ROM_REGION_INDEX -> 0;
+            case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.configBytes();
+            case vfio_h.VFIO_PCI_ROM_REGION_INDEX -> function.hasRomImage() ? function.romBytes() : 0;
             default -> function.barBytes(index);
         };
     }
@@ -123,7 +124,12 @@ final class DeviceFile extends OpenFile {
         long index = offset >>> OFFSET_SHIFT;
         long position = offset & OFFSET_MASK;
         if (index == vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) {
-            return write ? function.writeConfig(buffer, position) : function.readConfig(buffer, position);
+            return write
+                    ? function.config().write(buffer, position)
+                    : function.config().read(buffer, position);
+        }
+        if (index == vfio_h.VFIO_PCI_ROM_REGION_INDEX && !write) {
+            return function.readRom(buffer, position);
         }
         if (index > vfio_h.VFIO_PCI_BAR5_REGION_INDEX) {
             return Errno.EINVAL.negated();

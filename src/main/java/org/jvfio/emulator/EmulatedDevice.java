@@ -1,8 +1,11 @@
 package org.jvfio.emulator;
 
+import java.util.List;
+
 /**
- * A PCI device behind an emulated host bridge: registers in, DMA, interrupts and time out. Write one to prototype the driver of a
- * device that is not at hand.
+ * A PCI device behind an emulated host bridge: registers in; DMA, interrupts and time out. Write one to prototype the
+ * driver of a device that is not at hand. It is put into a machine by {@link EmulatedMachine.Builder#device}, which says
+ * where; its configuration space is made of what it says of itself.
  *
  * <p>All calls come with the host's lock held, one at a time, so a device needs no locking of its own and must not
  * wait; what takes time is done with {@link DeviceBus#after}.
@@ -17,7 +20,7 @@ public interface EmulatedDevice {
      */
     long[] barBytes();
 
-    /** Whether a BAR is 64 bits wide, and so takes the place of the next one too. */
+    /** Whether a BAR is 64 bits wide, and so takes the place of the next one, whose size is 0, too. */
     default boolean isWideBar(int bar) {
         return false;
     }
@@ -27,9 +30,28 @@ public interface EmulatedDevice {
         return DeviceInterrupts.NONE;
     }
 
-    /** Whether it is a PCI Express endpoint, with 4096 bytes of configuration space; else it has 256. */
+    /**
+     * Whether it is a PCI Express endpoint, with 4096 bytes of configuration space, a reset of its own (FLR), power
+     * management and the interrupt index for errors; else it has 256 bytes, and is reset with its bus.
+     */
     default boolean isExpress() {
         return false;
+    }
+
+    /**
+     * Capabilities of its own, after those that are made of {@link #interrupts} and {@link #isExpress}; those past the
+     * first 256 bytes are for PCI Express devices only.
+     */
+    default List<PciCapability> capabilities() {
+        return List.of();
+    }
+
+    /**
+     * The contents of its expansion ROM, up to 16 MiB; none if it is empty. Linux shows users only one that begins with
+     * the bytes 0x55, 0xaa.
+     */
+    default byte[] rom() {
+        return new byte[0];
     }
 
     /** The device is plugged in; called once, before anything else. */

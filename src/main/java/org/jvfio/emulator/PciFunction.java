@@ -3,41 +3,38 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A PCI function of the host: its configuration space as vfio-pci shows it, its BARs, and its way to memory through its
- * partitionable endpoint.
+ * A PCI function of the host: its registers, its way to memory through its partitionable endpoint, its driver, and what
+ * vfio-pci keeps of it while it is open.
  */
 final class PciFunction implements DeviceBus {
-    static final int CONFIG_BYTES = 256;
-
     private static final int BARS = 6;
-    private static final int COMMAND_KEPT = vfio_h.PCI_COMMAND_MEMORY
-            | vfio_h.PCI_COMMAND_MASTER
-            | vfio_h.PCI_COMMAND_SERR
-            | vfio_h.PCI_COMMAND_PARITY
-            | vfio_h.PCI_COMMAND_INTX_DISABLE;
-    private static final int MSI_CAPABILITY = 0x40;
-    private static final byte[] MSI_HEADER = {0x05, 0x00, (byte) 0x80, 0x00};
-    private static final long TABLE_ENTRY_BYTES = 16;
-    private static final long FIRST_BAR_ADDRESS = 0x80000000L;
+    private static final int LEAST_BAR_BYTES = 16;
+    private static final int LEAST_ROM_BYTES = 2 << 10;
+    private static final int MOST_ROM_BYTES = 16 << 20;
+    private static final int ROM_SIGNATURE = 0xaa55;
+    private static final int D3HOT = 3;
 
     private final EmulatedHost host;
     private final EmulatedMachine.Slot slot;
     private final Pe pe;
     private final EmulatedDevice device;
     private final long[] barBytes = new long[BARS];
-    private final ByteBuffer config = ByteBuffer.allocate(CONFIG_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final boolean[] wide = new boolean[BARS];
+    private final byte[] rom;
+    private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
     private final VfioInterrupts interrupts;
+    private VfioConfig config;
     private HostDriver driver;
     private @Nullable String driverOverride;
     private int openCount;
+    private int powerState;
     private long generation;
 
     PciFunction(EmulatedHost host, EmulatedMachine.Slot slot, Pe pe) {
@@ -47,13 +44,56 @@ final class PciFunction implements DeviceBus {
         this.device = slot.device().get();
         this.driver = slot.driver();
         this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
-        long[] bars = device.barBytes();
-        System.arraycopy(bars, 0, barBytes, 0, bars.length);
         hardware = device.interrupts();
+        rom = device.rom();
+        takeBars();
+        requireTableInBar();
+        registers = new ConfigRegisters(device, barBytes, wide, romBytes());
         interrupts =
                 new VfioInterrupts(hardware, device.isExpress(), host.machine().interruptVectors());
+        config = new VfioConfig(this, registers);
         device.plug(this);
-        powerOn();
+    }
+
+    private void takeBars() {
+        long[] bars = device.barBytes();
+        if (bars.length > BARS) {
+            throw unusable("%d BARs: there is room for 6".formatted(bars.length));
+        }
+        System.arraycopy(bars, 0, barBytes, 0, bars.length);
+        for (int bar = 0; bar < BARS; bar++) {
+            long bytes = barBytes[bar];
+            wide[bar] = bytes != 0 && device.isWideBar(bar);
+            if (bytes != 0 && (bytes < LEAST_BAR_BYTES || Long.bitCount(bytes) != 1)) {
+                throw unusable("%d bytes in BAR %d: it has a power of two, at least 16".formatted(bytes, bar));
+            }
+            if (!wide[bar] && bytes > 1L << 30) {
+                throw unusable("%d bytes in BAR %d, which is not 64 bits wide".formatted(bytes, bar));
+            }
+            if (bar > 0 && wide[bar - 1] && bytes != 0) {
+                throw unusable("a BAR %d, which is half of the wide BAR before it".formatted(bar));
+            }
+        }
+        if (wide[BARS - 1]) {
+            throw unusable("a BAR 5 that is 64 bits wide, and no BAR 6 for its other half");
+        }
+        if (rom.length > MOST_ROM_BYTES) {
+            throw unusable("a ROM of %d bytes: the largest has 16 MiB".formatted(rom.length));
+        }
+    }
+
+    private void requireTableInBar() {
+        long end = Math.max(
+                hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE,
+                hardware.pendingOffset() + pendingBytes());
+        if (hardware.vectors() > 0 && end > barBytes[hardware.tableBar()]) {
+            throw unusable("an MSI-X table or its pending bits up to 0x%x of BAR %d, which has 0x%x bytes"
+                    .formatted(end, hardware.tableBar(), barBytes[hardware.tableBar()]));
+        }
+    }
+
+    private IllegalArgumentException unusable(String what) {
+        return new IllegalArgumentException("the device at " + address() + " has " + what);
     }
 
     String address() {
@@ -99,72 +139,71 @@ final class PciFunction implements DeviceBus {
         return openCount > 0;
     }
 
+    boolean isExpress() {
+        return device.isExpress();
+    }
+
+    /** The size of a BAR, 0 for one that is not there, as the upper half of a wide one. */
     long barBytes(int bar) {
         return barBytes[bar];
+    }
+
+    /** The size of the BAR of the ROM, 0 for none. */
+    int romBytes() {
+        return rom.length == 0 ? 0 : Math.max(LEAST_ROM_BYTES, Integer.highestOneBit(rom.length * 2 - 1));
+    }
+
+    /** Whether the ROM has something in it that Linux knows as one. */
+    boolean hasRomImage() {
+        return rom.length > 1 && ((rom[0] & 0xff) | (rom[1] & 0xff) << Byte.SIZE) == ROM_SIGNATURE;
+    }
+
+    /** The size of configuration space: 256 bytes, or 4096. */
+    int configBytes() {
+        return registers.size();
     }
 
     VfioInterrupts interrupts() {
         return interrupts;
     }
 
-    private void powerOn() {
-        DeviceIdentity identity = device.identity();
-        config.clear();
-        config.putShort(vfio_h.PCI_VENDOR_ID, (short) identity.vendor());
-        config.putShort(vfio_h.PCI_DEVICE_ID, (short) identity.device());
-        config.putShort(vfio_h.PCI_STATUS, (short) vfio_h.PCI_STATUS_CAP_LIST);
-        config.putInt(vfio_h.PCI_CLASS_REVISION, identity.classCode() << 8 | identity.revision());
-        config.put(vfio_h.PCI_CAPABILITY_LIST, (byte) MSI_CAPABILITY);
-        config.put(vfio_h.PCI_INTERRUPT_PIN, (byte) (hardware.line() ? 1 : 0));
-        config.put(MSI_CAPABILITY, MSI_HEADER);
-        enableAsHost();
-    }
-
-    /** As the host leaves a device that it hands to VFIO: memory decoding on, bus mastering off. */
-    private void enableAsHost() {
-        config.putShort(vfio_h.PCI_COMMAND, (short) (vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_SERR));
-        long address = FIRST_BAR_ADDRESS;
-        for (int bar = 0; bar < BARS; bar++) {
-            if (barBytes[bar] != 0) {
-                address = (address + barBytes[bar] - 1) & -barBytes[bar];
-                config.putInt(barRegister(bar), (int) address);
-                address += barBytes[bar];
-            }
-        }
-    }
-
-    private static int barRegister(int bar) {
-        return vfio_h.PCI_BASE_ADDRESS_0 + bar * Integer.BYTES;
-    }
-
-    private int command() {
-        return Short.toUnsignedInt(config.getShort(vfio_h.PCI_COMMAND));
+    VfioConfig config() {
+        return config;
     }
 
     void opened() {
         if (openCount++ == 0) {
             pe.thawRegisters();
             pe.thawDma();
-            reset();
+            powerOn();
+            config = new VfioConfig(this, registers);
         }
     }
 
     void closed() {
         if (--openCount == 0) {
             interrupts.release();
-            reset();
+            powerOn();
         }
+    }
+
+    /** As a device is that no user has changed. */
+    private void powerOn() {
+        forget();
+        interrupts.reset();
+        registers.restore();
     }
 
     /** A function reset, after which the host's own settings are in place again. */
     void reset() {
         forget();
         interrupts.reset();
-        enableAsHost();
+        registers.resetByHost();
     }
 
     private void forget() {
         generation++;
+        powerState = 0;
         device.reset();
     }
 
@@ -172,87 +211,110 @@ final class PciFunction implements DeviceBus {
     void resetByBus() {
         forget();
         interrupts.resetByBus();
-        config.putShort(vfio_h.PCI_COMMAND, (short) 0);
+        registers.resetByBus();
     }
 
     void restoreAfterReset() {
-        enableAsHost();
+        registers.restore();
     }
 
-    /** Reads configuration space: the count of bytes, or a negated errno. */
-    long readConfig(MemorySegment buffer, long offset) {
-        long size = buffer.byteSize();
-        if (offset >= CONFIG_BYTES || offset + size > CONFIG_BYTES) {
-            return Errno.EFAULT.negated();
+    /** The user sets the power state, 0 to 3, of which a device has D0 and D3hot. */
+    void power(int state) {
+        int management = registers.capability(vfio_h.PCI_CAP_ID_PM);
+        if (state == powerState || (state != 0 && state != D3HOT)) {
+            return;
         }
-        for (long at = 0; at < size; ) {
-            int register = (int) (offset + at);
-            int width = width(register, size - at, Integer.BYTES);
-            boolean shadowed = isShadowed(register);
-            if (!shadowed && pe.configBlocked()) {
-                return blockedError();
-            }
-            for (int each = 0; each < width; each++) {
-                boolean ones = !shadowed && pe.registersFrozen();
-                byte value = ones ? (byte) -1 : config.get(register + each);
-                buffer.set(ValueLayout.JAVA_BYTE, at + each, value);
-            }
-            at += width;
+        int control = management + vfio_h.PCI_PM_CTRL;
+        boolean resets = state == 0 && (registers.getShort(control) & vfio_h.PCI_PM_CTRL_NO_SOFT_RESET) == 0;
+        if (resets) {
+            reset();
         }
-        return size;
+        powerState = state;
+        registers.change(control, vfio_h.PCI_PM_CTRL_STATE_MASK, state == D3HOT);
     }
 
-    /** Writes configuration space: the count of bytes, or a negated errno. */
-    long writeConfig(MemorySegment buffer, long offset) {
-        long size = buffer.byteSize();
-        if (offset >= CONFIG_BYTES || offset + size > CONFIG_BYTES) {
-            return Errno.EFAULT.negated();
-        }
-        for (long at = 0; at < size; ) {
-            int register = (int) (offset + at);
-            int width = width(register, size - at, Integer.BYTES);
-            if (!isShadowed(register) && pe.configBlocked()) {
-                return blockedError();
-            }
-            for (int each = 0; each < width; each++) {
-                writeConfigByte(register + each, buffer.get(ValueLayout.JAVA_BYTE, at + each));
-            }
-            at += width;
-        }
-        return size;
-    }
-
-    private void writeConfigByte(int register, byte value) {
-        int word = register & ~1;
-        if (word == vfio_h.PCI_COMMAND) {
-            int shift = (register & 1) * Byte.SIZE;
-            int written = (command() & ~(0xff << shift)) | ((value & 0xff) << shift);
-            config.putShort(vfio_h.PCI_COMMAND, (short) (written & COMMAND_KEPT));
-            interrupts.disableLine((written & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
-        } else if (register == vfio_h.PCI_CACHE_LINE_SIZE
-                || register == vfio_h.PCI_LATENCY_TIMER
-                || register == vfio_h.PCI_INTERRUPT_LINE) {
-            config.put(register, value);
-        } else if (register >= vfio_h.PCI_BASE_ADDRESS_0 && register < vfio_h.PCI_BASE_ADDRESS_0 + BARS * 4) {
-            config.put(register, value);
-            int bar = (register - vfio_h.PCI_BASE_ADDRESS_0) / Integer.BYTES;
-            // The size of a BAR is read from the address bits that cannot be set.
-            config.putInt(barRegister(bar), config.getInt(barRegister(bar)) & (int) -barBytes[bar]);
-        }
+    boolean isConfigBlocked() {
+        return pe.configBlocked();
     }
 
     private int blockedError() {
         return (host.machine().platform().isPowernv() ? Errno.ENODEV : Errno.EIO).negated();
     }
 
-    /** What vfio-pci answers from its own copy: ids, BARs, the capability pointer, the interrupt's line and pin. */
-    private static boolean isShadowed(int register) {
-        return register < vfio_h.PCI_COMMAND
-                || (register >= vfio_h.PCI_BASE_ADDRESS_0
-                        && register < vfio_h.PCI_BASE_ADDRESS_0 + BARS * Integer.BYTES)
-                || (register >= vfio_h.PCI_ROM_ADDRESS && register <= vfio_h.PCI_CAPABILITY_LIST)
-                || register == vfio_h.PCI_INTERRUPT_LINE
-                || register == vfio_h.PCI_INTERRUPT_PIN;
+    /** A byte of configuration space, with what the device has there at this moment. */
+    byte readRegister(int register) {
+        int value = registers.get(register);
+        if (register == vfio_h.PCI_STATUS && interrupts.isLineAsserted()) {
+            value |= vfio_h.PCI_STATUS_INTERRUPT;
+        }
+        int extended = registers.capability(vfio_h.PCI_CAP_ID_MSIX);
+        if (extended != 0 && register == extended + vfio_h.PCI_MSIX_FLAGS + 1 && interrupts.isMsixEnabled()) {
+            value |= vfio_h.PCI_MSIX_FLAGS_ENABLE >> Byte.SIZE;
+        }
+        return (byte) value;
+    }
+
+    /** What the host reads of configuration space, up to 4 bytes, or a negated errno. */
+    long readConfig(int register, int bytes) {
+        if (pe.configBlocked()) {
+            return blockedError();
+        }
+        long value = 0;
+        for (int each = bytes - 1; each >= 0; each--) {
+            value = value << Byte.SIZE | (pe.registersFrozen() ? 0xff : readRegister(register + each) & 0xff);
+        }
+        return value;
+    }
+
+    /** The host writes configuration space: 0, or a negated errno. */
+    long writeConfig(int register, int bytes, int value) {
+        if (pe.configBlocked()) {
+            return blockedError();
+        }
+        if (!pe.registersFrozen()) {
+            for (int each = 0; each < bytes; each++) {
+                registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
+            }
+        }
+        return 0;
+    }
+
+    /** Makes BARs in a copy of configuration space show their sizes, in the address bits that cannot be set. */
+    void showBarSizes(ByteBuffer copy) {
+        for (int bar = 0; bar < BARS; bar++) {
+            int register = ConfigRegisters.barRegister(bar);
+            if (barBytes[bar] == 0) {
+                copy.putInt(register, 0);
+                continue;
+            }
+            long mask = -barBytes[bar];
+            int type = wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+            copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
+            if (wide[bar]) {
+                register += Integer.BYTES;
+                copy.putInt(register, copy.getInt(register) & (int) (mask >>> Integer.SIZE));
+                bar++;
+            }
+        }
+        int romMask = romBytes() == 0 ? 0 : -romBytes() | vfio_h.PCI_ROM_ADDRESS_ENABLE;
+        copy.putInt(vfio_h.PCI_ROM_ADDRESS, copy.getInt(vfio_h.PCI_ROM_ADDRESS) & romMask);
+    }
+
+    /** Reads the ROM: the count of bytes, or a negated errno. */
+    long readRom(MemorySegment buffer, long offset) {
+        if (offset >= romBytes()) {
+            return Errno.EINVAL.negated();
+        }
+        if (!hasRomImage()) {
+            return Errno.ENOMEM.negated();
+        }
+        long size = Math.min(buffer.byteSize(), romBytes() - offset);
+        for (long at = 0; at < size; at++) {
+            long place = offset + at;
+            boolean ones = place >= rom.length || !pe.registerAccess();
+            buffer.set(ValueLayout.JAVA_BYTE, at, ones ? (byte) -1 : rom[(int) place]);
+        }
+        return size;
     }
 
     /** Accesses a BAR, in pieces as large as alignment allows: the count of bytes, or a negated errno. */
@@ -264,53 +326,75 @@ final class PciFunction implements DeviceBus {
         long size = Math.min(buffer.byteSize(), end - offset);
         int widest = host.machine().kernel().atLeast(KernelVersion.V6_11) ? Long.BYTES : Integer.BYTES;
         for (long at = 0; at < size; ) {
-            if ((command() & vfio_h.PCI_COMMAND_MEMORY) == 0) {
-                return Errno.EIO.negated();
-            }
             long register = offset + at;
             int width = width(register, size - at, widest);
-            accessRegister(bar, register, width, buffer, at, write);
+            if (isTable(bar, register)) {
+                // Linux programs the table; for a user it reads as all ones, and cannot be written.
+                if (!write) {
+                    set(buffer, at, width, -1);
+                }
+            } else if (!decodesMemory()) {
+                return Errno.EIO.negated();
+            } else if (write) {
+                writeBar(bar, register, width, get(buffer, at, width));
+            } else {
+                set(buffer, at, width, readBar(bar, register, width));
+            }
             at += width;
         }
         return size;
     }
 
-    private void accessRegister(int bar, long register, int width, MemorySegment buffer, long at, boolean write) {
-        if (isTable(bar, register)) {
-            // Linux programs the table; for a user it reads as all ones, and cannot be written.
-            if (!write) {
-                set(buffer, at, width, -1);
-            }
+    /** Whether the user may access BARs. */
+    boolean decodesMemory() {
+        return config.decodesMemory() && powerState != D3HOT;
+    }
+
+    private long readBar(int bar, long register, int width) {
+        boolean pendingBits = isPendingBits(bar, register);
+        if (!pendingBits) {
+            requireAnswer(bar, register, width, "pread");
+        }
+        if (!pe.registerAccess()) {
+            return -1;
+        }
+        return pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+    }
+
+    /** A write of 1, 2, 4 or 8 bytes to a register of a BAR. */
+    void writeBar(int bar, long register, int width, long value) {
+        if (isPendingBits(bar, register)) {
             return;
         }
-        boolean pendingBits = isPendingBits(bar, register);
-        if (!pendingBits && !device.answers(bar, register, width)) {
-            host.hazard(
-                    Hazard.MACHINE_CHECK,
-                    () -> "%s of %d bytes at 0x%x of BAR %d of %s"
-                            .formatted(write ? "pwrite" : "pread", width, register, bar, address()));
-        }
-        boolean reaches = pe.registerAccess();
-        if (!write) {
-            long value = -1;
-            if (reaches) {
-                value = pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
-            }
-            set(buffer, at, width, value);
-        } else if (reaches && !pendingBits) {
-            device.write(bar, register, width, get(buffer, at, width));
+        requireAnswer(bar, register, width, "pwrite");
+        if (pe.registerAccess()) {
+            device.write(bar, register, width, value);
         }
     }
 
-    private boolean isTable(int bar, long register) {
+    private void requireAnswer(int bar, long register, int width, String call) {
+        if (!device.answers(bar, register, width)) {
+            host.hazard(
+                    Hazard.MACHINE_CHECK,
+                    () -> "%s of %d bytes at 0x%x of BAR %d of %s".formatted(call, width, register, bar, address()));
+        }
+    }
+
+    /** Whether a register belongs to the MSI-X table. */
+    boolean isTable(int bar, long register) {
         long offset = register - hardware.tableOffset();
-        return bar == hardware.tableBar() && offset >= 0 && offset < hardware.vectors() * TABLE_ENTRY_BYTES;
+        return bar == hardware.tableBar()
+                && offset >= 0
+                && offset < hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
+    }
+
+    private long pendingBytes() {
+        return (hardware.vectors() + Long.SIZE - 1) / Long.SIZE * (long) Long.BYTES;
     }
 
     private boolean isPendingBits(int bar, long register) {
         long offset = register - hardware.pendingOffset();
-        int words = (hardware.vectors() + Long.SIZE - 1) / Long.SIZE;
-        return bar == hardware.tableBar() && offset >= 0 && offset < (long) words * Long.BYTES;
+        return bar == hardware.tableBar() && offset >= 0 && offset < pendingBytes();
     }
 
     private long pendingBits(long register, int width) {
@@ -352,7 +436,7 @@ final class PciFunction implements DeviceBus {
     }
 
     private boolean mastersBus() {
-        return (command() & vfio_h.PCI_COMMAND_MASTER) != 0;
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && powerState != D3HOT;
     }
 
     /** A message is a write by DMA, and stops where one does. */

@@ -39,10 +39,12 @@ final class VfioInterrupts {
     private int mode = NO_MODE;
     /** The trigger of the line, or of each vector that was granted. */
     private @Nullable EventFile[] triggers = {};
-    /** Vectors that sent a message while they had no trigger: Linux keeps such a vector masked. */
+    /** MSI-X vectors that sent a message while they had no trigger: Linux keeps such a vector masked. */
     private final long[] pending;
     /** Whether the device itself has its messages enabled, which a reset of the bus takes away. */
     private boolean messagesEnabled;
+
+    private int messagesLogarithm;
 
     private boolean lineAsserted;
     private boolean lineMasked;
@@ -63,7 +65,7 @@ final class VfioInterrupts {
         this.hardware = hardware;
         this.express = express;
         this.mostVectors = mostVectors;
-        this.pending = new long[(Math.max(hardware.messages(), hardware.vectors()) + Long.SIZE - 1) / Long.SIZE];
+        this.pending = new long[(hardware.vectors() + Long.SIZE - 1) / Long.SIZE];
     }
 
     /** The eventfd that unmasks the line when it is written to. */
@@ -95,6 +97,25 @@ final class VfioInterrupts {
         return messagesEnabled;
     }
 
+    boolean isMsi() {
+        return mode == VFIO_PCI_MSI_IRQ_INDEX;
+    }
+
+    /** Whether MSI-X is enabled in the device. */
+    boolean isMsixEnabled() {
+        return messagesEnabled && mode == VFIO_PCI_MSIX_IRQ_INDEX;
+    }
+
+    /** The user turns messages of MSI off and on, as its capability lets him. */
+    void enableMessages(boolean enabled) {
+        messagesEnabled = enabled;
+    }
+
+    /** How many MSI messages were granted the last time, as the logarithm that the capability has. */
+    int messagesLogarithm() {
+        return messagesLogarithm;
+    }
+
     /**
      * The device sends a message.
      *
@@ -112,14 +133,14 @@ final class VfioInterrupts {
         EventFile trigger = vector < triggers.length ? triggers[vector] : null;
         if (trigger != null) {
             trigger.signal();
-        } else if (extended || vector < triggers.length) {
+        } else if (extended) {
             pending[vector / Long.SIZE] |= 1L << vector;
         }
     }
 
     /** The pending bits of 64 MSI-X vectors. */
     long pendingBits(int word) {
-        return mode == VFIO_PCI_MSI_IRQ_INDEX || word >= pending.length ? 0 : pending[word];
+        return pending[word];
     }
 
     /** The device asserts its line, or deasserts it. */
@@ -182,6 +203,7 @@ final class VfioInterrupts {
     void release() {
         disable();
         lineDisabled = false;
+        messagesLogarithm = 0;
         error = null;
         request = null;
     }
@@ -430,6 +452,9 @@ final class VfioInterrupts {
             mode = index;
             triggers = new @Nullable EventFile[vectors];
             messagesEnabled = true;
+            if (index == VFIO_PCI_MSI_IRQ_INDEX) {
+                messagesLogarithm = Integer.SIZE - Integer.numberOfLeadingZeros(vectors * 2 - 1) - 1;
+            }
             int answer = setVectors(asked);
             if (answer != 0) {
                 disable();
@@ -480,7 +505,7 @@ final class VfioInterrupts {
         }
         triggers[vector] = trigger;
         long bit = 1L << vector;
-        if ((pending[vector / Long.SIZE] & bit) != 0) {
+        if (mode == VFIO_PCI_MSIX_IRQ_INDEX && (pending[vector / Long.SIZE] & bit) != 0) {
             pending[vector / Long.SIZE] &= ~bit;
             trigger.signal();
         }
@@ -489,9 +514,6 @@ final class VfioInterrupts {
 
     private void disable() {
         removeUnmask();
-        if (mode == VFIO_PCI_MSI_IRQ_INDEX) {
-            Arrays.fill(pending, 0);
-        }
         mode = NO_MODE;
         triggers = new @Nullable EventFile[0];
         messagesEnabled = false;
@@ -509,7 +531,7 @@ final class VfioInterrupts {
             }
             int descriptor = asked.descriptor(0);
             if (descriptor < 0) {
-                return new Single(descriptor == -1 ? null : event, 0);
+                return descriptor == -1 ? new Single(null, 0) : new Single(event, Errno.EINVAL.negated());
             }
             EventFile other = asked.event(0);
             return other == null ? new Single(event, asked.refusal(0)) : new Single(other, 0);

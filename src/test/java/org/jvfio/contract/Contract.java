@@ -39,6 +39,14 @@ abstract class Contract {
         return container;
     }
 
+    /** The NVMe controller, opened in a container of its own. */
+    final Device nvme() {
+        PciDevice nvme = process.nvmes().getFirst();
+        Group group = process.openGroup(nvme.group());
+        v2(group);
+        return group.device(nvme.address());
+    }
+
     final Group openGroup() {
         return process.openGroup(first.group());
     }

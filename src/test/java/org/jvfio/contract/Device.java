@@ -16,11 +16,30 @@ final class Device extends VfioFile {
 
     /** Where a region begins in the file, by DEVICE_GET_REGION_INFO. */
     long offset(int region) {
+        return vfio_region_info.offset(region(region));
+    }
+
+    /** DEVICE_GET_REGION_INFO without capabilities, which must succeed. */
+    MemorySegment region(int index) {
         MemorySegment info = process.struct(vfio_region_info.layout());
-        vfio_region_info.argsz(info, (int) vfio_region_info.sizeof());
-        vfio_region_info.index(info, region);
-        assertEquals(0, ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info));
-        return vfio_region_info.offset(info);
+        assertEquals(0, regionInfo(info, index, (int) vfio_region_info.sizeof()));
+        return info;
+    }
+
+    /** DEVICE_GET_REGION_INFO into a struct. */
+    int regionInfo(MemorySegment info, int index, int argsz) {
+        vfio_region_info.argsz(info, argsz);
+        vfio_region_info.index(info, index);
+        return ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info);
+    }
+
+    ConfigSpace config() {
+        return new ConfigSpace(this);
+    }
+
+    /** {@code mmap(2)} of a part of this file, to read. */
+    long mmap(long bytes, int flags, long offset) {
+        return process.kernel().mmap(bytes, vfio_h.PROT_READ, flags, descriptor(), offset);
     }
 
     long pread(MemorySegment buffer, long offset) {

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.provider.ArgumentsProvider;
 import org.junit.jupiter.params.support.ParameterDeclarations;
 import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.EmulatedNvme;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 
@@ -25,6 +26,7 @@ final class Hosts implements ArgumentsProvider {
             .hugePages(2 * MIB, 4)
             .device("0001:00:01.0", 1, Hosts::edu)
             .device("0002:00:01.0", 2, Hosts::edu)
+            .device("0003:00:01.0", 3, Hosts::nvme)
             .build();
 
     @Override
@@ -54,12 +56,17 @@ final class Hosts implements ArgumentsProvider {
                 .hugePages(hugePage, 4)
                 .device("0000:01:00.0", 0, Hosts::edu)
                 .device("0001:01:00.0", 1, Hosts::edu)
+                .device("0002:01:00.0", 2, Hosts::nvme)
                 .build();
     }
 
     /** Answers as Linux does, also where it warns or leaks; the calls that harm a host are not made. */
     private static EmulatedMachine.Builder derived(EmulatedMachine machine) {
         return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).withoutDevices();
+    }
+
+    private static EmulatedNvme nvme() {
+        return EmulatedNvme.builder().build();
     }
 
     static EmulatedEdu edu() {

@@ -51,7 +51,7 @@ final class VfioProcess {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
         this.exit = exit;
-        edus = boundEdus();
+        edus = bound("0x1234", "0x11e8");
         lockedAtStart = lockedBytes();
         memlockAtStart = rlimit.rlim_cur(memlock());
     }
@@ -119,17 +119,22 @@ final class VfioProcess {
         return edus;
     }
 
-    private List<PciDevice> boundEdus() {
+    /** The NVMe controllers of QEMU that vfio-pci has, with their MSI-X and PCI Express capabilities. */
+    List<PciDevice> nvmes() {
+        return bound("0x1b36", "0x0010");
+    }
+
+    private List<PciDevice> bound(String vendor, String id) {
         List<PciDevice> found = new ArrayList<>();
         try {
             for (String address : kernel.list(DEVICES)) {
-                boolean edu =
-                        kernel.readFile(DEVICES + address + "/vendor").strip().equals("0x1234")
+                boolean wanted =
+                        kernel.readFile(DEVICES + address + "/vendor").strip().equals(vendor)
                                 && kernel.readFile(DEVICES + address + "/device")
                                         .strip()
-                                        .equals("0x11e8");
+                                        .equals(id);
                 boolean bound = kernel.list(DEVICES + address).contains("driver");
-                if (edu && bound && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
+                if (wanted && bound && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
                     found.add(new PciDevice(address, Integer.parseInt(lastName(DEVICES + address + "/iommu_group"))));
                 }
             }

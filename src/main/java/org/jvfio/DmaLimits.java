@@ -1,0 +1,57 @@
+package org.jvfio;
+
+/**
+ * What a device demands of the bus addresses that it is given. Immutable; {@link #alignedTo} gives another one.
+ *
+ * <pre>{@code
+ * DmaLimits.ofMaskBits(32).alignedTo(1 << 20)
+ * }</pre>
+ *
+ * @param maskBits how many bits of a bus address the device has, 1 to 64: its DMA mask is 2<sup>maskBits</sup> - 1, the
+ *     highest address that it reaches. Address bit 59 selects the second window on powernv, so a device with fewer than 60
+ *     has the first one only
+ * @param alignment what the first address is a multiple of, in bytes, a power of two; the window's pages are so in any case
+ */
+public record DmaLimits(int maskBits, long alignment) {
+    /** A device with all 64 address bits that takes any page. */
+    public static final DmaLimits NONE = new DmaLimits(Long.SIZE, 1);
+
+    public DmaLimits {
+        if (maskBits < 1 || maskBits > Long.SIZE) {
+            throw new IllegalArgumentException("a DMA mask of " + maskBits + " bits: a device has 1 to 64");
+        }
+        if (alignment < 1 || Long.bitCount(alignment) != 1) {
+            throw new IllegalArgumentException("an alignment of " + alignment + " bytes: not a power of two");
+        }
+    }
+
+    /**
+     * A device with so many address bits that takes any page.
+     *
+     * @throws IllegalArgumentException if they are not in 1..64
+     */
+    public static DmaLimits ofMaskBits(int bits) {
+        return new DmaLimits(bits, 1);
+    }
+
+    /**
+     * The same where the first address is a multiple of so many bytes.
+     *
+     * @throws IllegalArgumentException if that is no power of two
+     */
+    public DmaLimits alignedTo(long bytes) {
+        return new DmaLimits(maskBits, bytes);
+    }
+
+    /** The DMA mask: the highest bus address that the device can use, unsigned. */
+    public long mask() {
+        return -1L >>> (Long.SIZE - maskBits);
+    }
+
+    /** As it follows what is to be mapped: {@code for a device with 32 address bits, at a multiple of 1M}. */
+    @Override
+    public String toString() {
+        return "for a device with %d address bits%s"
+                .formatted(maskBits, alignment == 1 ? "" : ", at a multiple of " + ByteSize.format(alignment));
+    }
+}

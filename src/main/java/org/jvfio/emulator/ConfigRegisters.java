@@ -1,0 +1,276 @@
+package org.jvfio.emulator;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * Configuration space as a device itself has it: a header of type 0, its capabilities, and plain storage elsewhere, as
+ * QEMU's devices have it. What vfio-pci lets a user see of it is {@link VfioConfig}'s.
+ */
+final class ConfigRegisters {
+    /** What QEMU gives every device as its subsystem. */
+    private static final int SUBSYSTEM_VENDOR = 0x1af4;
+
+    private static final int SUBSYSTEM = 0x1100;
+
+    private static final int COMMAND_WRITABLE = vfio_h.PCI_COMMAND_MEMORY
+            | vfio_h.PCI_COMMAND_MASTER
+            | vfio_h.PCI_COMMAND_SERR
+            | vfio_h.PCI_COMMAND_PARITY
+            | vfio_h.PCI_COMMAND_INTX_DISABLE;
+
+    private static final int FIRST_CAPABILITY = 0x40;
+    private static final int MSIX_BYTES = 12;
+    private static final int MSI_BYTES = 14;
+    private static final int EXPRESS_BYTES = 0x3c;
+    private static final int EXPRESS_VERSION = 2;
+    private static final int DEVICE_CAPABILITIES =
+            vfio_h.PCI_EXP_DEVCAP_FLR | vfio_h.PCI_EXP_DEVCAP_RBER | vfio_h.PCI_EXP_DEVCAP_EXT_TAG;
+    /** One lane of 2.5 GT/s. */
+    private static final int LINK = 0x11;
+
+    private static final int LINK_CAPABILITIES = LINK | 0x400;
+    private static final int DEVICE_CAPABILITIES_2 = 0x00300000;
+
+    private final ByteBuffer values;
+    private final byte[] initial;
+    private final byte[] writable;
+    /** The capabilities by their place, in the order of the chain; each has its length. */
+    private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
+
+    private final long[] barBytes;
+    private final boolean[] wide;
+
+    /**
+     * The registers after power on.
+     *
+     * @param barBytes the size of each BAR, 0 for none
+     * @param wide which BARs are 64 bits wide
+     */
+    ConfigRegisters(EmulatedDevice device, long[] barBytes, boolean[] wide, int romBytes) {
+        this.barBytes = barBytes;
+        this.wide = wide;
+        int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
+        values = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        writable = new byte[size];
+        Arrays.fill(writable, vfio_h.PCI_STD_HEADER_SIZEOF, size, (byte) -1);
+        header(device);
+        List<PciCapability> own = new ArrayList<>(device.capabilities());
+        boolean managesPower = own.stream().anyMatch(each -> !each.isExtended() && each.id() == vfio_h.PCI_CAP_ID_PM);
+        if (device.isExpress() && !managesPower) {
+            own.addFirst(PciCapability.powerManagement(false));
+        }
+        standard(device, own);
+        extended(own, size);
+        assignBars(romBytes);
+        initial = values.array().clone();
+    }
+
+    private void header(EmulatedDevice device) {
+        DeviceIdentity identity = device.identity();
+        values.putShort(vfio_h.PCI_VENDOR_ID, (short) identity.vendor());
+        values.putShort(vfio_h.PCI_DEVICE_ID, (short) identity.device());
+        values.putShort(vfio_h.PCI_COMMAND, (short) (vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_SERR));
+        values.putInt(vfio_h.PCI_CLASS_REVISION, identity.classCode() << 8 | identity.revision());
+        values.putShort(vfio_h.PCI_SUBSYSTEM_VENDOR_ID, (short) SUBSYSTEM_VENDOR);
+        values.putShort(vfio_h.PCI_SUBSYSTEM_ID, (short) SUBSYSTEM);
+        values.put(vfio_h.PCI_INTERRUPT_PIN, (byte) (device.interrupts().line() ? 1 : 0));
+        writable(vfio_h.PCI_COMMAND, COMMAND_WRITABLE, Short.BYTES);
+        writable(vfio_h.PCI_CACHE_LINE_SIZE, 0xff, 1);
+        writable(vfio_h.PCI_INTERRUPT_LINE, 0xff, 1);
+    }
+
+    private void writable(int register, int mask, int bytes) {
+        for (int each = 0; each < bytes; each++) {
+            writable[register + each] = (byte) (mask >>> (each * Byte.SIZE));
+        }
+    }
+
+    private void standard(EmulatedDevice device, List<PciCapability> own) {
+        DeviceInterrupts interrupts = device.interrupts();
+        int link = vfio_h.PCI_CAPABILITY_LIST;
+        int place = FIRST_CAPABILITY;
+        if (interrupts.vectors() > 0) {
+            link = begin(vfio_h.PCI_CAP_ID_MSIX, place, MSIX_BYTES, link);
+            values.putShort(place + vfio_h.PCI_MSIX_FLAGS, (short) (interrupts.vectors() - 1));
+            values.putInt(place + vfio_h.PCI_MSIX_TABLE, (int) interrupts.tableOffset() | interrupts.tableBar());
+            values.putInt(place + vfio_h.PCI_MSIX_PBA, (int) interrupts.pendingOffset() | interrupts.tableBar());
+            place = after(place, MSIX_BYTES);
+        }
+        if (interrupts.messages() > 0) {
+            link = begin(vfio_h.PCI_CAP_ID_MSI, place, MSI_BYTES, link);
+            int logarithm = Integer.numberOfTrailingZeros(interrupts.messages());
+            values.putShort(place + vfio_h.PCI_MSI_FLAGS, (short) (vfio_h.PCI_MSI_FLAGS_64BIT | logarithm << 1));
+            place = after(place, MSI_BYTES);
+        }
+        if (device.isExpress()) {
+            link = begin(vfio_h.PCI_CAP_ID_EXP, place, EXPRESS_BYTES, link);
+            values.putShort(place + vfio_h.PCI_EXP_FLAGS, (short) EXPRESS_VERSION);
+            values.putInt(place + vfio_h.PCI_EXP_DEVCAP, DEVICE_CAPABILITIES);
+            values.putInt(place + vfio_h.PCI_EXP_LNKCAP, LINK_CAPABILITIES);
+            values.putShort(place + vfio_h.PCI_EXP_LNKSTA, (short) LINK);
+            values.putInt(place + vfio_h.PCI_EXP_DEVCAP2, DEVICE_CAPABILITIES_2);
+            writable(place + vfio_h.PCI_EXP_DEVCTL, 0xffff & ~vfio_h.PCI_EXP_DEVCTL_BCR_FLR, Short.BYTES);
+            writable(place + vfio_h.PCI_EXP_DEVCTL2, 0xffff, Short.BYTES);
+            place = after(place, EXPRESS_BYTES);
+        }
+        for (PciCapability capability : own) {
+            if (!capability.isExtended()) {
+                if (place + capability.bytes() > vfio_h.PCI_CFG_SPACE_SIZE) {
+                    throw new IllegalArgumentException(
+                            "the capabilities of a device need more than the 192 bytes that there are for them");
+                }
+                link = begin(capability.id(), place, capability.bytes(), link);
+                fill(capability, place);
+                place = after(place, capability.bytes());
+            }
+        }
+        if (!lengths.isEmpty()) {
+            values.putShort(vfio_h.PCI_STATUS, (short) vfio_h.PCI_STATUS_CAP_LIST);
+        }
+    }
+
+    /** Begins a capability of the chain, whose end was linked from here; its own next pointer is the new end. */
+    private int begin(int id, int place, int bytes, int link) {
+        values.put(link, (byte) place);
+        values.put(place, (byte) id);
+        Arrays.fill(writable, place, place + bytes, (byte) 0);
+        lengths.put(place, bytes);
+        return place + vfio_h.PCI_CAP_LIST_NEXT;
+    }
+
+    private static int after(int place, int bytes) {
+        return (place + bytes + Integer.BYTES - 1) & -Integer.BYTES;
+    }
+
+    private void fill(PciCapability capability, int place) {
+        int header = capability.headerBytes();
+        for (int each = 0; each < capability.bytes() - header; each++) {
+            values.put(place + header + each, capability.register(each));
+            writable[place + header + each] = capability.writable(each);
+        }
+    }
+
+    private void extended(List<PciCapability> own, int size) {
+        int place = vfio_h.PCI_CFG_SPACE_SIZE;
+        int previous = 0;
+        for (PciCapability capability : own) {
+            if (capability.isExtended()) {
+                if (place + capability.bytes() > size) {
+                    throw new IllegalArgumentException(
+                            "a device with extended capabilities is a PCI Express one, and has 3840 bytes for them");
+                }
+                if (previous != 0) {
+                    values.putInt(previous, values.getInt(previous) | place << 20);
+                }
+                values.putInt(place, capability.id() | capability.version() << 16);
+                Arrays.fill(writable, place, place + capability.bytes(), (byte) 0);
+                lengths.put(place, capability.bytes());
+                fill(capability, place);
+                previous = place;
+                place = after(place, capability.bytes());
+            }
+        }
+    }
+
+    /** As firmware assigns BARs: each aligned to its size, those of 32 bits below 4 GiB. */
+    private void assignBars(int romBytes) {
+        long low = 1L << 31;
+        long high = 1L << 40;
+        for (int bar = 0; bar < barBytes.length; bar++) {
+            long bytes = barBytes[bar];
+            if (bytes == 0) {
+                continue;
+            }
+            boolean above = wide[bar] && bytes >= 1L << 30;
+            long address = ((above ? high : low) + bytes - 1) & -bytes;
+            int register = barRegister(bar);
+            values.putInt(register, (int) address | (wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
+            if (wide[bar]) {
+                values.putInt(register + Integer.BYTES, (int) (address >>> Integer.SIZE));
+            }
+            if (above) {
+                high = address + bytes;
+            } else {
+                low = address + bytes;
+            }
+        }
+        if (romBytes > 0) {
+            values.putInt(vfio_h.PCI_ROM_ADDRESS, (int) ((low + romBytes - 1) & -romBytes));
+        }
+    }
+
+    static int barRegister(int bar) {
+        return vfio_h.PCI_BASE_ADDRESS_0 + bar * Integer.BYTES;
+    }
+
+    /** 256 bytes, or 4096. */
+    int size() {
+        return writable.length;
+    }
+
+    /** Where the capabilities are and how long they are, in the order of the chains. */
+    Map<Integer, Integer> lengths() {
+        return lengths;
+    }
+
+    /** Where a capability of the first 256 bytes is, or 0. */
+    int capability(int id) {
+        for (int place : lengths.keySet()) {
+            if (place < vfio_h.PCI_CFG_SPACE_SIZE && (values.get(place) & 0xff) == id) {
+                return place;
+            }
+        }
+        return 0;
+    }
+
+    byte get(int register) {
+        return values.get(register);
+    }
+
+    int getShort(int register) {
+        return Short.toUnsignedInt(values.getShort(register));
+    }
+
+    int getInt(int register) {
+        return values.getInt(register);
+    }
+
+    void put(int register, byte value) {
+        int mask = writable[register];
+        values.put(register, (byte) ((values.get(register) & ~mask) | (value & mask)));
+    }
+
+    /** Sets bits of a register of 16 bits, or clears them, whoever may write them. */
+    void change(int register, int bits, boolean on) {
+        int value = getShort(register);
+        values.putShort(register, (short) (on ? value | bits : value & ~bits));
+    }
+
+    /** The host sets the device up after a reset as it was before; what it does not know of is as at power on. */
+    void resetByHost() {
+        int kept = capability(vfio_h.PCI_CAP_ID_EXP);
+        for (int register = vfio_h.PCI_STD_HEADER_SIZEOF; register < size(); register++) {
+            if (kept == 0 || register < kept || register >= kept + EXPRESS_BYTES) {
+                values.put(register, initial[register]);
+            }
+        }
+    }
+
+    /** The bus is reset: the device decodes nothing until it is set up again. */
+    void resetByBus() {
+        values.put(0, initial);
+        values.putShort(vfio_h.PCI_COMMAND, (short) 0);
+    }
+
+    /** As the host leaves a device that it hands to VFIO: memory decoding on, bus mastering off. */
+    void restore() {
+        values.put(0, initial);
+    }
+}

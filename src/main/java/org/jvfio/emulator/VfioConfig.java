@@ -1,0 +1,469 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * Configuration space as vfio-pci shows it to a user ({@code vfio_pci_config.c}): some bits come from a copy that was made
+ * when the device was opened, the others from the device, and only some of either can be written.
+ */
+final class VfioConfig {
+    private static final int UNASSIGNED = -1;
+    private static final int HEADER = 0;
+    private static final int ALL = -1;
+    private static final int BARS = 6;
+
+    /** What Linux shows of the capabilities that devices bring; it hides others. */
+    private static final Set<Integer> SHOWN = Set.of(
+            vfio_h.PCI_CAP_ID_PM,
+            vfio_h.PCI_CAP_ID_MSI,
+            vfio_h.PCI_CAP_ID_VNDR,
+            vfio_h.PCI_CAP_ID_EXP,
+            vfio_h.PCI_CAP_ID_MSIX,
+            vfio_h.PCI_CAP_ID_AF);
+
+    private static final Set<Integer> SHOWN_EXTENDED = Set.of(
+            vfio_h.PCI_EXT_CAP_ID_ERR,
+            vfio_h.PCI_EXT_CAP_ID_VC,
+            vfio_h.PCI_EXT_CAP_ID_DSN,
+            vfio_h.PCI_EXT_CAP_ID_PWR,
+            vfio_h.PCI_EXT_CAP_ID_MFVC,
+            vfio_h.PCI_EXT_CAP_ID_VC9,
+            vfio_h.PCI_EXT_CAP_ID_VNDR,
+            vfio_h.PCI_EXT_CAP_ID_ACS,
+            vfio_h.PCI_EXT_CAP_ID_ARI,
+            vfio_h.PCI_EXT_CAP_ID_ATS,
+            vfio_h.PCI_EXT_CAP_ID_SRIOV,
+            vfio_h.PCI_EXT_CAP_ID_MCAST,
+            vfio_h.PCI_EXT_CAP_ID_PRI,
+            vfio_h.PCI_EXT_CAP_ID_REBAR,
+            vfio_h.PCI_EXT_CAP_ID_DPA,
+            vfio_h.PCI_EXT_CAP_ID_TPH,
+            vfio_h.PCI_EXT_CAP_ID_LTR,
+            vfio_h.PCI_EXT_CAP_ID_DVSEC);
+
+    private static final int UNCORRECTABLE_ERRORS = vfio_h.PCI_ERR_UNC_UND
+            | vfio_h.PCI_ERR_UNC_DLP
+            | vfio_h.PCI_ERR_UNC_SURPDN
+            | vfio_h.PCI_ERR_UNC_POISON_TLP
+            | vfio_h.PCI_ERR_UNC_FCP
+            | vfio_h.PCI_ERR_UNC_COMP_TIME
+            | vfio_h.PCI_ERR_UNC_COMP_ABORT
+            | vfio_h.PCI_ERR_UNC_UNX_COMP
+            | vfio_h.PCI_ERR_UNC_RX_OVER
+            | vfio_h.PCI_ERR_UNC_MALF_TLP
+            | vfio_h.PCI_ERR_UNC_ECRC
+            | vfio_h.PCI_ERR_UNC_UNSUP
+            | vfio_h.PCI_ERR_UNC_ACSV
+            | vfio_h.PCI_ERR_UNC_INTN
+            | vfio_h.PCI_ERR_UNC_MCBTLP
+            | vfio_h.PCI_ERR_UNC_ATOMEG
+            | vfio_h.PCI_ERR_UNC_TLPPRE;
+    private static final int CORRECTABLE_ERRORS = vfio_h.PCI_ERR_COR_RCVR
+            | vfio_h.PCI_ERR_COR_BAD_TLP
+            | vfio_h.PCI_ERR_COR_BAD_DLLP
+            | vfio_h.PCI_ERR_COR_REP_ROLL
+            | vfio_h.PCI_ERR_COR_REP_TIMER
+            | vfio_h.PCI_ERR_COR_ADV_NFAT
+            | vfio_h.PCI_ERR_COR_INTERNAL
+            | vfio_h.PCI_ERR_COR_LOG_OVER;
+
+    private final PciFunction function;
+    private final ConfigRegisters hardware;
+    private final ByteBuffer copy;
+    /** The bits that the copy answers for. */
+    private final byte[] virtual;
+    /** The bits that a user may write. */
+    private final byte[] writable;
+    /** Where a read asks the device even for bits that the copy then answers. */
+    private final boolean[] asksDevice;
+    /** Where the capability begins that a register belongs to. */
+    private final int[] owner;
+
+    /** The view of a device that is being opened. */
+    VfioConfig(PciFunction function, ConfigRegisters hardware) {
+        this.function = function;
+        this.hardware = hardware;
+        int size = hardware.size();
+        copy = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        virtual = new byte[size];
+        writable = new byte[size];
+        asksDevice = new boolean[size];
+        owner = new int[size];
+        Arrays.fill(owner, vfio_h.PCI_STD_HEADER_SIZEOF, size, UNASSIGNED);
+        Arrays.fill(writable, vfio_h.PCI_STD_HEADER_SIZEOF, size, (byte) ALL);
+        fill(HEADER, vfio_h.PCI_STD_HEADER_SIZEOF);
+        allowHeader();
+        showCapabilities();
+    }
+
+    private void fill(int from, int bytes) {
+        for (int register = from; register < from + bytes; register++) {
+            copy.put(register, function.readRegister(register));
+        }
+    }
+
+    private void allow(int register, int bytes, int virtualBits, int writableBits) {
+        for (int each = 0; each < bytes; each++) {
+            virtual[register + each] = (byte) (virtualBits >>> (each * Byte.SIZE));
+            writable[register + each] = (byte) (writableBits >>> (each * Byte.SIZE));
+        }
+    }
+
+    private void allowHeader() {
+        allow(vfio_h.PCI_VENDOR_ID, Short.BYTES, ALL, 0);
+        allow(vfio_h.PCI_DEVICE_ID, Short.BYTES, ALL, 0);
+        allow(vfio_h.PCI_COMMAND, Short.BYTES, vfio_h.PCI_COMMAND_INTX_DISABLE, ALL);
+        allow(vfio_h.PCI_STATUS, Short.BYTES, vfio_h.PCI_STATUS_CAP_LIST, 0);
+        allow(vfio_h.PCI_CACHE_LINE_SIZE, 1, 0, ALL);
+        allow(vfio_h.PCI_LATENCY_TIMER, 1, 0, ALL);
+        allow(vfio_h.PCI_BIST, 1, 0, ALL);
+        for (int bar = 0; bar < BARS; bar++) {
+            allow(ConfigRegisters.barRegister(bar), Integer.BYTES, ALL, ALL);
+        }
+        allow(vfio_h.PCI_ROM_ADDRESS, Integer.BYTES, ALL, ALL);
+        allow(vfio_h.PCI_CAPABILITY_LIST, 1, ALL, 0);
+        allow(vfio_h.PCI_INTERRUPT_LINE, 1, ALL, ALL);
+        allow(vfio_h.PCI_INTERRUPT_PIN, 1, ALL, 0);
+    }
+
+    private void showCapabilities() {
+        int link = vfio_h.PCI_CAPABILITY_LIST;
+        int previous = 0;
+        boolean any = false;
+        for (Map.Entry<Integer, Integer> each : hardware.lengths().entrySet()) {
+            int place = each.getKey();
+            if (place < vfio_h.PCI_CFG_SPACE_SIZE) {
+                int id = hardware.get(place) & 0xff;
+                boolean shown = SHOWN.contains(id);
+                if (shown) {
+                    show(place, each.getValue());
+                    allowStandard(id, place, each.getValue());
+                    copy.put(link, (byte) place);
+                    link = place + vfio_h.PCI_CAP_LIST_NEXT;
+                    any = true;
+                }
+                copy.put(link, (byte) 0);
+            } else {
+                previous = showExtended(place, each.getValue(), previous);
+            }
+        }
+        if (!any) {
+            int status = copy.getShort(vfio_h.PCI_STATUS) & ~vfio_h.PCI_STATUS_CAP_LIST;
+            copy.putShort(vfio_h.PCI_STATUS, (short) status);
+        }
+    }
+
+    /** Until something is allowed, the device answers, and nothing can be written. */
+    private void show(int place, int bytes) {
+        fill(place, bytes);
+        Arrays.fill(owner, place, place + bytes, place);
+        Arrays.fill(writable, place, place + bytes, (byte) 0);
+    }
+
+    private void allowStandard(int id, int place, int bytes) {
+        virtual[place + vfio_h.PCI_CAP_LIST_NEXT] = (byte) ALL;
+        switch (id) {
+            case vfio_h.PCI_CAP_ID_PM -> allowPower(place);
+            case vfio_h.PCI_CAP_ID_MSI -> allowMessages(place);
+            case vfio_h.PCI_CAP_ID_EXP -> {
+                allow(
+                        place + vfio_h.PCI_EXP_DEVCTL,
+                        Short.BYTES,
+                        vfio_h.PCI_EXP_DEVCTL_BCR_FLR | vfio_h.PCI_EXP_DEVCTL_PAYLOAD | vfio_h.PCI_EXP_DEVCTL_READRQ,
+                        ~vfio_h.PCI_EXP_DEVCTL_PHANTOM);
+                allow(place + vfio_h.PCI_EXP_DEVCTL2, Short.BYTES, 0, ~vfio_h.PCI_EXP_DEVCTL2_ARI);
+            }
+            case vfio_h.PCI_CAP_ID_AF ->
+                allow(place + vfio_h.PCI_AF_CTRL, 1, vfio_h.PCI_AF_CTRL_FLR, vfio_h.PCI_AF_CTRL_FLR);
+            default -> readDirectly(place, bytes, id == vfio_h.PCI_CAP_ID_VNDR, Short.BYTES);
+        }
+    }
+
+    /** Reads ask the device, but for the bytes that link capabilities; writes are for the device, or for nobody. */
+    private void readDirectly(int place, int bytes, boolean canWrite, int header) {
+        int end = place + bytes;
+        Arrays.fill(asksDevice, place, end, true);
+        Arrays.fill(virtual, place, place + header, (byte) ALL);
+        Arrays.fill(writable, place + header, end, (byte) (canWrite ? ALL : 0));
+    }
+
+    private void allowPower(int place) {
+        int pme = vfio_h.PCI_PM_CTRL_PME_ENABLE | vfio_h.PCI_PM_CTRL_PME_STATUS;
+        int capabilities = place + vfio_h.PCI_PM_PMC;
+        int control = place + vfio_h.PCI_PM_CTRL;
+        copy.putShort(capabilities, (short) (copy.getShort(capabilities) & ~vfio_h.PCI_PM_CAP_PME_MASK));
+        copy.putShort(control, (short) (copy.getShort(control) & ~pme));
+        allow(capabilities, Short.BYTES, vfio_h.PCI_PM_CAP_PME_MASK, 0);
+        allow(control, Integer.BYTES, pme, ~(pme | vfio_h.PCI_PM_CTRL_STATE_MASK));
+    }
+
+    private void allowMessages(int place) {
+        allow(place + vfio_h.PCI_MSI_FLAGS, 1, ALL, ALL);
+        allow(place + vfio_h.PCI_MSI_ADDRESS_LO, Integer.BYTES, ALL, ALL);
+        allow(place + vfio_h.PCI_MSI_ADDRESS_HI, Integer.BYTES, ALL, ALL);
+        allow(place + vfio_h.PCI_MSI_DATA_64, Short.BYTES, ALL, ALL);
+    }
+
+    /** The place of the last extended capability that is in the chain. */
+    private int showExtended(int place, int bytes, int previous) {
+        int id = hardware.getInt(place) & 0xffff;
+        boolean shown = SHOWN_EXTENDED.contains(id);
+        if (!shown && previous != 0) {
+            return previous;
+        }
+        show(place, shown ? bytes : Integer.BYTES);
+        copy.putInt(place, shown ? hardware.getInt(place) & 0xfffff : 0);
+        if (previous != 0) {
+            copy.putInt(previous, (copy.getInt(previous) & 0xfffff) | place << 20);
+        }
+        switch (id) {
+            case vfio_h.PCI_EXT_CAP_ID_ERR -> {
+                allow(place, Integer.BYTES, ALL, 0);
+                allow(place + vfio_h.PCI_ERR_UNCOR_STATUS, Integer.BYTES, 0, UNCORRECTABLE_ERRORS);
+                allow(place + vfio_h.PCI_ERR_UNCOR_MASK, Integer.BYTES, 0, UNCORRECTABLE_ERRORS);
+                allow(place + vfio_h.PCI_ERR_UNCOR_SEVER, Integer.BYTES, 0, UNCORRECTABLE_ERRORS);
+                allow(place + vfio_h.PCI_ERR_COR_STATUS, Integer.BYTES, 0, CORRECTABLE_ERRORS);
+                allow(place + vfio_h.PCI_ERR_COR_MASK, Integer.BYTES, 0, CORRECTABLE_ERRORS);
+                allow(
+                        place + vfio_h.PCI_ERR_CAP,
+                        Integer.BYTES,
+                        0,
+                        vfio_h.PCI_ERR_CAP_ECRC_GENE | vfio_h.PCI_ERR_CAP_ECRC_CHKE);
+            }
+            case vfio_h.PCI_EXT_CAP_ID_PWR -> {
+                allow(place, Integer.BYTES, ALL, 0);
+                allow(place + vfio_h.PCI_PWR_DATA, 1, 0, ALL);
+            }
+            default -> {
+                if (shown) {
+                    boolean raw = id == vfio_h.PCI_EXT_CAP_ID_VNDR || id == vfio_h.PCI_EXT_CAP_ID_DVSEC;
+                    readDirectly(place, bytes, raw, Integer.BYTES);
+                } else {
+                    allow(place, Integer.BYTES, ALL, 0);
+                }
+            }
+        }
+        return place;
+    }
+
+    /** Whether the user has left memory decoding on. */
+    boolean decodesMemory() {
+        return (copy.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MEMORY) != 0;
+    }
+
+    /** Reads: the count of bytes, or a negated errno. */
+    long read(MemorySegment buffer, long offset) {
+        return access(buffer, offset, false);
+    }
+
+    /** Writes: the count of bytes, or a negated errno. */
+    long write(MemorySegment buffer, long offset) {
+        return access(buffer, offset, true);
+    }
+
+    private long access(MemorySegment buffer, long offset, boolean write) {
+        long size = buffer.byteSize();
+        if (offset >= copy.capacity() || offset + size > copy.capacity()) {
+            return Errno.EFAULT.negated();
+        }
+        for (long at = 0; at < size; ) {
+            int register = (int) (offset + at);
+            int bytes = piece(register, size - at);
+            long value = 0;
+            if (write) {
+                for (int each = bytes - 1; each >= 0; each--) {
+                    value = value << Byte.SIZE | (buffer.get(ValueLayout.JAVA_BYTE, at + each) & 0xff);
+                }
+                value = write(register, bytes, (int) value);
+            } else {
+                value = read(register, bytes);
+                for (int each = 0; each < bytes; each++) {
+                    buffer.set(ValueLayout.JAVA_BYTE, at + each, (byte) (value >>> (each * Byte.SIZE)));
+                }
+            }
+            if (value < 0) {
+                return value;
+            }
+            at += bytes;
+        }
+        return size;
+    }
+
+    /** An aligned piece of up to 4 bytes within one capability. */
+    private int piece(int register, long left) {
+        int same = 1;
+        while (same < left && (register + same) % Integer.BYTES != 0 && owner[register + same] == owner[register]) {
+            same++;
+        }
+        if (same == Integer.BYTES) {
+            return Integer.BYTES;
+        }
+        return same >= Short.BYTES && register % Short.BYTES == 0 ? Short.BYTES : 1;
+    }
+
+    private static int bits(byte[] masks, int register, int bytes) {
+        int bits = 0;
+        for (int each = bytes - 1; each >= 0; each--) {
+            bits = bits << Byte.SIZE | (masks[register + each] & 0xff);
+        }
+        return bits;
+    }
+
+    private static int allBits(int bytes) {
+        return ALL >>> (Integer.SIZE - bytes * Byte.SIZE);
+    }
+
+    private int copied(int register, int bytes) {
+        return bits(copy.array(), register, bytes);
+    }
+
+    /** A register's value, or a negated errno. */
+    private long read(int register, int bytes) {
+        if (register >= vfio_h.PCI_BASE_ADDRESS_0 && register < vfio_h.PCI_STD_HEADER_SIZEOF) {
+            function.showBarSizes(copy);
+        }
+        int virtualBits = bits(virtual, register, bytes);
+        int value = copied(register, bytes);
+        if (virtualBits != allBits(bytes) || asksDevice[register]) {
+            long device = function.readConfig(register, bytes);
+            if (device < 0) {
+                return device;
+            }
+            value = ((int) device & ~virtualBits) | (value & virtualBits);
+        }
+        return Integer.toUnsignedLong(value);
+    }
+
+    /** 0, or a negated errno. */
+    private long write(int register, int bytes, int value) {
+        int place = owner[register];
+        if (register == vfio_h.PCI_COMMAND) {
+            long command = function.readConfig(register, Short.BYTES);
+            if (command < 0) {
+                return command;
+            }
+        }
+        int before = place > 0 && isCapability(place, vfio_h.PCI_CAP_ID_EXP)
+                ? copy.getShort(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ
+                : 0;
+        long answer = writeBits(register, bytes, value);
+        if (answer < 0) {
+            return answer;
+        }
+        if (place == HEADER) {
+            wroteHeader(register, value);
+        } else if (place > 0 && place < vfio_h.PCI_CFG_SPACE_SIZE) {
+            return wroteCapability(place, register - place, bytes, value, before);
+        }
+        return 0;
+    }
+
+    private boolean isCapability(int place, int id) {
+        return place < vfio_h.PCI_CFG_SPACE_SIZE && (hardware.get(place) & 0xff) == id;
+    }
+
+    private long writeBits(int register, int bytes, int value) {
+        int writableBits = bits(writable, register, bytes);
+        int virtualBits = bits(virtual, register, bytes);
+        int ofCopy = writableBits & virtualBits;
+        if (ofCopy != 0) {
+            int merged = (copied(register, bytes) & ~ofCopy) | (value & ofCopy);
+            for (int each = 0; each < bytes; each++) {
+                copy.put(register + each, (byte) (merged >>> (each * Byte.SIZE)));
+            }
+        }
+        int ofDevice = writableBits & ~virtualBits;
+        if (ofDevice == 0) {
+            return 0;
+        }
+        long device = function.readConfig(register, bytes);
+        if (device < 0) {
+            return device;
+        }
+        return function.writeConfig(register, bytes, ((int) device & ~ofDevice) | (value & ofDevice));
+    }
+
+    private void wroteHeader(int register, int value) {
+        int command = copy.getShort(vfio_h.PCI_COMMAND);
+        if (register == vfio_h.PCI_COMMAND) {
+            int tracked = vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_IO;
+            copy.putShort(vfio_h.PCI_COMMAND, (short) ((command & ~tracked) | (value & tracked)));
+        }
+        if (register == vfio_h.PCI_COMMAND || register == vfio_h.PCI_COMMAND + 1) {
+            function.interrupts().disableLine((command & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
+        }
+    }
+
+    private long wroteCapability(int place, int offset, int bytes, int value, int readRequest) {
+        switch (hardware.get(place) & 0xff) {
+            case vfio_h.PCI_CAP_ID_PM -> {
+                if (offset == vfio_h.PCI_PM_CTRL) {
+                    function.power(value & vfio_h.PCI_PM_CTRL_STATE_MASK);
+                }
+            }
+            case vfio_h.PCI_CAP_ID_MSI -> {
+                if (offset <= vfio_h.PCI_MSI_FLAGS && offset + bytes >= vfio_h.PCI_MSI_FLAGS) {
+                    return wroteMessageFlags(place + vfio_h.PCI_MSI_FLAGS);
+                }
+            }
+            case vfio_h.PCI_CAP_ID_EXP -> {
+                if (clear(place + vfio_h.PCI_EXP_DEVCTL, vfio_h.PCI_EXP_DEVCTL_BCR_FLR)) {
+                    function.reset();
+                }
+                int asked = copy.getShort(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ;
+                if (asked != readRequest) {
+                    int control = place + vfio_h.PCI_EXP_DEVCTL;
+                    int kept = hardware.getShort(control) & ~vfio_h.PCI_EXP_DEVCTL_READRQ;
+                    return function.writeConfig(control, Short.BYTES, kept | asked);
+                }
+            }
+            case vfio_h.PCI_CAP_ID_AF -> {
+                int both = vfio_h.PCI_AF_CAP_FLR | vfio_h.PCI_AF_CAP_TP;
+                if (clear(place + vfio_h.PCI_AF_CTRL, vfio_h.PCI_AF_CTRL_FLR)
+                        && (hardware.get(place + vfio_h.PCI_AF_CAP) & both) == both) {
+                    function.reset();
+                }
+            }
+            default -> {
+                // What was written is all that there is to it.
+            }
+        }
+        return 0;
+    }
+
+    /** Clears a bit of the copy; true if it was set. */
+    private boolean clear(int register, int bit) {
+        int value = copy.getShort(register);
+        copy.putShort(register, (short) (value & ~bit));
+        return (value & bit) != 0;
+    }
+
+    /** MSI is enabled by DEVICE_SET_IRQS; then the user may turn it off and on, for no more messages than were granted. */
+    private long wroteMessageFlags(int register) {
+        int flags = Short.toUnsignedInt(copy.getShort(register));
+        VfioInterrupts interrupts = function.interrupts();
+        if (!interrupts.isMsi()) {
+            flags &= ~vfio_h.PCI_MSI_FLAGS_ENABLE;
+        }
+        int most = interrupts.messagesLogarithm();
+        if ((flags & vfio_h.PCI_MSI_FLAGS_QSIZE) >> 4 > most) {
+            flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | most << 4;
+        }
+        copy.putShort(register, (short) flags);
+        if (function.isConfigBlocked()) {
+            return function.readConfig(register, Short.BYTES);
+        }
+        if (interrupts.isMsi()) {
+            interrupts.enableMessages((flags & vfio_h.PCI_MSI_FLAGS_ENABLE) != 0);
+        }
+        return 0;
+    }
+}

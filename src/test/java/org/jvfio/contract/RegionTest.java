@@ -1,0 +1,227 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.kernel.Errno.EFAULT;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.EIO;
+import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
+import static org.jvfio.uapi.vfio_h.MAP_SHARED;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_PCI;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR1_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_IRQS;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_REGIONS;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_VGA_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_MMAP;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
+
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_info_cap_header;
+import org.jvfio.uapi.vfio_region_info;
+
+/** What a device descriptor says of a device, and access to its regions. */
+@ContractTest
+class RegionTest extends Contract {
+    private static final int READ_WRITE = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+    private static final long EDU_BAR = MIB;
+    private static final long NVME_BAR = 16 * KIB;
+    private static final long TABLE = 0x2000;
+    private static final int UNTOUCHED = 0x5a5a5a5a;
+
+    private final Group group = openGroup();
+    private final Device edu;
+
+    RegionTest(ContractHost host) {
+        super(host);
+        v2(group);
+        edu = group.device(first.address());
+    }
+
+    private MemorySegment buffer(int bytes) {
+        return process.struct(
+                MemoryLayout.sequenceLayout(bytes, ValueLayout.JAVA_BYTE).withByteAlignment(Long.BYTES));
+    }
+
+    private void assertRegion(Device device, int index, long size, int flags) {
+        MemorySegment info = device.region(index);
+        assertEquals(size, vfio_region_info.size(info));
+        assertEquals((long) index << 40, vfio_region_info.offset(info));
+        int mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
+        assertEquals(flags, vfio_region_info.flags(info) & ~mappable);
+    }
+
+    @Test
+    @Scenario("J1")
+    void aDeviceHasNineRegionsAndFiveKindsOfInterrupt() {
+        MemorySegment info = process.struct(vfio_device_info.layout());
+        vfio_device_info.argsz(info, 15);
+        assertAnswer(EINVAL, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
+        assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_INFO, 0));
+        vfio_device_info.argsz(info, 16);
+        vfio_device_info.cap_offset(info, UNTOUCHED);
+        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
+        assertTrue((vfio_device_info.flags(info) & VFIO_DEVICE_FLAGS_PCI) != 0);
+        assertEquals(0, vfio_device_info.flags(info) & ~(VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET));
+        assertEquals(VFIO_PCI_NUM_REGIONS, vfio_device_info.num_regions(info));
+        assertEquals(VFIO_PCI_NUM_IRQS, vfio_device_info.num_irqs(info));
+        assertEquals(UNTOUCHED, vfio_device_info.cap_offset(info));
+        vfio_device_info.argsz(info, 24);
+        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
+        assertEquals(0, vfio_device_info.cap_offset(info));
+    }
+
+    @Test
+    @Scenario("J2")
+    void thereAreNoRegionsOfVgaOrOfTheDevicesOwn() {
+        MemorySegment info = process.struct(vfio_region_info.layout());
+        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_VGA_REGION_INDEX, 32));
+        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_NUM_REGIONS, 32));
+        assertAnswer(EINVAL, edu.regionInfo(info, -1, 32));
+        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 31));
+        assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_REGION_INFO, 0));
+    }
+
+    @Test
+    @Scenario("J3")
+    void regionsAreBarsAndConfigurationSpace() {
+        assertRegion(edu, VFIO_PCI_BAR0_REGION_INDEX, EDU_BAR, READ_WRITE);
+        for (int bar = VFIO_PCI_BAR1_REGION_INDEX; bar <= VFIO_PCI_ROM_REGION_INDEX; bar++) {
+            assertRegion(edu, bar, 0, 0);
+        }
+        assertRegion(edu, VFIO_PCI_CONFIG_REGION_INDEX, 256, READ_WRITE);
+        Device nvme = nvme();
+        assertRegion(nvme, VFIO_PCI_BAR0_REGION_INDEX, NVME_BAR, READ_WRITE);
+        assertRegion(nvme, VFIO_PCI_BAR1_REGION_INDEX, 0, 0);
+        assertRegion(nvme, VFIO_PCI_CONFIG_REGION_INDEX, 4096, READ_WRITE);
+    }
+
+    @Test
+    @Scenario({"J4", "J5"})
+    void aBarWithATableThatCanBeMappedSaysSo() {
+        Device nvme = nvme();
+        MemorySegment info = buffer(64);
+        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 32));
+        int both = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
+        boolean mappable = (vfio_region_info.flags(info) & both) != 0;
+        assertEquals(mappable ? both : 0, vfio_region_info.flags(info) & both);
+        assertEquals(mappable ? 40 : 32, vfio_region_info.argsz(info));
+        assertEquals(0, vfio_region_info.cap_offset(info));
+        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 64));
+        assertEquals(64, vfio_region_info.argsz(info));
+        assertEquals(mappable ? 32 : 0, vfio_region_info.cap_offset(info));
+        MemorySegment capability = info.asSlice(32);
+        assertEquals(mappable ? VFIO_REGION_INFO_CAP_MSIX_MAPPABLE : 0, vfio_info_cap_header.id(capability));
+        assertEquals(mappable ? 1 : 0, vfio_info_cap_header.version(capability));
+        assertEquals(0, vfio_info_cap_header.next(capability));
+    }
+
+    @Test
+    @Scenario("J8")
+    void anAccessEndsWithTheBar() {
+        assertAnswer(Integer.BYTES, edu.pread(buffer(8), EDU_BAR - Integer.BYTES));
+        assertAnswer(Integer.BYTES, edu.pwrite(buffer(8), EDU_BAR - Integer.BYTES));
+    }
+
+    @Test
+    @Scenario("J9")
+    void anAccessBeginsInARegionThatThereIs() {
+        assertAnswer(EINVAL, edu.pread(buffer(4), EDU_BAR));
+        assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_BAR1_REGION_INDEX << 40));
+        assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_NUM_REGIONS << 40));
+        assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_VGA_REGION_INDEX << 40));
+        assertAnswer(EINVAL, edu.pread(buffer(4), -4096));
+        assertAnswer(0, edu.pread(buffer(4).asSlice(0, 0), (long) VFIO_PCI_NUM_REGIONS << 40));
+    }
+
+    @Test
+    @Scenario("J10")
+    void aBarIsAccessedWhileMemoryIsDecoded() {
+        MemorySegment id = buffer(4);
+        assertAnswer(4, edu.pread(id, 0));
+        edu.changeCommand(PCI_COMMAND_MEMORY, false);
+        assertAnswer(EIO, edu.pread(buffer(4), 0));
+        assertAnswer(EIO, edu.pwrite(buffer(4), 4));
+        assertAnswer(EINVAL, edu.pread(buffer(4), EDU_BAR));
+        assertEquals(0, edu.config().readShort(4) & PCI_COMMAND_MEMORY);
+        edu.changeCommand(PCI_COMMAND_MEMORY, true);
+        MemorySegment again = buffer(4);
+        assertAnswer(4, edu.pread(again, 0));
+        assertEquals(-1, id.mismatch(again));
+    }
+
+    @Test
+    @Scenario("J12")
+    void aRomIsNotWritten() {
+        long rom = (long) VFIO_PCI_ROM_REGION_INDEX << 40;
+        assertAnswer(EINVAL, edu.pwrite(buffer(4), rom));
+        assertAnswer(EINVAL, edu.pread(buffer(4), rom));
+    }
+
+    @Test
+    @Scenario("J13")
+    void aTableOfVectorsReadsAsOnes() {
+        Device nvme = nvme();
+        MemorySegment entry = buffer(16);
+        assertAnswer(16, nvme.pwrite(entry, TABLE + 64 * 16));
+        assertAnswer(16, nvme.pread(entry, TABLE));
+        for (long each = 0; each < 16; each++) {
+            assertEquals(-1, entry.get(ValueLayout.JAVA_BYTE, each));
+        }
+        assertAnswer(3, nvme.pread(entry.asSlice(0, 3), TABLE + 5));
+        // The table needs no decoding of memory, since nothing is read.
+        nvme.changeCommand(PCI_COMMAND_MEMORY, false);
+        assertAnswer(16, nvme.pread(entry, TABLE));
+    }
+
+    private void assertMmap(Errno expected, Device device, long bytes, int flags, long offset) {
+        assertAnswer(expected, device.mmap(bytes, flags, offset));
+    }
+
+    @Test
+    @Scenario({"J14", "J17"})
+    void onlyBarsAreMappedAndShared() {
+        long page = process.pageSize();
+        assertMmap(EINVAL, edu, page, MAP_PRIVATE, 0);
+        assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_CONFIG_REGION_INDEX << 40);
+        assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_ROM_REGION_INDEX << 40);
+        assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_NUM_REGIONS << 40);
+        assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_BAR1_REGION_INDEX << 40);
+        assertMmap(EINVAL, edu, page, MAP_SHARED, EDU_BAR);
+        assertMmap(EINVAL, edu, EDU_BAR + page, MAP_SHARED, 0);
+    }
+
+    @Test
+    @Scenario("J15")
+    void aBarWithTheFlagIsMapped() {
+        Device nvme = nvme();
+        boolean mappable =
+                (vfio_region_info.flags(nvme.region(VFIO_PCI_BAR0_REGION_INDEX)) & VFIO_REGION_INFO_FLAG_MMAP) != 0;
+        long bytes = Math.max(process.pageSize(), NVME_BAR);
+        long address = nvme.mmap(bytes, MAP_SHARED, 0);
+        if (mappable) {
+            assertTrue(!Errno.isError(address), () -> "mmap: " + address);
+            MemorySegment version = buffer(4);
+            assertAnswer(4, nvme.pread(version, 8));
+            int mapped = process.segment(address, bytes).get(ValueLayout.JAVA_INT, 8);
+            assertEquals(version.get(ValueLayout.JAVA_INT, 0), mapped);
+            assertAnswer(0, process.kernel().munmap(address, bytes));
+        } else {
+            assertAnswer(EINVAL, address);
+        }
+    }
+}
