@@ -103,7 +103,6 @@ final class BarMapping {
 
     /** Gives the memory back; an access of it is an {@link IllegalStateException} from then on. */
     void unmap(Teardown teardown) {
-        parts.clear();
         for (Range range : ranges) {
             teardown.step(() -> {
                 int answer = kernel.munmap(range.address(), range.length());

@@ -251,7 +251,7 @@ public final class Region {
         } catch (InternalError e) {
             throw fault("read", offset, width, e);
         } catch (IllegalStateException e) {
-            throw closed(e);
+            throw closed(memory, e);
         }
     }
 
@@ -264,7 +264,7 @@ public final class Region {
         } catch (InternalError e) {
             throw fault("write", offset, width, e);
         } catch (IllegalStateException e) {
-            throw closed(e);
+            throw closed(memory, e);
         }
     }
 
@@ -306,9 +306,9 @@ public final class Region {
         return new VfioException(asked(access, offset, width), cause.reason(), cause.hint());
     }
 
-    private IllegalStateException closed(IllegalStateException unmapped) {
-        descriptor.requireOpen();
-        return unmapped;
+    /** The memory is gone first, then the device. */
+    private IllegalStateException closed(MemorySegment memory, IllegalStateException unmapped) {
+        return memory.scope().isAlive() ? unmapped : new IllegalStateException(device + " is closed");
     }
 
     private void require(String access, long offset, int width, int flag) {
