@@ -44,6 +44,7 @@ public final class Device implements AutoCloseable {
     private @Nullable InterruptDispatcher dispatcher;
     private @Nullable Interrupts releaseRequests;
     private final List<EventFd> events = new ArrayList<>();
+    private volatile boolean hasLowPower;
     private boolean ownsContainer;
 
     private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
@@ -175,25 +176,28 @@ public final class Device implements AutoCloseable {
 
     /** Why an access of a mapped BAR was answered with a bus error. */
     Cause whyBarsAreDead() {
-        String reason;
+        if (hasLowPower) {
+            return new Cause("the device has low power", "call exitLowPower first");
+        }
         try {
             ConfigSpace config = configSpace();
-            PowerState power = config.capability(PciCapability.PowerManagement.class)
-                    .map(PciCapability.PowerManagement::state)
-                    .orElse(PowerState.D0);
             if (!config.command().contains(PciCommand.MEMORY)) {
-                reason = "the device's memory is disabled in its command register";
-            } else if (power != PowerState.D0) {
-                reason = "the device is in power state " + power;
-            } else {
-                reason = "the bus reports an error: the device is in a low power state, being reset, or gone";
+                return new Cause(
+                        "the device's memory is disabled in its command register",
+                        "enable memory access, which a reset turns off");
             }
+            return config.capability(PciCapability.PowerManagement.class)
+                    .map(PciCapability.PowerManagement::state)
+                    .filter(state -> state != PowerState.D0)
+                    .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"))
+                    .orElseGet(() -> new Cause(
+                            "the bus reports an error: the device is being reset, or gone",
+                            "end the reset of its PE, and see dmesg"));
         } catch (VfioException e) {
             return new Cause(
                     "the bus reports an error, and the configuration space does not answer either: " + e.reason(),
                     e.hint());
         }
-        return new Cause(reason, "enable memory access, which a reset turns off, and full power");
     }
 
     /**
@@ -517,6 +521,7 @@ public final class Device implements AutoCloseable {
      */
     public void enterLowPower() {
         DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", new byte[0]);
+        hasLowPower = true;
     }
 
     /**
@@ -527,6 +532,7 @@ public final class Device implements AutoCloseable {
      */
     public void exitLowPower() {
         DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", new byte[0]);
+        hasLowPower = false;
     }
 
     /** An event that has the kernel write to a register. */

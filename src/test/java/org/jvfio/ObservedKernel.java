@@ -44,6 +44,7 @@ final class ObservedKernel implements InvocationHandler {
     private final Map<Integer, Short> configFlags = new HashMap<>();
     private byte @Nullable [] config;
     private boolean mapsZeros;
+    private volatile int pollAnswer;
     private int calls;
     private int failing = -1;
     private int failingRequest = -1;
@@ -200,11 +201,17 @@ final class ObservedKernel implements InvocationHandler {
         };
     }
 
+    /** Makes polls fail, of whatever thread, from now on. */
+    void failPolls(Errno errno) {
+        pollAnswer = errno.negated();
+    }
+
     /** Lets everything through again. */
     void heal() {
         answers.clear();
         config = null;
         mapsZeros = false;
+        pollAnswer = 0;
         passing = 0;
         replacedRequest = -1;
         failing = -1;
@@ -214,6 +221,9 @@ final class ObservedKernel implements InvocationHandler {
     @Override
     public @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
         try {
+            if (method.getName().equals("poll") && pollAnswer != 0) {
+                return pollAnswer;
+            }
             if (!SYSTEM_CALLS.contains(method.getName()) || Thread.currentThread() != observed) {
                 return method.invoke(behind, arguments);
             }
