@@ -126,6 +126,25 @@ public final class EmulatedHost {
         });
     }
 
+    /**
+     * A device reports an error that it cannot correct (AER), which the host tells its user by the eventfd of interrupt
+     * index {@code VFIO_PCI_ERR_IRQ_INDEX}.
+     *
+     * @param address domain, bus, device and function
+     * @return whether there was one
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public boolean reportError(String address) {
+        return locked(() -> {
+            PciFunction function = functions.get(address);
+            if (function == null) {
+                throw new NoSuchElementException(
+                        "there is no device at " + address + ", only at " + functions.keySet());
+            }
+            return function.interrupts().reportError();
+        });
+    }
+
     private IommuGroup existing(int number) {
         IommuGroup group = groups.get(number);
         if (group == null) {
@@ -195,6 +214,13 @@ public final class EmulatedHost {
                 .filter(group -> group.functions().contains(function))
                 .findFirst()
                 .orElseThrow();
+    }
+
+    /** The functions on the bus of one, itself among them. */
+    List<PciFunction> onBusOf(PciFunction function) {
+        return functions.values().stream()
+                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
+                .toList();
     }
 
     Map<String, PciFunction> functions() {
