@@ -99,13 +99,14 @@ class DriverRegionsTest extends Contract {
     }
 
     @Test
-    void aDeviceThatWasResetIsNotReadBeforeItIsEnabled() {
+    void aDeviceWhosePeWasResetIsAccessedWhenItIsEnabled() {
         assumeTrue(host.hasEeh() && host.resetsReliably(), "it has no PE that can be reset");
         accessOften();
         Eeh eeh = device.container().eeh().orElseThrow();
         eeh.recover();
-        VfioException e = assertThrows(VfioException.class, () -> mapped.readInt(ID));
-        assertTrue(e.reason().contains("memory is disabled"), e.getMessage());
+        if (!device.configSpace().command().contains(PciCommand.MEMORY)) {
+            assertDead("memory is disabled");
+        }
         device.enableMemory();
         assertAlive();
     }
