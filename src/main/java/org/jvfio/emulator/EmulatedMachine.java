@@ -146,7 +146,8 @@ public final class EmulatedMachine {
      * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
      * a list of devices replaces those of the preset. A namespace of an NVMe drive has a {@code size} and is in memory, or
      * is a raw image {@code file}, whose path begins at the directory of the machine's file; {@code lbaSize} is 512 or 4096.
-     * A drive with one namespace may have {@code size}, {@code file} and {@code lbaSize} itself.
+     * A drive with one namespace may have {@code size}, {@code file} and {@code lbaSize} itself. {@code latencyMicros} is what
+     * each of its I/O commands takes, at least.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong

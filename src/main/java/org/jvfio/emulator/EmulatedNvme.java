@@ -124,6 +124,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private int queuePairs = MOST_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
+        private NvmeFaults faults = NvmeFaults.NONE;
 
         private Builder() {}
 
@@ -171,6 +172,12 @@ public final class EmulatedNvme implements EmulatedDevice {
          */
         public Builder mdts(int shift) {
             mdts = check("MDTS", shift, 0, MOST_MDTS);
+            return this;
+        }
+
+        /** What goes wrong with it; nothing unless this says so. */
+        public Builder faults(NvmeFaults plan) {
+            faults = plan;
             return this;
         }
 
@@ -248,7 +255,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         public EmulatedNvme build() {
             List<NvmeConfiguration.Medium> all =
                     media.isEmpty() ? List.of(new NvmeConfiguration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
-            return new EmulatedNvme(new NvmeConfiguration(serial, queuePairs, queueEntries, mdts, all));
+            return new EmulatedNvme(new NvmeConfiguration(serial, queuePairs, queueEntries, mdts, all, faults));
         }
     }
 }

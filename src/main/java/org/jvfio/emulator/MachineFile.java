@@ -40,7 +40,8 @@ final class MachineFile {
     private static final Set<String> DEVICE_KEYS = Set.of("address", "group", "model", "driver");
     private static final Set<String> EDU_KEYS = Set.of("registers", "dmaMaskBits", "latencyMicros");
     private static final Set<String> NAMESPACE_KEYS = Set.of("size", "file", "lbaSize");
-    private static final Set<String> NVME_KEYS = Set.of("serial", "namespaces", "size", "file", "lbaSize");
+    private static final Set<String> NVME_KEYS =
+            Set.of("serial", "latencyMicros", "namespaces", "size", "file", "lbaSize");
 
     private final Path path;
 
@@ -143,9 +144,8 @@ final class MachineFile {
         if (bits < 1 || bits > Long.SIZE) {
             throw wrong("has a DMA mask of " + bits + " bits; it has 1 to 64");
         }
-        Duration latency = device.containsKey("latencyMicros")
-                ? Duration.ofNanos(Math.multiplyExact(1000, integer("latencyMicros", device.get("latencyMicros"))))
-                : EmulatedMachine.LATENCY;
+        Duration latency =
+                device.containsKey("latencyMicros") ? latency(device.get("latencyMicros")) : EmulatedMachine.LATENCY;
         ByteOrder order = registers.equals("big") ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
         return () -> new EmulatedEdu(order, -1L >>> (Long.SIZE - bits), latency);
     }
@@ -156,6 +156,10 @@ final class MachineFile {
         given(device, "serial", value -> {
             String serial = string("serial", value);
             build(() -> drive.serial(serial));
+        });
+        given(device, "latencyMicros", value -> {
+            Duration latency = latency(value);
+            build(() -> drive.faults(NvmeFaults.NONE.withLatency(latency, latency)));
         });
         if (device.get("namespaces") == null) {
             addNamespace(drive, device);
@@ -196,6 +200,14 @@ final class MachineFile {
         Set<String> all = new TreeSet<>(some);
         all.addAll(others);
         return all;
+    }
+
+    private Duration latency(@Nullable Object micros) {
+        try {
+            return Duration.ofNanos(Math.multiplyExact(1000, integer("latencyMicros", micros)));
+        } catch (ArithmeticException tooLong) {
+            throw wrong("has 'latencyMicros' of " + micros + ", which is too long");
+        }
     }
 
     private static void given(Map<?, ?> object, String key, Consumer<Object> use) {

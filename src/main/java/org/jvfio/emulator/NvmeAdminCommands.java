@@ -10,10 +10,10 @@ final class NvmeAdminCommands {
     private static final int DELETE_COMPLETION_QUEUE = 0x04;
     private static final int CREATE_COMPLETION_QUEUE = 0x05;
     private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
+    static final int ABORT = 0x08;
     private static final int SET_FEATURES = 0x09;
     private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
+    static final int ASYNC_EVENT_REQUEST = 0x0c;
 
     /** All that there are. */
     static final int[] OPCODES = {
@@ -205,7 +205,7 @@ final class NvmeAdminCommands {
             return NvmeStatus.INVALID_FIELD;
         }
         NvmeCommand inFlight = queue.inFlight(target);
-        if (inFlight != null) {
+        if (inFlight != null && inFlight.isAbortable()) {
             queue.inFlight().remove(inFlight);
             queues.complete(inFlight, NvmeStatus.ABORTED_BY_REQUEST);
             command.result(0);

@@ -22,6 +22,7 @@ final class NvmeCommand {
     private final MemorySegment entries;
     private long offset;
     private int result;
+    private boolean abortable = true;
 
     NvmeCommand(NvmeSubmissionQueue queue, MemorySegment entries, long offset) {
         this.queue = queue;
@@ -85,6 +86,20 @@ final class NvmeCommand {
     /** Two command dwords, of which the first is the lower half. */
     long qword(int firstDword) {
         return entries.get(QWORD, offset + (long) firstDword * Integer.BYTES);
+    }
+
+    /** Whether it gives data to the host, which its opcode tells. */
+    boolean givesData() {
+        return (opcode() & 0x3) == 0x2;
+    }
+
+    /** Whether it ends when the host aborts it, or deletes its queue. */
+    boolean isAbortable() {
+        return abortable;
+    }
+
+    void abortable(boolean ends) {
+        abortable = ends;
     }
 
     /** Dword 0 of its completion. */

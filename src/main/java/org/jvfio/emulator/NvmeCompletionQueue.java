@@ -27,6 +27,8 @@ final class NvmeCompletionQueue {
     private int tail;
     private int phase = 1;
     private int submissionQueues;
+    private long flippedFirst;
+    private long flippedSecond;
     private boolean posted;
     private boolean asserts;
 
@@ -128,10 +130,22 @@ final class NvmeCompletionQueue {
         return true;
     }
 
+    /** Makes bits of the next entry wrong: a mask of its first half and one of its second half. */
+    void flipNext(long first, long second) {
+        flippedFirst ^= first;
+        flippedSecond ^= second;
+    }
+
     private boolean write(DeviceBus bus, NvmeSubmissionQueue from, int command, int result, int status) {
-        entry.set(NvmeCommand.DWORD, 0, result);
+        entry.set(NvmeCommand.QWORD, 0, Integer.toUnsignedLong(result));
         entry.set(NvmeCommand.DWORD, 8, from.id() << 16 | from.head());
         entry.set(NvmeCommand.DWORD, 12, status << 17 | phase << 16 | command);
+        if ((flippedFirst | flippedSecond) != 0) {
+            entry.set(NvmeCommand.QWORD, 0, entry.get(NvmeCommand.QWORD, 0) ^ flippedFirst);
+            entry.set(NvmeCommand.QWORD, SECOND_HALF, entry.get(NvmeCommand.QWORD, SECOND_HALF) ^ flippedSecond);
+            flippedFirst = 0;
+            flippedSecond = 0;
+        }
         long at = address + ((long) tail << ENTRY_SHIFT);
         if (!bus.writeMemory(at, entry, 0, SECOND_HALF)) {
             return false;

@@ -13,8 +13,10 @@ import org.jspecify.annotations.Nullable;
  * @param queueEntries the most entries of an I/O queue
  * @param mdts the most data of a command, as log2 of pages of 4 KiB; 0 for no limit
  * @param media its namespaces, the first one is number 1
+ * @param faults what goes wrong with it
  */
-record NvmeConfiguration(String serial, int queuePairs, int queueEntries, int mdts, List<Medium> media) {
+record NvmeConfiguration(
+        String serial, int queuePairs, int queueEntries, int mdts, List<Medium> media, NvmeFaults faults) {
     static final long SMALLEST_PAGE = 1L << 12;
     static final long LARGEST_PAGE = 1L << 16;
     private static final int MOST_BLOCKS = 1 << 16;

@@ -14,14 +14,16 @@ final class NvmeController {
     private final NvmeQueues queues;
     private final NvmeEvents events;
     private final NvmeFeatures features;
-    private final NvmeAdminCommands adminCommands;
-    private final NvmeIoCommands ioCommands;
+    private final NvmeExecution execution;
+    private final NvmeFaultPlan faults;
     private final List<NvmeNamespace> namespaces;
+    private long resets;
 
     NvmeController(NvmeConfiguration configuration, List<NvmeNamespace> namespaces, DeviceBus bus) {
         this.bus = bus;
         this.namespaces = namespaces;
-        registers = new NvmeRegisters(configuration.queueEntries());
+        faults = new NvmeFaultPlan(configuration.faults());
+        registers = new NvmeRegisters(configuration.queueEntries(), faults.wrongCapabilities());
         interrupts = new NvmeInterrupts(bus, EmulatedNvme.VECTORS);
         queues = new NvmeQueues(bus, interrupts, errors, configuration.queuePairs(), this::fail);
         events = new NvmeEvents(queues);
@@ -33,9 +35,17 @@ final class NvmeController {
                 Math.max(configuration.mostBytes(), NvmeIdentifyData.BYTES),
                 NvmeConfiguration.SMALLEST_PAGE,
                 NvmeConfiguration.LARGEST_PAGE);
-        adminCommands =
-                new NvmeAdminCommands(bus, configuration, registers, queues, prp, events, identity, features, logs);
-        ioCommands = new NvmeIoCommands(bus, configuration, registers, prp, identity, features);
+        execution = new NvmeExecution(
+                bus,
+                queues,
+                events,
+                identity,
+                logs,
+                prp,
+                new NvmeAdminCommands(bus, configuration, registers, queues, prp, events, identity, features, logs),
+                new NvmeIoCommands(bus, configuration, registers, prp, identity, features),
+                faults,
+                this::fail);
     }
 
     /** A reset of the function: all as at power on, but for what namespaces hold and what was counted. */
@@ -46,6 +56,7 @@ final class NvmeController {
 
     /** A reset of the controller: queues and what is under way are gone. */
     private void reset() {
+        resets++;
         queues.clear();
         events.reset();
         features.reset();
@@ -80,14 +91,18 @@ final class NvmeController {
 
     private void configure(int value) {
         boolean wasEnabled = (registers.configuration() & NvmeRegisters.ENABLE) != 0;
-        boolean enabled = (value & NvmeRegisters.ENABLE) != 0;
+        boolean enable = (value & NvmeRegisters.ENABLE) != 0;
         int shutdownBefore = shutdown(registers.configuration());
         registers.configuration(value);
-        if (wasEnabled && !enabled) {
+        if (wasEnabled && !enable) {
+            int before = registers.status();
             reset();
+            if (faults.isStuck(NvmeFaults.Transition.DISABLE)) {
+                registers.status(before & NvmeRegisters.READY);
+            }
             return;
         }
-        if (!wasEnabled && enabled) {
+        if (!wasEnabled && enable) {
             enable();
         }
         if (shutdown(value) != 0 && shutdownBefore == 0) {
@@ -109,7 +124,23 @@ final class NvmeController {
         queues.add(completions);
         queues.add(new NvmeSubmissionQueue(
                 0, registers.adminSubmissionQueue(), registers.adminSubmissions(), completions));
-        registers.status(NvmeRegisters.READY);
+        if (faults.isStuck(NvmeFaults.Transition.ENABLE)) {
+            return;
+        }
+        if (faults.readyDelay().isZero()) {
+            getReady();
+        } else {
+            long since = resets;
+            bus.after(faults.readyDelay(), () -> {
+                if (resets == since) {
+                    getReady();
+                }
+            });
+        }
+    }
+
+    private void getReady() {
+        registers.status(registers.status() | NvmeRegisters.READY);
     }
 
     /** Writes what is cached. No command is processed after that until the controller is reset. */
@@ -117,7 +148,9 @@ final class NvmeController {
         for (NvmeNamespace namespace : namespaces) {
             namespace.countStatus(namespace.store().flush());
         }
-        registers.status(registers.status() | NvmeRegisters.SHUTDOWN_COMPLETE);
+        boolean stuck = faults.isStuck(NvmeFaults.Transition.SHUTDOWN);
+        registers.status(
+                registers.status() | (stuck ? NvmeRegisters.SHUTDOWN_OCCURRING : NvmeRegisters.SHUTDOWN_COMPLETE));
     }
 
     /** A doorbell: those of submission queues and completion queues alternate. */
@@ -182,26 +215,8 @@ final class NvmeController {
                             && registers.isRunning()
                             && queue.completions().hasRoom();
                     index++) {
-                start(queue.take(index));
+                execution.start(queue.take(index));
             }
         }
-    }
-
-    private void start(NvmeCommand command) {
-        NvmeSubmissionQueue queue = command.queue();
-        int status;
-        if (isInUse(queue, command.id())) {
-            status = NvmeStatus.COMMAND_ID_CONFLICT;
-        } else {
-            status = queue.isAdmin() ? adminCommands.execute(command) : ioCommands.execute(command);
-        }
-        if (status != NvmeStatus.PENDING) {
-            queues.complete(command, status);
-        }
-    }
-
-    /** Whether another command of the queue that is under way has this identifier. */
-    private boolean isInUse(NvmeSubmissionQueue queue, int id) {
-        return queue.inFlight(id) != null || (queue.isAdmin() && events.hasRequest(id));
     }
 }

@@ -59,13 +59,30 @@ final class NvmeIdentifyData {
         return namespace > 0 && namespace <= MOST_NAMESPACES;
     }
 
+    /** The namespace of a number, if it is attached. */
     @Nullable
     NvmeNamespace namespace(int id) {
+        NvmeNamespace namespace = allocated(id);
+        return namespace != null && namespace.isAttached() ? namespace : null;
+    }
+
+    private @Nullable NvmeNamespace allocated(int id) {
         return id > 0 && id <= namespaces.size() ? namespaces.get(id - 1) : null;
     }
 
+    /** All namespaces, attached or not. */
     List<NvmeNamespace> namespaces() {
         return namespaces;
+    }
+
+    /** Attaches a namespace to the controller, or detaches it; false if there is none of this number. */
+    boolean attach(int id, boolean attached) {
+        NvmeNamespace namespace = allocated(id);
+        if (namespace == null) {
+            return false;
+        }
+        namespace.attached(attached);
+        return true;
     }
 
     /**
@@ -79,13 +96,15 @@ final class NvmeIdentifyData {
         int commandSet = command.dword(11) >>> 24;
         boolean nvm = commandSet == NVM_COMMAND_SET;
         return switch (command.dword(10) & 0xff) {
-            case CNS_NAMESPACE, CNS_ALLOCATED_NAMESPACE -> fillNamespace(id, data);
+            case CNS_NAMESPACE -> fillNamespace(id, namespace(id), data);
+            case CNS_ALLOCATED_NAMESPACE -> fillNamespace(id, allocated(id), data);
             case CNS_CONTROLLER -> fillController(data);
-            case CNS_ACTIVE_NAMESPACES, CNS_ALLOCATED_NAMESPACES -> fillList(id, data);
+            case CNS_ACTIVE_NAMESPACES -> fillList(id, false, data);
+            case CNS_ALLOCATED_NAMESPACES -> fillList(id, true, data);
             case CNS_DESCRIPTORS -> fillDescriptors(id, data);
             case CNS_NAMESPACE_OF_SET -> nvm ? existing(id) : NvmeStatus.INVALID_FIELD;
             case CNS_CONTROLLER_OF_SET -> nvm ? NvmeStatus.SUCCESS : NvmeStatus.INVALID_FIELD;
-            case CNS_ACTIVE_OF_SET -> nvm ? fillList(id, data) : NvmeStatus.INVALID_FIELD;
+            case CNS_ACTIVE_OF_SET -> nvm ? fillList(id, false, data) : NvmeStatus.INVALID_FIELD;
             case CNS_CONTROLLERS_OF_NAMESPACE ->
                 namespace(id) == null ? NvmeStatus.INVALID_FIELD : fillControllers(command, data);
             case CNS_CONTROLLERS -> fillControllers(command, data);
@@ -143,8 +162,7 @@ final class NvmeIdentifyData {
         }
     }
 
-    private int fillNamespace(int id, MemorySegment data) {
-        NvmeNamespace namespace = namespace(id);
+    private int fillNamespace(int id, @Nullable NvmeNamespace namespace, MemorySegment data) {
         if (namespace == null) {
             return existing(id);
         }
@@ -166,13 +184,14 @@ final class NvmeIdentifyData {
     }
 
     /** The namespaces above an identifier. */
-    private int fillList(int above, MemorySegment data) {
+    private int fillList(int above, boolean detachedToo, MemorySegment data) {
         if (Integer.compareUnsigned(above, BROADCAST - 1) >= 0) {
             return NvmeStatus.INVALID_NAMESPACE;
         }
         long at = 0;
         for (NvmeNamespace namespace : namespaces) {
-            if (Integer.compareUnsigned(namespace.id(), above) > 0) {
+            boolean listed = detachedToo || namespace.isAttached();
+            if (listed && Integer.compareUnsigned(namespace.id(), above) > 0) {
                 data.set(NvmeCommand.DWORD, at, namespace.id());
                 at += Integer.BYTES;
             }

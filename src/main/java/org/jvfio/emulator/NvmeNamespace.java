@@ -17,6 +17,7 @@ final class NvmeNamespace {
     private final NvmeStore store;
     private final int format;
     private final UUID uuid;
+    private boolean attached = true;
     private long bytesRead;
     private long bytesWritten;
     private long reads;
@@ -38,6 +39,15 @@ final class NvmeNamespace {
 
     int id() {
         return id;
+    }
+
+    /** Whether the controller gives the host access to it. */
+    boolean isAttached() {
+        return attached;
+    }
+
+    void attached(boolean given) {
+        attached = given;
     }
 
     NvmeStore store() {

@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Where the data of a command is in the host's memory, as its PRP entries say (NVM Express 1.4, 4.3). Entries that follow
@@ -104,6 +105,36 @@ final class NvmePrp {
         addresses[ranges] = address;
         lengths[ranges] = length;
         ranges++;
+    }
+
+    /** Forgets the ranges. */
+    void clear() {
+        ranges = 0;
+    }
+
+    /** Flips bits of what is at an offset from the beginning of the ranges, where there is memory. */
+    void flip(long offset, int bits) {
+        long at = offset;
+        for (int range = 0; range < ranges; range++) {
+            if (at < lengths[range]) {
+                MemorySegment octet = MemorySegment.ofArray(new byte[1]);
+                if (bus.readMemory(addresses[range] + at, octet)) {
+                    octet.set(ValueLayout.JAVA_BYTE, 0, (byte) (octet.get(ValueLayout.JAVA_BYTE, 0) ^ bits));
+                    bus.writeMemory(addresses[range] + at, octet);
+                }
+                return;
+            }
+            at -= lengths[range];
+        }
+    }
+
+    /** How many bytes the ranges have together. */
+    long bytes() {
+        long bytes = 0;
+        for (int range = 0; range < ranges; range++) {
+            bytes += lengths[range];
+        }
+        return bytes;
     }
 
     /** How many ranges there are. */

@@ -76,7 +76,9 @@ final class NvmeQueues {
         List<NvmeCommand> aborted = List.copyOf(queue.inFlight());
         queue.inFlight().clear();
         for (NvmeCommand command : aborted) {
-            complete(command, NvmeStatus.ABORTED_BY_QUEUE_DELETION);
+            if (command.isAbortable()) {
+                complete(command, NvmeStatus.ABORTED_BY_QUEUE_DELETION);
+            }
         }
         submissions[queue.id()] = null;
         queue.completions().attach(-1);

@@ -18,6 +18,7 @@ final class NvmeRegisters {
     static final int ENABLE = 1;
     static final int READY = 1;
     static final int FATAL = 1 << 1;
+    static final int SHUTDOWN_OCCURRING = 1 << 2;
     static final int SHUTDOWN_COMPLETE = 1 << 3;
 
     /** Contiguous queues are required; 7.5 s to get ready; NVM and other command sets; pages up to 64 KiB. */
@@ -29,6 +30,7 @@ final class NvmeRegisters {
     private static final int COMMAND_SETS_ALL = 6;
 
     private final long capabilities;
+    private final int queueEntries;
     private int configuration;
     private int status;
     private int adminQueueSizes;
@@ -39,9 +41,11 @@ final class NvmeRegisters {
      * As they are at power on.
      *
      * @param queueEntries the most entries of an I/O queue
+     * @param wrong the bits of CAP that read wrongly
      */
-    NvmeRegisters(int queueEntries) {
-        capabilities = CAPABILITIES_OF_QEMU | queueEntries - 1;
+    NvmeRegisters(int queueEntries, long wrong) {
+        this.queueEntries = queueEntries;
+        capabilities = (CAPABILITIES_OF_QEMU | (queueEntries - 1)) ^ wrong;
     }
 
     /**
@@ -145,7 +149,7 @@ final class NvmeRegisters {
 
     /** The most entries of an I/O queue. */
     int queueEntries() {
-        return (int) (capabilities & 0xffff) + 1;
+        return queueEntries;
     }
 
     /** Whether the host has set the sizes of queue entries that I/O queues need. */

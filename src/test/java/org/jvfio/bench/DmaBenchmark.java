@@ -26,7 +26,7 @@ public class DmaBenchmark extends EmulatedBenchmark {
         process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, process.windowOf(pageShift, GIB, 1));
         process.call(vfio_h.VFIO_IOMMU_MAP_DMA, process.mapOf(address, VfioProcess.SECOND_WINDOW, registered));
         memory = process.kernel().memory(address, bytes);
-        buffer = process.engine().buffer(bytes);
+        buffer = engine.buffer(bytes);
     }
 
     /** The device reads memory. */

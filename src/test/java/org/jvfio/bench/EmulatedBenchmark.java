@@ -23,7 +23,8 @@ public abstract class EmulatedBenchmark {
     static final int SHIFT_64K = 16;
     static final long PAGE = 1L << SHIFT_64K;
 
-    final VfioProcess process = new VfioProcess();
+    final DmaEngine engine = new DmaEngine();
+    final VfioProcess process = new VfioProcess(engine);
 
     @TearDown
     public final void close() {

@@ -29,7 +29,7 @@ public class TranslationBenchmark extends EmulatedBenchmark {
         if (shuffled) {
             shuffle(offsets);
         }
-        process.engine().offsets(offsets);
+        engine.offsets(offsets);
     }
 
     private static void shuffle(long[] values) {

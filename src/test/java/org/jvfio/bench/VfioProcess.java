@@ -3,6 +3,7 @@ package org.jvfio.bench;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
@@ -15,8 +16,7 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 /**
- * A process on an emulated POWER8 host with 64K pages, whose container (version 2) holds group 0 with one
- * {@link DmaEngine}. Makes the structs of calls, to be filled once and used many times.
+ * A process on an emulated POWER8 host with 64K pages, whose container (version 2) holds group 0 with one device. Makes the structs of calls, to be filled once and used many times.
  */
 final class VfioProcess implements AutoCloseable {
     /** Where the second window of a container begins. */
@@ -27,18 +27,19 @@ final class VfioProcess implements AutoCloseable {
     private static final int READ_WRITE = vfio_h.VFIO_DMA_MAP_FLAG_READ | vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
 
     private final Arena arena = Arena.ofShared();
-    private final DmaEngine engine = new DmaEngine();
     private final EmulatedKernel kernel;
     private final int container;
     private final int device;
     private final MemorySegment register;
+    private final MemorySegment smallRegister;
 
-    VfioProcess() {
+    VfioProcess(EmulatedDevice emulated) {
         kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
                 .withoutDevices()
-                .device(ADDRESS, 0, () -> engine)
+                .device(ADDRESS, 0, () -> emulated)
                 .build());
         register = arena.allocate(ValueLayout.JAVA_LONG);
+        smallRegister = arena.allocate(ValueLayout.JAVA_INT);
         container = (int) succeed(kernel.open("/dev/vfio/vfio", vfio_h.O_RDWR));
         int group = (int) succeed(kernel.open("/dev/vfio/0", vfio_h.O_RDWR));
         MemorySegment descriptor = arena.allocateFrom(ValueLayout.JAVA_INT, container);
@@ -64,10 +65,6 @@ final class VfioProcess implements AutoCloseable {
         return kernel;
     }
 
-    DmaEngine engine() {
-        return engine;
-    }
-
     /** An ioctl of the container. */
     void call(int request, MemorySegment struct) {
         succeed(kernel.ioctl(container, request, struct));
@@ -77,6 +74,12 @@ final class VfioProcess implements AutoCloseable {
     void write(long offset, long value) {
         register.set(ValueLayout.JAVA_LONG, 0, value);
         succeed(kernel.pwrite(device, register, offset));
+    }
+
+    /** Writes a register of the device: 4 bytes of BAR 0. */
+    void write(long offset, int value) {
+        smallRegister.set(ValueLayout.JAVA_INT, 0, value);
+        succeed(kernel.pwrite(device, smallRegister, offset));
     }
 
     /** Memory of the process that is registered for DMA, and its address. */

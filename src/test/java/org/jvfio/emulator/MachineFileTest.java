@@ -1,12 +1,14 @@
 package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -57,6 +59,21 @@ class MachineFileTest {
     }
 
     @Test
+    void aDriveTakesTheTimeThatTheFileSays() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [{"address": "0000:01:00.0", "group": 0, "model": "nvme",
+                 "latencyMicros": 250}]}
+                """);
+        NvmeHost drive = NvmeHost.of(machine, 0).enabled();
+        NvmeHostQueue queue = drive.createQueues(1, 4);
+        queue.submit(NvmeEntry.of(0).namespace(1));
+        drive.pass(Duration.ofNanos(249_999));
+        assertNull(queue.poll());
+        drive.pass(Duration.ofNanos(1));
+        NvmeHost.assertSuccess(queue.next());
+    }
+
+    @Test
     void everyPresetBoots() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
@@ -86,6 +103,8 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"e1000\"}]}|has a device of model 'e1000'; there are 'edu' and 'nvme'",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"registers\": \"big\"}]}|has 'registers' in a device of model 'nvme'; known are [address,",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"serial\": \"\"}]}|the serial number '' is not of 1 to 20 printable ASCII characters",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"latencyMicros\": 86400000001}]}|it is from 0 to one day",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\", \"latencyMicros\": 9223372036854775807}]}|has 'latencyMicros' of 9223372036854775807, which is too long",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"lbaSize\": 520}]}|logical blocks of 520 bytes; they are of 512 or 4096",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"1K\", \"lbaSize\": \"4K\"}]}|a namespace of 1024 bytes has not one block of 4096 bytes",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 35184372088832 bytes in memory; the most are 17592186044416",
