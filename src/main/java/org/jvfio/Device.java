@@ -513,8 +513,8 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Lets the platform take the device's power away (D3cold, if it can) until {@link #exitLowPower}. Its BARs are not accessible
-     * until then; other calls wake it for as long as they take.
+     * Lets the platform take the device's power away (D3cold, if it can) until {@link #exitLowPower}. A mapped BAR is not
+     * accessible until then; calls wake the device for as long as they take.
      *
      * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_ENTRY}, or it is so already
      * @throws IllegalStateException if the device is closed

@@ -72,13 +72,14 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceWithLowPowerIsNotAccessed() {
+    void aDeviceWithLowPowerIsAccessedByCallsOnly() {
         assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY));
         assertTrue(device.supports(DeviceFeature.LOW_POWER_EXIT));
         device.enterLowPower();
         assertThrows(VfioException.class, device::enterLowPower);
-        for (Region region : new Region[] {registers, registers.unmapped()}) {
-            VfioException e = assertThrows(VfioException.class, () -> region.readInt(0));
+        assertEquals(0x010000ed, registers.unmapped().readInt(0), "a call wakes it");
+        if (registers.isMapped()) {
+            VfioException e = assertThrows(VfioException.class, () -> registers.readInt(0));
             assertTrue(e.reason().contains("low power"), e.getMessage());
         }
         device.exitLowPower();
