@@ -7,6 +7,7 @@ module org.jvfio {
 
     exports org.jvfio;
     exports org.jvfio.driver.edu;
+    exports org.jvfio.driver.nvme;
     exports org.jvfio.emulator;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;

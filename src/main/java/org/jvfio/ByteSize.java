@@ -1,8 +1,16 @@
 package org.jvfio;
 
-/** How this project writes a count of bytes: in the largest binary unit that divides it, as in {@code 64K} or {@code 4288K}. */
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K} or {@code
+ * 4288K}.
+ */
 public final class ByteSize {
     private static final String UNITS = "KMGTPE";
+
+    private static final Pattern SIZE = Pattern.compile("([0-9]+)([" + UNITS + "]?)");
 
     private ByteSize() {}
 
@@ -16,5 +24,24 @@ public final class ByteSize {
         return unit == 0
                 ? Long.toUnsignedString(bytes)
                 : Long.toUnsignedString(bytes >>> (10 * unit)) + UNITS.charAt(unit - 1);
+    }
+
+    /**
+     * Reads such a text.
+     *
+     * @return the count, from 0
+     * @throws IllegalArgumentException if it is no whole number with at most one unit behind it, or too large for a long
+     */
+    public static long parse(String text) {
+        Matcher size = SIZE.matcher(text);
+        if (!size.matches()) {
+            throw new IllegalArgumentException("'" + text + "' is not a count of bytes, such as 4096, 64K or 1G");
+        }
+        int shift = size.group(2).isEmpty() ? 0 : 10 * (UNITS.indexOf(size.group(2)) + 1);
+        try {
+            return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
+        } catch (ArithmeticException | NumberFormatException tooLarge) {
+            throw new IllegalArgumentException("'" + text + "' is too large for a count of bytes", tooLarge);
+        }
     }
 }

@@ -12,10 +12,12 @@ import org.jvfio.kernel.Kernel;
  * @param address where it sits
  * @param vendorId the vendor's number, 16 bits
  * @param deviceId the vendor's number for it, 16 bits
+ * @param classCode what it is, 24 bits: class, subclass and programming interface
  * @param driver the kernel driver that it is bound to, if any
  * @param group the number of its IOMMU group, if it has one
  */
-public record PciFunction(PciAddress address, int vendorId, int deviceId, Optional<String> driver, OptionalInt group) {
+public record PciFunction(
+        PciAddress address, int vendorId, int deviceId, int classCode, Optional<String> driver, OptionalInt group) {
     private static final String DEVICES = "/sys/bus/pci/devices";
     private static final int SHOWN = 6;
 
@@ -58,6 +60,7 @@ public record PciFunction(PciAddress address, int vendorId, int deviceId, Option
                 PciAddress.parse(name),
                 Integer.decode(Sysfs.read(kernel, path + "/vendor")),
                 Integer.decode(Sysfs.read(kernel, path + "/device")),
+                Integer.decode(Sysfs.read(kernel, path + "/class")),
                 Sysfs.linkName(kernel, path + "/driver"),
                 group.isPresent() ? OptionalInt.of(Integer.parseInt(group.get())) : OptionalInt.empty());
     }

@@ -3,20 +3,42 @@ package org.jvfio.cli;
 import java.util.List;
 import java.util.Optional;
 import org.apache.commons.cli.CommandLine;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.OptionGroup;
+import org.apache.commons.cli.Options;
 import org.jvfio.IommuGroup;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
-import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.kernel.Kernel;
 
-/** The edu device that a user means with {@code --device} or {@code --group}, or the first one there is. */
+/** The device of a kind that a user means with {@code --device} or {@code --group}, or the first one there is. */
 final class DeviceChoice {
+    private final DeviceKind kind;
     private final Optional<PciAddress> address;
     private final Optional<Integer> group;
 
-    private DeviceChoice(Optional<PciAddress> address, Optional<Integer> group) {
+    private DeviceChoice(DeviceKind kind, Optional<PciAddress> address, Optional<Integer> group) {
+        this.kind = kind;
         this.address = address;
         this.group = group;
+    }
+
+    /** Adds the options. */
+    static Options addTo(Options options, DeviceKind kind) {
+        return options.addOptionGroup(new OptionGroup()
+                .addOption(Option.builder()
+                        .longOpt("device")
+                        .hasArg()
+                        .argName("ADDRESS")
+                        .desc("the " + kind.title()
+                                + " at this PCI address, such as 0000:01:00.0; the first one otherwise")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("group")
+                        .hasArg()
+                        .argName("NUMBER")
+                        .desc("the first " + kind.title() + " of this IOMMU group")
+                        .get()));
     }
 
     /**
@@ -24,9 +46,10 @@ final class DeviceChoice {
      *
      * @throws Failure if they name no address, and no number
      */
-    static DeviceChoice of(CommandLine line) throws Failure {
+    static DeviceChoice of(CommandLine line, DeviceKind kind) throws Failure {
         try {
             return new DeviceChoice(
+                    kind,
                     Optional.ofNullable(line.getOptionValue("device")).map(PciAddress::parse),
                     Optional.ofNullable(line.getOptionValue("group")).map(DeviceChoice::number));
         } catch (IllegalArgumentException e) {
@@ -44,21 +67,21 @@ final class DeviceChoice {
     /**
      * The function.
      *
-     * @throws Failure if it is no edu, or there is none
+     * @throws Failure if it is of another kind, or there is none
      * @throws org.jvfio.VfioException if there is no such device or group
      */
     PciFunction find(Kernel kernel) throws Failure {
         if (address.isPresent()) {
             PciFunction function = PciFunction.at(kernel, address.get());
-            if (!isEdu(function)) {
+            if (!kind.matches(function)) {
                 throw new Failure(
                         Failure.FAILED,
-                        "cannot use %s: it is %s, and this drives QEMU's edu, %04x:%04x; %s"
+                        "cannot use %s: it is %s of class %06x, and this drives %s; %s"
                                 .formatted(
                                         function.address(),
                                         function.id(),
-                                        EduDevice.VENDOR_ID,
-                                        EduDevice.DEVICE_ID,
+                                        function.classCode(),
+                                        kind.driven(),
                                         present(kernel)));
             }
             return function;
@@ -66,28 +89,23 @@ final class DeviceChoice {
         List<PciFunction> functions =
                 group.isPresent() ? IommuGroup.of(kernel, group.get()).functions() : PciFunction.all(kernel);
         return functions.stream()
-                .filter(DeviceChoice::isEdu)
+                .filter(kind::matches)
                 .findFirst()
                 .orElseThrow(() -> new Failure(
                         Failure.FAILED,
-                        "there is no edu device (%04x:%04x) %s; %s"
+                        "there is no %s %s; %s"
                                 .formatted(
-                                        EduDevice.VENDOR_ID,
-                                        EduDevice.DEVICE_ID,
+                                        kind.title(),
                                         group.map(number -> "in IOMMU group " + number)
                                                 .orElse("on this host"),
-                                        group.isPresent() ? present(kernel) : "QEMU has it: -device edu")));
+                                        group.isPresent() ? present(kernel) : kind.source())));
     }
 
-    private static boolean isEdu(PciFunction function) {
-        return function.vendorId() == EduDevice.VENDOR_ID && function.deviceId() == EduDevice.DEVICE_ID;
-    }
-
-    private static String present(Kernel kernel) {
+    private String present(Kernel kernel) {
         return PciFunction.all(kernel).stream()
-                .filter(DeviceChoice::isEdu)
+                .filter(kind::matches)
                 .findFirst()
-                .map(edu -> "there is one at " + edu.address())
+                .map(one -> "there is one at " + one.address())
                 .orElse("this host has none");
     }
 }

@@ -1,79 +1,121 @@
 package org.jvfio.cli;
 
 import java.io.IOException;
-import java.util.Arrays;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
+import org.apache.commons.cli.CommandLine;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.Options;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
-/** The kernels that a command can be told to use with {@code --kernel}. */
-enum KernelChoice {
-    /** The one in this process, on any machine. */
-    EMULATED {
-        @Override
-        Kernel open() {
-            return EmulatedKernel.boot(EmulatedMachine.power8());
-        }
+/** The kernel that a user means with {@code --kernel} and {@code --machine}. */
+final class KernelChoice {
+    private static final String EMULATED = "emulated";
+    private static final String LINUX = "linux";
+    private static final List<String> WORDS = List.of(EMULATED, LINUX);
 
-        @Override
-        String title() {
-            return "an emulated POWER8 host";
-        }
-    },
-    /** The one that this process runs on. */
-    LINUX {
-        @Override
-        Kernel open() throws Failure {
-            Optional<String> reason = LinuxKernel.unavailable();
-            if (reason.isPresent()) {
-                throw new Failure(Failure.FAILED, "cannot use --kernel linux: " + reason.get());
-            }
-            return LinuxKernel.open();
-        }
+    private final boolean linux;
+    private final Optional<Path> machineFile;
 
-        @Override
-        String title() {
-            return "this host";
-        }
-    };
+    private KernelChoice(boolean linux, Optional<Path> machineFile) {
+        this.linux = linux;
+        this.machineFile = machineFile;
+    }
+
+    /** Adds the options. */
+    static Options addTo(Options options) {
+        return options.addOption(Option.builder()
+                        .longOpt("kernel")
+                        .hasArg()
+                        .argName("KERNEL")
+                        .desc("emulated (the default) or linux")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("machine")
+                        .hasArg()
+                        .argName("FILE")
+                        .desc("the emulated machine, as JSON: \"like\" one of "
+                                + String.join(", ", EmulatedMachine.presets())
+                                + ", and what differs (see EmulatedMachine.read); power8 without a file")
+                        .get());
+    }
 
     /**
-     * The kernel that a user names.
+     * Reads the options.
      *
-     * @throws Failure if there is none of that name
+     * @throws Failure if there is no such kernel, or a machine is named for the host's own
      */
-    static KernelChoice of(String name) throws Failure {
-        for (KernelChoice choice : values()) {
-            if (choice.word().equals(name)) {
-                return choice;
-            }
+    static KernelChoice of(CommandLine line) throws Failure {
+        String name = line.getOptionValue("kernel", EMULATED);
+        if (!WORDS.contains(name)) {
+            throw new Failure(
+                    Failure.USAGE,
+                    "--kernel " + name + ": there is no such kernel, only " + String.join(" and ", WORDS)
+                            + Suggestion.of(name, WORDS));
         }
-        throw new Failure(
-                Failure.USAGE,
-                "--kernel " + name + ": there is no such kernel, only " + String.join(" and ", words())
-                        + Suggestion.of(name, words()));
+        boolean linux = name.equals(LINUX);
+        if (linux && line.hasOption("machine")) {
+            throw new Failure(Failure.USAGE, "--machine is for the emulated kernel; leave it out, or --kernel linux");
+        }
+        return new KernelChoice(
+                linux, Optional.ofNullable(line.getOptionValue("machine")).map(Path::of));
     }
 
-    private static List<String> words() {
-        return Arrays.stream(values()).map(KernelChoice::word).toList();
+    /** Whether it is the kernel that this process runs on. */
+    boolean isLinux() {
+        return linux;
     }
 
-    /** Its name on the command line. */
-    String word() {
-        return name().toLowerCase(Locale.ROOT);
+    /**
+     * The emulated machine.
+     *
+     * @throws Failure if its file cannot be read, or does not describe one
+     */
+    EmulatedMachine machine() throws Failure {
+        if (machineFile.isEmpty()) {
+            return EmulatedMachine.power8();
+        }
+        Path file = machineFile.get();
+        try {
+            return EmulatedMachine.read(file);
+        } catch (NoSuchFileException missing) {
+            throw new Failure(Failure.FAILED, "cannot use the machine " + file + ": there is no such file");
+        } catch (IOException e) {
+            throw new Failure(Failure.FAILED, "cannot use the machine " + file + ": it cannot be read: " + e);
+        } catch (IllegalArgumentException wrong) {
+            throw new Failure(Failure.FAILED, "cannot use the machine " + wrong.getMessage());
+        }
     }
 
-    /** A process on it. */
-    abstract Kernel open() throws Failure;
+    /**
+     * A process on it.
+     *
+     * @throws Failure if it is not available
+     */
+    Kernel open() throws Failure {
+        return linux ? openLinux() : EmulatedKernel.boot(machine());
+    }
 
-    /** Whose kernel it is, for people. */
-    abstract String title();
+    static Kernel openLinux() throws Failure {
+        Optional<String> reason = LinuxKernel.unavailable();
+        if (reason.isPresent()) {
+            throw new Failure(Failure.FAILED, "cannot use --kernel linux: " + reason.get());
+        }
+        return LinuxKernel.open();
+    }
 
-    /** What kernel it is, for people: whose, and its release. */
+    private String title() {
+        return linux
+                ? "this host"
+                : machineFile.map(file -> "an emulated host (" + file + ")").orElse("an emulated POWER8 host");
+    }
+
+    /** What kernel it is, for people: its release, and whose. */
     String describe(Kernel kernel) throws Failure {
         try {
             return "Linux %s, of %s"

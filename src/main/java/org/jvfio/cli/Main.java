@@ -23,8 +23,17 @@ import org.jvfio.VfioException;
  */
 public final class Main {
     private static final String NAME = "jvfio";
+    private static final List<String> HELP_OPTIONS = List.of("--help", "-h");
     private static final int HELP_WIDTH = 110;
-    private static final List<Command> COMMANDS = List.of(new DemoCommand());
+    private static final List<Command> COMMANDS = List.of(
+            new DemoCommand(),
+            new NvmeIdentifyCommand(),
+            new NvmeReadCommand(),
+            new NvmeWriteCommand(),
+            new NvmeVerifyCommand(),
+            new NvmeBenchCommand());
+    private static final int NAME_WIDTH =
+            COMMANDS.stream().mapToInt(command -> command.name().length()).max().orElse(0) + 1;
 
     private Main() {}
 
@@ -54,20 +63,52 @@ public final class Main {
         }
         String first = arguments.getFirst();
         switch (first) {
-            case "-h", "--help" -> out.print(help());
+            case "-h", "--help" -> out.print(help(COMMANDS));
             case "-V", "--version" -> out.println(NAME + " " + version());
-            default -> {
-                Command command = COMMANDS.stream()
-                        .filter(known -> known.name().equals(first))
-                        .findFirst()
-                        .orElseThrow(() -> unknown(first));
-                run(command, arguments.subList(1, arguments.size()), out);
-            }
+            default -> dispatchCommand(arguments, out);
         }
     }
 
+    /** A command's name has one word, or two, of which the first is common to several. */
+    private static void dispatchCommand(List<String> arguments, PrintStream out) throws Failure {
+        for (Command command : COMMANDS) {
+            List<String> words = List.of(command.name().split(" ", -1));
+            if (arguments.size() >= words.size()
+                    && arguments.subList(0, words.size()).equals(words)) {
+                run(command, arguments.subList(words.size(), arguments.size()), out);
+                return;
+            }
+        }
+        String first = arguments.getFirst();
+        List<Command> family = COMMANDS.stream()
+                .filter(command -> command.name().startsWith(first + " "))
+                .toList();
+        if (family.isEmpty()) {
+            throw unknown(first);
+        }
+        List<String> seconds = family.stream()
+                .map(command -> command.name().substring(first.length() + 1))
+                .toList();
+        if (arguments.size() == 1) {
+            throw new Failure(
+                    Failure.USAGE, "%s what? %s (see %s --help)".formatted(first, String.join(", ", seconds), NAME));
+        }
+        String second = arguments.get(1);
+        if (HELP_OPTIONS.contains(second)) {
+            out.print(help(family));
+            return;
+        }
+        throw new Failure(
+                Failure.USAGE,
+                "there is no command '%s %s'%s (see %s --help)"
+                        .formatted(first, second, Suggestion.of(second, seconds), NAME));
+    }
+
     private static Failure unknown(String word) {
-        List<String> words = Stream.concat(COMMANDS.stream().map(Command::name), Stream.of("--help", "--version"))
+        List<String> words = Stream.concat(
+                        COMMANDS.stream().map(command -> command.name().replaceFirst(" .*", "")),
+                        Stream.of("--help", "--version"))
+                .distinct()
                 .toList();
         return new Failure(
                 Failure.USAGE,
@@ -119,13 +160,13 @@ public final class Main {
         command.run(line, out);
     }
 
-    private static String help() {
+    private static String help(List<Command> commands) {
         StringBuilder text = new StringBuilder("Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU.\n\n");
         text.append("usage: ").append(NAME).append(" COMMAND [OPTION]...\n");
-        COMMANDS.forEach(command -> text.append("  %-10s %s%n".formatted(command.name(), command.summary())));
-        return text.append(
-                        "  %-10s %s%n".formatted("--help", "print this help; COMMAND --help tells a command's options"))
-                .append("  %-10s %s%n".formatted("--version", "print the version"))
+        String layout = "  %-" + NAME_WIDTH + "s %s%n";
+        commands.forEach(command -> text.append(layout.formatted(command.name(), command.summary())));
+        return text.append(layout.formatted("--help", "print this help; COMMAND --help tells a command's options"))
+                .append(layout.formatted("--version", "print the version"))
                 .toString();
     }
 

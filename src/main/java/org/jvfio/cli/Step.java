@@ -1,5 +1,9 @@
 package org.jvfio.cli;
 
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,6 +53,24 @@ final class Step {
             data.put((String) keysAndValues[i], keysAndValues[i + 1]);
         }
         return data;
+    }
+
+    /** Data for programs. */
+    static String json(Map<String, Object> data) {
+        try {
+            return JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(data);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Writes it as data or for people. */
+    void print(PrintStream out, boolean asJson) {
+        if (asJson) {
+            out.println(json(data()));
+        } else {
+            lines().forEach(out::println);
+        }
     }
 
     String name() {

@@ -9,10 +9,13 @@ import static org.jvfio.kernel.Errno.ENODEV;
 import static org.jvfio.kernel.Errno.ENOSPC;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_PCI_HOT_RESET;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE;
+import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_HOT;
 
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -20,7 +23,6 @@ import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_info;
-import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_pci_dependent_device;
 import org.jvfio.uapi.vfio_pci_hot_reset;
 import org.jvfio.uapi.vfio_pci_hot_reset_info;
@@ -140,6 +142,20 @@ class DeviceResetTest extends Contract {
         assertAnswer(host.isPowernv() ? 0 : ENODEV.negated(), device.hotReset(group.descriptor()));
         assertEquals(host.isPowernv() ? 0 : ~0x12345678, edu.readRegister(LIVENESS));
         assertEquals(PCI_COMMAND_MASTER, device.config().readShort(PCI_COMMAND) & PCI_COMMAND_MASTER);
-        assertEquals(vfio_h.PCI_COMMAND_MEMORY, device.config().readShort(PCI_COMMAND) & vfio_h.PCI_COMMAND_MEMORY);
+        assertEquals(PCI_COMMAND_MEMORY, device.config().readShort(PCI_COMMAND) & PCI_COMMAND_MEMORY);
+    }
+
+    @Test
+    void aResetOfThePeLeavesTheCommandRegisterToTheUser() {
+        assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+        device.masterBus(true);
+        int answer = host.hasEeh() ? 0 : ENODEV.negated();
+        assertAnswer(answer, container.eeh(VFIO_EEH_PE_RESET_HOT));
+        assertAnswer(answer, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
+        int bits = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+        assertEquals(host.hasEeh() ? PCI_COMMAND_MEMORY : bits, device.config().readShort(PCI_COMMAND) & bits);
+        device.masterBus(true);
+        assertEquals(bits, device.config().readShort(PCI_COMMAND) & bits);
+        Edu.mastering(device);
     }
 }

@@ -1,0 +1,224 @@
+package org.jvfio.cli;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.apache.commons.cli.CommandLine;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.Options;
+import org.jvfio.Device;
+import org.jvfio.PciFunction;
+import org.jvfio.driver.nvme.NvmeCompletion;
+import org.jvfio.driver.nvme.NvmeController;
+import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.driver.nvme.NvmeOptions;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.kernel.Kernel;
+
+/** The NVMe drive that a user means, open; closing it gives it back. */
+final class NvmeDrive implements AutoCloseable {
+    private static final String EMULATED_ADDRESS = "0002:01:00.0";
+    private static final int EMULATED_GROUP = 2;
+    private static final int EMULATED_BLOCK = 512;
+
+    private final String kernelTitle;
+    private final PciFunction function;
+    private final Device device;
+    private final NvmeController controller;
+    private final int namespaceId;
+
+    private NvmeDrive(
+            String kernelTitle, PciFunction function, Device device, NvmeController controller, int namespaceId) {
+        this.kernelTitle = kernelTitle;
+        this.function = function;
+        this.device = device;
+        this.controller = controller;
+        this.namespaceId = namespaceId;
+    }
+
+    /** The options that say which drive, and how it is driven. */
+    static Options options() {
+        return DeviceChoice.addTo(KernelChoice.addTo(new Options()), DeviceKind.NVME)
+                .addOption(Option.builder()
+                        .longOpt("drive")
+                        .hasArg()
+                        .argName("FILE")
+                        .desc("a raw image that the emulated drive has its data in, and keeps it; memory otherwise")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("drive-size")
+                        .hasArg()
+                        .argName("SIZE")
+                        .desc("makes the file of --drive, of zeroes, if there is none yet")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("namespace")
+                        .hasArg()
+                        .argName("NUMBER")
+                        .desc("the namespace, 1 by default")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("completion")
+                        .hasArg()
+                        .argName("HOW")
+                        .desc("how completions are noticed: polled (the default), msix or intx")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("queues")
+                        .hasArg()
+                        .argName("NUMBER")
+                        .desc("pairs of I/O queues, 1 by default")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("json")
+                        .desc("what there is to say, as JSON")
+                        .get());
+    }
+
+    /** Adds the option that a command needs which writes to a real drive. */
+    static Options writing(Options options) {
+        return options.addOption(Option.builder()
+                .longOpt("overwrite")
+                .desc("needed with --kernel linux: what the drive has there is lost")
+                .get());
+    }
+
+    /** Refuses to destroy what a real drive has, unless the user says so. */
+    static void requireOverwrite(CommandLine line, String verb) throws Failure {
+        if (KernelChoice.of(line).isLinux() && !line.hasOption("overwrite")) {
+            throw new Failure(
+                    Failure.USAGE,
+                    "%s destroys what a real drive has there; if that may be lost, say --overwrite".formatted(verb));
+        }
+    }
+
+    /**
+     * Takes the drive and opens it; nothing is left open if that does not work.
+     *
+     * @param queueDepth entries of a queue, at least 2
+     * @throws Failure if the options make no sense, or there is no such drive
+     * @throws org.jvfio.VfioException if it cannot be taken or driven
+     */
+    static NvmeDrive open(CommandLine line, int queueDepth) throws Failure {
+        KernelChoice choice = KernelChoice.of(line);
+        DeviceChoice deviceChoice = DeviceChoice.of(line, DeviceKind.NVME);
+        int namespaceId = (int) CommandOptions.number(line, "namespace", 1, 1, Integer.MAX_VALUE);
+        NvmeOptions options = NvmeOptions.DEFAULT
+                .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MOST_QUEUE_PAIRS))
+                .queueDepth(queueDepth)
+                .completion(completion(line));
+        Kernel kernel = kernel(line, choice);
+        PciFunction function = deviceChoice.find(kernel);
+        Device device = Device.open(kernel, function.address());
+        try {
+            return new NvmeDrive(
+                    choice.describe(kernel), function, device, NvmeController.open(device, options), namespaceId);
+        } catch (RuntimeException | Failure e) {
+            try {
+                device.close();
+            } catch (RuntimeException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    private static NvmeCompletion completion(CommandLine line) throws Failure {
+        String word = line.getOptionValue("completion", "polled");
+        List<String> words = Arrays.stream(NvmeCompletion.values())
+                .map(each -> each.name().toLowerCase(Locale.ROOT))
+                .toList();
+        if (!words.contains(word)) {
+            throw new Failure(
+                    Failure.USAGE,
+                    "--completion %s: it is one of %s%s"
+                            .formatted(word, String.join(", ", words), Suggestion.of(word, words)));
+        }
+        return NvmeCompletion.valueOf(word.toUpperCase(Locale.ROOT));
+    }
+
+    private static Kernel kernel(CommandLine line, KernelChoice choice) throws Failure {
+        Optional<Path> image = Optional.ofNullable(line.getOptionValue("drive")).map(Path::of);
+        if (image.isEmpty()) {
+            if (line.hasOption("drive-size")) {
+                throw new Failure(Failure.USAGE, "--drive-size is the size of --drive FILE; name that, too");
+            }
+            return choice.open();
+        }
+        if (choice.isLinux() || line.hasOption("machine")) {
+            throw new Failure(
+                    Failure.USAGE,
+                    choice.isLinux()
+                            ? "--drive is for the emulated drive; leave it out, or --kernel linux"
+                            : "--drive and --machine: name the drive's file in the machine's (\"model\": \"nvme\", \"file\")");
+        }
+        makeImage(line, image.get());
+        try {
+            EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image.get(), EMULATED_BLOCK);
+            EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
+                    .withoutDevices()
+                    .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
+                    .build();
+            return EmulatedKernel.boot(machine);
+        } catch (IllegalArgumentException e) {
+            throw new Failure(
+                    Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; --drive-size SIZE makes one");
+        }
+    }
+
+    private static void makeImage(CommandLine line, Path image) throws Failure {
+        long size = CommandOptions.bytes(line, "drive-size", 0);
+        if (!line.hasOption("drive-size") || Files.exists(image)) {
+            return;
+        }
+        if (size < EMULATED_BLOCK) {
+            throw new Failure(Failure.USAGE, "--drive-size is at least " + EMULATED_BLOCK);
+        }
+        try (FileChannel channel = FileChannel.open(
+                image, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
+            channel.write(ByteBuffer.allocate(1), size - 1);
+        } catch (IOException e) {
+            throw new Failure(Failure.FAILED, "cannot make the drive's image " + image + ": " + e);
+        }
+    }
+
+    /** Whose kernel it is used on, for people. */
+    String kernelTitle() {
+        return kernelTitle;
+    }
+
+    PciFunction function() {
+        return function;
+    }
+
+    NvmeController controller() {
+        return controller;
+    }
+
+    /**
+     * The namespace that the user means.
+     *
+     * @throws org.jvfio.VfioException if there is none
+     */
+    NvmeNamespace namespace() {
+        return controller.namespace(namespaceId);
+    }
+
+    @Override
+    public void close() {
+        try {
+            controller.close();
+        } finally {
+            device.close();
+        }
+    }
+}

@@ -1,0 +1,169 @@
+package org.jvfio.cli;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.apache.commons.cli.CommandLine;
+import org.apache.commons.cli.Option;
+import org.apache.commons.cli.Options;
+import org.jvfio.ByteSize;
+import org.jvfio.driver.nvme.NvmeBuffer;
+import org.jvfio.driver.nvme.NvmeController;
+import org.jvfio.driver.nvme.NvmeNamespace;
+
+/**
+ * {@code jvfio nvme verify}: writes data that follows from a seed, in pieces of random sizes and in random order, and reads
+ * it back in others; or only reads what an earlier run wrote.
+ */
+final class NvmeVerifyCommand implements Command {
+    private static final int DEPTH = 64;
+    private static final long DEFAULT_BYTES = 256L << 20;
+    private static final int MOST_PIECE_BYTES = 1 << 20;
+    private static final long SEED = 1;
+
+    @Override
+    public String name() {
+        return "nvme verify";
+    }
+
+    @Override
+    public String summary() {
+        return "write random pieces of an NVMe drive, read them back, and compare";
+    }
+
+    @Override
+    public Options options() {
+        return NvmeDrive.writing(Progress.addTo(ByteRange.addTo(NvmeDrive.options(), "how much, 256M by default")))
+                .addOption(Option.builder()
+                        .longOpt("seed")
+                        .hasArg()
+                        .argName("NUMBER")
+                        .desc("what the data follows from, 1 by default")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt("read-only")
+                        .desc("writes nothing: reads and compares what an earlier run with the same seed wrote")
+                        .get());
+    }
+
+    /** A piece of the range, in blocks. */
+    private record Piece(long lba, long blocks) {}
+
+    @Override
+    public void run(CommandLine line, PrintStream out) throws Failure {
+        boolean writes = !line.hasOption("read-only");
+        if (writes) {
+            NvmeDrive.requireOverwrite(line, name());
+        }
+        long seed = CommandOptions.number(line, "seed", SEED, 0, Long.MAX_VALUE);
+        try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
+                Progress progress = Progress.of(line)) {
+            NvmeNamespace namespace = drive.namespace();
+            ByteRange range = ByteRange.of(line, namespace, DEFAULT_BYTES).requireBlocks(namespace.blockBytes());
+            Step step = new Step("verify", "Verified " + namespace)
+                    .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
+                    .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
+                    .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
+                    .fact("seed", seed, "seed", Long.toString(seed))
+                    .fact(
+                            "completion",
+                            drive.controller().options().completion().name(),
+                            "completion",
+                            completion(drive.controller()));
+            SeededBytes data = new SeededBytes(seed);
+            try (NvmeBuffer buffer = drive.controller().allocate(MOST_PIECE_BYTES)) {
+                if (writes) {
+                    write(step, namespace, pieces(range, namespace.blockBytes(), seed), data, buffer, progress);
+                }
+                compare(step, namespace, pieces(range, namespace.blockBytes(), ~seed), data, buffer, progress);
+            }
+            step.print(out, line.hasOption("json"));
+        }
+    }
+
+    private static String completion(NvmeController controller) {
+        return switch (controller.options().completion()) {
+            case POLLED -> "polled";
+            case MSIX -> "MSI-X, %d vectors".formatted(controller.vectors());
+            case INTX -> "INTx";
+        };
+    }
+
+    /** All of a range in random pieces and in random order, which follow from the seed. */
+    private static List<Piece> pieces(ByteRange range, int blockBytes, long seed) {
+        Random random = new Random(seed);
+        List<Piece> pieces = new ArrayList<>();
+        long end = (range.offset() + range.size()) / blockBytes;
+        for (long lba = range.offset() / blockBytes; lba < end; ) {
+            // As many small ones as large ones.
+            int most = 1 << random.nextInt(1 + Integer.numberOfTrailingZeros(MOST_PIECE_BYTES / blockBytes));
+            long blocks = Math.min(end - lba, 1 + random.nextInt(most));
+            pieces.add(new Piece(lba, blocks));
+            lba += blocks;
+        }
+        Collections.shuffle(pieces, random);
+        return pieces;
+    }
+
+    private static void write(
+            Step step,
+            NvmeNamespace namespace,
+            List<Piece> pieces,
+            SeededBytes data,
+            NvmeBuffer buffer,
+            Progress progress) {
+        long start = System.nanoTime();
+        long done = 0;
+        for (Piece piece : pieces) {
+            long bytes = piece.blocks() * namespace.blockBytes();
+            data.fill(buffer.segment().asSlice(0, bytes), piece.lba() * namespace.blockBytes());
+            namespace.write(piece.lba(), piece.blocks(), buffer);
+            progress.tell("written", ++done, pieces.size());
+        }
+        namespace.flush();
+        tell(step, "written", pieces.size(), start);
+    }
+
+    private static void compare(
+            Step step,
+            NvmeNamespace namespace,
+            List<Piece> pieces,
+            SeededBytes data,
+            NvmeBuffer buffer,
+            Progress progress)
+            throws Failure {
+        long start = System.nanoTime();
+        long done = 0;
+        for (Piece piece : pieces) {
+            long offset = piece.lba() * namespace.blockBytes();
+            long bytes = piece.blocks() * namespace.blockBytes();
+            buffer.segment().asSlice(0, bytes).fill((byte) 0);
+            namespace.read(piece.lba(), piece.blocks(), buffer);
+            long mismatch = data.mismatch(buffer.segment().asSlice(0, bytes), offset);
+            if (mismatch >= 0) {
+                throw new Failure(
+                        Failure.FAILED,
+                        "%s does not hold what seed %d gives: byte %d, in LBA %d, differs"
+                                .formatted(
+                                        namespace,
+                                        data.seed(),
+                                        offset + mismatch,
+                                        (offset + mismatch) / namespace.blockBytes()));
+            }
+            progress.tell("compared", ++done, pieces.size());
+        }
+        tell(step, "compared", pieces.size(), start);
+    }
+
+    private static void tell(Step step, String what, int pieces, long start) {
+        long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
+        step.fact(
+                what,
+                Step.data("pieces", pieces, "millis", millis),
+                what,
+                "in %d pieces, %d.%03d s".formatted(pieces, millis / 1000, millis % 1000));
+    }
+}

@@ -1,0 +1,238 @@
+package org.jvfio.driver.nvme;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.jvfio.DmaWindow;
+
+/**
+ * How a controller is driven. Immutable; each method with an argument gives other options.
+ *
+ * <pre>{@code
+ * NvmeOptions.DEFAULT.queuePairs(4).completion(NvmeCompletion.MSIX)
+ * }</pre>
+ *
+ * @param queuePairs how many pairs of I/O queues to ask for, 1 to 65535; the controller may have fewer
+ * @param queueDepth entries of each I/O queue, 2 to 65536; one fewer commands are under way at a time, and fewer still if
+ *     the controller's queues are shorter
+ * @param completion how completions are noticed
+ * @param commandTimeout after which a command is aborted, and the controller reset if that does not help
+ * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
+ *     being opened or reset
+ * @param maxTransferBytes the most that one command transfers, at least 4096; a controller may take less at a time
+ * @param pageBytes the controller's memory page (CC.MPS), a power of two; the page nearest to 4096 that it has if empty. It
+ *     has nothing to do with the pages of the IOMMU
+ * @param retries how often a command that may be retried is tried again by {@link NvmeNamespace}; a {@link NvmeRequest} is
+ *     never
+ * @param window the DMA window of the queues and of {@link NvmeController#allocate}; the default window if empty, or the
+ *     only one there is
+ * @param events is told of the controller's asynchronous events, by a thread of the driver
+ */
+public record NvmeOptions(
+        int queuePairs,
+        int queueDepth,
+        NvmeCompletion completion,
+        Duration commandTimeout,
+        Duration adminTimeout,
+        int maxTransferBytes,
+        OptionalInt pageBytes,
+        int retries,
+        Optional<DmaWindow> window,
+        Consumer<NvmeEvent> events) {
+    /** The most pairs of I/O queues that a controller can have. */
+    public static final int MOST_QUEUE_PAIRS = (1 << 16) - 1;
+
+    private static final int MOST_ENTRIES = 1 << 16;
+    private static final int LEAST_TRANSFER = 1 << 12;
+    private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
+
+    /** One pair of queues of 128 entries, polled; 30 seconds for a command, up to 1 MiB in it. */
+    public static final NvmeOptions DEFAULT = new NvmeOptions(
+            1,
+            128,
+            NvmeCompletion.POLLED,
+            Duration.ofSeconds(30),
+            Duration.ofSeconds(30),
+            1 << 20,
+            OptionalInt.empty(),
+            2,
+            Optional.empty(),
+            event -> {});
+
+    public NvmeOptions {
+        requireRange("pairs of queues", queuePairs, 1, MOST_QUEUE_PAIRS);
+        requireRange("entries of a queue", queueDepth, 2, MOST_ENTRIES);
+        requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, Integer.MAX_VALUE);
+        requireRange("retries", retries, 0, Integer.MAX_VALUE);
+        requireTimeout(commandTimeout);
+        requireTimeout(adminTimeout);
+        if (pageBytes.isPresent() && Integer.bitCount(pageBytes.getAsInt()) != 1) {
+            throw new IllegalArgumentException(
+                    "controller pages of " + pageBytes.getAsInt() + " bytes: use a power of two");
+        }
+    }
+
+    private static void requireTimeout(Duration timeout) {
+        if (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
+            throw new IllegalArgumentException(
+                    "a timeout of " + timeout + " for a command: use 1 millisecond to 1 day");
+        }
+    }
+
+    private static void requireRange(String what, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException("%d %s: use %d to %d".formatted(value, what, least, most));
+        }
+    }
+
+    /** The same with so many pairs of I/O queues. */
+    public NvmeOptions queuePairs(int count) {
+        return new NvmeOptions(
+                count,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with I/O queues of so many entries. */
+    public NvmeOptions queueDepth(int entries) {
+        return new NvmeOptions(
+                queuePairs,
+                entries,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with completions noticed in this way. */
+    public NvmeOptions completion(NvmeCompletion how) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                how,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with such a timeout. */
+    public NvmeOptions commandTimeout(Duration timeout) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                timeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with such a timeout of the driver's own commands. */
+    public NvmeOptions adminTimeout(Duration timeout) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                timeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with at most so many bytes in a command. */
+    public NvmeOptions maxTransferBytes(int bytes) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                bytes,
+                pageBytes,
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with this memory page of the controller. */
+    public NvmeOptions pageBytes(int bytes) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                OptionalInt.of(bytes),
+                retries,
+                window,
+                events);
+    }
+
+    /** The same with so many retries. */
+    public NvmeOptions retries(int count) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                count,
+                window,
+                events);
+    }
+
+    /** The same with DMA through this window of the device's container. */
+    public NvmeOptions window(DmaWindow of) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                Optional.of(of),
+                events);
+    }
+
+    /** The same with this listener of the controller's events. */
+    public NvmeOptions events(Consumer<NvmeEvent> listener) {
+        return new NvmeOptions(
+                queuePairs,
+                queueDepth,
+                completion,
+                commandTimeout,
+                adminTimeout,
+                maxTransferBytes,
+                pageBytes,
+                retries,
+                window,
+                listener);
+    }
+}

@@ -1,0 +1,13 @@
+package org.jvfio.driver.nvme;
+
+/** What a controller can be asked for. */
+public enum NvmeState {
+    /** It takes commands. */
+    READY,
+    /** It is being reset after a command was lost; commands wait, or are not taken yet. */
+    RESETTING,
+    /** It is disabled: it gave an answer that makes no sense, or none. */
+    FAILED,
+    /** It was shut down. */
+    CLOSED
+}

@@ -1,0 +1,33 @@
+package org.jvfio.driver.nvme;
+
+/** The commands of the NVM command set that this driver gives. */
+enum Operation {
+    FLUSH(0x00, "flush"),
+    WRITE(0x01, "write"),
+    READ(0x02, "read"),
+    WRITE_ZEROES(0x08, "write zeroes to"),
+    DEALLOCATE(0x09, "deallocate");
+
+    private final int opcode;
+    private final String verb;
+
+    Operation(int opcode, String verb) {
+        this.opcode = opcode;
+        this.verb = verb;
+    }
+
+    int opcode() {
+        return opcode;
+    }
+
+    /** Whether it moves data between memory and the drive. */
+    boolean transfers() {
+        return this == READ || this == WRITE;
+    }
+
+    String describe(NvmeNamespace namespace, long lba, long blocks) {
+        return this == FLUSH
+                ? "flush " + namespace
+                : "%s %d block%s at LBA %d of %s".formatted(verb, blocks, blocks == 1 ? "" : "s", lba, namespace);
+    }
+}

@@ -1,0 +1,111 @@
+package org.jvfio.bench;
+
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.Device;
+import org.jvfio.PciAddress;
+import org.jvfio.driver.nvme.NvmeBuffer;
+import org.jvfio.driver.nvme.NvmeController;
+import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.driver.nvme.NvmeOptions;
+import org.jvfio.driver.nvme.NvmeQueue;
+import org.jvfio.driver.nvme.NvmeRequest;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/** Random reads of 4 KiB from an emulated NVMe drive, polled by one thread: commands in a second. */
+@BenchmarkMode(Mode.Throughput)
+@OutputTimeUnit(TimeUnit.SECONDS)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+@Fork(1)
+@State(Scope.Benchmark)
+public class NvmeBenchmark {
+    private static final PciAddress DRIVE = PciAddress.parse("0002:01:00.0");
+    private static final int READ_BYTES = 4096;
+    private static final long USED_BYTES = 64L << 20;
+
+    /** How many commands are under way at a time. */
+    @Param({"1", "32"})
+    private int depth;
+
+    private final SplittableRandom random = new SplittableRandom(1);
+    private @Nullable Device device;
+    private @Nullable NvmeController controller;
+    private NvmeRequest[] requests = {};
+    private NvmeBuffer[] buffers = {};
+    private int next;
+
+    @Setup
+    public void open() {
+        device = Device.open(EmulatedKernel.boot(EmulatedMachine.power8()), DRIVE);
+        controller = NvmeController.open(device, NvmeOptions.DEFAULT);
+        NvmeNamespace disk = controller.namespace(1);
+        NvmeBuffer all = controller.allocate(1 << 20);
+        // Blocks that were never written take no memory to read.
+        for (long at = 0; at < USED_BYTES; at += all.size()) {
+            disk.write(at / disk.blockBytes(), all.size() / disk.blockBytes(), all);
+        }
+        requests = new NvmeRequest[depth];
+        buffers = new NvmeBuffer[depth];
+        for (int i = 0; i < depth; i++) {
+            buffers[i] = all.slice((long) i * READ_BYTES, READ_BYTES);
+            requests[i] = new NvmeRequest();
+            submit(i, disk, controller.queue(0));
+        }
+        controller.queue(0).ring();
+        state = new Driven(disk, controller.queue(0));
+    }
+
+    /** What the measured loop uses. */
+    private record Driven(NvmeNamespace disk, NvmeQueue queue) {}
+
+    private @Nullable Driven state;
+
+    private void submit(int number, NvmeNamespace disk, NvmeQueue queue) {
+        int blocks = READ_BYTES / disk.blockBytes();
+        long lba = random.nextLong(USED_BYTES / READ_BYTES) * blocks;
+        if (!queue.enqueue(requests[number].read(disk, lba, blocks, buffers[number]))) {
+            throw new IllegalStateException("the queue is full");
+        }
+    }
+
+    /** Waits for the oldest command, and submits another; the controller is told of them when nothing is left to take. */
+    @Benchmark
+    public void randomRead() {
+        Driven driven = state;
+        if (driven == null) {
+            throw new IllegalStateException("not open");
+        }
+        NvmeRequest oldest = requests[next];
+        while (!oldest.isDone()) {
+            driven.queue().poll();
+        }
+        oldest.requireSuccess();
+        submit(next, driven.disk(), driven.queue());
+        next = next + 1 == depth ? 0 : next + 1;
+    }
+
+    @TearDown
+    public void close() {
+        if (controller != null) {
+            controller.close();
+        }
+        if (device != null) {
+            device.close();
+        }
+    }
+}

@@ -1,0 +1,280 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class NvmeCommandsTest {
+    @TempDir
+    private Path directory = Path.of("");
+
+    private record Ended(int status, ByteArrayOutputStream bytes, String err) {
+        byte[] out() {
+            return bytes.toByteArray();
+        }
+
+        String text() {
+            return bytes.toString(StandardCharsets.UTF_8);
+        }
+
+        Map<String, Object> data() throws IOException {
+            return JSON.std.mapFrom(text());
+        }
+    }
+
+    private static Ended run(String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                List.of(arguments),
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        return new Ended(status, out, err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Runs what has to work; "FILE" stands for the drive's image. */
+    private Ended ok(String line, String... more) {
+        String[] arguments = Stream.concat(
+                        Arrays.stream(line.replace("FILE", image().toString()).split(" ")), Arrays.stream(more))
+                .toArray(String[]::new);
+        Ended ended = run(arguments);
+        assertEquals("", ended.err());
+        assertEquals(0, ended.status());
+        return ended;
+    }
+
+    private Path image() {
+        return directory.resolve("drive.img");
+    }
+
+    @Test
+    void identifyTellsOfTheControllerAndItsNamespaces() throws IOException {
+        String text = ok("nvme identify").text();
+        assertTrue(text.contains("1: 512M in 1048576 blocks of 512 bytes"), text);
+        Map<String, Object> data = ok("nvme identify --json").data();
+        assertEquals("0002:01:00.0", data.get("address"));
+        assertEquals(
+                List.of(Map.of("id", 1, "blocks", 1048576, "blockBytes", 512, "bytes", 536870912)),
+                data.get("namespaces"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"polled", "msix", "intx"})
+    void aSecondRunFindsWhatTheFirstWrote(String completion) throws IOException {
+        Map<String, Object> first = ok("nvme verify --drive FILE --drive-size 16M --size 8M --json --completion "
+                        + completion)
+                .data();
+        assertEquals(8 << 20, first.get("bytes"));
+        assertTrue(first.containsKey("written") && first.containsKey("compared"));
+        Map<String, Object> second =
+                ok("nvme verify --drive FILE --size 8M --read-only --json").data();
+        assertTrue(!second.containsKey("written"));
+        // Another reader of the file knows the data from the seed alone.
+        byte[] image = Files.readAllBytes(image());
+        assertEquals(16 << 20, image.length);
+        SeededBytes data = new SeededBytes(1);
+        assertEquals(-1, data.mismatch(MemorySegment.ofArray(image).asSlice(0, 8 << 20), 0));
+        Ended other =
+                run("nvme", "verify", "--drive", image().toString(), "--size", "8M", "--read-only", "--seed", "2");
+        assertEquals(1, other.status());
+        assertTrue(other.err().contains("does not hold what seed 2 gives: byte "), other.err());
+    }
+
+    @Test
+    void whatIsWrittenAtAnyOffsetIsReadBack() throws IOException {
+        byte[] old = new byte[1 << 20];
+        new Random(1).nextBytes(old);
+        Files.write(image(), old);
+        byte[] bytes = new byte[123_457];
+        new Random(2).nextBytes(bytes);
+        Path input = Files.write(directory.resolve("in"), bytes);
+        String written = ok("nvme write --drive FILE --offset 1001 --input", input.toString())
+                .text();
+        assertTrue(written.contains("bytes          123457"), written);
+        byte[] expected = old.clone();
+        System.arraycopy(bytes, 0, expected, 1001, bytes.length);
+        assertArrayEquals(expected, Files.readAllBytes(image()));
+        assertArrayEquals(
+                bytes, ok("nvme read --drive FILE --offset 1001 --size 123457").out());
+        Path output = directory.resolve("out");
+        ok("nvme read --drive FILE --output", output.toString());
+        assertArrayEquals(expected, Files.readAllBytes(output));
+        ok("nvme write --drive FILE --offset 700 --size 3 --input", input.toString());
+        System.arraycopy(bytes, 0, expected, 700, 3);
+        assertArrayEquals(expected, Files.readAllBytes(image()));
+    }
+
+    @Test
+    void standardInputIsWritten() throws IOException {
+        Files.write(image(), new byte[4096]);
+        InputStream standard = System.in;
+        try {
+            System.setIn(new ByteArrayInputStream("hello".getBytes(StandardCharsets.UTF_8)));
+            assertEquals(
+                    5, ok("nvme write --drive FILE --offset 4091 --json").data().get("bytes"));
+            System.setIn(new ByteArrayInputStream("hello".getBytes(StandardCharsets.UTF_8)));
+            Ended tooLong = run("nvme", "write", "--drive", image().toString(), "--offset", "4092");
+            assertEquals(1, tooLong.status());
+            assertTrue(tooLong.err().contains("more than 4,"), tooLong.err());
+        } finally {
+            System.setIn(standard);
+        }
+        assertEquals("hhell", new String(Files.readAllBytes(image()), 4091, 5, StandardCharsets.UTF_8));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " --write", " --sequential --block 64K --depth 2", " --queues 2 --completion msix"})
+    void aBenchmarkCountsAndTimesItsCommands(String load) throws IOException {
+        Map<String, Object> data =
+                ok("nvme bench --seconds 1 --size 1M --json" + load).data();
+        for (String count : List.of("operations", "iops", "bytesPerSecond")) {
+            assertTrue(data.get(count) instanceof Number number && number.longValue() > 0, count);
+        }
+        assertTrue(
+                data.get("latencyMicros") instanceof Map<?, ?> latency
+                        && List.copyOf(latency.keySet()).equals(List.of("p50", "p90", "p99", "p99.9", "max")),
+                data.toString());
+    }
+
+    @Test
+    void aMachineIsReadFromAFile() throws IOException {
+        Files.write(image(), new byte[1 << 20]);
+        Path machine = Files.writeString(
+                directory.resolve("machine.json"),
+                "{\"like\": \"pseries\", \"devices\": [{\"address\": \"0001:00:01.0\", \"group\": 1, \"model\": \"nvme\","
+                        + " \"file\": \"drive.img\", \"lbaSize\": 4096, \"serial\": \"MINE\"}]}");
+        Map<String, Object> data =
+                ok("nvme identify --json --machine", machine.toString()).data();
+        assertEquals("MINE", data.get("serial"));
+        assertEquals("0001:00:01.0", data.get("address"));
+        ok("nvme verify --size 1M --machine", machine.toString());
+        assertEquals(-1, new SeededBytes(1).mismatch(MemorySegment.ofArray(Files.readAllBytes(image())), 0));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "nvme | nvme what? identify, read, write, verify, bench (see jvfio --help)",
+                "nvme verfy | there is no command 'nvme verfy'; did you mean verify? (see jvfio --help)",
+                "nvme identify --jso | nvme identify has no option '--jso'; did you mean --json? (see jvfio nvme identify --help)",
+                "nvme verify --size 12X | --size: '12X' is not a count of bytes, such as 4096, 64K or 1G",
+                "nvme verify --size 99999999999G | --size: '99999999999G' is too large for a count of bytes",
+                "nvme verify --size 1000 | --offset 0 --size 1000: use multiples of the drive's blocks of 512 bytes, and at least one",
+                "nvme verify --kernel linux | nvme verify destroys what a real drive has there; if that may be lost, say --overwrite",
+                "nvme write --kernel linux | nvme write destroys what a real drive has there; if that may be lost, say --overwrite",
+                "nvme bench --write --kernel linux | nvme bench --write destroys what a real drive has there; if that may be lost, say --overwrite",
+                "nvme bench --depth 0 | --depth 0: use a number from 1 to 4096",
+                "nvme bench --block 100 | --block 100: use a multiple of 512, up to 524288",
+                "nvme identify --completion msi | --completion msi: it is one of polled, msix, intx; did you mean msix?",
+                "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; name that, too",
+                "nvme identify --kernel linux --drive x | --drive is for the emulated drive; leave it out, or --kernel linux",
+                "nvme identify --kernel linux --machine x | --machine is for the emulated kernel; leave it out, or --kernel linux",
+            })
+    void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
+        assertAnswer(2, answer, run(line.split(" ")));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "nvme identify --device 0000:01:00.0 | cannot use 0000:01:00.0: it is 1234:11e8 of class 00ff00, and this drives NVMe, class 010802; there is one at 0002:01:00.0",
+                "nvme identify --group 0 | there is no NVMe drive in IOMMU group 0; there is one at 0002:01:00.0",
+                "demo --device 0002:01:00.0 | cannot use 0002:01:00.0: it is 1b36:0010 of class 010802, and this drives QEMU's edu, 1234:11e8; there is one at 0000:01:00.0",
+                "nvme identify --machine /nowhere/m.json | cannot use the machine /nowhere/m.json: there is no such file",
+                "nvme read --offset 1G --size 1 | cannot use 1 at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme write --input /nowhere/in | cannot read /nowhere/in: java.nio.file.NoSuchFileException: /nowhere/in",
+                "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: there is none of that number; use one of [1]",
+            })
+    void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
+        assertAnswer(1, answer, run(line.split(" ")));
+    }
+
+    private static void assertAnswer(int status, String answer, Ended ended) {
+        assertEquals("jvfio: " + answer + System.lineSeparator(), ended.err());
+        assertEquals(status, ended.status());
+        assertEquals("", ended.text());
+    }
+
+    @Test
+    void aMachineThatIsNoneIsRefused() throws IOException {
+        Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power7\"}");
+        Ended ended = run("demo", "--machine", machine.toString());
+        assertEquals(1, ended.status());
+        assertTrue(
+                ended.err().startsWith("jvfio: cannot use the machine " + machine + ": is like 'power7'")
+                        || ended.err().startsWith("jvfio: cannot use the machine " + machine + " is like 'power7'"),
+                ended.err());
+    }
+
+    @Test
+    void anImageThatIsNotThereIsNotMadeUnasked() {
+        Ended ended = run("nvme", "identify", "--drive", image().toString());
+        assertEquals(1, ended.status());
+        assertTrue(ended.err().contains("--drive-size SIZE makes one"), ended.err());
+        assertTrue(!Files.exists(image()));
+    }
+
+    @Test
+    void aFamilyOfCommandsHasHelp() {
+        String text = ok("nvme --help").text();
+        assertTrue(text.contains("nvme identify") && !text.contains("demo"), text);
+        assertTrue(ok("nvme verify --help").text().contains("--read-only"));
+    }
+
+    @Test
+    void progressIsOneLineThatGoesAway() throws InterruptedException {
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        try (Progress progress = new Progress(new PrintStream(err, true, StandardCharsets.UTF_8), true)) {
+            Thread.sleep(250);
+            progress.tell("written", 1, 4);
+            progress.tell("written", 2, 4);
+        }
+        assertEquals("\r\u001b[Kwritten: 25 %\r\u001b[K", err.toString(StandardCharsets.UTF_8));
+        ByteArrayOutputStream silent = new ByteArrayOutputStream();
+        try (Progress progress = new Progress(new PrintStream(silent, true, StandardCharsets.UTF_8), false)) {
+            progress.tell("written", 1, 4);
+        }
+        assertEquals(0, silent.size());
+    }
+
+    @Test
+    void percentilesAreOneThirtySecondTooLongAtMost() {
+        LatencyHistogram histogram = new LatencyHistogram();
+        assertEquals(0, histogram.percentile(50));
+        for (long nanos = 1; nanos <= 1_000_000; nanos++) {
+            histogram.add(nanos);
+        }
+        histogram.add(-5);
+        assertEquals(1_000_001, histogram.count());
+        for (double percent : new double[] {0.01, 1, 50, 90, 99, 99.9, 100}) {
+            long exact = (long) (percent * 10_000);
+            long told = histogram.percentile(percent);
+            assertTrue(told >= exact - 1 && told <= exact + exact / 32 + 1, percent + " %: " + told);
+        }
+        histogram.add(Long.MAX_VALUE);
+        assertEquals(Long.MAX_VALUE, histogram.percentile(100));
+    }
+}

@@ -1,0 +1,119 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.Device;
+import org.jvfio.PciAddress;
+import org.jvfio.VfioException;
+import org.jvfio.driver.nvme.NvmeBuffer;
+import org.jvfio.driver.nvme.NvmeCompletion;
+import org.jvfio.driver.nvme.NvmeController;
+import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.driver.nvme.NvmeOptions;
+import org.jvfio.driver.nvme.NvmeRequest;
+
+/** The NVMe driver on the host's NVMe drive, which may be overwritten. */
+@ContractTest
+class NvmeDriverTest extends Contract {
+    private static final int BYTES = 1 << 20;
+    private static final int OFFSET = 12;
+
+    private final Device device = Device.open(
+            process.kernel(), PciAddress.parse(process.nvmes().getFirst().address()));
+
+    NvmeDriverTest(ContractHost host) {
+        super(host);
+    }
+
+    @AfterEach
+    void closeDevice() {
+        device.close();
+    }
+
+    private static MemorySegment random(long seed) {
+        byte[] bytes = new byte[BYTES];
+        new Random(seed).nextBytes(bytes);
+        return MemorySegment.ofArray(bytes);
+    }
+
+    /** Twice, so that a controller that was shut down is known to start again; the second finds what the first wrote. */
+    @ParameterizedTest
+    @EnumSource(NvmeCompletion.class)
+    void whatIsWrittenIsReadBackByTheNextOneToo(NvmeCompletion completion) {
+        NvmeOptions options = NvmeOptions.DEFAULT.queuePairs(2).completion(completion);
+        MemorySegment data = random(completion.name().hashCode());
+        try (NvmeController nvme = NvmeController.open(device, options);
+                NvmeBuffer buffer = nvme.allocate(BYTES + OFFSET)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeBuffer part = buffer.slice(OFFSET, BYTES);
+            part.segment().copyFrom(data);
+            disk.write(5, BYTES / disk.blockBytes(), part);
+            disk.flush();
+        }
+        try (NvmeController nvme = NvmeController.open(device, options);
+                NvmeBuffer buffer = nvme.allocate(BYTES)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            CompletableFuture<Void> read = disk.readAsync(5, BYTES / disk.blockBytes(), buffer);
+            while (!read.isDone()) {
+                if (completion == NvmeCompletion.POLLED) {
+                    nvme.poll();
+                } else {
+                    Thread.onSpinWait();
+                }
+            }
+            read.join();
+            assertEquals(-1, data.mismatch(buffer.segment().asSlice(0, BYTES)));
+            assertEquals(0, nvme.aborts());
+            assertEquals(0, nvme.resets());
+        }
+    }
+
+    @Test
+    void zeroesAreWrittenAndBlocksForgotten() {
+        try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
+                NvmeBuffer buffer = nvme.allocate(BYTES)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            buffer.segment().fill((byte) 1);
+            disk.write(0, 64, buffer);
+            disk.deallocate(32, 32);
+            disk.writeZeroes(0, 32);
+            disk.read(0, 32, buffer);
+            int bytes = 32 * disk.blockBytes();
+            assertEquals(-1, buffer.segment().asSlice(0, bytes).mismatch(MemorySegment.ofArray(new byte[bytes])));
+        }
+    }
+
+    @Test
+    void itSaysWhatItIsAndHowItIs() {
+        try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT)) {
+            assertTrue(!nvme.identity().model().isEmpty());
+            assertEquals(1, nvme.namespaceIds().getFirst());
+            assertTrue(nvme.health().temperatureKelvin() > 0);
+            assertTrue(nvme.maxTransferBytes() >= 4096);
+        }
+    }
+
+    @Test
+    void anErrorOfTheDriveIsToldAndHarmsNothing() {
+        try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
+                NvmeBuffer buffer = nvme.allocate(BYTES)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            assertThrows(VfioException.class, () -> nvme.namespace(200));
+            NvmeRequest last = new NvmeRequest().read(disk, disk.blocks() - 1, 1, buffer);
+            assertTrue(nvme.queue(0).submit(last));
+            while (!last.isDone()) {
+                nvme.poll();
+            }
+            last.requireSuccess();
+        }
+    }
+}

@@ -1,0 +1,715 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
+import org.jvfio.DmaWindow;
+import org.jvfio.PageSize;
+import org.jvfio.PeState;
+import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedEdu;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.EmulatedNvme;
+
+@Timeout(60)
+class NvmeControllerTest {
+    private static final int BLOCK = 512;
+
+    private static void randomize(MemorySegment segment, long seed) {
+        byte[] bytes = new byte[(int) segment.byteSize()];
+        new Random(seed).nextBytes(bytes);
+        segment.copyFrom(MemorySegment.ofArray(bytes));
+    }
+
+    private static void assertRandom(MemorySegment segment, long seed) {
+        byte[] bytes = new byte[(int) segment.byteSize()];
+        new Random(seed).nextBytes(bytes);
+        assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes)));
+    }
+
+    private static boolean isZero(MemorySegment segment) {
+        return segment.mismatch(MemorySegment.ofArray(new byte[(int) segment.byteSize()])) < 0;
+    }
+
+    @Test
+    void aDriveSaysWhatItIs() {
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .serial("S1")
+                        .namespace(1 << 20)
+                        .namespace(2 << 20, 4096)
+                        .build());
+                NvmeController nvme = host.open()) {
+            assertEquals("S1", nvme.identity().serial());
+            assertEquals("1.4.0", nvme.identity().version());
+            assertEquals(List.of(1, 2), nvme.namespaceIds());
+            NvmeNamespace first = nvme.namespace(1);
+            assertEquals(1 << 20, first.bytes());
+            assertEquals(BLOCK, first.blockBytes());
+            assertEquals(2048, first.capacityBlocks());
+            assertEquals(4096, nvme.namespace(2).blockBytes());
+            assertEquals(512, nvme.namespace(2).blocks());
+            assertEquals(512 << 10, nvme.maxTransferBytes());
+            assertEquals(4096, nvme.pageBytes());
+            assertEquals(NvmeState.READY, nvme.state());
+            assertEquals(0, nvme.health().warnings());
+            assertTrue(first.describeSize().startsWith("1M in 2048 blocks"), first.describeSize());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(NvmeCompletion.class)
+    void whatIsWrittenIsReadBackInAnyPieces(NvmeCompletion completion) {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme =
+                        host.open(NvmeOptions.DEFAULT.queuePairs(2).completion(completion));
+                NvmeBuffer out = nvme.allocate(3 << 20);
+                NvmeBuffer in = nvme.allocate(3 << 20)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            randomize(out.segment(), 1);
+            disk.write(7, 6000, out);
+            disk.flush();
+            disk.read(7, 6000, in);
+            assertEquals(
+                    -1,
+                    out.segment().asSlice(0, 6000 * BLOCK).mismatch(in.segment().asSlice(0, 6000 * BLOCK)));
+            for (int blocks : new int[] {1, 7, 8, 9, 1023, 1024, 1025, 2049}) {
+                // A buffer that begins anywhere in a page.
+                NvmeBuffer part = in.slice(4L * blocks, (long) blocks * BLOCK);
+                part.segment().fill((byte) 0);
+                disk.read(7 + blocks, blocks, part);
+                MemorySegment written = out.segment().asSlice((long) blocks * BLOCK, part.size());
+                assertEquals(-1, written.mismatch(part.segment()), blocks + " blocks");
+            }
+            assertEquals(
+                    completion == NvmeCompletion.MSIX ? 3 : completion == NvmeCompletion.INTX ? 1 : 0, nvme.vectors());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4096,12", "65536,12", "65536,16", "16384,16"})
+    void thePageOfTheControllerIsIndependentOfTheIommus(int controllerPage, int iommuShift) {
+        try (NvmeHost host = new NvmeHost()) {
+            DmaWindow window = iommuShift == 12
+                    ? host.device().container().defaultWindow()
+                    : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
+            try (NvmeController nvme = host.open(
+                            NvmeOptions.DEFAULT.pageBytes(controllerPage).window(window));
+                    NvmeBuffer buffer = nvme.allocate(1 << 20)) {
+                assertEquals(controllerPage, nvme.pageBytes());
+                NvmeNamespace disk = nvme.namespace(1);
+                randomize(buffer.segment(), 2);
+                disk.write(0, 2048, buffer);
+                buffer.segment().fill((byte) 0);
+                disk.read(0, 2048, buffer);
+                assertRandom(buffer.segment(), 2);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void aCommandTransfersWhatTheControllerTakes(int mdts) {
+        try (NvmeHost host = new NvmeHost(() ->
+                        EmulatedNvme.builder().mdts(mdts).namespace(4 << 20).build());
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(1 << 20)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            assertEquals(4096 << mdts, nvme.maxTransferBytes());
+            long most = disk.maxTransferBlocks();
+            assertThrows(VfioException.class, () -> new NvmeRequest().read(disk, 0, most + 1, buffer));
+            randomize(buffer.segment(), 3);
+            disk.write(0, 2048, buffer);
+            buffer.segment().fill((byte) 0);
+            disk.read(0, 2048, buffer);
+            assertRandom(buffer.segment(), 3);
+        }
+    }
+
+    @Test
+    void blocksAreZeroedAndDeallocated() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(1 << 16)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            randomize(buffer.segment(), 4);
+            disk.write(0, 128, buffer);
+            disk.writeZeroes(8, 8);
+            disk.deallocate(64, 64);
+            disk.read(0, 128, buffer);
+            assertTrue(isZero(buffer.segment().asSlice(8 * BLOCK, 8 * BLOCK)));
+            assertTrue(isZero(buffer.segment().asSlice(64 * BLOCK, 64 * BLOCK)));
+            assertFalse(isZero(buffer.segment().asSlice(16 * BLOCK, BLOCK)));
+            disk.writeZeroes(0, disk.blocks());
+            disk.read(0, 128, buffer);
+            assertTrue(isZero(buffer.segment()));
+        }
+    }
+
+    @Test
+    void dataComesFromAndGoesToMemoryOfTheCaller() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open()) {
+            DmaMemory memory = host.device().container().allocate(1 << 16);
+            DmaWindow window = host.device().container().defaultWindow();
+            DmaMapping source = window.map(memory, 0, 1 << 15, DmaDirection.TO_DEVICE);
+            DmaMapping target = window.map(memory, 1 << 15, 1 << 15, DmaDirection.FROM_DEVICE);
+            NvmeBuffer out = NvmeBuffer.of(source);
+            NvmeBuffer in = NvmeBuffer.of(target);
+            randomize(out.segment(), 5);
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.write(0, 64, out);
+            disk.read(0, 64, in);
+            assertRandom(memory.segment().asSlice(1 << 15), 5);
+            assertThrows(VfioException.class, () -> disk.read(0, 64, out));
+            assertThrows(VfioException.class, () -> disk.write(0, 64, in));
+            assertThrows(VfioException.class, () -> disk.read(0, 1, in.slice(2, 1024)));
+            NvmeRequest late = new NvmeRequest().read(disk, 0, 1, in);
+            target.close();
+            VfioException e =
+                    assertThrows(VfioException.class, () -> nvme.queue(0).submit(late));
+            assertTrue(e.reason().contains("not mapped"), e.getMessage());
+            out.close(); // leaves the caller's mapping
+            assertTrue(source.isMapped());
+        }
+    }
+
+    @Test
+    void whatIsNotInTheNamespaceIsRefused() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open();
+                NvmeBuffer memory = nvme.allocate(4096)) {
+            NvmeBuffer buffer = memory.slice(0, 4096);
+            NvmeNamespace disk = nvme.namespace(1);
+            long end = disk.blocks();
+            for (long[] range :
+                    new long[][] {{end, 1}, {-1, 1}, {0, 0}, {0, -1}, {end - 1, 2}, {0, 9}, {Long.MAX_VALUE, 2}}) {
+                assertThrows(VfioException.class, () -> disk.read(range[0], range[1], buffer));
+                assertThrows(VfioException.class, () -> disk.writeAsync(range[0], range[1], buffer));
+            }
+            assertThrows(VfioException.class, () -> disk.writeZeroes(end, 1));
+            assertThrows(VfioException.class, () -> disk.deallocate(end - 1, 2));
+            assertThrows(VfioException.class, () -> new NvmeRequest().writeZeroes(disk, 0, 1 << 17));
+            assertThrows(VfioException.class, () -> new NvmeRequest().read(disk, 0, 9, buffer));
+            assertThrows(IndexOutOfBoundsException.class, () -> buffer.slice(4096, 1));
+            VfioException none = assertThrows(VfioException.class, () -> nvme.namespace(77));
+            assertTrue(none.getMessage().contains("77"), none.getMessage());
+            assertThrows(VfioException.class, () -> nvme.namespace(0));
+            disk.read(end - 1, 1, buffer);
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    @Test
+    void aRequestIsSubmittedAgainAndAgain() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queueDepth(4));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeQueue queue = nvme.queue(0);
+            assertEquals(3, queue.capacity());
+            int[] calls = new int[1];
+            NvmeRequest request = new NvmeRequest().read(disk, 0, 8, buffer).onDone(done -> calls[0]++);
+            for (int i = 0; i < 1000; i++) {
+                assertTrue(queue.submit(request));
+                assertThrows(IllegalStateException.class, () -> request.read(disk, 0, 1, buffer));
+                assertThrows(IllegalStateException.class, () -> queue.submit(request));
+                assertThrows(IllegalStateException.class, () -> request.onDone(done -> {}));
+                while (!request.isDone()) {
+                    queue.poll(1);
+                }
+                request.requireSuccess();
+                assertEquals(NvmeStatus.SUCCESS, request.status());
+            }
+            assertEquals(1000, calls[0]);
+            assertEquals(0, queue.underWay());
+            assertThrows(IllegalStateException.class, () -> queue.submit(new NvmeRequest()));
+        }
+    }
+
+    @Test
+    void aQueueTakesWhatItHasRoomFor() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queueDepth(4));
+                NvmeBuffer buffer = nvme.allocate(1 << 16)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeQueue queue = nvme.queue(0);
+            List<NvmeRequest> requests = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                requests.add(new NvmeRequest().read(disk, i, 1, buffer.slice(i * 4096L, 4096)));
+            }
+            assertTrue(queue.enqueue(requests.get(0)));
+            assertTrue(queue.enqueue(requests.get(1)));
+            assertTrue(queue.enqueue(requests.get(2)));
+            assertFalse(queue.enqueue(requests.get(3)));
+            assertEquals(3, queue.underWay());
+            queue.ring();
+            while (queue.underWay() > 0) {
+                queue.poll();
+            }
+            assertTrue(queue.submit(requests.get(3)));
+            queue.poll();
+            assertTrue(requests.stream().allMatch(NvmeRequest::isDone));
+        }
+    }
+
+    @Test
+    void manyTransfersWaitForRoomInAShortQueue() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme =
+                        host.open(NvmeOptions.DEFAULT.queueDepth(2).maxTransferBytes(4096));
+                NvmeBuffer buffer = nvme.allocate(1 << 20)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            randomize(buffer.segment(), 6);
+            List<CompletableFuture<Void>> futures = new ArrayList<>();
+            for (int part = 0; part < 16; part++) {
+                futures.add(disk.writeAsync(part * 128L, 128, buffer.slice(part * 65536L, 65536)));
+            }
+            CompletableFuture<Void> all = CompletableFuture.allOf(futures.toArray(CompletableFuture[]::new));
+            while (!all.isDone()) {
+                nvme.poll();
+            }
+            all.join();
+            buffer.segment().fill((byte) 0);
+            CompletableFuture<Void> read = disk.readAsync(0, 2048, buffer);
+            CompletableFuture<Void> flush = disk.flushAsync();
+            while (!read.isDone() || !flush.isDone()) {
+                nvme.poll();
+            }
+            assertRandom(buffer.segment(), 6);
+        }
+    }
+
+    @Test
+    void aCallbackMaySubmitItsRequestAgain() throws InterruptedException {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            CountDownLatch left = new CountDownLatch(500);
+            NvmeRequest request = new NvmeRequest().read(disk, 0, 8, buffer);
+            request.onDone(done -> {
+                left.countDown();
+                if (left.getCount() > 0) {
+                    nvme.queue(0).submit(done);
+                }
+            });
+            nvme.queue(0).submit(request);
+            assertTrue(left.await(30, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void aCallbackThatThrowsKeepsNobodyFromHisCompletion() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(8192)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeQueue queue = nvme.queue(0);
+            NvmeRequest bad = new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> {
+                throw new UnsupportedOperationException("a callback");
+            });
+            NvmeRequest good = new NvmeRequest().read(disk, 1, 1, buffer.slice(4096, 4096));
+            queue.enqueue(bad);
+            queue.enqueue(good);
+            assertThrows(UnsupportedOperationException.class, () -> {
+                while (!good.isDone()) {
+                    queue.poll();
+                }
+            });
+            assertTrue(bad.isDone() && good.isDone());
+            disk.read(0, 1, buffer);
+        }
+    }
+
+    @Test
+    void fewerVectorsThanQueuesAreShared() {
+        EmulatedMachine machine =
+                EmulatedMachine.power8().toBuilder().interruptVectors(2).build();
+        try (NvmeHost host = new NvmeHost(machine, NvmeHost::drive);
+                NvmeController nvme =
+                        host.open(NvmeOptions.DEFAULT.queuePairs(4).completion(NvmeCompletion.MSIX));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            assertEquals(2, nvme.vectors());
+            assertEquals(4, nvme.queues().size());
+            NvmeNamespace disk = nvme.namespace(1);
+            for (NvmeQueue queue : nvme.queues()) {
+                NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
+                queue.submit(request);
+                nvme.await(queue, request);
+                request.requireSuccess();
+            }
+        }
+    }
+
+    @Test
+    void aControllerMayGrantFewerQueues() {
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .queuePairs(2)
+                        .queueEntries(16)
+                        .namespace(1 << 20)
+                        .build());
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queuePairs(9))) {
+            assertEquals(2, nvme.queues().size());
+            assertEquals(15, nvme.queue(0).capacity());
+            assertEquals(2, nvme.queue(1).number());
+        }
+    }
+
+    @Test
+    void closedIsClosed() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open();
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeBuffer buffer = nvme.allocate(4096);
+            nvme.close();
+            nvme.close();
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            assertThrows(IllegalStateException.class, () -> disk.read(0, 1, buffer));
+            assertThrows(IllegalStateException.class, nvme::poll);
+            assertThrows(IllegalStateException.class, nvme::health);
+            assertThrows(IllegalStateException.class, () -> nvme.queue(0).ring());
+            // And it can be opened again, on the same device.
+            try (NvmeController again = host.open()) {
+                again.namespace(1).read(0, 1, buffer);
+            }
+            buffer.close();
+        }
+    }
+
+    @Test
+    void closingShutsTheControllerDown() {
+        class Observed extends FaultyNvme {
+            private final List<Long> configurations = new ArrayList<>();
+
+            @Override
+            boolean hears(long offset, int size, long value) {
+                if (offset == CC) {
+                    configurations.add(value);
+                }
+                return true;
+            }
+        }
+        Observed drive = new Observed();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            host.open().close();
+            List<Long> written = drive.configurations;
+            assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
+            assertEquals(0x464001, written.get(2), "SHN");
+            assertEquals(0x460000, written.getLast(), "EN is clear");
+            short command = host.device().config().readShort(4);
+            assertEquals(0, command & 4, "bus mastering is off");
+        }
+    }
+
+    @Test
+    void closingEndsWhatIsUnderWay() {
+        class Deaf extends FaultyNvme {
+            @Override
+            boolean hears(long offset, int size, long value) {
+                return offset != DOORBELLS + 8;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(Deaf::new)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
+            NvmeBuffer buffer = nvme.allocate(4096);
+            NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+            int[] calls = new int[1];
+            request.onDone(done -> calls[0]++);
+            nvme.queue(0).submit(request);
+            nvme.close();
+            assertEquals(1, calls[0]);
+            assertFalse(request.isSuccess());
+            buffer.close();
+        }
+    }
+
+    @Test
+    void aLateCommandIsAborted() {
+        class Aborting extends FaultyNvme {
+            private MemorySegment held = MemorySegment.NULL;
+            private long heldAt;
+            private boolean aborts;
+            private int ofIoQueue;
+
+            @Override
+            void fetches(MemorySegment command) {
+                aborts |= command.get(ValueLayout.JAVA_BYTE, 0) == 0x08 && !MemorySegment.NULL.equals(held);
+            }
+
+            @Override
+            boolean completes(long address, MemorySegment completion) {
+                boolean io = completion.get(INT, 8) >>> 16 == 1;
+                if (io && ++ofIoQueue == 2) {
+                    held = MemorySegment.ofArray(completion.toArray(ValueLayout.JAVA_BYTE));
+                    heldAt = address;
+                    return false;
+                }
+                if (!io && aborts) {
+                    aborts = false;
+                    completion.set(INT, 0, 0);
+                    held.set(INT, 12, held.get(INT, 12) | 0x07 << 17);
+                    complete(heldAt, held);
+                }
+                return true;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(Aborting::new);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                        .commandTimeout(Duration.ofMillis(100))
+                        .retries(0));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.read(0, 1, buffer);
+            VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
+            assertTrue(e.reason().contains("not done in time, and was aborted"), e.getMessage());
+            assertEquals(1, nvme.aborts());
+            assertEquals(0, nvme.resets());
+            disk.read(0, 1, buffer);
+        }
+    }
+
+    @Test
+    void aCommandThatCannotBeAbortedResetsTheController() {
+        class DeafOnce extends FaultyNvme {
+            private int rings;
+
+            @Override
+            boolean hears(long offset, int size, long value) {
+                return offset != DOORBELLS + 8 || ++rings != 2;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(DeafOnce::new);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                        .commandTimeout(Duration.ofMillis(100))
+                        .retries(0));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.read(0, 1, buffer);
+            VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
+            assertTrue(e.reason().contains("was reset"), e.getMessage());
+            assertEquals("try again", e.hint());
+            assertEquals(1, nvme.resets());
+            disk.read(0, 1, buffer);
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    @Test
+    void aTransferThatMeetsAResetIsTriedAgain() {
+        class DeafOnce extends FaultyNvme {
+            private int rings;
+
+            @Override
+            boolean hears(long offset, int size, long value) {
+                return offset != DOORBELLS + 8 || ++rings != 3;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(DeafOnce::new);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                        .commandTimeout(Duration.ofMillis(100))
+                        .maxTransferBytes(4096));
+                NvmeBuffer buffer = nvme.allocate(1 << 16)) {
+            randomize(buffer.segment(), 7);
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.write(0, 8, buffer);
+            disk.write(0, 8, buffer);
+            disk.write(0, 8, buffer);
+            buffer.segment().fill((byte) 0);
+            disk.read(0, 8, buffer);
+            assertRandom(buffer.segment().asSlice(0, 4096), 7, 1 << 16);
+            assertEquals(1, nvme.resets());
+        }
+    }
+
+    private static void assertRandom(MemorySegment segment, long seed, int generated) {
+        byte[] bytes = new byte[generated];
+        new Random(seed).nextBytes(bytes);
+        assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes).asSlice(0, segment.byteSize())));
+    }
+
+    @Test
+    void aControllerThatComesBackFromNoResetIsDisabled() {
+        class Dying extends FaultyNvme {
+            private int rings;
+
+            @Override
+            boolean hears(long offset, int size, long value) {
+                if (offset == DOORBELLS + 8) {
+                    rings++;
+                }
+                // Deaf for doorbells and for the reset, whoever makes it.
+                return rings < 2 || (offset != DOORBELLS + 8 && offset != CC);
+            }
+
+            @Override
+            public void reset() {
+                // Deaf for this as well.
+            }
+
+            @Override
+            long reads(long offset, int size, long value) {
+                return offset == CAP ? (value & ~(0xffL << 24)) | 1L << 24 : value;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(Dying::new)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+            NvmeBuffer buffer = nvme.allocate(4096);
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.read(0, 1, buffer);
+            VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
+            assertTrue(e.reason().contains("did not stop within its own limit of 500 ms"), e.getMessage());
+            assertEquals(NvmeState.FAILED, nvme.state());
+            assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
+            assertThrows(VfioException.class, nvme::namespaceIds);
+            assertDoesNotThrow(nvme::close);
+            buffer.close();
+        }
+    }
+
+    @Test
+    void aFrozenPeIsRecognised() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
+            NvmeNamespace disk = nvme.namespace(1);
+            DmaMemory memory = host.device().container().allocate(1 << 16);
+            DmaMapping mapping = host.device().container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            NvmeBuffer buffer = NvmeBuffer.of(mapping);
+            NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
+            NvmeQueue queue = nvme.queue(0);
+            queue.enqueue(request);
+            // The caller breaks the rule: the controller writes where nothing is mapped.
+            mapping.close();
+            queue.ring();
+            while (!request.isDone()) {
+                Thread.onSpinWait();
+            }
+            assertFalse(request.isSuccess());
+            VfioException e = assertThrows(VfioException.class, request::requireSuccess);
+            assertTrue(e.reason().contains("PE is frozen"), e.getMessage());
+            assertEquals(NvmeState.FAILED, nvme.state());
+            assertEquals(
+                    PeState.STOPPED,
+                    host.device().container().eeh().orElseThrow().state());
+            nvme.close();
+            host.device().container().eeh().orElseThrow().recover();
+            try (NvmeController again = host.open();
+                    NvmeBuffer other = again.allocate(4096)) {
+                again.namespace(1).read(0, 1, other);
+            }
+        }
+    }
+
+    @Test
+    void eventsAreTold() throws InterruptedException {
+        class Warning extends FaultyNvme {
+            private int requests;
+
+            @Override
+            void fetches(MemorySegment command) {
+                // The first request for an event becomes a command that is complete at once: reading of a feature.
+                if (command.get(ValueLayout.JAVA_BYTE, 0) == 0x0c && requests++ == 0) {
+                    command.set(ValueLayout.JAVA_BYTE, 0, (byte) 0x0a);
+                    command.set(INT, 40, 0x04);
+                    changed = command.get(INT, 0) >>> 16;
+                }
+            }
+
+            private int changed = -1;
+
+            @Override
+            boolean completes(long address, MemorySegment completion) {
+                if ((completion.get(INT, 12) & 0xffff) == changed) {
+                    completion.set(INT, 0, 0x020101);
+                    changed = -1;
+                }
+                return true;
+            }
+        }
+        LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
+        try (NvmeHost host = new NvmeHost(Warning::new);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.events(events::add))) {
+            NvmeEvent event = events.poll(30, TimeUnit.SECONDS);
+            assertEquals(new NvmeEvent(1, 1, 2), event);
+            assertEquals("a temperature is beyond its threshold (log page 0x02)", String.valueOf(event));
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    @Test
+    void aDeviceThatIsNoNvmeIsRefused() {
+        try (NvmeHost host = new NvmeHost(() -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO))) {
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertTrue(e.reason().contains("class is 00ff00"), e.getMessage());
+        }
+    }
+
+    @Test
+    void aPageThatTheControllerDoesNotHaveIsRefused() {
+        try (NvmeHost host = new NvmeHost()) {
+            VfioException e =
+                    assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.pageBytes(1 << 17)));
+            assertTrue(e.reason().contains("no pages of 131072"), e.getMessage());
+        }
+    }
+
+    @Test
+    void optionsThatMakeNoSenseAreRefused() {
+        NvmeOptions good = NvmeOptions.DEFAULT;
+        assertThrows(IllegalArgumentException.class, () -> good.queuePairs(0));
+        assertThrows(IllegalArgumentException.class, () -> good.queueDepth(1));
+        assertThrows(IllegalArgumentException.class, () -> good.queueDepth((1 << 16) + 1));
+        assertThrows(IllegalArgumentException.class, () -> good.commandTimeout(Duration.ZERO));
+        assertThrows(IllegalArgumentException.class, () -> good.adminTimeout(Duration.ofDays(2)));
+        assertThrows(IllegalArgumentException.class, () -> good.maxTransferBytes(512));
+        assertThrows(IllegalArgumentException.class, () -> good.pageBytes(5000));
+        assertThrows(IllegalArgumentException.class, () -> good.retries(-1));
+    }
+
+    @Test
+    void aStatusIsToldInWords() {
+        assertEquals(
+                "blocks beyond the end of the namespace (status 0/0x80)",
+                NvmeStatus.of(0x80).toString());
+        assertEquals(
+                "no such queue, or it exists already (status 1/0x01, do not retry)",
+                NvmeStatus.of(0x4101).toString());
+        assertEquals(
+                "the medium could not be read, and its error not corrected (status 2/0x81)",
+                NvmeStatus.of(0x281).toString());
+        assertEquals("ended by the driver (status 3/0x71)", NvmeStatus.ABORTED_BY_HOST.toString());
+        assertEquals(
+                "an error of the vendor's own (status 7/0x01)",
+                NvmeStatus.of(0x701).toString());
+        for (int field = 0; field < 1 << 15; field++) {
+            NvmeStatus status = NvmeStatus.of(field);
+            assertFalse(status.toString().isBlank());
+            assertEquals((field & 0x7ff) == 0, status.isSuccess());
+        }
+        for (int field = 0; field < 1 << 11; field++) {
+            assertFalse(new NvmeEvent(field >>> 8, field & 0xff, 0).toString().isBlank());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.function.Supplier;
+import org.jvfio.Device;
+import org.jvfio.PciAddress;
+import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.EmulatedNvme;
+
+/** An emulated host with one NVMe drive, and a process that drives it. */
+final class NvmeHost implements AutoCloseable {
+    static final PciAddress DRIVE = PciAddress.parse("0000:01:00.0");
+    static final long BYTES = 64L << 20;
+
+    private final EmulatedKernel process;
+    private final Device device;
+
+    NvmeHost() {
+        this(EmulatedMachine.power8(), NvmeHost::drive);
+    }
+
+    NvmeHost(Supplier<? extends EmulatedDevice> drive) {
+        this(EmulatedMachine.power8(), drive);
+    }
+
+    NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive) {
+        process = EmulatedKernel.boot(machine.toBuilder()
+                .withoutDevices()
+                .device(DRIVE.toString(), 0, drive)
+                .build());
+        device = Device.open(process, DRIVE);
+    }
+
+    static EmulatedNvme drive() {
+        return EmulatedNvme.builder().namespace(BYTES).build();
+    }
+
+    EmulatedKernel process() {
+        return process;
+    }
+
+    Device device() {
+        return device;
+    }
+
+    NvmeController open() {
+        return open(NvmeOptions.DEFAULT);
+    }
+
+    NvmeController open(NvmeOptions options) {
+        return NvmeController.open(device, options);
+    }
+
+    /** Closes the device; nothing of the process may be left then. */
+    @Override
+    public void close() {
+        device.close();
+        assertEquals(0, process.openDescriptors(), "open descriptors");
+        assertEquals(0, process.lockedBytes(), "locked bytes");
+        assertEquals(0, process.registeredRegions(), "registered regions");
+        assertEquals(0, process.host().userMemoryBytes(), "bytes of memory");
+        assertTrue(process.host().group(0).ownedByHost(), "the group is the host's");
+    }
+}

@@ -1,0 +1,267 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Many threads on a controller that is late, and now and then hears nothing until it is reset. Runs for a second for each
+ * way to complete, or for as many as the system property {@code jvfio.stress.seconds} says.
+ */
+class NvmeStressTest {
+    private static final long SECONDS = Long.getLong("jvfio.stress.seconds", 1);
+    private static final int THREADS = 8;
+    private static final int QUEUES = 4;
+    private static final int LANES = 4;
+    private static final int PLACES = 16;
+    private static final int MOST_BLOCKS = 16;
+    private static final int BLOCK = 512;
+    private static final long PAUSE_NANOS = 20_000;
+
+    /** Delays doorbells and completions; every so often a queue is deaf until the controller is reset. */
+    private static final class LateNvme extends FaultyNvme {
+        private static final int DEAF_EVERY = 500;
+        private static final int DEAF_FIRST = 50;
+        private static final int DOORBELLS_OF_A_PAIR = 8;
+
+        private final Random random = new Random(1);
+        private final long[] late = new long[2 * QUEUES + 2];
+        private final boolean[] waiting = new boolean[2 * QUEUES + 2];
+        private int rings;
+        private int deaf;
+
+        @Override
+        boolean hears(long offset, int size, long value) {
+            if (offset == CC) {
+                deaf = 0;
+                Arrays.fill(waiting, false);
+                return true;
+            }
+            // The admin queue and completion queues are heard as they are.
+            if (offset < DOORBELLS + DOORBELLS_OF_A_PAIR || offset / Integer.BYTES % 2 != 0) {
+                return true;
+            }
+            int queue = (int) (offset - DOORBELLS) / DOORBELLS_OF_A_PAIR;
+            if (++rings % DEAF_EVERY == DEAF_FIRST) {
+                deaf = queue;
+            }
+            if (queue == deaf) {
+                return false;
+            }
+            late[queue] = value;
+            if (waiting[queue]) {
+                return false;
+            }
+            if (random.nextInt(16) != 0) {
+                return true;
+            }
+            waiting[queue] = true;
+            later(Duration.ofNanos(random.nextInt(1_000_000)), () -> {
+                waiting[queue] = false;
+                if (queue != deaf) {
+                    drive().write(0, offset, size, late[queue]);
+                }
+            });
+            return false;
+        }
+
+        @Override
+        boolean completes(long address, MemorySegment completion) {
+            if (random.nextInt(64) != 0) {
+                return true;
+            }
+            later(Duration.ofNanos(random.nextInt(500_000)), () -> complete(address, completion));
+            return false;
+        }
+    }
+
+    /** What happened, of all threads. */
+    private static final class Tally {
+        private final AtomicLong submitted = new AtomicLong();
+        private final AtomicLong completed = new AtomicLong();
+        private final AtomicLong succeeded = new AtomicLong();
+        private final AtomicLong compared = new AtomicLong();
+    }
+
+    /** One request and its buffer, with places of the drive that nobody else uses. */
+    private static final class Lane {
+        private final NvmeNamespace disk;
+        private final NvmeBuffer buffer;
+        private final long firstBlock;
+        private final Random random;
+        private final Tally tally;
+        private final NvmeRequest request = new NvmeRequest();
+        private final AtomicInteger calls = new AtomicInteger();
+        // What was written last at a place; 0 where that is not known.
+        private final long[] seeds = new long[PLACES];
+        private final int[] blocks = new int[PLACES];
+        private int place;
+        private boolean writes;
+        private boolean underWay;
+        private long seed;
+
+        private Lane(NvmeNamespace disk, NvmeBuffer buffer, int number, Tally tally) {
+            this.disk = disk;
+            this.buffer = buffer;
+            this.tally = tally;
+            firstBlock = (long) number * PLACES * MOST_BLOCKS;
+            random = new Random(number);
+            request.onDone(done -> {
+                calls.incrementAndGet();
+                tally.completed.incrementAndGet();
+            });
+        }
+
+        /** Submits something if nothing is under way. */
+        void begin(NvmeQueue queue) {
+            if (underWay) {
+                return;
+            }
+            place = random.nextInt(PLACES);
+            writes = seeds[place] == 0 || random.nextBoolean();
+            long lba = firstBlock + (long) place * MOST_BLOCKS;
+            if (writes) {
+                seed = random.nextLong() | 1;
+                blocks[place] = 1 + random.nextInt(MOST_BLOCKS);
+                fill(seed, blocks[place]);
+                request.write(disk, lba, blocks[place], buffer);
+                seeds[place] = 0;
+            } else {
+                buffer.segment().fill((byte) 0x55);
+                request.read(disk, lba, blocks[place], buffer);
+            }
+            calls.set(0);
+            if (queue.submit(request)) {
+                underWay = true;
+                tally.submitted.incrementAndGet();
+            }
+        }
+
+        /** Looks at what it did, if that is done. */
+        void end() {
+            if (!underWay || calls.get() == 0) {
+                return;
+            }
+            underWay = false;
+            assertEquals(1, calls.get(), "completions of one command");
+            assertTrue(request.isDone());
+            if (!request.isSuccess()) {
+                assertTrue(
+                        request.status().isRetryable(), () -> request.status().toString());
+                return;
+            }
+            tally.succeeded.incrementAndGet();
+            if (writes) {
+                seeds[place] = seed;
+            } else {
+                compare();
+            }
+        }
+
+        private void fill(long from, int count) {
+            Random words = new Random(from);
+            for (long at = 0; at < (long) count * BLOCK; at += Long.BYTES) {
+                buffer.segment().set(ValueLayout.JAVA_LONG, at, words.nextLong());
+            }
+        }
+
+        private void compare() {
+            Random words = new Random(seeds[place]);
+            for (long at = 0; at < (long) blocks[place] * BLOCK; at += Long.BYTES) {
+                assertEquals(words.nextLong(), buffer.segment().get(ValueLayout.JAVA_LONG, at), "data");
+            }
+            tally.compared.incrementAndGet();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = NvmeCompletion.class,
+            names = {"POLLED", "MSIX"})
+    void noCompletionIsLostOrDoubledAndTheDataIsRight(NvmeCompletion completion) throws Exception {
+        Tally tally = new Tally();
+        try (NvmeHost host = new NvmeHost(LateNvme::new)) {
+            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                    .queuePairs(QUEUES)
+                    .queueDepth(8)
+                    .completion(completion)
+                    .commandTimeout(Duration.ofMillis(50)))) {
+                assertEquals(QUEUES, nvme.queues().size());
+                runAllThreads(nvme, tally);
+                nvme.requireUsable();
+                assertEquals(NvmeState.READY, nvme.state());
+                assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
+                assertTrue(tally.compared.get() > 0, "data was read");
+                assertEquals(tally.submitted.get(), tally.completed.get());
+                System.out.printf(
+                        "%s: %d commands, %d succeeded, %d compared, %d aborts, %d resets%n",
+                        completion,
+                        tally.submitted.get(),
+                        tally.succeeded.get(),
+                        tally.compared.get(),
+                        nvme.aborts(),
+                        nvme.resets());
+            }
+        }
+    }
+
+    private static void runAllThreads(NvmeController nvme, Tally tally) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        List<Callable<Void>> threads = new ArrayList<>();
+        for (int number = 0; number < THREADS; number++) {
+            int thread = number;
+            threads.add(() -> {
+                runUntil(deadline, nvme, thread, tally);
+                return null;
+            });
+        }
+        try (ExecutorService executor = Executors.newFixedThreadPool(THREADS)) {
+            for (Future<Void> thread : executor.invokeAll(threads)) {
+                thread.get();
+            }
+        }
+    }
+
+    /** A thread uses a queue that another one uses, too, and the blocking calls now and then. */
+    private static void runUntil(long deadline, NvmeController nvme, int thread, Tally tally) {
+        NvmeNamespace disk = nvme.namespace(1);
+        NvmeQueue queue = nvme.queue(thread % QUEUES);
+        boolean polls = nvme.options().completion() == NvmeCompletion.POLLED;
+        try (NvmeBuffer buffer = nvme.allocate((long) LANES * MOST_BLOCKS * BLOCK)) {
+            List<Lane> lanes = new ArrayList<>();
+            for (int lane = 0; lane < LANES; lane++) {
+                NvmeBuffer part = buffer.slice((long) lane * MOST_BLOCKS * BLOCK, MOST_BLOCKS * BLOCK);
+                lanes.add(new Lane(disk, part, thread * LANES + lane, tally));
+            }
+            while (System.nanoTime() - deadline < 0 || lanes.stream().anyMatch(lane -> lane.underWay)) {
+                if (System.nanoTime() - deadline < 0) {
+                    lanes.forEach(lane -> lane.begin(queue));
+                }
+                if (polls) {
+                    queue.poll();
+                }
+                lanes.forEach(Lane::end);
+                if (!polls) {
+                    LockSupport.parkNanos(PAUSE_NANOS);
+                }
+            }
+        }
+    }
+}
