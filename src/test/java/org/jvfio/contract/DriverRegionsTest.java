@@ -1,12 +1,12 @@
 package org.jvfio.contract;
 
-import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.ValueLayout;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.Device;
@@ -53,12 +53,13 @@ class DriverRegionsTest extends Contract {
 
     @Test
     void whatIsMappedIsMemory() {
-        assumeTrue(mapped.isMapped(), "an emulated device has no memory behind its registers");
-        assertEquals(
-                mapped.readInt(ID),
-                mapped.segment(ID, Integer.BYTES).get(ValueLayout.JAVA_INT.withOrder(mapped.order()), 0));
-        assertThrows(VfioException.class, () -> mapped.segment(mapped.size(), 1));
         assertThrows(VfioException.class, () -> unmapped.segment(ID, Integer.BYTES));
+        assertThrows(VfioException.class, () -> mapped.segment(mapped.size(), 1));
+        if (mapped.isMapped()) {
+            assertEquals(
+                    mapped.readInt(ID),
+                    mapped.segment(ID, Integer.BYTES).get(ValueLayout.JAVA_INT.withOrder(mapped.order()), 0));
+        }
     }
 
     private void accessOften() {
@@ -100,10 +101,11 @@ class DriverRegionsTest extends Contract {
 
     @Test
     void aDeviceWhosePeWasResetIsAccessedWhenItIsEnabled() {
-        assumeTrue(host.hasEeh() && host.resetsReliably(), "it has no PE that can be reset");
+        assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         accessOften();
-        Eeh eeh = device.container().eeh().orElseThrow();
-        eeh.recover();
+        Optional<Eeh> eeh = device.container().eeh();
+        assertEquals(host.hasEeh(), eeh.isPresent());
+        eeh.ifPresent(Eeh::recover);
         if (!device.configSpace().command().contains(PciCommand.MEMORY)) {
             assertDead("memory is disabled");
         }
@@ -113,8 +115,12 @@ class DriverRegionsTest extends Contract {
 
     @Test
     void aResetOfTheFunctionLeavesItsMappingWorking() {
-        assumeTrue(device.isResettable(), "it cannot be reset alone");
-        assertDoesNotThrow(device::reset);
+        if (device.isResettable()) {
+            assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+            device.reset();
+        } else {
+            assertThrows(VfioException.class, device::reset);
+        }
         assertAlive();
     }
 
