@@ -208,15 +208,11 @@ public final class ObservedKernel {
     }
 
     /** Lets everything through again. */
-<<<<<<< HEAD
-    public void heal() {
-=======
     void heal() {
         answers.clear();
         config = null;
         mapsZeros = false;
         pollAnswer = 0;
->>>>>>> main
         passing = 0;
         replacedRequest = -1;
         failing = -1;
