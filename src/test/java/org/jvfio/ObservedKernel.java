@@ -208,7 +208,7 @@ public final class ObservedKernel {
     }
 
     /** Lets everything through again. */
-    void heal() {
+    public void heal() {
         answers.clear();
         config = null;
         mapsZeros = false;
