@@ -230,6 +230,12 @@ final class ConfigRegisters {
         return 0;
     }
 
+    /** Whether there is an extended capability of this id. */
+    boolean hasExtended(int id) {
+        return lengths.keySet().stream()
+                .anyMatch(place -> place >= vfio_h.PCI_CFG_SPACE_SIZE && (values.getInt(place) & 0xffff) == id);
+    }
+
     byte get(int register) {
         return values.get(register);
     }

@@ -9,17 +9,17 @@ import org.jvfio.uapi.vfio_region_info;
 /** A descriptor of a device: vfio-pci ({@code drivers/vfio/pci/vfio_pci_core.c}). */
 final class DeviceFile extends OpenFile {
     private static final int INFO_SIZE = 16;
-    private static final int OFFSET_SHIFT = 40;
-    private static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
+    static final int OFFSET_SHIFT = 40;
+    static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
 
-    private final EmulatedHost host;
     private final IommuGroup group;
     private final PciFunction function;
+    private final HotReset hotReset;
 
     DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
-        this.host = host;
         this.group = group;
         this.function = function;
+        this.hotReset = new HotReset(host, function);
         group.deviceOpened();
         function.opened();
     }
@@ -32,18 +32,19 @@ final class DeviceFile extends OpenFile {
 
     @Override
     int ioctl(int request, Argument argument) {
+        function.features().wakeForCall();
         return switch (request) {
             case vfio_h.VFIO_DEVICE_GET_INFO -> info(argument);
             case vfio_h.VFIO_DEVICE_GET_REGION_INFO -> regionInfo(argument);
             case vfio_h.VFIO_DEVICE_GET_IRQ_INFO -> function.interrupts().info(argument);
             case vfio_h.VFIO_DEVICE_SET_IRQS -> function.interrupts().set(argument);
             case vfio_h.VFIO_DEVICE_RESET -> reset();
+            case vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO -> hotReset.info(argument);
+            case vfio_h.VFIO_DEVICE_PCI_HOT_RESET -> hotReset.reset(argument);
+            case vfio_h.VFIO_DEVICE_IOEVENTFD -> function.ioEvents().set(argument);
+            case vfio_h.VFIO_DEVICE_FEATURE -> function.features().operate(argument);
             default -> Errno.ENOTTY.negated();
         };
-    }
-
-    private boolean canReset() {
-        return function.isExpress() || host.machine().platform().isPowernv();
     }
 
     private int info(Argument argument) {
@@ -58,7 +59,8 @@ final class DeviceFile extends OpenFile {
         long size = vfio_device_info.sizeof();
         MemorySegment info = MemorySegment.ofArray(new long[(int) size / Long.BYTES]);
         vfio_device_info.argsz(info, argsz);
-        vfio_device_info.flags(info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
+        vfio_device_info.flags(
+                info, vfio_h.VFIO_DEVICE_FLAGS_PCI | (function.canReset() ? vfio_h.VFIO_DEVICE_FLAGS_RESET : 0));
         vfio_device_info.num_regions(info, vfio_h.VFIO_PCI_NUM_REGIONS);
         vfio_device_info.num_irqs(info, vfio_h.VFIO_PCI_NUM_IRQS);
         long back = Math.min(Integer.toUnsignedLong(argsz), size);
@@ -97,7 +99,7 @@ final class DeviceFile extends OpenFile {
     }
 
     private int reset() {
-        if (!canReset()) {
+        if (!function.canReset()) {
             return Errno.EINVAL.negated();
         }
         function.reset();
@@ -121,6 +123,7 @@ final class DeviceFile extends OpenFile {
         if (buffer.byteSize() == 0) {
             return 0;
         }
+        function.features().wakeForCall();
         long index = offset >>> OFFSET_SHIFT;
         long position = offset & OFFSET_MASK;
         if (index == vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) {

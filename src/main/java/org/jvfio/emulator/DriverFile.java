@@ -3,7 +3,8 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.util.function.ToIntFunction;
+import java.time.Duration;
+import java.util.function.ToIntBiFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -18,12 +19,14 @@ final class DriverFile extends OpenFile {
     private static final Pattern OVERRIDE = Pattern.compile(BUS + "devices/([^/]+)/driver_override");
     private static final Pattern BIND = Pattern.compile(BUS + "drivers/([^/]+)/(bind|unbind)");
     private static final Pattern UNBIND = Pattern.compile(BUS + "devices/([^/]+)/driver/unbind");
+    private static final Duration BETWEEN_REQUESTS = Duration.ofSeconds(10);
     private static final String PROBE = BUS + "drivers_probe";
 
     private final EmulatedHost host;
-    private final ToIntFunction<String> store;
+    private final ToIntBiFunction<DriverFile, String> store;
+    private @Nullable PciFunction wanted;
 
-    private DriverFile(EmulatedHost host, ToIntFunction<String> store) {
+    private DriverFile(EmulatedHost host, ToIntBiFunction<DriverFile, String> store) {
         this.host = host;
         this.store = store;
     }
@@ -34,7 +37,7 @@ final class DriverFile extends OpenFile {
         Matcher bind = BIND.matcher(path);
         Matcher unbind = UNBIND.matcher(path);
         if (path.equals(PROBE)) {
-            return new DriverFile(host, address -> probe(host, address));
+            return new DriverFile(host, (_, address) -> probe(host, address));
         }
         if (bind.matches()) {
             HostDriver driver = HostDriver.named(bind.group(1));
@@ -43,8 +46,8 @@ final class DriverFile extends OpenFile {
                 return null;
             }
             return bind.group(2).equals("bind")
-                    ? new DriverFile(host, address -> bind(host, driver, address))
-                    : new DriverFile(host, address -> unbind(host, driver, address));
+                    ? new DriverFile(host, (_, address) -> bind(host, driver, address))
+                    : new DriverFile(host, (file, address) -> file.unbind(driver, address));
         }
         PciFunction function = null;
         if (override.matches()) {
@@ -57,10 +60,10 @@ final class DriverFile extends OpenFile {
         }
         PciFunction device = function;
         if (override.matches()) {
-            return new DriverFile(host, name -> override(device, name));
+            return new DriverFile(host, (_, name) -> override(device, name));
         }
         HostDriver driver = device.driver();
-        return driver == HostDriver.NONE ? null : new DriverFile(host, address -> unbind(host, driver, address));
+        return driver == HostDriver.NONE ? null : new DriverFile(host, (file, address) -> file.unbind(driver, address));
     }
 
     private static int override(PciFunction function, String text) {
@@ -89,21 +92,47 @@ final class DriverFile extends OpenFile {
         return 0;
     }
 
-    /** {@code unbind_store}; a device that is open keeps the caller waiting. */
-    private static int unbind(EmulatedHost host, HostDriver driver, String text) {
+    /** {@code unbind_store}; a device that is open keeps the caller waiting, and its user is asked to close it. */
+    private int unbind(HostDriver driver, String text) {
         PciFunction function = host.functions().get(text.strip());
         if (function == null || function.driver() != driver) {
             return Errno.ENODEV.negated();
         }
         if (function.isOpen()) {
+            if (wanted != function) {
+                release();
+                wanted = function;
+                function.wanted(true);
+                request(function, 0);
+            }
             return Errno.EAGAIN.negated();
         }
+        release();
         function.bind(HostDriver.NONE);
         IommuGroup group = host.groupOf(function);
         if (!group.hasNode()) {
             group.leave();
         }
         return 0;
+    }
+
+    /** Asks, and asks again as long as the caller waits and the device is not closed. */
+    private void request(PciFunction function, int times) {
+        function.request(times);
+        host.after(BETWEEN_REQUESTS, () -> {
+            if (wanted == function && function.isOpen()) {
+                request(function, times + 1);
+            }
+        });
+    }
+
+    /** Whoever waited for a device does so no longer. */
+    @Override
+    void release() {
+        if (wanted != null) {
+            wanted.wanted(false);
+            wanted = null;
+        }
     }
 
     /** {@code drivers_probe_store}, which does not tell whether a driver took the device. */
@@ -131,7 +160,7 @@ final class DriverFile extends OpenFile {
             return Errno.EINVAL.negated();
         }
         String text = new String(buffer.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
-        int answer = store.applyAsInt(text);
+        int answer = store.applyAsInt(this, text);
         return answer == 0 ? buffer.byteSize() : answer;
     }
 }

@@ -77,7 +77,10 @@ public final class EmulatedHost {
         return locked(log::messages);
     }
 
-    /** The hazards that the kernel was led into, where it {@linkplain HazardPolicy#AS_LINUX answers as Linux does}. */
+    /**
+     * The hazards that the kernel was led into: by calls that it {@linkplain HazardPolicy#AS_LINUX answers as Linux does},
+     * and by the closing of a container whose memory another one still maps, which nothing can refuse.
+     */
     public List<Hazard> hazards() {
         return locked(() -> List.copyOf(hazards));
     }
@@ -123,6 +126,25 @@ public final class EmulatedHost {
         locked(() -> {
             existing(number).pe().failNext(step, errno.negated());
             return step;
+        });
+    }
+
+    /**
+     * A device reports an error that it cannot correct (AER), which the host tells its user by the eventfd of interrupt
+     * index {@code VFIO_PCI_ERR_IRQ_INDEX}.
+     *
+     * @param address domain, bus, device and function
+     * @return whether there was one
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public boolean reportError(String address) {
+        return locked(() -> {
+            PciFunction function = functions.get(address);
+            if (function == null) {
+                throw new NoSuchElementException(
+                        "there is no device at " + address + ", only at " + functions.keySet());
+            }
+            return function.interrupts().reportError();
         });
     }
 
@@ -197,15 +219,27 @@ public final class EmulatedHost {
                 .orElseThrow();
     }
 
+    /** The functions on the bus of one, itself among them. */
+    List<PciFunction> onBusOf(PciFunction function) {
+        return functions.values().stream()
+                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
+                .toList();
+    }
+
     Map<String, PciFunction> functions() {
         return functions;
     }
 
     /** A call is about to do what would harm a real host. */
     void hazard(Hazard hazard, Supplier<String> call) {
-        if (hazard.losesHost() || machine.hazards() == HazardPolicy.STOP) {
+        if (hazard.losesHost() || machine.policy(hazard) == HazardPolicy.STOP) {
             throw new HostHazard(hazard, call.get());
         }
+        meet(hazard);
+    }
+
+    /** What a close does to a host: it cannot be stopped. */
+    void meet(Hazard hazard) {
         hazards.add(hazard);
     }
 

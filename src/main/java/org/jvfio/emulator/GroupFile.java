@@ -18,6 +18,10 @@ final class GroupFile extends OpenFile {
         group.opened();
     }
 
+    IommuGroup group() {
+        return group;
+    }
+
     @Override
     void release() {
         group.closed();
@@ -105,8 +109,9 @@ final class GroupFile extends OpenFile {
         if (function == null) {
             return Errno.ENODEV.negated();
         }
-        if (name.length() > function.address().length()) {
-            // An ordinary function has no use for a token, and there is no other option.
+        String options = name.substring(function.address().length());
+        if (!options.isEmpty() && !(function.hasVirtualFunctions() && isToken(options))) {
+            // Only a function that can have virtual ones has a use for a token, and there is no other option.
             return Errno.EINVAL.negated();
         }
         if (!argument.task().hasFreeDescriptor()) {
@@ -116,6 +121,10 @@ final class GroupFile extends OpenFile {
             return Errno.EINVAL.negated();
         }
         return argument.task().add(new DeviceFile(host, group, function));
+    }
+
+    private static boolean isToken(String options) {
+        return options.matches(" +vf_token=\\p{XDigit}{8}(-\\p{XDigit}{4}){3}-\\p{XDigit}{12} *");
     }
 
     private boolean usable() {
@@ -129,6 +138,7 @@ final class GroupFile extends OpenFile {
     private @Nullable PciFunction find(String name) {
         for (PciFunction function : group.functions()) {
             if (function.isBoundToVfio()
+                    && !function.isWanted()
                     && (name.equals(function.address()) || name.startsWith(function.address() + " "))) {
                 return function;
             }

@@ -19,6 +19,7 @@ final class PciFunction implements DeviceBus {
     private static final int MOST_ROM_BYTES = 16 << 20;
     private static final int ROM_SIGNATURE = 0xaa55;
     private static final int D3HOT = 3;
+    private static final int REQUESTS_LOGGED = 10;
 
     private final EmulatedHost host;
     private final EmulatedMachine.Slot slot;
@@ -30,12 +31,15 @@ final class PciFunction implements DeviceBus {
     private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
     private final VfioInterrupts interrupts;
+    private final IoEvents ioEvents = new IoEvents(this);
+    private final DeviceFeatures features;
     private VfioConfig config;
     private HostDriver driver;
     private @Nullable String driverOverride;
     private int openCount;
     private int powerState;
     private long generation;
+    private boolean wanted;
 
     PciFunction(EmulatedHost host, EmulatedMachine.Slot slot, Pe pe) {
         this.host = host;
@@ -51,6 +55,7 @@ final class PciFunction implements DeviceBus {
         registers = new ConfigRegisters(device, barBytes, wide, romBytes());
         interrupts =
                 new VfioInterrupts(hardware, device.isExpress(), host.machine().interruptVectors());
+        features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
     }
@@ -100,6 +105,23 @@ final class PciFunction implements DeviceBus {
         return slot.address();
     }
 
+    int domain() {
+        return addressField(0, 4);
+    }
+
+    int bus() {
+        return addressField(5, 7);
+    }
+
+    /** Device and function, as PCI numbers them together. */
+    int devfn() {
+        return addressField(8, 10) << 3 | addressField(11, 12);
+    }
+
+    private int addressField(int from, int to) {
+        return Integer.parseInt(slot.address(), from, to, 16);
+    }
+
     DeviceIdentity identity() {
         return device.identity();
     }
@@ -139,8 +161,24 @@ final class PciFunction implements DeviceBus {
         return openCount > 0;
     }
 
-    boolean isExpress() {
-        return device.isExpress();
+    /** Whether the host waits for the device to be closed, and lets nobody open it any more. */
+    boolean isWanted() {
+        return wanted;
+    }
+
+    void wanted(boolean byHost) {
+        wanted = byHost;
+    }
+
+    /** {@code vfio_pci_core_request}: the host asks the user to close the device, for the first time or once more. */
+    void request(int times) {
+        boolean told = interrupts.requestDevice();
+        String prefix = "vfio-pci " + address() + ": ";
+        if (told && times % REQUESTS_LOGGED == 0) {
+            host.kernelLog().add(prefix + "Relaying device request to user (#" + times + ")");
+        } else if (!told && times == 0) {
+            host.kernelLog().add(prefix + "No device request channel registered, blocked until released by user");
+        }
     }
 
     /** The size of a BAR, 0 for one that is not there, as the upper half of a wide one. */
@@ -171,30 +209,54 @@ final class PciFunction implements DeviceBus {
         return config;
     }
 
+    IoEvents ioEvents() {
+        return ioEvents;
+    }
+
+    DeviceFeatures features() {
+        return features;
+    }
+
+    /** Whether it can have virtual functions (SR-IOV). */
+    boolean hasVirtualFunctions() {
+        return registers.hasExtended(vfio_h.PCI_EXT_CAP_ID_SRIOV);
+    }
+
     void opened() {
         if (openCount++ == 0) {
             pe.thawRegisters();
             pe.thawDma();
-            powerOn();
+            giveToUser();
             config = new VfioConfig(this, registers);
         }
     }
 
     void closed() {
         if (--openCount == 0) {
+            features.release();
             interrupts.release();
-            powerOn();
+            ioEvents.release();
+            giveToUser();
         }
     }
 
-    /** As a device is that no user has changed. */
-    private void powerOn() {
-        forget();
-        interrupts.reset();
+    /** A device is reset between its users, if it can be; in any case its configuration space is the host's again. */
+    private void giveToUser() {
+        if (canReset()) {
+            forget();
+            interrupts.reset();
+        }
+        powerState = 0;
         registers.restore();
     }
 
-    /** A function reset, after which the host's own settings are in place again. */
+    /** A PCI Express function resets itself; another one is reset with its bus, if that has no other device. */
+    boolean canReset() {
+        return device.isExpress()
+                || (host.machine().platform().isPowernv() && host.onBusOf(this).size() == 1);
+    }
+
+    /** A reset of the function, after which the host sets it up again as it was. */
     void reset() {
         forget();
         interrupts.reset();
@@ -261,7 +323,7 @@ final class PciFunction implements DeviceBus {
         }
         long value = 0;
         for (int each = bytes - 1; each >= 0; each--) {
-            value = value << Byte.SIZE | (pe.registersFrozen() ? 0xff : readRegister(register + each) & 0xff);
+            value = value << Byte.SIZE | (pe.configAccess() ? readRegister(register + each) & 0xff : 0xff);
         }
         return value;
     }
@@ -271,7 +333,7 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
-        if (!pe.registersFrozen()) {
+        if (pe.configAccess()) {
             for (int each = 0; each < bytes; each++) {
                 registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
             }
@@ -288,9 +350,11 @@ final class PciFunction implements DeviceBus {
                 continue;
             }
             long mask = -barBytes[bar];
-            int type = wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+            // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
+            boolean shownWide = wide[bar] && host.machine().platform().isPowernv();
+            int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
             copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
-            if (wide[bar]) {
+            if (shownWide) {
                 register += Integer.BYTES;
                 copy.putInt(register, copy.getInt(register) & (int) (mask >>> Integer.SIZE));
                 bar++;
@@ -436,7 +500,9 @@ final class PciFunction implements DeviceBus {
     }
 
     private boolean mastersBus() {
-        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && powerState != D3HOT;
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0
+                && powerState != D3HOT
+                && !features.isLowPower();
     }
 
     /** A message is a write by DMA, and stops where one does. */

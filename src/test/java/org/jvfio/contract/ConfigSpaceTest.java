@@ -145,15 +145,20 @@ class ConfigSpaceTest extends Contract {
         ConfigSpace wide = nvme().config();
         wide.writeInt(PCI_BASE_ADDRESS_0, -1);
         wide.writeInt(PCI_BASE_ADDRESS_1, -1);
-        assertEquals(-(16 << 10) | PCI_BASE_ADDRESS_MEM_TYPE_64, wide.readInt(PCI_BASE_ADDRESS_0));
-        assertEquals(-1, wide.readInt(PCI_BASE_ADDRESS_1));
+        // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
+        int type = host.isPowernv() ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+        assertEquals(-(16 << 10) | type, wide.readInt(PCI_BASE_ADDRESS_0));
+        assertEquals(host.isPowernv() ? -1 : 0, wide.readInt(PCI_BASE_ADDRESS_1));
         wide.writeInt(PCI_BASE_ADDRESS_0, 0);
-        assertEquals(PCI_BASE_ADDRESS_MEM_TYPE_64, wide.readInt(PCI_BASE_ADDRESS_0));
+        assertEquals(type, wide.readInt(PCI_BASE_ADDRESS_0));
     }
 
     @Test
     void statusIsRead() {
-        Edu.mastering(edu).raise();
+        Edu device = Edu.mastering(edu);
+        device.acknowledge();
+        assertEquals(PCI_STATUS_CAP_LIST, config.readShort(PCI_STATUS));
+        device.raise();
         assertEquals(PCI_STATUS_INTERRUPT, config.readShort(PCI_STATUS) & PCI_STATUS_INTERRUPT);
         config.writeShort(PCI_STATUS, -1);
         assertEquals(PCI_STATUS_CAP_LIST | PCI_STATUS_INTERRUPT, config.readShort(PCI_STATUS));

@@ -4,11 +4,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jvfio.uapi.vfio_device_feature;
+import org.jvfio.uapi.vfio_device_ioeventfd;
+import org.jvfio.uapi.vfio_device_low_power_entry_with_wakeup;
 import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_pci_hot_reset;
+import org.jvfio.uapi.vfio_pci_hot_reset_info;
 import org.jvfio.uapi.vfio_region_info;
 
 /** A descriptor of a device. */
 final class Device extends VfioFile {
+    private static final int HOT_RESET_BYTES = 12;
+    private static final int FEATURE_HEADER = 8;
+    private static final int FEATURE_BYTES = 24;
 
     Device(VfioProcess process, int descriptor) {
         super(process, descriptor);
@@ -31,6 +39,55 @@ final class Device extends VfioFile {
         vfio_region_info.argsz(info, argsz);
         vfio_region_info.index(info, index);
         return ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info);
+    }
+
+    /** DEVICE_GET_PCI_HOT_RESET_INFO into a struct. */
+    int hotResetInfo(MemorySegment info, int argsz) {
+        vfio_pci_hot_reset_info.argsz(info, argsz);
+        return ioctl(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
+    }
+
+    /** DEVICE_PCI_HOT_RESET with descriptors of groups. */
+    int hotReset(int... descriptors) {
+        try (Arena arena = Arena.ofConfined()) {
+            long size = HOT_RESET_BYTES + (long) descriptors.length * Integer.BYTES;
+            MemorySegment reset = arena.allocate(size, Integer.BYTES);
+            vfio_pci_hot_reset.argsz(reset, (int) size);
+            vfio_pci_hot_reset.count(reset, descriptors.length);
+            for (int each = 0; each < descriptors.length; each++) {
+                reset.set(vfio_h.C_INT, HOT_RESET_BYTES + each * Integer.BYTES, descriptors[each]);
+            }
+            return ioctl(vfio_h.VFIO_DEVICE_PCI_HOT_RESET, reset);
+        }
+    }
+
+    /** DEVICE_IOEVENTFD: a write of {@code width} bytes for each signal of an eventfd, or -1 to remove it. */
+    int ioEvent(long offset, long data, int width, int descriptor) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment event = arena.allocate(vfio_device_ioeventfd.layout());
+            vfio_device_ioeventfd.argsz(event, (int) vfio_device_ioeventfd.sizeof());
+            vfio_device_ioeventfd.flags(event, width);
+            vfio_device_ioeventfd.offset(event, offset);
+            vfio_device_ioeventfd.data(event, data);
+            vfio_device_ioeventfd.fd(event, descriptor);
+            return ioctl(vfio_h.VFIO_DEVICE_IOEVENTFD, event);
+        }
+    }
+
+    /** DEVICE_FEATURE with an int as its data. */
+    int feature(int flags, int argsz, int data) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment feature = arena.allocate(FEATURE_BYTES, Long.BYTES);
+            vfio_device_feature.argsz(feature, argsz);
+            vfio_device_feature.flags(feature, flags);
+            vfio_device_low_power_entry_with_wakeup.wakeup_eventfd(feature.asSlice(FEATURE_HEADER), data);
+            return ioctl(vfio_h.VFIO_DEVICE_FEATURE, feature);
+        }
+    }
+
+    /** DEVICE_FEATURE without data. */
+    int feature(int flags) {
+        return feature(flags, FEATURE_HEADER, 0);
     }
 
     ConfigSpace config() {

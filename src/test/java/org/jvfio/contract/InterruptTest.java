@@ -51,6 +51,8 @@ class InterruptTest extends Contract {
         v2(group);
         device = group.device(first.address());
         edu = Edu.mastering(device);
+        // In an LPAR it was not reset, and may still interrupt.
+        edu.acknowledge();
         line = device.interrupts(VFIO_PCI_INTX_IRQ_INDEX);
         messages = device.interrupts(VFIO_PCI_MSI_IRQ_INDEX);
         event = new Event(process);
@@ -205,13 +207,6 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anAssertedLineInterruptsAsSoonAsItIsEnabled() {
-        edu.raise();
-        assertAnswer(0, line.trigger(event));
-        event.await(1);
-    }
-
-    @Test
     void anEventUnmasksTheLine() {
         Event unmask = new Event(process);
         assertAnswer(0, line.trigger(event));
@@ -284,6 +279,7 @@ class InterruptTest extends Contract {
         Event other = new Event(process);
         assertAnswer(0, line.trigger(-1));
         edu.raise();
+        event.assertQuiet();
         assertAnswer(0, line.trigger(event));
         event.assertQuiet();
         assertAnswer(0, line.unmask());

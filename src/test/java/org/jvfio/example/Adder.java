@@ -1,0 +1,102 @@
+package org.jvfio.example;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.DeviceIdentity;
+import org.jvfio.emulator.DeviceInterrupts;
+import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.PciCapability;
+
+/**
+ * A device that somebody has only on paper: it adds the bytes of memory. Its driver writes where they begin, and then how
+ * many they are; a while later the sum is there, and MSI-X vector 0 says so, or vector 1 that memory could not be read.
+ */
+final class Adder implements EmulatedDevice {
+    static final long ADDRESS = 0x00;
+    static final long COUNT = 0x08;
+    static final long SUM = 0x10;
+
+    static final int DONE = 0;
+    static final int FAILED = 1;
+
+    private static final long TABLE = 0x800;
+    private static final long PENDING_BITS = 0xc00;
+    private static final Duration LATENCY = Duration.ofMillis(1);
+
+    private @Nullable DeviceBus bus;
+    private long address;
+    private long sum;
+
+    @Override
+    public DeviceIdentity identity() {
+        return new DeviceIdentity(0x1234, 0xadd0, 1, 0x120000);
+    }
+
+    @Override
+    public long[] barBytes() {
+        return new long[] {4096};
+    }
+
+    @Override
+    public DeviceInterrupts interrupts() {
+        return new DeviceInterrupts(false, 0, 2, 0, TABLE, PENDING_BITS);
+    }
+
+    @Override
+    public boolean isExpress() {
+        return true;
+    }
+
+    @Override
+    public List<PciCapability> capabilities() {
+        return List.of(PciCapability.serialNumber(42));
+    }
+
+    @Override
+    public void plug(DeviceBus deviceBus) {
+        bus = deviceBus;
+    }
+
+    @Override
+    public void reset() {
+        address = 0;
+        sum = 0;
+    }
+
+    @Override
+    public boolean answers(int bar, long offset, int size) {
+        return size == Long.BYTES;
+    }
+
+    @Override
+    public long read(int bar, long offset, int size) {
+        return offset == SUM ? sum : -1;
+    }
+
+    @Override
+    public void write(int bar, long offset, int size, long value) {
+        if (offset == ADDRESS) {
+            address = value;
+        } else if (offset == COUNT && bus != null) {
+            DeviceBus plugged = bus;
+            plugged.after(LATENCY, () -> add(plugged, MemorySegment.ofArray(new byte[(int) (value & 0xffff)])));
+        }
+    }
+
+    private void add(DeviceBus plugged, MemorySegment bytes) {
+        if (!plugged.readMemory(address, bytes)) {
+            // The bridge has frozen the PE by now, so this message is lost, and the driver reads all ones.
+            plugged.sendMessage(FAILED);
+            return;
+        }
+        sum = 0;
+        for (long each = 0; each < bytes.byteSize(); each++) {
+            sum += bytes.get(ValueLayout.JAVA_BYTE, each) & 0xff;
+        }
+        plugged.sendMessage(DONE);
+    }
+}

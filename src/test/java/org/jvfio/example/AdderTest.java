@@ -1,0 +1,73 @@
+package org.jvfio.example;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteOrder;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.jvfio.Device;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
+import org.jvfio.InterruptType;
+import org.jvfio.Interrupts;
+import org.jvfio.PciAddress;
+import org.jvfio.Region;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.PeState;
+
+/** A driver is written before its device is there: the device is an {@link Adder}, the host an emulated POWER9. */
+class AdderTest {
+    private static final String ADDRESS = "0003:01:00.0";
+    private static final int GROUP = 7;
+    private static final Duration LONG = Duration.ofSeconds(60);
+
+    private static EmulatedKernel hostWithAnAdder() {
+        return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+                .device(ADDRESS, GROUP, Adder::new)
+                .build());
+    }
+
+    private static void start(Region registers, long iova, long bytes) {
+        registers.writeLong(Adder.ADDRESS, iova);
+        registers.writeLong(Adder.COUNT, bytes);
+    }
+
+    @Test
+    void itAddsWhatItReadsByDmaAndInterrupts() throws InterruptedException {
+        EmulatedKernel kernel = hostWithAnAdder();
+        try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
+                DmaMemory memory = device.container().allocate(65536);
+                Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
+            DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            device.enableBusMastering();
+            memory.segment().asSlice(0, 1000).fill((byte) 200);
+            Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
+            start(registers, mapping.iova(), 1000);
+            assertTrue(interrupts.await(Adder.DONE, LONG));
+            assertEquals(200_000, registers.readLong(Adder.SUM));
+        }
+        assertEquals(0, kernel.openDescriptors());
+    }
+
+    @Test
+    void memoryThatIsNotMappedFreezesItsEndpoint() throws InterruptedException {
+        EmulatedKernel kernel = hostWithAnAdder();
+        try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
+                Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
+            device.enableBusMastering();
+            Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
+            start(registers, 0x10000, 8);
+            long end = System.nanoTime() + LONG.toNanos();
+            while (registers.readLong(Adder.SUM) != -1 && System.nanoTime() < end) {
+                Thread.onSpinWait();
+            }
+            assertEquals(-1, registers.readLong(Adder.SUM));
+            assertFalse(interrupts.await(Adder.FAILED, Duration.ZERO));
+            assertEquals(PeState.STOPPED, kernel.host().group(GROUP).state());
+        }
+    }
+}
