@@ -26,6 +26,7 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -434,6 +435,7 @@ public final class Container implements AutoCloseable {
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
         try (Arena arena = Arena.ofConfined()) {
+            Objects.requireNonNull(page, "page");
             TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
             requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
