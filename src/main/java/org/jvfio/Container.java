@@ -197,8 +197,10 @@ public final class Container implements AutoCloseable {
     }
 
     private void setIommu(IommuGroup group) {
+        long lockedBefore = LockedMemory.of(kernel).locked();
         version = setIommuType(group);
         TceInfo offered = getInfo();
+        long grown = LockedMemory.of(kernel).locked() - lockedBefore;
         offered.defaultWindow()
                 .ifPresent(range -> windows.add(new DmaWindow(
                         this,
@@ -215,6 +217,10 @@ public final class Container implements AutoCloseable {
                                 .lockedBytes(),
                         true)));
         info = offered;
+        // Linux before 4.10 makes the default window now, newer ones when it is first needed.
+        if (version == 2 && grown == pendingTableBytes()) {
+            defaultWindowIsMade();
+        }
         if (version == 1) {
             try {
                 enable(group, offered);
