@@ -38,6 +38,11 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     }
 
     @Override
+    public boolean hasExtendedConfig() {
+        return true;
+    }
+
+    @Override
     public VfioProcess start() {
         return process(EmulatedKernel.boot(machine));
     }
