@@ -869,6 +869,11 @@ public final class Container implements AutoCloseable {
         return closed || isOnly(group) || !hasMappings();
     }
 
+    /** The groups that are attached. */
+    List<Group> groups() {
+        return List.copyOf(groups);
+    }
+
     boolean isOnly(Group group) {
         return groups.size() == 1 && groups.contains(group);
     }

@@ -84,6 +84,16 @@ final class Descriptor implements AutoCloseable {
         return number;
     }
 
+    /** @throws IllegalStateException if it is closed */
+    void requireOpen() {
+        long stamp = lock.readLock();
+        try {
+            number();
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
     int ioctl(int request, long argument) {
         long stamp = lock.readLock();
         try {

@@ -1,13 +1,8 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND_INTX_DISABLE;
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_IRQ_INFO;
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_AUTOMASKED;
 import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_EVENTFD;
@@ -19,32 +14,37 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /**
  * A PCI device that this process drives, opened with {@link #open}, or with {@link Group#openDevice} where it shares a
  * container with others.
  */
 public final class Device implements AutoCloseable {
-    // What a load gives from a device that does not answer, as when its PE is frozen.
-    private static final short NO_ANSWER = -1;
-
     private final Group group;
     private final PciAddress address;
     private final Descriptor descriptor;
     private final boolean resettable;
+    private final Map<Integer, Region> regions = new HashMap<>();
+    private final List<BarMapping> mappings = new ArrayList<>();
     private final Map<InterruptType, Interrupts> interrupts = new EnumMap<>(InterruptType.class);
     private @Nullable InterruptDispatcher dispatcher;
+    private @Nullable Interrupts releaseRequests;
+    private final List<EventFd> events = new ArrayList<>();
+    private volatile boolean hasLowPower;
     private boolean ownsContainer;
 
     private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
@@ -134,30 +134,82 @@ public final class Device implements AutoCloseable {
         return region(VFIO_PCI_CONFIG_REGION_INDEX, "the configuration space of " + address);
     }
 
+    /** {@link #config}, by what its registers mean. */
+    public ConfigSpace configSpace() {
+        return new ConfigSpace(config(), address.toString(), lock());
+    }
+
     private Region region(int index, String name) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_region_info.allocate(arena);
-            vfio_region_info.argsz(struct, (int) struct.byteSize());
-            vfio_region_info.index(struct, index);
-            int answer = descriptor.ioctl(VFIO_DEVICE_GET_REGION_INFO, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        "use " + name,
-                        "VFIO_DEVICE_GET_REGION_INFO(index " + index + ")",
-                        answer,
-                        VfioException.errnoOf(answer).map(KnownCauses::access).orElseGet(Cause::unknown));
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            Region known = regions.get(index);
+            if (known != null) {
+                return known;
             }
-            if (vfio_region_info.size(struct) == 0) {
+            RegionInfo info = RegionInfo.of(descriptor, index, name);
+            if (info.size() == 0) {
                 throw new VfioException(
                         "use " + name, "the device does not have it", "see the device's regions: lspci -v");
             }
-            return new Region(
-                    descriptor,
-                    name,
-                    vfio_region_info.size(struct),
-                    vfio_region_info.flags(struct),
-                    vfio_region_info.offset(struct));
+            BarMapping mapping = null;
+            if (!info.mappable().isEmpty()) {
+                mapping = BarMapping.map(
+                        kernel(), descriptor, name, info, container().systemPage(), msixTable(index));
+                mappings.add(mapping);
+            }
+            Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
+            regions.put(index, region);
+            return region;
+        } finally {
+            lock().unlock();
         }
+    }
+
+    /** Where the MSI-X table is in a BAR: a driver that wrote there would take the kernel's interrupts away. */
+    private List<RegionArea> msixTable(int bar) {
+        return configSpace().capability(PciCapability.Msix.class).stream()
+                .filter(msix -> msix.tableBar() == bar)
+                .map(msix -> new RegionArea(msix.tableOffset(), msix.tableBytes()))
+                .toList();
+    }
+
+    /** Why an access of a mapped BAR was answered with a bus error. */
+    Cause whyBarsAreDead() {
+        if (hasLowPower) {
+            return new Cause("the device has low power", "call exitLowPower first");
+        }
+        try {
+            ConfigSpace config = configSpace();
+            if (!config.command().contains(PciCommand.MEMORY)) {
+                return new Cause(
+                        "the device's memory is disabled in its command register",
+                        "enable memory access, which a reset turns off");
+            }
+            return config.capability(PciCapability.PowerManagement.class)
+                    .map(PciCapability.PowerManagement::state)
+                    .filter(state -> state != PowerState.D0)
+                    .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"))
+                    .orElseGet(() -> new Cause(
+                            "the bus reports an error: the device is being reset, or gone",
+                            "end the reset of its PE, and see dmesg"));
+        } catch (VfioException e) {
+            return new Cause(
+                    "the bus reports an error, and the configuration space does not answer either: " + e.reason(),
+                    e.hint());
+        }
+    }
+
+    /**
+     * Whether the platform has frozen the device's PE, as after a DMA that no mapping allows: its registers then read all
+     * ones. A device that reads all ones and is not frozen is gone.
+     *
+     * @throws VfioException if the container has several groups, or the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public boolean isFrozen() {
+        descriptor.requireOpen();
+        return container().eeh().map(Eeh::state).filter(PeState::isFrozen).isPresent();
     }
 
     /**
@@ -167,7 +219,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enableBusMastering() {
-        setCommand(PCI_COMMAND_MASTER);
+        configSpace().enable(PciCommand.BUS_MASTER);
     }
 
     /**
@@ -178,7 +230,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enableMemory() {
-        setCommand(PCI_COMMAND_MEMORY);
+        configSpace().enable(PciCommand.MEMORY);
     }
 
     /**
@@ -189,38 +241,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void disableBusMastering() {
-        lock().lock();
-        try {
-            Region config = config();
-            short command = config.readShort(PCI_COMMAND);
-            if (isAnswer(command) && (command & PCI_COMMAND_MASTER) != 0) {
-                config.writeShort(PCI_COMMAND, (short) (command & ~PCI_COMMAND_MASTER));
-            }
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /** The kernel answers for INTX_DISABLE itself, also when the device does not. */
-    private static boolean isAnswer(short command) {
-        return (short) (command | PCI_COMMAND_INTX_DISABLE) != NO_ANSWER;
-    }
-
-    private void setCommand(int bits) {
-        lock().lock();
-        try {
-            Region config = config();
-            short command = config.readShort(PCI_COMMAND);
-            if (!isAnswer(command)) {
-                throw new VfioException(
-                        "set up " + address,
-                        "it does not answer: it is dead, or its PE is frozen",
-                        "look at the PE's state");
-            }
-            config.writeShort(PCI_COMMAND, (short) (command | bits));
-        } finally {
-            lock().unlock();
-        }
+        configSpace().disable(PciCommand.BUS_MASTER);
     }
 
     /**
@@ -404,6 +425,137 @@ public final class Device implements AutoCloseable {
     }
 
     /**
+     * The devices that {@link #resetBus} resets, this one among them; empty if neither its bus nor its slot can be reset.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public List<DependentDevice> devicesOfBus() {
+        return new HotReset(descriptor, address.toString()).devices();
+    }
+
+    /**
+     * Resets the bus or the slot of the device, and all devices there ({@code VFIO_DEVICE_PCI_HOT_RESET}); the kernel restores
+     * their configuration space. The groups of all these devices must have been taken by this process: those of this
+     * device's container are found, others are to be named, and not to be closed meanwhile.
+     *
+     * @param others groups of other containers that have devices there
+     * @throws VfioException if the bus cannot be reset; a group is missing, with the names of its devices; or the reset fails
+     * @throws IllegalStateException if the device, or a group, is closed
+     */
+    public void resetBus(Group... others) {
+        lock().lock();
+        try {
+            List<Group> taken = new ArrayList<>(container().groups());
+            taken.addAll(List.of(others));
+            new HotReset(descriptor, address.toString()).reset(taken);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
+     * Has a handler called when the kernel wants the device back, as somebody unbinds it from vfio-pci or unplugs it: that
+     * one waits until the device is closed, and this is called every ten seconds. A handler that is set later replaces it.
+     *
+     * @param handler runs as those of {@link Interrupts#onInterrupt}
+     * @throws VfioException if the kernel refuses, or {@link InterruptType#REQUEST} was enabled otherwise
+     * @throws IllegalStateException if the device is closed
+     */
+    public void onReleaseRequested(Runnable handler) {
+        lock().lock();
+        try {
+            if (releaseRequests == null) {
+                releaseRequests = enableInterrupts(InterruptType.REQUEST, 1);
+            }
+            releaseRequests.onInterrupt(0, handler);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
+     * Closes the device when the kernel wants it back: {@link #onReleaseRequested} of {@link #close}. A driver that has to
+     * shut its device down first sets a handler of its own, which ends with that.
+     *
+     * @throws VfioException as {@link #onReleaseRequested}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void closeWhenReleaseIsRequested() {
+        onReleaseRequested(this::close);
+    }
+
+    /**
+     * Whether the kernel has a feature for this device.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public boolean supports(DeviceFeature feature) {
+        return feature.isKnown(descriptor, address.toString());
+    }
+
+    /**
+     * Sets the secret that a program must know to open a virtual function of this physical function, with {@link
+     * Group#openDevice(PciAddress, UUID)}.
+     *
+     * @throws VfioException if the device has no {@link DeviceFeature#VF_TOKEN}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void vfToken(UUID token) {
+        DeviceFeature.VF_TOKEN.set(
+                descriptor,
+                "set the VF token of " + address,
+                ByteBuffer.allocate(2 * Long.BYTES)
+                        .putLong(token.getMostSignificantBits())
+                        .putLong(token.getLeastSignificantBits())
+                        .array());
+    }
+
+    /**
+     * Lets the platform take the device's power away (D3cold, if it can) until {@link #exitLowPower}. A mapped BAR is not
+     * accessible until then; calls wake the device for as long as they take.
+     *
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_ENTRY}, or it is so already
+     * @throws IllegalStateException if the device is closed
+     */
+    public void enterLowPower() {
+        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", new byte[0]);
+        hasLowPower = true;
+    }
+
+    /**
+     * Gives the device power again; it may have forgotten everything. Nothing happens if it has.
+     *
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_EXIT}
+     * @throws IllegalStateException if the device is closed
+     */
+    public void exitLowPower() {
+        DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", new byte[0]);
+        hasLowPower = false;
+    }
+
+    /** An event that has the kernel write to a register. */
+    EventFd eventOf(IoEvent event, String asked) {
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            Descriptor eventfd = Descriptor.eventfd(kernel(), "the event that writes to " + address, asked);
+            try {
+                event.add(descriptor, asked, eventfd.number());
+            } catch (RuntimeException e) {
+                eventfd.close();
+                throw e;
+            }
+            EventFd made = new EventFd(eventfd, () -> event.remove(descriptor, "no longer " + asked), lock());
+            events.add(made);
+            return made;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
      * Closes it, and disables its interrupts; the kernel turns its bus mastering off and resets it if it can. If it was opened with {@link #open}, its
      * container is closed, with all that belongs to it.
      */
@@ -416,10 +568,14 @@ public final class Device implements AutoCloseable {
             }
             group.closed(this);
             Teardown teardown = new Teardown();
+            events.forEach(event -> teardown.step(event::close));
+            events.clear();
             List.copyOf(interrupts.values()).forEach(enabled -> teardown.step(enabled::close));
             if (dispatcher != null) {
                 teardown.step(dispatcher::close);
             }
+            // What is mapped keeps the device open.
+            mappings.forEach(mapping -> mapping.unmap(teardown));
             teardown.step(descriptor::close);
             teardown.end();
         } finally {

@@ -3,8 +3,8 @@ package org.jvfio;
 import java.util.concurrent.locks.Lock;
 
 /**
- * An event that the kernel acts on whenever it is signalled, as when it unmasks an interrupt line ({@link
- * Interrupts#unmaskEvent}). It belongs to what it was made for, and is closed with that.
+ * An event that the kernel acts on whenever it is signalled: it unmasks an interrupt line ({@link Interrupts#unmaskEvent})
+ * or writes to a register ({@link Region#writeOnEvent}). It belongs to what it was made for, and is closed with that.
  */
 public final class EventFd implements AutoCloseable {
     private final Descriptor descriptor;

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_group_status;
@@ -107,6 +108,21 @@ public final class Group implements AutoCloseable {
      * @throws IllegalStateException if the group is closed
      */
     public Device openDevice(PciAddress address) {
+        return openDevice(address, address.toString());
+    }
+
+    /**
+     * Opens a virtual function whose physical function is driven through VFIO too, by a driver that has set a token with
+     * {@link Device#vfToken}: only who knows it gets the device. It is as {@link #openDevice(PciAddress)} else.
+     *
+     * @throws VfioException if the token is another one, or the device takes none; and as without a token
+     * @throws IllegalStateException if the group is closed
+     */
+    public Device openDevice(PciAddress address, UUID vfToken) {
+        return openDevice(address, address + " vf_token=" + vfToken);
+    }
+
+    private Device openDevice(PciAddress address, String name) {
         String asked = "open " + address;
         if (iommuGroup.functions().stream()
                 .noneMatch(function -> function.address().equals(address))) {
@@ -120,7 +136,7 @@ public final class Group implements AutoCloseable {
         }
         container.lock().lock();
         try (Arena arena = Arena.ofConfined()) {
-            int fd = descriptor.ioctl(VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address.toString()));
+            int fd = descriptor.ioctl(VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(name));
             if (fd < 0) {
                 throw VfioException.failed(
                         asked,
@@ -181,6 +197,11 @@ public final class Group implements AutoCloseable {
 
     void closed(Device device) {
         devices.remove(device);
+    }
+
+    /** The descriptor's number, while whoever asks keeps this from being closed. */
+    int descriptorNumber() {
+        return descriptor.number();
     }
 
     Kernel kernel() {

@@ -18,10 +18,10 @@ public enum InterruptType {
     MSIX(vfio_h.VFIO_PCI_MSIX_IRQ_INDEX, true),
     /**
      * The host's error handling (AER) saw an uncorrectable error of the device; PCI Express only. On POWER such an error
-     * freezes the PE, and nothing is signalled: ask {@link Eeh#state}.
+     * freezes the PE, and nothing is signalled: ask {@link Device#isFrozen}.
      */
     ERROR(vfio_h.VFIO_PCI_ERR_IRQ_INDEX, false),
-    /** The kernel wants the device back, as somebody unbinds or removes it. */
+    /** The kernel wants the device back, as somebody unbinds or removes it: see {@link Device#onReleaseRequested}. */
     REQUEST(vfio_h.VFIO_PCI_REQ_IRQ_INDEX, false);
 
     private final int index;

@@ -78,6 +78,7 @@ final class KnownCauses {
     static Cause getDevice(Errno errno) {
         return switch (errno) {
             case ENODEV -> new Cause("it is not bound to vfio-pci", "bind it to vfio-pci, and see dmesg if that fails");
+            case EINVAL -> new Cause("it takes no VF token", "open it without one");
             case EACCES ->
                 new Cause(
                         "it is a virtual function, or has some, and needs the VF token",
@@ -237,6 +238,41 @@ final class KnownCauses {
             case EAGAIN -> new Cause("the device is in use by another reset", "try again");
             case EINVAL, ENOTTY -> new Cause("the device has no way to be reset alone", "reset its PE instead");
             default -> Cause.unknown();
+        };
+    }
+
+    static Cause hotReset(Errno errno) {
+        return switch (errno) {
+            case EPERM ->
+                new Cause(
+                        "a device that is reset with it has no IOMMU group", "bind all devices of the bus to vfio-pci");
+            case EINVAL ->
+                new Cause(
+                        "a device that is reset with it is not bound to vfio-pci, or is in another group by now",
+                        "bind all devices of the bus to vfio-pci");
+            case EAGAIN, EBUSY -> new Cause("one of the devices is in use by another reset", "try again");
+            default -> Cause.unknown();
+        };
+    }
+
+    static Cause feature(Errno errno) {
+        return switch (errno) {
+            case ENOTTY -> new Cause("the kernel has no such feature for this device", "see Device.supports");
+            case EINVAL -> new Cause("the device is in that state already", "do it once");
+            default -> Cause.unknown();
+        };
+    }
+
+    static Cause ioEvent(Errno errno) {
+        return switch (errno) {
+            case EEXIST -> new Cause("there is such an event already", "use it, or close it first");
+            case EINVAL ->
+                new Cause(
+                        "the kernel makes such writes to registers in BARs only, and not to the MSI-X table",
+                        "use another register");
+            case ENOSPC -> new Cause("the device has as many events as the kernel allows", "close some");
+            case ENOTTY -> new Cause("this kernel makes no writes by events", "use Linux 4.17 or newer");
+            default -> access(errno);
         };
     }
 }

@@ -29,6 +29,11 @@ public enum PeState {
         return number;
     }
 
+    /** Whether registers, DMA or both are frozen. */
+    public boolean isFrozen() {
+        return this == STOPPED || this == DMA_STOPPED;
+    }
+
     /** In a word or two, as in {@code frozen}. */
     @Override
     public String toString() {

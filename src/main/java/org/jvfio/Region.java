@@ -9,7 +9,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A region of a device: a BAR, or its configuration space. Each access is one access of the device, of the width of its
@@ -18,33 +21,123 @@ import java.nio.ByteOrder;
  * <p>Offsets are in bytes and must be multiples of the access's width: the kernel would split any other access into
  * smaller ones, which some devices answer with a machine check.
  *
- * <p>A device that is gone, or whose PE is frozen, answers all ones. All accesses throw {@link VfioException} if the
- * offset is outside or misaligned or the kernel refuses, and {@link IllegalStateException} if the device is closed.
+ * <p><b>Paths.</b> Where the kernel lets a BAR be mapped, accesses are loads and stores of the processor; elsewhere, and of
+ * the MSI-X table always, they are calls of the kernel ({@code pread}, {@code pwrite}). {@link #unmapped} gives the region
+ * with calls only. Both ways do the same, but for an 8-byte access, of which Linux before 6.11 makes two of 4 in a call.
+ *
+ * <p><b>Order.</b> POWER orders accesses of a device and of memory by itself neither with each other nor, a load after a
+ * store, among themselves. Here every write is made after a full fence ({@code sync}): the device sees all that was stored
+ * to memory before it, as a doorbell needs. Every read is followed by one: what is loaded from memory after it is not older.
+ * So accesses of a thread happen in the order of the program. What a device writes to memory is another thing: a driver that
+ * sees a completion's phase bit there needs {@link java.lang.invoke.VarHandle#fullFence} before it reads the rest.
+ *
+ * <p><b>Errors.</b> A device that is gone, or whose PE is frozen, answers all ones: {@link Device#isFrozen} tells. A device
+ * that is disabled, in a low power state, or was reset and not enabled since, is a {@link VfioException} on either path.
+ * All accesses throw that too if the offset is outside or misaligned or the kernel refuses, and {@link
+ * IllegalStateException} if the device is closed.
  */
 public final class Region {
-    private final Descriptor device;
+    private static final VarHandle BYTE = JAVA_BYTE.varHandle();
+    private static final VarHandle SHORT_LITTLE =
+            JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    private static final VarHandle SHORT_BIG =
+            JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN).varHandle();
+    private static final VarHandle INT_LITTLE =
+            JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    private static final VarHandle INT_BIG =
+            JAVA_INT.withOrder(ByteOrder.BIG_ENDIAN).varHandle();
+    private static final VarHandle LONG_LITTLE =
+            JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    private static final VarHandle LONG_BIG =
+            JAVA_LONG.withOrder(ByteOrder.BIG_ENDIAN).varHandle();
+    // What a call reads into and writes from: one for each thread, so that no access allocates.
+    private static final ThreadLocal<MemorySegment> BUFFER =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Long.BYTES, Long.BYTES));
+
+    private final Device device;
+    private final Descriptor descriptor;
     private final String name;
-    private final long size;
-    private final int flags;
-    private final long fileOffset;
+    private final RegionInfo info;
+    private final @Nullable BarMapping mapping;
     private final ByteOrder order;
 
-    Region(Descriptor device, String name, long size, int flags, long fileOffset) {
-        this(device, name, size, flags, fileOffset, ByteOrder.LITTLE_ENDIAN);
-    }
-
-    private Region(Descriptor device, String name, long size, int flags, long fileOffset, ByteOrder order) {
+    Region(
+            Device device,
+            Descriptor descriptor,
+            String name,
+            RegionInfo info,
+            @Nullable BarMapping mapping,
+            ByteOrder order) {
         this.device = device;
+        this.descriptor = descriptor;
         this.name = name;
-        this.size = size;
-        this.flags = flags;
-        this.fileOffset = fileOffset;
+        this.info = info;
+        this.mapping = mapping;
         this.order = order;
     }
 
     /** The same region, accessed in a byte order. */
     public Region withOrder(ByteOrder byteOrder) {
-        return new Region(device, name, size, flags, fileOffset, byteOrder);
+        return new Region(device, descriptor, name, info, mapping, byteOrder);
+    }
+
+    /** The same region, accessed by calls of the kernel alone. */
+    public Region unmapped() {
+        return new Region(device, descriptor, name, info, null, order);
+    }
+
+    /** Whether accesses of it, or of parts of it, are loads and stores. */
+    public boolean isMapped() {
+        return mapping != null;
+    }
+
+    /** Whether it can be read. */
+    public boolean isReadable() {
+        return info.allows(VFIO_REGION_INFO_FLAG_READ);
+    }
+
+    /** Whether it can be written. */
+    public boolean isWritable() {
+        return info.allows(VFIO_REGION_INFO_FLAG_WRITE);
+    }
+
+    /** What the kernel lets be mapped of it: nothing, all of it, or parts ({@code VFIO_REGION_INFO_CAP_SPARSE_MMAP}). */
+    public List<RegionArea> mappableAreas() {
+        return info.mappable();
+    }
+
+    /** Whether the MSI-X table is in it and could be mapped ({@code VFIO_REGION_INFO_CAP_MSIX_MAPPABLE}). */
+    public boolean isMsixMappable() {
+        return info.msixMappable();
+    }
+
+    /**
+     * The memory that a part of the region is mapped at, for loads and stores without the checks and fences of this class.
+     * It lives until the device is closed.
+     *
+     * <p><b>The risk is the caller's.</b> An access while the device is disabled, in a low power state or gone is a {@code
+     * SIGBUS}: the JVM throws an {@link InternalError}, but in compiled code perhaps only at a later instruction, after what
+     * was loaded (anything at all) has been used. An access of a width that the device does not take may be a machine check,
+     * which ends the system. Plain accesses may be split, merged or left out by the compiler: use a {@link VarHandle} in
+     * opaque mode, and fences.
+     *
+     * @param offset bytes from the region's beginning
+     * @param size bytes
+     * @throws VfioException if that part is not mapped, or the MSI-X table is in it
+     * @throws IllegalStateException if the device is closed
+     */
+    public MemorySegment segment(long offset, long size) {
+        descriptor.requireOpen();
+        BarMapping.Part part = mapping == null ? null : mapping.find(offset, size);
+        if (part == null) {
+            throw new VfioException(
+                    "give the memory of 0x%x bytes at 0x%x of %s".formatted(size, offset, name),
+                    mapping == null
+                            ? "the region is not mapped"
+                            : "it is outside of what is mapped, or the MSI-X table is in it",
+                    "see mappableAreas, or use reads and writes");
+        }
+        return part.memory().asSlice(offset - part.area().offset(), size);
     }
 
     /** The byte order of its accesses. */
@@ -54,7 +147,7 @@ public final class Region {
 
     /** Its size in bytes. */
     public long size() {
-        return size;
+        return info.size();
     }
 
     /** Reads 1 byte. */
@@ -72,7 +165,7 @@ public final class Region {
         return (int) read(offset, Integer.BYTES);
     }
 
-    /** Reads 8 bytes; Linux before 6.11 makes two accesses of 4 of it. */
+    /** Reads 8 bytes. */
     public long readLong(long offset) {
         return read(offset, Long.BYTES);
     }
@@ -92,48 +185,141 @@ public final class Region {
         write(offset, Integer.BYTES, value);
     }
 
-    /** Writes 8 bytes; Linux before 6.11 makes two accesses of 4 of it. */
+    /** Writes 8 bytes. */
     public void writeLong(long offset, long value) {
         write(offset, Long.BYTES, value);
     }
 
+    /**
+     * An event that has the kernel write to a register whenever it is signalled, by any thread or by the kernel itself. It is
+     * closed with the device. There is one for each offset, width and value.
+     *
+     * @param offset bytes from the region's beginning, a multiple of the width; not in the MSI-X table
+     * @param width bytes: 1, 2, 4 or 8
+     * @param value is written in the region's byte order
+     * @throws VfioException if it is no register of a BAR, there is such an event, or the kernel refuses
+     * @throws IllegalStateException if the device is closed
+     */
+    public EventFd writeOnEvent(long offset, int width, long value) {
+        if (width != Byte.BYTES && width != Short.BYTES && width != Integer.BYTES && width != Long.BYTES) {
+            throw new VfioException(
+                    asked("write by an event", offset, width), "registers have 1, 2, 4 or 8 bytes", "use such a width");
+        }
+        require("write by an event", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
+        long shifted = value << ((Long.BYTES - width) * Byte.SIZE);
+        long lowestFirst = order == ByteOrder.LITTLE_ENDIAN
+                ? shifted >>> ((Long.BYTES - width) * Byte.SIZE)
+                : Long.reverseBytes(shifted);
+        return device.eventOf(
+                new IoEvent(info.fileOffset() + offset, width, lowestFirst), asked("write by an event", offset, width));
+    }
+
     private long read(long offset, int width) {
         require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(width, width);
-            requireWhole("read", offset, width, device.pread(buffer, fileOffset + offset));
-            return switch (width) {
-                case Byte.BYTES -> buffer.get(JAVA_BYTE, 0);
-                case Short.BYTES -> buffer.get(JAVA_SHORT.withOrder(order), 0);
-                case Integer.BYTES -> buffer.get(JAVA_INT.withOrder(order), 0);
-                default -> buffer.get(JAVA_LONG.withOrder(order), 0);
-            };
+        BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
+        if (part != null) {
+            return load(part.memory(), offset, offset - part.area().offset(), width);
         }
+        MemorySegment buffer = BUFFER.get().asSlice(0, width);
+        requireWhole("read", offset, width, descriptor.pread(buffer, info.fileOffset() + offset));
+        return get(buffer, 0, width);
     }
 
     private void write(long offset, int width, long value) {
         require("write", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(width, width);
-            switch (width) {
-                case Byte.BYTES -> buffer.set(JAVA_BYTE, 0, (byte) value);
-                case Short.BYTES -> buffer.set(JAVA_SHORT.withOrder(order), 0, (short) value);
-                case Integer.BYTES -> buffer.set(JAVA_INT.withOrder(order), 0, (int) value);
-                default -> buffer.set(JAVA_LONG.withOrder(order), 0, value);
-            }
-            requireWhole("write", offset, width, device.pwrite(buffer, fileOffset + offset));
+        BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
+        if (part != null) {
+            store(part.memory(), offset, offset - part.area().offset(), width, value);
+            return;
+        }
+        MemorySegment buffer = BUFFER.get().asSlice(0, width);
+        set(buffer, 0, width, value);
+        requireWhole("write", offset, width, descriptor.pwrite(buffer, info.fileOffset() + offset));
+    }
+
+    /**
+     * Loads from a mapped BAR. If the device is disabled it is a SIGBUS, of which the JVM makes an InternalError: at once in
+     * interpreted code, but in compiled code only where that looks next whether anything is to be done, perhaps after the
+     * method has returned what was never loaded. So it is made to look: it does whenever it comes back from a native method.
+     */
+    private long load(MemorySegment memory, long offset, long at, int width) {
+        try {
+            long value = get(memory, at, width);
+            throwPendingFault();
+            VarHandle.fullFence();
+            return value;
+        } catch (InternalError e) {
+            throw fault("read", offset, width, e);
+        } catch (IllegalStateException e) {
+            throw closed(memory, e);
         }
     }
 
+    /** Stores to a mapped BAR, and sees a fault as {@link #load} does. */
+    private void store(MemorySegment memory, long offset, long at, int width, long value) {
+        try {
+            VarHandle.fullFence();
+            set(memory, at, width, value);
+            throwPendingFault();
+        } catch (InternalError e) {
+            throw fault("write", offset, width, e);
+        } catch (IllegalStateException e) {
+            throw closed(memory, e);
+        }
+    }
+
+    /** Calls the cheapest native method of the JDK that enters the JVM. */
+    private static void throwPendingFault() {
+        if (Thread.holdsLock(BUFFER)) {
+            throw new AssertionError("nobody locks it");
+        }
+    }
+
+    // Opaque, so that each is one access of the device that no compiler leaves out, repeats, merges or moves.
+    private long get(MemorySegment memory, long at, int width) {
+        boolean little = order == ByteOrder.LITTLE_ENDIAN;
+        return switch (width) {
+            case Byte.BYTES -> (byte) BYTE.getOpaque(memory, at);
+            case Short.BYTES -> (short) (little ? SHORT_LITTLE : SHORT_BIG).getOpaque(memory, at);
+            case Integer.BYTES -> (int) (little ? INT_LITTLE : INT_BIG).getOpaque(memory, at);
+            default -> (long) (little ? LONG_LITTLE : LONG_BIG).getOpaque(memory, at);
+        };
+    }
+
+    private void set(MemorySegment memory, long at, int width, long value) {
+        boolean little = order == ByteOrder.LITTLE_ENDIAN;
+        switch (width) {
+            case Byte.BYTES -> BYTE.setOpaque(memory, at, (byte) value);
+            case Short.BYTES -> (little ? SHORT_LITTLE : SHORT_BIG).setOpaque(memory, at, (short) value);
+            case Integer.BYTES -> (little ? INT_LITTLE : INT_BIG).setOpaque(memory, at, (int) value);
+            default -> (little ? LONG_LITTLE : LONG_BIG).setOpaque(memory, at, value);
+        }
+    }
+
+    /** Why the device did not take an access. */
+    private VfioException fault(String access, long offset, int width, InternalError error) {
+        if (!String.valueOf(error.getMessage()).contains("unsafe memory access")) {
+            throw error;
+        }
+        descriptor.requireOpen();
+        Cause cause = device.whyBarsAreDead();
+        return new VfioException(asked(access, offset, width), cause.reason(), cause.hint());
+    }
+
+    /** The memory is gone first, then the device. */
+    private IllegalStateException closed(MemorySegment memory, IllegalStateException unmapped) {
+        return memory.scope().isAlive() ? unmapped : new IllegalStateException(device + " is closed");
+    }
+
     private void require(String access, long offset, int width, int flag) {
-        if ((flags & flag) == 0) {
+        if (!info.allows(flag)) {
             throw new VfioException(asked(access, offset, width), "the region does not allow it", "see its flags");
         }
-        if (offset < 0 || offset > size - width) {
+        if (offset < 0 || offset > info.size() - width) {
             throw new VfioException(
                     asked(access, offset, width),
-                    "the region has " + ByteSize.format(size) + " bytes",
-                    "use an offset of at most 0x%x".formatted(size - width));
+                    "the region has " + ByteSize.format(info.size()) + " bytes",
+                    "use an offset of at most 0x%x".formatted(info.size() - width));
         }
         if (offset % width != 0) {
             throw new VfioException(
@@ -147,7 +333,7 @@ public final class Region {
         if (answer != width) {
             throw VfioException.failed(
                     asked(access, offset, width),
-                    "p%s(%d bytes at 0x%x)".formatted(access, width, fileOffset + offset),
+                    "p%s(%d bytes at 0x%x)".formatted(access, width, info.fileOffset() + offset),
                     answer,
                     VfioException.errnoOf(answer).map(KnownCauses::access).orElseGet(Cause::unknown));
         }

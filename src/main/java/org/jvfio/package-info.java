@@ -47,6 +47,26 @@
  * of at most 16 MiB each; the kernel charges twice its size ({@link org.jvfio.DmaWindow#tableBytes}) to the locked memory of
  * the process, as it charges the {@link org.jvfio.DmaMemory} that is registered. {@link org.jvfio.LockedMemory} tells how much
  * of that is left.
+ *
+ * <h2>Device</h2>
+ *
+ * A {@link org.jvfio.Device} has registers, in {@linkplain org.jvfio.Device#bar BARs}, and a {@linkplain
+ * org.jvfio.Device#configSpace configuration space}. A {@link org.jvfio.Region} is accessed by loads and stores where the
+ * kernel lets it be mapped, by calls elsewhere, and orders its accesses with those of memory as a driver needs it. What a
+ * device cannot answer is an exception: its memory may be disabled, its power gone, the device itself.
+ *
+ * <h2>Interrupt</h2>
+ *
+ * A device {@linkplain org.jvfio.Device#enableInterrupts interrupts} by its line (INTx) or by messages (MSI, MSI-X). The
+ * kernel turns each interrupt into a count of an eventfd; one thread of the device polls those, and wakes whoever {@linkplain
+ * org.jvfio.Interrupts#await waits} or calls a {@linkplain org.jvfio.Interrupts#onInterrupt handler}. A line stays asserted
+ * until the driver has told the device, so the kernel masks it, and the driver unmasks it. The kernel tells in the same way
+ * that it {@linkplain org.jvfio.Device#onReleaseRequested wants the device back}.
+ *
+ * <h2>Reset</h2>
+ *
+ * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#resetBus} all devices of its bus, {@link
+ * org.jvfio.Eeh#recover} the PE. After each of them the driver sets its device up anew.
  */
 @NullMarked
 package org.jvfio;

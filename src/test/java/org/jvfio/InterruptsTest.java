@@ -445,4 +445,27 @@ class InterruptsTest {
             }
         }
     }
+
+    @Test
+    void aKernelThatDoesNotPollIsReportedToAllWhoWait() throws Exception {
+        BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            Interrupts messages = messages(2);
+            Future<Boolean> waiting = executor.submit(() -> messages.await(1, LONG));
+            host.observed().failPolls(Errno.ENOMEM);
+            send(0);
+            Exception e = assertThrows(Exception.class, waiting::get);
+            VfioException failure = assertInstanceOf(VfioException.class, e.getCause());
+            assertEquals(Errno.ENOMEM, failure.errno().orElseThrow());
+            assertSame(failure, reported.poll(60, TimeUnit.SECONDS));
+            assertSame(failure, assertThrows(VfioException.class, () -> messages.awaitAny(LONG)));
+            assertSame(
+                    failure, assertThrows(VfioException.class, () -> device.enableInterrupts(InterruptType.ERROR, 1)));
+            messages.close();
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+    }
 }

@@ -63,6 +63,23 @@ class LifetimeTest {
         }
     }
 
+    @Test
+    void interruptsAndEventsMayBeClosedInAnyOrderAndTwice() throws Exception {
+        for (List<Integer> order : permutations(List.of(0, 1, 2, 3, 4))) {
+            TestHost host = new TestHost();
+            Container container = Container.open(host.kernel());
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Interrupts line = device.enableInterrupts(InterruptType.INTX, 1);
+            Interrupts requests = device.enableInterrupts(InterruptType.REQUEST, 1);
+            List<AutoCloseable> all = List.of(container, device, line, requests, line.unmaskEvent());
+            for (int index : order) {
+                all.get(index).close();
+                all.get(index).close();
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
     private static List<List<Integer>> permutations(List<Integer> items) {
         if (items.isEmpty()) {
             return List.of(List.of());

@@ -2,15 +2,20 @@ package org.jvfio;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -23,10 +28,23 @@ final class ObservedKernel implements InvocationHandler {
     // The kernel lets go of a descriptor or of memory even where it reports an error of the file behind it.
     private static final Set<String> DONE_ALTHOUGH_FAILED = Set.of("close", "munmap");
 
+    private static final ValueLayout.OfInt LITTLE_INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort LITTLE_SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final long CONFIG = (long) vfio_h.VFIO_PCI_CONFIG_REGION_INDEX << 40;
+
     private final Kernel behind;
     private final Kernel kernel;
     private final Thread observed = Thread.currentThread();
     private final List<Integer> requests = new ArrayList<>();
+    private final List<String> names = new ArrayList<>();
+    private final Map<Integer, ToIntFunction<MemorySegment>> answers = new HashMap<>();
+    private final Map<Integer, Integer> configMasks = new HashMap<>();
+    private final Map<Integer, Short> configFlags = new HashMap<>();
+    private byte @Nullable [] config;
+    private boolean mapsZeros;
+    private volatile int pollAnswer;
     private int calls;
     private int failing = -1;
     private int failingRequest = -1;
@@ -49,6 +67,11 @@ final class ObservedKernel implements InvocationHandler {
     /** How many system calls were made. */
     int calls() {
         return calls;
+    }
+
+    /** How many calls of a name were made. */
+    long calls(String name) {
+        return names.stream().filter(name::equals).count();
     }
 
     /** How many ioctls of this number were made. */
@@ -105,8 +128,90 @@ final class ObservedKernel implements InvocationHandler {
         return requests.getLast();
     }
 
+    /** Answers ioctls of a number in the kernel's place, from now on; what it gets is the caller's struct. */
+    void answerRequest(int request, ToIntFunction<MemorySegment> answerer) {
+        answers.put(request, answerer);
+    }
+
+    /** Answers reads of configuration space from these bytes, and has writes change them, from now on. */
+    void answerConfig(byte[] bytes) {
+        config = bytes;
+    }
+
+    /** Lets only some bits of registers of 4 bytes be set in what {@link #answerConfig} answers; the lowest 4 stay as they are. */
+    void maskConfig(int offset, int... masks) {
+        for (int each = 0; each < masks.length; each++) {
+            configMasks.put(offset + each * Integer.BYTES, masks[each]);
+        }
+    }
+
+    /** Sets bits whenever a register of 2 bytes is written in what {@link #answerConfig} answers. */
+    void flagWrites(int offset, short flags) {
+        configFlags.put(offset, flags);
+    }
+
+    private void writeConfig(MemorySegment bytes, int at, MemorySegment buffer) {
+        bytes.copyFrom(buffer);
+        Integer mask = configMasks.get(at);
+        if (mask != null && mask != -1) {
+            int flags = mask & 0xf;
+            bytes.set(LITTLE_INT, 0, (bytes.get(LITTLE_INT, 0) & mask & ~0xf) | flags);
+        }
+        Short flags = configFlags.get(at);
+        if (flags != null) {
+            bytes.set(LITTLE_SHORT, 0, (short) (bytes.get(LITTLE_SHORT, 0) | flags));
+        }
+    }
+
+    /** Gives zeros to who maps a device, as if its BARs were memory. */
+    void mapZeros() {
+        mapsZeros = true;
+    }
+
+    private @Nullable Object answered(Method method, Object[] arguments) {
+        return switch (method.getName()) {
+            case "ioctl" -> {
+                ToIntFunction<MemorySegment> answerer = answers.get((Integer) arguments[1]);
+                yield answerer == null ? null : (Object) answerer.applyAsInt((MemorySegment) arguments[2]);
+            }
+            case "pread", "pwrite" -> {
+                MemorySegment buffer = (MemorySegment) arguments[1];
+                long at = (Long) arguments[2] - CONFIG;
+                if (config == null || at < 0) {
+                    yield null;
+                }
+                MemorySegment bytes = MemorySegment.ofArray(config).asSlice(at, buffer.byteSize());
+                if (method.getName().equals("pread")) {
+                    buffer.copyFrom(bytes);
+                } else {
+                    writeConfig(bytes, (int) at, buffer);
+                }
+                yield (Object) buffer.byteSize();
+            }
+            case "mmap" ->
+                mapsZeros && (Integer) arguments[3] >= 0
+                        ? (Object) behind.mmap(
+                                (Long) arguments[0],
+                                (Integer) arguments[1],
+                                vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS,
+                                -1,
+                                0)
+                        : null;
+            default -> null;
+        };
+    }
+
+    /** Makes polls fail, of whatever thread, from now on. */
+    void failPolls(Errno errno) {
+        pollAnswer = errno.negated();
+    }
+
     /** Lets everything through again. */
     void heal() {
+        answers.clear();
+        config = null;
+        mapsZeros = false;
+        pollAnswer = 0;
         passing = 0;
         replacedRequest = -1;
         failing = -1;
@@ -116,9 +221,13 @@ final class ObservedKernel implements InvocationHandler {
     @Override
     public @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
         try {
+            if (method.getName().equals("poll") && pollAnswer != 0) {
+                return pollAnswer;
+            }
             if (!SYSTEM_CALLS.contains(method.getName()) || Thread.currentThread() != observed) {
                 return method.invoke(behind, arguments);
             }
+            names.add(method.getName());
             if (method.getName().equals("ioctl")) {
                 made(arguments);
             }
@@ -132,7 +241,8 @@ final class ObservedKernel implements InvocationHandler {
                 }
             }
             if (!fails) {
-                return method.invoke(behind, arguments);
+                Object answered = answered(method, arguments);
+                return answered != null ? answered : method.invoke(behind, arguments);
             }
             if (DONE_ALTHOUGH_FAILED.contains(method.getName())) {
                 method.invoke(behind, arguments);

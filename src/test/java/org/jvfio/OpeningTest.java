@@ -126,8 +126,10 @@ class OpeningTest {
 
     private static void forget(Kernel kernel) {
         Container container = Container.open(kernel);
-        container.attach(TestHost.EDU);
+        Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
         container.allocate(1);
+        // The thread that waits for the interrupt goes on, and must not keep the container from being found.
+        device.enableInterrupts(InterruptType.INTX, 1).onInterrupt(0, device::reset);
     }
 
     private static boolean isOfForget(Throwable site) {

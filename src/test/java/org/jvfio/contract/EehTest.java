@@ -33,6 +33,11 @@ import org.jvfio.uapi.vfio_h;
 class EehTest extends Contract {
     private static final int UNKNOWN_OPERATION = 10;
     private static final int TYPE_32_BIT = 0;
+    private static final int TYPE_64_BIT = 1;
+    private static final int LOAD_MEMORY = 0;
+    private static final int LOAD_CONFIG = 4;
+    private static final int STORE_MEMORY = 6;
+    private static final int STORE_CONFIG = 10;
     private static final int UNKNOWN_TYPE = 2;
     private static final int DMA_READ_ADDRESS = 12;
     private static final int UNKNOWN_FUNCTION = 20;
@@ -122,6 +127,20 @@ class EehTest extends Contract {
         if (power8) {
             freeze();
             assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+        }
+    }
+
+    /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
+    @Test
+    void firmwareInjectsErrorsIntoWhatItsBridgeKnows() {
+        boolean power8 = host.platform() == Platform.PHB3;
+        for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
+            for (int function = 0; function < DMA_READ_ADDRESS; function++) {
+                boolean config = function / 2 == LOAD_CONFIG / 2 || function / 2 == STORE_CONFIG / 2;
+                boolean memory = function / 2 == LOAD_MEMORY / 2 || function / 2 == STORE_MEMORY / 2;
+                boolean known = config || (power8 && memory && type == TYPE_32_BIT);
+                assertEeh(known ? 0 : EIO.negated(), container.injectError(type, function));
+            }
         }
     }
 

@@ -10,15 +10,19 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
+import org.jvfio.InterruptType;
+import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedEdu;
@@ -73,6 +77,60 @@ class EduDeviceTest {
             edu.readMemory(mapping.iova() + 100, 8, TEXT.length, TIMEOUT);
             edu.writeMemory(mapping.iova() + 65536, 8, TEXT.length, TIMEOUT);
             assertArrayEquals(TEXT, memory.segment().asSlice(65536, TEXT.length).toArray(ValueLayout.JAVA_BYTE));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = InterruptType.class,
+            names = {"INTX", "MSI"})
+    void itTellsByAnInterruptThatItIsDone(InterruptType type) {
+        for (PciAddress address : List.of(BIG, LITTLE)) {
+            Device device = device(address);
+            EduDevice edu = EduDevice.of(device);
+            edu.enableInterrupts(type);
+            assertEquals(3628800, edu.factorial(10, TIMEOUT));
+            assertEquals(120, edu.factorial(5, TIMEOUT));
+            try (DmaMemory memory = container.allocate(65536)) {
+                DmaMapping mapping = container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+                memory.segment().setString(0, "by " + type);
+                edu.readMemory(mapping.iova(), 0, 100, TIMEOUT);
+                edu.writeMemory(mapping.iova() + 4096, 0, 100, TIMEOUT);
+                assertEquals("by " + type, memory.segment().getString(4096));
+            }
+            edu.disableInterrupts();
+            edu.disableInterrupts();
+            assertEquals(24, edu.factorial(4, TIMEOUT));
+            device.enableInterrupts(type, 1).close();
+        }
+    }
+
+    @Test
+    void aTransferThatTakesTooLongIsGivenUpWithInterruptsToo() {
+        EduDevice edu = EduDevice.of(device(SLOW));
+        edu.enableInterrupts(InterruptType.INTX);
+        VfioException e = assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
+        assertTrue(e.reason().contains("not ready after 1 ms"), e.getMessage());
+    }
+
+    @Test
+    void aThreadThatIsInterruptedGivesUp() {
+        EduDevice edu = EduDevice.of(device(SLOW));
+        edu.enableInterrupts(InterruptType.MSI);
+        Thread.currentThread().interrupt();
+        VfioException e = assertThrows(VfioException.class, () -> edu.factorial(3, TIMEOUT));
+        assertTrue(e.reason().contains("the thread was interrupted"), e.getMessage());
+        assertTrue(Thread.interrupted());
+    }
+
+    @Test
+    void interruptsThatOthersHaveEnabledAreNotTaken() {
+        Device device = device(BIG);
+        EduDevice edu = EduDevice.of(device);
+        try (Interrupts others = device.enableInterrupts(InterruptType.MSI, 1)) {
+            assertEquals(1, others.vectors());
+            assertThrows(VfioException.class, () -> edu.enableInterrupts(InterruptType.INTX));
+            assertEquals(6, edu.factorial(3, TIMEOUT));
         }
     }
 

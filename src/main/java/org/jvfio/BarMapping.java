@@ -1,0 +1,120 @@
+package org.jvfio;
+
+import static org.jvfio.uapi.vfio_h.MAP_SHARED;
+import static org.jvfio.uapi.vfio_h.PROT_READ;
+import static org.jvfio.uapi.vfio_h.PROT_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
+import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+
+/** The memory of a process that a BAR of a device is mapped at, or the parts of it that can be. */
+final class BarMapping {
+    /**
+     * A part that may be accessed there.
+     *
+     * @param memory begins with its first byte
+     */
+    record Part(RegionArea area, MemorySegment memory) {}
+
+    private record Range(long address, long length) {}
+
+    private final Kernel kernel;
+    private final String name;
+    private final List<Range> ranges = new ArrayList<>();
+    private final List<Part> parts = new ArrayList<>();
+
+    private BarMapping(Kernel kernel, String name) {
+        this.kernel = kernel;
+        this.name = name;
+    }
+
+    /**
+     * Maps all that can be mapped, while the caller keeps the device from being closed.
+     *
+     * @param reserved what is not to be accessed there though it is mapped; empty if nothing is
+     */
+    static BarMapping map(
+            Kernel kernel, Descriptor device, String name, RegionInfo info, PageSize page, List<RegionArea> reserved) {
+        BarMapping mapping = new BarMapping(kernel, name);
+        try {
+            for (RegionArea area : info.mappable()) {
+                mapping.map(device, info, area, page, reserved);
+            }
+        } catch (RuntimeException e) {
+            Teardown teardown = new Teardown();
+            mapping.unmap(teardown);
+            teardown.endSuppressedBy(e);
+            throw e;
+        }
+        return mapping;
+    }
+
+    private void map(Descriptor device, RegionInfo info, RegionArea area, PageSize page, List<RegionArea> reserved) {
+        int protection = (info.allows(VFIO_REGION_INFO_FLAG_READ) ? PROT_READ : 0)
+                | (info.allows(VFIO_REGION_INFO_FLAG_WRITE) ? PROT_WRITE : 0);
+        // A BAR that is smaller than a page is mapped with the rest of its page.
+        long length = page.roundUp(area.size());
+        long offset = info.fileOffset() + area.offset();
+        long address = kernel.mmap(length, protection, MAP_SHARED, device.number(), offset);
+        if (Errno.isError(address)) {
+            throw VfioException.failed(
+                    "map " + name,
+                    "mmap(0x%x bytes at 0x%x)".formatted(length, offset),
+                    address,
+                    VfioException.errnoOf(address).map(KnownCauses::access).orElseGet(Cause::unknown));
+        }
+        ranges.add(new Range(address, length));
+        MemorySegment memory = kernel.memory(address, area.size());
+        long from = area.offset();
+        long end = area.offset() + area.size();
+        for (RegionArea hole : reserved) {
+            long holeEnd = hole.offset() + hole.size();
+            if (holeEnd > from && hole.offset() < end) {
+                add(area, memory, from, hole.offset());
+                from = holeEnd;
+            }
+        }
+        add(area, memory, from, end);
+    }
+
+    private void add(RegionArea area, MemorySegment memory, long from, long end) {
+        if (from < end) {
+            parts.add(new Part(new RegionArea(from, end - from), memory.asSlice(from - area.offset(), end - from)));
+        }
+    }
+
+    /** The part that has all of a range; null if none has. */
+    @Nullable
+    Part find(long offset, long bytes) {
+        for (int each = 0; each < parts.size(); each++) {
+            Part part = parts.get(each);
+            if (part.area().contains(offset, bytes)) {
+                return part;
+            }
+        }
+        return null;
+    }
+
+    /** Gives the memory back; an access of it is an {@link IllegalStateException} from then on. */
+    void unmap(Teardown teardown) {
+        for (Range range : ranges) {
+            teardown.step(() -> {
+                int answer = kernel.munmap(range.address(), range.length());
+                if (answer != 0) {
+                    throw VfioException.failed(
+                            "unmap " + name,
+                            "munmap(0x%x bytes at 0x%x)".formatted(range.length(), range.address()),
+                            answer,
+                            Cause.unknown());
+                }
+            });
+        }
+        ranges.clear();
+    }
+}

@@ -1,0 +1,306 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.PciCapability.AdvancedErrorReporting;
+import org.jvfio.PciCapability.Express;
+import org.jvfio.PciCapability.Msi;
+import org.jvfio.PciCapability.Msix;
+import org.jvfio.PciCapability.Other;
+import org.jvfio.PciCapability.PowerManagement;
+import org.jvfio.PciCapability.SerialNumber;
+import org.jvfio.PciCapability.VendorSpecific;
+import org.jvfio.PciCapability.VitalProductData;
+import org.jvfio.emulator.EmulatedMachine;
+
+/** Configuration spaces that are made up, as no device at hand has them. */
+class ConfigSpaceTest {
+    private static final PciAddress EXPRESS = PciAddress.parse("0004:01:00.0");
+    private static final int SPACE = 4096;
+
+    private final TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+            .device(EXPRESS.toString(), 9, MessageDevice::new)
+            .build());
+    private final Device device = Device.open(host.kernel(), EXPRESS);
+    private final ByteBuffer bytes = ByteBuffer.allocate(SPACE).order(ByteOrder.LITTLE_ENDIAN);
+    private final ConfigSpace config;
+
+    ConfigSpaceTest() {
+        bytes.putInt(0x00, 0x5678_1234);
+        bytes.putInt(0x04, 0x0010_0002);
+        bytes.putInt(0x08, 0x0108_0203);
+        bytes.put(0x0e, (byte) 0x80);
+        bytes.putInt(0x2c, 0xbcde_9abc);
+        bytes.putShort(0x3c, (short) 0x02_0b);
+        config = device.configSpace();
+        host.observed().answerConfig(bytes.array());
+    }
+
+    @AfterEach
+    void giveBack() {
+        host.observed().heal();
+        device.close();
+        host.assertAllGivenBack();
+    }
+
+    /** A standard capability behind those that there are. */
+    private int chain(int previous, int offset, int id) {
+        bytes.put(previous, (byte) offset);
+        bytes.put(offset, (byte) id);
+        return offset + 1;
+    }
+
+    private void extended(int offset, int id, int version, int next) {
+        bytes.putInt(offset, next << 20 | version << 16 | id);
+    }
+
+    private static void assertRefused(String reason, Executable call) {
+        VfioException e = assertThrows(VfioException.class, call);
+        assertTrue(e.reason().contains(reason), e.getMessage());
+    }
+
+    @Test
+    void theHeaderIsReadFieldByField() {
+        assertEquals(0x1234, config.vendorId());
+        assertEquals(0x5678, config.deviceId());
+        assertEquals(0x9abc, config.subsystemVendorId());
+        assertEquals(0xbcde, config.subsystemId());
+        assertEquals(0x010802, config.classCode());
+        assertEquals(3, config.revision());
+        assertTrue(config.isMultifunction());
+        assertEquals(Set.of(PciCommand.MEMORY), config.command());
+        assertEquals(0x0010, config.status());
+        assertEquals(11, config.interruptLine());
+        assertEquals(2, config.interruptPin());
+    }
+
+    @Test
+    void bitsOfTheCommandRegisterAreSetAndCleared() {
+        config.enable(PciCommand.BUS_MASTER, PciCommand.SERR);
+        assertEquals(0x106, bytes.getShort(0x04));
+        config.disable(PciCommand.SERR, PciCommand.MEMORY);
+        assertEquals(0x004, bytes.getShort(0x04));
+        bytes.putShort(0x04, (short) -1);
+        assertRefused("does not answer", () -> config.enable(PciCommand.MEMORY));
+        config.disable(PciCommand.MEMORY);
+        assertEquals(-1, bytes.getShort(0x04));
+    }
+
+    @Test
+    void allThatIsKnownOfStandardCapabilitiesIsRead() {
+        int next = chain(0x34, 0x40, 0x01);
+        bytes.putShort(0x42, (short) 0x0203);
+        bytes.putShort(0x44, (short) 0x000b);
+        next = chain(next, 0x50, 0x05);
+        bytes.putShort(0x52, (short) 0x0186);
+        next = chain(next, 0x60, 0x11);
+        bytes.putShort(0x62, (short) 64);
+        bytes.putInt(0x64, 0x2004);
+        bytes.putInt(0x68, 0x3002);
+        next = chain(next, 0x70, 0x10);
+        bytes.putShort(0x72, (short) 0x0002);
+        bytes.putInt(0x74, 0x1000_0002);
+        bytes.putShort(0x78, (short) 0x2020);
+        bytes.putShort(0x82, (short) 0x0083);
+        next = chain(next, 0x90, 0x03);
+        next = chain(next, 0xa0, 0x09);
+        bytes.put(0xa2, (byte) 0x14);
+        chain(next, 0xfc, 0x0d);
+        assertEquals(
+                List.of(
+                        new PowerManagement(0x40, 3, true, false, true, PowerState.D3_HOT),
+                        new Msi(0x50, 8, true, true),
+                        new Msix(0x60, 65, 4, 0x2000, 2, 0x3000),
+                        new Express(0x70, 2, Express.Kind.ENDPOINT, true, 512, 256, 512, 3, 8),
+                        new VitalProductData(0x90),
+                        new VendorSpecific(0xa0, 0, 0, 0x14),
+                        new Other(0xfc, 0x0d, 0)),
+                config.capabilities());
+        assertEquals(65 * 16, config.capability(Msix.class).orElseThrow().tableBytes());
+        assertFalse(config.capability(Other.class).orElseThrow().isExtended());
+        assertEquals(Optional.empty(), config.capability(SerialNumber.class));
+    }
+
+    @Test
+    void theKindsOfExpressFunctionsAreTold() {
+        chain(0x34, 0x40, 0x10);
+        List<Express.Kind> kinds = List.of(
+                Express.Kind.ENDPOINT,
+                Express.Kind.LEGACY_ENDPOINT,
+                Express.Kind.INTEGRATED_ENDPOINT,
+                Express.Kind.OTHER);
+        List<Integer> types = List.of(0, 1, 9, 4);
+        for (int each = 0; each < kinds.size(); each++) {
+            bytes.putShort(0x42, (short) (types.get(each) << 4 | 2));
+            bytes.putShort(0x52, (short) 0x0011);
+            Express express = config.capability(Express.class).orElseThrow();
+            assertEquals(kinds.get(each), express.kind());
+            assertEquals(express.kind() == Express.Kind.INTEGRATED_ENDPOINT ? 0 : 1, express.linkWidth());
+        }
+    }
+
+    @Test
+    void allThatIsKnownOfExtendedCapabilitiesIsRead() {
+        extended(0x100, 0x01, 2, 0x140);
+        bytes.putInt(0x104, 0x10)
+                .putInt(0x108, 0x20)
+                .putInt(0x10c, 0x30)
+                .putInt(0x110, 0x40)
+                .putInt(0x114, 0x50);
+        extended(0x140, 0x03, 1, 0x150);
+        bytes.putLong(0x144, 0x0102030405060708L);
+        extended(0x150, 0x0b, 1, 0x170);
+        bytes.putInt(0x154, 0x018_3_0042);
+        extended(0x170, 0x23, 1, 0x190);
+        bytes.putInt(0x174, 0x00c_0_1e98);
+        bytes.putShort(0x178, (short) 7);
+        extended(0x190, 0x00, 1, 0x1a0);
+        extended(0x1a0, 0x10, 3, 0);
+        assertEquals(
+                List.of(
+                        new AdvancedErrorReporting(0x100, 0x10, 0x20, 0x30, 0x40, 0x50),
+                        new SerialNumber(0x140, 0x0102030405060708L),
+                        new VendorSpecific(0x150, 0, 0x42, 0x18),
+                        new VendorSpecific(0x170, 0x1e98, 7, 0xc),
+                        new Other(0x1a0, 0x10, 3)),
+                config.capabilities());
+        assertTrue(config.capability(Other.class).orElseThrow().isExtended());
+    }
+
+    @Test
+    void aDeviceWithoutCapabilitiesHasNone() {
+        assertEquals(List.of(), config.capabilities());
+        bytes.put(0x34, (byte) 0x40);
+        bytes.putShort(0x06, (short) 0);
+        assertEquals(List.of(), config.capabilities());
+    }
+
+    @Test
+    void aChainThatComesBackToItselfIsRefused() {
+        int next = chain(0x34, 0x40, 0x0d);
+        next = chain(next, 0x50, 0x0d);
+        bytes.put(next, (byte) 0x40);
+        assertRefused("it comes back to 0x40", config::capabilities);
+        bytes.put(next, (byte) 0x50);
+        assertRefused("it comes back to 0x50", config::capabilities);
+        bytes.put(next, (byte) 0);
+        extended(0x100, 0x10, 1, 0x200);
+        extended(0x200, 0x10, 1, 0x100);
+        assertRefused("it comes back to 0x100", config::capabilities);
+    }
+
+    @Test
+    void aChainThatLeavesItsSpaceIsRefused() {
+        chain(0x34, 0x08, 0x0d);
+        assertRefused("it leads to 0x8, in the header", config::capabilities);
+        for (int id : new int[] {0x01, 0x05, 0x11, 0x10, 0x03}) {
+            chain(0x34, 0xfc, id);
+            assertRefused("begins at 0xfc, and the space ends at 0x100", config::capabilities);
+        }
+        chain(0x34, 0xf0, 0x09);
+        bytes.put(0xf2, (byte) 0x11);
+        assertRefused("a capability of 17 bytes begins at 0xf0", config::capabilities);
+        bytes.put(0x34, (byte) 0);
+        extended(0x100, 0x10, 1, 0x40);
+        assertRefused("it leads to 0x40, in the header", config::capabilities);
+        extended(0x100, 0x10, 1, 0xffc);
+        for (int id : new int[] {0x01, 0x03, 0x0b, 0x23}) {
+            extended(0xffc, id, 1, 0);
+            assertRefused("begins at 0xffc, and the space ends at 0x1000", config::capabilities);
+        }
+        extended(0xff0, 0x0b, 1, 0);
+        extended(0x100, 0x10, 1, 0xff0);
+        bytes.putInt(0xff4, 0xfff_0_0000);
+        assertRefused("a capability of 4095 bytes begins at 0xff0", config::capabilities);
+    }
+
+    @Test
+    void aDeviceThatDoesNotAnswerHasNoCapabilitiesToTell() {
+        Arrays.fill(bytes.array(), (byte) -1);
+        assertRefused("reads all ones", config::capabilities);
+        bytes.putInt(0x04, 0x0010_0002);
+        assertRefused("reads all ones", config::capabilities);
+    }
+
+    @Test
+    void whateverADeviceAnswersAWalkEnds() {
+        Random random = new Random(5);
+        int walked = 0;
+        for (int round = 0; round < 2_000; round++) {
+            random.nextBytes(bytes.array());
+            bytes.put(0x06, (byte) 0x10);
+            try {
+                assertTrue(config.capabilities().size() < SPACE);
+                walked++;
+            } catch (VfioException e) {
+                assertTrue(e.asked().startsWith("read the capabilities of"), e.getMessage());
+            }
+            config.bars();
+        }
+        assertTrue(walked > 0);
+    }
+
+    @Test
+    void barsAreSizedByWhatCanBeSetOfThem() {
+        // As the kernel's copy answers: the bits below the size stay as they are.
+        int[] masks = {0xfff0_000c, 0xffff_ffff, 0xffff_ff01, 0, 0xf000_0008, 0};
+        int[] values = {0x4010_000c, 0x0000_0002, 0x0000_1001, 0, 0xa000_0008, 0};
+        for (int bar = 0; bar < values.length; bar++) {
+            bytes.putInt(0x10 + 4 * bar, values[bar]);
+        }
+        host.observed().maskConfig(0x10, masks);
+        assertEquals(
+                List.of(
+                        new Bar(0, Bar.Kind.MEMORY_64, true, 0x2_4010_0000L, 1 << 20),
+                        new Bar(2, Bar.Kind.IO, false, 0x1000, 0x100),
+                        new Bar(4, Bar.Kind.MEMORY_32, true, 0xa000_0000L, 1 << 28)),
+                config.bars());
+        for (int bar = 0; bar < values.length; bar++) {
+            assertEquals(values[bar], bytes.getInt(0x10 + 4 * bar));
+        }
+    }
+
+    @Test
+    void powerIsGivenAndTaken() {
+        assertRefused("no power management capability", config::powerState);
+        chain(0x34, 0x40, 0x01);
+        bytes.putShort(0x42, (short) 0x0403);
+        bytes.putShort(0x44, (short) 0x0108);
+        assertEquals(PowerState.D0, config.powerState());
+        config.powerState(PowerState.D3_HOT);
+        assertEquals(0x010b, bytes.getShort(0x44));
+        assertEquals(PowerState.D3_HOT, config.powerState());
+        config.powerState(PowerState.D2);
+        assertEquals(PowerState.D2, config.powerState());
+        assertRefused("it has no D1", () -> config.powerState(PowerState.D1));
+        bytes.putShort(0x44, (short) 1);
+        assertEquals(PowerState.D1, config.powerState());
+    }
+
+    @Test
+    void vitalProductDataIsReadWhereThereIsSome() {
+        assertRefused("the device has none", () -> config.readVitalProductData(0));
+        chain(0x34, 0x40, 0x03);
+        bytes.putInt(0x44, 0x04030201);
+        assertRefused("the kernel could not read it", () -> config.readVitalProductData(8));
+        assertEquals(8, bytes.getShort(0x42));
+        for (int address : new int[] {-4, 2, 0x8000}) {
+            assertRefused("there are no 4 bytes", () -> config.readVitalProductData(address));
+        }
+        host.observed().flagWrites(0x42, (short) 0x8000);
+        assertEquals(0x04030201, config.readVitalProductData(0x7ffc));
+    }
+}

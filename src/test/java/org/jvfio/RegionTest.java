@@ -1,0 +1,311 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_device_ioeventfd;
+import org.jvfio.uapi.vfio_h;
+import org.jvfio.uapi.vfio_region_info;
+
+/** BARs that can be mapped: the kernel's description of them is made up, and memory of zeros is behind them. */
+class RegionTest {
+    private static final PciAddress MESSAGES = PciAddress.parse("0004:01:00.0");
+    private static final int BAR_BYTES = 0x4000;
+    private static final int TABLE = 0x2000;
+    private static final int TABLE_BYTES = 16 * MessageDevice.VECTORS;
+    private static final int RW = vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
+    private static final int RWM = RW | vfio_h.VFIO_REGION_INFO_FLAG_MMAP;
+    private static final int CAPS = vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
+
+    private final TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+            .device(MESSAGES.toString(), 4, MessageDevice::new)
+            .build());
+    private final Device device = Device.open(host.kernel(), MESSAGES);
+
+    @AfterEach
+    void giveBack() {
+        host.observed().heal();
+        device.close();
+        host.assertAllGivenBack();
+    }
+
+    /** A BAR as the kernel describes it: flags and, from byte 32 on, capabilities. */
+    private Region bar(int flags, Consumer<MemorySegment> capabilities, int capabilityBytes) {
+        device.config(); // which is to be described truly
+        device.configSpace().capabilities();
+        host.observed().mapZeros();
+        host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_REGION_INFO, struct -> {
+            long needed = vfio_region_info.sizeof() + capabilityBytes;
+            vfio_region_info.flags(struct, flags);
+            vfio_region_info.size(struct, BAR_BYTES);
+            vfio_region_info.offset(struct, 0);
+            vfio_region_info.cap_offset(struct, 0);
+            if (vfio_region_info.argsz(struct) < needed) {
+                vfio_region_info.argsz(struct, (int) needed);
+            } else if (capabilityBytes != 0) {
+                vfio_region_info.cap_offset(struct, (int) vfio_region_info.sizeof());
+                capabilities.accept(struct.asSlice(vfio_region_info.sizeof()));
+            }
+            return 0;
+        });
+        return device.bar(0);
+    }
+
+    private static void assertRefused(String reason, Executable call) {
+        VfioException e = assertThrows(VfioException.class, call);
+        assertTrue(e.reason().contains(reason), e.getMessage());
+    }
+
+    private static void header(MemorySegment at, long offset, int id, int next) {
+        at.set(ValueLayout.JAVA_SHORT, offset, (short) id);
+        at.set(ValueLayout.JAVA_SHORT, offset + 2, (short) 1);
+        at.set(ValueLayout.JAVA_INT, offset + 4, next);
+    }
+
+    private static void areas(MemorySegment at, long offset, int next, long... ranges) {
+        header(at, offset, vfio_h.VFIO_REGION_INFO_CAP_SPARSE_MMAP, next);
+        at.set(ValueLayout.JAVA_INT, offset + 8, ranges.length / 2);
+        for (int each = 0; each < ranges.length; each++) {
+            at.set(ValueLayout.JAVA_LONG, offset + 16 + 8L * each, ranges[each]);
+        }
+    }
+
+    private Region whole() {
+        return bar(RWM | CAPS, at -> header(at, 0, vfio_h.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 0), 8);
+    }
+
+    @Test
+    void aBarThatCannotBeMappedIsAccessedByCalls() {
+        Region bar = device.bar(0);
+        assertFalse(bar.isMapped());
+        assertTrue(bar.isReadable());
+        assertTrue(bar.isWritable());
+        assertEquals(List.of(), bar.mappableAreas());
+        assertRefused("the region is not mapped", () -> bar.segment(0, 4));
+    }
+
+    @Test
+    void aMappedBarIsAccessedInMemory() {
+        Region bar = whole();
+        assertTrue(bar.isMapped());
+        assertTrue(bar.isMsixMappable());
+        assertEquals(List.of(new RegionArea(0, BAR_BYTES)), bar.mappableAreas());
+        int calls = host.observed().calls();
+        bar.writeLong(8, 0x0102030405060708L);
+        assertEquals(0x0102030405060708L, bar.readLong(8));
+        assertEquals(0x05060708, bar.readInt(8));
+        assertEquals(0x0304, bar.readShort(12));
+        assertEquals(0x01, bar.readByte(15));
+        Region big = bar.withOrder(ByteOrder.BIG_ENDIAN);
+        assertEquals(0x0807060504030201L, big.readLong(8));
+        big.writeInt(16, 0x01020304);
+        big.writeShort(20, (short) 0x0506);
+        big.writeByte(22, (byte) 7);
+        assertEquals(7, bar.readByte(22));
+        assertEquals(0x04030201, bar.readInt(16));
+        assertEquals(0x0605, bar.readShort(20));
+        assertEquals(calls, host.observed().calls(), "system calls");
+        assertEquals(0, bar.unmapped().readLong(8), "the device has no such register");
+        assertEquals(0x0102030405060708L, bar.segment(8, 8).get(ValueLayout.JAVA_LONG, 0));
+    }
+
+    @Test
+    void theMsixTableIsLeftToTheKernel() {
+        Region bar = whole();
+        int calls = host.observed().calls();
+        bar.readLong(TABLE - 8);
+        bar.readInt(TABLE + TABLE_BYTES);
+        assertEquals(calls, host.observed().calls(), "system calls");
+        assertEquals(-1, bar.readInt(TABLE));
+        assertEquals(-1L, bar.readLong(TABLE + TABLE_BYTES - 8));
+        bar.writeInt(TABLE, 5);
+        assertEquals(calls + 3, host.observed().calls(), "system calls");
+        assertRefused("the MSI-X table is in it", () -> bar.segment(TABLE - 8, 16));
+        assertRefused("outside of what is mapped", () -> bar.segment(BAR_BYTES - 8, 16));
+        assertRefused("outside of what is mapped", () -> bar.segment(-8, 4));
+        assertRefused("outside of what is mapped", () -> bar.segment(0, Long.MAX_VALUE));
+        bar.segment(TABLE + TABLE_BYTES, BAR_BYTES - TABLE - TABLE_BYTES).fill((byte) 1);
+        assertEquals(0x01010101, bar.readInt(BAR_BYTES - 4));
+    }
+
+    @Test
+    void ofABarThatCanBeMappedInPartsTheRestIsAccessedByCalls() {
+        Region bar = bar(RWM | CAPS, at -> areas(at, 0, 0, 0, 0x1000, 0x3000, 0x800), 48);
+        assertEquals(List.of(new RegionArea(0, 0x1000), new RegionArea(0x3000, 0x800)), bar.mappableAreas());
+        assertFalse(bar.isMsixMappable());
+        int calls = host.observed().calls();
+        bar.writeInt(0xffc, 1);
+        bar.writeInt(0x3000, 2);
+        assertEquals(1, bar.readInt(0xffc));
+        assertEquals(2, bar.readInt(0x3000));
+        assertEquals(calls, host.observed().calls(), "system calls");
+        bar.readInt(0x1000);
+        bar.readInt(0x3800);
+        assertEquals(calls + 2, host.observed().calls(), "system calls");
+    }
+
+    @Test
+    void capabilitiesOfOtherKindsArePassedBy() {
+        Region bar = bar(
+                RWM | CAPS,
+                at -> {
+                    header(at, 0, 99, 40);
+                    areas(at, 8, 0);
+                },
+                24);
+        assertEquals(List.of(), bar.mappableAreas());
+        assertFalse(bar.isMapped());
+    }
+
+    @Test
+    void aDescriptionThatMakesNoSenseIsRefused() {
+        assertRefused("its capabilities do not end", () -> bar(RWM | CAPS, at -> header(at, 0, 99, 32), 8));
+        assertRefused("a capability is outside", () -> bar(RWM | CAPS, at -> header(at, 0, 99, 0x10000), 8));
+        assertRefused(
+                "a capability is outside",
+                () -> bar(
+                        RWM | CAPS,
+                        at -> {
+                            areas(at, 0, 0);
+                            at.set(ValueLayout.JAVA_INT, 8, -1);
+                        },
+                        16));
+        assertRefused(
+                "0x3000..0x4fff of it is outside", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 0x3000, 0x2000), 32));
+        assertRefused("of it is outside", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, -8, 8), 32));
+    }
+
+    @Test
+    void aRegionIsOnlyAccessedAsTheKernelAllows() {
+        Region bar = bar(vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_MMAP, at -> {}, 0);
+        assertEquals(0, bar.readInt(0));
+        assertRefused("does not allow it", () -> bar.writeInt(0, 1));
+        assertRefused("does not allow it", () -> bar.writeOnEvent(0, 4, 1));
+    }
+
+    @Test
+    void whatCannotBeMappedIsReported() {
+        whole();
+        assertEquals(1, host.observed().calls("mmap"));
+        Device again = device.group().openDevice(MESSAGES);
+        host.observed().heal();
+        again.config();
+        again.configSpace().capabilities();
+        host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_REGION_INFO, struct -> {
+            vfio_region_info.flags(struct, RWM);
+            vfio_region_info.size(struct, BAR_BYTES);
+            return 0;
+        });
+        // The emulated kernel maps no registers.
+        VfioException e = assertThrows(VfioException.class, () -> again.bar(0));
+        assertEquals(Errno.EINVAL, e.errno().orElseThrow(), e.getMessage());
+        assertTrue(e.getMessage().contains("cannot map BAR 0 of 0004:01:00.0"), e.getMessage());
+    }
+
+    @Test
+    void aBarIsMappedOnceAndUntilTheDeviceIsClosed() {
+        Region bar = whole();
+        MemorySegment memory = bar.segment(0, 8);
+        assertEquals(memory, device.bar(0).segment(0, 8));
+        assertEquals(1, host.observed().calls("mmap"));
+        device.close();
+        assertFalse(memory.scope().isAlive());
+        for (Executable use : List.<Executable>of(
+                () -> bar.readInt(0), () -> bar.writeLong(0, 1), () -> bar.segment(0, 8), () -> device.bar(0))) {
+            IllegalStateException e = assertThrows(IllegalStateException.class, use);
+            assertEquals("0004:01:00.0 is closed", e.getMessage());
+        }
+        assertEquals(0, host.process().host().userMemoryBytes());
+    }
+
+    @Test
+    void aDeviceIsClosedUnderTheHandsOfWhoAccessesItsMemory() throws Exception {
+        Region bar = whole();
+        CountDownLatch working = new CountDownLatch(3);
+        try (ExecutorService threads = Executors.newFixedThreadPool(3)) {
+            List<Future<String>> ends = new ArrayList<>();
+            for (int each = 0; each < 3; each++) {
+                ends.add(threads.submit(() -> {
+                    bar.readInt(0);
+                    working.countDown();
+                    while (true) {
+                        try {
+                            bar.writeInt(0, bar.readInt(0) + 1);
+                        } catch (IllegalStateException e) {
+                            return String.valueOf(e.getMessage());
+                        }
+                    }
+                }));
+            }
+            working.await();
+            device.close();
+            for (Future<String> end : ends) {
+                assertEquals("0004:01:00.0 is closed", end.get());
+            }
+        }
+    }
+
+    @Test
+    void anEventWritesToARegister() {
+        Region bar = device.bar(0);
+        List<long[]> asked = new ArrayList<>();
+        host.observed().answerRequest(vfio_h.VFIO_DEVICE_IOEVENTFD, struct -> {
+            asked.add(new long[] {
+                vfio_device_ioeventfd.flags(struct),
+                vfio_device_ioeventfd.offset(struct),
+                vfio_device_ioeventfd.data(struct),
+                Math.min(vfio_device_ioeventfd.fd(struct), 0)
+            });
+            return 0;
+        });
+        EventFd event = bar.writeOnEvent(8, 4, 0xfffffffff0e0d0c0L);
+        event.signal();
+        event.close();
+        bar.withOrder(ByteOrder.BIG_ENDIAN).writeOnEvent(0x10, 2, 0x1234).signal();
+        bar.withOrder(ByteOrder.BIG_ENDIAN).writeOnEvent(0x18, 8, 0x0102030405060708L);
+        device.close();
+        assertEquals(
+                List.of(
+                        List.of(4L, 8L, 0xf0e0d0c0L, 0L),
+                        List.of(4L, 8L, 0xf0e0d0c0L, -1L),
+                        List.of(2L, 0x10L, 0x3412L, 0L),
+                        List.of(8L, 0x18L, 0x0807060504030201L, 0L),
+                        List.of(2L, 0x10L, 0x3412L, -1L),
+                        List.of(8L, 0x18L, 0x0807060504030201L, -1L)),
+                asked.stream().map(each -> Arrays.stream(each).boxed().toList()).toList());
+        assertThrows(IllegalStateException.class, event::signal);
+    }
+
+    @Test
+    void anEventThatCannotBeIsRefused() {
+        Region bar = device.bar(0);
+        assertRefused("1, 2, 4 or 8 bytes", () -> bar.writeOnEvent(0, 3, 0));
+        assertRefused("not a multiple of 4", () -> bar.writeOnEvent(2, 4, 0));
+        assertRefused("the region has 16K", () -> bar.writeOnEvent(BAR_BYTES, 4, 0));
+        for (Errno errno : List.of(Errno.EEXIST, Errno.ENOSPC, Errno.EINVAL, Errno.ENOTTY, Errno.EBUSY)) {
+            host.observed().answerRequest(vfio_h.VFIO_DEVICE_IOEVENTFD, struct -> errno.negated());
+            int descriptors = host.process().openDescriptors();
+            VfioException e = assertThrows(VfioException.class, () -> bar.writeOnEvent(0, 4, 0));
+            assertEquals(errno, e.errno().orElseThrow());
+            assertEquals(descriptors, host.process().openDescriptors());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.lang.foreign.ValueLayout;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.jvfio.Device;
+import org.jvfio.Eeh;
+import org.jvfio.PciAddress;
+import org.jvfio.PciCommand;
+import org.jvfio.Region;
+import org.jvfio.VfioException;
+import org.jvfio.driver.edu.EduDevice;
+
+/** BARs as a driver has them, by the public API: whatever path an access takes, it does the same. */
+@ContractTest
+class DriverRegionsTest extends Contract {
+    private static final int ID = 0;
+    private static final int LIVENESS = 4;
+    /** So often that a method is compiled. */
+    private static final int OFTEN = 3_000;
+
+    private final Device device = Device.open(process.kernel(), PciAddress.parse(first.address()));
+    private final Region mapped = device.bar(0).withOrder(EduDevice.of(device).order());
+    private final Region unmapped = mapped.unmapped();
+
+    DriverRegionsTest(ContractHost host) {
+        super(host);
+    }
+
+    @AfterEach
+    void closeDevice() {
+        device.close();
+    }
+
+    @Test
+    void loadsAndStoresDoWhatReadsAndWritesDo() {
+        assertEquals(!mapped.mappableAreas().isEmpty(), mapped.isMapped());
+        assertEquals(unmapped.readInt(ID), mapped.readInt(ID));
+        mapped.writeInt(LIVENESS, 0x12345678);
+        assertEquals(~0x12345678, unmapped.readInt(LIVENESS));
+        unmapped.writeInt(LIVENESS, 0x76543210);
+        assertEquals(~0x76543210, mapped.readInt(LIVENESS));
+        mapped.writeLong(0x80, 0x0102030405060708L);
+        assertEquals(0x0102030405060708L, unmapped.readLong(0x80));
+        assertEquals(0x0102030405060708L, mapped.readLong(0x80));
+    }
+
+    @Test
+    void whatIsMappedIsMemory() {
+        assertThrows(VfioException.class, () -> unmapped.segment(ID, Integer.BYTES));
+        assertThrows(VfioException.class, () -> mapped.segment(mapped.size(), 1));
+        if (mapped.isMapped()) {
+            assertEquals(
+                    mapped.readInt(ID),
+                    mapped.segment(ID, Integer.BYTES).get(ValueLayout.JAVA_INT.withOrder(mapped.order()), 0));
+        }
+    }
+
+    private void accessOften() {
+        for (int each = 0; each < OFTEN; each++) {
+            mapped.writeInt(LIVENESS, each);
+            assertEquals(~each, mapped.readInt(LIVENESS));
+        }
+    }
+
+    /** Every access fails, there and then, and says why. */
+    private void assertDead(String reason) {
+        for (Region region : new Region[] {mapped, unmapped}) {
+            for (int each = 0; each < 10; each++) {
+                VfioException e = assertThrows(VfioException.class, () -> region.readInt(ID));
+                assertTrue(e.reason().contains(reason), e.getMessage());
+                e = assertThrows(VfioException.class, () -> region.writeInt(LIVENESS, 1));
+                assertTrue(e.reason().contains(reason), e.getMessage());
+            }
+        }
+    }
+
+    private void assertAlive() {
+        for (Region region : new Region[] {mapped, unmapped}) {
+            assertEquals(0x010000ed, region.readInt(ID));
+        }
+    }
+
+    @Test
+    @Scenario({"J10", "J11"})
+    void anAccessOfADisabledDeviceFailsAtOnce() {
+        for (int round = 0; round < 3; round++) {
+            device.configSpace().disable(PciCommand.MEMORY);
+            assertDead("memory is disabled");
+            device.enableMemory();
+            assertAlive();
+            accessOften();
+        }
+    }
+
+    @Test
+    void aDeviceWhosePeWasResetIsAccessedWhenItIsEnabled() {
+        assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+        accessOften();
+        Optional<Eeh> eeh = device.container().eeh();
+        assertEquals(host.hasEeh(), eeh.isPresent());
+        eeh.ifPresent(Eeh::recover);
+        if (!device.configSpace().command().contains(PciCommand.MEMORY)) {
+            assertDead("memory is disabled");
+        }
+        device.enableMemory();
+        assertAlive();
+    }
+
+    @Test
+    void aResetOfTheFunctionLeavesItsMappingWorking() {
+        if (device.isResettable()) {
+            assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+            device.reset();
+        } else {
+            assertThrows(VfioException.class, device::reset);
+        }
+        assertAlive();
+    }
+
+    @Test
+    void aClosedDeviceIsNotAccessed() {
+        accessOften();
+        device.close();
+        for (Region region : new Region[] {mapped, unmapped}) {
+            IllegalStateException e = assertThrows(IllegalStateException.class, () -> region.readInt(ID));
+            assertEquals(device + " is closed", e.getMessage());
+            assertThrows(IllegalStateException.class, () -> region.writeInt(LIVENESS, 0));
+        }
+        assertThrows(IllegalStateException.class, () -> mapped.segment(0, 4));
+    }
+}

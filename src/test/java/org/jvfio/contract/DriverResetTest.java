@@ -1,0 +1,108 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.jvfio.DependentDevice;
+import org.jvfio.Device;
+import org.jvfio.DeviceFeature;
+import org.jvfio.EventFd;
+import org.jvfio.PciAddress;
+import org.jvfio.Region;
+import org.jvfio.VfioException;
+import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.kernel.Errno;
+
+/** Resets, events, power, and a device that the host wants back, by the public API. */
+@ContractTest
+class DriverResetTest extends Contract {
+    private static final String DRIVER = "/sys/bus/pci/drivers/vfio-pci/";
+    private static final int LIVENESS = 4;
+
+    private final Device device = Device.open(process.kernel(), PciAddress.parse(first.address()));
+    private final Region registers =
+            device.bar(0).withOrder(EduDevice.of(device).order());
+
+    DriverResetTest(ContractHost host) {
+        super(host);
+    }
+
+    @AfterEach
+    void closeDevice() {
+        device.close();
+    }
+
+    @Test
+    void aDeviceAloneOnItsBusIsResetWithIt() {
+        List<DependentDevice> devices = device.devicesOfBus();
+        if (devices.isEmpty()) {
+            assertThrows(VfioException.class, device::resetBus);
+        } else {
+            assertTrue(devices.contains(new DependentDevice(PciAddress.parse(first.address()), first.group())));
+            assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+            device.resetBus();
+            device.enableMemory();
+            assertEquals(0x010000ed, registers.readInt(0));
+        }
+    }
+
+    @Test
+    void theKernelWritesToARegisterWhenAnEventIsSignalled() throws InterruptedException {
+        try (EventFd event = registers.writeOnEvent(LIVENESS, 4, 0x12345678)) {
+            VfioException e = assertThrows(VfioException.class, () -> registers.writeOnEvent(LIVENESS, 4, 0x12345678));
+            assertEquals(Errno.EEXIST, e.errno().orElseThrow());
+            registers.writeInt(LIVENESS, 0);
+            event.signal();
+            while (registers.readInt(LIVENESS) != ~0x12345678) {
+                Thread.sleep(1);
+            }
+        }
+        registers.writeOnEvent(LIVENESS, 4, 0x12345678).close();
+    }
+
+    @Test
+    void aDeviceWithLowPowerIsAccessedByCallsOnly() {
+        assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY));
+        assertTrue(device.supports(DeviceFeature.LOW_POWER_EXIT));
+        device.enterLowPower();
+        assertThrows(VfioException.class, device::enterLowPower);
+        assertEquals(0x010000ed, registers.unmapped().readInt(0), "a call wakes it");
+        if (registers.isMapped()) {
+            VfioException e = assertThrows(VfioException.class, () -> registers.readInt(0));
+            assertTrue(e.reason().contains("low power"), e.getMessage());
+        }
+        device.exitLowPower();
+        assertEquals(0x010000ed, registers.readInt(0));
+        device.exitLowPower();
+    }
+
+    @Test
+    void anOrdinaryDeviceHasNoToken() {
+        assertFalse(device.supports(DeviceFeature.VF_TOKEN));
+        assertThrows(VfioException.class, () -> device.vfToken(new UUID(1, 2)));
+    }
+
+    @Test
+    @Scenario("K6")
+    void aDeviceThatTheHostWantsBackIsClosedByItsDriver() throws Exception {
+        device.closeWhenReleaseIsRequested();
+        try (ExecutorService host = Executors.newSingleThreadExecutor()) {
+            Future<Long> unbound = host.submit(() -> process.store(DRIVER + "unbind", first.address()));
+            assertAnswer(0, unbound.get(120, TimeUnit.SECONDS));
+        }
+        assertThrows(IllegalStateException.class, () -> registers.readInt(0));
+        assertAnswer(0, process.store("/sys/bus/pci/drivers_probe", first.address()));
+        Device.open(process.kernel(), PciAddress.parse(first.address())).close();
+    }
+}
