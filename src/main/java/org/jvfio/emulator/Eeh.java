@@ -23,7 +23,9 @@ final class Eeh {
     private static final int LAST_FUNCTION = 19;
     private static final int FIRST_DMA_FUNCTION = 12;
     private static final int FIRST_DMA_WRITE_FUNCTION = 16;
-    private static final List<Integer> PSERIES_FUNCTIONS = List.of(0, 1, 6, 7);
+    private static final int TYPE_32_BIT = 0;
+    private static final List<Integer> MEMORY_FUNCTIONS = List.of(0, 1, 6, 7);
+    private static final List<Integer> CONFIG_FUNCTIONS = List.of(4, 5, 10, 11);
 
     private final Pe pe;
     private final List<PciFunction> functions;
@@ -105,23 +107,38 @@ final class Eeh {
             if (!knownType) {
                 return Errno.EINVAL.negated();
             }
-            if (!PSERIES_FUNCTIONS.contains(function)) {
+            if (!MEMORY_FUNCTIONS.contains(function)) {
                 return Errno.ERANGE.negated();
             }
         } else if (!knownType) {
             return Errno.ERANGE.negated();
-        } else if (pe.machine().platform() != Platform.PHB3) {
-            // The firmware of PHB4 and PHB5 has the call and fails it.
-            return Errno.EIO.negated();
-        } else if (function >= FIRST_DMA_FUNCTION && pe.window(type) == null) {
-            // For DMA, the firmware of PHB3 needs a window below (32 bits) or above (64 bits) bit 59.
+        } else if (!firmwareInjects(type, function)) {
             return Errno.EIO.negated();
         }
-        if (function < FIRST_DMA_FUNCTION) {
+        if (CONFIG_FUNCTIONS.contains(function)) {
+            pe.inject(Pe.InjectedError.CONFIG_ACCESS);
+        } else if (function < FIRST_DMA_FUNCTION) {
             pe.inject(Pe.InjectedError.REGISTER_ACCESS);
         } else {
             pe.inject(function < FIRST_DMA_WRITE_FUNCTION ? Pe.InjectedError.DMA_READ : Pe.InjectedError.DMA_WRITE);
         }
         return 0;
+    }
+
+    /**
+     * What skiboot can do: {@code phb4_err_inject} knows configuration space alone; {@code phb3_err_inject} knows registers
+     * in 32-bit space too, which is where all emulated devices have theirs, and DMA through a window below (32 bits) or
+     * above (64 bits) bit 59.
+     */
+    private boolean firmwareInjects(int type, int function) {
+        if (CONFIG_FUNCTIONS.contains(function)) {
+            return true;
+        }
+        if (pe.machine().platform() != Platform.PHB3) {
+            return false;
+        }
+        return function >= FIRST_DMA_FUNCTION
+                ? pe.window(type) != null
+                : type == TYPE_32_BIT && MEMORY_FUNCTIONS.contains(function);
     }
 }

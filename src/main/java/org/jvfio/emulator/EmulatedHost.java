@@ -77,7 +77,10 @@ public final class EmulatedHost {
         return locked(log::messages);
     }
 
-    /** The hazards that the kernel was led into, where it {@linkplain HazardPolicy#AS_LINUX answers as Linux does}. */
+    /**
+     * The hazards that the kernel was led into: by calls that it {@linkplain HazardPolicy#AS_LINUX answers as Linux does},
+     * and by the closing of a container whose memory another one still maps, which nothing can refuse.
+     */
     public List<Hazard> hazards() {
         return locked(() -> List.copyOf(hazards));
     }
@@ -229,9 +232,14 @@ public final class EmulatedHost {
 
     /** A call is about to do what would harm a real host. */
     void hazard(Hazard hazard, Supplier<String> call) {
-        if (hazard.losesHost() || machine.hazards() == HazardPolicy.STOP) {
+        if (hazard.losesHost() || machine.policy(hazard) == HazardPolicy.STOP) {
             throw new HostHazard(hazard, call.get());
         }
+        meet(hazard);
+    }
+
+    /** What a close does to a host: it cannot be stopped. */
+    void meet(Hazard hazard) {
         hazards.add(hazard);
     }
 

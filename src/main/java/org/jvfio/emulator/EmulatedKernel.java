@@ -8,7 +8,9 @@ import static org.jvfio.uapi.vfio_h.MAP_HUGE_MASK;
 import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
 import static org.jvfio.uapi.vfio_h.MAP_SHARED;
+import static org.jvfio.uapi.vfio_h.O_ACCMODE;
 import static org.jvfio.uapi.vfio_h.O_NONBLOCK;
+import static org.jvfio.uapi.vfio_h.O_RDONLY;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
 import static org.jvfio.uapi.vfio_h.RLIMIT_MEMLOCK;
 import static org.jvfio.uapi.vfio_h.RLIMIT_NOFILE;
@@ -62,7 +64,7 @@ public final class EmulatedKernel implements Kernel {
 
     private static Mm newMemory(EmulatedHost host) {
         EmulatedMachine machine = host.machine();
-        return new Mm(machine.pageShift(), machine.memlockBytes(), machine.capIpcLock());
+        return new Mm(machine, host.kernelLog());
     }
 
     /** The host, seen from outside. */
@@ -86,10 +88,8 @@ public final class EmulatedKernel implements Kernel {
             if (!exited) {
                 exited = true;
                 task.descriptors().reversed().forEach(task::close);
-                int leaked = task.mm().destroy();
-                if (leaked > 0) {
-                    host.kernelLog().add("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
-                }
+                task.mm().addresses().unmapAll();
+                task.mm().drop();
                 host.changed().signalAll();
             }
             return true;
@@ -125,6 +125,8 @@ public final class EmulatedKernel implements Kernel {
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
                 case "/dev/null" -> task.add(new NullFile());
+                case "/dev", "/dev/vfio" ->
+                    (flags & O_ACCMODE) == O_RDONLY ? task.add(new Directory()) : Errno.EISDIR.negated();
                 case "/dev/kmsg" -> task.add(new KernelLogFile(host.kernelLog(), blocks));
                 case "/dev/vfio/vfio" ->
                     host.machine().vfioModule()

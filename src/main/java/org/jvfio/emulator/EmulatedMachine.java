@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -40,7 +41,7 @@ public final class EmulatedMachine {
     private final boolean groupsAccessible;
     private final long memlockBytes;
     private final boolean capIpcLock;
-    private final HazardPolicy hazards;
+    private final Map<Hazard, HazardPolicy> hazards;
     private final List<Slot> slots;
 
     private EmulatedMachine(Builder builder) {
@@ -59,7 +60,7 @@ public final class EmulatedMachine {
         groupsAccessible = builder.groupsAccessible;
         memlockBytes = builder.memlockBytes;
         capIpcLock = builder.capIpcLock;
-        hazards = builder.hazards;
+        hazards = Map.copyOf(builder.hazards);
         slots = List.copyOf(builder.slots);
     }
 
@@ -211,7 +212,7 @@ public final class EmulatedMachine {
     }
 
     /** How many huge pages there are, by their shift. */
-    Map<Integer, Integer> hugePages() {
+    public Map<Integer, Integer> hugePages() {
         return hugePages;
     }
 
@@ -235,8 +236,8 @@ public final class EmulatedMachine {
         return capIpcLock;
     }
 
-    HazardPolicy hazards() {
-        return hazards;
+    HazardPolicy policy(Hazard hazard) {
+        return hazards.getOrDefault(hazard, HazardPolicy.STOP);
     }
 
     List<Slot> slots() {
@@ -271,7 +272,7 @@ public final class EmulatedMachine {
         private boolean groupsAccessible = true;
         private long memlockBytes = DEFAULT_MEMLOCK;
         private boolean capIpcLock = true;
-        private HazardPolicy hazards = HazardPolicy.STOP;
+        private final Map<Hazard, HazardPolicy> hazards = new EnumMap<>(Hazard.class);
         private final List<Slot> slots = new ArrayList<>();
 
         private Builder(Platform platform) {
@@ -294,7 +295,7 @@ public final class EmulatedMachine {
             groupsAccessible = machine.groupsAccessible;
             memlockBytes = machine.memlockBytes;
             capIpcLock = machine.capIpcLock;
-            hazards = machine.hazards;
+            hazards.putAll(machine.hazards);
             slots.addAll(machine.slots);
         }
 
@@ -361,10 +362,6 @@ public final class EmulatedMachine {
          * @param most 0 to 2048, which is what there is otherwise
          */
         public Builder interruptVectors(int most) {
-            if (most < 0 || most > DeviceInterrupts.MOST_VECTORS) {
-                throw new IllegalArgumentException(
-                        most + " interrupt vectors: a platform has 0 to " + DeviceInterrupts.MOST_VECTORS);
-            }
             interruptVectors = most;
             return this;
         }
@@ -415,9 +412,17 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** What happens to a call that would harm a real host. */
+        /** What happens to a call that would harm a real host; {@link HazardPolicy#STOP} if nothing is said. */
         public Builder hazards(HazardPolicy policy) {
-            hazards = policy;
+            for (Hazard hazard : Hazard.values()) {
+                hazard(hazard, policy);
+            }
+            return this;
+        }
+
+        /** What happens to a call that would harm a real host in one way. */
+        public Builder hazard(Hazard hazard, HazardPolicy policy) {
+            hazards.put(hazard, policy);
             return this;
         }
 
@@ -462,6 +467,10 @@ public final class EmulatedMachine {
             if (Long.bitCount(dma32Bytes) != 1 || dma32Bytes >= 4 * GIB) {
                 throw new IllegalArgumentException(
                         "the default window is a power of two below 4 GiB, not " + dma32Bytes + " bytes");
+            }
+            if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MOST_VECTORS) {
+                throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MOST_VECTORS
+                        + " interrupt vectors, not " + interruptVectors);
             }
             if (memoryBytes < dma32Bytes / 2) {
                 throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");

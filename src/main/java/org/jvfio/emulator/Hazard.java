@@ -12,7 +12,7 @@ public enum Hazard {
             "the kernel would go past the end of the TCE table and corrupt host memory",
             "powernv, MAP from 4.12 to 7.2, UNMAP from 4.12 to 6.12",
             false),
-    /** UNREGISTER_MEMORY of memory with mappings ({@code mm_iommu_put}). */
+    /** UNREGISTER_MEMORY of memory with mappings, or the end of its container ({@code mm_iommu_put}). */
     REGISTRATION_LEAK(
             "the memory is still mapped: the kernel would answer 0, keep it pinned and charged, and warn when the"
                     + " process ends",
@@ -30,6 +30,12 @@ public enum Hazard {
     WINDOW_BELOW_ONE_PAGE(
             "a window smaller than one IOMMU page makes the kernel shift by a negative count",
             "powernv, from 4.2",
+            false),
+    /** A window that the hypervisor refuses ({@code failed_ddw_pdn_list} of {@code pseries/iommu.c}). */
+    WINDOWS_LOST(
+            "the hypervisor refuses the window, and the kernel would refuse every later one to this device until it is"
+                    + " booted again",
+            "LPARs, from 6.11",
             false),
     /** A device register accessed in a way that the device answers with a machine check. */
     MACHINE_CHECK("the access would be answered with a machine check", "powernv kills the host, pseries hangs", true);

@@ -1,5 +1,6 @@
 package org.jvfio.emulator;
 
+import java.util.Optional;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -121,6 +122,12 @@ final class Ioda2Calls implements TableGroupCalls {
             tableBytes = Math.max(Long.divideUnsigned(tableBytes, levelBytes) << 3, levelBytes);
         }
         return bytes * 2;
+    }
+
+    @Override
+    public Optional<Hazard> hazardOfTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        boolean belowOnePage = Long.compareUnsigned(windowBytes, 1L << pageShift) < 0;
+        return belowOnePage ? Optional.of(Hazard.WINDOW_BELOW_ONE_PAGE) : Optional.empty();
     }
 
     @Override

@@ -1,7 +1,9 @@
 package org.jvfio.emulator;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.LongStream;
 
 /**
@@ -16,7 +18,9 @@ final class KernelLog {
     record Line(long sequence, long micros, String message) {}
 
     private final List<Line> ring = new ArrayList<>();
+    private final Set<String> warned = new HashSet<>();
     private final long boot = System.nanoTime();
+    private long first;
     private long end;
 
     void add(String message) {
@@ -29,13 +33,29 @@ final class KernelLog {
         end++;
     }
 
+    /** {@code WARN_ON_ONCE}: a warning that the kernel gives once, be it seen or overwritten since. */
+    void warnOnce(String place) {
+        if (warned.add(place)) {
+            add("WARNING: " + place);
+        }
+    }
+
     private static int place(long sequence) {
         return (int) (sequence % CAPACITY);
     }
 
+    /** Takes back the messages from a number on. What they have overwritten is not there again. */
+    void rewind(long sequence) {
+        first = oldest();
+        end = sequence;
+        while (ring.size() > end) {
+            ring.removeLast();
+        }
+    }
+
     /** The number of the oldest message that is left. */
     long oldest() {
-        return Math.max(0, end - CAPACITY);
+        return Math.max(first, end - CAPACITY);
     }
 
     /** The number that the next message will have. */

@@ -18,6 +18,10 @@ final class Mm {
     private static final int HUGEST_CHUNK_SHIFT = 21;
 
     private final int pageShift;
+    /** The kernel keeps an address of 8 bytes for each page, and makes no array that is larger than its memory. */
+    private final long mostPages;
+
+    private final KernelLog log;
     private final AddressSpace addresses = new AddressSpace();
     private final TreeMap<Long, RegisteredRegion> regions = new TreeMap<>(Long::compareUnsigned);
     private long lockedPages;
@@ -25,12 +29,16 @@ final class Mm {
     private long memlockHard;
     private boolean mayLock;
     private @Nullable RegisteredRegion recent;
+    private int references = 1;
 
-    Mm(int pageShift, long memlockBytes, boolean mayLock) {
-        this.pageShift = pageShift;
-        this.memlockSoft = memlockBytes;
-        this.memlockHard = memlockBytes;
-        this.mayLock = mayLock;
+    /** The memory of a process that starts, and that {@link #drop drops} its reference when it has ended. */
+    Mm(EmulatedMachine machine, KernelLog log) {
+        this.pageShift = machine.pageShift();
+        this.mostPages = machine.memoryBytes() / Long.BYTES;
+        this.log = log;
+        this.memlockSoft = machine.memlockBytes();
+        this.memlockHard = machine.memlockBytes();
+        this.mayLock = machine.capIpcLock();
     }
 
     AddressSpace addresses() {
@@ -142,7 +150,8 @@ final class Mm {
         if (charged != 0) {
             return new Registration(charged, null);
         }
-        if (pages == 0) {
+        if (pages == 0 || Long.compareUnsigned(pages, mostPages) > 0) {
+            refund(pages);
             return new Registration(Errno.ENOMEM.negated(), null);
         }
         long size = pages << pageShift;
@@ -183,11 +192,17 @@ final class Mm {
         return ofChunk == 0 ? Errno.EFAULT.negated() : (int) ofChunk;
     }
 
-    /** The process ends: everything it had mapped goes; the count of regions that had leaked. */
-    int destroy() {
-        int leaked = regions.size();
-        addresses.unmapAll();
-        return leaked;
+    /** {@code mmgrab}: it is kept for one more, be its process there or not. */
+    void grab() {
+        references++;
+    }
+
+    /** {@code mmdrop}: the last one to drop it destroys it, and finds what was registered and never let go of. */
+    void drop() {
+        references--;
+        if (references == 0 && !regions.isEmpty()) {
+            log.warnOnce("arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
+        }
     }
 
     private static long min(long left, long right) {

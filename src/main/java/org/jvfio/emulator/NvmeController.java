@@ -64,9 +64,9 @@ final class NvmeController {
         registers.status(0);
     }
 
-    /** The controller cannot go on, and says so; only a reset helps. */
+    /** The controller cannot go on, and says so; it is not ready then, as QEMU's is not. Only a reset helps. */
     private void fail() {
-        registers.status(registers.status() | NvmeRegisters.FATAL);
+        registers.status(NvmeRegisters.FATAL);
     }
 
     /** Reads a register of 4 bytes; doorbells read as 0. */

@@ -68,6 +68,7 @@ final class NvmeQueues {
     /** Takes a completion queue away that no submission queue uses. */
     void remove(NvmeCompletionQueue queue) {
         completions[queue.id()] = null;
+        posted.remove(queue);
         interrupts.deleted(queue);
     }
 

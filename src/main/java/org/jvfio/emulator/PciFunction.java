@@ -53,8 +53,12 @@ final class PciFunction implements DeviceBus {
         takeBars();
         requireTableInBar();
         registers = new ConfigRegisters(device, barBytes, wide, romBytes());
-        interrupts =
-                new VfioInterrupts(hardware, device.isExpress(), host.machine().interruptVectors());
+        EmulatedMachine machine = host.machine();
+        interrupts = new VfioInterrupts(
+                hardware,
+                device.isExpress(),
+                machine.interruptVectors(),
+                machine.platform().keepsMessages());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
@@ -323,7 +327,7 @@ final class PciFunction implements DeviceBus {
         }
         long value = 0;
         for (int each = bytes - 1; each >= 0; each--) {
-            value = value << Byte.SIZE | (pe.registersFrozen() ? 0xff : readRegister(register + each) & 0xff);
+            value = value << Byte.SIZE | (pe.configAccess() ? readRegister(register + each) & 0xff : 0xff);
         }
         return value;
     }
@@ -333,7 +337,7 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
-        if (!pe.registersFrozen()) {
+        if (pe.configAccess()) {
             for (int each = 0; each < bytes; each++) {
                 registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
             }

@@ -35,6 +35,7 @@ final class Pe {
     /** An error that EEH was asked to inject into the next access of its kind. */
     enum InjectedError {
         REGISTER_ACCESS,
+        CONFIG_ACCESS,
         DMA_READ,
         DMA_WRITE
     }
@@ -97,10 +98,6 @@ final class Pe {
         hostMappings = count;
     }
 
-    boolean registersFrozen() {
-        return registersFrozen;
-    }
-
     boolean dmaFrozen() {
         return dmaFrozen;
     }
@@ -160,7 +157,16 @@ final class Pe {
 
     /** Whether an access to a register goes through, and not into a frozen endpoint. */
     boolean registerAccess() {
-        if (injected == InjectedError.REGISTER_ACCESS) {
+        return access(InjectedError.REGISTER_ACCESS);
+    }
+
+    /** Whether an access to configuration space goes through, and not into a frozen endpoint. */
+    boolean configAccess() {
+        return access(InjectedError.CONFIG_ACCESS);
+    }
+
+    private boolean access(InjectedError awaited) {
+        if (injected == awaited) {
             injected = null;
             freeze();
         }

@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import java.util.Locale;
+import java.util.Optional;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -72,8 +73,37 @@ final class PseriesCalls implements TableGroupCalls {
     }
 
     @Override
+    public Optional<Hazard> hazardOfTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        boolean asksHypervisor = !failed
+                && isWindow(windowBytes, levels)
+                && (number != 0 || (!dynamicWindow && !(isDefault(pe, pageShift, windowBytes) && !defaultWindow)));
+        int windowShift = log2(windowBytes);
+        return asksHypervisor && pages(windowShift - pageShift) != 0 && !isOffered(pageShift, windowShift)
+                ? Optional.of(Hazard.WINDOWS_LOST)
+                : Optional.empty();
+    }
+
+    private static boolean isWindow(long windowBytes, int levels) {
+        return Long.bitCount(windowBytes) == 1 && Integer.compareUnsigned(levels, 1) <= 0;
+    }
+
+    private static boolean isDefault(Pe pe, int pageShift, long windowBytes) {
+        return pageShift == DEFAULT_PAGE_SHIFT
+                && Long.compareUnsigned(windowBytes, pe.machine().dma32Bytes()) <= 0;
+    }
+
+    /** The hypervisor gives one window beside the default one, if it is one page large at least. */
+    private boolean isOffered(int pageShift, int windowShift) {
+        return !dynamicWindow && windowShift >= pageShift;
+    }
+
+    private static int log2(long value) {
+        return 63 - Long.numberOfLeadingZeros(value);
+    }
+
+    @Override
     public Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
-        if (Long.bitCount(windowBytes) != 1 || Integer.compareUnsigned(levels, 1) > 0) {
+        if (!isWindow(windowBytes, levels)) {
             return Creation.failed(Errno.EINVAL.negated());
         }
         if (failed) {
@@ -84,8 +114,7 @@ final class PseriesCalls implements TableGroupCalls {
             return Creation.failed(failure);
         }
         if (number == 0) {
-            boolean asDefault = pageShift == DEFAULT_PAGE_SHIFT
-                    && Long.compareUnsigned(windowBytes, pe.machine().dma32Bytes()) <= 0;
+            boolean asDefault = isDefault(pe, pageShift, windowBytes);
             if (!asDefault && dynamicWindow) {
                 return Creation.failed(Errno.EPERM.negated());
             }
@@ -97,13 +126,12 @@ final class PseriesCalls implements TableGroupCalls {
                 return created(pe, 0, table(pe, pageShift, 0, windowBytes));
             }
         }
-        int windowShift = 63 - Long.numberOfLeadingZeros(windowBytes);
-        int available = dynamicWindow ? 0 : 1;
-        logQuery(pe, available);
+        int windowShift = log2(windowBytes);
+        logQuery(pe, dynamicWindow ? 0 : 1);
         if (pages(windowShift - pageShift) == 0) {
             return Creation.failed(Errno.EINVAL.negated());
         }
-        boolean made = available > 0 && windowShift >= pageShift;
+        boolean made = isOffered(pageShift, windowShift);
         pe.log(String.format(
                 Locale.ROOT,
                 "ibm,create-pe-dma-window(2027) 800 8000000 20000001 %x %x returned %d (liobn = 0x%x starting addr = %x %x)",

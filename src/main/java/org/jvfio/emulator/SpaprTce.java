@@ -87,6 +87,24 @@ final class SpaprTce {
         if (version.bindsContainerToProcess() && mm != null && mm != argument.mm()) {
             return Errno.EPERM.negated();
         }
+        boolean pending = defaultWindowPending;
+        boolean bound = mm != null;
+        long logged = host.kernelLog().end();
+        try {
+            return operate(request, argument);
+        } catch (HostHazard hazard) {
+            if (pending && !defaultWindowPending) {
+                takeDefaultWindowBack();
+            }
+            if (!bound) {
+                letProcessGo();
+            }
+            host.kernelLog().rewind(logged);
+            throw hazard;
+        }
+    }
+
+    private int operate(int request, Argument argument) {
         return switch (request) {
             case VFIO_IOMMU_MAP_DMA -> map(argument);
             case VFIO_IOMMU_UNMAP_DMA -> unmap(argument);
@@ -164,10 +182,23 @@ final class SpaprTce {
 
     /** {@code tce_iommu_mm_set}: the container belongs to the first process that changes it; null for another one. */
     private @Nullable Mm bind(Argument argument) {
-        if (mm == null || !version.bindsContainerToProcess()) {
-            mm = argument.mm();
+        Mm bound = boundMemory(argument);
+        return bound == argument.mm() ? bound : null;
+    }
+
+    /** The memory of the process that the container belongs to, from now on the caller's if it belonged to none. */
+    private Mm boundMemory(Argument argument) {
+        Mm bound = mm;
+        if (bound == null || !version.bindsContainerToProcess()) {
+            Mm caller = argument.mm();
+            caller.grab();
+            if (bound != null) {
+                bound.drop();
+            }
+            mm = caller;
+            return caller;
         }
-        return mm == argument.mm() ? mm : null;
+        return bound;
     }
 
     private int map(Argument argument) {
@@ -183,7 +214,7 @@ final class SpaprTce {
                 || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = bindForMapping(argument);
+        Mm caller = boundMemory(argument);
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -215,13 +246,6 @@ final class SpaprTce {
         }
         long permissions = flags & (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
         return build(caller, table, first, pages, vaddr, permissions, bytes);
-    }
-
-    private Mm bindForMapping(Argument argument) {
-        if (mm == null || !version.bindsContainerToProcess()) {
-            mm = argument.mm();
-        }
-        return mm;
     }
 
     /** {@code tce_iommu_build} and {@code tce_iommu_build_v2}: page by page, undone from the start when one fails. */
@@ -314,7 +338,7 @@ final class SpaprTce {
                 || vfio_iommu_type1_dma_unmap.flags(unmap) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = bindForMapping(argument);
+        Mm caller = boundMemory(argument);
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -505,6 +529,20 @@ final class SpaprTce {
         return answer;
     }
 
+    /** A call that was stopped has not made it. */
+    private void takeDefaultWindowBack() {
+        groups.forEach(group -> group.pe().calls().unsetWindow(group.pe(), 0));
+        free(Objects.requireNonNull(mm), 0);
+        defaultWindowPending = true;
+    }
+
+    private void letProcessGo() {
+        if (mm != null) {
+            mm.drop();
+            mm = null;
+        }
+    }
+
     /** {@code tce_iommu_create_window}: in the first free of the two places, for every group. */
     private int createWindow(Mm caller, int pageShift, long windowBytes, int levels) {
         int number = tables[0] == null ? 0 : 1;
@@ -526,10 +564,8 @@ final class SpaprTce {
         if (bytes == 0) {
             return Errno.EINVAL.negated();
         }
-        if (Long.compareUnsigned(windowBytes, 1L << pageShift) < 0
-                && host.machine().platform().isPowernv()) {
-            host.hazard(Hazard.WINDOW_BELOW_ONE_PAGE, call);
-        }
+        calls.hazardOfTable(first, number, pageShift, windowBytes, levels)
+                .ifPresent(hazard -> host.hazard(hazard, call));
         long pages = bytes >>> host.machine().pageShift();
         int charged = caller.charge(pages);
         if (charged != 0) {
@@ -721,8 +757,14 @@ final class SpaprTce {
         }
         free(owner, 0);
         free(owner, 1);
-        registrations.forEach(owner::unuse);
+        for (RegisteredRegion region : registrations) {
+            if (owner.unuse(region) != 0) {
+                // Another container of the process still maps it.
+                host.meet(Hazard.REGISTRATION_LEAK);
+            }
+        }
         registrations.clear();
         disable();
+        letProcessGo();
     }
 }

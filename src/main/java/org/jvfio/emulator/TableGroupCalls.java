@@ -1,5 +1,6 @@
 package org.jvfio.emulator;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What a platform does for an IOMMU group: {@code struct iommu_table_group_ops}. */
@@ -23,6 +24,11 @@ interface TableGroupCalls {
 
     /** The bytes to charge for a table, or 0 for what cannot be one. */
     long tableBytes(Pe pe, int pageShift, long windowBytes, int levels);
+
+    /** What a call for such a table, which has bytes, would do to the host, if it harms it. */
+    default Optional<Hazard> hazardOfTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
+        return Optional.empty();
+    }
 
     /** Makes the table for window {@code number}, without putting it into effect. */
     Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels);

@@ -1,5 +1,8 @@
 package org.jvfio.contract;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 
@@ -24,8 +27,36 @@ interface ContractHost {
      */
     boolean resetsReliably();
 
+    /**
+     * Whether PCI Express devices have 4096 bytes of configuration space; below QEMU's PHB3 they have but the first 256.
+     */
+    boolean hasExtendedConfig();
+
     /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
     VfioProcess start();
+
+    /** An emulated machine like this host, to compare it with. It stops at the hazards that the host must not meet. */
+    EmulatedMachine mirror();
+
+    /** Devices that vfio-pci has, each alone in its group. */
+    List<PciDevice> devices();
+
+    /** Starts a process for scripts, with CAP_IPC_LOCK. */
+    ScriptedProcess startScripted();
+
+    /** How many random sequences of calls the contract is checked with. */
+    int randomSequences();
+
+    /** What random sequences do not do on this host. */
+    default List<String> neverSent() {
+        List<String> reasons = new ArrayList<>();
+        reasons.add("calls on device descriptors, and DMA of devices");
+        reasons.add("a second process");
+        if (!resetsReliably()) {
+            reasons.add("resets by EEH_PE_OP: the firmware of QEMU's PHB4 and PHB5 fails them after a while");
+        }
+        return reasons;
+    }
 
     default boolean isPowernv() {
         return platform().isPowernv();

@@ -3,9 +3,13 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
+import org.jvfio.emulator.Hazard;
+import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 
@@ -35,6 +39,40 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     @Override
     public boolean resetsReliably() {
         return true;
+    }
+
+    @Override
+    public boolean hasExtendedConfig() {
+        return true;
+    }
+
+    @Override
+    public EmulatedMachine mirror() {
+        return machine.toBuilder().hazards(HazardPolicy.STOP).build();
+    }
+
+    @Override
+    public List<PciDevice> devices() {
+        EmulatedHost host = EmulatedKernel.boot(machine).host();
+        return host.groups().stream()
+                .map(group -> new PciDevice(host.group(group).devices().getFirst(), group))
+                .toList();
+    }
+
+    @Override
+    public ScriptedProcess startScripted() {
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        return ScriptedProcess.of(kernel, () -> {
+            // The mirror stops at all other hazards.
+            boolean leaked = kernel.host().hazards().contains(Hazard.REGISTRATION_LEAK);
+            assertTrue(leaked || kernel.host().hazards().isEmpty());
+            assertEquals(leaked, kernel.host().userMemoryBytes() != 0);
+        });
+    }
+
+    @Override
+    public int randomSequences() {
+        return 30;
     }
 
     @Override

@@ -65,7 +65,7 @@ final class Hosts implements ArgumentsProvider {
         return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).withoutDevices();
     }
 
-    private static EmulatedNvme nvme() {
+    static EmulatedNvme nvme() {
         return EmulatedNvme.builder().build();
     }
 

@@ -13,14 +13,25 @@ import org.jvfio.uapi.vfio_h;
 
 /** The kernel's log from the moment on when this is made, by way of {@code /dev/kmsg}. */
 final class KernelLog {
+    private static final String PATH = "/dev/kmsg";
+    private static final int FLAGS = vfio_h.O_RDONLY | vfio_h.O_NONBLOCK;
     private static final int LONGEST_RECORD = 8192;
 
     private final Kernel kernel;
     private final int descriptor;
 
     KernelLog(VfioProcess process) {
-        kernel = process.kernel();
-        descriptor = process.open("/dev/kmsg", vfio_h.O_RDONLY | vfio_h.O_NONBLOCK);
+        this(process.kernel(), process.open(PATH, FLAGS));
+    }
+
+    /** The log by way of a descriptor that stays open. */
+    KernelLog(Kernel kernel) {
+        this(kernel, kernel.open(PATH, FLAGS));
+    }
+
+    private KernelLog(Kernel kernel, int descriptor) {
+        this.kernel = kernel;
+        this.descriptor = descriptor;
         assertTrue(descriptor >= 0, () -> "/dev/kmsg: " + descriptor);
         var _ = newMessages();
     }

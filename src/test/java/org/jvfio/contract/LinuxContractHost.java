@@ -2,17 +2,28 @@ package org.jvfio.contract;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.Hazard;
+import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.IpcLock;
+import org.jvfio.kernel.linux.KeptRanges;
 import org.jvfio.kernel.linux.LinuxKernel;
+import org.jvfio.uapi.vfio_h;
 
 /** The Linux host that runs the tests. All processes of it are the one Java process. */
 final class LinuxContractHost implements ContractHost {
+    private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
+
     private final Kernel kernel = LinuxKernel.open();
+    private final KernelLog log = new KernelLog(kernel);
     private final String model;
     private final String processor;
     private final KernelVersion version;
@@ -80,9 +91,84 @@ final class LinuxContractHost implements ContractHost {
     }
 
     @Override
+    public boolean hasExtendedConfig() {
+        return freezes() || platform() != Platform.PHB3;
+    }
+
+    @Override
     public VfioProcess start() {
         // The process goes on, for the next test.
         return new VfioProcess(kernel, IpcLock::set, () -> {});
+    }
+
+    @Override
+    public EmulatedMachine mirror() {
+        EmulatedMachine preset = switch (platform()) {
+            case PHB4 -> EmulatedMachine.power9();
+            case PHB5 -> EmulatedMachine.power10();
+            case PSERIES -> EmulatedMachine.pseries();
+            default -> EmulatedMachine.power8();
+        };
+        EmulatedMachine.Builder mirror = preset.toBuilder()
+                .kernel(version)
+                .freezes(freezes())
+                .hazard(Hazard.REGISTRATION_LEAK, HazardPolicy.AS_LINUX)
+                .hazard(Hazard.REGISTER_NOTHING, HazardPolicy.AS_LINUX)
+                .hazard(Hazard.CREATE_CHARGE_LEAK, HazardPolicy.AS_LINUX)
+                .withoutDevices();
+        if (kernel.sysconf(vfio_h._SC_PAGESIZE) == 4096) {
+            mirror.pages4K();
+        }
+        List<PciDevice> nvmes = VfioProcess.boundDevices(kernel, this::isNvme);
+        devices()
+                .forEach(device -> mirror.device(
+                        device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
+        freeHugePages().forEach(mirror::hugePages);
+        return mirror.build();
+    }
+
+    private boolean isNvme(String device) {
+        try {
+            return kernel.readFile(device + "/vendor").strip().equals("0x1b36");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** How many huge pages of each size in bytes are free. */
+    private Map<Long, Integer> freeHugePages() {
+        Map<Long, Integer> free = new TreeMap<>();
+        try {
+            for (String pool : kernel.list(HUGE_PAGES)) {
+                long bytes = Long.parseLong(pool.replaceAll("[^0-9]", "")) * 1024;
+                int count = Integer.parseInt(
+                        kernel.readFile(HUGE_PAGES + pool + "/free_hugepages").strip());
+                if (count > 0) {
+                    free.put(bytes, count);
+                }
+            }
+        } catch (NoSuchFileException none) {
+            return free;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return free;
+    }
+
+    @Override
+    public List<PciDevice> devices() {
+        return VfioProcess.boundDevices(kernel, _ -> true);
+    }
+
+    @Override
+    public ScriptedProcess startScripted() {
+        KeptRanges ranges = new KeptRanges(kernel);
+        return new ScriptedProcess(ranges.kernel(), IpcLock::set, log::newMessages, ranges::release);
+    }
+
+    @Override
+    public int randomSequences() {
+        return 20;
     }
 
     @Override

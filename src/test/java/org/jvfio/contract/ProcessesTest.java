@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.jvfio.contract.Contract.GIB;
 import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.assertAnswer;
@@ -13,6 +14,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.EmulatedKernel;
@@ -152,5 +154,53 @@ class ProcessesTest {
         container.info();
         child.exit();
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+    }
+
+    /** A process that ended and left its container, with memory of it mapped, to a child. */
+    private final class Ended {
+        private final EmulatedKernel kernel = ProcessesTest.this.kernel.newProcess();
+        private final EmulatedKernel child;
+
+        private Ended(boolean unregisters) {
+            VfioProcess process = EmulatedContractHost.process(kernel);
+            Container container = process.openContainer();
+            assertAnswer(0, process.openGroup(1).setContainer(container));
+            assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+            long memory = process.memory(PAGE);
+            assertAnswer(0, container.register(memory, PAGE));
+            assertAnswer(0, container.map(IOVA, memory, PAGE));
+            if (unregisters) {
+                assertAnswer(0, container.unregister(memory, PAGE));
+            }
+            child = kernel.fork();
+            kernel.exit();
+        }
+    }
+
+    @Test
+    void aContainerKeepsWhatItsEndedProcessRegistered() {
+        Ended ended = new Ended(false);
+        assertEquals(1, ended.kernel.registeredRegions());
+        assertNotEquals(0, kernel.host().userMemoryBytes());
+        ended.child.exit();
+        assertEquals(0, ended.kernel.registeredRegions());
+        assertEquals(0, kernel.host().userMemoryBytes());
+        assertEquals(List.of(), warnings());
+    }
+
+    @Test
+    void theKernelFindsALeakWhenTheLastContainerOfAnEndedProcessIsClosed() {
+        Ended ended = new Ended(true);
+        assertEquals(List.of(), warnings());
+        ended.child.exit();
+        assertEquals(List.of("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context"), warnings());
+        new Ended(true).child.exit();
+        assertEquals(1, warnings().size(), "it warns once");
+    }
+
+    private List<String> warnings() {
+        return kernel.host().log().stream()
+                .filter(line -> line.startsWith("WARNING"))
+                .toList();
     }
 }

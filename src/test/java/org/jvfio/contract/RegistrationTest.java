@@ -165,6 +165,15 @@ class RegistrationTest extends Contract {
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
     }
 
+    /** It would keep an address for each page. */
+    @Test
+    void registeringMoreThanTheKernelCanListIsOutOfMemory() {
+        Container container = v2();
+        long before = process.lockedBytes();
+        assertAnswer(ENOMEM, container.register(memory, 1L << 62));
+        assertEquals(before, process.lockedBytes());
+    }
+
     @Test
     @Scenario("E16")
     void registeredMemoryStaysMappableWhenTheProcessHasFreedIt() {

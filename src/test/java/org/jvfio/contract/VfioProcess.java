@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.rlimit;
@@ -125,17 +126,30 @@ final class VfioProcess {
     }
 
     private List<PciDevice> bound(String vendor, String id) {
+        return boundDevices(
+                kernel,
+                device -> text(device + "/vendor").equals(vendor)
+                        && text(device + "/device").equals(id));
+    }
+
+    private String text(String path) {
+        try {
+            return kernel.readFile(path).strip();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The devices that vfio-pci has and whose directory in sysfs is accepted, in the order of their addresses. */
+    static List<PciDevice> boundDevices(Kernel kernel, Predicate<String> accepted) {
         List<PciDevice> found = new ArrayList<>();
         try {
             for (String address : kernel.list(DEVICES)) {
-                boolean wanted =
-                        kernel.readFile(DEVICES + address + "/vendor").strip().equals(vendor)
-                                && kernel.readFile(DEVICES + address + "/device")
-                                        .strip()
-                                        .equals(id);
-                boolean bound = kernel.list(DEVICES + address).contains("driver");
-                if (wanted && bound && lastName(DEVICES + address + "/driver").equals("vfio-pci")) {
-                    found.add(new PciDevice(address, Integer.parseInt(lastName(DEVICES + address + "/iommu_group"))));
+                String device = DEVICES + address;
+                if (kernel.list(device).contains("driver")
+                        && lastName(kernel, device + "/driver").equals("vfio-pci")
+                        && accepted.test(device)) {
+                    found.add(new PciDevice(address, Integer.parseInt(lastName(kernel, device + "/iommu_group"))));
                 }
             }
         } catch (IOException e) {
@@ -144,7 +158,7 @@ final class VfioProcess {
         return found;
     }
 
-    private String lastName(String link) throws IOException {
+    private static String lastName(Kernel kernel, String link) throws IOException {
         String target = kernel.readLink(link);
         return target.substring(target.lastIndexOf('/') + 1);
     }

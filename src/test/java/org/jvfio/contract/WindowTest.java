@@ -159,7 +159,7 @@ class WindowTest extends Contract {
                         leaks(container, EINVAL.negated(), shift, size, levels);
                     } else if (levelShift > 24) {
                         leaks(container, ENOMEM.negated(), shift, size, levels);
-                    } else if (levelShift <= 22) {
+                    } else if (levelShift <= 22 && isSoonRemoved(shift, size)) {
                         long before = process.lockedBytes();
                         assertEquals(0, container.createWindow(shift, size, levels));
                         assertEquals(before + TableBytes.of(this, shift, size, levels), process.lockedBytes());
@@ -169,6 +169,11 @@ class WindowTest extends Contract {
                 }
             }
         }
+    }
+
+    /** The kernel tells PHB3 of each page when a window goes, and QEMU takes a minute for some hundred millions. */
+    private boolean isSoonRemoved(int pageShift, long size) {
+        return host.platform() != Platform.PHB3 || size >>> pageShift <= 1 << 20;
     }
 
     /** What an LPAR's kernel refuses after it has charged it. */

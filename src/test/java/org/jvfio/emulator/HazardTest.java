@@ -13,7 +13,7 @@ class HazardTest {
     private static CallScript prepared(EmulatedKernel kernel) {
         CallScript script = new CallScript(kernel, kernel::capIpcLock);
         script.run("open c /dev/vfio/vfio");
-        script.run("open g /dev/vfio/0");
+        script.run("open g /dev/vfio/" + kernel.host().groups().getFirst());
         script.run("setcont g c");
         script.run("setiommu c 7");
         script.run("mem m 0x100000");
@@ -126,6 +126,27 @@ class HazardTest {
     }
 
     @Test
+    void closingAContainerWhoseMemoryAnotherOneMapsLeaksItToo() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            script.run("open c2 /dev/vfio/vfio");
+            script.run("open g2 /dev/vfio/1");
+            script.run("setcont g2 c2");
+            script.run("setiommu c2 7");
+            script.run("mem m2 0x10000");
+            assertEquals("0", script.run("reg c2 m2 0x10000"));
+            assertEquals("0", script.run("map c2 m 0x10000 0x10000"));
+            assertEquals("0", script.run("unset g"));
+            assertEquals(List.of(Hazard.REGISTRATION_LEAK), kernel.host().hazards());
+            assertEquals("0 size=10000", script.run("unmap c2 0x10000 0x10000"));
+            assertEquals("-1 ENOENT", script.run("unreg c2 m 0x100000"));
+            assertEquals(2, kernel.registeredRegions());
+            assertEquals("0", script.run("unset g2"));
+            assertEquals(1, kernel.registeredRegions());
+        }
+    }
+
+    @Test
     void registeringNothingMakesTheKernelWarn() {
         assertHazard(Hazard.REGISTER_NOTHING, EmulatedMachine.power8(), "reg c m 0");
     }
@@ -138,6 +159,60 @@ class HazardTest {
     @Test
     void aWindowBelowOnePageIsAnAccident() {
         assertHazard(Hazard.WINDOW_BELOW_ONE_PAGE, EmulatedMachine.power8(), "create c 16 0x8000 1");
+    }
+
+    @Test
+    void aWindowThatTheHypervisorRefusesIsTheLastOneUntilItIsBootedAgain() {
+        String create = "create c 16 0x10000000 1";
+        EmulatedKernel stopping = EmulatedKernel.boot(EmulatedMachine.pseries());
+        try (CallScript script = prepared(stopping)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            long locked = stopping.lockedBytes();
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run(create));
+            assertEquals(Hazard.WINDOWS_LOST, stopped.hazard());
+            assertEquals(locked, stopping.lockedBytes());
+            assertEquals("0", script.run("remove c 0x800000000000000"));
+            assertEquals("0 start=800000000000000", script.run(create));
+        }
+        EmulatedKernel answering = EmulatedKernel.boot(asLinux(EmulatedMachine.pseries()));
+        try (CallScript script = prepared(answering)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            assertEquals("-1 ENODEV", script.run(create));
+            assertEquals("0", script.run("remove c 0x800000000000000"));
+            assertEquals("-1 ENODEV", script.run(create));
+        }
+    }
+
+    @Test
+    void aCallThatIsStoppedHasNotMadeTheDefaultWindow() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            long locked = kernel.lockedBytes();
+            GroupView before = kernel.host().group(0);
+            List<String> log = kernel.host().log();
+            assertThrows(HostHazard.class, () -> script.run("create c 16 0x10000000000 1"));
+            assertThrows(HostHazard.class, () -> script.run("map c m 0x7fff0000 0x20000"));
+            assertEquals(before, kernel.host().group(0));
+            assertEquals(locked, kernel.lockedBytes());
+            assertEquals(log, kernel.host().log());
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals(before, kernel.host().group(0));
+        }
+    }
+
+    @Test
+    void aHazardCanBeToleratedByItself() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+                .hazard(Hazard.REGISTRATION_LEAK, HazardPolicy.AS_LINUX)
+                .build());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            assertEquals("0", script.run("unreg c m 0x100000"));
+            assertEquals(List.of(Hazard.REGISTRATION_LEAK), kernel.host().hazards());
+            assertThrows(HostHazard.class, () -> script.run("map c m 0x7fff0000 0x20000"));
+        }
     }
 
     @Test

@@ -14,15 +14,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** The commands of the admin queue: NVM Express 1.4, 5. */
 class NvmeAdminTest {
     private static final int DELETE_SQ = 0x00;
-    private static final int CREATE_SQ = 0x01;
     private static final int GET_LOG_PAGE = 0x02;
     private static final int DELETE_CQ = 0x04;
-    private static final int CREATE_CQ = 0x05;
     private static final int IDENTIFY = 0x06;
     private static final int ABORT = 0x08;
     private static final int SET_FEATURES = 0x09;
@@ -206,17 +204,11 @@ class NvmeAdminTest {
     }
 
     private NvmeEntry createCq(int id, int size, int vector, int flags) {
-        return NvmeEntry.of(CREATE_CQ)
-                .prp(host.pages(1), 0)
-                .dword(10, (size - 1) << 16 | id)
-                .dword(11, vector << 16 | flags);
+        return NvmeEntry.createCompletionQueue(id, size, host.pages(1), vector, flags);
     }
 
     private NvmeEntry createSq(int id, int size, int completionQueue, int flags) {
-        return NvmeEntry.of(CREATE_SQ)
-                .prp(host.pages(1), 0)
-                .dword(10, (size - 1) << 16 | id)
-                .dword(11, completionQueue << 16 | flags);
+        return NvmeEntry.createSubmissionQueue(id, size, host.pages(1), completionQueue, flags);
     }
 
     @Test

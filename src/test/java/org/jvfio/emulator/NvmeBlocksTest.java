@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** Commands that read, write and change logical blocks, and where their data is: NVM Express 1.4, 4.3 and 6. */
 class NvmeBlocksTest {

@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -25,7 +26,7 @@ import org.jvfio.emulator.NvmeFault.Commands;
 import org.jvfio.emulator.NvmeFault.Effect;
 import org.jvfio.emulator.NvmeFault.Occurrence;
 import org.jvfio.emulator.NvmeFaults.Transition;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** What goes wrong with a controller that was told to go wrong. */
 class NvmeFaultsTest {
@@ -119,14 +120,8 @@ class NvmeFaultsTest {
         NvmeHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = new NvmeHostQueue(host, 1, 16, 4);
-        assertSuccess(host.admin(NvmeEntry.of(0x05)
-                .prp(queue.completions(), 0)
-                .dword(10, 3 << 16 | 1)
-                .dword(11, 1)));
-        assertSuccess(host.admin(NvmeEntry.of(0x01)
-                .prp(queue.submissions(), 0)
-                .dword(10, 15 << 16 | 1)
-                .dword(11, 1 << 16 | 1)));
+        assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 4, queue.completions(), 0, 1)));
+        assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 16, queue.submissions(), 1, 1)));
         for (int command = 0; command < 10; command++) {
             queue.addAs(command, flush());
         }
@@ -193,6 +188,22 @@ class NvmeFaultsTest {
         queue.submit(flush());
         assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
         assertStatus(ABORTED_BY_DELETION, queue.next());
+    }
+
+    @Test
+    void aQueueThatIsDeletedWithItsLastCompletionInterruptsNobody() {
+        NvmeHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.Lost(true)))
+                .withLine()
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8, 0, true);
+        queue.submit(flush());
+        host.admin().add(NvmeEntry.of(0x00).dword(10, 1));
+        host.admin().submit(NvmeEntry.of(0x04).dword(10, 1));
+        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertTrue(host.line());
+        assertSuccess(host.admin().next());
+        assertSuccess(host.admin().next());
+        assertFalse(host.line());
     }
 
     @Test
@@ -315,7 +326,7 @@ class NvmeFaultsTest {
         queue.submit(flush());
         assertSuccess(queue.next());
         assertNull(queue.poll());
-        assertEquals(READY | FATAL, host.register(CSTS));
+        assertEquals(FATAL, host.register(CSTS));
         host.admin().submit(NvmeEntry.of(IDENTIFY));
         assertNull(host.admin().poll());
         host.register(CC, 0);

@@ -9,12 +9,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /**
  * A host with one NVMe controller and nothing else: memory that the controller reaches, interrupts that are noted, a
  * clock that stands still until it is moved, and a driver that knows registers and queues only.
  */
-final class NvmeHost implements DeviceBus {
+final class NvmeHost implements DeviceBus, NvmeAccess {
     static final int CAP = 0x00;
     static final int VS = 0x08;
     static final int INTMS = 0x0c;
@@ -39,14 +40,6 @@ final class NvmeHost implements DeviceBus {
 
     private static final long BASE = 1L << 59;
     private static final int MEMORY_BYTES = 8 << 20;
-
-    /** What a completion entry says. */
-    record Completion(int result, int head, int queue, int command, int status) {
-        /** The code and its type, without the bits that say more. */
-        int code() {
-            return status & 0x7ff;
-        }
-    }
 
     private record Action(long nanos, Runnable action) {}
 
@@ -91,8 +84,8 @@ final class NvmeHost implements DeviceBus {
         return this;
     }
 
-    /** Whole pages of zeros: their bus address. */
-    long pages(int count) {
+    @Override
+    public long pages(int count) {
         long address = (allocated + alignment - 1) & -alignment;
         allocated = address;
         allocated += (long) count * PAGE;
@@ -110,7 +103,8 @@ final class NvmeHost implements DeviceBus {
         return memory.asSlice(address - BASE, bytes);
     }
 
-    int dword(long address) {
+    @Override
+    public int dword(long address) {
         return memory.get(NvmeCommand.DWORD, address - BASE);
     }
 
@@ -118,7 +112,8 @@ final class NvmeHost implements DeviceBus {
         return memory.get(NvmeCommand.QWORD, address - BASE);
     }
 
-    void dword(long address, int value) {
+    @Override
+    public void dword(long address, int value) {
         memory.set(NvmeCommand.DWORD, address - BASE, value);
     }
 
@@ -159,7 +154,8 @@ final class NvmeHost implements DeviceBus {
         return device.read(0, offset, Long.BYTES);
     }
 
-    void register(int offset, int value) {
+    @Override
+    public void register(int offset, int value) {
         device.write(0, offset, Integer.BYTES, Integer.toUnsignedLong(value));
     }
 
@@ -204,14 +200,8 @@ final class NvmeHost implements DeviceBus {
     NvmeHostQueue createQueues(int id, int entries, int vector, boolean interrupts) {
         NvmeHostQueue queue = new NvmeHostQueue(this, id, entries, entries);
         int flags = 1 | (interrupts ? 2 : 0);
-        assertSuccess(admin(NvmeEntry.of(0x05)
-                .prp(queue.completions(), 0)
-                .dword(10, (entries - 1) << 16 | id)
-                .dword(11, vector << 16 | flags)));
-        assertSuccess(admin(NvmeEntry.of(0x01)
-                .prp(queue.submissions(), 0)
-                .dword(10, (entries - 1) << 16 | id)
-                .dword(11, id << 16 | 1)));
+        assertSuccess(admin(NvmeEntry.createCompletionQueue(id, entries, queue.completions(), vector, flags)));
+        assertSuccess(admin(NvmeEntry.createSubmissionQueue(id, entries, queue.submissions(), id, 1)));
         return queue;
     }
 
@@ -255,6 +245,12 @@ final class NvmeHost implements DeviceBus {
         List<Integer> taken = List.copyOf(messages);
         messages.clear();
         return taken;
+    }
+
+    /** The controller does all at once, or when its time has come. */
+    @Override
+    public boolean pause() {
+        return false;
     }
 
     boolean line() {

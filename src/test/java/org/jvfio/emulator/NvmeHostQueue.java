@@ -4,11 +4,22 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.NvmeHost.Completion;
 
 /** A submission queue and its completion queue, as a driver has them. */
-final class NvmeHostQueue {
-    private final NvmeHost host;
+public final class NvmeHostQueue {
+    private static final int DOORBELLS = 0x1000;
+    private static final int PAGE = 4096;
+    private static final int ENTRY_BYTES = 64;
+
+    /** What a completion entry says. */
+    public record Completion(int result, int head, int queue, int command, int status) {
+        /** The code and its type, without the bits that say more. */
+        public int code() {
+            return status & 0x7ff;
+        }
+    }
+
+    private final NvmeAccess host;
     private final int id;
     private final int entries;
     private final int completionEntries;
@@ -19,54 +30,59 @@ final class NvmeHostQueue {
     private int phase = 1;
     private int nextCommand = 0x100;
 
-    NvmeHostQueue(NvmeHost host, int id, int entries, int completionEntries) {
+    public NvmeHostQueue(NvmeAccess host, int id, int entries, int completionEntries) {
         this.host = host;
         this.id = id;
         this.entries = entries;
         this.completionEntries = completionEntries;
-        submissions = host.pages((entries * NvmeCommand.ENTRY_BYTES + NvmeHost.PAGE - 1) / NvmeHost.PAGE);
-        completions = host.pages((completionEntries * 16 + NvmeHost.PAGE - 1) / NvmeHost.PAGE);
+        submissions = host.pages((entries * ENTRY_BYTES + PAGE - 1) / PAGE);
+        completions = host.pages((completionEntries * 16 + PAGE - 1) / PAGE);
     }
 
     /** The bus address of the submission queue. */
-    long submissions() {
+    public long submissions() {
         return submissions;
     }
 
     /** The bus address of the completion queue. */
-    long completions() {
+    public long completions() {
         return completions;
     }
 
     /** Writes an entry, which the controller does not know of yet: its command identifier. */
-    int add(NvmeEntry entry) {
+    public int add(NvmeEntry entry) {
         int command = nextCommand++;
         addAs(command, entry);
         return command;
     }
 
-    void addAs(int command, NvmeEntry entry) {
+    public void addAs(int command, NvmeEntry entry) {
         entry.id(command);
         for (int number = 0; number < 16; number++) {
-            host.dword(submissions + (long) tail * NvmeCommand.ENTRY_BYTES + 4L * number, entry.dword(number));
+            host.dword(submissions + (long) tail * ENTRY_BYTES + 4L * number, entry.dword(number));
         }
         tail = (tail + 1) % entries;
     }
 
     /** Tells the controller of the entries. */
-    void ring() {
+    public void ring() {
         ring(tail);
     }
 
-    void ring(int value) {
-        host.register(NvmeHost.DOORBELLS + 8 * id, value);
+    public void ring(int value) {
+        host.register(DOORBELLS + 8 * id, value);
     }
 
     /** Writes an entry and tells the controller: its command identifier. */
-    int submit(NvmeEntry entry) {
+    public int submit(NvmeEntry entry) {
         int command = add(entry);
         ring();
         return command;
+    }
+
+    /** Whether there is no completion that was not consumed. */
+    public boolean isEmpty() {
+        return (host.dword(completions + head * 16L + 12) >>> 16 & 1) != phase;
     }
 
     /** The next completion, consumed but not acknowledged yet; null if there is none. */
@@ -74,7 +90,7 @@ final class NvmeHostQueue {
     Completion poll() {
         long at = completions + head * 16L;
         int last = host.dword(at + 12);
-        if ((last >>> 16 & 1) != phase) {
+        if (isEmpty()) {
             return null;
         }
         head++;
@@ -88,24 +104,27 @@ final class NvmeHostQueue {
     }
 
     /** Tells the controller what was consumed. */
-    void acknowledge() {
+    public void acknowledge() {
         acknowledge(head);
     }
 
-    void acknowledge(int value) {
-        host.register(NvmeHost.DOORBELLS + 8 * id + 4, value);
+    public void acknowledge(int value) {
+        host.register(DOORBELLS + 8 * id + 4, value);
     }
 
     /** The next completion, which there is; acknowledged. */
-    Completion next() {
+    public Completion next() {
         Completion completion = poll();
+        while (completion == null && host.pause()) {
+            completion = poll();
+        }
         assertNotNull(completion, "a completion");
         acknowledge();
         return completion;
     }
 
     /** Executes one command: its completion. */
-    Completion execute(NvmeEntry entry) {
+    public Completion execute(NvmeEntry entry) {
         int command = submit(entry);
         Completion completion = next();
         assertEquals(command, completion.command());

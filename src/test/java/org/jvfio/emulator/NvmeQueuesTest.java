@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.NvmeHost.Completion;
+import org.jvfio.emulator.NvmeHostQueue.Completion;
 
 /** Queues, their doorbells and their interrupts: NVM Express 1.4, 4.1, 4.6 and 7.5. */
 class NvmeQueuesTest {
@@ -83,14 +83,8 @@ class NvmeQueuesTest {
     @Test
     void commandsWaitWhileTheCompletionQueueIsFull() {
         NvmeHostQueue queue = new NvmeHostQueue(host, 1, 16, 4);
-        assertSuccess(host.admin(NvmeEntry.of(0x05)
-                .prp(queue.completions(), 0)
-                .dword(10, 3 << 16 | 1)
-                .dword(11, 1)));
-        assertSuccess(host.admin(NvmeEntry.of(0x01)
-                .prp(queue.submissions(), 0)
-                .dword(10, 15 << 16 | 1)
-                .dword(11, 1 << 16 | 1)));
+        assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 4, queue.completions(), 0, 1)));
+        assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 16, queue.submissions(), 1, 1)));
         int first = queue.add(flush());
         for (int count = 1; count < 10; count++) {
             queue.add(flush());
@@ -114,8 +108,7 @@ class NvmeQueuesTest {
     void submissionQueuesShareACompletionQueue() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         long submissions = host.pages(1);
-        assertSuccess(host.admin(
-                NvmeEntry.of(0x01).prp(submissions, 0).dword(10, 3 << 16 | 2).dword(11, 1 << 16 | 1)));
+        assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(2, 4, submissions, 1, 1)));
         host.dword(submissions, 0x77 << 16);
         host.dword(submissions + 4, 1);
         host.register(NvmeHost.DOORBELLS + 16, 1);
@@ -157,14 +150,8 @@ class NvmeQueuesTest {
     @Test
     void noMoreIsSubmittedThanThereIsRoomFor() {
         NvmeHostQueue full = new NvmeHostQueue(host, 1, 4, 2);
-        assertSuccess(host.admin(NvmeEntry.of(0x05)
-                .prp(full.completions(), 0)
-                .dword(10, 1 << 16 | 1)
-                .dword(11, 1)));
-        assertSuccess(host.admin(NvmeEntry.of(0x01)
-                .prp(full.submissions(), 0)
-                .dword(10, 3 << 16 | 1)
-                .dword(11, 1 << 16 | 1)));
+        assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 2, full.completions(), 0, 1)));
+        assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 4, full.submissions(), 1, 1)));
         full.add(flush());
         full.add(flush());
         full.add(flush());

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -26,12 +27,16 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 /**
  * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
- * ones, in {@code measured/README.txt}. One instance is one process, and knows files and memory by name.
+ * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for memory in huge pages and {@code maylock
+ * BYTES} for a RLIMIT_MEMLOCK of so much more than is locked. One instance is one process, and knows files and memory by
+ * name; nothing that is mapped touches the memory that a script names, and a closed file's name is a bad descriptor.
  */
 public final class CallScript implements AutoCloseable {
     private static final long MEMORY_ALIGNMENT = 1L << 16;
     private static final int IOCTL_BASE = vfio_h.VFIO_GET_API_VERSION;
     private static final int SC_PAGESIZE = 30;
+    /** More than a process may have descriptors: what the name of a closed file stands for. */
+    private static final int CLOSED = 1 << 20;
 
     /** Gives the process CAP_IPC_LOCK or takes it, which is no call of the seam. */
     @FunctionalInterface
@@ -42,8 +47,9 @@ public final class CallScript implements AutoCloseable {
     private final Kernel kernel;
     private final Lockable lockable;
     private final Arena arena = Arena.ofConfined();
-    private final Map<String, Integer> files = new HashMap<>();
+    private final Map<String, Integer> files = new LinkedHashMap<>();
     private final Map<String, Long> memory = new HashMap<>();
+    private String written = "";
 
     public CallScript(Kernel kernel, Lockable lockable) {
         this.kernel = kernel;
@@ -52,13 +58,51 @@ public final class CallScript implements AutoCloseable {
 
     /** Runs one call and answers what stands behind its equals sign: the value or -1 and an errno, and fields. */
     public String run(String call) {
+        written = "";
         List<String> words = Pattern.compile(" +").splitAsStream(call.strip()).toList();
         return new Call(words.getFirst(), words.subList(1, words.size())).run();
+    }
+
+    /** What the last call changed in its struct: runs of bytes in hexadecimal, each behind its offset. */
+    public String written() {
+        return written;
+    }
+
+    /** The names of the files that are open, in the order of opening. */
+    public List<String> openFiles() {
+        return files.entrySet().stream()
+                .filter(file -> file.getValue() >= 0 && file.getValue() != CLOSED)
+                .map(Map.Entry::getKey)
+                .toList();
     }
 
     @Override
     public void close() {
         arena.close();
+    }
+
+    /** VmLck: the bytes of memory that are charged to the process as locked. */
+    public long lockedBytes() {
+        try {
+            return kernel.readFile("/proc/self/status")
+                    .lines()
+                    .filter(line -> line.startsWith("VmLck:"))
+                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", "")))
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** RLIMIT_MEMLOCK of the process, in bytes. */
+    public long memlock() {
+        MemorySegment limit = rlimit.allocate(arena);
+        int answer = kernel.getrlimit(vfio_h.RLIMIT_MEMLOCK, limit);
+        if (answer != 0) {
+            throw new IllegalStateException("getrlimit: " + answer);
+        }
+        return rlimit.rlim_cur(limit);
     }
 
     private static String answer(long value) {
@@ -91,7 +135,7 @@ public final class CallScript implements AutoCloseable {
             return switch (name) {
                 case "page" -> "0 " + kernel.sysconf(SC_PAGESIZE);
                 case "open" -> open();
-                case "close" -> answer(kernel.close(file(0)));
+                case "close" -> close();
                 case "api" -> answer(ioctl(vfio_h.VFIO_GET_API_VERSION, 0));
                 case "ext" -> answer(ioctl(vfio_h.VFIO_CHECK_EXTENSION, number(1)));
                 case "setiommu" -> answer(ioctl(vfio_h.VFIO_SET_IOMMU, number(1)));
@@ -105,6 +149,7 @@ public final class CallScript implements AutoCloseable {
                 case "disable" -> answer(ioctl(vfio_h.VFIO_IOMMU_DISABLE, 0));
                 case "mem" -> map(vfio_h.PROT_READ | vfio_h.PROT_WRITE);
                 case "rom" -> map(vfio_h.PROT_READ);
+                case "huge" -> huge();
                 case "free" -> answer(kernel.munmap(number(0), number(1)));
                 case "reg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
                 case "unreg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
@@ -116,7 +161,8 @@ public final class CallScript implements AutoCloseable {
                 case "vfio" -> answer(ioctl(IOCTL_BASE + (int) number(1), number(2)));
                 case "ioctl" -> answer(ioctl((int) number(1), number(2)));
                 case "locked" -> locked();
-                case "memlock" -> memlock();
+                case "memlock" -> memlock(number(0));
+                case "maylock" -> mayLock();
                 case "lockable" -> {
                     lockable.set(number(0) != 0);
                     yield "0";
@@ -154,13 +200,34 @@ public final class CallScript implements AutoCloseable {
         }
 
         private int ioctl(int request, MemorySegment struct) {
-            return kernel.ioctl(file(0), request, struct);
+            byte[] before = struct.toArray(ValueLayout.JAVA_BYTE);
+            int answer = kernel.ioctl(file(0), request, struct);
+            written = changes(before, struct.toArray(ValueLayout.JAVA_BYTE));
+            return answer;
+        }
+
+        private static String changes(byte[] before, byte[] after) {
+            StringBuilder changes = new StringBuilder();
+            for (int at = 0; at < after.length; at++) {
+                if (before[at] != after[at]) {
+                    boolean goesOn = at > 0 && before[at - 1] != after[at - 1];
+                    changes.append(goesOn ? "" : (at == 0 ? "" : " ") + at + ":")
+                            .append("%02x".formatted(after[at]));
+                }
+            }
+            return changes.toString().strip();
         }
 
         private String open() {
             int descriptor = kernel.open(arguments.get(1), vfio_h.O_RDWR);
             files.put(arguments.get(0), descriptor);
             return opened(descriptor);
+        }
+
+        private String close() {
+            int answer = kernel.close(file(0));
+            files.replace(arguments.get(0), CLOSED);
+            return answer(answer);
         }
 
         private String status() {
@@ -218,22 +285,29 @@ public final class CallScript implements AutoCloseable {
 
         private String map(int protection) {
             long size = number(1);
-            long address =
-                    kernel.mmap(size + MEMORY_ALIGNMENT, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
+            long all = size + 3 * MEMORY_ALIGNMENT;
+            long address = kernel.mmap(all, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
             if (Errno.isError(address)) {
                 return answer(address);
             }
-            long aligned = (address + MEMORY_ALIGNMENT - 1) & -MEMORY_ALIGNMENT;
-            // What is left over on either side goes, so that the memory ends where it is said to.
-            if (aligned != address) {
-                kernel.munmap(address, aligned - address);
-            }
-            long end = address + size + MEMORY_ALIGNMENT;
-            if (aligned + size != end) {
-                kernel.munmap(aligned + size, end - aligned - size);
-            }
+            // What is left over on either side goes, so that the memory begins and ends where it is said to.
+            long aligned = (address + 2 * MEMORY_ALIGNMENT - 1) & -MEMORY_ALIGNMENT;
+            long end = aligned + size;
+            kernel.munmap(address, aligned - address);
+            kernel.munmap(end, address + all - end);
             memory.put(arguments.get(0), aligned);
             return "0";
+        }
+
+        private String huge() {
+            int flags = vfio_h.MAP_PRIVATE
+                    | vfio_h.MAP_ANONYMOUS
+                    | vfio_h.MAP_HUGETLB
+                    | (int) number(1) << vfio_h.MAP_HUGE_SHIFT;
+            long address = kernel.mmap(number(2), vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
+            // Where there is nothing, the calls that name it find nothing.
+            memory.put(arguments.get(0), Errno.isError(address) ? 0 : address);
+            return Errno.isError(address) ? answer(address) : "0";
         }
 
         private int registration(int request) {
@@ -299,23 +373,21 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String locked() {
-            try {
-                return kernel.readFile("/proc/self/status")
-                        .lines()
-                        .filter(line -> line.startsWith("VmLck:"))
-                        .map(line -> "0 " + line.replaceAll("[^0-9]", ""))
-                        .findFirst()
-                        .orElseThrow();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            return "0 " + lockedBytes() / 1024;
         }
 
-        private String memlock() {
+        private String mayLock() {
+            return memlock(lockedBytes() + number(0));
+        }
+
+        private String memlock(long bytes) {
             MemorySegment limit = rlimit.allocate(arena);
             int answer = kernel.getrlimit(vfio_h.RLIMIT_MEMLOCK, limit);
             if (answer == 0) {
-                rlimit.rlim_cur(limit, number(0));
+                rlimit.rlim_cur(limit, bytes);
+                if (Long.compareUnsigned(rlimit.rlim_max(limit), bytes) < 0) {
+                    rlimit.rlim_max(limit, bytes);
+                }
                 answer = kernel.setrlimit(vfio_h.RLIMIT_MEMLOCK, limit);
             }
             return answer(answer);

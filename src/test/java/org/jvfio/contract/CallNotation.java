@@ -1,0 +1,137 @@
+package org.jvfio.contract;
+
+import static java.util.Map.entry;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jvfio.kernel.CallScript;
+
+/** What the words of a call are in the notation of {@link CallScript}, for those who change a call that is right. */
+final class CallNotation {
+    /** What a word means. */
+    enum Kind {
+        /** The name of a container, a group, or any other file; or the number of a descriptor. */
+        FILE,
+        /** A name that the call gives. */
+        NEW_NAME,
+        /** An address of the process: a memory's name, with an offset or without, or a number. */
+        VADDR,
+        /** An address on the bus. */
+        IOVA,
+        /** A number of bytes. */
+        BYTES,
+        FLAGS,
+        ARGSZ,
+        PAGE_SHIFT,
+        LEVELS,
+        WINDOW_BYTES,
+        /** A small number: a type, an extension, an operation, a function. */
+        NUMBER,
+        /** A path, an address of a device, a request: not changed. */
+        OTHER
+    }
+
+    /**
+     * A call's words behind its name.
+     *
+     * @param optional what the last words stand for when they are left out
+     */
+    record Words(List<Kind> kinds, List<String> optional) {
+        int required() {
+            return kinds.size() - optional.size();
+        }
+    }
+
+    private static final Map<String, Words> CALLS = Map.ofEntries(
+            entry("open", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
+            entry("close", words(List.of(), Kind.FILE)),
+            entry("api", words(List.of(), Kind.FILE)),
+            entry("ext", words(List.of(), Kind.FILE, Kind.NUMBER)),
+            entry("setiommu", words(List.of(), Kind.FILE, Kind.NUMBER)),
+            entry("status", words(List.of("8"), Kind.FILE, Kind.ARGSZ)),
+            entry("setcont", words(List.of(), Kind.FILE, Kind.FILE)),
+            entry("unset", words(List.of(), Kind.FILE)),
+            entry("getdev", words(List.of(), Kind.NEW_NAME, Kind.FILE, Kind.OTHER)),
+            entry("info", words(List.of("32", "0"), Kind.FILE, Kind.ARGSZ, Kind.FLAGS)),
+            entry("enable", words(List.of(), Kind.FILE)),
+            entry("disable", words(List.of(), Kind.FILE)),
+            entry("mem", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
+            entry("rom", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
+            entry("huge", words(List.of(), Kind.NEW_NAME, Kind.OTHER, Kind.OTHER)),
+            entry("free", words(List.of(), Kind.OTHER, Kind.OTHER)),
+            entry("reg", words(List.of("24", "0"), Kind.FILE, Kind.VADDR, Kind.BYTES, Kind.ARGSZ, Kind.FLAGS)),
+            entry("unreg", words(List.of("24", "0"), Kind.FILE, Kind.VADDR, Kind.BYTES, Kind.ARGSZ, Kind.FLAGS)),
+            entry(
+                    "create",
+                    words(
+                            List.of("40", "0"),
+                            Kind.FILE,
+                            Kind.PAGE_SHIFT,
+                            Kind.WINDOW_BYTES,
+                            Kind.LEVELS,
+                            Kind.ARGSZ,
+                            Kind.FLAGS)),
+            entry("remove", words(List.of("16", "0"), Kind.FILE, Kind.IOVA, Kind.ARGSZ, Kind.FLAGS)),
+            entry(
+                    "map",
+                    words(List.of("3", "32"), Kind.FILE, Kind.VADDR, Kind.IOVA, Kind.BYTES, Kind.FLAGS, Kind.ARGSZ)),
+            entry("unmap", words(List.of("0", "24"), Kind.FILE, Kind.IOVA, Kind.BYTES, Kind.FLAGS, Kind.ARGSZ)),
+            entry(
+                    "eeh",
+                    words(
+                            List.of("0", "40", "0", "0"),
+                            Kind.FILE,
+                            Kind.NUMBER,
+                            Kind.FLAGS,
+                            Kind.ARGSZ,
+                            Kind.NUMBER,
+                            Kind.NUMBER)),
+            entry("vfio", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
+            entry("ioctl", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
+            entry("maylock", words(List.of(), Kind.OTHER)),
+            entry("lockable", words(List.of(), Kind.OTHER)));
+
+    private CallNotation() {}
+
+    private static Words words(List<String> optional, Kind... kinds) {
+        return new Words(List.of(kinds), optional);
+    }
+
+    static Words of(String call) {
+        Words words = CALLS.get(name(call));
+        if (words == null) {
+            throw new IllegalArgumentException("there is no call '" + name(call) + "'");
+        }
+        return words;
+    }
+
+    /** The names of all calls. */
+    static Set<String> names() {
+        return CALLS.keySet();
+    }
+
+    static String name(String call) {
+        return call.substring(0, (call + " ").indexOf(' '));
+    }
+
+    /** The words behind the name. */
+    static List<String> arguments(String call) {
+        List<String> words = List.of(call.split(" "));
+        return words.subList(1, words.size());
+    }
+
+    /** The words behind the name, with those that were left out. */
+    static List<String> allArguments(String call) {
+        Words words = of(call);
+        List<String> given = new ArrayList<>(arguments(call));
+        given.addAll(words.optional()
+                .subList(given.size() - words.required(), words.optional().size()));
+        return given;
+    }
+
+    static String call(String name, List<String> arguments) {
+        return name + " " + String.join(" ", arguments);
+    }
+}

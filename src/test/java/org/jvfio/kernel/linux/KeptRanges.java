@@ -1,0 +1,80 @@
+package org.jvfio.kernel.linux;
+
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * The kernel of the host for a program that goes on using the addresses of what it unmapped. Pages go with
+ * {@code munmap}, but their range of addresses stays taken and inaccessible: the Java process, whose other memory comes
+ * and goes, never gets it.
+ */
+public final class KeptRanges implements InvocationHandler {
+    private final Kernel behind;
+    private final Kernel kernel;
+    private final TreeMap<Long, Long> ranges = new TreeMap<>();
+
+    public KeptRanges(Kernel behind) {
+        this.behind = behind;
+        this.kernel =
+                (Kernel) Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this);
+    }
+
+    /** The kernel that keeps ranges. */
+    public Kernel kernel() {
+        return kernel;
+    }
+
+    /**
+     * Lets go of everything that was mapped, and of its addresses.
+     *
+     * @param leaked whether the kernel may still know the addresses, so that they stay taken for good
+     */
+    public void release(boolean leaked) {
+        ranges.forEach((address, length) -> {
+            int answer = leaked ? unmapped(address, length) : behind.munmap(address, length);
+            if (answer != 0) {
+                throw new IllegalStateException("munmap: " + answer);
+            }
+        });
+        ranges.clear();
+    }
+
+    @Override
+    public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+        if (method.getName().equals("munmap")) {
+            return unmapped((long) arguments[0], (long) arguments[1]);
+        }
+        Object answer;
+        try {
+            answer = method.invoke(behind, arguments);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        }
+        if (answer instanceof Long address && method.getName().equals("mmap") && !Errno.isError(address)) {
+            ranges.put(address, (Long) arguments[0]);
+        }
+        return answer;
+    }
+
+    /** Maps nothing over it, at once and not after it was free for a moment. Of the process's other memory it has none. */
+    private int unmapped(long address, long length) {
+        Map.Entry<Long, Long> range = ranges.floorEntry(address);
+        if (range == null || address + length > range.getKey() + range.getValue()) {
+            return 0;
+        }
+        int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_FIXED;
+        long answer = SystemCalls.mmap(address, length, vfio_h.PROT_NONE, flags, -1, 0);
+        if (answer == Errno.EBUSY.negated()) {
+            // With the hash MMU, a segment of huge pages has no others: what is unmapped there stays free by itself.
+            return SystemCalls.munmap(address, length);
+        }
+        return Errno.isError(answer) ? (int) answer : 0;
+    }
+}
