@@ -666,6 +666,27 @@ class NvmeControllerTest {
     }
 
     @Test
+    void aDeviceIsDrivenOnce() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open()) {
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertTrue(e.reason().contains("drives it already"), e.getMessage());
+            assertEquals(List.of(1), nvme.namespaceIds());
+        }
+    }
+
+    @Test
+    void aDeviceThatIsClosedFirstTakesItsControllerWithIt() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
+            host.device().close();
+            assertThrows(RuntimeException.class, () -> nvme.namespace(1));
+            assertThrows(RuntimeException.class, nvme::close);
+            assertEquals(NvmeState.CLOSED, nvme.state());
+        }
+    }
+
+    @Test
     void aPageThatTheControllerDoesNotHaveIsRefused() {
         try (NvmeHost host = new NvmeHost()) {
             VfioException e =
