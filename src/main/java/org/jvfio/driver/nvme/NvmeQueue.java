@@ -312,6 +312,18 @@ public final class NvmeQueue {
         return pollLocked(most);
     }
 
+    /**
+     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. Callbacks,
+     * which this would hold up, must not call it.
+     *
+     * @throws IllegalStateException if the controller is closed
+     */
+    public void await(NvmeRequest request) {
+        if (request.isUnderWay()) {
+            controller.await(this, request);
+        }
+    }
+
     /** The same, unless another thread has the queue. */
     int pollIfIdle() {
         return lock.tryLock() ? pollLocked(ALL) : 0;

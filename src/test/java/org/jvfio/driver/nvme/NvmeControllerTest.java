@@ -358,7 +358,9 @@ class NvmeControllerTest {
             for (NvmeQueue queue : nvme.queues()) {
                 NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
                 queue.submit(request);
-                nvme.await(queue, request);
+                queue.await(request);
+                assertTrue(request.isDone());
+                queue.await(request);
                 request.requireSuccess();
             }
         }
