@@ -172,7 +172,8 @@ final class CallGenerator {
             add(choices, 2, () -> "status " + group());
             add(choices, 1, this::unsetContainer);
             add(choices, 1, this::closeGroup);
-            add(choices, 1, this::getDevice);
+            // A device is reset when it is opened and closed, and firmware takes seconds for it.
+            add(choices, random.nextInt(6) == 0 ? 1 : 0, this::getDevice);
         }
         add(choices, deviceFiles.isEmpty() ? 0 : 4, this::closeDevice);
         int drawn = random.nextInt(choices.stream().mapToInt(Choice::weight).sum());
