@@ -234,7 +234,11 @@ final class CallGenerator {
         long bytes = 64 * KIB * pick(1, 2, 4, 16, 64);
         Memory memory = new Memory(newName("m"), bytes, machine.pageShift());
         memories.add(memory);
-        return (random.nextInt(8) == 0 ? "rom " : "mem ") + memory.name() + " " + hex(bytes);
+        return pick("mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "rom", "none")
+                + " "
+                + memory.name()
+                + " "
+                + hex(bytes);
     }
 
     /** Makes a hole in memory, or unmaps all of it. Its addresses are used on. */
