@@ -2,7 +2,7 @@ package org.jvfio;
 
 import org.jvfio.uapi.vfio_h;
 
-/** What a device may do with memory that is mapped for it. */
+/** What a device may do with memory that is mapped for it: {@code flags} of {@code VFIO_IOMMU_MAP_DMA}. */
 public enum DmaDirection {
     /** The device reads the memory: {@code VFIO_DMA_MAP_FLAG_READ}. */
     TO_DEVICE(vfio_h.VFIO_DMA_MAP_FLAG_READ),

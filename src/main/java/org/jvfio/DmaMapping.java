@@ -6,8 +6,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map}. Closing it unmaps it; a device
- * that uses the address afterwards does so in vain, and freezes its PE.
+ * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map} or {@link Container#map}. Closing
+ * it unmaps it; a device that uses the address afterwards does so in vain, and freezes its PE. Address and size are
+ * multiples of the window's page.
  *
  * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again meanwhile. One that was {@linkplain
  * DmaWindow#prepare prepared} does either with one system call and without allocating anything; several threads may map
@@ -95,13 +96,19 @@ public final class DmaMapping implements AutoCloseable {
     /**
      * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
      *
-     * @throws VfioException if the kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it, or the kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public synchronized void map() {
         requireOpen();
         if (mapped) {
             throw new IllegalStateException("the mapping " + range + " is mapped already");
+        }
+        if (!memory.isAlive()) {
+            throw new VfioException(
+                    "map " + range,
+                    DmaMemory.freed().reason(),
+                    DmaMemory.freed().hint());
         }
         if (preparedMap != null) {
             map(preparedMap);
@@ -222,7 +229,8 @@ public final class DmaMapping implements AutoCloseable {
             synchronized (this) {
                 requireMapped();
                 MemoryRange part = newMemory.range(newOffset, range.size());
-                window.requireMappable("map %s in place of %s".formatted(ByteSize.format(range.size()), range), part);
+                window.requireMappable(
+                        "map %s in place of %s".formatted(ByteSize.format(range.size()), range), part, newDirection);
                 try {
                     map(MapDma.of(arena, newDirection, part.address(), range));
                 } catch (VfioException e) {

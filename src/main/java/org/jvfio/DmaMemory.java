@@ -20,6 +20,7 @@ public final class DmaMemory implements AutoCloseable {
     private final long allocatedBytes;
     private final Set<DmaMapping> mappings = new LinkedHashSet<>();
     private volatile boolean closed;
+    private boolean freed;
 
     /**
      * @param page what it is made of
@@ -93,13 +94,16 @@ public final class DmaMemory implements AutoCloseable {
      * unregisters it, and frees it if it was allocated.
      *
      * @throws VfioException if the kernel refuses, or if it was allocated and a part of it is registered a second time; the
-     *     memory then stays, until its container is closed
+     *     memory then stays, until its container is closed. Or if it was allocated and another thread has a call run on its
+     *     segment (reading a file into it, say), during which it cannot be freed; it is closed then, and is freed when it, or
+     *     its container, is closed again
      */
     @Override
     public void close() {
         container.lock().lock();
         try {
             if (closed) {
+                free();
                 return;
             }
             if (isAllocated() && container.registeredMemory().isShared(this)) {
@@ -124,17 +128,31 @@ public final class DmaMemory implements AutoCloseable {
     /** Ends it, once it is not registered. */
     void free() {
         closed = true;
-        container.closed(this);
-        if (!isAllocated()) {
+        if (freed) {
             return;
         }
-        int answer = kernel.munmap(allocation, allocatedBytes);
+        int answer = isAllocated() ? unmap() : 0;
+        freed = true;
+        container.closed(this);
         if (answer != 0) {
             throw VfioException.failed(
                     "free " + this,
                     "munmap(0x%x, 0x%x)".formatted(allocation, allocatedBytes),
                     answer,
                     Cause.unknown());
+        }
+    }
+
+    private int unmap() {
+        try {
+            return kernel.munmap(allocation, allocatedBytes);
+        } catch (IllegalStateException inUse) {
+            VfioException e = new VfioException(
+                    "free " + this,
+                    "a call of another thread is using its segment at this moment",
+                    "close it again when that call has ended");
+            e.initCause(inUse);
+            throw e;
         }
     }
 
@@ -164,6 +182,16 @@ public final class DmaMemory implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the " + this + " is closed");
         }
+    }
+
+    /** Whether it is still there: what was brought may have been freed by its owner. */
+    boolean isAlive() {
+        return segment.scope().isAlive();
+    }
+
+    /** Why it can be mapped no more once its owner has freed it. */
+    static Cause freed() {
+        return new Cause("its owner has freed the memory", "register memory first, and free it last");
     }
 
     /** Its size and address. */

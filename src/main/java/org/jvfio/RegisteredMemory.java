@@ -146,8 +146,8 @@ final class RegisteredMemory {
     }
 
     /**
-     * What is registered holds the pages that were there at that time. Where none of its users is left, other memory may be
-     * at the same addresses by now, and a device would not see that.
+     * What is registered holds the pages that were there at that time. Where none of its users is left, or what there are
+     * have been freed, other memory may be at the same addresses by now, and a device would not see that.
      */
     private static void requireShareable(String asked, Registration registration, long start, long end) {
         long at = Math.max(start, registration.start());
@@ -155,7 +155,7 @@ final class RegisteredMemory {
         while (at < last) {
             long reached = at;
             for (DmaMemory user : registration.users) {
-                if (user.address() <= at && user.address() + user.size() > reached) {
+                if (user.isAlive() && user.address() <= at && user.address() + user.size() > reached) {
                     reached = user.address() + user.size();
                 }
             }

@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -193,5 +195,41 @@ class DmaMemoryTest {
         assertEquals(1, registered());
         memory.close();
         assertEquals(0, registered());
+    }
+
+    @Test
+    void memoryThatItsOwnerFreedIsMappedNoMore() {
+        DmaMemory memory;
+        DmaMapping prepared;
+        try (Arena early = Arena.ofShared()) {
+            memory = container.register(early.allocate(PAGE, PAGE));
+            prepared = container.prepare(memory.range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        }
+        int calls = host.observed().calls();
+        for (Executable map : List.<Executable>of(
+                prepared::map, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE))) {
+            VfioException e = assertThrows(VfioException.class, map);
+            assertEquals("its owner has freed the memory", e.reason());
+        }
+        assertEquals(calls, host.observed().calls());
+    }
+
+    @Test
+    void memoryAtTheAddressesOfOtherMemoryThatWasFreedTooEarlyDoesNotPassForIt() {
+        for (int attempt = 0; ; attempt++) {
+            assertTrue(attempt < 1000, "no address came back");
+            DmaMemory old;
+            try (Arena early = Arena.ofShared()) {
+                old = container.register(early.allocate(PAGE, PAGE));
+            }
+            MemorySegment again = arena.allocate(PAGE, PAGE);
+            if (again.address() == old.address()) {
+                assertRefused("still registered, with what was at these addresses before", again);
+                old.close();
+                container.register(again);
+                break;
+            }
+            old.close();
+        }
     }
 }

@@ -2,9 +2,12 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -12,6 +15,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -297,6 +301,102 @@ class LifetimeTest {
             for (Future<IllegalStateException> end : ends) {
                 assertTrue(String.valueOf(end.get().getMessage()).endsWith("is closed"));
             }
+        }
+        host.assertAllGivenBack();
+    }
+
+    /** Each thing is closed while threads use it and all around it: they are refused, and none is harmed. */
+    @Test
+    void anythingIsClosedUnderTheHandsOfAllThreads() throws Exception {
+        for (int target = 0; target < 6; target++) {
+            TestHost host = new TestHost();
+            Made made = make(host);
+            Container container = made.container();
+            DmaMapping prepared = container.prepare(made.memory().range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+            List<Runnable> uses = List.of(
+                    () -> container
+                            .map(made.memory().range(), DmaDirection.TO_DEVICE, DmaLimits.NONE)
+                            .close(),
+                    () -> made.window()
+                            .map(made.memory(), DmaDirection.TO_DEVICE)
+                            .close(),
+                    () -> {
+                        prepared.map();
+                        prepared.unmap();
+                    },
+                    () -> made.mapping().replace(made.memory(), 0, DmaDirection.FROM_DEVICE),
+                    () -> made.window()
+                            .reserve(new IovaRange(made.window().range().last(), 1))
+                            .close(),
+                    () -> container.plans(WindowRequest.of(1)),
+                    () -> container.allocate(1).close(),
+                    () -> made.memory().segment().fill((byte) 1),
+                    () -> made.device().config().readInt(0));
+            CountDownLatch working = new CountDownLatch(uses.size());
+            AtomicBoolean done = new AtomicBoolean();
+            try (ExecutorService threads = Executors.newFixedThreadPool(uses.size())) {
+                List<Future<?>> ends = new ArrayList<>();
+                for (Runnable use : uses) {
+                    ends.add(threads.submit(() -> untilDone(done, working, use)));
+                }
+                try {
+                    working.await();
+                    made.all().get(target).close();
+                    container.close();
+                } finally {
+                    done.set(true);
+                }
+                for (Future<?> end : ends) {
+                    end.get();
+                }
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    /** Refusals are what such a thread has to expect; anything else ends it. */
+    private static void untilDone(AtomicBoolean done, CountDownLatch working, Runnable use) {
+        while (!done.get()) {
+            try {
+                use.run();
+            } catch (VfioException | IllegalStateException refused) {
+                assertNotNull(refused.getMessage());
+            } finally {
+                working.countDown();
+            }
+        }
+    }
+
+    @Test
+    void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel());
+                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            container.attach(0);
+            DmaMemory memory = container.allocate(1 << 22);
+            Pipe pipe = Pipe.open();
+            // More than a pipe holds, so that the call does not end before all is read.
+            ByteBuffer buffer = memory.segment().asByteBuffer();
+            Future<Integer> call = thread.submit(() -> pipe.sink().write(buffer));
+            ByteBuffer read = ByteBuffer.allocate(1 << 22).limit(1);
+            assertEquals(1, pipe.source().read(read));
+
+            VfioException e = assertThrows(VfioException.class, memory::close);
+            assertTrue(e.reason().contains("a call of another thread is using its segment"), e.getMessage());
+            assertThrows(IllegalStateException.class, memory::segment);
+            assertEquals(0, host.process().registeredRegions());
+            assertEquals(1 << 22, host.process().host().userMemoryBytes());
+
+            read.limit(read.capacity());
+            while (read.hasRemaining()) {
+                pipe.source().read(read);
+            }
+            assertEquals(1 << 22, call.get());
+            memory.close();
+            assertEquals(0, host.process().host().userMemoryBytes());
+            memory.close();
+            pipe.sink().close();
+            pipe.source().close();
         }
         host.assertAllGivenBack();
     }

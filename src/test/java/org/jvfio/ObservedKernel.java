@@ -3,7 +3,6 @@ package org.jvfio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -22,7 +21,7 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /** A kernel in front of another one that counts the system calls of the thread that made it, and makes one of them fail. */
-final class ObservedKernel implements InvocationHandler {
+public final class ObservedKernel {
     private static final Set<String> SYSTEM_CALLS = Set.of(
             "open", "close", "ioctl", "mmap", "munmap", "pread", "pwrite", "read", "getrlimit", "sysconf", "eventfd");
     // The kernel lets go of a descriptor or of memory even where it reports an error of the file behind it.
@@ -54,18 +53,20 @@ final class ObservedKernel implements InvocationHandler {
     private BiFunction<Arena, MemorySegment, MemorySegment> replacement = (arena, struct) -> struct;
     private long answer = Errno.EIO.negated();
 
-    ObservedKernel(Kernel behind) {
+    /** In front of a kernel, letting everything through. */
+    public ObservedKernel(Kernel behind) {
         this.behind = behind;
-        this.kernel =
-                (Kernel) Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this);
+        this.kernel = (Kernel)
+                Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this::invoke);
     }
 
-    Kernel kernel() {
+    /** The kernel to be used. */
+    public Kernel kernel() {
         return kernel;
     }
 
     /** How many system calls were made. */
-    int calls() {
+    public int calls() {
         return calls;
     }
 
@@ -75,7 +76,7 @@ final class ObservedKernel implements InvocationHandler {
     }
 
     /** How many ioctls of this number were made. */
-    synchronized long made(int request) {
+    public synchronized long made(int request) {
         return requests.stream().filter(made -> made == request).count();
     }
 
@@ -89,7 +90,7 @@ final class ObservedKernel implements InvocationHandler {
     }
 
     /** Makes every ioctl of this number answer so, from now on. */
-    void failRequest(int request, long newAnswer) {
+    public void failRequest(int request, long newAnswer) {
         failingRequest = request;
         answer = newAnswer;
     }
@@ -207,7 +208,7 @@ final class ObservedKernel implements InvocationHandler {
     }
 
     /** Lets everything through again. */
-    void heal() {
+    public void heal() {
         answers.clear();
         config = null;
         mapsZeros = false;
@@ -218,8 +219,7 @@ final class ObservedKernel implements InvocationHandler {
         failingRequest = -1;
     }
 
-    @Override
-    public @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+    private @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
         try {
             if (method.getName().equals("poll") && pollAnswer != 0) {
                 return pollAnswer;

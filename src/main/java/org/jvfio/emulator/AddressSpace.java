@@ -65,16 +65,16 @@ final class AddressSpace {
             area = above != null ? above.getValue() : null;
         }
         for (Area each : hit) {
-            areas.remove(each.start());
             long from = max(each.start(), start);
             long to = min(each.end(), end);
+            each.backing().unmapped(to - from);
+            areas.remove(each.start());
             if (from != each.start()) {
                 areas.put(each.start(), each.part(each.start(), from));
             }
             if (to != each.end()) {
                 areas.put(to, each.part(to, each.end()));
             }
-            each.backing().unmapped(to - from);
         }
     }
 

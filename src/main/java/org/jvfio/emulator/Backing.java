@@ -69,13 +69,22 @@ final class Backing {
         freeIfUnused();
     }
 
-    /** The process no longer maps {@code bytes} of it. */
+    /**
+     * The process no longer maps {@code bytes} of it.
+     *
+     * @throws IllegalStateException if a call of another thread uses it; it is mapped as before then
+     */
     void unmapped(long bytes) {
         mappedBytes -= bytes;
-        if (mappedBytes == 0 && pins > 0) {
-            hide();
+        try {
+            if (mappedBytes == 0 && pins > 0) {
+                hide();
+            }
+            freeIfUnused();
+        } catch (IllegalStateException inUse) {
+            mappedBytes += bytes;
+            throw inUse;
         }
-        freeIfUnused();
     }
 
     @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
@@ -85,20 +94,24 @@ final class Backing {
         if (segment.scope().isAlive()) {
             MemorySegment.copy(segment, 0, copy, 0, size);
         }
-        Arena visible = arena;
+        try {
+            if (arena != null) {
+                arena.close();
+            }
+        } catch (IllegalStateException inUse) {
+            hidden.close();
+            throw inUse;
+        }
         arena = hidden;
         segment = copy;
-        if (visible != null) {
-            visible.close();
-        }
     }
 
     private void freeIfUnused() {
         if (mappedBytes == 0 && pins == 0) {
-            memory.remove(this);
             if (arena != null) {
                 arena.close();
             }
+            memory.remove(this);
         }
     }
 }

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The {@code edu} device of QEMU ({@code docs/specs/edu.rst}): an id, a factorial unit, a DMA engine with a buffer
  * of 4096 bytes, and interrupts by its line (INTx) or one MSI message.
+ * Unlike QEMU's, which keeps its registers, it forgets all when it is reset.
  */
 public final class EmulatedEdu implements EmulatedDevice {
     /** What QEMU's engine waits before it transfers. */

@@ -362,10 +362,6 @@ public final class EmulatedMachine {
          * @param most 0 to 2048, which is what there is otherwise
          */
         public Builder interruptVectors(int most) {
-            if (most < 0 || most > DeviceInterrupts.MOST_VECTORS) {
-                throw new IllegalArgumentException(
-                        most + " interrupt vectors: a platform has 0 to " + DeviceInterrupts.MOST_VECTORS);
-            }
             interruptVectors = most;
             return this;
         }
@@ -471,6 +467,10 @@ public final class EmulatedMachine {
             if (Long.bitCount(dma32Bytes) != 1 || dma32Bytes >= 4 * GIB) {
                 throw new IllegalArgumentException(
                         "the default window is a power of two below 4 GiB, not " + dma32Bytes + " bytes");
+            }
+            if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MOST_VECTORS) {
+                throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MOST_VECTORS
+                        + " interrupt vectors, not " + interruptVectors);
             }
             if (memoryBytes < dma32Bytes / 2) {
                 throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");

@@ -53,8 +53,12 @@ final class PciFunction implements DeviceBus {
         takeBars();
         requireTableInBar();
         registers = new ConfigRegisters(device, barBytes, wide, romBytes());
-        interrupts =
-                new VfioInterrupts(hardware, device.isExpress(), host.machine().interruptVectors());
+        EmulatedMachine machine = host.machine();
+        interrupts = new VfioInterrupts(
+                hardware,
+                device.isExpress(),
+                machine.interruptVectors(),
+                machine.platform().keepsMessages());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);

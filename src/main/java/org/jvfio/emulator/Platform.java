@@ -74,6 +74,14 @@ public enum Platform {
         return levels;
     }
 
+    /**
+     * Whether a message whose vector is masked in the interrupt controller waits there: PHB3 keeps it, while XIVE, of
+     * later bridges and of LPARs, drops it.
+     */
+    boolean keepsMessages() {
+        return this == PHB3;
+    }
+
     boolean makesWindows() {
         return makesWindows;
     }

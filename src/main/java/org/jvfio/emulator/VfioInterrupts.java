@@ -35,11 +35,15 @@ final class VfioInterrupts {
     private final DeviceInterrupts hardware;
     private final boolean express;
     private final int mostVectors;
+    private final boolean keepsMessages;
 
     private int mode = NO_MODE;
     /** The trigger of the line, or of each vector that was granted. */
     private @Nullable EventFile[] triggers = {};
-    /** MSI-X vectors that sent a message while they had no trigger: Linux keeps such a vector masked. */
+    /**
+     * Vectors that sent a message while they had no trigger: Linux keeps a vector of MSI-X masked in the device, and one of
+     * MSI in the interrupt controller.
+     */
     private final long[] pending;
     /** Whether the device itself has its messages enabled, which a reset of the bus takes away. */
     private boolean messagesEnabled;
@@ -60,12 +64,14 @@ final class VfioInterrupts {
      *
      * @param express whether the device reports errors, as PCI Express devices do
      * @param mostVectors how many messages the platform can grant it
+     * @param keepsMessages whether the platform keeps a message of MSI that comes while it has no trigger
      */
-    VfioInterrupts(DeviceInterrupts hardware, boolean express, int mostVectors) {
+    VfioInterrupts(DeviceInterrupts hardware, boolean express, int mostVectors, boolean keepsMessages) {
         this.hardware = hardware;
         this.express = express;
         this.mostVectors = mostVectors;
-        this.pending = new long[(hardware.vectors() + Long.SIZE - 1) / Long.SIZE];
+        this.keepsMessages = keepsMessages;
+        this.pending = new long[(Math.max(hardware.messages(), hardware.vectors()) + Long.SIZE - 1) / Long.SIZE];
     }
 
     /** The eventfd that unmasks the line when it is written to. */
@@ -133,14 +139,14 @@ final class VfioInterrupts {
         EventFile trigger = vector < triggers.length ? triggers[vector] : null;
         if (trigger != null) {
             trigger.signal();
-        } else if (extended) {
+        } else if (extended || (keepsMessages && vector < triggers.length)) {
             pending[vector / Long.SIZE] |= 1L << vector;
         }
     }
 
     /** The pending bits of 64 MSI-X vectors. */
     long pendingBits(int word) {
-        return pending[word];
+        return isMsi() ? 0 : pending[word];
     }
 
     /** The device asserts its line, or deasserts it. */
@@ -505,7 +511,7 @@ final class VfioInterrupts {
         }
         triggers[vector] = trigger;
         long bit = 1L << vector;
-        if (mode == VFIO_PCI_MSIX_IRQ_INDEX && (pending[vector / Long.SIZE] & bit) != 0) {
+        if ((pending[vector / Long.SIZE] & bit) != 0) {
             pending[vector / Long.SIZE] &= ~bit;
             trigger.signal();
         }
@@ -514,6 +520,9 @@ final class VfioInterrupts {
 
     private void disable() {
         removeUnmask();
+        if (isMsi()) {
+            Arrays.fill(pending, 0);
+        }
         mode = NO_MODE;
         triggers = new @Nullable EventFile[0];
         messagesEnabled = false;

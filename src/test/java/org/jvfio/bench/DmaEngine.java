@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.DeviceBus;
 import org.jvfio.emulator.DeviceIdentity;
+import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedDevice;
 
 /** A device that does DMA when a bus address is written to a register of 8 bytes, before the write returns. */
@@ -15,6 +16,11 @@ final class DmaEngine implements EmulatedDevice {
     static final long WRITE = 0x08;
     /** Reads 8 bytes at the written bus address plus each of the offsets. */
     static final long READ_AT_OFFSETS = 0x10;
+
+    /** Sends an MSI message. */
+    static final long SEND = 0x18;
+    /** Does nothing. */
+    static final long NOTHING = 0x20;
 
     private static final DeviceIdentity IDENTITY = new DeviceIdentity(0x1234, 0x11e9, 0, 0x00ff00);
     private static final long BAR_BYTES = 4096;
@@ -42,6 +48,11 @@ final class DmaEngine implements EmulatedDevice {
     @Override
     public long[] barBytes() {
         return new long[] {BAR_BYTES};
+    }
+
+    @Override
+    public DeviceInterrupts interrupts() {
+        return DeviceInterrupts.of(false, 1);
     }
 
     @Override
@@ -73,6 +84,13 @@ final class DmaEngine implements EmulatedDevice {
     }
 
     private boolean transfer(DeviceBus plugged, long register, long busAddress) {
+        if (register == SEND) {
+            plugged.sendMessage(0);
+            return true;
+        }
+        if (register == NOTHING) {
+            return true;
+        }
         if (register == READ) {
             return plugged.readMemory(busAddress, buffer);
         }

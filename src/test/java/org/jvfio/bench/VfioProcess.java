@@ -14,6 +14,7 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+import org.jvfio.uapi.vfio_irq_set;
 
 /**
  * A process on an emulated POWER8 host with 64K pages, whose container (version 2) holds group 0 with one device. Makes the structs of calls, to be filled once and used many times.
@@ -80,6 +81,24 @@ final class VfioProcess implements AutoCloseable {
     void write(long offset, int value) {
         smallRegister.set(ValueLayout.JAVA_INT, 0, value);
         succeed(kernel.pwrite(device, smallRegister, offset));
+    }
+
+    /** An eventfd that the device's MSI message signals. */
+    int messageEvent() {
+        int event = (int) succeed(kernel.eventfd(0, vfio_h.EFD_NONBLOCK));
+        MemorySegment set = arena.allocate(vfio_irq_set.sizeof() + Integer.BYTES, Integer.BYTES);
+        vfio_irq_set.argsz(set, (int) set.byteSize());
+        vfio_irq_set.flags(set, vfio_h.VFIO_IRQ_SET_DATA_EVENTFD | vfio_h.VFIO_IRQ_SET_ACTION_TRIGGER);
+        vfio_irq_set.index(set, vfio_h.VFIO_PCI_MSI_IRQ_INDEX);
+        vfio_irq_set.count(set, 1);
+        set.set(vfio_h.C_INT, vfio_irq_set.sizeof(), event);
+        succeed(kernel.ioctl(device, vfio_h.VFIO_DEVICE_SET_IRQS, set));
+        return event;
+    }
+
+    /** Takes what an eventfd counted. */
+    void take(int event) {
+        succeed(kernel.read(event, register));
     }
 
     /** Memory of the process that is registered for DMA, and its address. */

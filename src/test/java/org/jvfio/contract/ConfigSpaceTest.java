@@ -107,9 +107,10 @@ class ConfigSpaceTest extends Contract {
         assertAnswer(EFAULT, edu.pwrite(four, offset + 254));
         assertAnswer(EFAULT, edu.pread(four, offset + 256));
         Device nvme = nvme();
-        assertAnswer(EFAULT, nvme.pread(four, offset + 4094));
-        assertAnswer(EFAULT, nvme.pread(four, offset + 4096));
-        assertAnswer(2, nvme.pread(four.asSlice(0, 2), offset + 4094));
+        int end = host.hasExtendedConfig() ? 4096 : 256;
+        assertAnswer(EFAULT, nvme.pread(four, offset + end - 2));
+        assertAnswer(EFAULT, nvme.pread(four, offset + end));
+        assertAnswer(2, nvme.pread(four.asSlice(0, 2), offset + end - 2));
     }
 
     @Test
@@ -190,7 +191,9 @@ class ConfigSpaceTest extends Contract {
         assertEquals(List.of(PCI_CAP_ID_MSI), config.capabilities());
         ConfigSpace nvme = nvme().config();
         assertEquals(List.of(PCI_CAP_ID_MSIX, PCI_CAP_ID_EXP, PCI_CAP_ID_PM), nvme.capabilities());
-        assertEquals(0, nvme.readInt(NO_CAPABILITY));
+        if (host.hasExtendedConfig()) {
+            assertEquals(0, nvme.readInt(NO_CAPABILITY));
+        }
     }
 
     @Test

@@ -27,6 +27,11 @@ interface ContractHost {
      */
     boolean resetsReliably();
 
+    /**
+     * Whether PCI Express devices have 4096 bytes of configuration space; below QEMU's PHB3 they have but the first 256.
+     */
+    boolean hasExtendedConfig();
+
     /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
     VfioProcess start();
 

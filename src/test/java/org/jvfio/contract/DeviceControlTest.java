@@ -47,6 +47,8 @@ class DeviceControlTest extends Contract {
         v2(group);
         device = group.device(first.address());
         edu = Edu.mastering(device);
+        // It reads as the complement of what was written.
+        edu.writeRegister(LIVENESS, -1);
         event = new Event(process);
     }
 

@@ -1,5 +1,6 @@
 package org.jvfio.contract;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.Platform;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_eeh_pe_op;
+import org.jvfio.uapi.vfio_h;
 
 /** EEH_PE_OP of a container, where EEH is on; where it is off, there is no endpoint to operate on. */
 @ContractTest
@@ -39,6 +41,7 @@ class EehTest extends Contract {
     private static final int UNKNOWN_TYPE = 2;
     private static final int DMA_READ_ADDRESS = 12;
     private static final int UNKNOWN_FUNCTION = 20;
+    private static final int LIVENESS = 4;
     private static final long IOVA = 0x100000;
 
     private final Group group = openGroup();
@@ -150,6 +153,21 @@ class EehTest extends Contract {
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED_DMA));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
         assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Test
+    void aStoppedEndpointAnswersOnesWhereTheDeviceWouldAnswer() {
+        freeze();
+        Device device = group.device(first.address());
+        ConfigSpace config = device.config();
+        assertEquals(0x11e81234, config.readInt(vfio_h.PCI_VENDOR_ID));
+        // The kernel answers for INTX_DISABLE and the list of capabilities itself.
+        int command = config.readInt(vfio_h.PCI_COMMAND);
+        assertEquals(host.freezes(), command == ~vfio_h.PCI_COMMAND_INTX_DISABLE);
+        MemorySegment id = process.struct(ValueLayout.JAVA_INT);
+        assertAnswer(Integer.BYTES, device.pwrite(id, LIVENESS));
+        assertAnswer(Integer.BYTES, device.pread(id, 0));
+        assertEquals(host.freezes(), id.get(ValueLayout.JAVA_INT, 0) == -1);
     }
 
     @Test

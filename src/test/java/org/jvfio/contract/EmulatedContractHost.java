@@ -42,6 +42,11 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     }
 
     @Override
+    public boolean hasExtendedConfig() {
+        return true;
+    }
+
+    @Override
     public EmulatedMachine mirror() {
         return machine.toBuilder().hazards(HazardPolicy.STOP).build();
     }

@@ -31,6 +31,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.Platform;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_irq_info;
@@ -335,13 +336,16 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMessageWithoutATriggerIsLost() {
+    void onlyPower8KeepsAMessageWithoutATrigger() {
         assertAnswer(0, messages.trigger(-1));
         edu.raise();
-        assertAnswer(0, messages.trigger(event));
-        event.assertQuiet();
         edu.raise();
-        event.await(1);
+        event.assertQuiet();
+        assertAnswer(0, messages.trigger(event));
+        if (host.platform() == Platform.PHB3) {
+            event.await(1);
+        }
+        event.assertQuiet();
         Event other = new Event(process);
         assertAnswer(0, messages.trigger(other));
         edu.raise();

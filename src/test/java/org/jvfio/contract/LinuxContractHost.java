@@ -91,6 +91,11 @@ final class LinuxContractHost implements ContractHost {
     }
 
     @Override
+    public boolean hasExtendedConfig() {
+        return freezes() || platform() != Platform.PHB3;
+    }
+
+    @Override
     public VfioProcess start() {
         // The process goes on, for the next test.
         return new VfioProcess(kernel, IpcLock::set, () -> {});

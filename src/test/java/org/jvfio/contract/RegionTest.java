@@ -107,7 +107,7 @@ class RegionTest extends Contract {
         Device nvme = nvme();
         assertRegion(nvme, VFIO_PCI_BAR0_REGION_INDEX, NVME_BAR, READ_WRITE);
         assertRegion(nvme, VFIO_PCI_BAR1_REGION_INDEX, 0, 0);
-        assertRegion(nvme, VFIO_PCI_CONFIG_REGION_INDEX, 4096, READ_WRITE);
+        assertRegion(nvme, VFIO_PCI_CONFIG_REGION_INDEX, host.hasExtendedConfig() ? 4096 : 256, READ_WRITE);
     }
 
     @Test

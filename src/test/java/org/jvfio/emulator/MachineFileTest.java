@@ -28,7 +28,7 @@ class MachineFileTest {
     void aMachineIsLikeAPresetButForWhatItSays() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power9", "kernel": "7.2", "pages": "4K", "memory": "16G", "defaultWindow": "1G",
-                 "hugePages": {"2M": 3},
+                 "hugePages": {"2M": 3}, "interruptVectors": 8,
                  "devices": [{"address": "0004:01:00.0", "group": 7, "model": "edu", "driver": "other"}]}
                 """);
         assertEquals(Platform.PHB4, machine.platform());
@@ -36,6 +36,7 @@ class MachineFileTest {
         assertEquals(12, machine.pageShift());
         assertEquals(16L << 30, machine.memoryBytes());
         assertEquals(1L << 30, machine.dma32Bytes());
+        assertEquals(8, machine.interruptVectors());
         EmulatedHost host = EmulatedKernel.boot(machine).host();
         assertEquals(List.of(7), host.groups());
         assertEquals(List.of("0004:01:00.0"), host.group(7).devices());
@@ -96,6 +97,7 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"memory\": \"lots\"}|has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
                 "{\"like\": \"power8\", \"memory\": \"99999999T\"}|has 'memory' of 99999999T, which is too large",
                 "{\"like\": \"power8\", \"kernel\": \"6.5\"}|has kernel '6.5', which is none of [4.1,",
+                "{\"like\": \"power8\", \"interruptVectors\": 2049}|a platform grants 0 to 2048 interrupt vectors, not 2049",
                 "{\"like\": \"power8\", \"eeh\": 1}|has 'eeh' that is neither true nor false",
                 "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2097152 bytes",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"1:0\", \"group\": 0, \"model\": \"edu\"}]}|'1:0' is no PCI address",

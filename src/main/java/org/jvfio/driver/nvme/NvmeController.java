@@ -295,8 +295,12 @@ public final class NvmeController implements AutoCloseable {
         long limit = System.nanoTime() + options.adminTimeout().toNanos();
         while (!request.isDone()) {
             request.awaitSlice(admin);
-            // Nobody else sees that a command is late while this thread makes the controller ready or shuts it down.
-            if (lock.isHeldByCurrentThread() && System.nanoTime() - limit > 0 && !request.isDone()) {
+            // Nobody else sees that a command is late while this thread makes the controller ready, shuts it down, or
+            // is
+            // the one that looks.
+            if ((lock.isHeldByCurrentThread() || Thread.currentThread().equals(watch))
+                    && System.nanoTime() - limit > 0
+                    && !request.isDone()) {
                 throw request.late(options.adminTimeout());
             }
         }
@@ -555,8 +559,8 @@ public final class NvmeController implements AutoCloseable {
                 try {
                     look();
                 } catch (RuntimeException e) {
-                    if (state == NvmeState.READY) {
-                        fail("look after it", e);
+                    if (state == NvmeState.READY && !resetIfLate()) {
+                        fail("look after " + this, e);
                     }
                     if (state == NvmeState.FAILED || state == NvmeState.CLOSED) {
                         return;
@@ -564,7 +568,7 @@ public final class NvmeController implements AutoCloseable {
                 }
             }
         } catch (InterruptedException interrupted) {
-            fail("look after it", new IllegalStateException("its thread was interrupted", interrupted));
+            fail("look after " + this, new IllegalStateException("its thread was interrupted", interrupted));
         }
     }
 
@@ -607,8 +611,7 @@ public final class NvmeController implements AutoCloseable {
 
     private void lookForLate() {
         long limit = options.commandTimeout().toNanos();
-        if (admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != null) {
-            reset("an admin command was not done in time");
+        if (resetIfLate()) {
             return;
         }
         for (NvmeQueue queue : queues) {
@@ -622,6 +625,15 @@ public final class NvmeController implements AutoCloseable {
                 return;
             }
         }
+    }
+
+    /** Resets the controller if it has not done a command of the driver's own in time; whether that was so. */
+    private boolean resetIfLate() {
+        boolean late = admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != null;
+        if (late) {
+            reset("an admin command was not done in time");
+        }
+        return late;
     }
 
     /** Has the controller end a command; whether it did. */

@@ -86,153 +86,96 @@ public record NvmeOptions(
         }
     }
 
+    /** Options in the making. */
+    private static final class Draft {
+        private int queuePairs;
+        private int queueDepth;
+        private NvmeCompletion completion;
+        private Duration commandTimeout;
+        private Duration adminTimeout;
+        private int maxTransferBytes;
+        private OptionalInt pageBytes;
+        private int retries;
+        private Optional<DmaWindow> window;
+        private Consumer<NvmeEvent> events;
+
+        private Draft(NvmeOptions of) {
+            queuePairs = of.queuePairs;
+            queueDepth = of.queueDepth;
+            completion = of.completion;
+            commandTimeout = of.commandTimeout;
+            adminTimeout = of.adminTimeout;
+            maxTransferBytes = of.maxTransferBytes;
+            pageBytes = of.pageBytes;
+            retries = of.retries;
+            window = of.window;
+            events = of.events;
+        }
+    }
+
+    private NvmeOptions with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return new NvmeOptions(
+                draft.queuePairs,
+                draft.queueDepth,
+                draft.completion,
+                draft.commandTimeout,
+                draft.adminTimeout,
+                draft.maxTransferBytes,
+                draft.pageBytes,
+                draft.retries,
+                draft.window,
+                draft.events);
+    }
+
     /** The same with so many pairs of I/O queues. */
     public NvmeOptions queuePairs(int count) {
-        return new NvmeOptions(
-                count,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.queuePairs = count);
     }
 
     /** The same with I/O queues of so many entries. */
     public NvmeOptions queueDepth(int entries) {
-        return new NvmeOptions(
-                queuePairs,
-                entries,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.queueDepth = entries);
     }
 
     /** The same with completions noticed in this way. */
     public NvmeOptions completion(NvmeCompletion how) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                how,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.completion = how);
     }
 
     /** The same with such a timeout. */
     public NvmeOptions commandTimeout(Duration timeout) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                timeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.commandTimeout = timeout);
     }
 
     /** The same with such a timeout of the driver's own commands. */
     public NvmeOptions adminTimeout(Duration timeout) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                timeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.adminTimeout = timeout);
     }
 
     /** The same with at most so many bytes in a command. */
     public NvmeOptions maxTransferBytes(int bytes) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                bytes,
-                pageBytes,
-                retries,
-                window,
-                events);
+        return with(draft -> draft.maxTransferBytes = bytes);
     }
 
     /** The same with this memory page of the controller. */
     public NvmeOptions pageBytes(int bytes) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                OptionalInt.of(bytes),
-                retries,
-                window,
-                events);
+        return with(draft -> draft.pageBytes = OptionalInt.of(bytes));
     }
 
     /** The same with so many retries. */
     public NvmeOptions retries(int count) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                count,
-                window,
-                events);
+        return with(draft -> draft.retries = count);
     }
 
     /** The same with DMA through this window of the device's container. */
     public NvmeOptions window(DmaWindow of) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                Optional.of(of),
-                events);
+        return with(draft -> draft.window = Optional.of(of));
     }
 
-    /** The same with this listener of the controller's events. */
+    /** The same with this listener of the controller's events, which must not take long: it holds up timeouts. */
     public NvmeOptions events(Consumer<NvmeEvent> listener) {
-        return new NvmeOptions(
-                queuePairs,
-                queueDepth,
-                completion,
-                commandTimeout,
-                adminTimeout,
-                maxTransferBytes,
-                pageBytes,
-                retries,
-                window,
-                listener);
+        return with(draft -> draft.events = listener);
     }
 }

@@ -491,17 +491,24 @@ class NvmeControllerTest {
         }
     }
 
+    /** Does not hear of one command of the first I/O queue. */
+    private static final class DeafOnce extends FaultyNvme {
+        private final int ring;
+        private int rings;
+
+        private DeafOnce(int ring) {
+            this.ring = ring;
+        }
+
+        @Override
+        boolean hears(long offset, int size, long value) {
+            return offset != DOORBELLS + 8 || ++rings != ring;
+        }
+    }
+
     @Test
     void aCommandThatCannotBeAbortedResetsTheController() {
-        class DeafOnce extends FaultyNvme {
-            private int rings;
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                return offset != DOORBELLS + 8 || ++rings != 2;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(DeafOnce::new);
+        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(2));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .retries(0));
@@ -519,15 +526,7 @@ class NvmeControllerTest {
 
     @Test
     void aTransferThatMeetsAResetIsTriedAgain() {
-        class DeafOnce extends FaultyNvme {
-            private int rings;
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                return offset != DOORBELLS + 8 || ++rings != 3;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(DeafOnce::new);
+        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(3));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .maxTransferBytes(4096));

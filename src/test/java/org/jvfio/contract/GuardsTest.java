@@ -1,0 +1,200 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaLimits;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
+import org.jvfio.DmaWindow;
+import org.jvfio.ObservedKernel;
+import org.jvfio.PageSize;
+import org.jvfio.PciAddress;
+import org.jvfio.VfioException;
+import org.jvfio.WindowRequest;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/** What a real host does not survive, or never forgets, is refused by the library without a system call. */
+@ContractTest
+class GuardsTest extends Contract {
+    private static final DmaDirection DIRECTION = DmaDirection.BIDIRECTIONAL;
+    private static final List<String> ALARMS = List.of("WARNING:", "BUG:", "Oops", "soft lockup", "rcu_sched");
+
+    private final KernelLog log = new KernelLog(process);
+    private final ObservedKernel observed = new ObservedKernel(process.kernel());
+    private final org.jvfio.Container container = org.jvfio.Container.open(observed.kernel());
+    private final PageSize systemPage = container.systemPage();
+
+    GuardsTest(ContractHost host) {
+        super(host);
+        container.attach(PciAddress.parse(first.address()));
+    }
+
+    /** It maps and unmaps as before, gives everything back, and the kernel's log knows of no harm. */
+    @AfterEach
+    void theHostIsWell() {
+        container.map(container.allocate(1).range(), DIRECTION, DmaLimits.NONE).close();
+        container.close();
+        List<String> alarms = log.newMessages().stream()
+                .filter(line -> ALARMS.stream().anyMatch(line::contains))
+                .toList();
+        assertEquals(List.of(), alarms);
+    }
+
+    private void assertRefused(String reason, Executable call) {
+        int calls = observed.calls();
+        VfioException e = assertThrows(VfioException.class, call);
+        assertTrue(e.reason().contains(reason), e.getMessage());
+        assertEquals(Optional.empty(), e.call());
+        assertEquals(calls, observed.calls(), "system calls");
+    }
+
+    /** A page size of the IOMMU that the system's pages cannot back. */
+    private PageSize tooLargePage() {
+        return container.info().pageSizes().stream()
+                .filter(page -> page.compareTo(systemPage) > 0)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** POWER8 spins for ever in the TCE invalidation. */
+    @Test
+    void nothingOfNoSizeIsMappedOrUnmappedAtBusAddressZero() {
+        DmaMemory memory = container.allocate(systemPage.bytes());
+        DmaWindow window = container.defaultWindow();
+        assertRefused("are no part of", () -> window.mapAt(0, memory, 0, 0, DIRECTION));
+        assertRefused("are no part of", () -> window.prepareAt(0, memory, 0, 0, DIRECTION));
+        assertRefused("they have no bytes", () -> window.mapScattered(List.of(), DIRECTION));
+        DmaMapping mapping = window.mapAt(0, memory, 0, systemPage.bytes(), DIRECTION);
+        assertRefused("not whole pages", () -> mapping.unmap(0, 0));
+    }
+
+    /** POWER8 spins for ever when the first page cannot be mapped. */
+    @Test
+    void memoryThatCannotBackAPageIsNotMappedAtBusAddressZero() {
+        PageSize page = tooLargePage();
+        container.defaultWindow().close();
+        DmaWindow window = container.createWindow(page, 16 * page.bytes(), 1);
+        assertEquals(host.isPowernv() ? 0 : SECOND_WINDOW, window.range().start());
+        DmaMemory memory = container.allocate(page.bytes());
+        assertRefused(
+                "the memory is made of pages of %s, the window of pages of %s".formatted(systemPage, page),
+                () -> window.mapAt(window.range().start(), memory, 0, page.bytes(), DIRECTION));
+        window.close();
+        container.create(container.plan(WindowRequest.of(1)));
+    }
+
+    /** POWER8 spins for ever when the first page cannot be mapped. */
+    @Test
+    void memoryThatIsNotRegisteredIsNotMappedAtBusAddressZero() {
+        DmaWindow window = container.defaultWindow();
+        long bytes = systemPage.bytes();
+        DmaMemory closed = container.allocate(bytes);
+        closed.close();
+        int calls = observed.calls();
+        assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed, 0, bytes, DIRECTION));
+        assertEquals(calls, observed.calls());
+        try (org.jvfio.Container other = org.jvfio.Container.open(observed.kernel())) {
+            other.attach(PciAddress.parse(second.address()));
+            DmaMemory memory = other.allocate(bytes);
+            assertRefused("belongs to another container", () -> window.mapAt(0, memory, 0, bytes, DIRECTION));
+        }
+        DmaMemory freed;
+        try (Arena arena = Arena.ofShared()) {
+            freed = container.register(arena.allocate(bytes, bytes));
+        }
+        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed, 0, bytes, DIRECTION));
+        freed.close();
+        DmaMemory memory = container.allocate(bytes);
+        assertRefused("are no part of", () -> window.mapAt(0, memory, bytes, bytes, DIRECTION));
+    }
+
+    /** The kernel writes past its table, and answers 0. */
+    @Test
+    void nothingIsMappedPastTheEndOfAWindow() {
+        DmaWindow window = container.defaultWindow();
+        DmaMemory memory = container.allocate(2 * systemPage.bytes());
+        long last = window.range().last() + 1 - systemPage.bytes();
+        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, memory.size(), DIRECTION));
+        assertRefused(
+                "not all in the window", () -> window.prepareAt(last + memory.size(), memory, 0, 4096, DIRECTION));
+        window.mapAt(last, memory, 0, systemPage.bytes(), DIRECTION);
+    }
+
+    /** The kernel answers 1, which is no error to many. */
+    @Test
+    void noAddressIsMisaligned() {
+        DmaWindow window = container.createWindow(systemPage, 1L << 30, 1);
+        DmaMemory memory = container.allocate(2 * systemPage.bytes());
+        long start = window.range().start();
+        long bytes = systemPage.bytes();
+        assertRefused(
+                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory, 0, bytes, DIRECTION));
+        assertRefused("not whole pages", () -> window.mapAt(start, memory, 0, bytes + 1, DIRECTION));
+        assertRefused("not whole pages", () -> window.mapAt(start, memory, bytes / 2, bytes, DIRECTION));
+        DmaMapping mapping = window.map(memory, DIRECTION);
+        assertRefused("not whole pages", () -> mapping.unmap(bytes / 2, bytes));
+    }
+
+    /** The kernel answers 0, and never lets go of the memory. */
+    @Test
+    void whatIsMappedIsNotUnregistered() {
+        long before = process.lockedBytes();
+        DmaMemory memory = container.allocate(4 * systemPage.bytes());
+        DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaLimits.NONE);
+        observed.failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
+        assertThrows(VfioException.class, memory::close);
+        assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
+        observed.heal();
+        memory.close();
+        assertEquals(1, observed.made(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
+        assertThrows(IllegalStateException.class, mapping::map);
+        assertEquals(before + container.defaultWindow().tableBytes(), process.lockedBytes());
+    }
+
+    /** The kernel warns with a back trace. */
+    @Test
+    void nothingOfNoSizeIsRegistered() {
+        assertRefused("0 bytes are no size of memory", () -> container.allocate(0));
+        assertRefused("not whole system pages", () -> container.register(MemorySegment.NULL));
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment page = arena.allocate(systemPage.bytes(), systemPage.bytes());
+            assertRefused("not whole system pages", () -> container.register(page.asSlice(0, 0)));
+        }
+    }
+
+    /** The kernel charges the table to locked memory, fails, and never takes the charge back. */
+    @Test
+    void noWindowIsAskedForThatFailsWhenItIsCharged() {
+        long before = process.lockedBytes();
+        if (host.isPowernv()) {
+            assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
+            assertRefused("address bits of a window", () -> container.createWindow(PageSize.SIZE_64K, GIB, 5));
+        }
+        int most = container.info().maxLevels();
+        assertRefused("levels here", () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
+        assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
+        assertEquals(before, process.lockedBytes());
+        assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
+    }
+
+    /** The kernel replaces one by the other without a word. */
+    @Test
+    void nothingIsMappedOverAMapping() {
+        DmaWindow window = container.defaultWindow();
+        DmaMemory memory = container.allocate(2 * systemPage.bytes());
+        DmaMapping mapping = window.map(memory, 0, systemPage.bytes(), DIRECTION);
+        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory, 0, memory.size(), DIRECTION));
+        mapping.replace(memory, systemPage.bytes(), DIRECTION);
+    }
+}
