@@ -243,18 +243,15 @@ final class CallGenerator {
 
     /** Makes a hole in memory, or unmaps all of it. Its addresses are used on. */
     private String freeMemory() {
-        Memory memory = pick(memories);
-        long page = 1L << memory.pageShift();
-        long pages = memory.bytes() / page;
-        boolean huge = memory.pageShift() != machine.pageShift();
-        // Of huge pages one stays, so that no other memory has their addresses.
-        long most = huge ? pages - 1 : pages;
-        if (most == 0) {
+        List<Memory> ordinary = ordinaryMemories();
+        if (ordinary.isEmpty()) {
             return makeMemory();
         }
-        long first = random.nextBoolean() ? 0 : random.nextLong(most);
-        long count = first == 0 && random.nextBoolean() ? most : 1 + random.nextLong(most - first);
-        return "free " + memory.name() + "+" + hex(first * page) + " " + hex(count * page);
+        Memory memory = pick(ordinary);
+        long pages = memory.bytes() / systemPage;
+        long first = random.nextBoolean() ? 0 : random.nextLong(pages);
+        long count = first == 0 && random.nextBoolean() ? pages : 1 + random.nextLong(pages - first);
+        return "free " + memory.name() + "+" + hex(first * systemPage) + " " + hex(count * systemPage);
     }
 
     private String setContainer() {
@@ -503,14 +500,18 @@ final class CallGenerator {
 
     /** Past the end of memory, or so close to it that no struct has room. What is behind huge pages is not known. */
     private String beyondMemory() {
-        List<Memory> known = memories.stream()
-                .filter(memory -> memory.pageShift() == machine.pageShift())
-                .toList();
+        List<Memory> known = ordinaryMemories();
         if (known.isEmpty()) {
             return "0";
         }
         Memory memory = pick(known);
         return memory.name() + "+" + hex(memory.bytes() - pick(0, 2));
+    }
+
+    private List<Memory> ordinaryMemories() {
+        return memories.stream()
+                .filter(memory -> memory.pageShift() == machine.pageShift())
+                .toList();
     }
 
     private String container() {
