@@ -21,6 +21,9 @@ final class CallGenerator {
     private static final long MIB = 1L << 20;
     private static final long GIB = 1L << 30;
     private static final long DYNAMIC_WINDOW = 1L << 59;
+    /** The operations of EEH_PE_OP that reset. */
+    private static final List<String> RESETS = List.of("6", "7");
+
     private static final int SHIFT_4K = 12;
     private static final int V1 = 2;
     private static final int V2 = 7;
@@ -299,8 +302,7 @@ final class CallGenerator {
     }
 
     private String eeh() {
-        boolean resets = machine.platform() == Platform.PHB3 || machine.platform() == Platform.PSERIES;
-        int operation = pick(0, 1, 2, 3, 4, 4, 4, 4, 8, 9, 9, 10, resets ? 6 : 4);
+        int operation = pick(0, 1, 2, 3, 4, 4, 4, 4, 8, 9, 9, 10, resetsReliably() ? 6 : 4);
         String call = "eeh " + container() + " " + operation;
         return operation == 9 ? call + " 0 40 " + random.nextInt(3) + " " + random.nextInt(22) : call;
     }
@@ -551,7 +553,13 @@ final class CallGenerator {
         List<String> arguments = new ArrayList<>(CallNotation.allArguments(call));
         int place = pick(places);
         arguments.set(place, spoil(kinds.get(place), arguments.get(place)));
-        return CallNotation.call(CallNotation.name(call), arguments);
+        boolean resets = call.startsWith("eeh ") && RESETS.contains(arguments.get(1));
+        return resets && !resetsReliably() ? call : CallNotation.call(CallNotation.name(call), arguments);
+    }
+
+    /** Not QEMU's PHB4 and PHB5: their firmware fails resets after a while, and the kernel then removes the device. */
+    private boolean resetsReliably() {
+        return machine.platform() == Platform.PHB3 || machine.platform() == Platform.PSERIES;
     }
 
     private String spoil(Kind kind, String word) {
