@@ -22,7 +22,7 @@ make_initrd() {
     mkdir "$1/root/modules"
     cp "$kernel"/modules/*.ko "$1/root/modules/"
     install -m 755 "$lib/power/init" "$1/root/init"
-    install -m 755 "$lib/power/jvfio" "$1/root/bin/jvfio"
+    install -m 755 "$lib/power/jvfio" "$lib/power/kernel-nvme" "$1/root/bin/"
     compress "$1/root" >"$1/initrd"
     rm -rf "$1/root"
 }

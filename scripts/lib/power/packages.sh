@@ -145,7 +145,7 @@ make_qemu() {
     unpack "$1"
 }
 
-# make_kernel DIRECTORY SUITE PAGES: vmlinux, and VFIO's modules.
+# make_kernel DIRECTORY SUITE PAGES: vmlinux, VFIO's modules, and those of the NVMe driver.
 make_kernel() {
     local flavour=powerpc64le name module parts
     [[ $3 == 4k ]] || flavour+=-64k
@@ -162,7 +162,8 @@ make_kernel() {
     unpack "$1/all"
     mv "$1"/all/boot/vmlinu* "$1/vmlinux" 2>/dev/null || mv "$1"/all/usr/lib/modules/*/vmlinuz "$1/vmlinux"
     mkdir "$1/modules"
-    find "$1/all" -path '*/drivers/vfio/*' -name '*.ko*' -exec mv -t "$1/modules" {} +
+    find "$1/all" \( -path '*/drivers/vfio/*' -name '*.ko*' -o -name 'nvme.ko*' -o -name 'nvme-core.ko*' \
+        -o -name 'nvme-auth.ko*' -o -name 'nvme-keyring.ko*' \) -exec mv -t "$1/modules" {} +
     for module in "$1"/modules/*; do
         case $module in
             *.xz) xz -d "$module" ;;

@@ -26,6 +26,7 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -196,8 +197,10 @@ public final class Container implements AutoCloseable {
     }
 
     private void setIommu(IommuGroup group) {
+        long lockedBefore = LockedMemory.of(kernel).locked();
         version = setIommuType(group);
         TceInfo offered = getInfo();
+        long grown = LockedMemory.of(kernel).locked() - lockedBefore;
         offered.defaultWindow()
                 .ifPresent(range -> windows.add(new DmaWindow(
                         this,
@@ -214,6 +217,10 @@ public final class Container implements AutoCloseable {
                                 .lockedBytes(),
                         true)));
         info = offered;
+        // Linux before 4.10 makes the default window now, newer ones when it is first needed.
+        if (version == 2 && grown == pendingTableBytes()) {
+            defaultWindowIsMade();
+        }
         if (version == 1) {
             try {
                 enable(group, offered);
@@ -434,6 +441,7 @@ public final class Container implements AutoCloseable {
                 .formatted(ByteSize.format(bytes), page, levels, levels == 1 ? "" : "s");
         lock.lock();
         try (Arena arena = Arena.ofConfined()) {
+            Objects.requireNonNull(page, "page");
             TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
             requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);

@@ -72,10 +72,12 @@ public final class DmaWindow implements AutoCloseable {
      * How many of its addresses are free: nothing is mapped, prepared or reserved there.
      *
      * @return bytes, bus address 0 included
+     * @throws IllegalStateException if the window is closed
      */
     public long freeBytes() {
         container.lock().lock();
         try {
+            requireOpen();
             return free.freeBytes();
         } finally {
             container.lock().unlock();
@@ -86,10 +88,12 @@ public final class DmaWindow implements AutoCloseable {
      * The largest piece of free addresses that a device reaches, which is the most that can be mapped for it at a time.
      *
      * @return bytes, without the page at bus address 0; 0 if there is none
+     * @throws IllegalStateException if the window is closed
      */
     public long largestFree(DmaLimits limits) {
         container.lock().lock();
         try {
+            requireOpen();
             return free.largestPiece(limits.alignment(), limits.mask());
         } finally {
             container.lock().unlock();

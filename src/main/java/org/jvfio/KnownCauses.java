@@ -71,6 +71,11 @@ final class KnownCauses {
                 new Cause(
                         "this kernel has no SPAPR TCE v2 for the group's platform",
                         "use Linux 6.4 or newer (6.11 on pseries)");
+            case ENOMEM ->
+                new Cause(
+                        "too little memory may be locked for the table of the default window, which Linux before 4.10 makes"
+                                + " at once",
+                        "allow 8M more: ulimit -l, or LimitMEMLOCK in its systemd unit");
             default -> Cause.unknown();
         };
     }

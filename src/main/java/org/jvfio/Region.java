@@ -50,9 +50,8 @@ public final class Region {
             JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
     private static final VarHandle LONG_BIG =
             JAVA_LONG.withOrder(ByteOrder.BIG_ENDIAN).varHandle();
-    // What a call reads into and writes from: one for each thread, so that no access allocates.
-    private static final ThreadLocal<MemorySegment> BUFFER =
-            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Long.BYTES, Long.BYTES));
+    // What calls read into and write from, 1, 2, 4 and 8 bytes: of each thread its own, so that no access allocates.
+    private static final ThreadLocal<MemorySegment[]> BUFFERS = ThreadLocal.withInitial(Region::buffers);
 
     private final Device device;
     private final Descriptor descriptor;
@@ -74,6 +73,11 @@ public final class Region {
         this.info = info;
         this.mapping = mapping;
         this.order = order;
+    }
+
+    private static MemorySegment[] buffers() {
+        MemorySegment widest = Arena.ofAuto().allocate(Long.BYTES, Long.BYTES);
+        return new MemorySegment[] {widest.asSlice(0, 1), widest.asSlice(0, 2), widest.asSlice(0, 4), widest};
     }
 
     /** The same region, accessed in a byte order. */
@@ -220,7 +224,7 @@ public final class Region {
         if (part != null) {
             return load(part.memory(), offset, offset - part.area().offset(), width);
         }
-        MemorySegment buffer = BUFFER.get().asSlice(0, width);
+        MemorySegment buffer = BUFFERS.get()[Integer.numberOfTrailingZeros(width)];
         requireWhole("read", offset, width, descriptor.pread(buffer, info.fileOffset() + offset));
         return get(buffer, 0, width);
     }
@@ -232,7 +236,7 @@ public final class Region {
             store(part.memory(), offset, offset - part.area().offset(), width, value);
             return;
         }
-        MemorySegment buffer = BUFFER.get().asSlice(0, width);
+        MemorySegment buffer = BUFFERS.get()[Integer.numberOfTrailingZeros(width)];
         set(buffer, 0, width, value);
         requireWhole("write", offset, width, descriptor.pwrite(buffer, info.fileOffset() + offset));
     }
@@ -270,7 +274,7 @@ public final class Region {
 
     /** Calls the cheapest native method of the JDK that enters the JVM. */
     private static void throwPendingFault() {
-        if (Thread.holdsLock(BUFFER)) {
+        if (Thread.holdsLock(BUFFERS)) {
             throw new AssertionError("nobody locks it");
         }
     }

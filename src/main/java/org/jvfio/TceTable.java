@@ -39,6 +39,9 @@ record TceTable(long windowBytes, long lockedBytes) {
         if (!info.pageSizes().contains(page)) {
             return Cause.of("the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
         }
+        if (bytes <= 0) {
+            return Cause.of("a window of %d bytes is none".formatted(bytes), "ask for at least one page of " + page);
+        }
         if (Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
             return Cause.of(
                     "a window of " + ByteSize.format(bytes) + " is not a power of two of at least one page of " + page,

@@ -190,6 +190,8 @@ class BusAddressTest {
         reservation.close();
         assertEquals(List.of(), high.reservations());
         assertThrows(IllegalStateException.class, () -> high.reserve(new IovaRange(HIGH, 1)));
+        assertThrows(IllegalStateException.class, high::freeBytes);
+        assertThrows(IllegalStateException.class, () -> high.largestFree(DmaLimits.NONE));
         low.reserve(new IovaRange(0, 1));
     }
 
@@ -231,6 +233,21 @@ class BusAddressTest {
                 () -> high.map(memory, 0, 9 * PAGE, DIRECTION), "512M are free in 1024 pieces, the largest of 512K");
         high.mappings().getFirst().close();
         assertEquals(HIGH, high.map(memory, 0, 9 * PAGE, DIRECTION).iova());
+    }
+
+    @Test
+    void nothingIsTakenForWhatIsNotSaid() {
+        assertThrows(NullPointerException.class, () -> high.prepare(memory, 0, PAGE, absent()));
+        assertThrows(NullPointerException.class, () -> high.mapAt(HIGH, memory, 0, PAGE, absent()));
+        assertThrows(NullPointerException.class, () -> high.mapAll(List.of(memory.range()), absent()));
+        assertThrows(NullPointerException.class, () -> high.mapScattered(List.of(memory.range()), absent()));
+        assertEquals(G, high.freeBytes());
+        assertEquals(List.of(), high.mappings());
+    }
+
+    @SuppressWarnings("NullAway") // what a caller without such a check may pass
+    private static DmaDirection absent() {
+        return null;
     }
 
     @Test

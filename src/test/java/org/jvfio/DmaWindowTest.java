@@ -91,7 +91,7 @@ class DmaWindowTest {
         assertRefused("no pages of 2M", () -> container.createWindow(PageSize.SIZE_2M, 1L << 30, 1));
         assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, 1L << 40, 1));
         assertRefused("address bits", () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 3));
-        assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, 0, 1));
+        assertRefused("a window of 0 bytes is none", () -> container.createWindow(PageSize.SIZE_64K, 0, 1));
         assertEquals(0, host.process().lockedBytes());
     }
 

@@ -43,6 +43,7 @@ public final class ObservedKernel {
     private final Map<Integer, Short> configFlags = new HashMap<>();
     private byte @Nullable [] config;
     private boolean mapsZeros;
+    private @Nullable MemorySegment mappedMemory;
     private volatile int pollAnswer;
     private int calls;
     private int failing = -1;
@@ -169,6 +170,24 @@ public final class ObservedKernel {
         mapsZeros = true;
     }
 
+    /** Gives memory to who maps a device, as if it were a BAR of it. */
+    void mapMemory(MemorySegment memory) {
+        mappedMemory = memory;
+    }
+
+    private @Nullable Object answeredOfMapped(Method method, Object[] arguments) {
+        MemorySegment memory = mappedMemory;
+        if (memory == null) {
+            return null;
+        }
+        return switch (method.getName()) {
+            case "mmap" -> (Integer) arguments[3] >= 0 ? (Object) memory.address() : null;
+            case "memory" -> arguments[0].equals(memory.address()) ? memory.asSlice(0, (Long) arguments[1]) : null;
+            case "munmap" -> arguments[0].equals(memory.address()) ? (Object) 0 : null;
+            default -> null;
+        };
+    }
+
     private @Nullable Object answered(Method method, Object[] arguments) {
         return switch (method.getName()) {
             case "ioctl" -> {
@@ -223,6 +242,10 @@ public final class ObservedKernel {
         try {
             if (method.getName().equals("poll") && pollAnswer != 0) {
                 return pollAnswer;
+            }
+            Object ofMapped = answeredOfMapped(method, arguments);
+            if (ofMapped != null) {
+                return ofMapped;
             }
             if (!SYSTEM_CALLS.contains(method.getName()) || Thread.currentThread() != observed) {
                 return method.invoke(behind, arguments);

@@ -5,9 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,6 +25,7 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_ioeventfd;
@@ -261,6 +268,67 @@ class RegionTest {
                 assertEquals("0004:01:00.0 is closed", end.get());
             }
         }
+    }
+
+    /** A file that became shorter than its mapping is what a disabled device is: every access is a SIGBUS. */
+    @Test
+    void aBusErrorIsAnExceptionOfTheAccessItself(@TempDir Path directory) throws IOException {
+        try (Arena arena = Arena.ofShared();
+                FileChannel file = FileChannel.open(
+                        directory.resolve("bar"),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.READ,
+                        StandardOpenOption.WRITE)) {
+            host.observed().mapMemory(file.map(FileChannel.MapMode.READ_WRITE, 0, 1 << 16, arena));
+            Region bar = whole();
+            int failures = 0;
+            // The first accesses are interpreted, the others compiled.
+            for (int round = 0; round < 30_000; round++) {
+                bar.writeInt(0x100, round);
+                assertEquals(round, bar.readInt(0x100));
+                if (round % 1_000 == 0) {
+                    file.truncate(0);
+                    failures += failures(bar, "being reset, or gone");
+                    file.write(ByteBuffer.allocate(1), (1 << 16) - 1);
+                }
+            }
+            assertEquals(30 * 4, failures);
+            file.truncate(0);
+            device.configSpace().disable(PciCommand.MEMORY);
+            assertEquals(4, failures(bar, "memory is disabled"));
+            host.observed().answerRequest(vfio_h.VFIO_DEVICE_FEATURE, struct -> 0);
+            device.enterLowPower();
+            assertEquals(4, failures(bar, "the device has low power"));
+            device.exitLowPower();
+            device.enableMemory();
+            byte[] config = new byte[4096];
+            config[vfio_h.PCI_COMMAND] = vfio_h.PCI_COMMAND_MEMORY;
+            config[vfio_h.PCI_STATUS] = vfio_h.PCI_STATUS_CAP_LIST;
+            config[vfio_h.PCI_CAPABILITY_LIST] = 0x40;
+            config[0x40] = vfio_h.PCI_CAP_ID_PM;
+            config[0x44] = 3;
+            host.observed().answerConfig(config);
+            assertEquals(4, failures(bar, "the device is in power state D3_HOT"));
+            config[0x41] = 0x40;
+            assertEquals(4, failures(bar, "the configuration space does not answer either"));
+            device.close();
+        }
+    }
+
+    /** How many loads fail, one of each width. On x86 a store that the interpreter makes would end the JVM, on POWER not. */
+    private static int failures(Region bar, String reason) {
+        List<Runnable> accesses = List.of(
+                () -> bar.readByte(0x100),
+                () -> bar.readShort(0x100),
+                () -> bar.readInt(0x100),
+                () -> bar.readLong(0x100));
+        int failures = 0;
+        for (Runnable access : accesses) {
+            VfioException e = assertThrows(VfioException.class, access::run);
+            assertTrue(e.reason().contains(reason), e.getMessage());
+            failures++;
+        }
+        return failures;
     }
 
     @Test

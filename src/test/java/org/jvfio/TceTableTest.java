@@ -64,7 +64,9 @@ class TceTableTest {
     @CsvSource({
         "16, 14, 0x40000000, 1, no pages of 16K",
         "16, 16, 0x30000000, 1, not a power of two",
-        "16, 16, 0, 1, not a power of two",
+        "16, 16, 0, 1, a window of 0 bytes is none",
+        "16, 16, -1, 1, a window of -1 bytes is none",
+        "16, 16, -0x7fffffffffffffff, 1, bytes is none",
         "16, 16, 0x8000, 1, at least one page",
         "16, 16, 0x40000000, 0, has 1 to 5 levels",
         "16, 16, 0x40000000, 6, has 1 to 5 levels",

@@ -71,16 +71,23 @@ class WindowPlanPropertyTest {
                 EmulatedMachine.power9(),
                 EmulatedMachine.power10(),
                 EmulatedMachine.pseries(),
-                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build());
+                withKernel(KernelVersion.V4_1),
+                withKernel(KernelVersion.V4_2),
+                withKernel(KernelVersion.V4_10),
+                withKernel(KernelVersion.V7_2));
         Arbitrary<Long> limits = Arbitraries.of(-1L, 1L << 20, 9L << 20, 32L << 20);
         return Combinators.combine(models, Arbitraries.of(true, false), limits).as(WindowPlanPropertyTest::machine);
+    }
+
+    private static EmulatedMachine withKernel(KernelVersion version) {
+        return EmulatedMachine.power8().toBuilder().kernel(version).build();
     }
 
     private static EmulatedMachine machine(EmulatedMachine model, boolean smallPages, long limit) {
         EmulatedMachine.Builder builder = model.toBuilder();
         hugePage(model).ifPresent(page -> builder.hugePages(page.bytes(), (int) (MOST_MAPPED / page.bytes())));
-        // Version 1 locks 2G at once, or the container cannot be had.
-        boolean limited = limit != -1 && model.kernel().atLeast(KernelVersion.V4_2);
+        // Old kernels lock all of the default window, or its table, at once, or the container cannot be had.
+        boolean limited = limit != -1 && model.kernel().atLeast(KernelVersion.V4_10);
         return (smallPages ? builder.pages4K() : builder)
                 .capIpcLock(!limited)
                 .memlockBytes(limited ? limit : -1)

@@ -442,6 +442,22 @@ class WindowPlanTest {
     }
 
     @Test
+    void anOldKernelHasTheDefaultWindowFromTheBeginning() {
+        EmulatedMachine old =
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2).build();
+        reboot(old);
+        assertEquals(8 * M, host.process().lockedBytes());
+        WindowPlan plan = container.plan(WindowRequest.of(M));
+        assertEquals(Step.USE, plan.step());
+        assertEquals(0, plan.lockedBytes());
+        giveBack();
+        host = new TestHost(old.toBuilder().capIpcLock(false).memlockBytes(M).build());
+        container = Container.open(host.kernel());
+        VfioException e = assertThrows(VfioException.class, this::attach);
+        assertTrue(e.reason().contains("which Linux before 4.10 makes at once"), e.getMessage());
+    }
+
+    @Test
     void version1HasItsWindowAndNothingElse() {
         reboot(withV1Only());
         assertEquals(1, container.version());

@@ -106,6 +106,7 @@ final class NvmeBenchCommand implements Command {
         private final int depth;
         private final boolean writes;
         private final boolean sequential;
+        private final boolean polled;
         private final LatencyHistogram latencies = new LatencyHistogram();
         private final AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>();
         private long nanos;
@@ -119,6 +120,7 @@ final class NvmeBenchCommand implements Command {
             this.depth = depth;
             this.writes = writes;
             this.sequential = sequential;
+            polled = namespace.controller().options().completion() == NvmeCompletion.POLLED;
         }
 
         /** One request of a queue, which goes on by itself. */
@@ -157,7 +159,8 @@ final class NvmeBenchCommand implements Command {
                 started = System.nanoTime();
                 boolean taken = false;
                 try {
-                    taken = queue.submit(request);
+                    // A queue that is polled tells the drive of all that was enqueued since, at once.
+                    taken = polled ? queue.enqueue(request) : queue.submit(request);
                     if (!taken) {
                         stop(new VfioException("go on", "the drive was reset meanwhile", "look at its health"));
                     }
@@ -235,7 +238,7 @@ final class NvmeBenchCommand implements Command {
 
         private void drive(List<Lane> lanes, NvmeQueue queue) {
             lanes.forEach(Lane::start);
-            if (namespace.controller().options().completion() == NvmeCompletion.POLLED) {
+            if (polled) {
                 try {
                     while (queue.underWay() > 0 || !over) {
                         queue.poll();

@@ -48,6 +48,9 @@ final class NvmeReadCommand implements Command {
             try (NvmeBytes bytes = new NvmeBytes(namespace)) {
                 if (output.equals(STANDARD_OUTPUT)) {
                     bytes.read(range.offset(), range.size(), out, progress);
+                    if (out.checkError()) {
+                        throw new Failure(Failure.FAILED, "cannot write to standard output: it was closed");
+                    }
                     return;
                 }
                 try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(Path.of(output)))) {

@@ -26,6 +26,10 @@ final class ConfigRegisters {
             | vfio_h.PCI_COMMAND_INTX_DISABLE;
 
     private static final int FIRST_CAPABILITY = 0x40;
+    /** Where a PCI Express device has its power management and its PCI Express capability, as QEMU's NVMe controller. */
+    private static final int POWER = 0x60;
+
+    private static final int EXPRESS = 0x80;
     private static final int MSIX_BYTES = 12;
     private static final int MSI_BYTES = 14;
     private static final int EXPRESS_BYTES = 0x3c;
@@ -109,7 +113,9 @@ final class ConfigRegisters {
             values.putShort(place + vfio_h.PCI_MSI_FLAGS, (short) (vfio_h.PCI_MSI_FLAGS_64BIT | logarithm << 1));
             place = after(place, MSI_BYTES);
         }
+        int rest = place;
         if (device.isExpress()) {
+            place = EXPRESS;
             link = begin(vfio_h.PCI_CAP_ID_EXP, place, EXPRESS_BYTES, link);
             values.putShort(place + vfio_h.PCI_EXP_FLAGS, (short) EXPRESS_VERSION);
             values.putInt(place + vfio_h.PCI_EXP_DEVCAP, DEVICE_CAPABILITIES);
@@ -118,17 +124,19 @@ final class ConfigRegisters {
             values.putInt(place + vfio_h.PCI_EXP_DEVCAP2, DEVICE_CAPABILITIES_2);
             writable(place + vfio_h.PCI_EXP_DEVCTL, 0xffff & ~vfio_h.PCI_EXP_DEVCTL_BCR_FLR, Short.BYTES);
             writable(place + vfio_h.PCI_EXP_DEVCTL2, 0xffff, Short.BYTES);
-            place = after(place, EXPRESS_BYTES);
+            rest = after(place, EXPRESS_BYTES);
         }
         for (PciCapability capability : own) {
             if (!capability.isExtended()) {
+                boolean power = device.isExpress() && capability.id() == vfio_h.PCI_CAP_ID_PM;
+                place = power ? POWER : rest;
                 if (place + capability.bytes() > vfio_h.PCI_CFG_SPACE_SIZE) {
                     throw new IllegalArgumentException(
                             "the capabilities of a device need more than the 192 bytes that there are for them");
                 }
                 link = begin(capability.id(), place, capability.bytes(), link);
                 fill(capability, place);
-                place = after(place, capability.bytes());
+                rest = power ? rest : after(place, capability.bytes());
             }
         }
         if (!lengths.isEmpty()) {

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * Its namespaces are in memory or in image files.
  *
  * <p>It executes a command when its doorbell is rung, before the write to the doorbell returns. It has no SGLs, no
- * controller memory buffer, no metadata, no fused commands and no keep alive, and says so.
+ * controller memory buffer, no metadata, no fused commands and no keep alive, and says so. {@link NvmeFaults} make it
+ * late, forgetful or wrong, for tests of drivers.
  */
 public final class EmulatedNvme implements EmulatedDevice {
     static final int VENDOR = 0x1b36;
@@ -214,7 +215,7 @@ public final class EmulatedNvme implements EmulatedDevice {
 
         /**
          * Adds a namespace in an image file, which is exactly what the namespace holds: the file's size is its size, and
-         * another program sees what is written.
+         * another program sees what is written. Nothing keeps two controllers from using one image.
          *
          * @param image a file of at least one block, that can be read and written
          * @param blockBytes 512 or 4096

@@ -182,15 +182,14 @@ final class SpaprTce {
 
     /** {@code tce_iommu_mm_set}: the container belongs to the first process that changes it; null for another one. */
     private @Nullable Mm bind(Argument argument) {
-        Mm bound = boundMemory(argument);
+        Mm bound = boundMemory(argument.mm());
         return bound == argument.mm() ? bound : null;
     }
 
     /** The memory of the process that the container belongs to, from now on the caller's if it belonged to none. */
-    private Mm boundMemory(Argument argument) {
+    private Mm boundMemory(Mm caller) {
         Mm bound = mm;
         if (bound == null || !version.bindsContainerToProcess()) {
-            Mm caller = argument.mm();
             caller.grab();
             if (bound != null) {
                 bound.drop();
@@ -214,7 +213,7 @@ final class SpaprTce {
                 || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = boundMemory(argument);
+        Mm caller = boundMemory(argument.mm());
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -338,7 +337,7 @@ final class SpaprTce {
                 || vfio_iommu_type1_dma_unmap.flags(unmap) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = boundMemory(argument);
+        Mm caller = boundMemory(argument.mm());
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -700,7 +699,7 @@ final class SpaprTce {
             groups.addFirst(group);
             platform = pe.calls();
             if (!version.defaultWindowIsLazy()) {
-                answer = createDefaultWindow(caller);
+                answer = createDefaultWindow(boundMemory(caller));
                 if (answer != 0) {
                     groups.remove(group);
                 }

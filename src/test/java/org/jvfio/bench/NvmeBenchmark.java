@@ -42,9 +42,13 @@ public class NvmeBenchmark {
     @Param({"1", "32"})
     private int depth;
 
+    /** What the measured loop uses. */
+    private record Driven(NvmeNamespace disk, NvmeQueue queue) {}
+
     private final SplittableRandom random = new SplittableRandom(1);
     private @Nullable Device device;
     private @Nullable NvmeController controller;
+    private @Nullable Driven driven;
     private NvmeRequest[] requests = {};
     private NvmeBuffer[] buffers = {};
     private int next;
@@ -67,13 +71,8 @@ public class NvmeBenchmark {
             submit(i, disk, controller.queue(0));
         }
         controller.queue(0).ring();
-        state = new Driven(disk, controller.queue(0));
+        driven = new Driven(disk, controller.queue(0));
     }
-
-    /** What the measured loop uses. */
-    private record Driven(NvmeNamespace disk, NvmeQueue queue) {}
-
-    private @Nullable Driven state;
 
     private void submit(int number, NvmeNamespace disk, NvmeQueue queue) {
         int blocks = READ_BYTES / disk.blockBytes();
@@ -86,16 +85,16 @@ public class NvmeBenchmark {
     /** Waits for the oldest command, and submits another; the controller is told of them when nothing is left to take. */
     @Benchmark
     public void randomRead() {
-        Driven driven = state;
-        if (driven == null) {
+        Driven open = driven;
+        if (open == null) {
             throw new IllegalStateException("not open");
         }
         NvmeRequest oldest = requests[next];
         while (!oldest.isDone()) {
-            driven.queue().poll();
+            open.queue().poll();
         }
         oldest.requireSuccess();
-        submit(next, driven.disk(), driven.queue());
+        submit(next, open.disk(), open.queue());
         next = next + 1 == depth ? 0 : next + 1;
     }
 

@@ -3,6 +3,7 @@ package org.jvfio.emulator;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
+import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /** A submission queue and its completion queue, as a driver has them. */
@@ -88,11 +89,13 @@ public final class NvmeHostQueue {
     /** The next completion, consumed but not acknowledged yet; null if there is none. */
     @Nullable
     Completion poll() {
-        long at = completions + head * 16L;
-        int last = host.dword(at + 12);
         if (isEmpty()) {
             return null;
         }
+        // The rest is there when the phase bit is, if it is read after it.
+        VarHandle.fullFence();
+        long at = completions + head * 16L;
+        int last = host.dword(at + 12);
         head++;
         if (head == completionEntries) {
             head = 0;

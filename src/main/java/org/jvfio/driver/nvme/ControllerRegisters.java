@@ -32,6 +32,8 @@ final class ControllerRegisters {
     private static final int CSTS_SHUTDOWN_BITS = 3 << 2;
     private static final int CSTS_SHUTDOWN_COMPLETE = 2 << 2;
 
+    // The register can ask for nine hours.
+    private static final Duration LONGEST_READY = Duration.ofMinutes(5);
     private static final int LEAST_PAGE_SHIFT = 12;
     private static final int QUICK_LOOKS = 100;
     private static final long QUICK_NANOS = 20_000;
@@ -145,7 +147,8 @@ final class ControllerRegisters {
         }
         // CRTO's lower half is for the controller and its media, in the same unit; it counts where it is longer.
         Duration withMedia = Duration.ofMillis(500L * (bar.readInt(CRTO) & 0xffff));
-        return withMedia.compareTo(timeout) > 0 ? withMedia : timeout;
+        Duration longer = withMedia.compareTo(timeout) > 0 ? withMedia : timeout;
+        return longer.compareTo(LONGEST_READY) > 0 ? LONGEST_READY : longer;
     }
 
     private void await(String asked, String verb, int bits, int value, int fatal, Duration timeout) {

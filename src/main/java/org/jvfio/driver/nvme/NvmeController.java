@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -66,6 +68,9 @@ public final class NvmeController implements AutoCloseable {
     private static final long LONGEST_TICK_MILLIS = 250;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
+    // Two drivers of a controller would reset it under each other.
+    private static final Set<Device> DRIVEN = ConcurrentHashMap.newKeySet();
+
     private final Device device;
     private final NvmeOptions options;
     private final DmaWindow window;
@@ -125,8 +130,8 @@ public final class NvmeController implements AutoCloseable {
      * Takes a controller over: resets it, makes its queues, and finds out what it is. It has to be closed before the device
      * is; closing it leaves the device open.
      *
-     * @throws VfioException if the device is no NVMe controller, does not answer, or answers what makes no sense; it is
-     *     disabled then
+     * @throws VfioException if the device is no NVMe controller, is driven already, does not answer, or answers what makes
+     *     no sense; it is disabled then
      * @throws IllegalStateException if the device is closed
      */
     public static NvmeController open(Device device, NvmeOptions options) {
@@ -140,15 +145,23 @@ public final class NvmeController implements AutoCloseable {
                             : "its class is %06x, where NVMe has %06x".formatted(code >>> 8, CLASS_CODE),
                     code == ControllerRegisters.NO_ANSWER ? "look at the state of its PE" : "name an NVMe drive");
         }
-        device.enableMemory();
-        NvmeController controller = new NvmeController(device, options, asked);
+        if (!DRIVEN.add(device)) {
+            throw new VfioException(asked, "this process drives it already", "use that controller, or close it first");
+        }
         try {
-            controller.begin(asked);
+            device.enableMemory();
+            NvmeController controller = new NvmeController(device, options, asked);
+            try {
+                controller.begin(asked);
+            } catch (RuntimeException e) {
+                controller.giveUp(e);
+                throw e;
+            }
+            return controller;
         } catch (RuntimeException e) {
-            controller.giveUp(e);
+            DRIVEN.remove(device);
             throw e;
         }
-        return controller;
     }
 
     private void begin(String asked) {
@@ -615,12 +628,12 @@ public final class NvmeController implements AutoCloseable {
             return;
         }
         for (NvmeQueue queue : queues) {
-            if (queue.late(System.nanoTime(), limit) != null) {
+            if (queue.late(System.nanoTime(), limit) != NvmeQueue.NONE) {
                 // It may be done, and nobody has looked.
                 queue.poll();
             }
-            NvmeRequest late = queue.late(System.nanoTime(), limit);
-            if (late != null && !abort(queue, late)) {
+            int late = queue.late(System.nanoTime(), limit);
+            if (late != NvmeQueue.NONE && !abort(queue, late)) {
                 reset("a command was not done in time, and could not be aborted");
                 return;
             }
@@ -629,7 +642,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Resets the controller if it has not done a command of the driver's own in time; whether that was so. */
     private boolean resetIfLate() {
-        boolean late = admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != null;
+        boolean late = admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != NvmeQueue.NONE;
         if (late) {
             reset("an admin command was not done in time");
         }
@@ -637,12 +650,10 @@ public final class NvmeController implements AutoCloseable {
     }
 
     /** Has the controller end a command; whether it did. */
-    private boolean abort(NvmeQueue queue, NvmeRequest late) {
-        int identifier = late.identifier;
-        if (!queue.isUnderWay(late, identifier)) {
+    private boolean abort(NvmeQueue queue, int identifier) {
+        if (!queue.abortIsAsked(identifier)) {
             return true;
         }
-        late.abortAsked = true;
         aborts.incrementAndGet();
         NvmeRequest abort =
                 new NvmeRequest().admin("abort a command of " + queue, ABORT, 0, identifier << 16 | queue.number(), 0);
@@ -653,7 +664,7 @@ public final class NvmeController implements AutoCloseable {
         while (System.nanoTime() - grace < 0) {
             admin.poll();
             queue.poll();
-            if (!queue.isUnderWay(late, identifier)) {
+            if (!queue.isUnderWay(identifier)) {
                 return true;
             }
             if (abort.isDone() && (!abort.isSuccess() || (abort.result() & 1) != 0)) {
@@ -661,7 +672,7 @@ public final class NvmeController implements AutoCloseable {
             }
             Awaited.pause();
         }
-        return !queue.isUnderWay(late, identifier);
+        return !queue.isUnderWay(identifier);
     }
 
     /** Brings a controller that lost commands back; all commands under way are lost. */
@@ -868,6 +879,7 @@ public final class NvmeController implements AutoCloseable {
     private void release() {
         admin.close();
         queues.forEach(NvmeQueue::close);
+        DRIVEN.remove(device);
         List<Runnable> steps = new ArrayList<>();
         if (interrupts != null) {
             steps.add(interrupts::close);

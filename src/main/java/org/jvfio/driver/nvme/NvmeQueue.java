@@ -27,6 +27,9 @@ public final class NvmeQueue {
     /** The list of a command has room for a range of blocks at least. */
     static final int LEAST_LIST_BYTES = 64;
 
+    /** No identifier of a command. */
+    static final int NONE = -1;
+
     private static final int ALL = Integer.MAX_VALUE;
     private static final int IDENTIFIERS = 1 << 16;
 
@@ -309,6 +312,18 @@ public final class NvmeQueue {
         return pollLocked(most);
     }
 
+    /**
+     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. Callbacks,
+     * which this would hold up, must not call it.
+     *
+     * @throws IllegalStateException if the controller is closed
+     */
+    public void await(NvmeRequest request) {
+        if (request.isUnderWay()) {
+            controller.await(this, request);
+        }
+    }
+
     /** The same, unless another thread has the queue. */
     int pollIfIdle() {
         return lock.tryLock() ? pollLocked(ALL) : 0;
@@ -470,27 +485,41 @@ public final class NvmeQueue {
         }
     }
 
-    /** The command that is under way for longer than the limit, if there is one. */
-    @Nullable
-    NvmeRequest late(long now, long limitNanos) {
+    /** The identifier of a command that is under way for longer than the limit; -1 if there is none. */
+    int late(long now, long limitNanos) {
         lock.lock();
         try {
             for (NvmeRequest request : slots) {
                 if (request != null && request.hasDeadline && now - request.submittedNanos > limitNanos) {
-                    return request;
+                    return request.identifier;
                 }
             }
-            return null;
+            return NONE;
         } finally {
             lock.unlock();
         }
     }
 
-    /** Whether a command is under way here, with the identifier that it had. */
-    boolean isUnderWay(NvmeRequest request, int identifier) {
+    /** Whether a command is under way here. */
+    boolean isUnderWay(int identifier) {
         lock.lock();
         try {
-            return slots[identifier & slotMask] == request && identifiers[identifier & slotMask] == identifier;
+            return slots[identifier & slotMask] != null && identifiers[identifier & slotMask] == identifier;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Remembers that a command is to be aborted; whether it is under way. */
+    boolean abortIsAsked(int identifier) {
+        lock.lock();
+        try {
+            NvmeRequest request = slots[identifier & slotMask];
+            if (request == null || identifiers[identifier & slotMask] != identifier) {
+                return false;
+            }
+            request.abortAsked = true;
+            return true;
         } finally {
             lock.unlock();
         }

@@ -14,9 +14,7 @@ import org.jvfio.VfioException;
  * <pre>{@code
  * NvmeRequest request = new NvmeRequest().read(disk, lba, 8, buffer);
  * queue.submit(request);
- * while (!request.isDone()) {
- *     queue.poll();
- * }
+ * queue.await(request);
  * request.requireSuccess();
  * }</pre>
  *
@@ -267,6 +265,10 @@ public final class NvmeRequest extends Awaited {
         return this;
     }
 
+    boolean isUnderWay() {
+        return underWay.get();
+    }
+
     /** Whether it was submitted and is complete, well or not. */
     public boolean isDone() {
         return isFinished();
@@ -340,11 +342,6 @@ public final class NvmeRequest extends Awaited {
         begin();
         lost = null;
         abortAsked = false;
-    }
-
-    /** The queue did not take it. */
-    void giveBack() {
-        underWay.set(false);
     }
 
     /** The controller has completed it. */

@@ -358,7 +358,9 @@ class NvmeControllerTest {
             for (NvmeQueue queue : nvme.queues()) {
                 NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
                 queue.submit(request);
-                nvme.await(queue, request);
+                queue.await(request);
+                assertTrue(request.isDone());
+                queue.await(request);
                 request.requireSuccess();
             }
         }
@@ -662,6 +664,27 @@ class NvmeControllerTest {
         try (NvmeHost host = new NvmeHost(() -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO))) {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("class is 00ff00"), e.getMessage());
+        }
+    }
+
+    @Test
+    void aDeviceIsDrivenOnce() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open()) {
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertTrue(e.reason().contains("drives it already"), e.getMessage());
+            assertEquals(List.of(1), nvme.namespaceIds());
+        }
+    }
+
+    @Test
+    void aDeviceThatIsClosedFirstTakesItsControllerWithIt() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
+            host.device().close();
+            assertThrows(RuntimeException.class, () -> nvme.namespace(1));
+            assertThrows(RuntimeException.class, nvme::close);
+            assertEquals(NvmeState.CLOSED, nvme.state());
         }
     }
 
