@@ -6,31 +6,40 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.uapi.vfio_h;
 
 /** What a process has mapped. Addresses are those of the Java process, so that segments and addresses agree. */
 final class AddressSpace {
     /** A range of mapped pages with one protection. */
-    record Area(long start, long end, Backing backing, long base, boolean writable) {
+    record Area(long start, long end, Backing backing, long base, int protection) {
+        boolean accessible() {
+            return protection != vfio_h.PROT_NONE;
+        }
+
+        boolean writable() {
+            return (protection & vfio_h.PROT_WRITE) != 0;
+        }
+
         long physical(long address) {
             return backing.physical() + (address - base);
         }
 
         MemorySegment segment(long address, long length) {
             MemorySegment segment = backing.segment().asSlice(address - base, length);
-            return writable ? segment : segment.asReadOnly();
+            return writable() ? segment : segment.asReadOnly();
         }
 
         private Area part(long from, long to) {
-            return new Area(from, to, backing, base, writable);
+            return new Area(from, to, backing, base, protection);
         }
     }
 
     private final TreeMap<Long, Area> areas = new TreeMap<>(Long::compareUnsigned);
 
     /** Maps fresh pages and answers their address. */
-    long map(Backing backing, boolean writable) {
+    long map(Backing backing, int protection) {
         long base = backing.segment().address();
-        areas.put(base, new Area(base, base + backing.size(), backing, base, writable));
+        areas.put(base, new Area(base, base + backing.size(), backing, base, protection));
         return base;
     }
 
@@ -82,12 +91,15 @@ final class AddressSpace {
     /**
      * Memory of the process as a segment.
      *
-     * @return null unless the whole range is mapped, by one mapping
+     * @return null unless the whole range is mapped and accessible, by one mapping
      */
     @Nullable
     MemorySegment segment(long address, long length) {
         Area area = find(address);
-        if (area == null || length < 0 || Long.compareUnsigned(length, area.end() - address) > 0) {
+        if (area == null
+                || !area.accessible()
+                || length < 0
+                || Long.compareUnsigned(length, area.end() - address) > 0) {
             return null;
         }
         return area.segment(address, length);

@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.MAP_SHARED;
 import static org.jvfio.uapi.vfio_h.O_ACCMODE;
 import static org.jvfio.uapi.vfio_h.O_NONBLOCK;
 import static org.jvfio.uapi.vfio_h.O_RDONLY;
+import static org.jvfio.uapi.vfio_h.PROT_READ;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
 import static org.jvfio.uapi.vfio_h.RLIMIT_MEMLOCK;
 import static org.jvfio.uapi.vfio_h.RLIMIT_NOFILE;
@@ -217,7 +218,7 @@ public final class EmulatedKernel implements Kernel {
             }
             return backing == null
                     ? Errno.ENOMEM.negated()
-                    : task.mm().addresses().map(backing, (protection & PROT_WRITE) != 0);
+                    : task.mm().addresses().map(backing, protection);
         });
     }
 
@@ -259,9 +260,8 @@ public final class EmulatedKernel implements Kernel {
         requireNative(memory);
         host.locked(() -> {
             if (task.mm().addresses().find(memory.address()) == null) {
-                task.mm()
-                        .addresses()
-                        .map(host.memory().adopt(memory, host.machine().pageShift()), !memory.isReadOnly());
+                Backing backing = host.memory().adopt(memory, host.machine().pageShift());
+                task.mm().addresses().map(backing, memory.isReadOnly() ? PROT_READ : PROT_READ | PROT_WRITE);
             }
             return true;
         });

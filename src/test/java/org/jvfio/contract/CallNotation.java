@@ -59,6 +59,7 @@ final class CallNotation {
             entry("disable", words(List.of(), Kind.FILE)),
             entry("mem", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
             entry("rom", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
+            entry("none", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
             entry("huge", words(List.of(), Kind.NEW_NAME, Kind.OTHER, Kind.OTHER)),
             entry("free", words(List.of(), Kind.OTHER, Kind.OTHER)),
             entry("reg", words(List.of("24", "0"), Kind.FILE, Kind.VADDR, Kind.BYTES, Kind.ARGSZ, Kind.FLAGS)),

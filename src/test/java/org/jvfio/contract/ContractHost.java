@@ -52,6 +52,7 @@ interface ContractHost {
         List<String> reasons = new ArrayList<>();
         reasons.add("calls on device descriptors, and DMA of devices");
         reasons.add("a second process");
+        reasons.add("unmapping of huge pages, whose addresses another mapping would get");
         if (!resetsReliably()) {
             reasons.add("resets by EEH_PE_OP: the firmware of QEMU's PHB4 and PHB5 fails them after a while");
         }

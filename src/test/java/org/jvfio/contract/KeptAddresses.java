@@ -19,7 +19,7 @@ final class KeptAddresses {
     static Kernel of(EmulatedKernel behind) {
         return (Kernel) Proxy.newProxyInstance(
                 Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, call, words) -> {
-                    // Huge pages are counted, and never unmapped as a whole by random calls.
+                    // Huge pages are counted, and random calls do not unmap them.
                     boolean maps = call.getName().equals("mmap") && ((Integer) words[2] & MAP_HUGETLB) == 0;
                     try {
                         return maps

@@ -29,6 +29,16 @@ class UserMemoryTest {
     }
 
     @Test
+    void memoryWithoutAccessIsNoMemory() {
+        try (CallScript script = prepared()) {
+            assertEquals("0", script.run("none x 0x10000"));
+            assertEquals("-1 EFAULT", script.run("reg c x 0x10000"));
+            assertEquals("-1 EFAULT", script.run("vfio c 12 x"));
+            assertEquals("-1 EFAULT", script.run("vfio g 3 x"));
+        }
+    }
+
+    @Test
     void memoryIsZeroedWholePagesThatTheProcessCanWrite() {
         long address = kernel.mmap(1, READ_WRITE, ANONYMOUS, -1, 0);
         assertEquals(0, address % PAGE);

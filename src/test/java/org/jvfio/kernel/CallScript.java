@@ -27,7 +27,7 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 /**
  * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
- * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for memory in huge pages and {@code maylock
+ * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for memory in huge pages, {@code none NAME SIZE} for memory without access, and {@code maylock
  * BYTES} for a RLIMIT_MEMLOCK of so much more than is locked. One instance is one process, and knows files and memory by
  * name; nothing that is mapped touches the memory that a script names, and a closed file's name is a bad descriptor.
  */
@@ -149,6 +149,7 @@ public final class CallScript implements AutoCloseable {
                 case "disable" -> answer(ioctl(vfio_h.VFIO_IOMMU_DISABLE, 0));
                 case "mem" -> map(vfio_h.PROT_READ | vfio_h.PROT_WRITE);
                 case "rom" -> map(vfio_h.PROT_READ);
+                case "none" -> map(vfio_h.PROT_NONE);
                 case "huge" -> huge();
                 case "free" -> answer(kernel.munmap(number(0), number(1)));
                 case "reg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));

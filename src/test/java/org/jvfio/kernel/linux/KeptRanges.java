@@ -39,7 +39,9 @@ public final class KeptRanges implements InvocationHandler {
     public void release(boolean leaked) {
         ranges.forEach((address, length) -> {
             int answer = leaked ? unmapped(address, length) : behind.munmap(address, length);
-            if (answer != 0) {
+            // With the hash MMU, a segment of huge pages takes no others: where they leaked, they stay as they are.
+            boolean stays = leaked && answer == Errno.EBUSY.negated();
+            if (answer != 0 && !stays) {
                 throw new IllegalStateException("munmap: " + answer);
             }
         });
@@ -71,10 +73,6 @@ public final class KeptRanges implements InvocationHandler {
         }
         int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_FIXED;
         long answer = SystemCalls.mmap(address, length, vfio_h.PROT_NONE, flags, -1, 0);
-        if (answer == Errno.EBUSY.negated()) {
-            // With the hash MMU, a segment of huge pages has no others: what is unmapped there stays free by itself.
-            return SystemCalls.munmap(address, length);
-        }
         return Errno.isError(answer) ? (int) answer : 0;
     }
 }
