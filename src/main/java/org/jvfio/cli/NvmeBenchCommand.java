@@ -277,11 +277,12 @@ final class NvmeBenchCommand implements Command {
                                     "completion",
                                     drive.controller().options().completion().name()),
                             "load",
-                            "%d under way in each of %d queues, %s"
+                            "%d under way in each of %d queue%s, %s"
                                     .formatted(
                                             depth,
                                             drive.controller().queues().size(),
-                                            drive.controller().options().completion()))
+                                            drive.controller().queues().size() == 1 ? "" : "s",
+                                            drive.completion()))
                     .fact("seconds", elapsed, "time", text("%.2f s", elapsed))
                     .fact("operations", operations, "operations", Long.toString(operations))
                     .fact("iops", Math.round(operations / elapsed), "IOPS", text("%.0f", operations / elapsed))

@@ -191,6 +191,15 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
+    /** How completions are noticed, in words. */
+    String completion() {
+        return switch (controller().options().completion()) {
+            case POLLED -> "polled";
+            case MSIX -> "MSI-X, %d vectors".formatted(controller().vectors());
+            case INTX -> "INTx";
+        };
+    }
+
     /** Whose kernel it is used on, for people. */
     String kernelTitle() {
         return kernelTitle;

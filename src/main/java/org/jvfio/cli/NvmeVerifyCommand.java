@@ -11,7 +11,6 @@ import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeBuffer;
-import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /**
@@ -72,7 +71,7 @@ final class NvmeVerifyCommand implements Command {
                             "completion",
                             drive.controller().options().completion().name(),
                             "completion",
-                            completion(drive.controller()));
+                            drive.completion());
             SeededBytes data = new SeededBytes(seed);
             try (NvmeBuffer buffer = drive.controller().allocate(MOST_PIECE_BYTES)) {
                 if (writes) {
@@ -82,14 +81,6 @@ final class NvmeVerifyCommand implements Command {
             }
             step.print(out, line.hasOption("json"));
         }
-    }
-
-    private static String completion(NvmeController controller) {
-        return switch (controller.options().completion()) {
-            case POLLED -> "polled";
-            case MSIX -> "MSI-X, %d vectors".formatted(controller.vectors());
-            case INTX -> "INTx";
-        };
     }
 
     /** All of a range in random pieces and in random order, which follow from the seed. */
