@@ -68,7 +68,14 @@ final class Argument {
     }
 
     private boolean copyIn(long offset, MemorySegment into, long bytes) {
-        MemorySegment user = user(offset, bytes);
+        MemorySegment known = struct;
+        if (known != null) {
+            // Not from a slice, which would be an object for every MAP_DMA.
+            requireRoom(known, offset + bytes);
+            MemorySegment.copy(known, offset, into, 0, bytes);
+            return true;
+        }
+        MemorySegment user = mm().addresses().segment(value + offset, bytes);
         if (user != null) {
             MemorySegment.copy(user, 0, into, 0, bytes);
         }
@@ -112,13 +119,18 @@ final class Argument {
     }
 
     private @Nullable MemorySegment user(long offset, long bytes) {
-        if (struct == null) {
+        MemorySegment known = struct;
+        if (known == null) {
             return mm().addresses().segment(value + offset, bytes);
         }
-        if (offset + bytes > struct.byteSize()) {
-            throw tooShort(offset + bytes);
+        requireRoom(known, offset + bytes);
+        return known.asSlice(offset, bytes);
+    }
+
+    private void requireRoom(MemorySegment known, long bytes) {
+        if (bytes > known.byteSize()) {
+            throw tooShort(bytes);
         }
-        return struct.asSlice(offset, bytes);
     }
 
     private IllegalArgumentException tooShort(long needed) {
