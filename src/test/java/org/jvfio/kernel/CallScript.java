@@ -33,6 +33,7 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
  */
 public final class CallScript implements AutoCloseable {
     private static final long MEMORY_ALIGNMENT = 1L << 16;
+    private static final long HUGE_ALIGNMENT = 1 << 21;
     private static final int IOCTL_BASE = vfio_h.VFIO_GET_API_VERSION;
     private static final int SC_PAGESIZE = 30;
     /** More than a process may have descriptors: what the name of a closed file stands for. */
@@ -286,13 +287,14 @@ public final class CallScript implements AutoCloseable {
 
         private String map(int protection) {
             long size = number(1);
-            long all = size + 3 * MEMORY_ALIGNMENT;
+            long all = size + HUGE_ALIGNMENT + 2 * MEMORY_ALIGNMENT;
             long address = kernel.mmap(all, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
             if (Errno.isError(address)) {
                 return answer(address);
             }
             // What is left over on either side goes, so that the memory begins and ends where it is said to.
-            long aligned = (address + 2 * MEMORY_ALIGNMENT - 1) & -MEMORY_ALIGNMENT;
+            // It begins at no multiple of a huge page, so that every process answers alike to windows of large pages.
+            long aligned = ((address + HUGE_ALIGNMENT - 1) & -HUGE_ALIGNMENT) + MEMORY_ALIGNMENT;
             long end = aligned + size;
             kernel.munmap(address, aligned - address);
             kernel.munmap(end, address + all - end);
