@@ -23,7 +23,7 @@ final class Eeh {
     private static final int LAST_FUNCTION = 19;
     private static final int FIRST_DMA_FUNCTION = 12;
     private static final int FIRST_DMA_WRITE_FUNCTION = 16;
-    private static final int TYPE_32_BIT = 0;
+    private static final int TYPE_64_BIT = 1;
     private static final List<Integer> MEMORY_FUNCTIONS = List.of(0, 1, 6, 7);
     private static final List<Integer> CONFIG_FUNCTIONS = List.of(4, 5, 10, 11);
 
@@ -127,8 +127,8 @@ final class Eeh {
 
     /**
      * What skiboot can do: {@code phb4_err_inject} knows configuration space alone; {@code phb3_err_inject} knows registers
-     * in 32-bit space too, which is where all emulated devices have theirs, and DMA through a window below (32 bits) or
-     * above (64 bits) bit 59.
+     * too, if the endpoint has any in space of 32 or 64 bits, and DMA, through a window below (32 bits) or above (64 bits)
+     * bit 59.
      */
     private boolean firmwareInjects(int type, int function) {
         if (CONFIG_FUNCTIONS.contains(function)) {
@@ -139,6 +139,7 @@ final class Eeh {
         }
         return function >= FIRST_DMA_FUNCTION
                 ? pe.window(type) != null
-                : type == TYPE_32_BIT && MEMORY_FUNCTIONS.contains(function);
+                : MEMORY_FUNCTIONS.contains(function)
+                        && functions.stream().anyMatch(each -> each.hasBar(type == TYPE_64_BIT));
     }
 }

@@ -7,6 +7,7 @@ import static org.jvfio.kernel.Errno.EBADFD;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.EISDIR;
 import static org.jvfio.kernel.Errno.ENODEV;
 import static org.jvfio.kernel.Errno.ENOENT;
 import static org.jvfio.kernel.Errno.ENOTTY;
@@ -138,6 +139,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     void aGroupThatIsNotThereHasNoFile() {
         assertAnswer(ENOENT, process.open("/dev/vfio/7777", O_RDWR));
+        assertAnswer(EISDIR, process.open("/dev/vfio", O_RDWR));
     }
 
     @Test

@@ -1,6 +1,5 @@
 package org.jvfio.contract;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -49,14 +48,11 @@ interface ContractHost {
 
     /** What random sequences do not do on this host. */
     default List<String> neverSent() {
-        List<String> reasons = new ArrayList<>();
-        reasons.add("calls on device descriptors, and DMA of devices");
-        reasons.add("a second process");
-        reasons.add("unmapping of huge pages, whose addresses another mapping would get");
-        if (!resetsReliably()) {
-            reasons.add("resets by EEH_PE_OP: the firmware of QEMU's PHB4 and PHB5 fails them after a while");
-        }
-        return reasons;
+        return List.of(
+                "calls on device descriptors, and DMA of devices",
+                "a second process",
+                "unmapping of huge pages, whose addresses another mapping would get",
+                "resets by EEH_PE_OP: under QEMU a device cannot be opened again after some of them (ENODEV)");
     }
 
     default boolean isPowernv() {

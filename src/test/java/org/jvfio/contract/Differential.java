@@ -25,8 +25,6 @@ import org.jvfio.kernel.CallScript;
 final class Differential {
     private static final Pattern OWNERSHIP =
             Pattern.compile("Setting up window#|Removing DMA window #|abling 64-bit DMA bypass");
-    private static final int RESET_HOT = 6;
-    private static final int RESET_FUNDAMENTAL = 7;
 
     private final Supplier<EmulatedMachine> machine;
     private final List<PciDevice> devices;
@@ -138,27 +136,11 @@ final class Differential {
         calls++;
         answers.computeIfAbsent(CallNotation.name(call), _ -> new TreeMap<>())
                 .merge(expected.replaceFirst("^-1 ", "").replaceAll("[; ].*", ""), 1, Integer::sum);
-        if (!expected.equals(actual)) {
-            return Optional.of(Difference.of(step, call, expected, actual));
-        }
-        return asksForReset(call) && expected.equals("0")
-                ? compare(step, deactivation(call), emulated, compared)
-                : Optional.empty();
+        return expected.equals(actual) ? Optional.empty() : Optional.of(Difference.of(step, call, expected, actual));
     }
 
     static String words(Hazard hazard) {
         return hazard + ": " + hazard.harm() + " (" + hazard.where() + ")";
-    }
-
-    /** A reset goes on after its container is closed, and no sequence may find one that another began. */
-    private static boolean asksForReset(String call) {
-        return call.startsWith("eeh ")
-                && List.of(Integer.toString(RESET_HOT), Integer.toString(RESET_FUNDAMENTAL))
-                        .contains(CallNotation.arguments(call).get(1));
-    }
-
-    private static String deactivation(String call) {
-        return "eeh " + CallNotation.arguments(call).get(0) + " 5";
     }
 
     /** Closes all in the opposite order, and looks at what is left. */

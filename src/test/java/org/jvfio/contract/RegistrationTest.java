@@ -248,6 +248,24 @@ class RegistrationTest extends Contract {
         assertEquals(before, process.lockedBytes());
     }
 
+    /** As when it is unregistered while it is mapped; but no call is there that could refuse. */
+    @Test
+    void memoryThatAnotherContainerMapsLeaksWhenItsOwnIsClosed() {
+        Group group = openGroup();
+        Container container = v2(group);
+        Container other = otherV2();
+        assertAnswer(0, container.register(memory, BYTES));
+        long own = process.memory(page);
+        assertAnswer(0, other.register(own, page));
+        assertAnswer(0, other.map(IOVA, memory, 64 * KIB));
+        assertAnswer(0, group.unsetContainer());
+        assertAnswer(0, other.map(IOVA + 64 * KIB, memory, 64 * KIB));
+        assertAnswer(0, other.unmap(IOVA, 128 * KIB));
+        assertAnswer(ENOENT, other.unregister(memory, BYTES));
+        process.leaks(BYTES);
+        process.keep(memory);
+    }
+
     @Test
     @Scenario("E26")
     void onlyWholeSystemPagesAreUnregistered() {
