@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EIO;
 import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_0;
@@ -249,7 +250,8 @@ class ConfigSpaceTest extends Contract {
         int awake = space.readShort(control);
         assertEquals(0, awake & PCI_PM_CTRL_STATE_MASK);
         space.writeShort(control, awake | D3HOT);
-        assertEquals(D3HOT, space.readShort(control) & PCI_PM_CTRL_STATE_MASK);
+        assertEquals(host.takesPower() ? D3HOT : 0, space.readShort(control) & PCI_PM_CTRL_STATE_MASK);
+        assumeTrue(host.takesPower(), "the device stays in D0");
         MemorySegment version = process.struct(ValueLayout.JAVA_INT);
         assertAnswer(EIO, nvme.pread(version, 8));
         assertEquals(0x00101b36, space.readInt(PCI_VENDOR_ID));

@@ -31,6 +31,9 @@ interface ContractHost {
      */
     boolean hasExtendedConfig();
 
+    /** Whether the kernel can take a device's power (D3hot); below QEMU's PHB4 and PHB5 the device stays in D0. */
+    boolean takesPower();
+
     /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
     VfioProcess start();
 

@@ -47,6 +47,11 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
     }
 
     @Override
+    public boolean takesPower() {
+        return true;
+    }
+
+    @Override
     public EmulatedMachine mirror() {
         return machine.toBuilder().hazards(HazardPolicy.STOP).build();
     }

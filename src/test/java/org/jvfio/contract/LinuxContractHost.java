@@ -96,6 +96,11 @@ final class LinuxContractHost implements ContractHost {
     }
 
     @Override
+    public boolean takesPower() {
+        return freezes() || platform() == Platform.PHB3 || platform() == Platform.PSERIES;
+    }
+
+    @Override
     public VfioProcess start() {
         // The process goes on, for the next test.
         return new VfioProcess(kernel, IpcLock::set, () -> {});
