@@ -23,7 +23,6 @@ final class Eeh {
     private static final int LAST_FUNCTION = 19;
     private static final int FIRST_DMA_FUNCTION = 12;
     private static final int FIRST_DMA_WRITE_FUNCTION = 16;
-    private static final int TYPE_64_BIT = 1;
     private static final List<Integer> MEMORY_FUNCTIONS = List.of(0, 1, 6, 7);
     private static final List<Integer> CONFIG_FUNCTIONS = List.of(4, 5, 10, 11);
 
@@ -127,8 +126,8 @@ final class Eeh {
 
     /**
      * What skiboot can do: {@code phb4_err_inject} knows configuration space alone; {@code phb3_err_inject} knows registers
-     * too, in space of 64 bits that every endpoint has a part of, and in that of 32 bits if the endpoint has any there; and
-     * DMA, through a window below (32 bits) or above (64 bits) bit 59.
+     * too, as every endpoint has a part of the bridge's space of 32 bits and of that of 64 bits; and DMA, through a window
+     * below (32 bits) or above (64 bits) bit 59.
      */
     private boolean firmwareInjects(int type, int function) {
         if (CONFIG_FUNCTIONS.contains(function)) {
@@ -137,9 +136,6 @@ final class Eeh {
         if (pe.machine().platform() != Platform.PHB3) {
             return false;
         }
-        return function >= FIRST_DMA_FUNCTION
-                ? pe.window(type) != null
-                : MEMORY_FUNCTIONS.contains(function)
-                        && (type == TYPE_64_BIT || functions.stream().anyMatch(PciFunction::hasBarIn32Bits));
+        return function >= FIRST_DMA_FUNCTION ? pe.window(type) != null : MEMORY_FUNCTIONS.contains(function);
     }
 }

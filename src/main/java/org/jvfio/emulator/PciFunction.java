@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -189,11 +188,6 @@ final class PciFunction implements DeviceBus {
     /** The size of a BAR, 0 for one that is not there, as the upper half of a wide one. */
     long barBytes(int bar) {
         return barBytes[bar];
-    }
-
-    /** Whether it has registers in space of 32 bits. */
-    boolean hasBarIn32Bits() {
-        return IntStream.range(0, BARS).anyMatch(bar -> barBytes[bar] != 0 && !wide[bar]);
     }
 
     /** The size of the BAR of the ROM, 0 for none. */
