@@ -127,8 +127,8 @@ final class Eeh {
 
     /**
      * What skiboot can do: {@code phb4_err_inject} knows configuration space alone; {@code phb3_err_inject} knows registers
-     * too, if the endpoint has any in space of 32 or 64 bits, and DMA, through a window below (32 bits) or above (64 bits)
-     * bit 59.
+     * too, in space of 64 bits that every endpoint has a part of, and in that of 32 bits if the endpoint has any there; and
+     * DMA, through a window below (32 bits) or above (64 bits) bit 59.
      */
     private boolean firmwareInjects(int type, int function) {
         if (CONFIG_FUNCTIONS.contains(function)) {
@@ -140,6 +140,6 @@ final class Eeh {
         return function >= FIRST_DMA_FUNCTION
                 ? pe.window(type) != null
                 : MEMORY_FUNCTIONS.contains(function)
-                        && functions.stream().anyMatch(each -> each.hasBar(type == TYPE_64_BIT));
+                        && (type == TYPE_64_BIT || functions.stream().anyMatch(PciFunction::hasBarIn32Bits));
     }
 }

@@ -191,9 +191,9 @@ final class PciFunction implements DeviceBus {
         return barBytes[bar];
     }
 
-    /** Whether it has registers in space of 32 or of 64 bits. */
-    boolean hasBar(boolean in64Bits) {
-        return IntStream.range(0, BARS).anyMatch(bar -> barBytes[bar] != 0 && wide[bar] == in64Bits);
+    /** Whether it has registers in space of 32 bits. */
+    boolean hasBarIn32Bits() {
+        return IntStream.range(0, BARS).anyMatch(bar -> barBytes[bar] != 0 && !wide[bar]);
     }
 
     /** The size of the BAR of the ROM, 0 for none. */
