@@ -87,6 +87,10 @@ class DriverInterruptsTest extends Contract {
             assertTrue(line.await(0, LONG), "it is still asserted");
             write(ACKNOWLEDGE, RAISED);
             line.unmask();
+            // One that came while the line was masked may be kept by the kernel, as PHB4 showed; there is no other.
+            if (line.await(0, Duration.ofMillis(100))) {
+                line.unmask();
+            }
             assertFalse(line.await(0, Duration.ofMillis(100)));
         }
     }
