@@ -79,6 +79,8 @@ class DriverInterruptsTest extends Contract {
 
     @Test
     void theLineIsMaskedWhenItHasFired() throws InterruptedException {
+        // Where the bus is not reset, QEMU's edu still asserts what another test raised.
+        write(ACKNOWLEDGE, -1);
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             write(RAISE, RAISED);
             assertTrue(line.await(0, LONG));
@@ -87,10 +89,6 @@ class DriverInterruptsTest extends Contract {
             assertTrue(line.await(0, LONG), "it is still asserted");
             write(ACKNOWLEDGE, RAISED);
             line.unmask();
-            // One that came while the line was masked may be kept by the kernel, as PHB4 showed; there is no other.
-            if (line.await(0, Duration.ofMillis(100))) {
-                line.unmask();
-            }
             assertFalse(line.await(0, Duration.ofMillis(100)));
         }
     }
