@@ -1,8 +1,11 @@
 package org.jvfio;
 
 import java.lang.foreign.Arena;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +18,15 @@ import org.jspecify.annotations.Nullable;
  * and unmap different mappings at the same time.
  */
 public final class DmaMapping implements AutoCloseable {
+    private static final int UNMAPPED = 0;
+    private static final int MAPPED = 1;
+    private static final int CLOSED = 2;
+    // A thread has the mapping until it sets another state; if it needs the container's lock too, it takes that first.
+    // As a container is closed after its mappings, this keeps its descriptor open during a call.
+    private static final int BUSY = 3;
+    private static final long WAIT_NANOS = 20_000;
+    private static final VarHandle STATE = stateHandle();
+
     private final DmaWindow window;
     private final DmaMemory memory;
     private final long offset;
@@ -22,11 +34,7 @@ public final class DmaMapping implements AutoCloseable {
     private final DmaDirection direction;
     private final @Nullable MapDma preparedMap;
     private final @Nullable UnmapDma preparedUnmap;
-    // These two change under this object's monitor, taken after the container's lock where both are needed. A container
-    // is
-    // not closed before all its mappings are, so the monitor also keeps its descriptor open during a call.
-    private boolean mapped;
-    private boolean closed;
+    private volatile int state;
 
     private DmaMapping(
             DmaWindow window,
@@ -41,8 +49,16 @@ public final class DmaMapping implements AutoCloseable {
         this.range = range;
         this.direction = direction;
         this.preparedMap = arena == null ? null : MapDma.of(arena, direction, vaddr(), range);
-        this.mapped = mapped;
+        this.state = mapped ? MAPPED : UNMAPPED;
         this.preparedUnmap = arena == null ? null : UnmapDma.of(arena, range);
+    }
+
+    private static VarHandle stateHandle() {
+        try {
+            return MethodHandles.lookup().findVarHandle(DmaMapping.class, "state", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
     }
 
     static DmaMapping of(DmaWindow window, MemoryRange part, IovaRange range, DmaDirection direction) {
@@ -89,8 +105,8 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /** Whether devices can use it at this moment. */
-    public synchronized boolean isMapped() {
-        return mapped;
+    public boolean isMapped() {
+        return settled() == MAPPED;
     }
 
     /**
@@ -99,25 +115,27 @@ public final class DmaMapping implements AutoCloseable {
      * @throws VfioException if the memory's owner has freed it, or the kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
-    public synchronized void map() {
-        requireOpen();
-        if (mapped) {
-            throw new IllegalStateException("the mapping " + range + " is mapped already");
-        }
-        if (!memory.isAlive()) {
-            throw new VfioException(
-                    "map " + range,
-                    DmaMemory.freed().reason(),
-                    DmaMemory.freed().hint());
-        }
-        if (preparedMap != null) {
-            map(preparedMap);
-        } else {
-            try (Arena arena = Arena.ofConfined()) {
-                map(MapDma.of(arena, direction, vaddr(), range));
+    public void map() {
+        take(UNMAPPED);
+        int end = UNMAPPED;
+        try {
+            if (!memory.isAlive()) {
+                throw new VfioException(
+                        "map " + range,
+                        DmaMemory.freed().reason(),
+                        DmaMemory.freed().hint());
             }
+            if (preparedMap != null) {
+                map(preparedMap);
+            } else {
+                try (Arena arena = Arena.ofConfined()) {
+                    map(MapDma.of(arena, direction, vaddr(), range));
+                }
+            }
+            end = MAPPED;
+        } finally {
+            STATE.setRelease(this, end);
         }
-        mapped = true;
     }
 
     private void map(MapDma request) {
@@ -138,16 +156,26 @@ public final class DmaMapping implements AutoCloseable {
      * @throws VfioException if the kernel refuses; it stays mapped then
      * @throws IllegalStateException if it is not mapped, or closed
      */
-    public synchronized void unmap() {
-        requireMapped();
-        if (preparedUnmap != null) {
-            unmap(preparedUnmap);
-        } else {
-            try (Arena arena = Arena.ofConfined()) {
-                unmap(UnmapDma.of(arena, range));
+    public void unmap() {
+        take(MAPPED);
+        unmapTaken(UNMAPPED);
+    }
+
+    /** Unmaps what this thread has, which is then in the given state, or, if the kernel refuses, mapped. */
+    private void unmapTaken(int then) {
+        int end = MAPPED;
+        try {
+            if (preparedUnmap != null) {
+                unmap(preparedUnmap);
+            } else {
+                try (Arena arena = Arena.ofConfined()) {
+                    unmap(UnmapDma.of(arena, range));
+                }
             }
+            end = then;
+        } finally {
+            STATE.setRelease(this, end);
         }
-        mapped = false;
     }
 
     private void unmap(UnmapDma request) {
@@ -170,24 +198,27 @@ public final class DmaMapping implements AutoCloseable {
     public List<DmaMapping> unmap(long partOffset, long partSize) {
         window.container().lock().lock();
         try {
-            synchronized (this) {
-                requireMapped();
+            IovaRange part;
+            take(MAPPED);
+            int end = MAPPED;
+            try (Arena arena = Arena.ofConfined()) {
                 requirePart(partOffset, partSize);
-                IovaRange part = new IovaRange(range.start() + partOffset, partSize);
-                try (Arena arena = Arena.ofConfined()) {
-                    unmap(UnmapDma.of(arena, part));
-                }
-                gone();
-                window.closed(this, part);
-                List<DmaMapping> left = new ArrayList<>();
-                if (partOffset > 0) {
-                    left.add(piece(0, partOffset));
-                }
-                if (partOffset + partSize < range.size()) {
-                    left.add(piece(partOffset + partSize, range.size() - partOffset - partSize));
-                }
-                return List.copyOf(left);
+                part = new IovaRange(range.start() + partOffset, partSize);
+                unmap(UnmapDma.of(arena, part));
+                end = CLOSED;
+            } finally {
+                STATE.setRelease(this, end);
             }
+            memory.closed(this);
+            window.closed(this, part);
+            List<DmaMapping> left = new ArrayList<>();
+            if (partOffset > 0) {
+                left.add(piece(0, partOffset));
+            }
+            if (partOffset + partSize < range.size()) {
+                left.add(piece(partOffset + partSize, range.size() - partOffset - partSize));
+            }
+            return List.copyOf(left);
         } finally {
             window.container().lock().unlock();
         }
@@ -226,51 +257,95 @@ public final class DmaMapping implements AutoCloseable {
     public DmaMapping replace(DmaMemory newMemory, long newOffset, DmaDirection newDirection) {
         window.container().lock().lock();
         try (Arena arena = Arena.ofConfined()) {
-            synchronized (this) {
-                requireMapped();
-                MemoryRange part = newMemory.range(newOffset, range.size());
+            take(MAPPED);
+            MemoryRange part;
+            int end = MAPPED;
+            try {
+                part = newMemory.range(newOffset, range.size());
                 window.requireMappable(
                         "map %s in place of %s".formatted(ByteSize.format(range.size()), range), part, newDirection);
                 try {
                     map(MapDma.of(arena, newDirection, part.address(), range));
+                    end = CLOSED;
                 } catch (VfioException e) {
-                    restore(e);
+                    end = restored(e);
                     throw e;
                 }
-                gone();
-                Arena kept = preparedMap == null ? null : Arena.ofAuto();
-                return window.replaced(this, new DmaMapping(window, part, range, newDirection, kept, true));
+            } finally {
+                STATE.setRelease(this, end);
             }
+            memory.closed(this);
+            Arena kept = preparedMap == null ? null : Arena.ofAuto();
+            return window.replaced(this, new DmaMapping(window, part, range, newDirection, kept, true));
         } finally {
             window.container().lock().unlock();
         }
     }
 
-    /** The kernel clears what it had replaced when a call fails half-way. */
-    private void restore(VfioException failure) {
+    /** Maps the old memory again, as the kernel clears what it had replaced when a call fails half-way. */
+    private int restored(VfioException failure) {
         try (Arena arena = Arena.ofConfined()) {
             map(MapDma.of(arena, direction, vaddr(), range));
+            return MAPPED;
         } catch (VfioException refused) {
             failure.addSuppressed(refused);
-            try {
-                unmap();
-            } catch (VfioException stuck) {
-                failure.addSuppressed(stuck);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            unmap(UnmapDma.of(arena, range));
+            return UNMAPPED;
+        } catch (VfioException stuck) {
+            failure.addSuppressed(stuck);
+            return MAPPED;
+        }
+    }
+
+    /**
+     * Takes it, so that no other thread can. This is the only atomic operation of a call, as giving it back is a store.
+     *
+     * @throws IllegalStateException if it is in another state
+     */
+    private void take(int from) {
+        if (!STATE.compareAndSet(this, from, BUSY)) {
+            takeSettled(from);
+        }
+    }
+
+    private void takeSettled(int from) {
+        do {
+            int found = settled();
+            if (found != from) {
+                throw new IllegalStateException("the mapping " + range
+                        + switch (found) {
+                            case CLOSED -> " is closed";
+                            case MAPPED -> " is mapped already";
+                            default -> " is not mapped";
+                        });
             }
-        }
+        } while (!STATE.compareAndSet(this, from, BUSY));
     }
 
-    private void requireMapped() {
-        requireOpen();
-        if (!mapped) {
-            throw new IllegalStateException("the mapping " + range + " is not mapped");
-        }
+    private int takeUnlessClosed() {
+        int found;
+        do {
+            found = settled();
+        } while (found != CLOSED && !STATE.compareAndSet(this, found, BUSY));
+        return found;
     }
 
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the mapping " + range + " is closed");
+    /** Its state once no thread has it. Whoever gives it back wakes nobody, so this looks again and again. */
+    private int settled() {
+        boolean interrupted = false;
+        int found = state;
+        while (found == BUSY) {
+            LockSupport.parkNanos(this, WAIT_NANOS);
+            // An interrupted thread would not be parked.
+            interrupted |= Thread.interrupted();
+            found = state;
         }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return found;
     }
 
     /**
@@ -283,15 +358,15 @@ public final class DmaMapping implements AutoCloseable {
     public void close() {
         window.container().lock().lock();
         try {
-            synchronized (this) {
-                if (closed) {
-                    return;
-                }
-                if (mapped) {
-                    unmap();
-                }
-                gone();
+            int found = takeUnlessClosed();
+            if (found == CLOSED) {
+                return;
             }
+            if (found == MAPPED) {
+                unmapTaken(CLOSED);
+            }
+            state = CLOSED;
+            memory.closed(this);
             window.closed(this);
         } finally {
             window.container().lock().unlock();
@@ -299,9 +374,9 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /** Follows a window that is gone. */
-    synchronized void gone() {
-        mapped = false;
-        closed = true;
+    void gone() {
+        takeUnlessClosed();
+        state = CLOSED;
         memory.closed(this);
     }
 

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -109,6 +111,43 @@ class DmaMappingTest {
         assertTrue(mapping.isMapped());
         host.observed().heal();
         mapping.unmap();
+    }
+
+    @Test
+    void otherThreadsWaitForTheCallThatRuns() throws Exception {
+        DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+        AtomicBoolean interrupted = new AtomicBoolean();
+        AtomicReference<Boolean> seen = new AtomicReference<>();
+        Thread reader = new Thread(() -> {
+            seen.set(mapping.isMapped());
+            interrupted.set(Thread.interrupted());
+        });
+        Thread closer = new Thread(mapping::close);
+        host.observed().answerRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, _ -> {
+            for (Thread thread : List.of(reader, closer)) {
+                thread.start();
+                awaitWaiting(thread);
+            }
+            reader.interrupt();
+            return Errno.EIO.negated();
+        });
+        assertThrows(VfioException.class, mapping::unmap);
+        reader.join();
+        closer.join();
+        assertAll(
+                () -> assertEquals(true, seen.get()),
+                () -> assertTrue(interrupted.get()),
+                () -> assertEquals(List.of(), window.mappings()),
+                () -> assertEquals(0, mappedPages()));
+        IllegalStateException e = assertThrows(IllegalStateException.class, mapping::map);
+        assertEquals("the mapping 0x800000000000000..0x80000000003ffff is closed", e.getMessage());
+    }
+
+    private static void awaitWaiting(Thread thread) {
+        while (thread.getState() != Thread.State.TIMED_WAITING) {
+            assertTrue(thread.isAlive(), "it did not wait");
+            Thread.onSpinWait();
+        }
     }
 
     @Test
