@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,34 +115,32 @@ class DmaMappingTest {
     @Test
     void otherThreadsWaitForTheCallThatRuns() throws Exception {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
-        AtomicBoolean interrupted = new AtomicBoolean();
-        AtomicReference<Boolean> seen = new AtomicReference<>();
-        Thread reader = new Thread(() -> {
-            seen.set(mapping.isMapped());
-            interrupted.set(Thread.interrupted());
-        });
-        Thread closer = new Thread(mapping::close);
+        AtomicReference<List<Boolean>> seen = new AtomicReference<>();
+        Thread reader = new Thread(() -> seen.set(List.of(mapping.isMapped(), Thread.interrupted())));
         host.observed().answerRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, _ -> {
-            for (Thread thread : List.of(reader, closer)) {
-                thread.start();
-                awaitWaiting(thread);
-            }
+            startAndAwaitWaiting(reader);
             reader.interrupt();
             return Errno.EIO.negated();
         });
         assertThrows(VfioException.class, mapping::unmap);
         reader.join();
+        assertEquals(List.of(true, true), seen.get());
+
+        Thread closer = new Thread(mapping::close);
+        host.observed().answerRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, _ -> {
+            startAndAwaitWaiting(closer);
+            return Errno.EIO.negated();
+        });
+        assertThrows(VfioException.class, mapping::unmap);
         closer.join();
-        assertAll(
-                () -> assertEquals(true, seen.get()),
-                () -> assertTrue(interrupted.get()),
-                () -> assertEquals(List.of(), window.mappings()),
-                () -> assertEquals(0, mappedPages()));
+        assertEquals(List.of(), window.mappings());
+        assertEquals(0, mappedPages());
         IllegalStateException e = assertThrows(IllegalStateException.class, mapping::map);
         assertEquals("the mapping 0x800000000000000..0x80000000003ffff is closed", e.getMessage());
     }
 
-    private static void awaitWaiting(Thread thread) {
+    private static void startAndAwaitWaiting(Thread thread) {
+        thread.start();
         while (thread.getState() != Thread.State.TIMED_WAITING) {
             assertTrue(thread.isAlive(), "it did not wait");
             Thread.onSpinWait();
