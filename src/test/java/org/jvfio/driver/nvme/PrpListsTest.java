@@ -65,7 +65,11 @@ class PrpListsTest {
             for (long at = prp2; left > 0; at += Long.BYTES) {
                 boolean isLastOfPage = at % page == page - Long.BYTES;
                 long entry = qword(at);
-                assertEquals(0, entry % page, "the offset of an entry");
+                if (entry % page != 0) {
+                    // What is no page is none of those that are expected.
+                    pages.add(entry);
+                    return new Described(pages, lists);
+                }
                 if (isLastOfPage && left > page) {
                     lists++;
                     at = entry - Long.BYTES;
@@ -79,8 +83,7 @@ class PrpListsTest {
 
         private long qword(long address) {
             MemorySegment value = MemorySegment.ofArray(new long[1]);
-            assertTrue(bus().readMemory(address, value), "a list is where the controller can read it");
-            return value.get(QWORD, 0);
+            return bus().readMemory(address, value) ? value.get(QWORD, 0) : -1;
         }
     }
 
