@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -25,8 +26,12 @@ final class DeviceModels {
     static DeviceModels installed() {
         try {
             Map<Class<?>, DeviceModel> byClass = new LinkedHashMap<>();
-            addTo(byClass, DeviceModel.class.getClassLoader());
-            addTo(byClass, Thread.currentThread().getContextClassLoader());
+            ClassLoader own = DeviceModel.class.getClassLoader();
+            ClassLoader context = Thread.currentThread().getContextClassLoader();
+            addTo(byClass, own);
+            if (!own.equals(context)) {
+                addTo(byClass, context);
+            }
             return new DeviceModels(List.copyOf(byClass.values()));
         } catch (ServiceConfigurationError broken) {
             throw new IllegalStateException(
@@ -35,8 +40,9 @@ final class DeviceModels {
     }
 
     private static void addTo(Map<Class<?>, DeviceModel> byClass, @Nullable ClassLoader loader) {
-        ServiceLoader.load(DeviceModel.class, loader).stream()
-                .forEach(provider -> byClass.computeIfAbsent(provider.type(), type -> provider.get()));
+        for (DeviceModel model : ServiceLoader.load(DeviceModel.class, loader)) {
+            byClass.putIfAbsent(model.getClass(), model);
+        }
     }
 
     /**
@@ -59,6 +65,19 @@ final class DeviceModels {
                                             .collect(Collectors.joining(" and "))));
         }
         return named.stream().findFirst();
+    }
+
+    /**
+     * Makes devices of one of the project's own models, without options.
+     *
+     * @throws IllegalStateException if it is not there
+     */
+    Supplier<? extends EmulatedDevice> plain(String name) {
+        return find(name)
+                .orElseThrow(() -> new IllegalStateException(
+                        "of the device models '%s' is missing, there are %s: META-INF/services/%s is not that of JVFIO"
+                                .formatted(name, names(), DeviceModel.class.getName())))
+                .configure(MachineOptions.of(Map.of()));
     }
 
     /** The names of all, as a sentence has them. */

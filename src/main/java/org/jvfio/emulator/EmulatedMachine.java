@@ -67,10 +67,11 @@ public final class EmulatedMachine {
      * {@code 0002:01:00.0} in group 2), bound to vfio-pci.
      */
     public static EmulatedMachine power8() {
+        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PHB3)
-                .device("0000:01:00.0", 0, model("edu"))
-                .device("0001:01:00.0", 1, model("edu"))
-                .device("0002:01:00.0", 2, model("nvme"))
+                .device("0000:01:00.0", 0, models.plain("edu"))
+                .device("0001:01:00.0", 1, models.plain("edu"))
+                .device("0002:01:00.0", 2, models.plain("nvme"))
                 .build();
     }
 
@@ -89,12 +90,13 @@ public final class EmulatedMachine {
      * in group 3.
      */
     public static EmulatedMachine pseries() {
+        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
-                .device("0001:00:01.0", 1, model("edu"))
-                .device("0002:00:01.0", 2, model("edu"))
-                .device("0003:00:01.0", 3, model("nvme"))
+                .device("0001:00:01.0", 1, models.plain("edu"))
+                .device("0002:00:01.0", 2, models.plain("edu"))
+                .device("0003:00:01.0", 3, models.plain("nvme"))
                 .build();
     }
 
@@ -153,15 +155,6 @@ public final class EmulatedMachine {
      */
     public static EmulatedMachine read(Path file) throws IOException {
         return MachineFile.read(file);
-    }
-
-    private static Supplier<? extends EmulatedDevice> model(String name) {
-        DeviceModels models = DeviceModels.installed();
-        return models.find(name)
-                .orElseThrow(() -> new IllegalStateException(
-                        "of the device models '%s' is missing, there are %s: META-INF/services/%s is not that of JVFIO"
-                                .formatted(name, models.names(), DeviceModel.class.getName())))
-                .configure(MachineOptions.of(Map.of()));
     }
 
     /** A builder that starts with all of this machine. */

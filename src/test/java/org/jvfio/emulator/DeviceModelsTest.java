@@ -57,6 +57,8 @@ class DeviceModelsTest {
         DeviceModels none = new DeviceModels(List.of());
         assertEquals(Optional.empty(), none.find("edu"));
         assertEquals("none", none.names());
+        IllegalStateException missing = assertThrows(IllegalStateException.class, () -> none.plain("edu"));
+        assertTrue(Objects.requireNonNull(missing.getMessage()).contains("'edu' is missing, there are none"));
         assertEquals("'nvme'", new DeviceModels(List.of(new NvmeModel())).names());
     }
 
