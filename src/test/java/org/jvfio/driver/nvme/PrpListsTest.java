@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /** Commands of any size that the controller takes: their data is told by lists of pages, which go on in other lists. */
 @Timeout(60)
