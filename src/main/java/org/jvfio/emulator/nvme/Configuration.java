@@ -12,10 +12,20 @@ import org.jspecify.annotations.Nullable;
  * @param queuePairs how many I/O queues of each kind it has
  * @param queueEntries the most entries of an I/O queue
  * @param mdts the most data of a command, as log2 of pages of 4 KiB; 0 for no limit
+ * @param messages how many MSI messages it can send; 0 if it has no MSI
+ * @param vectors how many MSI-X vectors it has; 0 if it has no MSI-X
  * @param media its namespaces, the first one is number 1
  * @param faults what goes wrong with it
  */
-record Configuration(String serial, int queuePairs, int queueEntries, int mdts, List<Medium> media, NvmeFaults faults) {
+record Configuration(
+        String serial,
+        int queuePairs,
+        int queueEntries,
+        int mdts,
+        int messages,
+        int vectors,
+        List<Medium> media,
+        NvmeFaults faults) {
     static final long SMALLEST_PAGE = 1L << 12;
     static final long LARGEST_PAGE = 1L << 16;
     private static final int MOST_BLOCKS = 1 << 16;
@@ -34,6 +44,11 @@ record Configuration(String serial, int queuePairs, int queueEntries, int mdts, 
     /** The most data of a command in bytes, whether or not MDTS limits it. */
     long mostBytes() {
         return mdts == 0 ? (long) MOST_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
+    }
+
+    /** How many interrupt vectors a completion queue can choose from: the line is one. */
+    int interruptVectors() {
+        return Math.max(1, Math.max(messages, vectors));
     }
 
     List<Namespace> open() {

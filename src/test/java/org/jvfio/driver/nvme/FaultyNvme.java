@@ -155,6 +155,11 @@ class FaultyNvme implements EmulatedDevice {
         }
 
         @Override
+        public boolean sendsMsix() {
+            return bus().sendsMsix();
+        }
+
+        @Override
         public void setLine(boolean asserted) {
             bus().setLine(asserted);
         }

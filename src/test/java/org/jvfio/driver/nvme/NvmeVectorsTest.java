@@ -20,6 +20,7 @@ import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /** How a controller's interrupts are given to its queues: as many vectors as device and platform have, shared if few. */
 @Timeout(60)
@@ -32,19 +33,24 @@ class NvmeVectorsTest {
         private static final int INTERRUPTS_ENABLED = 1 << 1;
         private static final int NONE = -1;
 
-        private final DeviceInterrupts interrupts;
+        private final boolean line;
         private final List<Integer> vectors = new ArrayList<>();
         private int writes;
 
         Interrupting(boolean line, int messages, int vectors) {
-            DeviceInterrupts usual = super.interrupts();
-            interrupts = new DeviceInterrupts(
-                    line, messages, vectors, usual.tableBar(), usual.tableOffset(), usual.pendingOffset());
+            super(EmulatedNvme.builder()
+                    .msi(messages)
+                    .msix(vectors)
+                    .namespace(NvmeHost.BYTES)
+                    .build());
+            this.line = line;
         }
 
         @Override
         public DeviceInterrupts interrupts() {
-            return interrupts;
+            DeviceInterrupts has = super.interrupts();
+            return new DeviceInterrupts(
+                    line, has.messages(), has.vectors(), has.tableBar(), has.tableOffset(), has.pendingOffset());
         }
 
         @Override
