@@ -23,20 +23,31 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
+import org.jvfio.ObservedKernel;
 import org.jvfio.PageSize;
+import org.jvfio.PciAddress;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 @Timeout(60)
 class NvmeControllerTest {
     private static final int BLOCK = 512;
+    private static final int CC = 0x14;
+    private static final ValueLayout.OfInt LITTLE_INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -403,38 +414,27 @@ class NvmeControllerTest {
 
     @Test
     void closingShutsTheControllerDown() {
-        class Observed extends FaultyNvme {
-            private final List<Long> configurations = new ArrayList<>();
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                if (offset == CC) {
-                    configurations.add(value);
-                }
-                return true;
+        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8());
+        ObservedKernel observed = new ObservedKernel(process);
+        List<Integer> written = new ArrayList<>();
+        observed.watchWrites((bytes, offset) -> {
+            if (offset == CC) {
+                written.add(bytes.get(LITTLE_INT, 0));
             }
-        }
-        Observed drive = new Observed();
-        try (NvmeHost host = new NvmeHost(() -> drive)) {
-            host.open().close();
-            List<Long> written = drive.configurations;
+        });
+        try (Device device = Device.open(observed.kernel(), PciAddress.parse("0002:01:00.0"))) {
+            NvmeController.open(device, NvmeOptions.DEFAULT).close();
             assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
             assertEquals(0x464001, written.get(2), "SHN");
             assertEquals(0x460000, written.getLast(), "EN is clear");
-            short command = host.device().config().readShort(4);
+            short command = device.config().readShort(4);
             assertEquals(0, command & 4, "bus mastering is off");
         }
     }
 
     @Test
     void closingEndsWhatIsUnderWay() {
-        class Deaf extends FaultyNvme {
-            @Override
-            boolean hears(long offset, int size, long value) {
-                return offset != DOORBELLS + 8;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Deaf::new)) {
+        try (NvmeHost host = new NvmeHost(lost(1, false))) {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
@@ -450,35 +450,7 @@ class NvmeControllerTest {
 
     @Test
     void aLateCommandIsAborted() {
-        class Aborting extends FaultyNvme {
-            private MemorySegment held = MemorySegment.NULL;
-            private long heldAt;
-            private boolean aborts;
-            private int ofIoQueue;
-
-            @Override
-            void fetches(MemorySegment command) {
-                aborts |= command.get(ValueLayout.JAVA_BYTE, 0) == 0x08 && !MemorySegment.NULL.equals(held);
-            }
-
-            @Override
-            boolean completes(long address, MemorySegment completion) {
-                boolean io = completion.get(INT, 8) >>> 16 == 1;
-                if (io && ++ofIoQueue == 2) {
-                    held = MemorySegment.ofArray(completion.toArray(ValueLayout.JAVA_BYTE));
-                    heldAt = address;
-                    return false;
-                }
-                if (!io && aborts) {
-                    aborts = false;
-                    completion.set(INT, 0, 0);
-                    held.set(INT, 12, held.get(INT, 12) | 0x07 << 17);
-                    complete(heldAt, held);
-                }
-                return true;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Aborting::new);
+        try (NvmeHost host = new NvmeHost(lost(2, true));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .retries(0));
@@ -493,24 +465,14 @@ class NvmeControllerTest {
         }
     }
 
-    /** Does not hear of one command of the first I/O queue. */
-    private static final class DeafOnce extends FaultyNvme {
-        private final int ring;
-        private int rings;
-
-        private DeafOnce(int ring) {
-            this.ring = ring;
-        }
-
-        @Override
-        boolean hears(long offset, int size, long value) {
-            return offset != DOORBELLS + 8 || ++rings != ring;
-        }
+    /** One command of the I/O queue is never done. */
+    private static NvmeFaults lost(int number, boolean abortable) {
+        return NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Lost(abortable));
     }
 
     @Test
     void aCommandThatCannotBeAbortedResetsTheController() {
-        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(2));
+        try (NvmeHost host = new NvmeHost(lost(2, false));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .retries(0));
@@ -528,7 +490,7 @@ class NvmeControllerTest {
 
     @Test
     void aTransferThatMeetsAResetIsTriedAgain() {
-        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(3));
+        try (NvmeHost host = new NvmeHost(lost(3, false));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .maxTransferBytes(4096));
@@ -553,29 +515,8 @@ class NvmeControllerTest {
 
     @Test
     void aControllerThatComesBackFromNoResetIsDisabled() {
-        class Dying extends FaultyNvme {
-            private int rings;
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                if (offset == DOORBELLS + 8) {
-                    rings++;
-                }
-                // Deaf for doorbells and for the reset, whoever makes it.
-                return rings < 2 || (offset != DOORBELLS + 8 && offset != CC);
-            }
-
-            @Override
-            public void reset() {
-                // Deaf for this as well.
-            }
-
-            @Override
-            long reads(long offset, int size, long value) {
-                return offset == CAP ? (value & ~(0xffL << 24)) | 1L << 24 : value;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Dying::new)) {
+        NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Hung());
+        try (NvmeHost host = new NvmeHost(hung)) {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeNamespace disk = nvme.namespace(1);
@@ -625,33 +566,11 @@ class NvmeControllerTest {
 
     @Test
     void eventsAreTold() throws InterruptedException {
-        class Warning extends FaultyNvme {
-            private int requests;
-
-            @Override
-            void fetches(MemorySegment command) {
-                // The first request for an event becomes a command that is complete at once: reading of a feature.
-                if (command.get(ValueLayout.JAVA_BYTE, 0) == 0x0c && requests++ == 0) {
-                    command.set(ValueLayout.JAVA_BYTE, 0, (byte) 0x0a);
-                    command.set(INT, 40, 0x04);
-                    changed = command.get(INT, 0) >>> 16;
-                }
-            }
-
-            private int changed = -1;
-
-            @Override
-            boolean completes(long address, MemorySegment completion) {
-                if ((completion.get(INT, 12) & 0xffff) == changed) {
-                    completion.set(INT, 0, 0x020101);
-                    changed = -1;
-                }
-                return true;
-            }
-        }
+        NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
-        try (NvmeHost host = new NvmeHost(Warning::new);
+        try (NvmeHost host = new NvmeHost(hot);
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT.events(events::add))) {
+            nvme.namespace(1).flush();
             NvmeEvent event = events.poll(30, TimeUnit.SECONDS);
             assertEquals(new NvmeEvent(1, 1, 2), event);
             assertEquals("a temperature is beyond its threshold (log page 0x02)", String.valueOf(event));
