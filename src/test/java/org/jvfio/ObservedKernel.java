@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.BiFunction;
-import java.util.function.ObjLongConsumer;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -53,7 +52,6 @@ public final class ObservedKernel {
     private int passing;
     private int replacedRequest = -1;
     private BiFunction<Arena, MemorySegment, MemorySegment> replacement = (arena, struct) -> struct;
-    private ObjLongConsumer<MemorySegment> writes = (bytes, offset) -> {};
     private long answer = Errno.EIO.negated();
 
     /** In front of a kernel, letting everything through. */
@@ -223,11 +221,6 @@ public final class ObservedKernel {
         };
     }
 
-    /** Shows what is written to a device, and at which offset, from now on. */
-    public void watchWrites(ObjLongConsumer<MemorySegment> watcher) {
-        writes = watcher;
-    }
-
     /** Makes polls fail, of whatever thread, from now on. */
     void failPolls(Errno errno) {
         pollAnswer = errno.negated();
@@ -269,9 +262,6 @@ public final class ObservedKernel {
                     Object struct = replacement.apply(arena, (MemorySegment) arguments[2]);
                     return method.invoke(behind, arguments[0], arguments[1], struct);
                 }
-            }
-            if (method.getName().equals("pwrite")) {
-                writes.accept((MemorySegment) arguments[1], (Long) arguments[2]);
             }
             if (!fails) {
                 Object answered = answered(method, arguments);

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,18 +22,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
-import org.jvfio.ObservedKernel;
 import org.jvfio.PageSize;
-import org.jvfio.PciAddress;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
-import org.jvfio.emulator.EmulatedKernel;
-import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
@@ -46,8 +40,6 @@ import org.jvfio.emulator.nvme.NvmeFaults;
 class NvmeControllerTest {
     private static final int BLOCK = 512;
     private static final int CC = 0x14;
-    private static final ValueLayout.OfInt LITTLE_INT =
-            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -91,7 +83,7 @@ class NvmeControllerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(NvmeCompletion.class)
+    @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
     void whatIsWrittenIsReadBackInAnyPieces(NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme =
@@ -356,28 +348,6 @@ class NvmeControllerTest {
     }
 
     @Test
-    void fewerVectorsThanQueuesAreShared() {
-        EmulatedMachine machine =
-                EmulatedMachine.power8().toBuilder().interruptVectors(2).build();
-        try (NvmeHost host = new NvmeHost(machine, NvmeHost::drive);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(4).completion(NvmeCompletion.MSIX));
-                NvmeBuffer buffer = nvme.allocate(4096)) {
-            assertEquals(2, nvme.vectors());
-            assertEquals(4, nvme.queues().size());
-            NvmeNamespace disk = nvme.namespace(1);
-            for (NvmeQueue queue : nvme.queues()) {
-                NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
-                queue.submit(request);
-                queue.await(request);
-                assertTrue(request.isDone());
-                queue.await(request);
-                request.requireSuccess();
-            }
-        }
-    }
-
-    @Test
     void aControllerMayGrantFewerQueues() {
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
                         .queuePairs(2)
@@ -414,20 +384,24 @@ class NvmeControllerTest {
 
     @Test
     void closingShutsTheControllerDown() {
-        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8());
-        ObservedKernel observed = new ObservedKernel(process);
-        List<Integer> written = new ArrayList<>();
-        observed.watchWrites((bytes, offset) -> {
-            if (offset == CC) {
-                written.add(bytes.get(LITTLE_INT, 0));
+        class Watched extends WatchedNvme {
+            private final List<Long> configurations = new ArrayList<>();
+
+            @Override
+            void written(long offset, long value) {
+                if (offset == CC) {
+                    configurations.add(value);
+                }
             }
-        });
-        try (Device device = Device.open(observed.kernel(), PciAddress.parse("0002:01:00.0"))) {
-            NvmeController.open(device, NvmeOptions.DEFAULT).close();
+        }
+        Watched drive = new Watched();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            host.open().close();
+            List<Long> written = drive.configurations;
             assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
             assertEquals(0x464001, written.get(2), "SHN");
             assertEquals(0x460000, written.getLast(), "EN is clear");
-            short command = device.config().readShort(4);
+            short command = host.device().config().readShort(4);
             assertEquals(0, command & 4, "bus mastering is off");
         }
     }
