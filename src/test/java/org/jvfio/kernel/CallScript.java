@@ -27,7 +27,7 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 /**
  * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
- * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for memory in huge pages, {@code none NAME SIZE} for memory without access, and {@code maylock
+ * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for shared memory in huge pages, {@code none NAME SIZE} for memory without access, and {@code maylock
  * BYTES} for a RLIMIT_MEMLOCK of so much more than is locked. One instance is one process, and knows files and memory by
  * name; nothing that is mapped touches the memory that a script names, and a closed file's name is a bad descriptor.
  */
@@ -303,7 +303,7 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String huge() {
-            int flags = vfio_h.MAP_PRIVATE
+            int flags = vfio_h.MAP_SHARED
                     | vfio_h.MAP_ANONYMOUS
                     | vfio_h.MAP_HUGETLB
                     | (int) number(1) << vfio_h.MAP_HUGE_SHIFT;
