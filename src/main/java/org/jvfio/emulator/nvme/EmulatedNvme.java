@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -127,6 +128,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private static final int MOST_MDTS = 16;
         private static final int MOST_VECTORS = MOST_PAIRS + 1;
         private static final int MOST_MESSAGES = 32;
+        private static final int MOST_TIMEOUT = 255;
         private static final int SERIAL_LENGTH = 20;
 
         private final List<Configuration.Medium> media = new ArrayList<>();
@@ -136,6 +138,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private int mdts = 7;
         private int messages;
         private int vectors = MOST_VECTORS;
+        private Duration readyTimeout = Duration.ofMillis(7500);
         private NvmeFaults faults = NvmeFaults.NONE;
 
         private Builder() {}
@@ -207,6 +210,24 @@ public final class EmulatedNvme implements EmulatedDevice {
          */
         public Builder msix(int count) {
             vectors = check("MSI-X vectors", count, 0, MOST_VECTORS);
+            return this;
+        }
+
+        /**
+         * How long it tells the host to wait for it to get ready, or to stop being so (CAP.TO). It does so at once, unless
+         * its faults say otherwise.
+         *
+         * @param timeout a multiple of 500 ms, up to 127.5 s
+         */
+        public Builder readyTimeout(Duration timeout) {
+            long units = timeout.dividedBy(Configuration.TIMEOUT_UNIT);
+            if (units < 1
+                    || units > MOST_TIMEOUT
+                    || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
+                throw new IllegalArgumentException(
+                        "a timeout of %s; it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
+            }
+            readyTimeout = timeout;
             return this;
         }
 
@@ -291,7 +312,8 @@ public final class EmulatedNvme implements EmulatedDevice {
             List<Configuration.Medium> all =
                     media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
             return new EmulatedNvme(
-                    new Configuration(serial, queuePairs, queueEntries, mdts, messages, vectors, all, faults));
+                    new Configuration(
+                            serial, queuePairs, queueEntries, mdts, messages, vectors, readyTimeout, all, faults));
         }
     }
 }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -35,6 +36,9 @@ class EmulatedNvmeTest {
         assertRefused("MSI messages: 64 is not from 0 to 32", drive -> drive.msi(64));
         assertRefused("MSI messages: 3 is no power of two", drive -> drive.msi(3));
         assertRefused("MSI-X vectors: 66 is not from 0 to 65", drive -> drive.msix(66));
+        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
+        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
+        assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
         assertRefused("has not one block of 512 bytes", drive -> drive.namespace(511));
         assertRefused("has not one block of 512 bytes", drive -> drive.namespace(empty, 512));
         assertRefused("they are of 512 or 4096", drive -> drive.namespace(1 << 20, 1024));
@@ -63,9 +67,11 @@ class EmulatedNvmeTest {
                         .queuePairs(3)
                         .queueEntries(32)
                         .mdts(2)
+                        .readyTimeout(Duration.ofMillis(127_500))
                         .namespace(1 << 20))
                 .enabled();
         assertEquals(31, host.register(NvmeHost.CAP) & 0xffff);
+        assertEquals(255, host.register(NvmeHost.CAP) >>> 24, "the most that CAP.TO can say");
         assertEquals(2, host.dword(host.identify(1, 0) + 77) & 0xff);
         assertEquals(2 << 16 | 2, host.admin(NvmeEntry.of(0x0a).dword(10, 7)).result());
         NvmeHostQueue queue = host.createQueues(3, 32);
