@@ -311,9 +311,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         public EmulatedNvme build() {
             List<Configuration.Medium> all =
                     media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
-            return new EmulatedNvme(
-                    new Configuration(
-                            serial, queuePairs, queueEntries, mdts, messages, vectors, readyTimeout, all, faults));
+            return new EmulatedNvme(new Configuration(
+                    serial, queuePairs, queueEntries, mdts, messages, vectors, readyTimeout, all, faults));
         }
     }
 }
