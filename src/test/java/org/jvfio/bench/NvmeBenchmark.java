@@ -13,6 +13,7 @@ import org.jvfio.driver.nvme.NvmeQueue;
 import org.jvfio.driver.nvme.NvmeRequest;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -26,7 +27,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** Random reads of 4 KiB from an emulated NVMe drive, polled by one thread: commands in a second. */
+/**
+ * Random reads from an emulated NVMe drive, polled by one thread: commands in a second. They are of 4 KiB; with {@code -p
+ * bytes=4194304} of 4 MiB, say, whose lists of pages are chained.
+ */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
 @Warmup(iterations = 3, time = 1)
@@ -35,12 +39,15 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 public class NvmeBenchmark {
     private static final PciAddress DRIVE = PciAddress.parse("0002:01:00.0");
-    private static final int READ_BYTES = 4096;
     private static final long USED_BYTES = 64L << 20;
 
     /** How many commands are under way at a time. */
     @Param({"1", "32"})
     private int depth;
+
+    /** What a command transfers, a power of two. */
+    @Param("4096")
+    private int bytes;
 
     /** What the measured loop uses. */
     private record Driven(NvmeNamespace disk, NvmeQueue queue) {}
@@ -55,10 +62,14 @@ public class NvmeBenchmark {
 
     @Setup
     public void open() {
-        device = Device.open(EmulatedKernel.boot(EmulatedMachine.power8()), DRIVE);
-        controller = NvmeController.open(device, NvmeOptions.DEFAULT);
+        EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
+                .withoutDevices()
+                .device(DRIVE.toString(), 0, EmulatedNvme.builder().mdts(0)::build)
+                .build();
+        device = Device.open(EmulatedKernel.boot(machine), DRIVE);
+        controller = NvmeController.open(device, NvmeOptions.DEFAULT.maxTransferBytes(Math.max(1 << 20, bytes)));
         NvmeNamespace disk = controller.namespace(1);
-        NvmeBuffer all = controller.allocate(1 << 20);
+        NvmeBuffer all = controller.allocate(Math.max(1 << 20, (long) depth * bytes));
         // Blocks that were never written take no memory to read.
         for (long at = 0; at < USED_BYTES; at += all.size()) {
             disk.write(at / disk.blockBytes(), all.size() / disk.blockBytes(), all);
@@ -66,7 +77,7 @@ public class NvmeBenchmark {
         requests = new NvmeRequest[depth];
         buffers = new NvmeBuffer[depth];
         for (int i = 0; i < depth; i++) {
-            buffers[i] = all.slice((long) i * READ_BYTES, READ_BYTES);
+            buffers[i] = all.slice((long) i * bytes, bytes);
             requests[i] = new NvmeRequest();
             submit(i, disk, controller.queue(0));
         }
@@ -75,8 +86,8 @@ public class NvmeBenchmark {
     }
 
     private void submit(int number, NvmeNamespace disk, NvmeQueue queue) {
-        int blocks = READ_BYTES / disk.blockBytes();
-        long lba = random.nextLong(USED_BYTES / READ_BYTES) * blocks;
+        int blocks = bytes / disk.blockBytes();
+        long lba = random.nextLong(USED_BYTES / bytes) * blocks;
         if (!queue.enqueue(requests[number].read(disk, lba, blocks, buffers[number]))) {
             throw new IllegalStateException("the queue is full");
         }
