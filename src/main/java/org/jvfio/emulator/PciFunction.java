@@ -54,11 +54,7 @@ final class PciFunction implements DeviceBus {
         requireTableInBar();
         registers = new ConfigRegisters(device, barBytes, wide, romBytes());
         EmulatedMachine machine = host.machine();
-        interrupts = new VfioInterrupts(
-                hardware,
-                device.isExpress(),
-                machine.interruptVectors(),
-                machine.platform().keepsMessages());
+        interrupts = new VfioInterrupts(hardware, device.isExpress(), machine.interruptVectors(), machine.platform());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
