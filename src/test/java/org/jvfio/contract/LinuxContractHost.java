@@ -128,6 +128,7 @@ final class LinuxContractHost implements ContractHost {
         devices()
                 .forEach(device -> mirror.device(
                         device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
+        nvmes.stream().filter(this::hasRom).forEach(nvme -> mirror.rom(nvme.address(), RomImage.ofNvme()));
         freeHugePages().forEach(mirror::hugePages);
         return mirror.build();
     }
@@ -135,6 +136,15 @@ final class LinuxContractHost implements ContractHost {
     private boolean isNvme(String device) {
         try {
             return kernel.readFile(device + "/vendor").strip().equals("0x1b36");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Whether it has one, as the drive of {@code scripts/power}. */
+    private boolean hasRom(PciDevice device) {
+        try {
+            return kernel.list("/sys/bus/pci/devices/" + device.address()).contains("rom");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
