@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_NORESIZE;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR5_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +22,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.locks.Lock;
@@ -127,6 +129,34 @@ public final class Device implements AutoCloseable {
     }
 
     /**
+     * The expansion ROM, which can only be read. It has the size of its BAR, and all ones beyond its last image. A device that
+     * has a ROM without an image that the kernel knows as one (0x55, 0xaa, and the structure "PCIR") counts as having none.
+     * {@link Region#readBytes} reads it whole.
+     *
+     * <p>Reading fails while the device's memory is disabled or the device has no power: the kernel does not look, and the
+     * host would be lost on some platforms.
+     *
+     * @return empty if there is none
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public Optional<Region> rom() {
+        String name = "the expansion ROM of " + address;
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            return regions.containsKey(VFIO_PCI_ROM_REGION_INDEX)
+                            || RegionInfo.of(descriptor, VFIO_PCI_ROM_REGION_INDEX, name)
+                                            .size()
+                                    != 0
+                    ? Optional.of(region(VFIO_PCI_ROM_REGION_INDEX, name))
+                    : Optional.empty();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
      * The configuration space, of which the kernel hides, and keeps from being written, what would harm the host.
      *
      * @throws IllegalStateException if the device is closed
@@ -181,16 +211,7 @@ public final class Device implements AutoCloseable {
             return new Cause("the device has low power", "call exitLowPower first");
         }
         try {
-            ConfigSpace config = configSpace();
-            if (!config.command().contains(PciCommand.MEMORY)) {
-                return new Cause(
-                        "the device's memory is disabled in its command register",
-                        "enable memory access, which a reset turns off");
-            }
-            return config.capability(PciCapability.PowerManagement.class)
-                    .map(PciCapability.PowerManagement::state)
-                    .filter(state -> state != PowerState.D0)
-                    .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"))
+            return whyMemoryIsOff()
                     .orElseGet(() -> new Cause(
                             "the bus reports an error: the device is being reset, or gone",
                             "end the reset of its PE, and see dmesg"));
@@ -199,6 +220,20 @@ public final class Device implements AutoCloseable {
                     "the bus reports an error, and the configuration space does not answer either: " + e.reason(),
                     e.hint());
         }
+    }
+
+    /** Why the device does not decode accesses of its memory, if its configuration space says that it does not. */
+    Optional<Cause> whyMemoryIsOff() {
+        ConfigSpace config = configSpace();
+        if (!config.command().contains(PciCommand.MEMORY)) {
+            return Optional.of(new Cause(
+                    "the device's memory is disabled in its command register",
+                    "enable memory access, which a reset turns off"));
+        }
+        return config.capability(PciCapability.PowerManagement.class)
+                .map(PciCapability.PowerManagement::state)
+                .filter(state -> state != PowerState.D0)
+                .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"));
     }
 
     /**
