@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_device_low_power_entry_with_wakeup;
 import org.jvfio.uapi.vfio_irq_info;
 
 /**
@@ -47,6 +48,7 @@ public final class Device implements AutoCloseable {
     private @Nullable InterruptDispatcher dispatcher;
     private @Nullable Interrupts releaseRequests;
     private final List<EventFd> events = new ArrayList<>();
+    private @Nullable WakeUp wakeUp;
     private volatile boolean hasLowPower;
     private boolean ownsContainer;
 
@@ -381,9 +383,7 @@ public final class Device implements AutoCloseable {
                                 : "the device has " + info.count(),
                         info.count() == 0 ? "use another type: see interruptInfo" : "ask for as many, or fewer");
             }
-            if (dispatcher == null) {
-                dispatcher = InterruptDispatcher.start(kernel(), address.toString(), asked);
-            }
+            InterruptDispatcher started = dispatcher(asked);
             List<Descriptor> eventfds = new ArrayList<>();
             try {
                 enableVectors(asked, type, atLeast, Math.min(atMost, info.count()), eventfds);
@@ -393,10 +393,10 @@ public final class Device implements AutoCloseable {
                 teardown.endSuppressedBy(e);
                 throw e;
             }
-            Interrupts enabled = new Interrupts(this, type, info, descriptor, dispatcher, eventfds);
+            Interrupts enabled = new Interrupts(this, type, info, descriptor, started, eventfds);
             interrupts.put(type, enabled);
             try {
-                dispatcher.add(enabled, eventfds);
+                started.add(enabled.listener(), eventfds);
             } catch (RuntimeException e) {
                 Teardown teardown = new Teardown();
                 teardown.step(enabled::close);
@@ -407,6 +407,15 @@ public final class Device implements AutoCloseable {
         } finally {
             lock().unlock();
         }
+    }
+
+    private InterruptDispatcher dispatcher(String asked) {
+        InterruptDispatcher started = dispatcher;
+        if (started == null) {
+            started = InterruptDispatcher.start(kernel(), address.toString(), asked);
+            dispatcher = started;
+        }
+        return started;
     }
 
     private void requireDisabled(String asked, InterruptType type) {
@@ -565,10 +574,10 @@ public final class Device implements AutoCloseable {
         DeviceFeature.VF_TOKEN.set(
                 descriptor,
                 "set the VF token of " + address,
-                ByteBuffer.allocate(2 * Long.BYTES)
+                MemorySegment.ofArray(ByteBuffer.allocate(2 * Long.BYTES)
                         .putLong(token.getMostSignificantBits())
                         .putLong(token.getLeastSignificantBits())
-                        .array());
+                        .array()));
     }
 
     /**
@@ -579,19 +588,81 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enterLowPower() {
-        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", new byte[0]);
+        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", MemorySegment.NULL);
         hasLowPower = true;
     }
 
     /**
-     * Gives the device power again; it may have forgotten everything. Nothing happens if it has.
+     * Lets the platform take the device's power away, as {@link #enterLowPower}, until anything wakes the device: then it has
+     * full power for good, and its driver is told. What wakes it are calls, of this process or of the kernel, and the device
+     * itself if it can (PME). A call that comes before the platform has got to taking the power does not count as one.
+     *
+     * @return tells of it; the one that was returned before is closed
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_ENTRY_WITH_WAKEUP}, or the device has low
+     *     power already; nothing has changed then
+     * @throws IllegalStateException if the device is closed
+     */
+    public WakeUp enterLowPowerUntilWoken() {
+        String asked = "let " + address + " have low power until it is woken";
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            InterruptDispatcher started = dispatcher(asked);
+            WakeUp entered = new WakeUp(
+                    this,
+                    started,
+                    Descriptor.eventfd(kernel(), "the event that tells that " + address + " is woken", asked));
+            boolean hadLowPower = hasLowPower;
+            hasLowPower = true;
+            try (Arena arena = Arena.ofConfined()) {
+                entered.listen();
+                MemorySegment entry = arena.allocate(vfio_device_low_power_entry_with_wakeup.layout());
+                vfio_device_low_power_entry_with_wakeup.wakeup_eventfd(entry, entered.eventfd());
+                DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP.set(descriptor, asked, entry);
+            } catch (RuntimeException e) {
+                hasLowPower = hadLowPower;
+                Teardown teardown = new Teardown();
+                teardown.step(entered::close);
+                teardown.endSuppressedBy(e);
+                throw e;
+            }
+            WakeUp former = wakeUp;
+            wakeUp = entered;
+            if (former != null) {
+                // The device had power, or it could not have been let lose it.
+                former.wake();
+                former.close();
+            }
+            return entered;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /** The kernel has given it power again, and told so. */
+    void woken() {
+        hasLowPower = false;
+    }
+
+    /**
+     * Gives the device power again; it may have forgotten everything. Nothing happens if it has. Who waits for a {@link
+     * WakeUp} is told.
      *
      * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_EXIT}
      * @throws IllegalStateException if the device is closed
      */
     public void exitLowPower() {
-        DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", new byte[0]);
-        hasLowPower = false;
+        lock().lock();
+        try {
+            DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", MemorySegment.NULL);
+            hasLowPower = false;
+            if (wakeUp != null) {
+                // The kernel tells nobody if it had not got to taking the power.
+                wakeUp.wake();
+            }
+        } finally {
+            lock().unlock();
+        }
     }
 
     /** An event that has the kernel write to a register. */
@@ -629,6 +700,9 @@ public final class Device implements AutoCloseable {
             Teardown teardown = new Teardown();
             events.forEach(event -> teardown.step(event::close));
             events.clear();
+            if (wakeUp != null) {
+                teardown.step(wakeUp::close);
+            }
             List.copyOf(interrupts.values()).forEach(enabled -> teardown.step(enabled::close));
             if (dispatcher != null) {
                 teardown.step(dispatcher::close);
