@@ -351,8 +351,8 @@ public final class Device implements AutoCloseable {
      * Enables interrupts of a type, as many vectors as there are: the platform may have fewer for the device than the device
      * could use. They are enabled until they are closed, or the device is.
      *
-     * <p>MSI and MSI-X come only from a bus master: see {@link #enableBusMastering}. A reset of the PE ends them: close them
-     * before, and enable them anew.
+     * <p>A line that the device asserts already interrupts at once. MSI and MSI-X come only from a bus master: see {@link
+     * #enableBusMastering}. A reset of the PE ends them: close them before, and enable them anew.
      *
      * @param atLeast how many vectors the driver needs, from 1
      * @param atMost how many it can use
@@ -397,6 +397,12 @@ public final class Device implements AutoCloseable {
             interrupts.put(type, enabled);
             try {
                 started.add(enabled.listener(), eventfds);
+                if (type == InterruptType.INTX && info.maskable()) {
+                    // XIVE, unlike XICS, does not tell of a line that was asserted before it is enabled. But the kernel
+                    // looks in the device's status register when it unmasks a line.
+                    enabled.mask();
+                    enabled.unmask();
+                }
             } catch (RuntimeException e) {
                 Teardown teardown = new Teardown();
                 teardown.step(enabled::close);
