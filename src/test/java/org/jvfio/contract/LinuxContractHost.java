@@ -128,6 +128,7 @@ final class LinuxContractHost implements ContractHost {
         devices()
                 .forEach(device -> mirror.device(
                         device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
+        nvmes.stream().filter(this::hasRom).forEach(nvme -> mirror.rom(nvme.address(), RomImage.ofNvme()));
         freeHugePages().forEach(mirror::hugePages);
         return mirror.build();
     }
@@ -140,14 +141,22 @@ final class LinuxContractHost implements ContractHost {
         }
     }
 
-    /** How many huge pages of each size in bytes are free. */
+    /** Whether it has one, as the drive of {@code scripts/power}. */
+    private boolean hasRom(PciDevice device) {
+        try {
+            return kernel.list("/sys/bus/pci/devices/" + device.address()).contains("rom");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** How many huge pages of each size in bytes are free, and not promised to a mapping that has yet to touch them. */
     private Map<Long, Integer> freeHugePages() {
         Map<Long, Integer> free = new TreeMap<>();
         try {
             for (String pool : kernel.list(HUGE_PAGES)) {
                 long bytes = Long.parseLong(pool.replaceAll("[^0-9]", "")) * 1024;
-                int count = Integer.parseInt(
-                        kernel.readFile(HUGE_PAGES + pool + "/free_hugepages").strip());
+                int count = huge(pool, "free_hugepages") - huge(pool, "resv_hugepages");
                 if (count > 0) {
                     free.put(bytes, count);
                 }
@@ -158,6 +167,10 @@ final class LinuxContractHost implements ContractHost {
             throw new UncheckedIOException(e);
         }
         return free;
+    }
+
+    private int huge(String pool, String count) throws IOException {
+        return Integer.parseInt(kernel.readFile(HUGE_PAGES + pool + "/" + count).strip());
     }
 
     @Override
