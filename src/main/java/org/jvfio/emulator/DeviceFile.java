@@ -117,9 +117,6 @@ final class DeviceFile extends OpenFile {
     }
 
     private long access(MemorySegment buffer, long offset, boolean write) {
-        if (offset < 0) {
-            return Errno.EINVAL.negated();
-        }
         if (buffer.byteSize() == 0) {
             return 0;
         }

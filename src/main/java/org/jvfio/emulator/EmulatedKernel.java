@@ -143,6 +143,9 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public int open(String path, int flags) {
         return call(() -> {
+            if (!task.hasFreeDescriptor()) {
+                return Errno.EMFILE.negated();
+            }
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
                 case "/dev/null" -> task.add(new NullFile());
@@ -303,6 +306,9 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         host.lock().lock();
         try {
+            if (offset < 0) {
+                return Errno.EINVAL.negated();
+            }
             OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : file.pread(buffer, offset);
         } finally {
@@ -315,6 +321,9 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         host.lock().lock();
         try {
+            if (offset < 0) {
+                return Errno.EINVAL.negated();
+            }
             OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : file.pwrite(buffer, offset);
         } finally {

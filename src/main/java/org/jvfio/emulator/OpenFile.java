@@ -39,10 +39,12 @@ abstract class OpenFile {
         return false;
     }
 
+    /** Reads at an offset, which is not negative; ESPIPE for a file that has none. */
     long pread(MemorySegment buffer, long offset) {
         return Errno.ESPIPE.negated();
     }
 
+    /** Writes at an offset, like {@link #pread}. */
     long pwrite(MemorySegment buffer, long offset) {
         return Errno.ESPIPE.negated();
     }
