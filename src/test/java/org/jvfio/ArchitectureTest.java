@@ -20,10 +20,14 @@ import com.tngtech.archunit.core.domain.JavaPackage;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.io.IOException;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.net.URISyntaxException;
 import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -31,6 +35,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.DeviceModel;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
@@ -134,6 +139,30 @@ class ArchitectureTest {
     @Test
     void packagesHaveNoCycles() {
         slices().assignedFrom(packages()).should().beFreeOfCycles().check(PROJECT);
+    }
+
+    @Test
+    void theEmulatorFindsItsDevicesAndKnowsNone() {
+        noClasses()
+                .that()
+                .resideInAPackage("org.jvfio.emulator")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.jvfio.emulator.*..")
+                .check(PROJECT);
+    }
+
+    @Test
+    void theClassPathHasTheDeviceModelsOfTheModule() throws IOException, URISyntaxException {
+        URL compiled = Kernel.class.getProtectionDomain().getCodeSource().getLocation();
+        List<String> onClassPath = Files.readAllLines(
+                Path.of(compiled.toURI()).resolve("META-INF/services/" + DeviceModel.class.getName()));
+        List<String> inModule = DeviceModel.class.getModule().getDescriptor().provides().stream()
+                .filter(provided -> provided.service().equals(DeviceModel.class.getName()))
+                .flatMap(provided -> provided.providers().stream())
+                .toList();
+        assertEquals(inModule, onClassPath);
+        assertFalse(inModule.isEmpty());
     }
 
     @Test

@@ -74,13 +74,17 @@ final class KernelChoice {
     /**
      * The emulated machine.
      *
-     * @throws Failure if its file cannot be read, or does not describe one
+     * @throws Failure if its file cannot be read, or does not describe one, or a model of devices is unusable
      */
     EmulatedMachine machine() throws Failure {
-        if (machineFile.isEmpty()) {
-            return EmulatedMachine.power8();
+        try {
+            return machineFile.isEmpty() ? EmulatedMachine.power8() : read(machineFile.get());
+        } catch (IllegalStateException unusable) {
+            throw new Failure(Failure.FAILED, "cannot make the emulated machine: " + unusable.getMessage());
         }
-        Path file = machineFile.get();
+    }
+
+    private static EmulatedMachine read(Path file) throws Failure {
         try {
             return EmulatedMachine.read(file);
         } catch (NoSuchFileException missing) {

@@ -21,7 +21,7 @@ import org.jvfio.driver.nvme.NvmeNamespace;
 import org.jvfio.driver.nvme.NvmeOptions;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.kernel.Kernel;
 
 /** The NVMe drive that a user means, open; closing it gives it back. */
@@ -164,7 +164,7 @@ final class NvmeDrive implements AutoCloseable {
         makeImage(line, image.get());
         try {
             EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image.get(), EMULATED_BLOCK);
-            EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
+            EmulatedMachine machine = choice.machine().toBuilder()
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();

@@ -1,9 +1,7 @@
 package org.jvfio.emulator;
 
 import java.io.IOException;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -20,7 +18,6 @@ public final class EmulatedMachine {
     private static final int SHIFT_4K = 12;
     private static final int SHIFT_64K = 16;
     private static final long GIB = 1L << 30;
-    static final Duration LATENCY = Duration.ofMillis(10);
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
     /** A PCI function: its place, its group, its device and who drives it. */
@@ -70,10 +67,11 @@ public final class EmulatedMachine {
      * {@code 0002:01:00.0} in group 2), bound to vfio-pci.
      */
     public static EmulatedMachine power8() {
+        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PHB3)
-                .device("0000:01:00.0", 0, EmulatedMachine::edu)
-                .device("0001:01:00.0", 1, EmulatedMachine::edu)
-                .device("0002:01:00.0", 2, EmulatedMachine::nvme)
+                .device("0000:01:00.0", 0, models.plain("edu"))
+                .device("0001:01:00.0", 1, models.plain("edu"))
+                .device("0002:01:00.0", 2, models.plain("nvme"))
                 .build();
     }
 
@@ -92,12 +90,13 @@ public final class EmulatedMachine {
      * in group 3.
      */
     public static EmulatedMachine pseries() {
+        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
-                .device("0001:00:01.0", 1, EmulatedMachine::edu)
-                .device("0002:00:01.0", 2, EmulatedMachine::edu)
-                .device("0003:00:01.0", 3, EmulatedMachine::nvme)
+                .device("0001:00:01.0", 1, models.plain("edu"))
+                .device("0002:00:01.0", 2, models.plain("edu"))
+                .device("0003:00:01.0", 3, models.plain("nvme"))
                 .build();
     }
 
@@ -145,24 +144,17 @@ public final class EmulatedMachine {
      * }</pre>
      *
      * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
-     * a list of devices replaces those of the preset. A namespace of an NVMe drive has a {@code size} and is in memory, or
-     * is a raw image {@code file}, whose path begins at the directory of the machine's file; {@code lbaSize} is 512 or 4096.
-     * A drive with one namespace may have {@code size}, {@code file} and {@code lbaSize} itself. {@code latencyMicros} is what
-     * each of its I/O commands takes, at least.
+     * a list of devices replaces those of the preset. {@code "model"} is the name of a {@link DeviceModel}, which has
+     * options of its own: {@link org.jvfio.emulator.edu.EduModel} or {@link org.jvfio.emulator.nvme.NvmeModel}, or one
+     * that you bring.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
+     * @throws IllegalStateException if a device model that is installed cannot be used, or two that are have the name of
+     *     one of the machine's
      */
     public static EmulatedMachine read(Path file) throws IOException {
         return MachineFile.read(file);
-    }
-
-    private static EmulatedEdu edu() {
-        return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY);
-    }
-
-    private static EmulatedNvme nvme() {
-        return EmulatedNvme.builder().build();
     }
 
     /** A builder that starts with all of this machine. */

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.uapi.vfio_h;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;

@@ -16,9 +16,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.jvfio.Container;
 import org.jvfio.PciFunction;
 import org.jvfio.VfioException;
-import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.edu.EmulatedEdu;
 
 class DemoTest {
     /** The story on a machine: its data, and its lines. */

@@ -7,11 +7,11 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.ArgumentsProvider;
 import org.junit.jupiter.params.support.ParameterDeclarations;
-import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.EmulatedNvme;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
+import org.jvfio.emulator.edu.EmulatedEdu;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /** The hosts that the contract is checked on. */
 final class Hosts implements ArgumentsProvider {

@@ -11,9 +11,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.NvmeEntry;
-import org.jvfio.emulator.NvmeHostQueue;
-import org.jvfio.emulator.NvmeHostQueue.Completion;
+import org.jvfio.emulator.nvme.NvmeEntry;
+import org.jvfio.emulator.nvme.NvmeHostQueue;
+import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
 
 /** The NVMe controller itself, QEMU's and the emulated one: what its registers say and how it answers commands. */
 @ContractTest

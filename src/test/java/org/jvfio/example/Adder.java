@@ -25,11 +25,20 @@ final class Adder implements EmulatedDevice {
 
     private static final long TABLE = 0x800;
     private static final long PENDING_BITS = 0xc00;
-    private static final Duration LATENCY = Duration.ofMillis(1);
 
+    private final Duration latency;
     private @Nullable DeviceBus bus;
     private long address;
     private long sum;
+
+    /**
+     * An adder.
+     *
+     * @param latency what it takes to add
+     */
+    Adder(Duration latency) {
+        this.latency = latency;
+    }
 
     @Override
     public DeviceIdentity identity() {
@@ -83,7 +92,7 @@ final class Adder implements EmulatedDevice {
             address = value;
         } else if (offset == COUNT && bus != null) {
             DeviceBus plugged = bus;
-            plugged.after(LATENCY, () -> add(plugged, MemorySegment.ofArray(new byte[(int) (value & 0xffff)])));
+            plugged.after(latency, () -> add(plugged, MemorySegment.ofArray(new byte[(int) (value & 0xffff)])));
         }
     }
 

@@ -27,7 +27,7 @@ class AdderTest {
 
     private static EmulatedKernel hostWithAnAdder() {
         return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
-                .device(ADDRESS, GROUP, Adder::new)
+                .device(ADDRESS, GROUP, () -> new Adder(Duration.ZERO))
                 .build());
     }
 

@@ -25,9 +25,9 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
-import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
 
 class EduDeviceTest {

@@ -10,7 +10,7 @@ import org.jvfio.emulator.DeviceBus;
 import org.jvfio.emulator.DeviceIdentity;
 import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedDevice;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /**
  * An emulated NVMe controller with something between it and the bus: subclasses change what it reads, writes and hears. All

@@ -30,9 +30,9 @@ import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
-import org.jvfio.emulator.EmulatedEdu;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.edu.EmulatedEdu;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 @Timeout(60)
 class NvmeControllerTest {

@@ -9,7 +9,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.EmulatedNvme;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {

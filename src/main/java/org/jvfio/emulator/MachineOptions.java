@@ -1,0 +1,257 @@
+package org.jvfio.emulator;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An object of a machine file: the machine, a device, or a part of one. It has values by their names; null counts as
+ * not given. Every method that reads a value throws an {@link IllegalArgumentException} if the value is of another
+ * kind, or is not given and must be; the message names the file and the value.
+ */
+public final class MachineOptions {
+    private static final Pattern SIZE = Pattern.compile("([0-9]+)([KMGT]?)");
+    private static final String UNITS = "KMGT";
+
+    private final String source;
+    private final Path directory;
+    private final Map<?, ?> values;
+
+    private MachineOptions(String source, Path directory, Map<?, ?> values) {
+        this.source = source;
+        this.directory = directory;
+        this.values = values;
+    }
+
+    /** What is wrong, in a sentence that begins with the file. */
+    private static final class WrongOption extends IllegalArgumentException {
+        private static final long serialVersionUID = 1;
+
+        private WrongOption(String message, @Nullable Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    /** What a whole file has. */
+    static MachineOptions ofFile(Path file, @Nullable Object json) {
+        MachineOptions empty = new MachineOptions(file.toString(), file.resolveSibling(""), Map.of());
+        return empty.nested("the file", json);
+    }
+
+    /**
+     * Values that no file has, for a test of a {@link DeviceModel} say. Paths among them begin at the current
+     * directory.
+     *
+     * @param values numbers, strings, booleans, lists and maps, as JSON has them
+     */
+    public static MachineOptions of(Map<String, ?> values) {
+        return new MachineOptions("the machine", Path.of(""), Map.copyOf(values));
+    }
+
+    /** Whether a value is given. */
+    public boolean has(String name) {
+        return values.get(name) != null;
+    }
+
+    /** A value as JSON has it. */
+    @Nullable
+    Object value(String name) {
+        return values.get(name);
+    }
+
+    /** A string. */
+    public String string(String name) {
+        if (values.get(name) instanceof String string) {
+            return string;
+        }
+        throw isNo("string", name);
+    }
+
+    /** A string, or another one where none is given. */
+    public String string(String name, String otherwise) {
+        return has(name) ? string(name) : otherwise;
+    }
+
+    /** True or false. */
+    public boolean flag(String name) {
+        if (values.get(name) instanceof Boolean flag) {
+            return flag;
+        }
+        throw has(name) ? wrong("has '" + name + "' that is neither true nor false") : lacks(name);
+    }
+
+    /** A whole number from 0 to 2147483647. */
+    public int integer(String name) {
+        long value = whole(name, values.get(name));
+        if (value > Integer.MAX_VALUE) {
+            throw tooLarge(name, value);
+        }
+        return (int) value;
+    }
+
+    /** A whole number from 0 to 2147483647, or another one where none is given. */
+    public int integer(String name, int otherwise) {
+        return has(name) ? integer(name) : otherwise;
+    }
+
+    /** Bytes: a whole number, or a string like {@code "64K"}, {@code "2M"}, {@code "4G"} or {@code "1T"}. */
+    public long size(String name) {
+        return size(name, values.get(name));
+    }
+
+    /** Bytes, as {@link #size(String)} reads them, or another number of them where none is given. */
+    public long size(String name, long otherwise) {
+        return has(name) ? size(name) : otherwise;
+    }
+
+    /** A whole number of microseconds. */
+    public Duration micros(String name) {
+        long micros = whole(name, values.get(name));
+        try {
+            return Duration.ofNanos(Math.multiplyExact(1000, micros));
+        } catch (ArithmeticException tooLong) {
+            throw wrong("has '" + name + "' of " + micros + ", which is too long");
+        }
+    }
+
+    /** A whole number of microseconds, or another time where none is given. */
+    public Duration micros(String name, Duration otherwise) {
+        return has(name) ? micros(name) : otherwise;
+    }
+
+    /** A path of a file, which begins at the directory of the machine's file. */
+    public Path path(String name) {
+        return directory.resolve(string(name));
+    }
+
+    /**
+     * A list of objects.
+     *
+     * @param each what one of them is, for messages: {@code "a namespace"}
+     */
+    public List<MachineOptions> objects(String name, String each) {
+        if (!(values.get(name) instanceof List<?> list)) {
+            throw has(name) ? wrong("has '" + name + "' that are no list") : lacks(name);
+        }
+        List<MachineOptions> objects = new ArrayList<>();
+        for (Object element : list) {
+            objects.add(nested(each, element));
+        }
+        return List.copyOf(objects);
+    }
+
+    /**
+     * Refuses values of any other names. That of a device are checked already when a {@link DeviceModel} sees them.
+     *
+     * @param where what this object is, for the message: {@code "a namespace"}
+     */
+    public void requireKnown(String where, Set<String> names) {
+        for (Object name : values.keySet()) {
+            if (!names.contains(name)) {
+                throw wrong("has '" + name + "' in " + where + "; known are " + new TreeSet<>(names));
+            }
+        }
+    }
+
+    /**
+     * An exception that says what is wrong.
+     *
+     * @param what the rest of a sentence that begins with the file: {@code "has registers 'small'; ..."}
+     */
+    public IllegalArgumentException wrong(String what) {
+        return new WrongOption(source + " " + what, null);
+    }
+
+    /** Takes a step, and adds the name of the file to what it throws. */
+    <T> T checked(Supplier<T> step) {
+        try {
+            return step.get();
+        } catch (WrongOption named) {
+            throw named;
+        } catch (IllegalArgumentException unusable) {
+            throw new WrongOption(source + ": " + unusable.getMessage(), unusable);
+        }
+    }
+
+    /** A constant, written as in Java or in lower case with hyphens. */
+    <T extends Enum<T>> T constant(String name, T[] constants) {
+        Object value = values.get(name);
+        for (T constant : constants) {
+            if (constant.name().equals(value) || spelt(constant).equals(value)) {
+                return constant;
+            }
+        }
+        throw wrong("has '%s' %s, which is none of %s"
+                .formatted(
+                        name,
+                        value,
+                        Arrays.stream(constants).map(MachineOptions::spelt).toList()));
+    }
+
+    private static String spelt(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** An object with numbers by their sizes in bytes. */
+    Map<Long, Integer> countsBySize(String name) {
+        Map<Long, Integer> counts = new TreeMap<>();
+        MachineOptions object = nested("'" + name + "'", values.get(name));
+        for (Object size : object.values.keySet()) {
+            counts.put(size(name, size), object.integer((String) size));
+        }
+        return counts;
+    }
+
+    private MachineOptions nested(String what, @Nullable Object value) {
+        if (value instanceof Map<?, ?> object) {
+            return new MachineOptions(source, directory, object);
+        }
+        throw wrong("has " + what + " that is no JSON object");
+    }
+
+    private long whole(String name, @Nullable Object value) {
+        if ((value instanceof Integer || value instanceof Long) && ((Number) value).longValue() >= 0) {
+            return ((Number) value).longValue();
+        }
+        throw isNo("whole number", name);
+    }
+
+    private long size(String name, @Nullable Object value) {
+        if (value instanceof String text) {
+            Matcher size = SIZE.matcher(text);
+            if (size.matches()) {
+                int shift = 10 * (UNITS.indexOf(size.group(2)) + (size.group(2).isEmpty() ? 0 : 1));
+                try {
+                    return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
+                } catch (ArithmeticException | NumberFormatException tooLarge) {
+                    throw tooLarge(name, text);
+                }
+            }
+            throw wrong("has '" + name + "' of '" + text + "'; write a size like 64K, 2M or 4G");
+        }
+        return whole(name, value);
+    }
+
+    private IllegalArgumentException lacks(String name) {
+        return wrong("lacks '" + name + "'");
+    }
+
+    private IllegalArgumentException isNo(String kind, String name) {
+        return has(name) ? wrong("has '" + name + "' that is no " + kind) : lacks(name);
+    }
+
+    private IllegalArgumentException tooLarge(String name, Object value) {
+        return wrong("has '" + name + "' of " + value + ", which is too large");
+    }
+}

@@ -1,0 +1,218 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+import org.jvfio.emulator.DeviceBus;
+
+/** The commands of the admin queue (NVM Express 1.4, 5). */
+final class AdminCommands {
+    private static final int DELETE_SUBMISSION_QUEUE = 0x00;
+    private static final int CREATE_SUBMISSION_QUEUE = 0x01;
+    private static final int GET_LOG_PAGE = 0x02;
+    private static final int DELETE_COMPLETION_QUEUE = 0x04;
+    private static final int CREATE_COMPLETION_QUEUE = 0x05;
+    private static final int IDENTIFY = 0x06;
+    static final int ABORT = 0x08;
+    private static final int SET_FEATURES = 0x09;
+    private static final int GET_FEATURES = 0x0a;
+    static final int ASYNC_EVENT_REQUEST = 0x0c;
+
+    /** All that there are. */
+    static final int[] OPCODES = {
+        DELETE_SUBMISSION_QUEUE,
+        CREATE_SUBMISSION_QUEUE,
+        GET_LOG_PAGE,
+        DELETE_COMPLETION_QUEUE,
+        CREATE_COMPLETION_QUEUE,
+        IDENTIFY,
+        ABORT,
+        SET_FEATURES,
+        GET_FEATURES,
+        ASYNC_EVENT_REQUEST
+    };
+
+    private static final int CONTIGUOUS = 1;
+    private static final int INTERRUPTS = 1 << 1;
+    private static final int RETAIN_EVENT = 1 << 15;
+    private static final int NOT_ABORTED = 1;
+
+    private final DeviceBus bus;
+    private final Configuration configuration;
+    private final Registers registers;
+    private final Queues queues;
+    private final Prp prp;
+    private final Events events;
+    private final IdentifyData identity;
+    private final Features features;
+    private final LogPages logs;
+    private final MemorySegment data = MemorySegment.ofArray(new long[IdentifyData.BYTES / Long.BYTES]);
+
+    AdminCommands(
+            DeviceBus bus,
+            Configuration configuration,
+            Registers registers,
+            Queues queues,
+            Prp prp,
+            Events events,
+            IdentifyData identity,
+            Features features,
+            LogPages logs) {
+        this.bus = bus;
+        this.configuration = configuration;
+        this.registers = registers;
+        this.queues = queues;
+        this.prp = prp;
+        this.events = events;
+        this.identity = identity;
+        this.features = features;
+        this.logs = logs;
+    }
+
+    /** Executes a command: its status, {@link Status#PENDING} if it completes later. */
+    int execute(Command command) {
+        if (command.isFused() || command.usesScatterGather()) {
+            return Status.INVALID_FIELD;
+        }
+        return switch (command.opcode()) {
+            case DELETE_SUBMISSION_QUEUE -> deleteSubmissionQueue(command);
+            case CREATE_SUBMISSION_QUEUE -> createSubmissionQueue(command);
+            case GET_LOG_PAGE -> getLogPage(command);
+            case DELETE_COMPLETION_QUEUE -> deleteCompletionQueue(command);
+            case CREATE_COMPLETION_QUEUE -> createCompletionQueue(command);
+            case IDENTIFY -> identify(command);
+            case ABORT -> abort(command);
+            case SET_FEATURES -> {
+                int status = features.set(command);
+                logs.warnOfTemperature();
+                yield status;
+            }
+            case GET_FEATURES -> features.get(command);
+            case ASYNC_EVENT_REQUEST -> events.request(command);
+            default -> Status.INVALID_OPCODE;
+        };
+    }
+
+    private static int queueId(Command command) {
+        return command.dword(10) & 0xffff;
+    }
+
+    private int createCompletionQueue(Command command) {
+        int id = queueId(command);
+        int flags = command.dword(11) & 0xffff;
+        int vector = command.dword(11) >>> 16;
+        int status = queueStatus(command, queues.isValid(id) && queues.completion(id) == null);
+        if (status != Status.SUCCESS) {
+            return status;
+        }
+        if (vector >= EmulatedNvme.VECTORS || (vector != 0 && !bus.sendsMessages())) {
+            return Status.INVALID_INTERRUPT_VECTOR;
+        }
+        int size = (command.dword(10) >>> 16) + 1;
+        queues.add(new CompletionQueue(id, command.prp1(), size, vector, (flags & INTERRUPTS) != 0));
+        return Status.SUCCESS;
+    }
+
+    private int createSubmissionQueue(Command command) {
+        int id = queueId(command);
+        CompletionQueue completions = queues.completion(command.dword(11) >>> 16);
+        if (completions == null || completions.id() == 0) {
+            return Status.INVALID_COMPLETION_QUEUE;
+        }
+        int status = queueStatus(command, queues.isValid(id) && queues.submission(id) == null);
+        if (status == Status.SUCCESS) {
+            int size = (command.dword(10) >>> 16) + 1;
+            queues.add(new SubmissionQueue(id, command.prp1(), size, completions));
+        }
+        return status;
+    }
+
+    /** What is wrong with a queue that the host wants to create. */
+    private int queueStatus(Command command, boolean idIsFree) {
+        int size = (command.dword(10) >>> 16) + 1;
+        if (!idIsFree) {
+            return Status.INVALID_QUEUE_ID;
+        }
+        if (!registers.hasEntrySizes() || size < 2 || size > registers.queueEntries()) {
+            return Status.INVALID_QUEUE_SIZE;
+        }
+        if ((command.prp1() & (registers.pageBytes() - 1)) != 0) {
+            return Status.INVALID_PRP_OFFSET;
+        }
+        return (command.dword(11) & CONTIGUOUS) == 0 ? Status.INVALID_FIELD : Status.SUCCESS;
+    }
+
+    private int deleteSubmissionQueue(Command command) {
+        SubmissionQueue queue = queues.submission(queueId(command));
+        if (queue == null || queue.isAdmin()) {
+            return Status.INVALID_QUEUE_ID;
+        }
+        queues.remove(queue);
+        return Status.SUCCESS;
+    }
+
+    private int deleteCompletionQueue(Command command) {
+        CompletionQueue queue = queues.completion(queueId(command));
+        if (queue == null || queue.id() == 0) {
+            return Status.INVALID_QUEUE_ID;
+        }
+        if (queue.submissionQueues() > 0) {
+            return Status.INVALID_QUEUE_DELETION;
+        }
+        queues.remove(queue);
+        return Status.SUCCESS;
+    }
+
+    private int identify(Command command) {
+        data.fill((byte) 0);
+        int status = identity.fill(command, data);
+        return status == Status.SUCCESS ? send(command, 0, IdentifyData.BYTES) : status;
+    }
+
+    private int getLogPage(Command command) {
+        int page = command.dword(10) & 0xff;
+        int bytes = LogPages.bytes(page);
+        long dwords = Integer.toUnsignedLong(command.dword(11) << 16 | command.dword(10) >>> 16) + 1;
+        long offset = command.qword(12);
+        if (bytes == 0) {
+            return Status.INVALID_LOG_PAGE;
+        }
+        long length = dwords * Integer.BYTES;
+        if (length > configuration.mostBytes()
+                || (offset & (Integer.BYTES - 1)) != 0
+                || Long.compareUnsigned(offset, bytes) >= 0) {
+            return Status.INVALID_FIELD;
+        }
+        data.fill((byte) 0);
+        int status = logs.fill(page, command.namespace(), data);
+        if (status == Status.SUCCESS) {
+            status = send(command, offset, Math.min(length, bytes - offset));
+        }
+        if (status == Status.SUCCESS && (command.dword(10) & RETAIN_EVENT) == 0) {
+            logs.read(page);
+        }
+        return status;
+    }
+
+    private int send(Command command, long offset, long bytes) {
+        int status = prp.map(command, bytes, registers.pageBytes());
+        return status == Status.SUCCESS ? prp.writeMemory(data, offset, bytes) : status;
+    }
+
+    /** What was executed at once cannot be aborted any more; what takes time, or waits for an event, can. */
+    private int abort(Command command) {
+        SubmissionQueue queue = queues.submission(queueId(command));
+        int target = command.dword(10) >>> 16;
+        command.result(NOT_ABORTED);
+        if (queue == null) {
+            return Status.INVALID_FIELD;
+        }
+        Command inFlight = queue.inFlight(target);
+        if (inFlight != null && inFlight.isAbortable()) {
+            queue.inFlight().remove(inFlight);
+            queues.complete(inFlight, Status.ABORTED_BY_REQUEST);
+            command.result(0);
+        } else if (queue.isAdmin() && events.abort(target)) {
+            command.result(0);
+        }
+        return Status.SUCCESS;
+    }
+}

@@ -1,0 +1,185 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.util.ArrayDeque;
+import org.jvfio.emulator.DeviceBus;
+
+/** A completion queue in the host's memory: the controller writes entries at its tail, the host consumes them at its head. */
+final class CompletionQueue {
+    /** The size of an entry, as a shift and in bytes. */
+    static final int ENTRY_SHIFT = 4;
+
+    static final int ENTRY_BYTES = 1 << ENTRY_SHIFT;
+
+    private static final int SECOND_HALF = ENTRY_BYTES / 2;
+
+    /** A completion that waits for room. */
+    private record Waiting(SubmissionQueue from, int command, int result, int status) {}
+
+    private final int id;
+    private final long address;
+    private final int size;
+    private final int vector;
+    private final boolean interrupts;
+    private final MemorySegment entry = MemorySegment.ofArray(new long[ENTRY_BYTES / Long.BYTES]);
+    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+    private int head;
+    private int tail;
+    private int phase = 1;
+    private int submissionQueues;
+    private long flippedFirst;
+    private long flippedSecond;
+    private boolean posted;
+    private boolean asserts;
+
+    /**
+     * An empty queue.
+     *
+     * @param address the bus address of its memory, page aligned
+     * @param size how many entries it has; one always stays free
+     */
+    CompletionQueue(int id, long address, int size, int vector, boolean interrupts) {
+        this.id = id;
+        this.address = address;
+        this.size = size;
+        this.vector = vector;
+        this.interrupts = interrupts;
+    }
+
+    int id() {
+        return id;
+    }
+
+    int size() {
+        return size;
+    }
+
+    int vector() {
+        return vector;
+    }
+
+    boolean interrupts() {
+        return interrupts;
+    }
+
+    /** How many submission queues complete here. */
+    int submissionQueues() {
+        return submissionQueues;
+    }
+
+    void attach(int change) {
+        submissionQueues += change;
+    }
+
+    /** How many entries the host has not consumed. */
+    int used() {
+        return distance(head, tail);
+    }
+
+    boolean isEmpty() {
+        return head == tail;
+    }
+
+    /** Whether a command that completes at once may be started. */
+    boolean hasRoom() {
+        return used() < size - 1 && waiting.isEmpty();
+    }
+
+    /**
+     * The host has consumed entries.
+     *
+     * @return false if it cannot have: there are not so many
+     */
+    boolean consume(int newHead) {
+        if (newHead >= size || distance(head, newHead) > used()) {
+            return false;
+        }
+        head = newHead;
+        return true;
+    }
+
+    private int distance(int from, int to) {
+        return to >= from ? to - from : to + size - from;
+    }
+
+    /**
+     * Posts a completion, or keeps it until there is room.
+     *
+     * @return false if the entry could not be written
+     */
+    boolean post(DeviceBus bus, SubmissionQueue from, int command, int result, int status) {
+        if (!hasRoom()) {
+            waiting.add(new Waiting(from, command, result, status));
+            return true;
+        }
+        return write(bus, from, command, result, status);
+    }
+
+    /**
+     * Posts what waited for room, as far as there is some.
+     *
+     * @return false if an entry could not be written
+     */
+    boolean postWaiting(DeviceBus bus) {
+        while (!waiting.isEmpty() && used() < size - 1) {
+            Waiting next = waiting.remove();
+            if (!write(bus, next.from(), next.command(), next.result(), next.status())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Makes bits of the next entry wrong: a mask of its first half and one of its second half. */
+    void flipNext(long first, long second) {
+        flippedFirst ^= first;
+        flippedSecond ^= second;
+    }
+
+    private boolean write(DeviceBus bus, SubmissionQueue from, int command, int result, int status) {
+        entry.set(Command.QWORD, 0, Integer.toUnsignedLong(result));
+        entry.set(Command.DWORD, 8, from.id() << 16 | from.head());
+        entry.set(Command.DWORD, 12, status << 17 | phase << 16 | command);
+        if ((flippedFirst | flippedSecond) != 0) {
+            entry.set(Command.QWORD, 0, entry.get(Command.QWORD, 0) ^ flippedFirst);
+            entry.set(Command.QWORD, SECOND_HALF, entry.get(Command.QWORD, SECOND_HALF) ^ flippedSecond);
+            flippedFirst = 0;
+            flippedSecond = 0;
+        }
+        long at = address + ((long) tail << ENTRY_SHIFT);
+        if (!bus.writeMemory(at, entry, 0, SECOND_HALF)) {
+            return false;
+        }
+        // The host may poll: the half with the phase bit must be the last thing that it sees of this command.
+        VarHandle.releaseFence();
+        if (!bus.writeMemory(at + SECOND_HALF, entry, SECOND_HALF, SECOND_HALF)) {
+            return false;
+        }
+        tail++;
+        if (tail == size) {
+            tail = 0;
+            phase ^= 1;
+        }
+        posted = true;
+        return true;
+    }
+
+    /** Whether entries were posted that no interrupt was raised for yet. */
+    boolean isPosted() {
+        return posted;
+    }
+
+    void interruptRaised() {
+        posted = false;
+    }
+
+    /** Whether it is counted among the queues that assert the interrupt line. */
+    boolean asserts() {
+        return asserts;
+    }
+
+    void asserts(boolean counted) {
+        asserts = counted;
+    }
+}

@@ -1,0 +1,221 @@
+package org.jvfio.emulator.nvme;
+
+import java.util.List;
+import org.jvfio.emulator.DeviceBus;
+
+/** An NVMe controller behind its registers: enables, resets and shuts down, and processes the commands of its queues. */
+final class Controller {
+    private static final int SHUTDOWN_SHIFT = 14;
+    private static final int SHUTDOWN_MASK = 0x3;
+
+    private final DeviceBus bus;
+    private final Registers registers;
+    private final Interrupts interrupts;
+    private final ErrorLog errors = new ErrorLog();
+    private final Queues queues;
+    private final Events events;
+    private final Features features;
+    private final Execution execution;
+    private final FaultPlan faults;
+    private final List<Namespace> namespaces;
+    private long resets;
+
+    Controller(Configuration configuration, List<Namespace> namespaces, DeviceBus bus) {
+        this.bus = bus;
+        this.namespaces = namespaces;
+        faults = new FaultPlan(configuration.faults());
+        registers = new Registers(configuration.queueEntries(), faults.wrongCapabilities());
+        interrupts = new Interrupts(bus, EmulatedNvme.VECTORS);
+        queues = new Queues(bus, interrupts, errors, configuration.queuePairs(), this::fail);
+        events = new Events(queues);
+        IdentifyData identity = new IdentifyData(configuration, namespaces);
+        features = new Features(identity, queues, EmulatedNvme.VECTORS);
+        LogPages logs = new LogPages(identity, features, errors, events);
+        Prp prp = new Prp(
+                bus,
+                Math.max(configuration.mostBytes(), IdentifyData.BYTES),
+                Configuration.SMALLEST_PAGE,
+                Configuration.LARGEST_PAGE);
+        execution = new Execution(
+                bus,
+                queues,
+                events,
+                identity,
+                logs,
+                prp,
+                new AdminCommands(bus, configuration, registers, queues, prp, events, identity, features, logs),
+                new IoCommands(bus, configuration, registers, prp, identity, features),
+                faults,
+                this::fail);
+    }
+
+    /** A reset of the function: all as at power on, but for what namespaces hold and what was counted. */
+    void powerOn() {
+        reset();
+        registers.powerOn();
+    }
+
+    /** A reset of the controller: queues and what is under way are gone. */
+    private void reset() {
+        resets++;
+        queues.clear();
+        events.reset();
+        features.reset();
+        interrupts.reset();
+        registers.status(0);
+    }
+
+    /** The controller cannot go on, and says so; it is not ready then, as QEMU's is not. Only a reset helps. */
+    private void fail() {
+        registers.status(Registers.FATAL);
+    }
+
+    /** Reads a register of 4 bytes; doorbells read as 0. */
+    int read(int offset) {
+        return registers.read(offset, interrupts.mask());
+    }
+
+    /** Writes a register of 4 bytes. */
+    void write(int offset, int value) {
+        if (offset >= Registers.DOORBELLS) {
+            ring((offset - Registers.DOORBELLS) >>> 2, value);
+        } else {
+            switch (offset) {
+                case Registers.MASK_SET -> interrupts.mask(interrupts.mask() | value);
+                case Registers.MASK_CLEAR -> interrupts.mask(interrupts.mask() & ~value);
+                case Registers.CONFIGURATION -> configure(value);
+                default -> registers.writeAdminQueues(offset, value);
+            }
+        }
+        queues.raiseInterrupts();
+    }
+
+    private void configure(int value) {
+        boolean wasEnabled = (registers.configuration() & Registers.ENABLE) != 0;
+        boolean enable = (value & Registers.ENABLE) != 0;
+        int shutdownBefore = shutdown(registers.configuration());
+        registers.configuration(value);
+        if (wasEnabled && !enable) {
+            int before = registers.status();
+            reset();
+            if (faults.isStuck(NvmeFaults.Transition.DISABLE)) {
+                registers.status(before & Registers.READY);
+            }
+            return;
+        }
+        if (!wasEnabled && enable) {
+            enable();
+        }
+        if (shutdown(value) != 0 && shutdownBefore == 0) {
+            shutDown();
+        }
+    }
+
+    private static int shutdown(int configuration) {
+        return configuration >>> SHUTDOWN_SHIFT & SHUTDOWN_MASK;
+    }
+
+    private void enable() {
+        if (!registers.isEnableable()) {
+            fail();
+            return;
+        }
+        CompletionQueue completions =
+                new CompletionQueue(0, registers.adminCompletionQueue(), registers.adminCompletions(), 0, true);
+        queues.add(completions);
+        queues.add(new SubmissionQueue(0, registers.adminSubmissionQueue(), registers.adminSubmissions(), completions));
+        if (faults.isStuck(NvmeFaults.Transition.ENABLE)) {
+            return;
+        }
+        if (faults.readyDelay().isZero()) {
+            getReady();
+        } else {
+            long since = resets;
+            bus.after(faults.readyDelay(), () -> {
+                if (resets == since) {
+                    getReady();
+                }
+            });
+        }
+    }
+
+    private void getReady() {
+        registers.status(registers.status() | Registers.READY);
+    }
+
+    /** Writes what is cached. No command is processed after that until the controller is reset. */
+    private void shutDown() {
+        for (Namespace namespace : namespaces) {
+            namespace.countStatus(namespace.store().flush());
+        }
+        boolean stuck = faults.isStuck(NvmeFaults.Transition.SHUTDOWN);
+        registers.status(registers.status() | (stuck ? Registers.SHUTDOWN_OCCURRING : Registers.SHUTDOWN_COMPLETE));
+    }
+
+    /** A doorbell: those of submission queues and completion queues alternate. */
+    private void ring(int doorbell, int value) {
+        if (!registers.isRunning()) {
+            return;
+        }
+        int id = doorbell >>> 1;
+        if ((doorbell & 1) == 0) {
+            SubmissionQueue queue = queues.submission(id);
+            if (queue == null) {
+                reportDoorbell(id, Events.INVALID_DOORBELL_REGISTER);
+            } else if (!queue.submit(value & 0xffff)) {
+                reportDoorbell(id, Events.INVALID_DOORBELL_VALUE);
+            } else {
+                process(queue);
+            }
+        } else {
+            CompletionQueue queue = queues.completion(id);
+            if (queue == null) {
+                reportDoorbell(id, Events.INVALID_DOORBELL_REGISTER);
+            } else {
+                consume(queue, value & 0xffff);
+            }
+        }
+    }
+
+    private void reportDoorbell(int queue, int information) {
+        if (events.isAwaited()) {
+            errors.addDoorbell(queue);
+            events.raise(Events.TYPE_ERROR, information, LogPages.ERRORS);
+        }
+    }
+
+    private void consume(CompletionQueue queue, int head) {
+        boolean wasFull = !queue.hasRoom();
+        if (!queue.consume(head)) {
+            reportDoorbell(queue.id(), Events.INVALID_DOORBELL_VALUE);
+            return;
+        }
+        if (wasFull) {
+            queues.postWaiting(queue);
+            for (int id = 0; id <= queues.pairs(); id++) {
+                SubmissionQueue stopped = queues.submission(id);
+                if (stopped != null && stopped.completions() == queue) {
+                    process(stopped);
+                }
+            }
+        }
+        interrupts.consumed(queue);
+    }
+
+    /** Processes the commands of a queue, as long as there is room for their completions. */
+    private void process(SubmissionQueue queue) {
+        while (registers.isRunning() && !queue.isEmpty() && queue.completions().hasRoom()) {
+            int fetched = queue.fetch(bus);
+            if (fetched == 0) {
+                fail();
+            }
+            for (int index = 0;
+                    index < fetched
+                            && registers.isRunning()
+                            && queue.completions().hasRoom();
+                    index++) {
+                execution.start(queue.take(index));
+            }
+        }
+    }
+}

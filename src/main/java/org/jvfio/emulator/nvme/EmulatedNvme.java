@@ -1,0 +1,266 @@
+package org.jvfio.emulator.nvme;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.DeviceIdentity;
+import org.jvfio.emulator.DeviceInterrupts;
+import org.jvfio.emulator.EmulatedDevice;
+
+/**
+ * An NVMe controller of version 1.4, as QEMU's {@code nvme} device is one: the same PCI identity, registers and limits.
+ * Its namespaces are in memory or in image files.
+ *
+ * <p>It executes a command when its doorbell is rung, before the write to the doorbell returns. It has no SGLs, no
+ * controller memory buffer, no metadata, no fused commands and no keep alive, and says so. {@link NvmeFaults} make it
+ * late, forgetful or wrong, for tests of drivers.
+ */
+public final class EmulatedNvme implements EmulatedDevice {
+    static final int VENDOR = 0x1b36;
+    static final int SUBSYSTEM_VENDOR = 0x1af4;
+    static final int VECTORS = 65;
+
+    private static final DeviceIdentity IDENTITY = new DeviceIdentity(VENDOR, 0x0010, 0x02, 0x010802);
+    private static final long BAR_BYTES = 1 << 14;
+    private static final int TABLE_OFFSET = 0x2000;
+    private static final int PENDING_OFFSET = 0x3000;
+
+    private final Configuration configuration;
+    private final List<Namespace> namespaces;
+    private @Nullable Controller controller;
+
+    private EmulatedNvme(Configuration configuration) {
+        this.configuration = configuration;
+        this.namespaces = configuration.open();
+    }
+
+    /** Starts with QEMU's defaults: 64 pairs of I/O queues of up to 2048 entries, commands of up to 512 KiB. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    @Override
+    public DeviceIdentity identity() {
+        return IDENTITY;
+    }
+
+    @Override
+    public long[] barBytes() {
+        return new long[] {BAR_BYTES};
+    }
+
+    @Override
+    public boolean isWideBar(int bar) {
+        return true;
+    }
+
+    @Override
+    public DeviceInterrupts interrupts() {
+        return new DeviceInterrupts(true, 0, VECTORS, 0, TABLE_OFFSET, PENDING_OFFSET);
+    }
+
+    @Override
+    public boolean isExpress() {
+        return true;
+    }
+
+    @Override
+    public void plug(DeviceBus bus) {
+        controller = new Controller(configuration, namespaces, bus);
+    }
+
+    @Override
+    public void reset() {
+        plugged().powerOn();
+    }
+
+    @Override
+    public boolean answers(int bar, long offset, int size) {
+        return true;
+    }
+
+    @Override
+    public long read(int bar, long offset, int size) {
+        int register = (int) offset & -Integer.BYTES;
+        long low = Integer.toUnsignedLong(plugged().read(register));
+        if (size == Long.BYTES) {
+            return (long) plugged().read(register + Integer.BYTES) << Integer.SIZE | low;
+        }
+        return (low >>> ((offset - register) * Byte.SIZE)) & (-1L >>> (Long.SIZE - size * Byte.SIZE));
+    }
+
+    /** Registers are written as 4 bytes, or two of them as 8; a smaller write changes nothing. */
+    @Override
+    public void write(int bar, long offset, int size, long value) {
+        if (size < Integer.BYTES) {
+            return;
+        }
+        plugged().write((int) offset, (int) value);
+        if (size == Long.BYTES) {
+            plugged().write((int) offset + Integer.BYTES, (int) (value >>> Integer.SIZE));
+        }
+    }
+
+    private Controller plugged() {
+        Controller plugged = controller;
+        if (plugged == null) {
+            throw new IllegalStateException("the device is not plugged in");
+        }
+        return plugged;
+    }
+
+    /** Makes controllers. It may be asked for more than one, for instance one for each host that is booted. */
+    public static final class Builder {
+        static final long DEFAULT_BYTES = 512L << 20;
+        static final int DEFAULT_BLOCK = 512;
+        private static final int LARGE_BLOCK = 4096;
+        private static final int MOST_PAIRS = 64;
+        private static final int MOST_ENTRIES = 1 << 16;
+        private static final int MOST_MDTS = 16;
+        private static final int SERIAL_LENGTH = 20;
+
+        private final List<Configuration.Medium> media = new ArrayList<>();
+        private String serial = "jvfio";
+        private int queuePairs = MOST_PAIRS;
+        private int queueEntries = 2048;
+        private int mdts = 7;
+        private NvmeFaults faults = NvmeFaults.NONE;
+
+        private Builder() {}
+
+        /**
+         * Its serial number.
+         *
+         * @param text 1 to 20 printable ASCII characters
+         * @throws IllegalArgumentException if it is anything else
+         */
+        public Builder serial(String text) {
+            if (text.isEmpty()
+                    || text.length() > SERIAL_LENGTH
+                    || !text.chars().allMatch(each -> each >= ' ' && each <= '~')) {
+                throw new IllegalArgumentException(
+                        "the serial number '%s' is not of 1 to 20 printable ASCII characters".formatted(text));
+            }
+            serial = text;
+            return this;
+        }
+
+        /**
+         * How many I/O submission queues it has, and as many completion queues.
+         *
+         * @param pairs 1 to 64
+         */
+        public Builder queuePairs(int pairs) {
+            queuePairs = check("I/O queue pairs", pairs, 1, MOST_PAIRS);
+            return this;
+        }
+
+        /**
+         * The most entries of an I/O queue.
+         *
+         * @param entries 2 to 65536
+         */
+        public Builder queueEntries(int entries) {
+            queueEntries = check("queue entries", entries, 2, MOST_ENTRIES);
+            return this;
+        }
+
+        /**
+         * The most data of a command (MDTS), as log2 of pages of 4 KiB: 7 is 512 KiB.
+         *
+         * @param shift 1 to 16, or 0 for no limit
+         */
+        public Builder mdts(int shift) {
+            mdts = check("MDTS", shift, 0, MOST_MDTS);
+            return this;
+        }
+
+        /** What goes wrong with it; nothing unless this says so. */
+        public Builder faults(NvmeFaults plan) {
+            faults = plan;
+            return this;
+        }
+
+        private static int check(String name, int value, int least, int most) {
+            if (value < least || value > most) {
+                throw new IllegalArgumentException("%s: %d is not from %d to %d".formatted(name, value, least, most));
+            }
+            return value;
+        }
+
+        /**
+         * Adds a namespace in memory, with blocks of 512 bytes. It takes memory only where it was written. A controller
+         * without any is given one of 512 MiB.
+         *
+         * @param bytes from one block to 16 TiB
+         */
+        public Builder namespace(long bytes) {
+            return namespace(bytes, DEFAULT_BLOCK);
+        }
+
+        /**
+         * Adds a namespace in memory.
+         *
+         * @param bytes from one block to 16 TiB; what is less than a block at the end is not used
+         * @param blockBytes 512 or 4096
+         */
+        public Builder namespace(long bytes, int blockBytes) {
+            if (bytes > MemoryStore.MOST_BYTES) {
+                throw new IllegalArgumentException(
+                        "a namespace of %d bytes in memory; the most are %d".formatted(bytes, MemoryStore.MOST_BYTES));
+            }
+            return add(bytes, null, blockBytes);
+        }
+
+        /**
+         * Adds a namespace in an image file, which is exactly what the namespace holds: the file's size is its size, and
+         * another program sees what is written. Nothing keeps two controllers from using one image.
+         *
+         * @param image a file of at least one block, that can be read and written
+         * @param blockBytes 512 or 4096
+         * @throws IllegalArgumentException if there is no such file
+         */
+        public Builder namespace(Path image, int blockBytes) {
+            if (!Files.isReadable(image) || !Files.isWritable(image) || Files.isDirectory(image)) {
+                throw new IllegalArgumentException(
+                        "the image %s is no file that can be read and written; make one of the size that you want"
+                                .formatted(image));
+            }
+            try {
+                return add(Files.size(image), image, blockBytes);
+            } catch (IOException unknown) {
+                throw new UncheckedIOException("the size of " + image + " is not known", unknown);
+            }
+        }
+
+        private Builder add(long bytes, @Nullable Path image, int blockBytes) {
+            if (blockBytes != DEFAULT_BLOCK && blockBytes != LARGE_BLOCK) {
+                throw new IllegalArgumentException(
+                        "logical blocks of " + blockBytes + " bytes; they are of 512 or 4096");
+            }
+            if (bytes < blockBytes) {
+                throw new IllegalArgumentException(
+                        "a namespace of %d bytes has not one block of %d bytes".formatted(bytes, blockBytes));
+            }
+            check("namespaces", media.size() + 1, 1, IdentifyData.MOST_NAMESPACES);
+            media.add(new Configuration.Medium(bytes, image, blockBytes));
+            return this;
+        }
+
+        /**
+         * A controller.
+         *
+         * @throws UncheckedIOException if an image cannot be opened any more
+         */
+        public EmulatedNvme build() {
+            List<Configuration.Medium> all =
+                    media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
+            return new EmulatedNvme(new Configuration(serial, queuePairs, queueEntries, mdts, all, faults));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+
+/** The last errors that the controller had (log page 1), newest first (NVM Express 1.4, 5.14.1.1). */
+final class ErrorLog {
+    static final int ENTRIES = 64;
+    private static final int ENTRY_BYTES = 64;
+    private static final int NO_QUEUE = 0xffff;
+
+    private final MemorySegment ring = MemorySegment.ofArray(new long[ENTRIES * ENTRY_BYTES / Long.BYTES]);
+    private long count;
+
+    /** How many errors there were since power on. */
+    long count() {
+        return count;
+    }
+
+    /**
+     * A command has failed.
+     *
+     * @param block the first logical block that it was about, 0 if none
+     */
+    void add(int queue, int command, int status, int namespace, long block) {
+        long at = count % ENTRIES * ENTRY_BYTES;
+        count++;
+        ring.set(Command.QWORD, at, count);
+        ring.set(Command.DWORD, at + 8, command << 16 | queue);
+        // The phase bit is 0; nothing is known about where in the command the error is.
+        ring.set(Command.DWORD, at + 12, 0xffff << 16 | (status << 1 & 0xffff));
+        ring.set(Command.QWORD, at + 16, block);
+        ring.set(Command.DWORD, at + 24, namespace);
+    }
+
+    /** A doorbell was written wrongly. */
+    void addDoorbell(int queue) {
+        add(queue, NO_QUEUE, 0, 0, 0);
+    }
+
+    /** Copies the log, 64 bytes for each entry. */
+    void copyTo(MemorySegment log) {
+        for (int entry = 0; entry < Math.min(count, ENTRIES); entry++) {
+            long from = (count - 1 - entry) % ENTRIES * ENTRY_BYTES;
+            MemorySegment.copy(ring, from, log, (long) entry * ENTRY_BYTES, ENTRY_BYTES);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+package org.jvfio.emulator.nvme;
+
+import java.time.Duration;
+import java.util.List;
+import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+
+/** How the commands of a controller are executed: at once, but for what its faults do to them. */
+final class Execution {
+    private final DeviceBus bus;
+    private final Queues queues;
+    private final Events events;
+    private final IdentifyData identity;
+    private final LogPages logs;
+    private final Prp prp;
+    private final AdminCommands adminCommands;
+    private final IoCommands ioCommands;
+    private final FaultPlan faults;
+    private final Runnable fatal;
+
+    Execution(
+            DeviceBus bus,
+            Queues queues,
+            Events events,
+            IdentifyData identity,
+            LogPages logs,
+            Prp prp,
+            AdminCommands adminCommands,
+            IoCommands ioCommands,
+            FaultPlan faults,
+            Runnable fatal) {
+        this.bus = bus;
+        this.queues = queues;
+        this.events = events;
+        this.identity = identity;
+        this.logs = logs;
+        this.prp = prp;
+        this.adminCommands = adminCommands;
+        this.ioCommands = ioCommands;
+        this.faults = faults;
+        this.fatal = fatal;
+    }
+
+    /** Starts a command that was taken from its queue; most are complete after that. */
+    void start(Command command) {
+        if (isInUse(command)) {
+            queues.complete(command, Status.COMMAND_ID_CONFLICT);
+        } else if (exceedsAbortLimit(command)) {
+            queues.complete(command, Status.ABORT_LIMIT_EXCEEDED);
+        } else if (faults.hasFaults()) {
+            startWith(faults.effects(command), command);
+        } else {
+            finish(command, execute(command));
+        }
+    }
+
+    /** Whether another command of the queue that is under way has the same identifier. */
+    private boolean isInUse(Command command) {
+        SubmissionQueue queue = command.queue();
+        return queue.inFlight(command.id()) != null || (queue.isAdmin() && events.hasRequest(command.id()));
+    }
+
+    private boolean exceedsAbortLimit(Command command) {
+        SubmissionQueue queue = command.queue();
+        return queue.isAdmin()
+                && command.opcode() == AdminCommands.ABORT
+                && queue.inFlight().stream()
+                                .filter(each -> each.opcode() == AdminCommands.ABORT)
+                                .count()
+                        >= IdentifyData.ABORT_LIMIT;
+    }
+
+    private int execute(Command command) {
+        return command.queue().isAdmin() ? adminCommands.execute(command) : ioCommands.execute(command);
+    }
+
+    private void finish(Command command, int status) {
+        if (status != Status.PENDING) {
+            queues.complete(command, status);
+        }
+    }
+
+    private void startWith(List<Effect> effects, Command command) {
+        boolean waits = !(command.queue().isAdmin() && command.opcode() == AdminCommands.ASYNC_EVENT_REQUEST);
+        Duration delay = Duration.ZERO;
+        for (Effect effect : effects) {
+            switch (effect) {
+                case Effect.Fatal() -> {
+                    fatal.run();
+                    return;
+                }
+                case Effect.Lost(boolean abortable) -> {
+                    Command lost = command.kept();
+                    lost.abortable(abortable);
+                    command.queue().inFlight().add(lost);
+                    return;
+                }
+                case Effect.Delay drawn -> delay = waits ? delay.plus(faults.draw(drawn)) : delay;
+                default -> {
+                    // It happens when the command is executed.
+                }
+            }
+        }
+        if (delay.isZero()) {
+            finishWith(effects, command);
+            return;
+        }
+        Command kept = command.kept();
+        kept.queue().inFlight().add(kept);
+        bus.after(delay, () -> {
+            // It is not there any more if it was aborted, or its queue was deleted or reset.
+            if (kept.queue().inFlight().remove(kept)) {
+                finishWith(effects, kept);
+                queues.raiseInterrupts();
+            }
+        });
+    }
+
+    private void finishWith(List<Effect> effects, Command command) {
+        prp.clear();
+        int status = statusOf(effects);
+        if (status == Status.SUCCESS) {
+            status = execute(command);
+        }
+        for (Effect effect : effects) {
+            switch (effect) {
+                case Effect.DataBits(int count) -> flipData(command, count);
+                case Effect.CompletionBits(int count) -> flipCompletion(command, count);
+                case Effect.Doubled() -> finish(command, status);
+                default -> {
+                    // It has happened, or happens after the completion.
+                }
+            }
+        }
+        finish(command, status);
+        for (Effect effect : effects) {
+            if (effect instanceof Effect.Temperature(int kelvin)) {
+                logs.temperature(kelvin);
+            } else if (effect instanceof Effect.Attachment(int namespace, boolean attached)
+                    && identity.attach(namespace, attached)) {
+                logs.namespaceChanged(namespace);
+            }
+        }
+    }
+
+    private static int statusOf(List<Effect> effects) {
+        int status = Status.SUCCESS;
+        for (Effect effect : effects) {
+            if (effect instanceof Effect.Status(int type, int code, boolean retry)) {
+                status = (retry ? 0 : Status.DO_NOT_RETRY) | type << Byte.SIZE | code;
+            }
+        }
+        return status;
+    }
+
+    private void flipData(Command command, int count) {
+        long bytes = prp.bytes();
+        for (int flipped = 0; flipped < count && command.givesData() && bytes > 0; flipped++) {
+            prp.flip(faults.below(bytes), 1 << faults.below(Byte.SIZE));
+        }
+    }
+
+    /** Any bits of the entry, with the same chance for each of its halves. */
+    private void flipCompletion(Command command, int count) {
+        for (int flipped = 0; flipped < count; flipped++) {
+            long bit = 1L << faults.below(Long.SIZE);
+            boolean second = faults.below(2) == 1;
+            command.queue().completions().flipNext(second ? 0 : bit, second ? bit : 0);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package org.jvfio.emulator.nvme;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+
+/** Draws what goes wrong with each command of a controller. */
+final class FaultPlan {
+    private final NvmeFaults faults;
+    private final long[] counts;
+    private final SplittableRandom random;
+    private final long wrongCapabilities;
+
+    FaultPlan(NvmeFaults faults) {
+        this.faults = faults;
+        counts = new long[faults.faults().size()];
+        random = new SplittableRandom(faults.seed());
+        wrongCapabilities = bits(faults.capabilityBits());
+    }
+
+    /** A mask with so many random bits. */
+    private long bits(int count) {
+        long mask = 0;
+        while (Long.bitCount(mask) < count) {
+            mask |= 1L << random.nextInt(Long.SIZE);
+        }
+        return mask;
+    }
+
+    /** The bits of CAP that read wrongly. */
+    long wrongCapabilities() {
+        return wrongCapabilities;
+    }
+
+    Duration readyDelay() {
+        return faults.readyDelay();
+    }
+
+    boolean isStuck(NvmeFaults.Transition transition) {
+        return faults.stuck().contains(transition);
+    }
+
+    /** Whether anything can go wrong with a command. */
+    boolean hasFaults() {
+        return counts.length > 0;
+    }
+
+    /** The effects of all faults that happen to a command that is about to start. */
+    List<Effect> effects(Command command) {
+        List<NvmeFault> all = faults.faults();
+        List<Effect> effects = new ArrayList<>();
+        for (int index = 0; index < counts.length; index++) {
+            NvmeFault fault = all.get(index);
+            if (fault.commands().include(command) && occurs(fault.occurrence(), ++counts[index])) {
+                effects.add(fault.effect());
+            }
+        }
+        return effects;
+    }
+
+    private boolean occurs(Occurrence occurrence, long count) {
+        return switch (occurrence) {
+            case Occurrence.Nth nth -> count == nth.number();
+            case Occurrence.Every every -> count % every.number() == 0;
+            case Occurrence.Randomly randomly -> random.nextDouble() < randomly.probability();
+        };
+    }
+
+    /** A time between the two of a delay. */
+    Duration draw(Effect.Delay delay) {
+        long range = delay.most().minus(delay.least()).toNanos();
+        return delay.least().plusNanos(range == 0 ? 0 : random.nextLong(range + 1));
+    }
+
+    /** A number from 0 to below a bound. */
+    long below(long bound) {
+        return random.nextLong(bound);
+    }
+}

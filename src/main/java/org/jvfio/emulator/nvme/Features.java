@@ -1,0 +1,318 @@
+package org.jvfio.emulator.nvme;
+
+import java.util.Arrays;
+
+/** The features of a controller: what the host reads and changes of them (NVM Express 1.4, 5.21). */
+final class Features {
+    private static final int ARBITRATION = 0x01;
+    private static final int POWER_STATE = 0x02;
+    private static final int TEMPERATURE_THRESHOLD = 0x04;
+    private static final int ERROR_RECOVERY = 0x05;
+    private static final int WRITE_CACHE = 0x06;
+    private static final int NUMBER_OF_QUEUES = 0x07;
+    private static final int INTERRUPT_COALESCING = 0x08;
+    private static final int INTERRUPT_VECTOR = 0x09;
+    private static final int WRITE_ATOMICITY = 0x0a;
+    private static final int ASYNC_EVENTS = 0x0b;
+    private static final int COMMAND_SET_PROFILE = 0x19;
+
+    private static final int SELECT_CURRENT = 0;
+    private static final int SELECT_DEFAULT = 1;
+    private static final int SELECT_SAVED = 2;
+    private static final int SELECT_CAPABILITIES = 3;
+    private static final int CAPABILITY_BY_NAMESPACE = 1 << 1;
+    private static final int CAPABILITY_CHANGEABLE = 1 << 2;
+
+    private static final int SAVE = 1 << 31;
+    private static final int NO_BURST_LIMIT = 0x07;
+    private static final int NOT_COALESCED = 1 << 16;
+    private static final int DEALLOCATED_ERROR = 1 << 16;
+    private static final int EVENTS_OF_HEALTH = 0xff;
+    private static final int EVENT_NAMESPACE_CHANGED = 1 << 8;
+    private static final int WORD = 0xffff;
+    private static final int THRESHOLD_OVER = 0;
+    private static final int THRESHOLD_UNDER = 1;
+
+    private final IdentifyData identity;
+    private final Queues queues;
+    private final int vectors;
+    private final int[] vectorSettings;
+    private final int[] errorRecovery;
+    private int arbitration;
+    private int powerState;
+    private int overTemperature;
+    private int underTemperature;
+    private boolean writeCache;
+    private int coalescing;
+    private int atomicity;
+    private int asyncEvents;
+
+    Features(IdentifyData identity, Queues queues, int vectors) {
+        this.identity = identity;
+        this.queues = queues;
+        this.vectors = vectors;
+        vectorSettings = new int[vectors];
+        errorRecovery = new int[identity.namespaces().size() + 1];
+        reset();
+    }
+
+    /** Sets all features to their defaults, as a reset of the controller does: none can be saved. */
+    void reset() {
+        arbitration = NO_BURST_LIMIT;
+        powerState = 0;
+        overTemperature = IdentifyData.WARNING_TEMPERATURE;
+        underTemperature = 0;
+        writeCache = true;
+        coalescing = 0;
+        atomicity = 0;
+        asyncEvents = 0;
+        for (int vector = 0; vector < vectors; vector++) {
+            vectorSettings[vector] = defaultOfVector(vector);
+        }
+        Arrays.fill(errorRecovery, 0);
+    }
+
+    private static int defaultOfVector(int vector) {
+        return vector == 0 ? NOT_COALESCED : vector;
+    }
+
+    /** Whether a write may stay in a cache that a loss of power empties. */
+    boolean writeCache() {
+        return writeCache;
+    }
+
+    /** Whether the host wants to know of changed namespaces. */
+    boolean tellsOfNamespaces() {
+        return (asyncEvents & EVENT_NAMESPACE_CHANGED) != 0;
+    }
+
+    /** Whether the host wants to know of a warning of the SMART log. */
+    boolean tellsOfHealth(int warning) {
+        return (asyncEvents & EVENTS_OF_HEALTH & warning) != 0;
+    }
+
+    /** Whether a temperature, in kelvin, is one to warn of. */
+    boolean isBeyondThresholds(int temperature) {
+        return temperature >= overTemperature || temperature <= underTemperature;
+    }
+
+    private static boolean isKnown(int feature) {
+        return switch (feature) {
+            case ARBITRATION,
+                    POWER_STATE,
+                    TEMPERATURE_THRESHOLD,
+                    ERROR_RECOVERY,
+                    WRITE_CACHE,
+                    NUMBER_OF_QUEUES,
+                    INTERRUPT_COALESCING,
+                    INTERRUPT_VECTOR,
+                    WRITE_ATOMICITY,
+                    ASYNC_EVENTS,
+                    COMMAND_SET_PROFILE -> true;
+            default -> false;
+        };
+    }
+
+    /** Executes Get Features: a status. */
+    int get(Command command) {
+        int feature = command.dword(10) & 0xff;
+        if (!isKnown(feature)) {
+            return Status.INVALID_FIELD;
+        }
+        if (feature == ERROR_RECOVERY) {
+            int status = namespaceStatus(command.namespace());
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+        }
+        return switch (command.dword(10) >>> 8 & 0x7) {
+            case SELECT_CURRENT -> getCurrent(feature, command);
+            case SELECT_DEFAULT, SELECT_SAVED -> getDefault(feature, command);
+            case SELECT_CAPABILITIES -> {
+                command.result(CAPABILITY_CHANGEABLE | (feature == ERROR_RECOVERY ? CAPABILITY_BY_NAMESPACE : 0));
+                yield Status.SUCCESS;
+            }
+            default -> Status.INVALID_FIELD;
+        };
+    }
+
+    private int namespaceStatus(int namespace) {
+        if (!IdentifyData.isValid(namespace)) {
+            return Status.INVALID_NAMESPACE;
+        }
+        return identity.namespace(namespace) == null ? Status.INVALID_FIELD : Status.SUCCESS;
+    }
+
+    private int getCurrent(int feature, Command command) {
+        int selector = command.dword(11);
+        return switch (feature) {
+            case ARBITRATION -> answer(command, arbitration);
+            case POWER_STATE -> answer(command, powerState);
+            case TEMPERATURE_THRESHOLD -> getThreshold(command, overTemperature, underTemperature);
+            case ERROR_RECOVERY -> answer(command, errorRecovery[command.namespace()]);
+            case WRITE_CACHE -> answer(command, writeCache ? 1 : 0);
+            case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
+            case INTERRUPT_COALESCING -> answer(command, coalescing);
+            case INTERRUPT_VECTOR ->
+                (selector & WORD) < vectors ? answer(command, vectorSettings[selector & WORD]) : Status.INVALID_FIELD;
+            case WRITE_ATOMICITY -> answer(command, atomicity);
+            case ASYNC_EVENTS -> answer(command, asyncEvents);
+            default -> answer(command, 0);
+        };
+    }
+
+    private int getDefault(int feature, Command command) {
+        int selector = command.dword(11);
+        return switch (feature) {
+            case ARBITRATION -> answer(command, NO_BURST_LIMIT);
+            case TEMPERATURE_THRESHOLD -> getThreshold(command, IdentifyData.WARNING_TEMPERATURE, 0);
+            case WRITE_CACHE -> answer(command, 1);
+            case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
+            case INTERRUPT_VECTOR ->
+                (selector & WORD) < vectors ? answer(command, defaultOfVector(selector & WORD)) : Status.INVALID_FIELD;
+            default -> answer(command, 0);
+        };
+    }
+
+    private static int answer(Command command, int value) {
+        command.result(value);
+        return Status.SUCCESS;
+    }
+
+    private int numberOfQueues() {
+        return (queues.pairs() - 1) << 16 | (queues.pairs() - 1);
+    }
+
+    /** There is one sensor, the composite temperature; the others have no thresholds. */
+    private static int getThreshold(Command command, int over, int under) {
+        int selector = command.dword(11);
+        if ((selector >>> 16 & 0xf) != 0) {
+            return answer(command, 0);
+        }
+        return switch (selector >>> 20 & 0x3) {
+            case THRESHOLD_OVER -> answer(command, over);
+            case THRESHOLD_UNDER -> answer(command, under);
+            default -> Status.INVALID_FIELD;
+        };
+    }
+
+    /** Executes Set Features: a status. */
+    int set(Command command) {
+        int feature = command.dword(10) & 0xff;
+        int value = command.dword(11);
+        int namespace = command.namespace();
+        if (!isKnown(feature)) {
+            return Status.INVALID_FIELD;
+        }
+        if ((command.dword(10) & SAVE) != 0) {
+            return Status.FEATURE_NOT_SAVEABLE;
+        }
+        if (feature == ERROR_RECOVERY) {
+            return setErrorRecovery(namespace, value);
+        }
+        if (namespace != 0 && namespace != IdentifyData.BROADCAST) {
+            return IdentifyData.isValid(namespace) ? Status.FEATURE_NOT_NAMESPACE_SPECIFIC : Status.INVALID_NAMESPACE;
+        }
+        return switch (feature) {
+            case ARBITRATION -> {
+                arbitration = value;
+                yield Status.SUCCESS;
+            }
+            case POWER_STATE -> setPowerState(value);
+            case TEMPERATURE_THRESHOLD -> setThreshold(value);
+            case WRITE_CACHE -> setWriteCache(value);
+            case NUMBER_OF_QUEUES -> setNumberOfQueues(command, value);
+            case INTERRUPT_COALESCING -> {
+                coalescing = value & WORD;
+                yield Status.SUCCESS;
+            }
+            case INTERRUPT_VECTOR -> setVector(value);
+            case WRITE_ATOMICITY -> {
+                atomicity = value & 1;
+                yield Status.SUCCESS;
+            }
+            case ASYNC_EVENTS -> setAsyncEvents(value);
+            default -> (value & 0x1ff) == 0 ? Status.SUCCESS : Status.COMMAND_SETS_REJECTED;
+        };
+    }
+
+    private int setErrorRecovery(int namespace, int value) {
+        if ((value & DEALLOCATED_ERROR) != 0) {
+            return Status.INVALID_FIELD;
+        }
+        if (namespace == IdentifyData.BROADCAST) {
+            Arrays.fill(errorRecovery, value & WORD);
+            return Status.SUCCESS;
+        }
+        int status = namespaceStatus(namespace);
+        if (status == Status.SUCCESS) {
+            errorRecovery[namespace] = value & WORD;
+        }
+        return status;
+    }
+
+    private int setPowerState(int value) {
+        if ((value & 0x1f) != 0) {
+            return Status.INVALID_FIELD;
+        }
+        powerState = value & 0xff;
+        return Status.SUCCESS;
+    }
+
+    private int setThreshold(int value) {
+        int sensor = value >>> 16 & 0xf;
+        int which = value >>> 20 & 0x3;
+        if (which > THRESHOLD_UNDER) {
+            return Status.INVALID_FIELD;
+        }
+        if (sensor == 0 || sensor == 0xf) {
+            if (which == THRESHOLD_OVER) {
+                overTemperature = value & WORD;
+            } else {
+                underTemperature = value & WORD;
+            }
+        }
+        return Status.SUCCESS;
+    }
+
+    /** Switched off, the cache writes all that it has. */
+    private int setWriteCache(int value) {
+        if ((value & 1) == 0) {
+            for (Namespace namespace : identity.namespaces()) {
+                int status = namespace.store().flush();
+                if (status != Status.SUCCESS) {
+                    return status;
+                }
+            }
+        }
+        writeCache = (value & 1) != 0;
+        return Status.SUCCESS;
+    }
+
+    private int setNumberOfQueues(Command command, int value) {
+        if (queues.everCreated()) {
+            return Status.COMMAND_SEQUENCE_ERROR;
+        }
+        if ((value & WORD) == WORD || value >>> 16 == WORD) {
+            return Status.INVALID_FIELD;
+        }
+        return answer(command, numberOfQueues());
+    }
+
+    private int setVector(int value) {
+        int vector = value & WORD;
+        if (vector >= vectors) {
+            return Status.INVALID_FIELD;
+        }
+        vectorSettings[vector] = value & (NOT_COALESCED | WORD);
+        return Status.SUCCESS;
+    }
+
+    private int setAsyncEvents(int value) {
+        if ((value & ~(EVENTS_OF_HEALTH | EVENT_NAMESPACE_CHANGED)) != 0) {
+            return Status.INVALID_FIELD;
+        }
+        asyncEvents = value;
+        return Status.SUCCESS;
+    }
+}

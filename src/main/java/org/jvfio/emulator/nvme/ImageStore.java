@@ -1,0 +1,140 @@
+package org.jvfio.emulator.nvme;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.jvfio.emulator.DeviceBus;
+
+/**
+ * A namespace in a raw image file: block 0 is at its beginning, and no byte of it is anything else. Another reader of
+ * the file sees what was written at once; a flush puts it on the host's disk. The file stays open as long as the
+ * device is in use.
+ */
+final class ImageStore implements Store {
+    private static final int BUFFER_BYTES = 1 << 17;
+
+    private final FileChannel channel;
+    private final long bytes;
+    private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
+    private final MemorySegment buffered = MemorySegment.ofBuffer(buffer);
+
+    /**
+     * Opens an image.
+     *
+     * @param bytes how much of it is the namespace
+     * @throws UncheckedIOException if it cannot be opened for reading and writing
+     */
+    ImageStore(Path image, long bytes) {
+        this.bytes = bytes;
+        try {
+            channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        } catch (IOException refused) {
+            throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
+        }
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public int read(long at, long length, DeviceBus bus, long busAddress) {
+        for (long done = 0; done < length; ) {
+            int run = (int) Math.min(BUFFER_BYTES, length - done);
+            int status = fill(at + done, run);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+            if (!bus.writeMemory(busAddress + done, buffered, 0, run)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    private int fill(long at, int length) {
+        buffer.clear().limit(length);
+        try {
+            while (buffer.hasRemaining()) {
+                if (channel.read(buffer, at + buffer.position()) < 0) {
+                    return Status.UNRECOVERED_READ_ERROR; // somebody has shortened the file
+                }
+            }
+        } catch (IOException failure) {
+            return Status.UNRECOVERED_READ_ERROR;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int write(long at, long length, DeviceBus bus, long busAddress) {
+        for (long done = 0; done < length; ) {
+            int run = (int) Math.min(BUFFER_BYTES, length - done);
+            if (!bus.readMemory(busAddress + done, buffered, 0, run)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            int status = drain(at + done, run);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    private int drain(long at, int length) {
+        buffer.clear().limit(length);
+        try {
+            while (buffer.hasRemaining()) {
+                channel.write(buffer, at + buffer.position());
+            }
+        } catch (IOException failure) {
+            return Status.WRITE_FAULT;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int load(long at, MemorySegment into, long length) {
+        for (long done = 0; done < length; ) {
+            int run = (int) Math.min(BUFFER_BYTES, length - done);
+            int status = fill(at + done, run);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+            MemorySegment.copy(buffered, 0, into, done, run);
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int zero(long at, long length) {
+        buffered.fill((byte) 0);
+        for (long done = 0; done < length; ) {
+            int run = (int) Math.min(BUFFER_BYTES, length - done);
+            int status = drain(at + done, run);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int flush() {
+        try {
+            channel.force(false);
+        } catch (IOException failure) {
+            return Status.WRITE_FAULT;
+        }
+        return Status.SUCCESS;
+    }
+}

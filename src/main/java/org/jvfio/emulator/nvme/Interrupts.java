@@ -1,0 +1,80 @@
+package org.jvfio.emulator.nvme;
+
+import java.util.Arrays;
+import org.jvfio.emulator.DeviceBus;
+
+/**
+ * How the controller tells the host of completions: by a message for each batch, or by its interrupt line, which is
+ * asserted as long as a completion queue of an unmasked vector has entries that the host has not consumed.
+ */
+final class Interrupts {
+    private final DeviceBus bus;
+    private final int[] queuesWithEntries;
+    private int raised;
+    private int mask;
+    private boolean asserted;
+
+    Interrupts(DeviceBus bus, int vectors) {
+        this.bus = bus;
+        this.queuesWithEntries = new int[vectors];
+    }
+
+    /** Entries were posted to a queue. */
+    void posted(CompletionQueue queue) {
+        if (!queue.interrupts()) {
+            return;
+        }
+        if (bus.sendsMessages()) {
+            bus.sendMessage(queue.vector());
+        }
+        count(queue, !queue.isEmpty());
+    }
+
+    /** The host has consumed entries of a queue. */
+    void consumed(CompletionQueue queue) {
+        count(queue, queue.interrupts() && !queue.isEmpty());
+    }
+
+    /** A queue is gone, with all its entries. */
+    void deleted(CompletionQueue queue) {
+        count(queue, false);
+    }
+
+    private void count(CompletionQueue queue, boolean hasEntries) {
+        int vector = queue.vector();
+        if (queue.asserts() != hasEntries) {
+            queue.asserts(hasEntries);
+            queuesWithEntries[vector] += hasEntries ? 1 : -1;
+            if (vector < Integer.SIZE) {
+                raised = queuesWithEntries[vector] > 0 ? raised | 1 << vector : raised & ~(1 << vector);
+            }
+        }
+        updateLine();
+    }
+
+    private void updateLine() {
+        boolean level = (raised & ~mask) != 0 && !bus.sendsMessages();
+        if (level != asserted) {
+            asserted = level;
+            bus.setLine(level);
+        }
+    }
+
+    /** The mask of the vectors 0 to 31 (INTMS, INTMC); messages of MSI-X have masks of their own. */
+    int mask() {
+        return mask;
+    }
+
+    void mask(int vectors) {
+        mask = vectors;
+        updateLine();
+    }
+
+    /** Forgets all queues and masks. */
+    void reset() {
+        Arrays.fill(queuesWithEntries, 0);
+        raised = 0;
+        mask = 0;
+        updateLine();
+    }
+}

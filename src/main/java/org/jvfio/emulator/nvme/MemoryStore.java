@@ -1,0 +1,139 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.DeviceBus;
+
+/** A namespace in the Java heap. Only what was written takes memory, in chunks of 64 KiB. */
+final class MemoryStore implements Store {
+    /** The largest one: its index alone takes a MiB. */
+    static final long MOST_BYTES = 1L << 44;
+
+    private static final int CHUNK_SHIFT = 16;
+    private static final int CHUNK_BYTES = 1 << CHUNK_SHIFT;
+    private static final int GROUP_SHIFT = 10;
+    private static final int GROUP_CHUNKS = 1 << GROUP_SHIFT;
+    private static final MemorySegment ZEROS = newChunk().asReadOnly();
+
+    /** Chunks that follow each other. */
+    private static final class Group {
+        private final @Nullable MemorySegment[] chunks = new @Nullable MemorySegment[GROUP_CHUNKS];
+    }
+
+    private final long bytes;
+    private final @Nullable Group[] groups;
+
+    MemoryStore(long bytes) {
+        this.bytes = bytes;
+        long perGroup = 1L << (CHUNK_SHIFT + GROUP_SHIFT);
+        groups = new @Nullable Group[Math.toIntExact((bytes + perGroup - 1) / perGroup)];
+    }
+
+    private static MemorySegment newChunk() {
+        return MemorySegment.ofArray(new long[CHUNK_BYTES / Long.BYTES]);
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    private @Nullable MemorySegment chunk(long at) {
+        Group group = groups[(int) (at >>> (CHUNK_SHIFT + GROUP_SHIFT))];
+        return group == null ? null : group.chunks[index(at)];
+    }
+
+    private static int index(long at) {
+        return (int) (at >>> CHUNK_SHIFT) & (GROUP_CHUNKS - 1);
+    }
+
+    private MemorySegment chunkToWrite(long at) {
+        int number = (int) (at >>> (CHUNK_SHIFT + GROUP_SHIFT));
+        Group group = groups[number];
+        if (group == null) {
+            group = new Group();
+            groups[number] = group;
+        }
+        MemorySegment chunk = group.chunks[index(at)];
+        if (chunk == null) {
+            chunk = newChunk();
+            group.chunks[index(at)] = chunk;
+        }
+        return chunk;
+    }
+
+    private static long inChunk(long at) {
+        return at & (CHUNK_BYTES - 1);
+    }
+
+    private static long run(long at, long left) {
+        return Math.min(CHUNK_BYTES - inChunk(at), left);
+    }
+
+    @Override
+    public int read(long at, long length, DeviceBus bus, long busAddress) {
+        for (long done = 0; done < length; ) {
+            long from = at + done;
+            long run = run(from, length - done);
+            MemorySegment chunk = chunk(from);
+            if (!bus.writeMemory(busAddress + done, chunk == null ? ZEROS : chunk, inChunk(from), run)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int write(long at, long length, DeviceBus bus, long busAddress) {
+        try {
+            for (long done = 0; done < length; ) {
+                long to = at + done;
+                long run = run(to, length - done);
+                if (!bus.readMemory(busAddress + done, chunkToWrite(to), inChunk(to), run)) {
+                    return Status.DATA_TRANSFER_ERROR;
+                }
+                done += run;
+            }
+        } catch (OutOfMemoryError heapIsFull) {
+            return Status.CAPACITY_EXCEEDED;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int load(long at, MemorySegment into, long length) {
+        for (long done = 0; done < length; ) {
+            long from = at + done;
+            long run = run(from, length - done);
+            MemorySegment chunk = chunk(from);
+            MemorySegment.copy(chunk == null ? ZEROS : chunk, inChunk(from), into, done, run);
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int zero(long at, long length) {
+        for (long done = 0; done < length; ) {
+            long from = at + done;
+            long run = run(from, length - done);
+            Group group = groups[(int) (from >>> (CHUNK_SHIFT + GROUP_SHIFT))];
+            MemorySegment chunk = chunk(from);
+            if (group != null && chunk != null) {
+                if (run == CHUNK_BYTES) {
+                    group.chunks[index(from)] = null;
+                } else {
+                    MemorySegment.copy(ZEROS, 0, chunk, inChunk(from), run);
+                }
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
+    public int flush() {
+        return Status.SUCCESS;
+    }
+}

@@ -1,0 +1,120 @@
+package org.jvfio.emulator.nvme;
+
+import java.nio.charset.StandardCharsets;
+import java.util.UUID;
+
+/** A namespace of a controller: logical blocks, what keeps them, and what was done with them. */
+final class Namespace {
+    /** The block sizes that there are, as shifts; their place in the list is their LBA format. */
+    static final int[] FORMATS = {9, 12};
+
+    /** How many bytes of data make one unit of the SMART log's counters. */
+    private static final long DATA_UNIT = 512 * 1000;
+
+    private static final long EUI64_BASE = 0x5254000000000000L;
+
+    private final int id;
+    private final Store store;
+    private final int format;
+    private final UUID uuid;
+    private boolean attached = true;
+    private long bytesRead;
+    private long bytesWritten;
+    private long reads;
+    private long writes;
+    private long mediaErrors;
+
+    /**
+     * A namespace that was never used.
+     *
+     * @param blockBytes 512 or 4096
+     * @param serial of the controller; the namespace's unique identifier is made from it
+     */
+    Namespace(int id, Store store, int blockBytes, String serial) {
+        this.id = id;
+        this.store = store;
+        this.format = blockBytes == 1 << FORMATS[0] ? 0 : 1;
+        this.uuid = UUID.nameUUIDFromBytes((serial + "/" + id).getBytes(StandardCharsets.UTF_8));
+    }
+
+    int id() {
+        return id;
+    }
+
+    /** Whether the controller gives the host access to it. */
+    boolean isAttached() {
+        return attached;
+    }
+
+    void attached(boolean given) {
+        attached = given;
+    }
+
+    Store store() {
+        return store;
+    }
+
+    /** Its LBA format: an index of {@link #FORMATS}. */
+    int format() {
+        return format;
+    }
+
+    int blockShift() {
+        return FORMATS[format];
+    }
+
+    /** How many blocks it has. */
+    long blocks() {
+        return store.bytes() >>> blockShift();
+    }
+
+    UUID uuid() {
+        return uuid;
+    }
+
+    long eui64() {
+        return EUI64_BASE + id;
+    }
+
+    /** Whether it has all blocks of a range. */
+    boolean holds(long firstBlock, long count) {
+        return firstBlock >= 0 && firstBlock <= blocks() - count;
+    }
+
+    void countRead(long bytes) {
+        reads++;
+        bytesRead += bytes;
+    }
+
+    void countWrite(long bytes) {
+        writes++;
+        bytesWritten += bytes;
+    }
+
+    /** Counts a status that tells of the medium. */
+    void countStatus(int status) {
+        if (status == Status.UNRECOVERED_READ_ERROR || status == Status.WRITE_FAULT) {
+            mediaErrors++;
+        }
+    }
+
+    long dataUnitsRead() {
+        return (bytesRead + DATA_UNIT - 1) / DATA_UNIT;
+    }
+
+    long dataUnitsWritten() {
+        return (bytesWritten + DATA_UNIT - 1) / DATA_UNIT;
+    }
+
+    long reads() {
+        return reads;
+    }
+
+    long writes() {
+        return writes;
+    }
+
+    long mediaErrors() {
+        return mediaErrors;
+    }
+}

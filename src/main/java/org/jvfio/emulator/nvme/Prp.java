@@ -1,0 +1,188 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jvfio.emulator.DeviceBus;
+
+/**
+ * Where the data of a command is in the host's memory, as its PRP entries say (NVM Express 1.4, 4.3). Entries that follow
+ * each other on the bus are one range.
+ */
+final class Prp {
+    private static final int DWORD_MASK = Integer.BYTES - 1;
+    private static final int QWORD_MASK = Long.BYTES - 1;
+
+    private final DeviceBus bus;
+    private final long[] addresses;
+    private final long[] lengths;
+    private final MemorySegment list;
+    private int ranges;
+
+    /**
+     * For commands of one controller.
+     *
+     * @param mostBytes the most data of a command
+     * @param smallestPage bytes
+     * @param largestPage bytes
+     */
+    Prp(DeviceBus bus, long mostBytes, long smallestPage, long largestPage) {
+        this.bus = bus;
+        int most = Math.toIntExact(mostBytes / smallestPage + 1);
+        addresses = new long[most];
+        lengths = new long[most];
+        list = MemorySegment.ofArray(new long[Math.toIntExact(largestPage / Long.BYTES)]);
+    }
+
+    /**
+     * Reads the entries of a command.
+     *
+     * @param bytes of data, at least 1
+     * @param pageBytes the memory page size that the host has set
+     * @return {@link Status#SUCCESS}, or what is wrong; no data has been transferred then
+     */
+    int map(Command command, long bytes, long pageBytes) {
+        ranges = 0;
+        long first = command.prp1();
+        if ((first & DWORD_MASK) != 0) {
+            return Status.INVALID_PRP_OFFSET;
+        }
+        long inFirst = Math.min(bytes, pageBytes - (first & (pageBytes - 1)));
+        add(first, inFirst);
+        long left = bytes - inFirst;
+        if (left == 0) {
+            return Status.SUCCESS;
+        }
+        long second = command.prp2();
+        if (left <= pageBytes) {
+            return addPage(second, left, pageBytes);
+        }
+        return (second & QWORD_MASK) != 0 ? Status.INVALID_PRP_OFFSET : mapList(second, left, pageBytes);
+    }
+
+    /** The last entry of a page of the list points to the next page of it, unless no data is left after that entry. */
+    private int mapList(long start, long bytes, long pageBytes) {
+        long at = start;
+        long left = bytes;
+        while (left > 0) {
+            long pages = (left + pageBytes - 1) / pageBytes;
+            long inPage = (pageBytes - (at & (pageBytes - 1))) / Long.BYTES;
+            long entries = Math.min(pages, inPage);
+            if (!bus.readMemory(at, list, 0, entries * Long.BYTES)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            boolean chained = pages > inPage;
+            long data = chained ? entries - 1 : entries;
+            for (long entry = 0; entry < data; entry++) {
+                long length = Math.min(left, pageBytes);
+                int status = addPage(list.get(Command.QWORD, entry * Long.BYTES), length, pageBytes);
+                if (status != Status.SUCCESS) {
+                    return status;
+                }
+                left -= length;
+            }
+            if (chained) {
+                at = list.get(Command.QWORD, data * Long.BYTES);
+                if ((at & (pageBytes - 1)) != 0) {
+                    return Status.INVALID_PRP_OFFSET;
+                }
+            }
+        }
+        return Status.SUCCESS;
+    }
+
+    private int addPage(long address, long length, long pageBytes) {
+        if ((address & (pageBytes - 1)) != 0) {
+            return Status.INVALID_PRP_OFFSET;
+        }
+        add(address, length);
+        return Status.SUCCESS;
+    }
+
+    private void add(long address, long length) {
+        if (ranges > 0 && addresses[ranges - 1] + lengths[ranges - 1] == address) {
+            lengths[ranges - 1] += length;
+            return;
+        }
+        addresses[ranges] = address;
+        lengths[ranges] = length;
+        ranges++;
+    }
+
+    /** Forgets the ranges. */
+    void clear() {
+        ranges = 0;
+    }
+
+    /** Flips bits of what is at an offset from the beginning of the ranges, where there is memory. */
+    void flip(long offset, int bits) {
+        long at = offset;
+        for (int range = 0; range < ranges; range++) {
+            if (at < lengths[range]) {
+                MemorySegment octet = MemorySegment.ofArray(new byte[1]);
+                if (bus.readMemory(addresses[range] + at, octet)) {
+                    octet.set(ValueLayout.JAVA_BYTE, 0, (byte) (octet.get(ValueLayout.JAVA_BYTE, 0) ^ bits));
+                    bus.writeMemory(addresses[range] + at, octet);
+                }
+                return;
+            }
+            at -= lengths[range];
+        }
+    }
+
+    /** How many bytes the ranges have together. */
+    long bytes() {
+        long bytes = 0;
+        for (int range = 0; range < ranges; range++) {
+            bytes += lengths[range];
+        }
+        return bytes;
+    }
+
+    /** How many ranges there are. */
+    int ranges() {
+        return ranges;
+    }
+
+    /** The bus address of a range. */
+    long address(int range) {
+        return addresses[range];
+    }
+
+    /** The length of a range in bytes. */
+    long length(int range) {
+        return lengths[range];
+    }
+
+    /**
+     * Writes the first bytes of a segment to the ranges.
+     *
+     * @return a status
+     */
+    int writeMemory(MemorySegment data, long offset, long bytes) {
+        long done = 0;
+        for (int range = 0; range < ranges && done < bytes; range++) {
+            long length = Math.min(lengths[range], bytes - done);
+            if (!bus.writeMemory(addresses[range], data, offset + done, length)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            done += length;
+        }
+        return Status.SUCCESS;
+    }
+
+    /**
+     * Reads the ranges into a segment that is large enough.
+     *
+     * @return a status
+     */
+    int readMemory(MemorySegment data) {
+        long done = 0;
+        for (int range = 0; range < ranges; range++) {
+            if (!bus.readMemory(addresses[range], data, done, lengths[range])) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            done += lengths[range];
+        }
+        return Status.SUCCESS;
+    }
+}

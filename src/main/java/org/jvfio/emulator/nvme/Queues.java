@@ -1,0 +1,151 @@
+package org.jvfio.emulator.nvme;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.DeviceBus;
+
+/** The queues of a controller: number 0 are those of administration. */
+final class Queues {
+    private final DeviceBus bus;
+    private final Interrupts interrupts;
+    private final ErrorLog errors;
+    private final Runnable fatal;
+    private final @Nullable SubmissionQueue[] submissions;
+    private final @Nullable CompletionQueue[] completions;
+    private final List<CompletionQueue> posted = new ArrayList<>();
+    private boolean everCreated;
+
+    /**
+     * No queues.
+     *
+     * @param pairs how many I/O queues of each kind there may be
+     * @param fatal what is done when a completion cannot be written
+     */
+    Queues(DeviceBus bus, Interrupts interrupts, ErrorLog errors, int pairs, Runnable fatal) {
+        this.bus = bus;
+        this.interrupts = interrupts;
+        this.errors = errors;
+        this.fatal = fatal;
+        submissions = new @Nullable SubmissionQueue[pairs + 1];
+        completions = new @Nullable CompletionQueue[pairs + 1];
+    }
+
+    /** How many I/O queues of each kind there may be. */
+    int pairs() {
+        return submissions.length - 1;
+    }
+
+    /** Whether the host has created an I/O queue since the controller was enabled. */
+    boolean everCreated() {
+        return everCreated;
+    }
+
+    @Nullable
+    SubmissionQueue submission(int id) {
+        return id < submissions.length ? submissions[id] : null;
+    }
+
+    @Nullable
+    CompletionQueue completion(int id) {
+        return id < completions.length ? completions[id] : null;
+    }
+
+    /** Whether an I/O queue may have this number. */
+    boolean isValid(int id) {
+        return id > 0 && id < submissions.length;
+    }
+
+    void add(CompletionQueue queue) {
+        completions[queue.id()] = queue;
+        everCreated |= queue.id() != 0;
+    }
+
+    void add(SubmissionQueue queue) {
+        submissions[queue.id()] = queue;
+        queue.completions().attach(1);
+    }
+
+    /** Takes a completion queue away that no submission queue uses. */
+    void remove(CompletionQueue queue) {
+        completions[queue.id()] = null;
+        posted.remove(queue);
+        interrupts.deleted(queue);
+    }
+
+    /** Takes a submission queue away; its commands that are under way end as aborted. */
+    void remove(SubmissionQueue queue) {
+        List<Command> aborted = List.copyOf(queue.inFlight());
+        queue.inFlight().clear();
+        for (Command command : aborted) {
+            if (command.isAbortable()) {
+                complete(command, Status.ABORTED_BY_QUEUE_DELETION);
+            }
+        }
+        submissions[queue.id()] = null;
+        queue.completions().attach(-1);
+    }
+
+    /** Takes all queues away, and all that is under way. */
+    void clear() {
+        for (int id = 0; id < submissions.length; id++) {
+            SubmissionQueue submission = submissions[id];
+            if (submission != null) {
+                submission.inFlight().clear();
+            }
+            submissions[id] = null;
+            completions[id] = null;
+        }
+        posted.clear();
+        everCreated = false;
+    }
+
+    /** Completes a command. */
+    void complete(Command command, int status) {
+        int told = status;
+        if (status != Status.SUCCESS) {
+            boolean hasBlock = !command.queue().isAdmin();
+            errors.add(
+                    command.queue().id(),
+                    command.id(),
+                    status,
+                    command.namespace(),
+                    hasBlock ? command.qword(IoCommands.FIRST_BLOCK) : 0);
+            told |= Status.MORE;
+        }
+        complete(command.queue(), command.id(), command.result(), told);
+    }
+
+    /** Completes a command of a queue. */
+    void complete(SubmissionQueue queue, int command, int result, int status) {
+        CompletionQueue target = queue.completions();
+        if (!target.post(bus, queue, command, result, status)) {
+            fatal.run();
+        }
+        remember(target);
+    }
+
+    private void remember(CompletionQueue queue) {
+        if (queue.isPosted() && !posted.contains(queue)) {
+            posted.add(queue);
+        }
+    }
+
+    /** There is room in a completion queue again. */
+    void postWaiting(CompletionQueue queue) {
+        if (!queue.postWaiting(bus)) {
+            fatal.run();
+        }
+        remember(queue);
+    }
+
+    /** Raises one interrupt for each queue that was posted to. */
+    void raiseInterrupts() {
+        for (int index = 0; index < posted.size(); index++) {
+            CompletionQueue queue = posted.get(index);
+            queue.interruptRaised();
+            interrupts.posted(queue);
+        }
+        posted.clear();
+    }
+}

@@ -1,0 +1,173 @@
+package org.jvfio.emulator.nvme;
+
+/** The registers of a controller below its doorbells (NVM Express 1.4, 3.1). */
+final class Registers {
+    static final int CAPABILITIES = 0x00;
+    static final int VERSION = 0x08;
+    static final int MASK_SET = 0x0c;
+    static final int MASK_CLEAR = 0x10;
+    static final int CONFIGURATION = 0x14;
+    static final int STATUS = 0x1c;
+    static final int ADMIN_QUEUE_SIZES = 0x24;
+    static final int ADMIN_SUBMISSION_QUEUE = 0x28;
+    static final int ADMIN_COMPLETION_QUEUE = 0x30;
+    static final int DOORBELLS = 0x1000;
+
+    static final int VERSION_1_4 = 0x00010400;
+
+    static final int ENABLE = 1;
+    static final int READY = 1;
+    static final int FATAL = 1 << 1;
+    static final int SHUTDOWN_OCCURRING = 1 << 2;
+    static final int SHUTDOWN_COMPLETE = 1 << 3;
+
+    /** Contiguous queues are required; 7.5 s to get ready; NVM and other command sets; pages up to 64 KiB. */
+    private static final long CAPABILITIES_OF_QEMU = 0x0040_0820_0f01_0000L;
+
+    private static final int SMALLEST_PAGE_SHIFT = 12;
+    private static final int QUEUE_SIZE_MASK = 0xfff;
+    private static final int COMMAND_SETS_NVM = 0;
+    private static final int COMMAND_SETS_ALL = 6;
+
+    private final long capabilities;
+    private final int queueEntries;
+    private int configuration;
+    private int status;
+    private int adminQueueSizes;
+    private long adminSubmissionQueue;
+    private long adminCompletionQueue;
+
+    /**
+     * As they are at power on.
+     *
+     * @param queueEntries the most entries of an I/O queue
+     * @param wrong the bits of CAP that read wrongly
+     */
+    Registers(int queueEntries, long wrong) {
+        this.queueEntries = queueEntries;
+        capabilities = (CAPABILITIES_OF_QEMU | (queueEntries - 1)) ^ wrong;
+    }
+
+    /**
+     * Reads 4 bytes.
+     *
+     * @param mask the interrupt mask
+     */
+    int read(int offset, int mask) {
+        return switch (offset) {
+            case CAPABILITIES -> (int) capabilities;
+            case CAPABILITIES + 4 -> (int) (capabilities >>> Integer.SIZE);
+            case VERSION -> VERSION_1_4;
+            case MASK_SET, MASK_CLEAR -> mask;
+            case CONFIGURATION -> configuration;
+            case STATUS -> status;
+            case ADMIN_QUEUE_SIZES -> adminQueueSizes;
+            case ADMIN_SUBMISSION_QUEUE -> (int) adminSubmissionQueue;
+            case ADMIN_SUBMISSION_QUEUE + 4 -> (int) (adminSubmissionQueue >>> Integer.SIZE);
+            case ADMIN_COMPLETION_QUEUE -> (int) adminCompletionQueue;
+            case ADMIN_COMPLETION_QUEUE + 4 -> (int) (adminCompletionQueue >>> Integer.SIZE);
+            default -> 0;
+        };
+    }
+
+    /** Writes 4 bytes of what describes the admin queues; other registers keep their value. */
+    void writeAdminQueues(int offset, int value) {
+        switch (offset) {
+            case ADMIN_QUEUE_SIZES -> adminQueueSizes = value & (QUEUE_SIZE_MASK << Short.SIZE | QUEUE_SIZE_MASK);
+            case ADMIN_SUBMISSION_QUEUE -> adminSubmissionQueue = low(adminSubmissionQueue, value);
+            case ADMIN_SUBMISSION_QUEUE + 4 -> adminSubmissionQueue = high(adminSubmissionQueue, value);
+            case ADMIN_COMPLETION_QUEUE -> adminCompletionQueue = low(adminCompletionQueue, value);
+            case ADMIN_COMPLETION_QUEUE + 4 -> adminCompletionQueue = high(adminCompletionQueue, value);
+            default -> {
+                // Read only, reserved, or of a feature that CAP says is not there.
+            }
+        }
+    }
+
+    private static long low(long register, int value) {
+        return register >>> Integer.SIZE << Integer.SIZE | Integer.toUnsignedLong(value);
+    }
+
+    private static long high(long register, int value) {
+        return (long) value << Integer.SIZE | Integer.toUnsignedLong((int) register);
+    }
+
+    /** A reset of the function also forgets where the admin queues are. */
+    void powerOn() {
+        configuration = 0;
+        status = 0;
+        adminQueueSizes = 0;
+        adminSubmissionQueue = 0;
+        adminCompletionQueue = 0;
+    }
+
+    int configuration() {
+        return configuration;
+    }
+
+    void configuration(int value) {
+        configuration = value;
+    }
+
+    int status() {
+        return status;
+    }
+
+    void status(int value) {
+        status = value;
+    }
+
+    /** Whether commands are processed. */
+    boolean isRunning() {
+        return status == READY;
+    }
+
+    /** The memory page size that the host has set, in bytes. */
+    long pageBytes() {
+        return 1L << (SMALLEST_PAGE_SHIFT + (configuration >>> 7 & 0xf));
+    }
+
+    /** How many entries the admin submission queue has. */
+    int adminSubmissions() {
+        return (adminQueueSizes & QUEUE_SIZE_MASK) + 1;
+    }
+
+    /** How many entries the admin completion queue has. */
+    int adminCompletions() {
+        return (adminQueueSizes >>> Short.SIZE) + 1;
+    }
+
+    /** The bus address of the admin submission queue. */
+    long adminSubmissionQueue() {
+        return adminSubmissionQueue;
+    }
+
+    /** The bus address of the admin completion queue. */
+    long adminCompletionQueue() {
+        return adminCompletionQueue;
+    }
+
+    /** The most entries of an I/O queue. */
+    int queueEntries() {
+        return queueEntries;
+    }
+
+    /** Whether the host has set the sizes of queue entries that I/O queues need. */
+    boolean hasEntrySizes() {
+        return (configuration >>> 16 & 0xf) == Command.ENTRY_SHIFT
+                && (configuration >>> 20 & 0xf) == CompletionQueue.ENTRY_SHIFT;
+    }
+
+    /** Whether the controller can work with what the host has set. */
+    boolean isEnableable() {
+        int commandSets = configuration >>> 4 & 0x7;
+        long page = pageBytes();
+        return (commandSets == COMMAND_SETS_NVM || commandSets == COMMAND_SETS_ALL)
+                && (configuration >>> 11 & 0x7) == 0
+                && page <= Configuration.LARGEST_PAGE
+                && adminSubmissions() > 1
+                && adminCompletions() > 1
+                && (adminSubmissionQueue & (page - 1)) == 0
+                && (adminCompletionQueue & (page - 1)) == 0;
+    }
+}

@@ -1,0 +1,47 @@
+package org.jvfio.emulator.nvme;
+
+/**
+ * How a command ended: the status field of a completion entry without its phase bit. Bits 0 to 7 are the code, 8 to 10 its
+ * type, 13 says that the error log has more, 14 that a retry is expected to fail as well (NVM Express 1.4, 4.6.1).
+ */
+final class Status {
+    /** The error log has more about it. */
+    static final int MORE = 1 << 13;
+    /** Do not retry. */
+    static final int DO_NOT_RETRY = 1 << 14;
+
+    static final int SUCCESS = 0;
+    static final int INVALID_OPCODE = DO_NOT_RETRY | 0x01;
+    static final int INVALID_FIELD = DO_NOT_RETRY | 0x02;
+    static final int COMMAND_ID_CONFLICT = DO_NOT_RETRY | 0x03;
+    static final int DATA_TRANSFER_ERROR = 0x04;
+    static final int ABORTED_BY_REQUEST = 0x07;
+    static final int ABORTED_BY_QUEUE_DELETION = 0x08;
+    static final int INVALID_NAMESPACE = DO_NOT_RETRY | 0x0b;
+    static final int COMMAND_SEQUENCE_ERROR = DO_NOT_RETRY | 0x0c;
+    static final int INVALID_PRP_OFFSET = DO_NOT_RETRY | 0x13;
+    static final int LBA_OUT_OF_RANGE = DO_NOT_RETRY | 0x80;
+    static final int CAPACITY_EXCEEDED = DO_NOT_RETRY | 0x81;
+
+    static final int INVALID_COMPLETION_QUEUE = DO_NOT_RETRY | 0x100;
+    static final int INVALID_QUEUE_ID = DO_NOT_RETRY | 0x101;
+    static final int INVALID_QUEUE_SIZE = DO_NOT_RETRY | 0x102;
+    static final int ABORT_LIMIT_EXCEEDED = 0x103;
+    static final int ASYNC_EVENT_LIMIT_EXCEEDED = 0x105;
+    static final int INVALID_INTERRUPT_VECTOR = DO_NOT_RETRY | 0x108;
+    static final int INVALID_LOG_PAGE = DO_NOT_RETRY | 0x109;
+    static final int INVALID_QUEUE_DELETION = 0x10c;
+    static final int FEATURE_NOT_SAVEABLE = DO_NOT_RETRY | 0x10d;
+    static final int FEATURE_NOT_CHANGEABLE = DO_NOT_RETRY | 0x10e;
+    static final int FEATURE_NOT_NAMESPACE_SPECIFIC = DO_NOT_RETRY | 0x10f;
+    static final int COMMAND_SETS_REJECTED = DO_NOT_RETRY | 0x12b;
+
+    static final int WRITE_FAULT = 0x280;
+    static final int UNRECOVERED_READ_ERROR = 0x281;
+    static final int COMPARE_FAILURE = DO_NOT_RETRY | 0x285;
+
+    /** No status yet: the command completes later. */
+    static final int PENDING = -1;
+
+    private Status() {}
+}

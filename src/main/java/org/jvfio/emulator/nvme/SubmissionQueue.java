@@ -1,0 +1,116 @@
+package org.jvfio.emulator.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.DeviceBus;
+
+/** A submission queue in the host's memory: the host writes entries at its tail, the controller fetches them at its head. */
+final class SubmissionQueue {
+    /** How many entries are fetched at once. */
+    private static final int FETCHED = 16;
+
+    private final int id;
+    private final long address;
+    private final int size;
+    private final CompletionQueue completions;
+    private final List<Command> inFlight = new ArrayList<>();
+    private final MemorySegment fetched = MemorySegment.ofArray(new long[FETCHED * Command.ENTRY_BYTES / Long.BYTES]);
+    private final Command command = new Command(this, fetched, 0);
+    private int head;
+    private int tail;
+
+    /**
+     * An empty queue.
+     *
+     * @param address the bus address of its memory, page aligned
+     * @param size how many entries it has; one always stays free
+     */
+    SubmissionQueue(int id, long address, int size, CompletionQueue completions) {
+        this.id = id;
+        this.address = address;
+        this.size = size;
+        this.completions = completions;
+    }
+
+    int id() {
+        return id;
+    }
+
+    boolean isAdmin() {
+        return id == 0;
+    }
+
+    CompletionQueue completions() {
+        return completions;
+    }
+
+    int head() {
+        return head;
+    }
+
+    boolean isEmpty() {
+        return head == tail;
+    }
+
+    private int used() {
+        return tail >= head ? tail - head : tail + size - head;
+    }
+
+    /**
+     * The host has added entries.
+     *
+     * @return false if it cannot have: there is no room for so many
+     */
+    boolean submit(int newTail) {
+        if (newTail >= size) {
+            return false;
+        }
+        int added = newTail >= tail ? newTail - tail : newTail + size - tail;
+        if (added > size - 1 - used()) {
+            return false;
+        }
+        tail = newTail;
+        return true;
+    }
+
+    /**
+     * Fetches the entries at the head, at least one; the queue is not empty.
+     *
+     * @return how many; 0 if memory could not be read
+     */
+    int fetch(DeviceBus bus) {
+        int contiguous = (tail >= head ? tail : size) - head;
+        int count = Math.min(contiguous, FETCHED);
+        long at = address + ((long) head << Command.ENTRY_SHIFT);
+        return bus.readMemory(at, fetched, 0, (long) count << Command.ENTRY_SHIFT) ? count : 0;
+    }
+
+    /**
+     * Takes the entry at the head, which the host may use again when it sees the new head.
+     *
+     * @param index of the entry among those that were fetched
+     * @return the command, until the next one is taken
+     */
+    Command take(int index) {
+        head = head + 1 == size ? 0 : head + 1;
+        command.moveTo((long) index << Command.ENTRY_SHIFT);
+        return command;
+    }
+
+    /** The commands that were started and take time. */
+    List<Command> inFlight() {
+        return inFlight;
+    }
+
+    @Nullable
+    Command inFlight(int commandId) {
+        for (Command each : inFlight) {
+            if (each.id() == commandId) {
+                return each;
+            }
+        }
+        return null;
+    }
+}

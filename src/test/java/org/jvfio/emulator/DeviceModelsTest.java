@@ -1,0 +1,99 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.emulator.edu.EduModel;
+import org.jvfio.emulator.edu.EmulatedEdu;
+import org.jvfio.emulator.nvme.NvmeModel;
+
+/** The models of devices that a machine file can name. */
+class DeviceModelsTest {
+    /** An edu device as somebody else has made it. */
+    private static final class OtherEdu implements DeviceModel {
+        @Override
+        public String name() {
+            return "edu";
+        }
+
+        @Override
+        public Set<String> options() {
+            return Set.of();
+        }
+
+        @Override
+        public Supplier<EmulatedEdu> configure(MachineOptions options) {
+            return new EduModel().configure(options);
+        }
+    }
+
+    @Test
+    void twoOfOneNameAreAnErrorForWhoAsksForIt() {
+        DeviceModels models = new DeviceModels(List.of(new EduModel(), new NvmeModel(), new OtherEdu()));
+        IllegalStateException two = assertThrows(IllegalStateException.class, () -> models.find("edu"));
+        assertEquals(
+                "2 device models have the name 'edu', of the classes org.jvfio.emulator.DeviceModelsTest$OtherEdu and"
+                        + " org.jvfio.emulator.edu.EduModel; leave one of them in",
+                two.getMessage());
+        assertTrue(models.find("nvme").isPresent());
+        assertEquals("'edu' and 'nvme'", models.names());
+    }
+
+    @Test
+    void whereThereIsNoneThatIsSaid() {
+        DeviceModels none = new DeviceModels(List.of());
+        assertEquals(Optional.empty(), none.find("edu"));
+        assertEquals("none", none.names());
+        IllegalStateException missing = assertThrows(IllegalStateException.class, () -> none.plain("edu"));
+        assertTrue(Objects.requireNonNull(missing.getMessage()).contains("'edu' is missing, there are none"));
+        assertEquals("'nvme'", new DeviceModels(List.of(new NvmeModel())).names());
+    }
+
+    @Test
+    void aModelThatIsAnnouncedAndCannotBeUsedIsNamed(@TempDir Path directory) throws IOException {
+        Path services = Files.createDirectories(directory.resolve("META-INF/services"));
+        Files.writeString(services.resolve(DeviceModel.class.getName()), "org.example.Gone\n");
+        try (URLClassLoader plugins = new URLClassLoader(
+                new URL[] {directory.toUri().toURL()}, getClass().getClassLoader())) {
+            withContext(plugins, () -> {
+                IllegalStateException unusable = assertThrows(IllegalStateException.class, EmulatedMachine::power8);
+                String message = Objects.requireNonNull(unusable.getMessage());
+                assertTrue(message.contains("a device model that is installed cannot be used"), message);
+                assertTrue(message.contains("org.example.Gone"), message);
+            });
+        }
+    }
+
+    @Test
+    void theModelsOfTheProjectAreFoundFromAnyThread() {
+        withContext(
+                ClassLoader.getPlatformClassLoader(),
+                () -> assertEquals(
+                        List.of(0, 1, 2),
+                        EmulatedKernel.boot(EmulatedMachine.power8()).host().groups()));
+    }
+
+    private static void withContext(ClassLoader loader, Runnable step) {
+        Thread thread = Thread.currentThread();
+        ClassLoader before = thread.getContextClassLoader();
+        thread.setContextClassLoader(loader);
+        try {
+            step.run();
+        } finally {
+            thread.setContextClassLoader(before);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+package org.jvfio.emulator;
+
+/** The devices of a machine that has not been booted. */
+public final class Slots {
+    private Slots() {}
+
+    /** Makes a device, by the order in which they were put in, from 0. */
+    public static EmulatedDevice device(EmulatedMachine machine, int slot) {
+        return machine.slots().get(slot).device().get();
+    }
+}

@@ -1,0 +1,123 @@
+package org.jvfio.emulator.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How a controller is configured. */
+class EmulatedNvmeTest {
+    private static void assertRefused(String expected, Consumer<EmulatedNvme.Builder> step) {
+        IllegalArgumentException refused =
+                assertThrows(IllegalArgumentException.class, () -> step.accept(EmulatedNvme.builder()));
+        String message = Objects.requireNonNull(refused.getMessage());
+        assertTrue(message.contains(expected), message);
+    }
+
+    @Test
+    void whatItCannotBeIsSaidAtOnce(@TempDir Path directory) throws IOException {
+        Path empty = Files.createFile(directory.resolve("empty"));
+        assertRefused("serial number", drive -> drive.serial(""));
+        assertRefused("serial number", drive -> drive.serial("123456789012345678901"));
+        assertRefused("serial number", drive -> drive.serial("tab\t"));
+        assertRefused("I/O queue pairs: 0 is not from 1 to 64", drive -> drive.queuePairs(0));
+        assertRefused("queue entries: 1 is not from 2 to 65536", drive -> drive.queueEntries(1));
+        assertRefused("MDTS: 17 is not from 0 to 16", drive -> drive.mdts(17));
+        assertRefused("has not one block of 512 bytes", drive -> drive.namespace(511));
+        assertRefused("has not one block of 512 bytes", drive -> drive.namespace(empty, 512));
+        assertRefused("they are of 512 or 4096", drive -> drive.namespace(1 << 20, 1024));
+        assertRefused("the most are 17592186044416", drive -> drive.namespace((1L << 44) + 1));
+        assertRefused("is no file that can be read and written", drive -> drive.namespace(directory, 512));
+        assertRefused("is no file", drive -> drive.namespace(directory.resolve("none"), 512));
+        assertRefused("namespaces: 257 is not from 1 to 256", drive -> {
+            for (int count = 0; count < 257; count++) {
+                drive.namespace(512);
+            }
+        });
+    }
+
+    @Test
+    void anImageThatIsGoneIsSaidWhenTheControllerIsMade(@TempDir Path directory) throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[512]);
+        EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image, 512);
+        Files.delete(image);
+        UncheckedIOException gone = assertThrows(UncheckedIOException.class, drive::build);
+        assertTrue(Objects.requireNonNull(gone.getMessage()).contains(image.toString()));
+    }
+
+    @Test
+    void itsLimitsAreWhatItSaysOfItself() {
+        NvmeHost host = new NvmeHost(EmulatedNvme.builder()
+                        .queuePairs(3)
+                        .queueEntries(32)
+                        .mdts(2)
+                        .namespace(1 << 20))
+                .enabled();
+        assertEquals(31, host.register(NvmeHost.CAP) & 0xffff);
+        assertEquals(2, host.dword(host.identify(1, 0) + 77) & 0xff);
+        assertEquals(2 << 16 | 2, host.admin(NvmeEntry.of(0x0a).dword(10, 7)).result());
+        NvmeHostQueue queue = host.createQueues(3, 32);
+        long data = host.pages(5);
+        long list = host.pages(1);
+        for (int page = 0; page < 4; page++) {
+            host.qword(list + 8L * page, data + (page + 1L) * NvmeHost.PAGE);
+        }
+        NvmeEntry most = NvmeEntry.of(0x02).namespace(1).blocks(0, 32).prp(data, list);
+        NvmeHost.assertSuccess(queue.execute(most));
+        NvmeHost.assertStatus(0x02, queue.execute(most.blocks(0, 33)));
+    }
+
+    @Test
+    void withoutALimitACommandHasUpTo65536Blocks() {
+        NvmeHost host = new NvmeHost(EmulatedNvme.builder().mdts(0).namespace(1L << 30)).enabled();
+        assertEquals(0, host.dword(host.identify(1, 0) + 77) & 0xff);
+        NvmeHostQueue queue = host.createQueues(1, 4);
+        int pages = (65536 * 512) / NvmeHost.PAGE;
+        long data = host.pages(1);
+        long list = host.pages((pages + 510) / 511);
+        long at = list;
+        for (int page = 1; page < pages; page++) {
+            boolean last = at % NvmeHost.PAGE == NvmeHost.PAGE - 8;
+            if (last && page < pages - 1) {
+                host.qword(at, at + 8);
+                at += 8;
+            }
+            host.qword(at, data);
+            at += 8;
+        }
+        NvmeHost.assertSuccess(
+                queue.execute(NvmeEntry.of(0x02).namespace(1).blocks(1, 65536).prp(data, list)));
+    }
+
+    @Test
+    void aBuilderMakesControllersThatAreApart() {
+        EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(1 << 20);
+        NvmeHost first = new NvmeHost(drive).enabled();
+        NvmeHost second = new NvmeHost(drive.namespace(1 << 20)).enabled();
+        assertEquals(1, first.qword(first.identify(2, 0)));
+        assertEquals(1L | 2L << 32, second.qword(second.identify(2, 0)));
+        long data = first.pages(1);
+        first.pattern(data, 512, 1);
+        NvmeEntry write = NvmeEntry.of(0x01).namespace(1).blocks(0, 1).prp(data, 0);
+        NvmeHost.assertSuccess(first.createQueues(1, 4).execute(write));
+        long other = second.pages(1);
+        NvmeHost.assertSuccess(second.createQueues(1, 4)
+                .execute(NvmeEntry.of(0x02).namespace(1).blocks(0, 1).prp(other, 0)));
+        second.assertZeros(other, 512);
+    }
+
+    @Test
+    void aControllerThatIsNotPluggedInCannotBeUsed() {
+        EmulatedNvme drive = EmulatedNvme.builder().build();
+        assertThrows(IllegalStateException.class, drive::reset);
+        assertThrows(IllegalStateException.class, () -> drive.read(0, 0, 4));
+    }
+}
