@@ -36,11 +36,25 @@ import org.jvfio.uapi.vfio_pci_hot_reset_info;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
- * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
- * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for memory in huge pages, {@code none NAME SIZE} for memory without access, and {@code maylock
- * BYTES} for a RLIMIT_MEMLOCK of so much more than is locked. Devices have calls of their own, at the end of
- * {@code Call.run}. {@code full} before a call that makes a descriptor makes it when the process may have no more. One instance is one process, and knows files and memory by
- * name; nothing that is mapped touches the memory that a script names, and a name that no file has is a bad descriptor, and one that no memory has is address 0.
+ * Raw VFIO calls written as text, one a line, run on any kernel, in the notation of the answers recorded from real ones,
+ * {@code measured/README.txt}. These calls are more than are recorded there:
+ *
+ * <pre>
+ * huge NAME SHIFT SIZE (memory in huge pages) | none NAME SIZE (memory without access)
+ * maylock BYTES (a RLIMIT_MEMLOCK of so much more than is locked)
+ * full CALL (of those that make a descriptor, when the process may have no more)
+ * devinfo D [ARGSZ] | regioninfo D INDEX [ARGSZ] | irqinfo D INDEX [ARGSZ] | reset D
+ * setirqs D FLAGS INDEX START COUNT [ARGSZ LIST] (bytes for DATA_BOOL, else ints or the names of eventfds)
+ * hotinfo D [ARGSZ FLAGS] | hotreset D LIST [ARGSZ FLAGS] | feature D FLAGS [ARGSZ LIST] (of ints or names)
+ * ioevent D OFFSET DATA WIDTH EVENT [ARGSZ]
+ * event NAME (eventfd, which does not block) | signal EVENT | take EVENT (its counter)
+ * </pre>
+ *
+ * A LIST has commas in it, and {@code -} is an empty one. In the name of a device, {@code ~} stands for a space and
+ * {@code a*3} for {@code aaa}.
+ *
+ * <p>One instance is one process, and knows files and memory by name. Nothing that is mapped touches the memory that a
+ * script names. A name that no file has is a bad descriptor, and one that no memory has is address 0.
  */
 public final class CallScript implements AutoCloseable {
     private static final long MEMORY_ALIGNMENT = 1L << 16;
