@@ -48,7 +48,7 @@ set_qemu_command() {
     fi
     # One to each host bridge: on powernv the bridge is what an IOMMU group is made of, and POWER8 has three.
     qemu_command+=(-device "$edu,bus=${buses[0]}" -device "$edu,bus=${buses[1]}"
-        -device "nvme,drive=disk,serial=jvfio,bus=${buses[2]}" "${more_devices[@]}")
+        -device "nvme,drive=disk,serial=jvfio,bus=${buses[2]}${nvme:+,$nvme}" "${more_devices[@]}")
 }
 
 # boot GUEST: runs GUEST/run/command in a machine that has all of the directory GUEST. Returns the command's exit status;

@@ -21,6 +21,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -278,6 +279,27 @@ public final class Device implements AutoCloseable {
     }
 
     /**
+     * How it can interrupt, for people, as in {@code INTx and MSI-X with 65 vectors}, or {@code no interrupts}. It has them one
+     * type at a time.
+     *
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public String describeInterrupts() {
+        StringJoiner types = new StringJoiner(" and ").setEmptyValue("no interrupts");
+        for (InterruptType type : InterruptType.values()) {
+            int count = type.isExclusive() ? interruptInfo(type).count() : 0;
+            if (count > 0) {
+                types.add(
+                        type == InterruptType.INTX
+                                ? type.toString()
+                                : "%s with %d vector%s".formatted(type, count, count == 1 ? "" : "s"));
+            }
+        }
+        return types.toString();
+    }
+
+    /**
      * Enables interrupts of a type, as many vectors as asked for.
      *
      * @param vectors 1 to {@link InterruptInfo#count}
@@ -319,7 +341,9 @@ public final class Device implements AutoCloseable {
             if (info.count() < atLeast) {
                 throw new VfioException(
                         asked,
-                        info.count() == 0 ? "the device has no " + type : "the device has " + info.count(),
+                        info.count() == 0
+                                ? "the device has no %s; it has %s".formatted(type, describeInterrupts())
+                                : "the device has " + info.count(),
                         info.count() == 0 ? "use another type: see interruptInfo" : "ask for as many, or fewer");
             }
             if (dispatcher == null) {

@@ -14,6 +14,7 @@ import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
 import org.jvfio.Device;
+import org.jvfio.InterruptType;
 import org.jvfio.PciFunction;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
@@ -70,7 +71,8 @@ final class NvmeDrive implements AutoCloseable {
                         .longOpt("completion")
                         .hasArg()
                         .argName("HOW")
-                        .desc("how completions are noticed: polled (the default), msix or intx")
+                        .desc("how completions are noticed: polled (the default), or by interrupts: msix,"
+                                + " msi or intx; nvme identify tells which the drive has")
                         .get())
                 .addOption(Option.builder()
                         .longOpt("queues")
@@ -193,10 +195,13 @@ final class NvmeDrive implements AutoCloseable {
 
     /** How completions are noticed, in words. */
     String completion() {
-        return switch (controller().options().completion()) {
+        NvmeCompletion how = controller.options().completion();
+        String type = how.interrupts().map(InterruptType::toString).orElse("");
+        int vectors = controller.vectors();
+        return switch (how) {
             case POLLED -> "polled";
-            case MSIX -> "MSI-X, %d vectors".formatted(controller().vectors());
-            case INTX -> "INTx";
+            case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");
+            case INTX -> type;
         };
     }
 

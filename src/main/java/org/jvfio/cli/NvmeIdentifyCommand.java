@@ -8,6 +8,7 @@ import java.util.Map;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
+import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeHealth;
@@ -78,6 +79,17 @@ final class NvmeIdentifyCommand implements Command {
                                         words(identity.canWriteZeroes()),
                                         words(identity.canDeallocate()),
                                         words(identity.volatileCache())))
+                .fact(
+                        "interrupts",
+                        Step.data(
+                                "intx",
+                                vectors(nvme, InterruptType.INTX),
+                                "msi",
+                                vectors(nvme, InterruptType.MSI),
+                                "msix",
+                                vectors(nvme, InterruptType.MSIX)),
+                        "interrupts",
+                        nvme.device().describeInterrupts())
                 .fact("maxTransferBytes", nvme.maxTransferBytes(), "")
                 .fact(
                         "pageBytes",
@@ -86,6 +98,10 @@ final class NvmeIdentifyCommand implements Command {
                         "up to %s in a command, pages of %s"
                                 .formatted(
                                         ByteSize.format(nvme.maxTransferBytes()), ByteSize.format(nvme.pageBytes())));
+    }
+
+    private static int vectors(NvmeController nvme, InterruptType type) {
+        return nvme.device().interruptInfo(type).count();
     }
 
     private static String words(boolean has) {

@@ -74,6 +74,8 @@ class NvmeCommandsTest {
         assertTrue(text.contains("1: 512M in 1048576 blocks of 512 bytes"), text);
         Map<String, Object> data = ok("nvme identify --json").data();
         assertEquals("0002:01:00.0", data.get("address"));
+        assertEquals(Map.of("intx", 1, "msi", 0, "msix", 65), data.get("interrupts"));
+        assertTrue(text.contains("interrupts     INTx and MSI-X with 65 vectors"), text);
         assertEquals(
                 List.of(Map.of("id", 1, "blocks", 1048576, "blockBytes", 512, "bytes", 536870912)),
                 data.get("namespaces"));
@@ -187,7 +189,7 @@ class NvmeCommandsTest {
                 "nvme bench --write --kernel linux | nvme bench --write destroys what a real drive has there; if that may be lost, say --overwrite",
                 "nvme bench --depth 0 | --depth 0: use a number from 1 to 4096",
                 "nvme bench --block 100 | --block 100: use a multiple of 512, up to 524288",
-                "nvme identify --completion msi | --completion msi: it is one of polled, msix, intx; did you mean msix?",
+                "nvme identify --completion mxi | --completion mxi: it is one of polled, msix, msi, intx; did you mean msi?",
                 "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; name that, too",
                 "nvme identify --kernel linux --drive x | --drive is for the emulated drive; leave it out, or --kernel linux",
                 "nvme identify --kernel linux --machine x | --machine is for the emulated kernel; leave it out, or --kernel linux",
@@ -206,6 +208,7 @@ class NvmeCommandsTest {
                 "nvme identify --machine /nowhere/m.json | cannot use the machine /nowhere/m.json: there is no such file",
                 "nvme read --offset 1G --size 1 | cannot use 1 at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme write --input /nowhere/in | cannot read /nowhere/in: java.nio.file.NoSuchFileException: /nowhere/in",
+                "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
                 "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: there is none of that number; use one of [1]",
             })
     void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {

@@ -419,6 +419,14 @@ class NvmeControllerTest extends Contract {
         assertStatus(0x13, queue.execute(blocks(READ, 0, 16, page, page + PAGE + 8)));
         drive.qword(list, page + PAGE + 16);
         assertStatus(0x13, queue.execute(blocks(READ, 0, 32, page, list)));
+        // The last entry of a page of a list points to the next, if it is not the end.
+        long end = drive.pages(1) + PAGE - 2 * 8;
+        drive.qword(end, page + PAGE);
+        drive.qword(end + 8, list + 8);
+        assertStatus(0x13, queue.execute(blocks(READ, 0, 32, page, end)));
+        assertStatus(0x13, queue.execute(blocks(READ, 0, 24, page, end)));
+        drive.qword(end + 8, page + 2 * PAGE);
+        assertSuccess(queue.execute(blocks(READ, 0, 24, page, end)));
         assertStatus(0x02, queue.execute(blocks(READ, 0, 1, page, 0).namespace(2)));
         assertStatus(0x0b, queue.execute(blocks(READ, 0, 1, page, 0).namespace(0)));
         assertStatus(0x0b, queue.execute(blocks(READ, 0, 1, page, 0).namespace(257)));

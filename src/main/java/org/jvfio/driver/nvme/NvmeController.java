@@ -115,13 +115,12 @@ public final class NvmeController implements AutoCloseable {
         int most = 1 << Math.min(capabilities.mostPageShift(), Integer.SIZE - 2);
         pageShift = capabilities.pageShift(asked, options.pageBytes().orElse(Math.clamp(1 << 12, least, most)));
         registers.disable(asked, capabilities);
+        int listBytes = PrpLists.listBytes(DATA_BYTES, pageShift);
         adminMemory = DmaArea.of(
                 device.container(),
                 window,
-                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, NvmeQueue.LEAST_LIST_BYTES)
-                        + 2L * Math.max(1 << pageShift, DATA_BYTES));
-        admin = new NvmeQueue(
-                this, registers, capabilities, 0, ADMIN_ENTRIES, pageShift, NvmeQueue.LEAST_LIST_BYTES, adminMemory);
+                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, listBytes) + 2L * Math.max(1 << pageShift, DATA_BYTES));
+        admin = new NvmeQueue(this, registers, capabilities, 0, ADMIN_ENTRIES, pageShift, listBytes, adminMemory);
         data = adminMemory.take(DATA_BYTES, Math.max(1 << pageShift, DATA_BYTES));
         watch = Thread.ofPlatform().daemon().name("nvme " + device).unstarted(this::watch);
     }
@@ -130,8 +129,9 @@ public final class NvmeController implements AutoCloseable {
      * Takes a controller over: resets it, makes its queues, and finds out what it is. It has to be closed before the device
      * is; closing it leaves the device open.
      *
-     * @throws VfioException if the device is no NVMe controller, is driven already, does not answer, or answers what makes
-     *     no sense; it is disabled then
+     * @throws VfioException if the device is no NVMe controller, is driven already, or has no interrupts of the kind that
+     *     the options ask for: it is left as it is then; or if it does not answer, or answers what makes no sense: it is
+     *     disabled then
      * @throws IllegalStateException if the device is closed
      */
     public static NvmeController open(Device device, NvmeOptions options) {
@@ -145,6 +145,7 @@ public final class NvmeController implements AutoCloseable {
                             : "its class is %06x, where NVMe has %06x".formatted(code >>> 8, CLASS_CODE),
                     code == ControllerRegisters.NO_ANSWER ? "look at the state of its PE" : "name an NVMe drive");
         }
+        options.completion().interrupts().ifPresent(type -> requireInterrupts(asked, device, type));
         if (!DRIVEN.add(device)) {
             throw new VfioException(asked, "this process drives it already", "use that controller, or close it first");
         }
@@ -161,6 +162,15 @@ public final class NvmeController implements AutoCloseable {
         } catch (RuntimeException e) {
             DRIVEN.remove(device);
             throw e;
+        }
+    }
+
+    private static void requireInterrupts(String asked, Device device, InterruptType type) {
+        if (device.interruptInfo(type).count() == 0) {
+            throw new VfioException(
+                    asked,
+                    "it has no %s; it has %s".formatted(type, device.describeInterrupts()),
+                    "choose one that it has, or poll");
         }
     }
 
@@ -205,9 +215,7 @@ public final class NvmeController implements AutoCloseable {
 
     private long maxTransfer(NvmeIdentity of) {
         long page = 1L << pageShift;
-        long most = options.maxTransferBytes() & -page;
-        // One page of PRP entries, without a second list.
-        most = Math.min(Math.max(most, page), page / Long.BYTES * page);
+        long most = Math.max(options.maxTransferBytes() & -page, page);
         int shift = capabilities.leastPageShift() + of.transferPages();
         return of.transferPages() == 0 || shift >= Long.SIZE - 2 ? most : Math.min(most, 1L << shift);
     }
@@ -224,7 +232,7 @@ public final class NvmeController implements AutoCloseable {
         int granted = setQueues(asked, wanted);
         int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
         int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
-        int listBytes = listBytes();
+        int listBytes = PrpLists.listBytes(maxTransferBytes, pageShift);
         DmaArea memory =
                 DmaArea.of(device.container(), window, pairs * NvmeQueue.memoryBytes(entries, pageShift, listBytes));
         queueMemory = memory;
@@ -239,20 +247,20 @@ public final class NvmeController implements AutoCloseable {
         return execute(new NvmeRequest().admin(asked, SET_FEATURES, 0, FEATURE_QUEUES, value));
     }
 
-    private int listBytes() {
-        long list = (maxTransferBytes >>> pageShift) * Long.BYTES;
-        return (int) Math.max(NvmeQueue.LEAST_LIST_BYTES, Long.highestOneBit(Math.max(1, list - 1)) * 2);
-    }
-
     /** As many vectors as there are for the queues; queues share them if there are fewer. */
     private void enableInterrupts() {
-        switch (options.completion()) {
-            case POLLED -> {
-                return;
-            }
-            case MSIX -> interrupts = device.enableInterrupts(InterruptType.MSIX, 1, queues.size() + 1);
-            case INTX -> interrupts = device.enableInterrupts(InterruptType.INTX, 1);
+        InterruptType type = options.completion().interrupts().orElse(null);
+        if (type == null) {
+            return;
         }
+        int wanted = queues.size() + 1;
+        int most = switch (type) {
+            case INTX -> 1;
+            // They are allocated in powers of two; firmware may refuse another number.
+            case MSI -> Integer.highestOneBit(2 * wanted - 1);
+            default -> wanted;
+        };
+        interrupts = device.enableInterrupts(type, 1, most);
         for (int vector = 0; vector < vectors(); vector++) {
             int number = vector;
             List<NvmeQueue> served = new ArrayList<>();
@@ -270,7 +278,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** How many vectors interrupt for its queues and the admin queue; 0 if it is polled. */
     public int vectors() {
-        return interrupts == null ? 0 : enabled().vectors();
+        return interrupts == null ? 0 : Math.min(enabled().vectors(), queues.size() + 1);
     }
 
     /** Vector 0 is the admin queue's, which others share only if it is the only one. */

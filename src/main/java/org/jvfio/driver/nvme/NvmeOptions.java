@@ -20,7 +20,10 @@ import org.jvfio.DmaWindow;
  * @param commandTimeout after which a command is aborted, and the controller reset if that does not help
  * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
  *     being opened or reset
- * @param maxTransferBytes the most that one command transfers, at least 4096; a controller may take less at a time
+ * @param maxTransferBytes the most that one command transfers, 4096 to {@link #MOST_TRANSFER_BYTES}; the controller may
+ *     take less at a time (MDTS). Each entry of an I/O queue has memory for a list of as many pages of the controller,
+ *     8 bytes a page: with pages of 4096 bytes 20 KiB for 8 MiB, which a controller that takes 512 KiB does not need: it
+ *     gets 1 KiB
  * @param pageBytes the controller's memory page (CC.MPS), a power of two; the page nearest to 4096 that it has if empty. It
  *     has nothing to do with the pages of the IOMMU
  * @param retries how often a command that may be retried is tried again by {@link NvmeNamespace}; a {@link NvmeRequest} is
@@ -43,18 +46,21 @@ public record NvmeOptions(
     /** The most pairs of I/O queues that a controller can have. */
     public static final int MOST_QUEUE_PAIRS = (1 << 16) - 1;
 
+    /** The most that one command can be let transfer: 65536 blocks of 4096 bytes, with lists of 516 KiB. */
+    public static final int MOST_TRANSFER_BYTES = 1 << 28;
+
     private static final int MOST_ENTRIES = 1 << 16;
     private static final int LEAST_TRANSFER = 1 << 12;
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
 
-    /** One pair of queues of 128 entries, polled; 30 seconds for a command, up to 1 MiB in it. */
+    /** One pair of queues of 128 entries, polled; 30 seconds for a command, up to 8 MiB in it. */
     public static final NvmeOptions DEFAULT = new NvmeOptions(
             1,
             128,
             NvmeCompletion.POLLED,
             Duration.ofSeconds(30),
             Duration.ofSeconds(30),
-            1 << 20,
+            8 << 20,
             OptionalInt.empty(),
             2,
             Optional.empty(),
@@ -63,7 +69,7 @@ public record NvmeOptions(
     public NvmeOptions {
         requireRange("pairs of queues", queuePairs, 1, MOST_QUEUE_PAIRS);
         requireRange("entries of a queue", queueDepth, 2, MOST_ENTRIES);
-        requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, Integer.MAX_VALUE);
+        requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, MOST_TRANSFER_BYTES);
         requireRange("retries", retries, 0, Integer.MAX_VALUE);
         requireTimeout(commandTimeout);
         requireTimeout(adminTimeout);

@@ -24,8 +24,6 @@ public final class NvmeQueue {
 
     static final int SUBMISSION_BYTES = 64;
     static final int COMPLETION_BYTES = 16;
-    /** The list of a command has room for a range of blocks at least. */
-    static final int LEAST_LIST_BYTES = 64;
 
     /** No identifier of a command. */
     static final int NONE = -1;
@@ -40,11 +38,9 @@ public final class NvmeQueue {
     private final int pageShift;
     private final MemorySegment submissions;
     private final MemorySegment completions;
-    private final MemorySegment lists;
+    private final PrpLists lists;
     private final long submissionIova;
     private final long completionIova;
-    private final long listsIova;
-    private final int listBytes;
     private final long submissionDoorbell;
     private final long completionDoorbell;
 
@@ -80,21 +76,18 @@ public final class NvmeQueue {
         this.number = number;
         this.entries = entries;
         this.pageShift = pageShift;
-        this.listBytes = listBytes;
         long page = 1L << pageShift;
         NvmeBuffer submission = memory.take((long) entries * SUBMISSION_BYTES, page);
         NvmeBuffer completion = memory.take((long) entries * COMPLETION_BYTES, page);
-        NvmeBuffer list = memory.take((long) (entries - 1) * listBytes, listBytes);
         submissions = submission.segment();
         completions = completion.segment();
-        lists = list.segment();
         submissionIova = submission.iova();
         completionIova = completion.iova();
-        listsIova = list.iova();
         submissionDoorbell = ControllerRegisters.submissionDoorbell(capabilities, number);
         completionDoorbell = ControllerRegisters.completionDoorbell(capabilities, number);
         // A queue that holds as many commands as it has entries looks empty.
         int commands = entries - 1;
+        lists = PrpLists.of(memory, commands, listBytes, pageShift);
         slots = new @Nullable NvmeRequest[commands];
         identifiers = new int[commands];
         freeSlots = new int[commands];
@@ -248,7 +241,8 @@ public final class NvmeQueue {
         submissions.set(LONG, at + 8, 0);
         submissions.set(LONG, at + 16, 0);
         if (request.needsRange()) {
-            writeRange(request, slot, at);
+            submissions.set(LONG, at + 24, lists.writeRange(slot, (int) request.blocks, request.lba));
+            submissions.set(LONG, at + 32, 0);
         } else {
             writeData(request, slot, at);
         }
@@ -259,19 +253,9 @@ public final class NvmeQueue {
         submissions.set(LONG, at + 56, 0);
     }
 
-    /** The blocks to deallocate, which are data of the command. */
-    private void writeRange(NvmeRequest request, int slot, long at) {
-        long list = (long) slot * listBytes;
-        lists.set(INT, list, 0);
-        lists.set(INT, list + 4, (int) request.blocks);
-        lists.set(LONG, list + 8, request.lba);
-        submissions.set(LONG, at + 24, listsIova + list);
-        submissions.set(LONG, at + 32, 0);
-    }
-
     /**
      * PRP 1 and 2: where the data begins, which may be inside a page, and its second page, or a list of all pages but the
-     * first. No list crosses a page, since lists are aligned to their size.
+     * first.
      */
     private void writeData(NvmeRequest request, int slot, long at) {
         long page = 1L << pageShift;
@@ -284,11 +268,7 @@ public final class NvmeQueue {
         } else if (rest <= page) {
             submissions.set(LONG, at + 32, second);
         } else {
-            long list = (long) slot * listBytes;
-            submissions.set(LONG, at + 32, listsIova + list);
-            for (long next = second; rest > 0; next += page, rest -= page, list += Long.BYTES) {
-                lists.set(LONG, list, next);
-            }
+            submissions.set(LONG, at + 32, lists.writePages(slot, second, rest));
         }
     }
 

@@ -1,0 +1,189 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.PciCommand;
+import org.jvfio.VfioException;
+import org.jvfio.emulator.DeviceInterrupts;
+import org.jvfio.emulator.EmulatedMachine;
+
+/** How a controller's interrupts are given to its queues: as many vectors as device and platform have, shared if few. */
+@Timeout(60)
+class NvmeVectorsTest {
+    private static final int MOST = 2048;
+
+    /** A controller that has the interrupts that a test gives it. */
+    private static class Interrupting extends FaultyNvme {
+        private static final int CREATE_COMPLETION_QUEUE = 0x05;
+        private static final int INTERRUPTS_ENABLED = 1 << 1;
+        private static final int NONE = -1;
+
+        private final DeviceInterrupts interrupts;
+        private final List<Integer> vectors = new ArrayList<>();
+        private int writes;
+
+        Interrupting(boolean line, int messages, int vectors) {
+            DeviceInterrupts usual = super.interrupts();
+            interrupts = new DeviceInterrupts(
+                    line, messages, vectors, usual.tableBar(), usual.tableOffset(), usual.pendingOffset());
+        }
+
+        @Override
+        public DeviceInterrupts interrupts() {
+            return interrupts;
+        }
+
+        @Override
+        boolean hears(long offset, int size, long value) {
+            writes++;
+            return true;
+        }
+
+        @Override
+        void fetches(MemorySegment command) {
+            if (command.get(ValueLayout.JAVA_BYTE, 0) == CREATE_COMPLETION_QUEUE) {
+                int flags = command.get(INT, 44);
+                vectors.add((flags & INTERRUPTS_ENABLED) == 0 ? NONE : flags >>> 16);
+            }
+        }
+    }
+
+    private static EmulatedMachine granting(int vectors) {
+        return EmulatedMachine.power8().toBuilder().interruptVectors(vectors).build();
+    }
+
+    private static void readByEach(NvmeController nvme) {
+        try (NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            for (NvmeQueue queue : nvme.queues()) {
+                for (int i = 0; i < 3; i++) {
+                    NvmeRequest request = new NvmeRequest().read(disk, i, 1, buffer);
+                    assertTrue(queue.submit(request));
+                    // Unless the controller is polled, it is done when an interrupt says so.
+                    queue.await(request);
+                    request.requireSuccess();
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // What is asked for, messages and vectors of the device, what the platform grants, pairs of queues; and the
+        // vectors that are used, and those of the queues.
+        "MSIX, 0, 65, 2048, 4, 5, 1 2 3 4",
+        "MSIX, 8, 65, 2048, 2, 3, 1 2",
+        "MSIX, 0, 65, 3, 4, 3, 1 2 1 2",
+        "MSIX, 0, 65, 2, 4, 2, 1 1 1 1",
+        "MSIX, 0, 65, 1, 3, 1, 0 0 0",
+        "MSIX, 0, 4, 2048, 4, 4, 1 2 3 1",
+        "MSIX, 0, 1, 2048, 2, 1, 0 0",
+        "MSI, 32, 65, 2048, 4, 5, 1 2 3 4",
+        "MSI, 8, 0, 2048, 3, 4, 1 2 3",
+        "MSI, 4, 65, 2048, 4, 4, 1 2 3 1",
+        "MSI, 2, 65, 2048, 3, 2, 1 1 1",
+        "MSI, 1, 65, 2048, 4, 1, 0 0 0 0",
+        "MSI, 32, 65, 3, 4, 3, 1 2 1 2",
+        "MSI, 32, 65, 1, 2, 1, 0 0",
+        "INTX, 8, 65, 2048, 2, 1, 0 0"
+    })
+    void fewVectorsAreShared(
+            NvmeCompletion completion, int messages, int vectors, int granted, int pairs, int used, String ofQueues) {
+        Interrupting drive = new Interrupting(true, messages, vectors);
+        try (NvmeHost host = new NvmeHost(granting(granted), () -> drive);
+                NvmeController nvme =
+                        host.open(NvmeOptions.DEFAULT.queuePairs(pairs).completion(completion))) {
+            assertEquals(used, nvme.vectors());
+            assertEquals(Stream.of(ofQueues.split(" ")).map(Integer::valueOf).toList(), drive.vectors);
+            readByEach(nvme);
+        }
+    }
+
+    @Test
+    void moreQueuesThanAnyDeviceHasVectorsShareThem() {
+        Interrupting drive = new Interrupting(true, 32, 65);
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
+                NvmeController nvme = host.open(
+                        NvmeOptions.DEFAULT.queuePairs(64).queueDepth(4).completion(NvmeCompletion.MSI))) {
+            assertEquals(64, nvme.queues().size());
+            assertEquals(32, nvme.vectors());
+            assertEquals(1, drive.vectors.get(31));
+            readByEach(nvme);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "MSI  | true  | 0 | 65 | it has no MSI; it has INTx and MSI-X with 65 vectors",
+                "MSIX | true  | 1 | 0  | it has no MSI-X; it has INTx and MSI with 1 vector",
+                "INTX | false | 4 | 65 | it has no INTx; it has MSI with 4 vectors and MSI-X with 65 vectors",
+                "MSI  | false | 0 | 0  | it has no MSI; it has no interrupts"
+            })
+    void interruptsThatADriveDoesNotHaveAreRefusedBeforeItIsTouched(
+            NvmeCompletion completion, boolean line, int messages, int vectors, String reason) {
+        Interrupting drive = new Interrupting(line, messages, vectors);
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive)) {
+            int writes = drive.writes;
+            VfioException e =
+                    assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.completion(completion)));
+            assertEquals(reason, e.reason());
+            assertEquals(writes, drive.writes);
+            assertFalse(host.device().configSpace().command().contains(PciCommand.BUS_MASTER));
+        }
+    }
+
+    @Test
+    void aControllerThatIsPolledIsToldToInterruptForNoQueue() {
+        Interrupting drive = new Interrupting(true, 8, 65);
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queuePairs(2))) {
+            assertEquals(0, nvme.vectors());
+            assertEquals(List.of(Interrupting.NONE, Interrupting.NONE), drive.vectors);
+            readByEach(nvme);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void messagesGoOnAfterAReset(int messages) {
+        class DeafOnce extends Interrupting {
+            private int rings;
+
+            private DeafOnce() {
+                super(true, messages, 0);
+            }
+
+            @Override
+            boolean hears(long offset, int size, long value) {
+                return offset != DOORBELLS + 8 || ++rings != 2;
+            }
+        }
+        try (NvmeHost host = new NvmeHost(granting(MOST), DeafOnce::new);
+                NvmeController nvme = host.open(
+                        NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI).commandTimeout(Duration.ofMillis(100)))) {
+            NvmeNamespace disk = nvme.namespace(1);
+            try (NvmeBuffer buffer = nvme.allocate(4096)) {
+                disk.read(0, 1, buffer);
+                disk.read(0, 1, buffer);
+                assertEquals(1, nvme.resets());
+            }
+            readByEach(nvme);
+        }
+    }
+}
