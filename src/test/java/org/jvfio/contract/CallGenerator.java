@@ -697,7 +697,10 @@ final class CallGenerator {
         arguments.set(place, spoil(kinds.get(place), arguments.get(place)));
         // A reset is nothing for random sequences: see ContractHost.neverSent.
         boolean resets = call.contains("eeh ") && RESETS.contains(arguments.get(1));
-        return resets ? call : CallNotation.call(CallNotation.name(call), arguments);
+        // So is a read of a device without an offset, which goes through its registers one by one.
+        boolean reads = (call.contains("take ") || call.contains("signal "))
+                && arguments.getFirst().startsWith("d");
+        return resets || reads ? call : CallNotation.call(CallNotation.name(call), arguments);
     }
 
     private String spoil(Kind kind, String word) {
