@@ -214,8 +214,8 @@ final class CallGenerator {
             add(choices, 2, this::closeDevice);
         }
         add(choices, withDevices ? (events.isEmpty() ? 20 : events.size() < 3 ? 4 : 0) : 0, this::makeEvent);
-        add(choices, events.isEmpty() ? 0 : 4, () -> "take " + draw.pick(events));
-        add(choices, events.isEmpty() ? 0 : 1, () -> "signal " + draw.pick(events));
+        add(choices, events.isEmpty() ? 0 : 10, () -> "take " + draw.pick(events));
+        add(choices, events.isEmpty() ? 0 : 5, () -> "signal " + draw.pick(events));
         add(choices, withSecond && !fileNames.isEmpty() ? 3 : 0, () -> pass(draw.pick(fileNames)));
         int drawn = draw.below(choices.stream().mapToInt(Choice::weight).sum());
         for (Choice choice : choices) {

@@ -128,7 +128,7 @@ final class CallNotation {
             entry("feature", words(List.of("8", "-"), Kind.FILE, Kind.OTHER, Kind.ARGSZ, Kind.OTHER)),
             entry(
                     "ioevent",
-                    words(List.of("32"), Kind.FILE, Kind.OTHER, Kind.NUMBER, Kind.NUMBER, Kind.FILE, Kind.ARGSZ)),
+                    words(List.of("32"), Kind.FILE, Kind.OTHER, Kind.NUMBER, Kind.OTHER, Kind.FILE, Kind.ARGSZ)),
             entry("pread", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
             entry("pwrite", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER, Kind.OTHER)));
 

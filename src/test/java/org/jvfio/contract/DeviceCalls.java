@@ -42,15 +42,18 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
+import java.util.Map;
 
 /** Random calls on descriptors of devices, in the notation of {@link org.jvfio.kernel.CallScript}. */
 final class DeviceCalls {
     private static final int REGION_SHIFT = 40;
     private static final int BARS = 6;
     private static final long ENTRY_BYTES = 16;
+    private static final int IRQ_SET_BYTES = 20;
+    private static final int TRIGGER = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+    private static final int TRIGGER_BY_EVENTS = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
     private static final int NVME_VECTORS = 65;
     private static final long NVME_TABLE = 0x2000;
     private static final int NVME_VERSION = 8;
@@ -62,6 +65,8 @@ final class DeviceCalls {
 
     private final ContractHost host;
     private final Draw draw;
+    /** The index of the interrupts that devices have, by the numbers of their groups. */
+    private final Map<Integer, Integer> modes = new HashMap<>();
 
     /** What kind of device it is. The hosts of the contract have the two of QEMU that its tests know. */
     enum Kind {
@@ -84,6 +89,9 @@ final class DeviceCalls {
      * @param group the number of its group
      */
     record OpenDevice(String name, Kind kind, int group) {}
+
+    /** What DEVICE_SET_IRQS is asked for, without its data. */
+    private record IrqSet(int flags, int index, int start, int count) {}
 
     DeviceCalls(ContractHost host, Draw draw) {
         this.host = host;
@@ -133,70 +141,74 @@ final class DeviceCalls {
     }
 
     private String setIrqs(OpenDevice device, List<String> events, List<String> files) {
-        boolean edu = device.kind() == Kind.EDU;
-        int messages = edu ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX;
-        int index = draw.pick(
-                VFIO_PCI_INTX_IRQ_INDEX, messages, messages, messages, VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX);
+        int messages = device.kind() == Kind.EDU ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX;
+        int other =
+                draw.pick(VFIO_PCI_INTX_IRQ_INDEX, messages, messages, VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX);
+        // Of INTx, MSI and MSI-X, a device has one at a time.
+        int index = draw.oneIn(2) ? other : modes.getOrDefault(device.group(), other);
         int irqs = index == VFIO_PCI_MSIX_IRQ_INDEX ? NVME_VECTORS : 1;
         int start = draw.oneIn(3) ? draw.below(irqs) : 0;
         int count = Math.min(irqs - start, 1 + draw.below(draw.oneIn(4) ? irqs : Math.min(irqs, 4)));
-        return switch (draw.below(10)) {
-            case 0, 1, 2 ->
-                irqs(device, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, index, 0, count, events, files);
-            case 3 ->
-                irqs(
-                        device,
-                        VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-                        index,
-                        start,
-                        count,
-                        events,
-                        files);
-            case 4 -> irqs(device, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, index, 0, 0, events, files);
-            case 5 ->
-                irqs(device, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, index, start, count, events, files);
-            case 6 ->
-                irqs(device, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, index, start, count, events, files);
-            case 7 -> {
+        IrqSet set = switch (draw.below(12)) {
+            case 0, 1, 2 -> {
+                if (index < VFIO_PCI_ERR_IRQ_INDEX) {
+                    modes.putIfAbsent(device.group(), index);
+                }
+                yield new IrqSet(TRIGGER_BY_EVENTS, index, draw.oneIn(4) ? start : 0, count);
+            }
+            case 3, 4 -> new IrqSet(TRIGGER, index, start, count);
+            case 5, 6 -> new IrqSet(VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, index, start, count);
+            case 7, 8 -> {
                 int action = draw.pick(VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_UNMASK);
                 int data = draw.pick(VFIO_IRQ_SET_DATA_NONE, VFIO_IRQ_SET_DATA_BOOL, VFIO_IRQ_SET_DATA_EVENTFD);
-                yield irqs(device, data | action, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, events, files);
+                yield new IrqSet(data | action, VFIO_PCI_INTX_IRQ_INDEX, 0, 1);
+            }
+            case 9 -> {
+                modes.remove(device.group(), index);
+                yield new IrqSet(TRIGGER, index, 0, 0);
             }
             default -> {
                 int data = draw.pick(0, 1, 2, 4, 3, 5, 7);
                 int action = draw.pick(0, 8, 16, 32, 32, 24, 56, 64);
-                yield irqs(device, data | action, draw.below(7), draw.below(67), draw.below(67), events, files);
+                yield new IrqSet(data | action, draw.below(7), draw.below(67), draw.below(67));
             }
         };
+        return setIrqs(device, set, events, files);
     }
 
-    private String irqs(
-            OpenDevice device, int flags, int index, int start, int count, List<String> events, List<String> files) {
-        boolean bools = (flags & VFIO_IRQ_SET_DATA_BOOL) != 0;
-        boolean descriptors = (flags & VFIO_IRQ_SET_DATA_EVENTFD) != 0;
-        String values = IntStream.range(0, bools || descriptors ? count : 0)
-                .mapToObj(_ -> bools ? String.valueOf(draw.below(2)) : event(events, files))
-                .collect(Collectors.joining(","));
-        int argsz = 20 + count * (descriptors ? Integer.BYTES : bools ? Byte.BYTES : 0);
+    private String setIrqs(OpenDevice device, IrqSet set, List<String> events, List<String> files) {
+        boolean bools = (set.flags() & VFIO_IRQ_SET_DATA_BOOL) != 0;
+        boolean descriptors = (set.flags() & VFIO_IRQ_SET_DATA_EVENTFD) != 0;
+        List<String> values = new ArrayList<>();
+        for (int each = 0; each < set.count() && (bools || descriptors); each++) {
+            values.add(bools ? String.valueOf(draw.below(2)) : eventOrNone(events));
+        }
+        if (descriptors && !values.isEmpty() && draw.oneIn(8)) {
+            values.set(draw.below(values.size()), noEvent(files));
+        }
+        int argsz = IRQ_SET_BYTES + set.count() * (descriptors ? Integer.BYTES : bools ? Byte.BYTES : 0);
         return "setirqs %s %d %d %d %d %d %s"
                 .formatted(
                         device.name(),
-                        flags,
-                        index,
-                        start,
-                        count,
-                        draw.oneIn(10) ? argsz - 1 : argsz,
-                        values.isEmpty() ? "-" : values);
+                        set.flags(),
+                        set.index(),
+                        set.start(),
+                        set.count(),
+                        draw.oneIn(20) ? argsz - 1 : argsz,
+                        values.isEmpty() ? "-" : String.join(",", values));
+    }
+
+    private String eventOrNone(List<String> events) {
+        return events.isEmpty() || draw.oneIn(8) ? "-1" : draw.pick(events);
+    }
+
+    private String noEvent(List<String> files) {
+        return draw.oneIn(2) ? draw.pick("-2", "999999", "-2147483648") : draw.pick(files);
     }
 
     /** Mostly an eventfd, or none. */
     private String event(List<String> events, List<String> files) {
-        return switch (draw.below(24)) {
-            case 0 -> draw.pick("-2", "999999", "-2147483648");
-            case 1 -> draw.pick(files);
-            case 2, 3 -> "-1";
-            default -> events.isEmpty() ? "-1" : draw.pick(events);
-        };
+        return draw.oneIn(8) ? noEvent(files) : eventOrNone(events);
     }
 
     /** What does not reset the bus. */
@@ -241,16 +253,12 @@ final class DeviceCalls {
 
     /** A register that cannot be written, so that no event changes the device. */
     private String ioEvent(OpenDevice device, List<String> events, List<String> files) {
-        long offset = draw.pick(List.of(
-                0L, 0L, 0L, 1L, device.kind().barBytes - 2, device.kind().barBytes, NVME_TABLE, 1L << 40, 7L << 40));
-        boolean register = offset == 0;
-        return "ioevent %s %s %s %s %s"
-                .formatted(
-                        device.name(),
-                        hex(offset),
-                        draw.below(2),
-                        register ? draw.pick(0, 4, 4, 4, 16) : draw.pick(0, 1, 2, 3, 8),
-                        event(events, files));
+        long end = device.kind().barBytes;
+        // What could be written in other widths than a register has is left out: edu answers with a machine check.
+        int width = draw.oneIn(4) ? draw.pick(0, 3, 5, 16) : Integer.BYTES;
+        long offset = draw.pick(List.of(0L, 0L, 0L, 0L, end - 2, end, NVME_TABLE, 1L << 40, 7L << 40));
+        return "ioevent %s %s %d %d %s"
+                .formatted(device.name(), hex(offset), draw.below(2), width, event(events, files));
     }
 
     /** Registers with a value that is known, the table that is not for users, and what is behind the end. */
