@@ -4,6 +4,7 @@ import static org.jvfio.uapi.vfio_h.MAP_ANONYMOUS;
 import static org.jvfio.uapi.vfio_h.MAP_HUGETLB;
 import static org.jvfio.uapi.vfio_h.MAP_HUGE_SHIFT;
 import static org.jvfio.uapi.vfio_h.MAP_PRIVATE;
+import static org.jvfio.uapi.vfio_h.MAP_SHARED;
 import static org.jvfio.uapi.vfio_h.PROT_READ;
 import static org.jvfio.uapi.vfio_h.PROT_WRITE;
 import static org.jvfio.uapi.vfio_h.VFIO_API_VERSION;
@@ -739,7 +740,8 @@ public final class Container implements AutoCloseable {
     }
 
     private long mmap(String asked, long bytes, PageSize page, boolean huge) {
-        int flags = MAP_PRIVATE | MAP_ANONYMOUS | (huge ? MAP_HUGETLB | page.shift() << MAP_HUGE_SHIFT : 0);
+        // With system pages of 4K, Linux 6.11 and newer of POWER8 never end to pin private memory in huge pages.
+        int flags = MAP_ANONYMOUS | (huge ? MAP_SHARED | MAP_HUGETLB | page.shift() << MAP_HUGE_SHIFT : MAP_PRIVATE);
         long address = kernel.mmap(bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
         if (Errno.isError(address)) {
             throw VfioException.failed(
@@ -762,7 +764,9 @@ public final class Container implements AutoCloseable {
      * being freed. Memory that was freed too early stays pinned, so that a device harms nobody, but what the device writes
      * is lost.
      *
-     * @param segment native, writable, for all threads; address and size are multiples of {@link #systemPage}
+     * @param segment native, writable, for all threads; address and size are multiples of {@link #systemPage}; memory in
+     *     huge pages is mapped with {@code MAP_SHARED}, as Linux 6.11 and newer of POWER8 with system pages of 4K never end
+     *     to pin it otherwise ({@code huge_ptep_set_access_flags})
      * @throws VfioException if it is no such segment, the kernel cannot pin it, or too little memory may be locked
      * @throws IllegalStateException if no group is attached, or the container is closed
      */

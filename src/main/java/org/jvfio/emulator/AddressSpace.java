@@ -10,8 +10,8 @@ import org.jvfio.uapi.vfio_h;
 
 /** What a process has mapped. Addresses are those of the Java process, so that segments and addresses agree. */
 final class AddressSpace {
-    /** A range of mapped pages with one protection. */
-    record Area(long start, long end, Backing backing, long base, int protection) {
+    /** A range of mapped pages with one protection; {@code shared} as of {@code MAP_SHARED}. */
+    record Area(long start, long end, Backing backing, long base, int protection, boolean shared) {
         boolean accessible() {
             return protection != vfio_h.PROT_NONE;
         }
@@ -30,16 +30,16 @@ final class AddressSpace {
         }
 
         private Area part(long from, long to) {
-            return new Area(from, to, backing, base, protection);
+            return new Area(from, to, backing, base, protection, shared);
         }
     }
 
     private final TreeMap<Long, Area> areas = new TreeMap<>(Long::compareUnsigned);
 
     /** Maps fresh pages and answers their address. */
-    long map(Backing backing, int protection) {
+    long map(Backing backing, int protection, boolean shared) {
         long base = backing.segment().address();
-        areas.put(base, new Area(base, base + backing.size(), backing, base, protection));
+        areas.put(base, new Area(base, base + backing.size(), backing, base, protection, shared));
         return base;
     }
 

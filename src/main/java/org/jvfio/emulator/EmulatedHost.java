@@ -232,7 +232,7 @@ public final class EmulatedHost {
 
     /** A call is about to do what would harm a real host. */
     void hazard(Hazard hazard, Supplier<String> call) {
-        if (hazard.losesHost() || machine.policy(hazard) == HazardPolicy.STOP) {
+        if (hazard.neverAnswers() || machine.policy(hazard) == HazardPolicy.STOP) {
             throw new HostHazard(hazard, call.get());
         }
         meet(hazard);

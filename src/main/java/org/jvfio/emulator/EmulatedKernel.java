@@ -241,7 +241,7 @@ public final class EmulatedKernel implements Kernel {
             }
             return backing == null
                     ? Errno.ENOMEM.negated()
-                    : task.mm().addresses().map(backing, protection);
+                    : task.mm().addresses().map(backing, protection, (flags & MAP_SHARED) != 0);
         });
     }
 
@@ -284,7 +284,8 @@ public final class EmulatedKernel implements Kernel {
         host.locked(() -> {
             if (task.mm().addresses().find(memory.address()) == null) {
                 Backing backing = host.memory().adopt(memory, host.machine().pageShift());
-                task.mm().addresses().map(backing, memory.isReadOnly() ? PROT_READ : PROT_READ | PROT_WRITE);
+                int protection = memory.isReadOnly() ? PROT_READ : PROT_READ | PROT_WRITE;
+                task.mm().addresses().map(backing, protection, false);
             }
             return true;
         });

@@ -20,6 +20,15 @@ public enum Hazard {
             false),
     /** REGISTER_MEMORY of size 0 ({@code vzalloc(0)}). */
     REGISTER_NOTHING("a size of 0 would make the kernel warn with a back trace", "all platforms, from 4.2", false),
+    /**
+     * REGISTER_MEMORY of private memory in huge pages that take several entries of a page table: a write fault makes the
+     * first entry writable only ({@code huge_ptep_set_access_flags}), and {@code get_user_pages} faults again and again.
+     */
+    PRIVATE_HUGE_PAGES(
+            "the kernel would fault the huge page in for ever, and the call not return before the process is killed;"
+                    + " map it with MAP_SHARED",
+            "POWER8 and older, with system pages of 4K, from 6.11",
+            true),
     /** TCE_CREATE that fails after its table was charged ({@code tce_iommu_create_table}). */
     CREATE_CHARGE_LEAK(
             "the table cannot be made, and the kernel would keep its size charged to locked memory until the process"
@@ -42,12 +51,12 @@ public enum Hazard {
 
     private final String harm;
     private final String where;
-    private final boolean losesHost;
+    private final boolean neverAnswers;
 
-    Hazard(String harm, String where, boolean losesHost) {
+    Hazard(String harm, String where, boolean neverAnswers) {
         this.harm = harm;
         this.where = where;
-        this.losesHost = losesHost;
+        this.neverAnswers = neverAnswers;
     }
 
     /** What would happen. */
@@ -60,8 +69,8 @@ public enum Hazard {
         return where;
     }
 
-    /** Whether the host is lost, so that there is no answer of Linux to give. */
-    public boolean losesHost() {
-        return losesHost;
+    /** Whether there is no answer of Linux to give, as the call never returns, or the host is lost. */
+    public boolean neverAnswers() {
+        return neverAnswers;
     }
 }

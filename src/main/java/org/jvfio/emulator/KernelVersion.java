@@ -133,6 +133,11 @@ public enum KernelVersion {
         return atLeast(V6_11);
     }
 
+    /** Whether a huge page can take several entries of a page table; before, it had a table of its own. */
+    boolean spreadsHugePages() {
+        return atLeast(V6_11);
+    }
+
     /** Whether SET_CONTAINER refuses a group that a host driver uses, instead of GET_DEVICE_FD. */
     boolean setContainerChecksViability() {
         return atLeast(V6_4);

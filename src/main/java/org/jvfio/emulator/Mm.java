@@ -16,8 +16,13 @@ final class Mm {
     static final long UNLIMITED = -1;
 
     private static final int HUGEST_CHUNK_SHIFT = 21;
+    private static final int SYSTEM_SHIFT_4K = 12;
+    private static final int HUGE_SHIFT_16M = 24;
+    /** What an entry maps of the upper page table that has those of 16M, with system pages of 4K (PMD_SIZE). */
+    private static final long BYTES_OF_ENTRY = 2 << 20;
 
     private final int pageShift;
+    private final boolean spreadsHugePages;
     /** The kernel keeps an address of 8 bytes for each page, and makes no array that is larger than its memory. */
     private final long mostPages;
 
@@ -34,6 +39,7 @@ final class Mm {
     /** The memory of a process that starts, and that {@link #drop drops} its reference when it has ended. */
     Mm(EmulatedMachine machine, KernelLog log) {
         this.pageShift = machine.pageShift();
+        this.spreadsHugePages = pageShift == SYSTEM_SHIFT_4K && machine.kernel().spreadsHugePages();
         this.mostPages = machine.memoryBytes() / Long.BYTES;
         this.log = log;
         this.memlockSoft = machine.memlockBytes();
@@ -168,6 +174,11 @@ final class Mm {
                 return new Registration(partlyPinned((at - address) >>> pageShift), null);
             }
             long length = min(left, area.end() - at);
+            if (faultsForEver(area, at, length)) {
+                runs.forEach(run -> run.backing().unpin());
+                refund(pages);
+                return new Registration(0, null);
+            }
             area.backing().pin();
             runs.add(new RegisteredRegion.Run(at, length, area.backing(), area.physical(at)));
             boolean huge = area.backing().pageShift() > pageShift;
@@ -184,6 +195,14 @@ final class Mm {
         }
         regions.put(address, region);
         return new Registration(0, region);
+    }
+
+    private boolean faultsForEver(AddressSpace.Area area, long at, long length) {
+        long offset = (at - area.base()) & ((1L << HUGE_SHIFT_16M) - 1);
+        return spreadsHugePages
+                && area.backing().pageShift() == HUGE_SHIFT_16M
+                && !area.shared()
+                && offset + length > BYTES_OF_ENTRY;
     }
 
     /** Pinning goes in chunks, and what is answered is what was pinned of the chunk that failed. */
@@ -210,5 +229,10 @@ final class Mm {
     }
 
     /** What a registration came to. */
-    record Registration(int answer, @Nullable RegisteredRegion region) {}
+    record Registration(int answer, @Nullable RegisteredRegion region) {
+        /** Whether pinning would never end: there is neither an error nor a region. */
+        boolean isEndless() {
+            return answer == 0 && region == null;
+        }
+    }
 }

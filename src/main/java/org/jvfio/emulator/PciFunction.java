@@ -52,7 +52,8 @@ final class PciFunction implements DeviceBus {
         rom = device.rom();
         takeBars();
         requireTableInBar();
-        registers = new ConfigRegisters(device, barBytes, wide, romBytes());
+        registers = new ConfigRegisters(
+                device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,

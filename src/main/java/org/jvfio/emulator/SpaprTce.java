@@ -421,6 +421,10 @@ final class SpaprTce {
         RegisteredRegion region = caller.use(vaddr, pages);
         if (region == null) {
             Mm.Registration made = caller.register(vaddr, pages);
+            if (made.isEndless()) {
+                host.hazard(
+                        Hazard.PRIVATE_HUGE_PAGES, () -> describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", vaddr, bytes));
+            }
             region = made.region();
             if (region == null) {
                 return made.answer();

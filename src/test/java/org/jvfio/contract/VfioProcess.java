@@ -188,9 +188,9 @@ final class VfioProcess {
         return aligned;
     }
 
-    /** Anonymous memory in huge pages of this shift, if the host has them: its address. */
+    /** Shared anonymous memory in huge pages of this shift, if the host has them: its address. */
     OptionalLong hugeMemory(int pageShift, long bytes) {
-        int flags = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | pageShift << vfio_h.MAP_HUGE_SHIFT;
+        int flags = vfio_h.MAP_SHARED | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | pageShift << vfio_h.MAP_HUGE_SHIFT;
         long start = kernel.mmap(bytes, vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
         if (start == Errno.EINVAL.negated() || start == Errno.ENOMEM.negated()) {
             return OptionalLong.empty();

@@ -1,13 +1,16 @@
 package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.CallScript;
+import org.jvfio.uapi.vfio_h;
 
 class HazardTest {
     private static CallScript prepared(EmulatedKernel kernel) {
@@ -149,6 +152,38 @@ class HazardTest {
     @Test
     void registeringNothingMakesTheKernelWarn() {
         assertHazard(Hazard.REGISTER_NOTHING, EmulatedMachine.power8(), "reg c m 0");
+    }
+
+    @Test
+    void privateHugePagesAreFaultedInForEverWhereTheyTakeSeveralEntries() {
+        EmulatedMachine.Builder power8 = EmulatedMachine.power8().toBuilder().hugePages(16 << 20, 2);
+        EmulatedMachine endless = power8.pages4K().build();
+        assertEquals(Hazard.PRIVATE_HUGE_PAGES, hazardOfHugePages(endless, vfio_h.MAP_PRIVATE, 0, 4 << 20));
+        assertEquals(Hazard.PRIVATE_HUGE_PAGES, hazardOfHugePages(endless, vfio_h.MAP_PRIVATE, 18 << 20, 4096));
+        assertNull(hazardOfHugePages(endless, vfio_h.MAP_PRIVATE, 16 << 20, 2 << 20));
+        assertNull(hazardOfHugePages(endless, vfio_h.MAP_SHARED, 0, 32 << 20));
+        EmulatedMachine older = power8.kernel(KernelVersion.V6_4).build();
+        assertNull(hazardOfHugePages(older, vfio_h.MAP_PRIVATE, 0, 32 << 20));
+        EmulatedMachine large = power8.kernel(KernelVersion.V6_12).pages64K().build();
+        assertNull(hazardOfHugePages(large, vfio_h.MAP_PRIVATE, 0, 32 << 20));
+    }
+
+    /** What registering a part of two huge pages of 16M meets. */
+    private static @Nullable Hazard hazardOfHugePages(EmulatedMachine machine, int sharing, long offset, long bytes) {
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        try (CallScript script = prepared(kernel)) {
+            int flags = sharing | vfio_h.MAP_ANONYMOUS | vfio_h.MAP_HUGETLB | 24 << vfio_h.MAP_HUGE_SHIFT;
+            long memory = kernel.mmap(32 << 20, vfio_h.PROT_READ | vfio_h.PROT_WRITE, flags, -1, 0);
+            long locked = kernel.lockedBytes();
+            String register = "reg c 0x%x 0x%x".formatted(memory + offset, bytes);
+            try {
+                assertEquals("0", script.run(register));
+                return null;
+            } catch (HostHazard stopped) {
+                assertEquals(locked, kernel.lockedBytes());
+                return stopped.hazard();
+            }
+        }
     }
 
     @Test

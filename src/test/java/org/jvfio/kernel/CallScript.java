@@ -40,7 +40,7 @@ import org.jvfio.uapi.vfio_region_info;
  * {@code measured/README.txt}. These calls are more than are recorded there:
  *
  * <pre>
- * huge NAME SHIFT SIZE (memory in huge pages) | none NAME SIZE (memory without access)
+ * huge NAME SHIFT SIZE (shared memory in huge pages) | none NAME SIZE (memory without access)
  * maylock BYTES (a RLIMIT_MEMLOCK of so much more than is locked)
  * full CALL (of those that make a descriptor, when the process may have no more)
  * devinfo D [ARGSZ] | regioninfo D INDEX [ARGSZ] | irqinfo D INDEX [ARGSZ] | reset D
@@ -401,7 +401,7 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String huge() {
-            int flags = vfio_h.MAP_PRIVATE
+            int flags = vfio_h.MAP_SHARED
                     | vfio_h.MAP_ANONYMOUS
                     | vfio_h.MAP_HUGETLB
                     | (int) number(1) << vfio_h.MAP_HUGE_SHIFT;

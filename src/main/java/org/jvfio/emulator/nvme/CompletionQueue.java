@@ -3,6 +3,7 @@ package org.jvfio.emulator.nvme;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
+import java.util.function.LongSupplier;
 import org.jvfio.emulator.DeviceBus;
 
 /** A completion queue in the host's memory: the controller writes entries at its tail, the host consumes them at its head. */
@@ -131,10 +132,29 @@ final class CompletionQueue {
         return true;
     }
 
-    /** Makes bits of the next entry wrong: a mask of its first half and one of its second half. */
-    void flipNext(long first, long second) {
-        flippedFirst ^= first;
-        flippedSecond ^= second;
+    /** Makes a bit of the next entry wrong, 0 to 127. */
+    void flipNext(int bit) {
+        if (bit < Long.SIZE) {
+            flippedFirst ^= 1L << bit;
+        } else {
+            flippedSecond ^= 1L << bit;
+        }
+    }
+
+    /**
+     * Overwrites entries, from the next one on that a completion is written to.
+     *
+     * @return false if they could not be written
+     */
+    boolean scribble(DeviceBus bus, int entries, LongSupplier source) {
+        for (int count = 0; count < Math.min(entries, size); count++) {
+            entry.set(Command.QWORD, 0, source.getAsLong());
+            entry.set(Command.QWORD, SECOND_HALF, source.getAsLong());
+            if (!bus.writeMemory(address + ((long) ((tail + count) % size) << ENTRY_SHIFT), entry)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private boolean write(DeviceBus bus, SubmissionQueue from, int command, int result, int status) {

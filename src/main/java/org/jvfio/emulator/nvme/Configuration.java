@@ -1,6 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -12,10 +13,21 @@ import org.jspecify.annotations.Nullable;
  * @param queuePairs how many I/O queues of each kind it has
  * @param queueEntries the most entries of an I/O queue
  * @param mdts the most data of a command, as log2 of pages of 4 KiB; 0 for no limit
+ * @param readyTimeout how long the host is to wait for it to get ready, in units of {@link #TIMEOUT_UNIT}
  * @param media its namespaces, the first one is number 1
  * @param faults what goes wrong with it
  */
-record Configuration(String serial, int queuePairs, int queueEntries, int mdts, List<Medium> media, NvmeFaults faults) {
+record Configuration(
+        String serial,
+        int queuePairs,
+        int queueEntries,
+        int mdts,
+        Duration readyTimeout,
+        List<Medium> media,
+        NvmeFaults faults) {
+    /** What CAP.TO counts. */
+    static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);
+
     static final long SMALLEST_PAGE = 1L << 12;
     static final long LARGEST_PAGE = 1L << 16;
     private static final int MOST_BLOCKS = 1 << 16;

@@ -19,12 +19,14 @@ final class Controller {
     private final FaultPlan faults;
     private final List<Namespace> namespaces;
     private long resets;
+    private boolean hung;
 
     Controller(Configuration configuration, List<Namespace> namespaces, DeviceBus bus) {
         this.bus = bus;
         this.namespaces = namespaces;
         faults = new FaultPlan(configuration.faults());
-        registers = new Registers(configuration.queueEntries(), faults.wrongCapabilities());
+        registers =
+                new Registers(configuration.queueEntries(), configuration.readyTimeout(), faults.wrongCapabilities());
         interrupts = new Interrupts(bus, EmulatedNvme.VECTORS);
         queues = new Queues(bus, interrupts, errors, configuration.queuePairs(), this::fail);
         events = new Events(queues);
@@ -46,13 +48,16 @@ final class Controller {
                 new AdminCommands(bus, configuration, registers, queues, prp, events, identity, features, logs),
                 new IoCommands(bus, configuration, registers, prp, identity, features),
                 faults,
-                this::fail);
+                this::fail,
+                this::hang);
     }
 
     /** A reset of the function: all as at power on, but for what namespaces hold and what was counted. */
     void powerOn() {
-        reset();
-        registers.powerOn();
+        if (!hung) {
+            reset();
+            registers.powerOn();
+        }
     }
 
     /** A reset of the controller: queues and what is under way are gone. */
@@ -70,13 +75,27 @@ final class Controller {
         registers.status(Registers.FATAL);
     }
 
+    /** The controller does nothing from now on, whatever the host does. */
+    private void hang() {
+        hung = true;
+        queues.clear();
+    }
+
+    private boolean isRunning() {
+        return registers.isRunning() && !hung;
+    }
+
     /** Reads a register of 4 bytes; doorbells read as 0. */
     int read(int offset) {
-        return registers.read(offset, interrupts.mask());
+        int value = registers.read(offset, interrupts.mask());
+        return offset == Registers.STATUS ? value ^ faults.wrongStatus() : value;
     }
 
     /** Writes a register of 4 bytes. */
     void write(int offset, int value) {
+        if (hung) {
+            return;
+        }
         if (offset >= Registers.DOORBELLS) {
             ring((offset - Registers.DOORBELLS) >>> 2, value);
         } else {
@@ -154,7 +173,7 @@ final class Controller {
 
     /** A doorbell: those of submission queues and completion queues alternate. */
     private void ring(int doorbell, int value) {
-        if (!registers.isRunning()) {
+        if (!isRunning()) {
             return;
         }
         int id = doorbell >>> 1;
@@ -204,16 +223,12 @@ final class Controller {
 
     /** Processes the commands of a queue, as long as there is room for their completions. */
     private void process(SubmissionQueue queue) {
-        while (registers.isRunning() && !queue.isEmpty() && queue.completions().hasRoom()) {
+        while (isRunning() && queue.canStart()) {
             int fetched = queue.fetch(bus);
             if (fetched == 0) {
                 fail();
             }
-            for (int index = 0;
-                    index < fetched
-                            && registers.isRunning()
-                            && queue.completions().hasRoom();
-                    index++) {
+            for (int index = 0; index < fetched && isRunning() && queue.canStart(); index++) {
                 execution.start(queue.take(index));
             }
         }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -122,6 +123,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private static final int MOST_PAIRS = 64;
         private static final int MOST_ENTRIES = 1 << 16;
         private static final int MOST_MDTS = 16;
+        private static final int MOST_TIMEOUT = 255;
         private static final int SERIAL_LENGTH = 20;
 
         private final List<Configuration.Medium> media = new ArrayList<>();
@@ -129,6 +131,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private int queuePairs = MOST_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
+        private Duration readyTimeout = Duration.ofMillis(7500);
         private NvmeFaults faults = NvmeFaults.NONE;
 
         private Builder() {}
@@ -177,6 +180,24 @@ public final class EmulatedNvme implements EmulatedDevice {
          */
         public Builder mdts(int shift) {
             mdts = check("MDTS", shift, 0, MOST_MDTS);
+            return this;
+        }
+
+        /**
+         * How long it tells the host to wait for it to get ready, or to stop being so (CAP.TO). It does so at once, unless
+         * its faults say otherwise.
+         *
+         * @param timeout a multiple of 500 ms, up to 127.5 s
+         */
+        public Builder readyTimeout(Duration timeout) {
+            long units = timeout.dividedBy(Configuration.TIMEOUT_UNIT);
+            if (units < 1
+                    || units > MOST_TIMEOUT
+                    || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
+                throw new IllegalArgumentException(
+                        "a timeout of %s; it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
+            }
+            readyTimeout = timeout;
             return this;
         }
 
@@ -260,7 +281,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         public EmulatedNvme build() {
             List<Configuration.Medium> all =
                     media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
-            return new EmulatedNvme(new Configuration(serial, queuePairs, queueEntries, mdts, all, faults));
+            return new EmulatedNvme(
+                    new Configuration(serial, queuePairs, queueEntries, mdts, readyTimeout, all, faults));
         }
     }
 }

@@ -17,6 +17,7 @@ final class Execution {
     private final IoCommands ioCommands;
     private final FaultPlan faults;
     private final Runnable fatal;
+    private final Runnable hang;
 
     Execution(
             DeviceBus bus,
@@ -28,7 +29,8 @@ final class Execution {
             AdminCommands adminCommands,
             IoCommands ioCommands,
             FaultPlan faults,
-            Runnable fatal) {
+            Runnable fatal,
+            Runnable hang) {
         this.bus = bus;
         this.queues = queues;
         this.events = events;
@@ -39,6 +41,7 @@ final class Execution {
         this.ioCommands = ioCommands;
         this.faults = faults;
         this.fatal = fatal;
+        this.hang = hang;
     }
 
     /** Starts a command that was taken from its queue; most are complete after that. */
@@ -89,6 +92,14 @@ final class Execution {
                     fatal.run();
                     return;
                 }
+                case Effect.Hung() -> {
+                    hang.run();
+                    return;
+                }
+                case Effect.Stalled() -> {
+                    command.queue().stall();
+                    return;
+                }
                 case Effect.Lost(boolean abortable) -> {
                     Command lost = command.kept();
                     lost.abortable(abortable);
@@ -125,7 +136,8 @@ final class Execution {
         for (Effect effect : effects) {
             switch (effect) {
                 case Effect.DataBits(int count) -> flipData(command, count);
-                case Effect.CompletionBits(int count) -> flipCompletion(command, count);
+                case Effect.CompletionBits bits -> flipCompletion(command, bits);
+                case Effect.Scribble(int entries) -> queues.scribble(command.queue(), entries, faults::any);
                 case Effect.Doubled() -> finish(command, status);
                 default -> {
                     // It has happened, or happens after the completion.
@@ -160,12 +172,9 @@ final class Execution {
         }
     }
 
-    /** Any bits of the entry, with the same chance for each of its halves. */
-    private void flipCompletion(Command command, int count) {
-        for (int flipped = 0; flipped < count; flipped++) {
-            long bit = 1L << faults.below(Long.SIZE);
-            boolean second = faults.below(2) == 1;
-            command.queue().completions().flipNext(second ? 0 : bit, second ? bit : 0);
+    private void flipCompletion(Command command, Effect.CompletionBits bits) {
+        for (int flipped = 0; flipped < bits.count(); flipped++) {
+            command.queue().completions().flipNext(bits.first() + (int) faults.below(bits.length()));
         }
     }
 }

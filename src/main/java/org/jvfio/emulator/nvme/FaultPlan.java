@@ -12,22 +12,32 @@ final class FaultPlan {
     private final NvmeFaults faults;
     private final long[] counts;
     private final SplittableRandom random;
+    // What commands meet does not depend on how often the host polls.
+    private final SplittableRandom randomOfStatus;
     private final long wrongCapabilities;
 
     FaultPlan(NvmeFaults faults) {
         this.faults = faults;
         counts = new long[faults.faults().size()];
         random = new SplittableRandom(faults.seed());
-        wrongCapabilities = bits(faults.capabilityBits());
+        randomOfStatus = new SplittableRandom(faults.seed());
+        wrongCapabilities = bits(random, faults.capabilityBits(), Long.SIZE);
     }
 
-    /** A mask with so many random bits. */
-    private long bits(int count) {
+    /** A mask with so many random bits among the lowest ones. */
+    private static long bits(SplittableRandom random, int count, int among) {
         long mask = 0;
         while (Long.bitCount(mask) < count) {
-            mask |= 1L << random.nextInt(Long.SIZE);
+            mask |= 1L << random.nextInt(among);
         }
         return mask;
+    }
+
+    /** The bits of CSTS that read wrongly this time. */
+    int wrongStatus() {
+        NvmeFaults.WrongStatus wrong = faults.wrongStatus();
+        boolean occurs = wrong.bits() > 0 && randomOfStatus.nextDouble() < wrong.probability();
+        return occurs ? (int) bits(randomOfStatus, wrong.bits(), Integer.SIZE) : 0;
     }
 
     /** The bits of CAP that read wrongly. */
@@ -73,6 +83,11 @@ final class FaultPlan {
     Duration draw(Effect.Delay delay) {
         long range = delay.most().minus(delay.least()).toNanos();
         return delay.least().plusNanos(range == 0 ? 0 : random.nextLong(range + 1));
+    }
+
+    /** Any number. */
+    long any() {
+        return random.nextLong();
     }
 
     /** A number from 0 to below a bound. */

@@ -51,6 +51,12 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
         }
     }
 
+    static void checkProbability(double probability) {
+        if (!(probability >= 0 && probability <= 1)) {
+            throw new IllegalArgumentException("a probability is from 0 to 1, not " + probability);
+        }
+    }
+
     /** Which of the commands a fault happens to. */
     public sealed interface Occurrence {
         /** All of them. */
@@ -75,9 +81,7 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
         /** Each one with a probability, from 0 to 1. */
         record Randomly(double probability) implements Occurrence {
             public Randomly {
-                if (!(probability >= 0 && probability <= 1)) {
-                    throw new IllegalArgumentException("a probability is from 0 to 1, not " + probability);
-                }
+                checkProbability(probability);
             }
         }
 
@@ -130,13 +134,51 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
          */
         record Lost(boolean abortable) implements Effect {}
 
+        /**
+         * Its submission queue stalls: neither it nor any command after it is executed, and the host cannot abort them. The
+         * queue is as it should be again when the host has deleted it or reset the controller.
+         */
+        record Stalled() implements Effect {}
+
         /** It completes twice. */
         record Doubled() implements Effect {}
 
-        /** Random bits of its completion entry are flipped; one that is drawn twice is as before. */
-        record CompletionBits(int count) implements Effect {
+        /**
+         * Random bits of its completion entry are flipped; one that is drawn twice is as before. Bit 0 is the lowest of the
+         * first byte, bit 127 the highest of the last one: command identifiers are in bits 96 to 111, the phase is bit 112.
+         *
+         * @param count how many, at least 1
+         * @param first the first bit that may be flipped
+         * @param length how many bits from there on may be flipped, at least 1
+         */
+        record CompletionBits(int count, int first, int length) implements Effect {
+            private static final int ENTRY_BITS = 128;
+
             public CompletionBits {
                 checkBits(count);
+                if (first < 0 || length < 1 || length > ENTRY_BITS - first) {
+                    throw new IllegalArgumentException(
+                            "%d bits from bit %d on: a completion entry has bits 0 to 127".formatted(length, first));
+                }
+            }
+
+            /** Any bits of the entry. */
+            public CompletionBits(int count) {
+                this(count, 0, ENTRY_BITS);
+            }
+        }
+
+        /**
+         * Random bytes are written over entries of its completion queue, from the one on that its completion is written to
+         * then.
+         *
+         * @param entries how many, at least 1; no more than the queue has are overwritten
+         */
+        record Scribble(int entries) implements Effect {
+            public Scribble {
+                if (entries < 1) {
+                    throw new IllegalArgumentException("at least one entry is overwritten, not " + entries);
+                }
             }
         }
 
@@ -149,6 +191,12 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
 
         /** The controller fails (CSTS.CFS) and executes nothing until it is reset. */
         record Fatal() implements Effect {}
+
+        /**
+         * The controller hangs: it executes nothing any more, its registers read as they are, and what is written to them
+         * changes nothing. No reset helps, not even one of the function.
+         */
+        record Hung() implements Effect {}
 
         /** It is executed; after it the composite temperature is so many kelvin, 0 to 65535. */
         record Temperature(int kelvin) implements Effect {

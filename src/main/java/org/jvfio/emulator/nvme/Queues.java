@@ -2,6 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.DeviceBus;
 
@@ -123,6 +124,13 @@ final class Queues {
             fatal.run();
         }
         remember(target);
+    }
+
+    /** Overwrites entries of the completion queue of a submission queue. */
+    void scribble(SubmissionQueue queue, int entries, LongSupplier source) {
+        if (!queue.completions().scribble(bus, entries, source)) {
+            fatal.run();
+        }
     }
 
     private void remember(CompletionQueue queue) {

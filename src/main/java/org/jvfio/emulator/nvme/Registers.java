@@ -1,5 +1,7 @@
 package org.jvfio.emulator.nvme;
 
+import java.time.Duration;
+
 /** The registers of a controller below its doorbells (NVM Express 1.4, 3.1). */
 final class Registers {
     static final int CAPABILITIES = 0x00;
@@ -21,9 +23,10 @@ final class Registers {
     static final int SHUTDOWN_OCCURRING = 1 << 2;
     static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    /** Contiguous queues are required; 7.5 s to get ready; NVM and other command sets; pages up to 64 KiB. */
-    private static final long CAPABILITIES_OF_QEMU = 0x0040_0820_0f01_0000L;
+    /** Contiguous queues are required; NVM and other command sets; pages up to 64 KiB. */
+    private static final long CAPABILITIES_OF_QEMU = 0x0040_0820_0001_0000L;
 
+    private static final int TIMEOUT_SHIFT = 24;
     private static final int SMALLEST_PAGE_SHIFT = 12;
     private static final int QUEUE_SIZE_MASK = 0xfff;
     private static final int COMMAND_SETS_NVM = 0;
@@ -41,11 +44,15 @@ final class Registers {
      * As they are at power on.
      *
      * @param queueEntries the most entries of an I/O queue
+     * @param readyTimeout what the host is told to wait for CSTS.RDY
      * @param wrong the bits of CAP that read wrongly
      */
-    Registers(int queueEntries, long wrong) {
+    Registers(int queueEntries, Duration readyTimeout, long wrong) {
         this.queueEntries = queueEntries;
-        capabilities = (CAPABILITIES_OF_QEMU | (queueEntries - 1)) ^ wrong;
+        capabilities = (CAPABILITIES_OF_QEMU
+                        | readyTimeout.dividedBy(Configuration.TIMEOUT_UNIT) << TIMEOUT_SHIFT
+                        | (queueEntries - 1))
+                ^ wrong;
     }
 
     /**

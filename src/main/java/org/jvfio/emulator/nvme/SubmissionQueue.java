@@ -20,6 +20,7 @@ final class SubmissionQueue {
     private final Command command = new Command(this, fetched, 0);
     private int head;
     private int tail;
+    private boolean stalled;
 
     /**
      * An empty queue.
@@ -50,8 +51,14 @@ final class SubmissionQueue {
         return head;
     }
 
-    boolean isEmpty() {
-        return head == tail;
+    /** No command of it is executed any more. */
+    void stall() {
+        stalled = true;
+    }
+
+    /** Whether a command may be taken from it and completed. */
+    boolean canStart() {
+        return !stalled && head != tail && completions.hasRoom();
     }
 
     private int used() {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -32,10 +31,15 @@ import org.jvfio.PeState;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 @Timeout(60)
 class NvmeControllerTest {
     private static final int BLOCK = 512;
+    private static final int CC = 0x14;
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -380,18 +384,17 @@ class NvmeControllerTest {
 
     @Test
     void closingShutsTheControllerDown() {
-        class Observed extends FaultyNvme {
+        class Watched extends WatchedNvme {
             private final List<Long> configurations = new ArrayList<>();
 
             @Override
-            boolean hears(long offset, int size, long value) {
+            void written(long offset, long value) {
                 if (offset == CC) {
                     configurations.add(value);
                 }
-                return true;
             }
         }
-        Observed drive = new Observed();
+        Watched drive = new Watched();
         try (NvmeHost host = new NvmeHost(() -> drive)) {
             host.open().close();
             List<Long> written = drive.configurations;
@@ -405,13 +408,7 @@ class NvmeControllerTest {
 
     @Test
     void closingEndsWhatIsUnderWay() {
-        class Deaf extends FaultyNvme {
-            @Override
-            boolean hears(long offset, int size, long value) {
-                return offset != DOORBELLS + 8;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Deaf::new)) {
+        try (NvmeHost host = new NvmeHost(lost(1, false))) {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
@@ -427,35 +424,7 @@ class NvmeControllerTest {
 
     @Test
     void aLateCommandIsAborted() {
-        class Aborting extends FaultyNvme {
-            private MemorySegment held = MemorySegment.NULL;
-            private long heldAt;
-            private boolean aborts;
-            private int ofIoQueue;
-
-            @Override
-            void fetches(MemorySegment command) {
-                aborts |= command.get(ValueLayout.JAVA_BYTE, 0) == 0x08 && !MemorySegment.NULL.equals(held);
-            }
-
-            @Override
-            boolean completes(long address, MemorySegment completion) {
-                boolean io = completion.get(INT, 8) >>> 16 == 1;
-                if (io && ++ofIoQueue == 2) {
-                    held = MemorySegment.ofArray(completion.toArray(ValueLayout.JAVA_BYTE));
-                    heldAt = address;
-                    return false;
-                }
-                if (!io && aborts) {
-                    aborts = false;
-                    completion.set(INT, 0, 0);
-                    held.set(INT, 12, held.get(INT, 12) | 0x07 << 17);
-                    complete(heldAt, held);
-                }
-                return true;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Aborting::new);
+        try (NvmeHost host = new NvmeHost(lost(2, true));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .retries(0));
@@ -470,24 +439,14 @@ class NvmeControllerTest {
         }
     }
 
-    /** Does not hear of one command of the first I/O queue. */
-    private static final class DeafOnce extends FaultyNvme {
-        private final int ring;
-        private int rings;
-
-        private DeafOnce(int ring) {
-            this.ring = ring;
-        }
-
-        @Override
-        boolean hears(long offset, int size, long value) {
-            return offset != DOORBELLS + 8 || ++rings != ring;
-        }
+    /** One command of the I/O queue is never done. */
+    private static NvmeFaults lost(int number, boolean abortable) {
+        return NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Lost(abortable));
     }
 
     @Test
     void aCommandThatCannotBeAbortedResetsTheController() {
-        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(2));
+        try (NvmeHost host = new NvmeHost(lost(2, false));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .retries(0));
@@ -505,7 +464,7 @@ class NvmeControllerTest {
 
     @Test
     void aTransferThatMeetsAResetIsTriedAgain() {
-        try (NvmeHost host = new NvmeHost(() -> new DeafOnce(3));
+        try (NvmeHost host = new NvmeHost(lost(3, false));
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT
                         .commandTimeout(Duration.ofMillis(100))
                         .maxTransferBytes(4096));
@@ -530,29 +489,8 @@ class NvmeControllerTest {
 
     @Test
     void aControllerThatComesBackFromNoResetIsDisabled() {
-        class Dying extends FaultyNvme {
-            private int rings;
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                if (offset == DOORBELLS + 8) {
-                    rings++;
-                }
-                // Deaf for doorbells and for the reset, whoever makes it.
-                return rings < 2 || (offset != DOORBELLS + 8 && offset != CC);
-            }
-
-            @Override
-            public void reset() {
-                // Deaf for this as well.
-            }
-
-            @Override
-            long reads(long offset, int size, long value) {
-                return offset == CAP ? (value & ~(0xffL << 24)) | 1L << 24 : value;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Dying::new)) {
+        NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Hung());
+        try (NvmeHost host = new NvmeHost(hung)) {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeNamespace disk = nvme.namespace(1);
@@ -602,33 +540,11 @@ class NvmeControllerTest {
 
     @Test
     void eventsAreTold() throws InterruptedException {
-        class Warning extends FaultyNvme {
-            private int requests;
-
-            @Override
-            void fetches(MemorySegment command) {
-                // The first request for an event becomes a command that is complete at once: reading of a feature.
-                if (command.get(ValueLayout.JAVA_BYTE, 0) == 0x0c && requests++ == 0) {
-                    command.set(ValueLayout.JAVA_BYTE, 0, (byte) 0x0a);
-                    command.set(INT, 40, 0x04);
-                    changed = command.get(INT, 0) >>> 16;
-                }
-            }
-
-            private int changed = -1;
-
-            @Override
-            boolean completes(long address, MemorySegment completion) {
-                if ((completion.get(INT, 12) & 0xffff) == changed) {
-                    completion.set(INT, 0, 0x020101);
-                    changed = -1;
-                }
-                return true;
-            }
-        }
+        NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
-        try (NvmeHost host = new NvmeHost(Warning::new);
+        try (NvmeHost host = new NvmeHost(hot);
                 NvmeController nvme = host.open(NvmeOptions.DEFAULT.events(events::add))) {
+            nvme.namespace(1).flush();
             NvmeEvent event = events.poll(30, TimeUnit.SECONDS);
             assertEquals(new NvmeEvent(1, 1, 2), event);
             assertEquals("a temperature is beyond its threshold (log page 0x02)", String.valueOf(event));

@@ -3,6 +3,7 @@ package org.jvfio.driver.nvme;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.function.Supplier;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
@@ -10,6 +11,7 @@ import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {
@@ -21,6 +23,15 @@ final class NvmeHost implements AutoCloseable {
 
     NvmeHost() {
         this(EmulatedMachine.power8(), NvmeHost::drive);
+    }
+
+    /** With a drive that something is wrong with; it is given half a second to get ready. */
+    NvmeHost(NvmeFaults faults) {
+        this(() -> EmulatedNvme.builder()
+                .namespace(BYTES)
+                .readyTimeout(Duration.ofMillis(500))
+                .faults(faults)
+                .build());
     }
 
     NvmeHost(Supplier<? extends EmulatedDevice> drive) {

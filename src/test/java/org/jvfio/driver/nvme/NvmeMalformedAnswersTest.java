@@ -3,7 +3,6 @@ package org.jvfio.driver.nvme;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,12 +17,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 /** A controller that answers nonsense harms neither the program nor its memory: it is reported, and disabled. */
 @Timeout(120)
 class NvmeMalformedAnswersTest {
     private static final int SEEDS = Integer.getInteger("jvfio.malformed.seeds", 12);
     private static final int BLOCKS = 64;
+    private static final int READ = 0x02;
+    private static final int IDENTIFY = 0x06;
     private static final byte UNTOUCHED = 0x5a;
 
     /** Where the nonsense is. */
@@ -38,90 +43,34 @@ class NvmeMalformedAnswersTest {
         READ_DATA
     }
 
-    private static final class LyingNvme extends FaultyNvme {
-        private static final int FIRST_PLAUSIBLE = 3;
-        // Half a second for what the controller is given time for.
-        private static final long TIMEOUT_FIELD = 0xffL << 24;
-        private static final long SHORTEST_TIMEOUT = 1L << 24;
+    /** What is wrong there, more or less of it; all is well for a while where commands are concerned. */
+    private static NvmeFaults nonsense(Place place, long seed) {
+        Random random = new Random(seed);
+        NvmeFaults none = NvmeFaults.seeded(seed);
+        Occurrence sometimes = new Occurrence.Randomly(1.0 / (1 + random.nextInt(40)));
+        return switch (place) {
+            case CAP -> none.withCapabilityBits(random.nextInt(3) == 0 ? random.nextInt(Long.SIZE) : 1);
+            case CSTS -> none.withWrongStatus(0.25, random.nextInt(3) == 0 ? Integer.SIZE : 1 + random.nextInt(8));
+            case IDENTIFY ->
+                none.with(
+                        Commands.admin(IDENTIFY),
+                        Occurrence.always(),
+                        new Effect.DataBits(1 + random.nextInt(random.nextBoolean() ? 8 : 4096)));
+            case COMPLETION -> withAll(none, sometimes, new Effect.CompletionBits(1 + random.nextInt(8)));
+            case PHASE ->
+                withAll(
+                        withAll(none, sometimes, new Effect.CompletionBits(1, 112, Byte.SIZE)),
+                        sometimes,
+                        new Effect.Scribble(1 + random.nextInt(8)));
+            case COMMAND_IDENTIFIER -> withAll(none, sometimes, new Effect.CompletionBits(8, 96, Short.SIZE));
+            case RESULT -> withAll(none, sometimes, new Effect.CompletionBits(16, 0, Integer.SIZE));
+            case READ_DATA -> none.with(Commands.io(READ), Occurrence.always(), new Effect.DataBits(8));
+        };
+    }
 
-        private final Place place;
-        private final Random random;
-        private final int honest;
-        private int completions;
-        private long capability = -1;
-
-        private LyingNvme(Place place, long seed) {
-            this.place = place;
-            random = new Random(seed);
-            honest = random.nextInt(40);
-        }
-
-        @Override
-        long reads(long offset, int size, long value) {
-            if (offset == CAP || offset == CAP + Integer.BYTES) {
-                return capability(offset, size, value);
-            }
-            if (offset == CSTS && place == Place.CSTS && random.nextInt(4) == 0) {
-                return switch (random.nextInt(3)) {
-                    case 0 -> -1;
-                    case 1 -> random.nextInt();
-                    default -> value ^ 1L << random.nextInt(Integer.SIZE);
-                };
-            }
-            return value;
-        }
-
-        /** The same at each read; TO is short, so that the test is. */
-        private long capability(long offset, int size, long value) {
-            if (size == Long.BYTES) {
-                throw new IllegalStateException("CAP is read in halves");
-            }
-            boolean low = offset == CAP;
-            long told = value;
-            if (place == Place.CAP) {
-                if (capability == -1) {
-                    capability =
-                            random.nextInt(FIRST_PLAUSIBLE) == 0 ? random.nextLong() : 1L << random.nextInt(Long.SIZE);
-                }
-                long flipped = capability ^ (low ? 0 : value << Integer.SIZE) ^ (low ? value : 0);
-                told = low ? flipped & 0xffffffffL : flipped >>> Integer.SIZE;
-            }
-            return low ? (told & ~TIMEOUT_FIELD) | SHORTEST_TIMEOUT : told;
-        }
-
-        @Override
-        void writes(MemorySegment data) {
-            if (place == Place.IDENTIFY && data.byteSize() == ControllerData.BYTES) {
-                flip(data, random, 1 + random.nextInt(random.nextBoolean() ? 8 : 4096));
-            }
-            if (place == Place.READ_DATA && data.byteSize() != ControllerData.BYTES) {
-                flip(data, random, 8);
-            }
-        }
-
-        @Override
-        boolean completes(long address, MemorySegment completion) {
-            if (++completions <= honest) {
-                return true;
-            }
-            switch (place) {
-                case COMPLETION -> flip(completion, random, 1 + random.nextInt(8));
-                case PHASE -> {
-                    flip(completion.asSlice(14, 1), random, 1);
-                    // A whole queue in one phase or the other.
-                    MemorySegment entries = MemorySegment.ofArray(new byte[16 * random.nextInt(8)]);
-                    entries.fill((byte) random.nextInt());
-                    bus().writeMemory(address, entries);
-                }
-                case COMMAND_IDENTIFIER ->
-                    completion.set(INT, 12, (completion.get(INT, 12) & ~0xffff) | random.nextInt(1 << 16));
-                case RESULT -> completion.set(INT, 0, random.nextInt());
-                default -> {
-                    return true;
-                }
-            }
-            return true;
-        }
+    /** With something that happens to commands of all queues. */
+    private static NvmeFaults withAll(NvmeFaults faults, Occurrence occurrence, Effect effect) {
+        return faults.with(Commands.anyAdmin(), occurrence, effect).with(Commands.anyIo(), occurrence, effect);
     }
 
     static Stream<Place> places() {
@@ -147,7 +96,7 @@ class NvmeMalformedAnswersTest {
 
     /** What a program is told that uses the controller; nothing if it noticed nothing. */
     private static String drive(Place place, long seed, NvmeCompletion completion) {
-        try (NvmeHost host = new NvmeHost(() -> new LyingNvme(place, seed))) {
+        try (NvmeHost host = new NvmeHost(nonsense(place, seed))) {
             String told = "";
             List<NvmeController> opened = new ArrayList<>();
             try {
@@ -207,22 +156,8 @@ class NvmeMalformedAnswersTest {
 
     @Test
     void aCommandThatIsCompletedTwiceIsNoticed() {
-        class Repeating extends FaultyNvme {
-            private int ofIoQueue;
-
-            @Override
-            boolean completes(long address, MemorySegment completion) {
-                if (completion.get(INT, 8) >>> 16 == 1 && ++ofIoQueue == 3) {
-                    MemorySegment twice = MemorySegment.ofArray(new byte[32]);
-                    twice.asSlice(0, 16).copyFrom(completion);
-                    twice.asSlice(16, 16).copyFrom(completion);
-                    bus().writeMemory(address, twice);
-                    return false;
-                }
-                return true;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(Repeating::new);
+        NvmeFaults doubled = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(3), new Effect.Doubled());
+        try (NvmeHost host = new NvmeHost(doubled);
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);

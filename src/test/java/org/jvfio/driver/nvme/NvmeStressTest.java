@@ -3,11 +3,9 @@ package org.jvfio.driver.nvme;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
@@ -20,9 +18,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 /**
- * Many threads on a controller that is late, and now and then hears nothing until it is reset. Runs for a second for each
+ * Many threads on a controller that is late, and now and then does nothing until it is reset. Runs for a second for each
  * way to complete, or for as many as the system property {@code jvfio.stress.seconds} says.
  */
 class NvmeStressTest {
@@ -35,62 +37,15 @@ class NvmeStressTest {
     private static final int BLOCK = 512;
     private static final long PAUSE_NANOS = 20_000;
 
-    /** Delays doorbells and completions; every so often a queue is deaf until the controller is reset. */
-    private static final class LateNvme extends FaultyNvme {
-        private static final int DEAF_EVERY = 500;
-        private static final int DEAF_FIRST = 50;
-        private static final int DOORBELLS_OF_A_PAIR = 8;
-
-        private final Random random = new Random(1);
-        private final long[] late = new long[2 * QUEUES + 2];
-        private final boolean[] waiting = new boolean[2 * QUEUES + 2];
-        private int rings;
-        private int deaf;
-
-        @Override
-        boolean hears(long offset, int size, long value) {
-            if (offset == CC) {
-                deaf = 0;
-                Arrays.fill(waiting, false);
-                return true;
-            }
-            // The admin queue and completion queues are heard as they are.
-            if (offset < DOORBELLS + DOORBELLS_OF_A_PAIR || offset / Integer.BYTES % 2 != 0) {
-                return true;
-            }
-            int queue = (int) (offset - DOORBELLS) / DOORBELLS_OF_A_PAIR;
-            if (++rings % DEAF_EVERY == DEAF_FIRST) {
-                deaf = queue;
-            }
-            if (queue == deaf) {
-                return false;
-            }
-            late[queue] = value;
-            if (waiting[queue]) {
-                return false;
-            }
-            if (random.nextInt(16) != 0) {
-                return true;
-            }
-            waiting[queue] = true;
-            later(Duration.ofNanos(random.nextInt(1_000_000)), () -> {
-                waiting[queue] = false;
-                if (queue != deaf) {
-                    drive().write(0, offset, size, late[queue]);
-                }
-            });
-            return false;
-        }
-
-        @Override
-        boolean completes(long address, MemorySegment completion) {
-            if (random.nextInt(64) != 0) {
-                return true;
-            }
-            later(Duration.ofNanos(random.nextInt(500_000)), () -> complete(address, completion));
-            return false;
-        }
-    }
+    /** Some commands are late or never done; every so often, a queue stalls until the controller is reset. */
+    private static final NvmeFaults LATE = NvmeFaults.seeded(1)
+            .with(
+                    Commands.anyIo(),
+                    new Occurrence.Randomly(1.0 / 16),
+                    new Effect.Delay(Duration.ZERO, Duration.ofMillis(1)))
+            .with(Commands.anyIo(), new Occurrence.Nth(50), new Effect.Stalled())
+            .with(Commands.anyIo(), new Occurrence.Every(700), new Effect.Stalled())
+            .with(Commands.anyIo(), new Occurrence.Every(1100), new Effect.Lost(true));
 
     /** What happened, of all threads. */
     private static final class Tally {
@@ -197,7 +152,7 @@ class NvmeStressTest {
             names = {"POLLED", "MSIX"})
     void noCompletionIsLostOrDoubledAndTheDataIsRight(NvmeCompletion completion) throws Exception {
         Tally tally = new Tally();
-        try (NvmeHost host = new NvmeHost(LateNvme::new)) {
+        try (NvmeHost host = new NvmeHost(LATE)) {
             try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
                     .queuePairs(QUEUES)
                     .queueDepth(8)

@@ -20,6 +20,11 @@ import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 
 /** How a controller's interrupts are given to its queues: as many vectors as device and platform have, shared if few. */
 @Timeout(60)
@@ -27,7 +32,7 @@ class NvmeVectorsTest {
     private static final int MOST = 2048;
 
     /** A controller that has the interrupts that a test gives it. */
-    private static class Interrupting extends FaultyNvme {
+    private static final class Interrupting extends WatchedNvme {
         private static final int CREATE_COMPLETION_QUEUE = 0x05;
         private static final int INTERRUPTS_ENABLED = 1 << 1;
         private static final int NONE = -1;
@@ -37,6 +42,14 @@ class NvmeVectorsTest {
         private int writes;
 
         Interrupting(boolean line, int messages, int vectors) {
+            this(line, messages, vectors, NvmeFaults.NONE);
+        }
+
+        Interrupting(boolean line, int messages, int vectors, NvmeFaults faults) {
+            super(EmulatedNvme.builder()
+                    .namespace(NvmeHost.BYTES)
+                    .faults(faults)
+                    .build());
             DeviceInterrupts usual = super.interrupts();
             interrupts = new DeviceInterrupts(
                     line, messages, vectors, usual.tableBar(), usual.tableOffset(), usual.pendingOffset());
@@ -48,9 +61,8 @@ class NvmeVectorsTest {
         }
 
         @Override
-        boolean hears(long offset, int size, long value) {
+        void written(long offset, long value) {
             writes++;
-            return true;
         }
 
         @Override
@@ -162,19 +174,8 @@ class NvmeVectorsTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 4})
     void messagesGoOnAfterAReset(int messages) {
-        class DeafOnce extends Interrupting {
-            private int rings;
-
-            private DeafOnce() {
-                super(true, messages, 0);
-            }
-
-            @Override
-            boolean hears(long offset, int size, long value) {
-                return offset != DOORBELLS + 8 || ++rings != 2;
-            }
-        }
-        try (NvmeHost host = new NvmeHost(granting(MOST), DeafOnce::new);
+        NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Lost(false));
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, messages, 0, lost));
                 NvmeController nvme = host.open(
                         NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI).commandTimeout(Duration.ofMillis(100)))) {
             NvmeNamespace disk = nvme.namespace(1);

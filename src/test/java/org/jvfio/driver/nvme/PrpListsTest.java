@@ -33,7 +33,7 @@ class PrpListsTest {
     private record Described(List<Long> pages, int lists) {}
 
     /** A controller without a limit, that reads how each command describes its data before it does it. */
-    private static final class Reader extends FaultyNvme {
+    private static final class Reader extends WatchedNvme {
         private final List<Described> commands = new ArrayList<>();
         private final int page;
 

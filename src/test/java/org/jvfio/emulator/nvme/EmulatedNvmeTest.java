@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -31,6 +32,9 @@ class EmulatedNvmeTest {
         assertRefused("I/O queue pairs: 0 is not from 1 to 64", drive -> drive.queuePairs(0));
         assertRefused("queue entries: 1 is not from 2 to 65536", drive -> drive.queueEntries(1));
         assertRefused("MDTS: 17 is not from 0 to 16", drive -> drive.mdts(17));
+        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
+        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
+        assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
         assertRefused("has not one block of 512 bytes", drive -> drive.namespace(511));
         assertRefused("has not one block of 512 bytes", drive -> drive.namespace(empty, 512));
         assertRefused("they are of 512 or 4096", drive -> drive.namespace(1 << 20, 1024));
@@ -59,9 +63,11 @@ class EmulatedNvmeTest {
                         .queuePairs(3)
                         .queueEntries(32)
                         .mdts(2)
+                        .readyTimeout(Duration.ofMillis(127_500))
                         .namespace(1 << 20))
                 .enabled();
         assertEquals(31, host.register(NvmeHost.CAP) & 0xffff);
+        assertEquals(255, host.register(NvmeHost.CAP) >>> 24, "the most that CAP.TO can say");
         assertEquals(2, host.dword(host.identify(1, 0) + 77) & 0xff);
         assertEquals(2 << 16 | 2, host.admin(NvmeEntry.of(0x0a).dword(10, 7)).result());
         NvmeHostQueue queue = host.createQueues(3, 32);

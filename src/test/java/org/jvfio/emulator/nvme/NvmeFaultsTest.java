@@ -285,6 +285,101 @@ class NvmeFaultsTest {
     }
 
     @Test
+    void bitsOfAPartOfACompletionEntryAreFlipped() {
+        for (int seed = 0; seed < 50; seed++) {
+            NvmeHost host = host(NvmeFaults.seeded(seed)
+                            .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.CompletionBits(3, 56, 16)))
+                    .enabled();
+            NvmeHostQueue queue = host.createQueues(1, 8);
+            int command = queue.submit(flush());
+            long entry = queue.completions();
+            long right = (long) (1 << 16 | command) << 32 | 1L << 16 | 1;
+            long first = host.qword(entry);
+            long second = host.qword(entry + 8) ^ right;
+            assertEquals(0, first & -1L >>> 8, "below bit 56");
+            assertEquals(0, second >>> 8, "from bit 72 on");
+            assertTrue((Long.bitCount(first) + Long.bitCount(second)) % 2 == 1, "three, or one that was drawn twice");
+        }
+    }
+
+    @Test
+    void entriesOfACompletionQueueAreOverwrittenAndTheRightOneWritten() {
+        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Scribble(3)))
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 4);
+        assertSuccess(queue.execute(flush()));
+        long entries = queue.completions();
+        long consumed = host.qword(entries + 8);
+        int command = queue.submit(flush());
+        assertEquals(command, assertSuccess(queue.next()).command());
+        assertNotEquals(0, host.qword(entries + 2 * 16));
+        assertNotEquals(0, host.qword(entries + 3 * 16));
+        assertEquals(consumed, host.qword(entries + 8), "three are overwritten, not four");
+        NvmeHost small = host(fault(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Scribble(1000)))
+                .enabled();
+        NvmeHostQueue other = small.createQueues(1, 4);
+        other.submit(flush());
+        small.assertZeros(other.completions() + 4 * 16, PAGE - 4 * 16);
+    }
+
+    @Test
+    void aQueueStallsUntilItIsMadeAnew() {
+        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Stalled()))
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8);
+        NvmeHostQueue other = host.createQueues(2, 8);
+        queue.add(flush());
+        int stalled = queue.add(flush());
+        int behind = queue.submit(flush());
+        assertSuccess(queue.next());
+        host.pass(Duration.ofHours(1));
+        assertNull(queue.poll());
+        assertSuccess(other.execute(flush()));
+        for (int command : new int[] {stalled, behind}) {
+            assertEquals(
+                    1,
+                    assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, command << 16 | 1)))
+                            .result());
+        }
+        assertNull(queue.poll());
+        assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
+        assertSuccess(host.admin(NvmeEntry.of(0x04).dword(10, 1)));
+        assertSuccess(host.createQueues(1, 8).execute(flush()));
+    }
+
+    @Test
+    void theControllerHangsWhateverTheHostDoes() {
+        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Hung())
+                        .withLatency(MILLISECOND, MILLISECOND))
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8);
+        queue.add(flush());
+        queue.add(flush());
+        queue.submit(flush());
+        host.pass(Duration.ofHours(1));
+        assertNull(queue.poll());
+        host.register(CC, 0);
+        host.device().reset();
+        assertEquals(READY, host.register(CSTS));
+        assertEquals(ENABLED, host.register(CC));
+        host.admin().submit(NvmeEntry.of(IDENTIFY));
+        assertNull(host.admin().poll());
+    }
+
+    @Test
+    void bitsOfTheStatusAreWrongNowAndThen() {
+        NvmeHost host = host(NvmeFaults.seeded(1).withWrongStatus(0.25, 2));
+        int wrong = 0;
+        for (int read = 0; read < 1000; read++) {
+            int status = host.register(CSTS);
+            assertTrue(status == 0 || Integer.bitCount(status) == 2);
+            wrong += status == 0 ? 0 : 1;
+        }
+        assertTrue(wrong > 180 && wrong < 320, wrong + " of 1000");
+        assertEquals(-1, host(NvmeFaults.NONE.withWrongStatus(1, 32)).register(CSTS));
+    }
+
+    @Test
     void bitsOfDataAreFlipped() {
         NvmeHost right = host(NvmeFaults.NONE).enabled();
         NvmeHost wrong = host(fault(Commands.admin(IDENTIFY), new Occurrence.Every(2), new Effect.DataBits(20)))
@@ -468,9 +563,15 @@ class NvmeFaultsTest {
         assertThrows(IllegalArgumentException.class, () -> new Effect.Delay(MILLISECOND, Duration.ZERO));
         assertThrows(IllegalArgumentException.class, () -> new Effect.Delay(MILLISECOND, Duration.ofDays(2)));
         assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(0));
+        assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, -1, 2));
+        assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, 127, 2));
+        assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, 0, 0));
+        assertThrows(IllegalArgumentException.class, () -> new Effect.Scribble(0));
         assertThrows(IllegalArgumentException.class, () -> new Effect.DataBits(0));
         assertThrows(IllegalArgumentException.class, () -> new Effect.Temperature(-1));
         assertThrows(IllegalArgumentException.class, () -> NvmeFaults.NONE.withCapabilityBits(65));
+        assertThrows(IllegalArgumentException.class, () -> NvmeFaults.NONE.withWrongStatus(1.5, 1));
+        assertThrows(IllegalArgumentException.class, () -> NvmeFaults.NONE.withWrongStatus(1, 33));
         assertThrows(IllegalArgumentException.class, () -> NvmeFaults.NONE.withReadyDelay(Duration.ofMillis(-1)));
     }
 }
