@@ -81,7 +81,7 @@ final class NvmeBenchCommand implements Command {
         int depth = (int) CommandOptions.number(line, "depth", DEFAULT_DEPTH, 1, MOST_DEPTH);
         long seconds = CommandOptions.number(line, "seconds", DEFAULT_SECONDS, 1, MOST_SECONDS);
         long block = CommandOptions.bytes(line, "block", DEFAULT_BLOCK);
-        try (NvmeDrive drive = NvmeDrive.open(line, depth + 1);
+        try (NvmeDrive drive = NvmeDrive.open(line, depth + 1, block);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE).requireBlocks(namespace.blockBytes());

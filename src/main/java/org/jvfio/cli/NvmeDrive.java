@@ -103,20 +103,28 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
+    /** Takes the drive and opens it for commands of the usual size, as {@link #open(CommandLine, int, long)}. */
+    static NvmeDrive open(CommandLine line, int queueDepth) throws Failure {
+        return open(line, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
+    }
+
     /**
      * Takes the drive and opens it; nothing is left open if that does not work.
      *
      * @param queueDepth entries of a queue, at least 2
+     * @param transferBytes what one command is to transfer at most, if the drive does
      * @throws Failure if the options make no sense, or there is no such drive
      * @throws org.jvfio.VfioException if it cannot be taken or driven
      */
-    static NvmeDrive open(CommandLine line, int queueDepth) throws Failure {
+    static NvmeDrive open(CommandLine line, int queueDepth, long transferBytes) throws Failure {
         KernelChoice choice = KernelChoice.of(line);
         DeviceChoice deviceChoice = DeviceChoice.of(line, DeviceKind.NVME);
         int namespaceId = (int) CommandOptions.number(line, "namespace", 1, 1, Integer.MAX_VALUE);
         NvmeOptions options = NvmeOptions.DEFAULT
                 .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MOST_QUEUE_PAIRS))
                 .queueDepth(queueDepth)
+                .maxTransferBytes(Math.clamp(
+                        transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MOST_TRANSFER_BYTES))
                 .completion(completion(line));
         Kernel kernel = kernel(line, choice);
         PciFunction function = deviceChoice.find(kernel);

@@ -1,8 +1,5 @@
 package org.jvfio.emulator;
 
-import java.lang.foreign.MemorySegment;
-import org.jvfio.kernel.Errno;
-
 /** {@code /dev/vfio/vfio}, opened. */
 final class ContainerFile extends OpenFile {
     private final VfioContainer container;
@@ -18,16 +15,5 @@ final class ContainerFile extends OpenFile {
     @Override
     int ioctl(int request, Argument argument) {
         return container.ioctl(request, argument);
-    }
-
-    /** It has offsets, as any file that is opened by its path, but nothing to read. */
-    @Override
-    long pread(MemorySegment buffer, long offset) {
-        return Errno.EINVAL.negated();
-    }
-
-    @Override
-    long pwrite(MemorySegment buffer, long offset) {
-        return Errno.EINVAL.negated();
     }
 }

@@ -47,6 +47,9 @@ public interface DeviceBus {
     /** Whether the driver has enabled MSI or MSI-X; the device then sends messages and leaves its line alone. */
     boolean sendsMessages();
 
+    /** Whether the driver has enabled MSI-X, which has a mask for each vector; MSI leaves that to the device. */
+    boolean sendsMsix();
+
     /** Asserts the device's interrupt line (INTx), or deasserts it. The line is a level: it stays as it is set. */
     void setLine(boolean asserted);
 

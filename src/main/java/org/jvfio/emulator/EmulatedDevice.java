@@ -5,8 +5,8 @@ import java.util.List;
 /**
  * A PCI device behind an emulated host bridge: registers in; DMA, interrupts and time out. Write one to prototype the
  * driver of a device that is not at hand. It is put into a machine by {@link EmulatedMachine.Builder#device}, which says
- * where; its configuration space is made of what it says of itself. {@code Adder}, among the examples in this project's
- * tests, is one, with its driver.
+ * where, or by a machine file, if it has a {@link DeviceModel}; its configuration space is made of what it says of
+ * itself. {@code Adder}, among the examples in this project's tests, is one, with its driver.
  *
  * <p>All calls come with the host's lock held, one at a time, so a device needs no locking of its own and must not
  * wait; what takes time is done with {@link DeviceBus#after}.

@@ -38,17 +38,6 @@ final class GroupFile extends OpenFile {
         };
     }
 
-    /** It has offsets, as any file that is opened by its path, but nothing to read. */
-    @Override
-    long pread(MemorySegment buffer, long offset) {
-        return Errno.EINVAL.negated();
-    }
-
-    @Override
-    long pwrite(MemorySegment buffer, long offset) {
-        return Errno.EINVAL.negated();
-    }
-
     private int status(Argument argument) {
         long size = vfio_group_status.sizeof();
         MemorySegment status = argument.copyIn(size);

@@ -524,6 +524,11 @@ final class PciFunction implements DeviceBus {
     }
 
     @Override
+    public boolean sendsMsix() {
+        return interrupts.isMsixEnabled();
+    }
+
+    @Override
     public void setLine(boolean asserted) {
         if (!hardware.line()) {
             throw new IllegalStateException(address() + " has no interrupt line; its DeviceInterrupts say so");

@@ -7,13 +7,19 @@ import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.emulator.DeviceModel;
 
 class MainTest {
     private record Ended(int status, String out, String err) {}
@@ -53,6 +59,27 @@ class MainTest {
             })
     void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
         assertEquals(new Ended(2, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));
+    }
+
+    @Test
+    void aDeviceModelThatCannotBeUsedIsSaidInOneLine(@TempDir Path plugins) throws IOException {
+        Path services = Files.createDirectories(plugins.resolve("META-INF/services"));
+        Files.writeString(services.resolve(DeviceModel.class.getName()), "org.example.Gone\n");
+        Thread thread = Thread.currentThread();
+        ClassLoader before = thread.getContextClassLoader();
+        try (URLClassLoader loader =
+                new URLClassLoader(new URL[] {plugins.toUri().toURL()}, before)) {
+            thread.setContextClassLoader(loader);
+            Ended ended = run("demo");
+            assertEquals(1, ended.status());
+            assertEquals(
+                    "jvfio: cannot make the emulated machine: a device model that is installed cannot be used:"
+                            + " org.jvfio.emulator.DeviceModel: Provider org.example.Gone not found"
+                            + System.lineSeparator(),
+                    ended.err());
+        } finally {
+            thread.setContextClassLoader(before);
+        }
     }
 
     @Test

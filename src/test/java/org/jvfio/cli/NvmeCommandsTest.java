@@ -174,6 +174,23 @@ class NvmeCommandsTest {
         assertEquals(-1, new SeededBytes(1).mismatch(MemorySegment.ofArray(Files.readAllBytes(image())), 0));
     }
 
+    @Test
+    void messagesOfMsiAreUsedIfTheDriveHasThem() throws IOException {
+        Path machine = Files.writeString(
+                directory.resolve("machine.json"),
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\","
+                        + " \"size\": \"16M\", \"mdts\": 0, \"msi\": 2, \"msix\": 0}]}");
+        String identified = ok("nvme identify --machine", machine.toString()).text();
+        assertTrue(identified.contains("interrupts     INTx and MSI with 2 vectors"), identified);
+        assertTrue(identified.contains("transfers      up to 2M in a command, pages of 4K"), identified);
+        String verified = ok("nvme verify --size 16M --queues 3 --completion msi --machine", machine.toString())
+                .text();
+        assertTrue(verified.contains("completion     MSI, 2 vectors"), verified);
+        String measured = ok("nvme bench --seconds 1 --block 4M --depth 2 --machine", machine.toString())
+                .text();
+        assertTrue(measured.contains("Random reads of 4M"), measured);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

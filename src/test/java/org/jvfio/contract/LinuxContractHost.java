@@ -132,14 +132,13 @@ final class LinuxContractHost implements ContractHost {
         return mirror.build();
     }
 
-    /** How many huge pages of each size in bytes are free. */
+    /** How many huge pages of each size in bytes are free, and not promised to a mapping that has yet to touch them. */
     private Map<Long, Integer> freeHugePages() {
         Map<Long, Integer> free = new TreeMap<>();
         try {
             for (String pool : kernel.list(HUGE_PAGES)) {
                 long bytes = Long.parseLong(pool.replaceAll("[^0-9]", "")) * 1024;
-                int count = Integer.parseInt(
-                        kernel.readFile(HUGE_PAGES + pool + "/free_hugepages").strip());
+                int count = huge(pool, "free_hugepages") - huge(pool, "resv_hugepages");
                 if (count > 0) {
                     free.put(bytes, count);
                 }
@@ -150,6 +149,10 @@ final class LinuxContractHost implements ContractHost {
             throw new UncheckedIOException(e);
         }
         return free;
+    }
+
+    private int huge(String pool, String count) throws IOException {
+        return Integer.parseInt(kernel.readFile(HUGE_PAGES + pool + "/" + count).strip());
     }
 
     @Override

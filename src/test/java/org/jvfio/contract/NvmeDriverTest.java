@@ -84,16 +84,19 @@ class NvmeDriverTest extends Contract {
         VfioException e = assertThrows(
                 VfioException.class,
                 () -> NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI)));
-        assertEquals("it has no MSI; it has INTx and MSI-X with 65 vectors", e.reason());
+        assertTrue(e.reason().startsWith("it has no MSI; it has INTx and MSI-X with "), e.reason());
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX))) {
             assertEquals(2, nvme.vectors());
         }
     }
 
-    /** As many pages as fill one list or, of a drive without a limit of its own, several; data begins inside a page. */
+    /**
+     * Of a drive that takes more than 2 MiB, the list of pages goes on in another one. QEMU's fails commands of more than 1024
+     * pages, whatever it says of its limit.
+     */
     @Test
     void aCommandTransfersAsMuchAsTheDriveTakes() {
-        int most = 16 << 20;
+        int most = 3 << 20;
         try (NvmeController nvme = NvmeController.open(
                         device, NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes(most));
                 NvmeBuffer out = nvme.allocate(most + 2L * OFFSET);

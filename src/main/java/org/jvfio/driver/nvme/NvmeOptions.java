@@ -21,9 +21,9 @@ import org.jvfio.DmaWindow;
  * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
  *     being opened or reset
  * @param maxTransferBytes the most that one command transfers, 4096 to {@link #MOST_TRANSFER_BYTES}; the controller may
- *     take less at a time (MDTS). Each entry of an I/O queue has memory for a list of as many pages of the controller,
- *     8 bytes a page: with pages of 4096 bytes 20 KiB for 8 MiB, which a controller that takes 512 KiB does not need: it
- *     gets 1 KiB
+ *     take less at a time (MDTS). Each entry of an I/O queue has memory for a list of as many pages of the controller as
+ *     a command can have, 8 bytes a page: with pages of 4096 bytes 1 KiB if it takes 512 KiB, 4 KiB for 2 MiB, 68 KiB for
+ *     32 MiB
  * @param pageBytes the controller's memory page (CC.MPS), a power of two; the page nearest to 4096 that it has if empty. It
  *     has nothing to do with the pages of the IOMMU
  * @param retries how often a command that may be retried is tried again by {@link NvmeNamespace}; a {@link NvmeRequest} is
@@ -53,14 +53,17 @@ public record NvmeOptions(
     private static final int LEAST_TRANSFER = 1 << 12;
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
 
-    /** One pair of queues of 128 entries, polled; 30 seconds for a command, up to 8 MiB in it. */
+    /**
+     * One pair of queues of 128 entries, polled; 30 seconds for a command, up to 2 MiB in it: more is
+     * too much for some controllers that say that they have no limit, QEMU's among them.
+     */
     public static final NvmeOptions DEFAULT = new NvmeOptions(
             1,
             128,
             NvmeCompletion.POLLED,
             Duration.ofSeconds(30),
             Duration.ofSeconds(30),
-            8 << 20,
+            2 << 20,
             OptionalInt.empty(),
             2,
             Optional.empty(),

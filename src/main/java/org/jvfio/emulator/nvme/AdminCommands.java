@@ -103,12 +103,20 @@ final class AdminCommands {
         if (status != Status.SUCCESS) {
             return status;
         }
-        if (vector >= EmulatedNvme.VECTORS || (vector != 0 && !bus.sendsMessages())) {
+        if (vector >= enabledVectors()) {
             return Status.INVALID_INTERRUPT_VECTOR;
         }
         int size = (command.dword(10) >>> 16) + 1;
         queues.add(new CompletionQueue(id, command.prp1(), size, vector, (flags & INTERRUPTS) != 0));
         return Status.SUCCESS;
+    }
+
+    /** The line is one vector. */
+    private int enabledVectors() {
+        if (!bus.sendsMessages()) {
+            return 1;
+        }
+        return bus.sendsMsix() ? configuration.vectors() : configuration.messages();
     }
 
     private int createSubmissionQueue(Command command) {

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param queuePairs how many I/O queues of each kind it has
  * @param queueEntries the most entries of an I/O queue
  * @param mdts the most data of a command, as log2 of pages of 4 KiB; 0 for no limit
+ * @param messages how many MSI messages it can send; 0 if it has no MSI
+ * @param vectors how many MSI-X vectors it has; 0 if it has no MSI-X
  * @param readyTimeout how long the host is to wait for it to get ready, in units of {@link #TIMEOUT_UNIT}
  * @param media its namespaces, the first one is number 1
  * @param faults what goes wrong with it
@@ -22,6 +24,8 @@ record Configuration(
         int queuePairs,
         int queueEntries,
         int mdts,
+        int messages,
+        int vectors,
         Duration readyTimeout,
         List<Medium> media,
         NvmeFaults faults) {
@@ -46,6 +50,11 @@ record Configuration(
     /** The most data of a command in bytes, whether or not MDTS limits it. */
     long mostBytes() {
         return mdts == 0 ? (long) MOST_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
+    }
+
+    /** How many interrupt vectors a completion queue can choose from: the line is one. */
+    int interruptVectors() {
+        return Math.max(1, Math.max(messages, vectors));
     }
 
     List<Namespace> open() {

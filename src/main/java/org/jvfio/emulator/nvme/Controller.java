@@ -27,11 +27,11 @@ final class Controller {
         faults = new FaultPlan(configuration.faults());
         registers =
                 new Registers(configuration.queueEntries(), configuration.readyTimeout(), faults.wrongCapabilities());
-        interrupts = new Interrupts(bus, EmulatedNvme.VECTORS);
+        interrupts = new Interrupts(bus, configuration.interruptVectors());
         queues = new Queues(bus, interrupts, errors, configuration.queuePairs(), this::fail);
         events = new Events(queues);
         IdentifyData identity = new IdentifyData(configuration, namespaces);
-        features = new Features(identity, queues, EmulatedNvme.VECTORS);
+        features = new Features(identity, queues, configuration.interruptVectors());
         LogPages logs = new LogPages(identity, features, errors, events);
         Prp prp = new Prp(
                 bus,

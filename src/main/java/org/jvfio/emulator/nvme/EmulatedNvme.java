@@ -24,7 +24,6 @@ import org.jvfio.emulator.EmulatedDevice;
 public final class EmulatedNvme implements EmulatedDevice {
     static final int VENDOR = 0x1b36;
     static final int SUBSYSTEM_VENDOR = 0x1af4;
-    static final int VECTORS = 65;
 
     private static final DeviceIdentity IDENTITY = new DeviceIdentity(VENDOR, 0x0010, 0x02, 0x010802);
     private static final long BAR_BYTES = 1 << 14;
@@ -40,7 +39,10 @@ public final class EmulatedNvme implements EmulatedDevice {
         this.namespaces = configuration.open();
     }
 
-    /** Starts with QEMU's defaults: 64 pairs of I/O queues of up to 2048 entries, commands of up to 512 KiB. */
+    /**
+     * Starts with QEMU's defaults: 64 pairs of I/O queues of up to 2048 entries, commands of up to 512 KiB, an interrupt
+     * line and 65 vectors of MSI-X.
+     */
     public static Builder builder() {
         return new Builder();
     }
@@ -62,7 +64,8 @@ public final class EmulatedNvme implements EmulatedDevice {
 
     @Override
     public DeviceInterrupts interrupts() {
-        return new DeviceInterrupts(true, 0, VECTORS, 0, TABLE_OFFSET, PENDING_OFFSET);
+        return new DeviceInterrupts(
+                true, configuration.messages(), configuration.vectors(), 0, TABLE_OFFSET, PENDING_OFFSET);
     }
 
     @Override
@@ -123,6 +126,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         private static final int MOST_PAIRS = 64;
         private static final int MOST_ENTRIES = 1 << 16;
         private static final int MOST_MDTS = 16;
+        private static final int MOST_VECTORS = MOST_PAIRS + 1;
+        private static final int MOST_MESSAGES = 32;
         private static final int MOST_TIMEOUT = 255;
         private static final int SERIAL_LENGTH = 20;
 
@@ -131,6 +136,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         private int queuePairs = MOST_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
+        private int messages;
+        private int vectors = MOST_VECTORS;
         private Duration readyTimeout = Duration.ofMillis(7500);
         private NvmeFaults faults = NvmeFaults.NONE;
 
@@ -180,6 +187,29 @@ public final class EmulatedNvme implements EmulatedDevice {
          */
         public Builder mdts(int shift) {
             mdts = check("MDTS", shift, 0, MOST_MDTS);
+            return this;
+        }
+
+        /**
+         * How many MSI messages it can send. It has no MSI unless this says so, as QEMU's has none.
+         *
+         * @param count a power of two from 1 to 32, or 0 for no MSI
+         */
+        public Builder msi(int count) {
+            if (check("MSI messages", count, 0, MOST_MESSAGES) != 0 && Integer.bitCount(count) != 1) {
+                throw new IllegalArgumentException("MSI messages: %d is no power of two".formatted(count));
+            }
+            messages = count;
+            return this;
+        }
+
+        /**
+         * How many MSI-X vectors it has.
+         *
+         * @param count 1 to 65, or 0 for no MSI-X
+         */
+        public Builder msix(int count) {
+            vectors = check("MSI-X vectors", count, 0, MOST_VECTORS);
             return this;
         }
 
@@ -281,8 +311,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         public EmulatedNvme build() {
             List<Configuration.Medium> all =
                     media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
-            return new EmulatedNvme(
-                    new Configuration(serial, queuePairs, queueEntries, mdts, readyTimeout, all, faults));
+            return new EmulatedNvme(new Configuration(
+                    serial, queuePairs, queueEntries, mdts, messages, vectors, readyTimeout, all, faults));
         }
     }
 }

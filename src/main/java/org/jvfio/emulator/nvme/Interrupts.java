@@ -24,7 +24,7 @@ final class Interrupts {
         if (!queue.interrupts()) {
             return;
         }
-        if (bus.sendsMessages()) {
+        if (bus.sendsMessages() && (queue.vector() >= Integer.SIZE || (1 << queue.vector() & masked()) == 0)) {
             bus.sendMessage(queue.vector());
         }
         count(queue, !queue.isEmpty());
@@ -60,14 +60,26 @@ final class Interrupts {
         }
     }
 
-    /** The mask of the vectors 0 to 31 (INTMS, INTMC); messages of MSI-X have masks of their own. */
+    /** The mask of the vectors 0 to 31 (INTMS, INTMC). */
     int mask() {
         return mask;
     }
 
+    /** Sets the mask; a vector that it holds back no longer interrupts if the host has entries to consume. */
     void mask(int vectors) {
+        int waiting = raised & masked() & ~vectors;
         mask = vectors;
+        if (bus.sendsMessages()) {
+            for (; waiting != 0; waiting &= waiting - 1) {
+                bus.sendMessage(Integer.numberOfTrailingZeros(waiting));
+            }
+        }
         updateLine();
+    }
+
+    /** What the mask holds back: messages of MSI-X have masks of their own. */
+    private int masked() {
+        return bus.sendsMsix() ? 0 : mask;
     }
 
     /** Forgets all queues and masks. */

@@ -14,6 +14,9 @@ import org.jvfio.emulator.MachineOptions;
  * <ul>
  *   <li>{@code "serial"}: its serial number, 1 to 20 printable ASCII characters
  *   <li>{@code "latencyMicros"}: what each of its I/O commands takes, in microseconds, at least; up to one day
+ *   <li>{@code "mdts"}: the most data of a command, as log2 of pages of 4 KiB: 7, the default, is 512 KiB; 0 for no limit
+ *   <li>{@code "msi"}: how many MSI messages it can send, 1, 2, 4, 8, 16, 32, or 0, the default, for no MSI
+ *   <li>{@code "msix"}: how many MSI-X vectors it has, 1 to 65, the default, or 0 for no MSI-X
  *   <li>{@code "namespaces"}: a list of them; each has
  *       <ul>
  *         <li>{@code "size"}: how much it holds, in memory; 512M by default
@@ -36,7 +39,7 @@ public final class NvmeModel implements DeviceModel {
 
     @Override
     public Set<String> options() {
-        return Set.of("serial", "latencyMicros", "namespaces", "size", "file", "lbaSize");
+        return Set.of("serial", "latencyMicros", "mdts", "msi", "msix", "namespaces", "size", "file", "lbaSize");
     }
 
     @Override
@@ -48,6 +51,15 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("latencyMicros")) {
             Duration latency = options.micros("latencyMicros");
             drive.faults(NvmeFaults.NONE.withLatency(latency, latency));
+        }
+        if (options.has("mdts")) {
+            drive.mdts(options.integer("mdts"));
+        }
+        if (options.has("msi")) {
+            drive.msi(options.integer("msi"));
+        }
+        if (options.has("msix")) {
+            drive.msix(options.integer("msix"));
         }
         if (options.has("namespaces")) {
             addNamespaces(drive, options);

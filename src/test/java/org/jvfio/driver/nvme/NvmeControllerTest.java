@@ -576,7 +576,15 @@ class NvmeControllerTest {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
             host.device().close();
             assertThrows(RuntimeException.class, () -> nvme.namespace(1));
-            assertThrows(RuntimeException.class, nvme::close);
+            // Closing says that it could not shut the controller down, unless an interrupt or the driver's thread has
+            // found out
+            // before, and given it up.
+            boolean knew = nvme.state() == NvmeState.FAILED;
+            try {
+                nvme.close();
+            } catch (RuntimeException e) {
+                assertFalse(knew, String.valueOf(e));
+            }
             assertEquals(NvmeState.CLOSED, nvme.state());
         }
     }

@@ -37,7 +37,7 @@ class NvmeVectorsTest {
         private static final int INTERRUPTS_ENABLED = 1 << 1;
         private static final int NONE = -1;
 
-        private final DeviceInterrupts interrupts;
+        private final boolean line;
         private final List<Integer> vectors = new ArrayList<>();
         private int writes;
 
@@ -47,17 +47,19 @@ class NvmeVectorsTest {
 
         Interrupting(boolean line, int messages, int vectors, NvmeFaults faults) {
             super(EmulatedNvme.builder()
+                    .msi(messages)
+                    .msix(vectors)
                     .namespace(NvmeHost.BYTES)
                     .faults(faults)
                     .build());
-            DeviceInterrupts usual = super.interrupts();
-            interrupts = new DeviceInterrupts(
-                    line, messages, vectors, usual.tableBar(), usual.tableOffset(), usual.pendingOffset());
+            this.line = line;
         }
 
         @Override
         public DeviceInterrupts interrupts() {
-            return interrupts;
+            DeviceInterrupts has = super.interrupts();
+            return new DeviceInterrupts(
+                    line, has.messages(), has.vectors(), has.tableBar(), has.tableOffset(), has.pendingOffset());
         }
 
         @Override

@@ -76,6 +76,11 @@ class WatchedNvme implements EmulatedDevice {
         }
 
         @Override
+        public boolean sendsMsix() {
+            return bus().sendsMsix();
+        }
+
+        @Override
         public void setLine(boolean asserted) {
             bus().setLine(asserted);
         }

@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.emulator.DeviceInterrupts;
 
 /** How a controller is configured. */
 class EmulatedNvmeTest {
@@ -32,6 +33,9 @@ class EmulatedNvmeTest {
         assertRefused("I/O queue pairs: 0 is not from 1 to 64", drive -> drive.queuePairs(0));
         assertRefused("queue entries: 1 is not from 2 to 65536", drive -> drive.queueEntries(1));
         assertRefused("MDTS: 17 is not from 0 to 16", drive -> drive.mdts(17));
+        assertRefused("MSI messages: 64 is not from 0 to 32", drive -> drive.msi(64));
+        assertRefused("MSI messages: 3 is no power of two", drive -> drive.msi(3));
+        assertRefused("MSI-X vectors: 66 is not from 0 to 65", drive -> drive.msix(66));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
         assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
@@ -79,6 +83,17 @@ class EmulatedNvmeTest {
         NvmeEntry most = NvmeEntry.of(0x02).namespace(1).blocks(0, 32).prp(data, list);
         NvmeHost.assertSuccess(queue.execute(most));
         NvmeHost.assertStatus(0x02, queue.execute(most.blocks(0, 33)));
+    }
+
+    @Test
+    void itInterruptsAsQemusUnlessTheBuilderSaysOtherwise() {
+        DeviceInterrupts usual = EmulatedNvme.builder().build().interrupts();
+        assertTrue(usual.line());
+        assertEquals(0, usual.messages());
+        assertEquals(65, usual.vectors());
+        DeviceInterrupts other = EmulatedNvme.builder().msi(8).msix(0).build().interrupts();
+        assertEquals(8, other.messages());
+        assertEquals(0, other.vectors());
     }
 
     @Test

@@ -54,6 +54,7 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     private long allocated = BASE;
     private long alignment = PAGE;
     private boolean sendsMessages = true;
+    private boolean sendsMsix = true;
     private boolean line;
     private NvmeHostQueue admin;
 
@@ -260,8 +261,15 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
         return line;
     }
 
+    /** The driver uses MSI, not MSI-X. */
+    NvmeHost withMsi() {
+        sendsMsix = false;
+        return this;
+    }
+
     /** The driver uses the interrupt line, not messages. */
     NvmeHost withLine() {
+        sendsMsix = false;
         sendsMessages = false;
         return this;
     }
@@ -297,6 +305,11 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     @Override
     public boolean sendsMessages() {
         return sendsMessages;
+    }
+
+    @Override
+    public boolean sendsMsix() {
+        return sendsMsix;
     }
 
     @Override

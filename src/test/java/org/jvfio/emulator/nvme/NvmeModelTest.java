@@ -2,6 +2,8 @@ package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +11,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.emulator.EmulatedMachine;
 
 /** Drives of machine files. */
@@ -35,6 +39,37 @@ class NvmeModelTest {
         assertEquals(1 << 20, drive.qword(drive.identify(0, 3)));
         NvmeHost other = NvmeHost.of(machine, 1).enabled();
         assertEquals(Files.size(image) / 512, other.qword(other.identify(0, 1)));
+    }
+
+    @Test
+    void aDriveHasTheLimitsAndInterruptsThatTheFileSays() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "mdts": 0, "msi": 2, "msix": 0}]}
+                """);
+        NvmeHost drive = NvmeHost.of(machine, 0).withMsi().enabled();
+        assertEquals(0, drive.dword(drive.identify(1, 0) + 77) & 0xff);
+        drive.createQueues(1, 4, 1, true);
+        NvmeEntry beyond = NvmeEntry.createCompletionQueue(2, 4, drive.pages(1), 2, 3);
+        NvmeHost.assertStatus(1 << 8 | 0x08, drive.admin(beyond));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "mdts | 17 | MDTS: 17 is not from 0 to 16",
+                "msi  | 3  | MSI messages: 3 is no power of two",
+                "msix | 99 | MSI-X vectors: 99 is not from 0 to 65"
+            })
+    void whatADriveCannotHaveIsSaidWithTheFilesName(String option, int value, String expected) {
+        IllegalArgumentException wrong =
+                assertThrows(IllegalArgumentException.class, () -> read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "%s": %d}]}
+                """.formatted(option, value)));
+        String message = String.valueOf(wrong.getMessage());
+        assertTrue(message.contains("machine.json") && message.contains(expected), message);
     }
 
     @Test

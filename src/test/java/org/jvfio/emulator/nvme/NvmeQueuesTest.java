@@ -19,7 +19,7 @@ import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
 
 /** Queues, their doorbells and their interrupts: NVM Express 1.4, 4.1, 4.6 and 7.5. */
 class NvmeQueuesTest {
-    private final NvmeHost host = new NvmeHost(EmulatedNvme.builder().namespace(1 << 20)).enabled();
+    private NvmeHost host = new NvmeHost(EmulatedNvme.builder().namespace(1 << 20)).enabled();
 
     private static NvmeEntry flush() {
         return NvmeEntry.of(0x00).namespace(1);
@@ -234,6 +234,57 @@ class NvmeQueuesTest {
         assertTrue(host.line());
         host.register(INTMS, 1);
         assertFalse(host.line());
+    }
+
+    /** Its mask holds messages of MSI back, too; those of MSI-X have masks in their table. */
+    @Test
+    void aMaskedVectorSendsNoMessageOfMsi() {
+        host = new NvmeHost(EmulatedNvme.builder().msi(4)).withMsi().enabled();
+        NvmeHostQueue queue = host.createQueues(1, 16, 3, true);
+        NvmeHostQueue other = host.createQueues(2, 16, 2, true);
+        host.takeMessages();
+        host.register(INTMS, 1 << 3);
+        queue.submit(flush());
+        queue.submit(flush());
+        other.submit(flush());
+        assertEquals(List.of(2), host.takeMessages());
+        host.register(INTMC, 1 << 2);
+        assertEquals(List.of(), host.takeMessages());
+        host.register(INTMC, 1 << 3);
+        assertEquals(List.of(3), host.takeMessages());
+        host.register(INTMS, 1 << 3);
+        assertSuccess(queue.next());
+        assertSuccess(queue.next());
+        host.register(INTMC, 1 << 3);
+        assertEquals(List.of(), host.takeMessages(), "all is consumed");
+        assertFalse(host.line());
+    }
+
+    @Test
+    void theMaskHoldsNoMessageOfMsixBack() {
+        NvmeHostQueue queue = host.createQueues(1, 16, 3, true);
+        host.takeMessages();
+        host.register(INTMS, -1);
+        queue.submit(flush());
+        assertEquals(List.of(3), host.takeMessages());
+        host.register(INTMC, -1);
+        assertEquals(List.of(), host.takeMessages());
+    }
+
+    @Test
+    void aQueueHasAVectorOfTheKindThatIsEnabled() {
+        EmulatedNvme.Builder drive = EmulatedNvme.builder().msi(4).msix(9);
+        assertVectors(9, new NvmeHost(drive).enabled());
+        assertVectors(4, new NvmeHost(drive).withMsi().enabled());
+        assertVectors(1, new NvmeHost(drive).withLine().enabled());
+        assertVectors(32, new NvmeHost(drive.msi(32).msix(0)).withMsi().enabled());
+    }
+
+    private static void assertVectors(int count, NvmeHost of) {
+        NvmeEntry last = NvmeEntry.createCompletionQueue(1, 4, of.pages(1), count - 1, 3);
+        NvmeEntry beyond = NvmeEntry.createCompletionQueue(2, 4, of.pages(1), count, 3);
+        assertSuccess(of.admin(last));
+        assertStatus(1 << 8 | 0x08, of.admin(beyond));
     }
 
     @Test
