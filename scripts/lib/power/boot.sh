@@ -27,9 +27,20 @@ make_initrd() {
     rm -rf "$1/root"
 }
 
+# make_rom FILE: an expansion ROM without code for QEMU's NVMe drive. An image of three blocks of 512 bytes: its header,
+# with the place of the PCI data structure, and that: ids, class, length, that it is the last image.
+make_rom() {
+    {
+        printf 'U\252\3' && head -c 21 /dev/zero && printf '\34\0\0\0'
+        printf 'PCIR\66\33\20\0\0\0\30\0\0\2\10\1\3\0\0\0\377\200\0\0'
+    } >"$1"
+    truncate --size=1536 "$1"
+}
+
 # set_qemu_command GUEST: sets qemu_command, and makes the initrd that it names.
 set_qemu_command() {
     { cat "${initrds[@]}" && archive "$1"; } >"$work/initrd"
+    make_rom "$work/rom"
     local device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
     # A guest that is lost ends at once and prints its whole log (panic_print). The limits of its watchdogs are wide,
     # because the host may leave it without a processor for a while.
@@ -48,7 +59,7 @@ set_qemu_command() {
     fi
     # One to each host bridge: on powernv the bridge is what an IOMMU group is made of, and POWER8 has three.
     qemu_command+=(-device "$edu,bus=${buses[0]}" -device "$edu,bus=${buses[1]}"
-        -device "nvme,drive=disk,serial=jvfio,bus=${buses[2]}${nvme:+,$nvme}" "${more_devices[@]}")
+        -device "nvme,drive=disk,serial=jvfio,romfile=${work//,/,,}/rom,bus=${buses[2]}${nvme:+,$nvme}" "${more_devices[@]}")
 }
 
 # boot GUEST: runs GUEST/run/command in a machine that has all of the directory GUEST. Returns the command's exit status;

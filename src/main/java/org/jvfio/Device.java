@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_NORESIZE;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR5_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +22,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.locks.Lock;
@@ -28,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_device_low_power_entry_with_wakeup;
 import org.jvfio.uapi.vfio_irq_info;
 
 /**
@@ -45,6 +48,7 @@ public final class Device implements AutoCloseable {
     private @Nullable InterruptDispatcher dispatcher;
     private @Nullable Interrupts releaseRequests;
     private final List<EventFd> events = new ArrayList<>();
+    private @Nullable WakeUp wakeUp;
     private volatile boolean hasLowPower;
     private boolean ownsContainer;
 
@@ -127,6 +131,34 @@ public final class Device implements AutoCloseable {
     }
 
     /**
+     * The expansion ROM, which can only be read. It has the size of its BAR, and all ones beyond its last image. A device that
+     * has a ROM without an image that the kernel knows as one (0x55, 0xaa, and the structure "PCIR") counts as having none.
+     * {@link Region#readBytes} reads it whole.
+     *
+     * <p>Reading fails while the device's memory is disabled or the device has no power: the kernel does not look, and the
+     * host would be lost on some platforms.
+     *
+     * @return empty if there is none
+     * @throws VfioException if the kernel does not tell
+     * @throws IllegalStateException if the device is closed
+     */
+    public Optional<Region> rom() {
+        String name = "the expansion ROM of " + address;
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            return regions.containsKey(VFIO_PCI_ROM_REGION_INDEX)
+                            || RegionInfo.of(descriptor, VFIO_PCI_ROM_REGION_INDEX, name)
+                                            .size()
+                                    != 0
+                    ? Optional.of(region(VFIO_PCI_ROM_REGION_INDEX, name))
+                    : Optional.empty();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
      * The configuration space, of which the kernel hides, and keeps from being written, what would harm the host.
      *
      * @throws IllegalStateException if the device is closed
@@ -181,16 +213,7 @@ public final class Device implements AutoCloseable {
             return new Cause("the device has low power", "call exitLowPower first");
         }
         try {
-            ConfigSpace config = configSpace();
-            if (!config.command().contains(PciCommand.MEMORY)) {
-                return new Cause(
-                        "the device's memory is disabled in its command register",
-                        "enable memory access, which a reset turns off");
-            }
-            return config.capability(PciCapability.PowerManagement.class)
-                    .map(PciCapability.PowerManagement::state)
-                    .filter(state -> state != PowerState.D0)
-                    .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"))
+            return whyMemoryIsOff()
                     .orElseGet(() -> new Cause(
                             "the bus reports an error: the device is being reset, or gone",
                             "end the reset of its PE, and see dmesg"));
@@ -199,6 +222,20 @@ public final class Device implements AutoCloseable {
                     "the bus reports an error, and the configuration space does not answer either: " + e.reason(),
                     e.hint());
         }
+    }
+
+    /** Why the device does not decode accesses of its memory, if its configuration space says that it does not. */
+    Optional<Cause> whyMemoryIsOff() {
+        ConfigSpace config = configSpace();
+        if (!config.command().contains(PciCommand.MEMORY)) {
+            return Optional.of(new Cause(
+                    "the device's memory is disabled in its command register",
+                    "enable memory access, which a reset turns off"));
+        }
+        return config.capability(PciCapability.PowerManagement.class)
+                .map(PciCapability.PowerManagement::state)
+                .filter(state -> state != PowerState.D0)
+                .map(state -> new Cause("the device is in power state " + state, "give it full power, D0"));
     }
 
     /**
@@ -314,8 +351,8 @@ public final class Device implements AutoCloseable {
      * Enables interrupts of a type, as many vectors as there are: the platform may have fewer for the device than the device
      * could use. They are enabled until they are closed, or the device is.
      *
-     * <p>MSI and MSI-X come only from a bus master: see {@link #enableBusMastering}. A reset of the PE ends them: close them
-     * before, and enable them anew.
+     * <p>A line that the device asserts already interrupts at once. MSI and MSI-X come only from a bus master: see {@link
+     * #enableBusMastering}. A reset of the PE ends them: close them before, and enable them anew.
      *
      * @param atLeast how many vectors the driver needs, from 1
      * @param atMost how many it can use
@@ -346,9 +383,7 @@ public final class Device implements AutoCloseable {
                                 : "the device has " + info.count(),
                         info.count() == 0 ? "use another type: see interruptInfo" : "ask for as many, or fewer");
             }
-            if (dispatcher == null) {
-                dispatcher = InterruptDispatcher.start(kernel(), address.toString(), asked);
-            }
+            InterruptDispatcher started = dispatcher(asked);
             List<Descriptor> eventfds = new ArrayList<>();
             try {
                 enableVectors(asked, type, atLeast, Math.min(atMost, info.count()), eventfds);
@@ -358,10 +393,16 @@ public final class Device implements AutoCloseable {
                 teardown.endSuppressedBy(e);
                 throw e;
             }
-            Interrupts enabled = new Interrupts(this, type, info, descriptor, dispatcher, eventfds);
+            Interrupts enabled = new Interrupts(this, type, info, descriptor, started, eventfds);
             interrupts.put(type, enabled);
             try {
-                dispatcher.add(enabled, eventfds);
+                started.add(enabled.listener(), eventfds);
+                if (type == InterruptType.INTX && info.maskable()) {
+                    // XIVE, unlike XICS, does not tell of a line that was asserted before it is enabled. But the kernel
+                    // looks in the device's status register when it unmasks a line.
+                    enabled.mask();
+                    enabled.unmask();
+                }
             } catch (RuntimeException e) {
                 Teardown teardown = new Teardown();
                 teardown.step(enabled::close);
@@ -372,6 +413,15 @@ public final class Device implements AutoCloseable {
         } finally {
             lock().unlock();
         }
+    }
+
+    private InterruptDispatcher dispatcher(String asked) {
+        InterruptDispatcher started = dispatcher;
+        if (started == null) {
+            started = InterruptDispatcher.start(kernel(), address.toString(), asked);
+            dispatcher = started;
+        }
+        return started;
     }
 
     private void requireDisabled(String asked, InterruptType type) {
@@ -530,10 +580,10 @@ public final class Device implements AutoCloseable {
         DeviceFeature.VF_TOKEN.set(
                 descriptor,
                 "set the VF token of " + address,
-                ByteBuffer.allocate(2 * Long.BYTES)
+                MemorySegment.ofArray(ByteBuffer.allocate(2 * Long.BYTES)
                         .putLong(token.getMostSignificantBits())
                         .putLong(token.getLeastSignificantBits())
-                        .array());
+                        .array()));
     }
 
     /**
@@ -544,19 +594,81 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void enterLowPower() {
-        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", new byte[0]);
+        DeviceFeature.LOW_POWER_ENTRY.set(descriptor, "let " + address + " have low power", MemorySegment.NULL);
         hasLowPower = true;
     }
 
     /**
-     * Gives the device power again; it may have forgotten everything. Nothing happens if it has.
+     * Lets the platform take the device's power away, as {@link #enterLowPower}, until anything wakes the device: then it has
+     * full power for good, and its driver is told. What wakes it are calls, of this process or of the kernel, and the device
+     * itself if it can (PME). A call that comes before the platform has got to taking the power does not count as one.
+     *
+     * @return tells of it; the one that was returned before is closed
+     * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_ENTRY_WITH_WAKEUP}, or the device has low
+     *     power already; nothing has changed then
+     * @throws IllegalStateException if the device is closed
+     */
+    public WakeUp enterLowPowerUntilWoken() {
+        String asked = "let " + address + " have low power until it is woken";
+        lock().lock();
+        try {
+            descriptor.requireOpen();
+            InterruptDispatcher started = dispatcher(asked);
+            WakeUp entered = new WakeUp(
+                    this,
+                    started,
+                    Descriptor.eventfd(kernel(), "the event that tells that " + address + " is woken", asked));
+            boolean hadLowPower = hasLowPower;
+            hasLowPower = true;
+            try (Arena arena = Arena.ofConfined()) {
+                entered.listen();
+                MemorySegment entry = arena.allocate(vfio_device_low_power_entry_with_wakeup.layout());
+                vfio_device_low_power_entry_with_wakeup.wakeup_eventfd(entry, entered.eventfd());
+                DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP.set(descriptor, asked, entry);
+            } catch (RuntimeException e) {
+                hasLowPower = hadLowPower;
+                Teardown teardown = new Teardown();
+                teardown.step(entered::close);
+                teardown.endSuppressedBy(e);
+                throw e;
+            }
+            WakeUp former = wakeUp;
+            wakeUp = entered;
+            if (former != null) {
+                // The device had power, or it could not have been let lose it.
+                former.wake();
+                former.close();
+            }
+            return entered;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /** The kernel has given it power again, and told so. */
+    void woken() {
+        hasLowPower = false;
+    }
+
+    /**
+     * Gives the device power again; it may have forgotten everything. Nothing happens if it has. Who waits for a {@link
+     * WakeUp} is told.
      *
      * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_EXIT}
      * @throws IllegalStateException if the device is closed
      */
     public void exitLowPower() {
-        DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", new byte[0]);
-        hasLowPower = false;
+        lock().lock();
+        try {
+            DeviceFeature.LOW_POWER_EXIT.set(descriptor, "give " + address + " full power", MemorySegment.NULL);
+            hasLowPower = false;
+            if (wakeUp != null) {
+                // The kernel tells nobody if it had not got to taking the power.
+                wakeUp.wake();
+            }
+        } finally {
+            lock().unlock();
+        }
     }
 
     /** An event that has the kernel write to a register. */
@@ -594,6 +706,9 @@ public final class Device implements AutoCloseable {
             Teardown teardown = new Teardown();
             events.forEach(event -> teardown.step(event::close));
             events.clear();
+            if (wakeUp != null) {
+                teardown.step(wakeUp::close);
+            }
             List.copyOf(interrupts.values()).forEach(enabled -> teardown.step(enabled::close));
             if (dispatcher != null) {
                 teardown.step(dispatcher::close);

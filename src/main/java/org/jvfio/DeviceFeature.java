@@ -16,6 +16,8 @@ public enum DeviceFeature {
     VF_TOKEN(vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN),
     /** {@link Device#enterLowPower}: Linux 6.1 and newer. */
     LOW_POWER_ENTRY(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
+    /** {@link Device#enterLowPowerUntilWoken}: Linux 6.1 and newer. */
+    LOW_POWER_ENTRY_WITH_WAKEUP(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP),
     /** {@link Device#exitLowPower}: Linux 6.1 and newer. */
     LOW_POWER_EXIT(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
 
@@ -27,7 +29,7 @@ public enum DeviceFeature {
 
     /** Whether the kernel would set it for a device. */
     boolean isKnown(Descriptor device, String name) {
-        int answer = call(device, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET, new byte[0]);
+        int answer = call(device, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET, MemorySegment.NULL);
         if (answer == 0) {
             return true;
         }
@@ -37,19 +39,19 @@ public enum DeviceFeature {
         throw failed("ask for " + this + " of " + name, "PROBE | SET", answer);
     }
 
-    void set(Descriptor device, String asked, byte[] data) {
+    void set(Descriptor device, String asked, MemorySegment data) {
         int answer = call(device, VFIO_DEVICE_FEATURE_SET, data);
         if (answer != 0) {
             throw failed(asked, "SET", answer);
         }
     }
 
-    private int call(Descriptor device, int operation, byte[] data) {
+    private int call(Descriptor device, int operation, MemorySegment data) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = arena.allocate(vfio_device_feature.sizeof() + data.length, Integer.BYTES);
+            MemorySegment struct = arena.allocate(vfio_device_feature.sizeof() + data.byteSize(), Integer.BYTES);
             vfio_device_feature.argsz(struct, (int) struct.byteSize());
             vfio_device_feature.flags(struct, operation | number);
-            struct.asSlice(vfio_device_feature.sizeof()).copyFrom(MemorySegment.ofArray(data));
+            struct.asSlice(vfio_device_feature.sizeof()).copyFrom(data);
             return device.ioctl(VFIO_DEVICE_FEATURE, struct);
         }
     }

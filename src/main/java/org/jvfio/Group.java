@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.Collectors;
+import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
@@ -37,16 +38,19 @@ public final class Group implements AutoCloseable {
 
     static Group open(Kernel kernel, Container container, IommuGroup iommuGroup) {
         int number = iommuGroup.number();
+        String path = "/dev/vfio/" + number;
         return new Group(
                 kernel,
                 container,
                 iommuGroup,
                 Descriptor.open(
                         kernel,
-                        "/dev/vfio/" + number,
+                        path,
                         vfio_h.O_RDWR,
                         "open IOMMU group " + number,
-                        errno -> KnownCauses.openGroup(errno, number)));
+                        errno -> errno == Errno.EBUSY
+                                ? KnownCauses.busyGroup(path, FileUsers.of(kernel, path))
+                                : KnownCauses.openGroup(errno, path)));
     }
 
     /** Puts the group into the container, if no driver of the host holds it. */

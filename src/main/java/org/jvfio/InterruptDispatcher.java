@@ -17,13 +17,27 @@ import org.jvfio.uapi.vfio_h;
  * a poll holds the carrier of a virtual one; and the only one that polls, so that any thread that waits for an interrupt can
  * be ended by a timeout, by being interrupted, or by closing.
  *
- * <p>It refers to the {@link Interrupts} weakly: a device that is forgotten open must be found by the garbage collector.
+ * <p>It refers to its listeners weakly: a device that is forgotten open must be found by the garbage collector.
  */
 final class InterruptDispatcher implements AutoCloseable {
     private static final int WAKE = 0;
 
+    /** Who is told what has come on its eventfds: on the dispatcher's thread, with none of its locks held. */
+    interface Listener {
+        /**
+         * An eventfd was signalled.
+         *
+         * @param eventfd which of the listener's, from 0
+         * @param count how often, since it was told last
+         */
+        void arrived(int eventfd, long count);
+
+        /** Nothing can come any more. */
+        void failed(VfioException reason);
+    }
+
     /** The interrupts of one type: who gets them, and the eventfd of each vector. */
-    private record Source(WeakReference<Interrupts> interrupts, List<Descriptor> eventfds) {}
+    private record Source(WeakReference<Listener> listener, List<Descriptor> eventfds) {}
 
     private final Kernel kernel;
     private final String device;
@@ -67,19 +81,19 @@ final class InterruptDispatcher implements AutoCloseable {
         return Thread.currentThread() == thread;
     }
 
-    /** Passes the interrupts of these eventfds on from now on. */
-    synchronized void add(Interrupts interrupts, List<Descriptor> eventfds) {
+    /** Passes on what comes on these eventfds from now on. */
+    synchronized void add(Listener listener, List<Descriptor> eventfds) {
         if (failure != null) {
             throw failure;
         }
-        sources.add(new Source(new WeakReference<>(interrupts), eventfds));
+        sources.add(new Source(new WeakReference<>(listener), eventfds));
         changes++;
         wake.signal();
     }
 
-    /** No longer polls the eventfds of these interrupts, which may be closed when this returns. */
-    synchronized void remove(Interrupts interrupts) {
-        if (sources.removeIf(source -> source.interrupts.refersTo(interrupts))) {
+    /** No longer polls the eventfds of this listener, which may be closed when this returns. */
+    synchronized void remove(Listener listener) {
+        if (sources.removeIf(source -> source.listener.refersTo(listener))) {
             changes++;
             awaitEndOfPoll();
         }
@@ -194,7 +208,7 @@ final class InterruptDispatcher implements AutoCloseable {
      * @return the entry to go on with; 0 if there are no more, or the poll is no longer of what there is
      */
     private int passOn(int from) {
-        Interrupts interrupts;
+        Listener listener;
         int vector;
         long count;
         synchronized (this) {
@@ -217,8 +231,8 @@ final class InterruptDispatcher implements AutoCloseable {
             if (!isReady(entry)) {
                 return entry + 1;
             }
-            interrupts = source.interrupts.get();
-            if (interrupts == null) {
+            listener = source.listener.get();
+            if (listener == null) {
                 sources.remove(at);
                 changes++;
                 return 0;
@@ -227,7 +241,7 @@ final class InterruptDispatcher implements AutoCloseable {
             from = entry + 1;
         }
         if (count != 0) {
-            interrupts.arrived(vector, count);
+            listener.arrived(vector, count);
         }
         return from;
     }
@@ -254,9 +268,9 @@ final class InterruptDispatcher implements AutoCloseable {
             failed = List.copyOf(sources);
         }
         for (Source source : failed) {
-            Interrupts interrupts = source.interrupts.get();
-            if (interrupts != null) {
-                interrupts.failed(reason);
+            Listener listener = source.listener.get();
+            if (listener != null) {
+                listener.failed(reason);
             }
         }
     }

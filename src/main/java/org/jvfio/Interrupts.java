@@ -3,7 +3,6 @@ package org.jvfio;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.StampedLock;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +22,6 @@ import org.jspecify.annotations.Nullable;
  * that is running then is not waited for. Closing the device does it, too.
  */
 public final class Interrupts implements AutoCloseable {
-    // Half of what a long can hold, so that sums with the time of now do not overflow.
-    private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE / 2);
     private static final int NONE = -1;
 
     /** What came on a vector; its monitor guards it. */
@@ -43,6 +40,18 @@ public final class Interrupts implements AutoCloseable {
 
     /** Where threads wait for any of several vectors; taken before the monitor of a vector. */
     private final Object any = new Object();
+
+    private final InterruptDispatcher.Listener listener = new InterruptDispatcher.Listener() {
+        @Override
+        public void arrived(int vector, long count) {
+            Interrupts.this.arrived(vector, count);
+        }
+
+        @Override
+        public void failed(VfioException reason) {
+            Interrupts.this.failed(reason);
+        }
+    };
 
     private final StampedLock calls = new StampedLock();
     private volatile int anyWaiters;
@@ -71,6 +80,11 @@ public final class Interrupts implements AutoCloseable {
         }
     }
 
+    /** Who is told by the dispatcher, as long as these interrupts are not forgotten. */
+    InterruptDispatcher.Listener listener() {
+        return listener;
+    }
+
     /** Which interrupts they are. */
     public InterruptType type() {
         return type;
@@ -96,7 +110,7 @@ public final class Interrupts implements AutoCloseable {
     public boolean await(int vector, Duration timeout) throws InterruptedException {
         Vector waited = vector(vector);
         requireNoHandlerCalls();
-        long end = endOf(timeout);
+        Deadline deadline = Deadline.after(timeout);
         synchronized (waited) {
             while (true) {
                 requireWorking();
@@ -105,11 +119,11 @@ public final class Interrupts implements AutoCloseable {
                     waited.pending = 0;
                     return true;
                 }
-                long left = end - System.nanoTime();
-                if (left <= 0) {
+                long left = deadline.millisLeft();
+                if (left == 0) {
                     return false;
                 }
-                waited.wait(millis(left));
+                waited.wait(left);
             }
         }
     }
@@ -126,7 +140,7 @@ public final class Interrupts implements AutoCloseable {
      */
     public int awaitAny(Duration timeout) throws InterruptedException {
         requireNoHandlerCalls();
-        long end = endOf(timeout);
+        Deadline deadline = Deadline.after(timeout);
         synchronized (any) {
             anyWaiters++;
             try {
@@ -136,11 +150,11 @@ public final class Interrupts implements AutoCloseable {
                     if (taken != NONE) {
                         return taken;
                     }
-                    long left = end - System.nanoTime();
-                    if (left <= 0) {
+                    long left = deadline.millisLeft();
+                    if (left == 0) {
                         return NONE;
                     }
-                    any.wait(millis(left));
+                    any.wait(left);
                 }
             } finally {
                 anyWaiters--;
@@ -276,8 +290,7 @@ public final class Interrupts implements AutoCloseable {
         SetIrqs.unmaskByNone(type).callOrThrow(descriptor, "no longer unmask " + this + " by an event");
     }
 
-    /** Interrupts have come; called by the dispatcher. */
-    void arrived(int number, long count) {
+    private void arrived(int number, long count) {
         Vector vector = vectors[number];
         Runnable handler;
         synchronized (vector) {
@@ -306,8 +319,7 @@ public final class Interrupts implements AutoCloseable {
         }
     }
 
-    /** No interrupt can come any more; called by the dispatcher. */
-    void failed(VfioException reason) {
+    private void failed(VfioException reason) {
         failure = reason;
         wakeAll();
     }
@@ -347,7 +359,7 @@ public final class Interrupts implements AutoCloseable {
             teardown.step(() -> SetIrqs.disable(type).callOrThrow(descriptor, "disable " + this));
             teardown.step(() -> {
                 // What may still be polled must not be closed: its number may be another file's soon.
-                dispatcher.remove(this);
+                dispatcher.remove(listener);
                 eventfds.forEach(eventfd -> teardown.step(eventfd::close));
             });
             teardown.end();
@@ -398,17 +410,6 @@ public final class Interrupts implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException(this + " is closed");
         }
-    }
-
-    /** When a timeout is over, as {@link System#nanoTime} counts. */
-    private static long endOf(Duration timeout) {
-        Duration bounded = timeout.isNegative() ? Duration.ZERO : timeout;
-        return System.nanoTime() + (bounded.compareTo(LONGEST) > 0 ? LONGEST : bounded).toNanos();
-    }
-
-    /** Milliseconds, rounded up. */
-    private static long millis(long nanos) {
-        return TimeUnit.NANOSECONDS.toMillis(nanos - 1) + 1;
     }
 
     /** Their type and device. */

@@ -23,22 +23,36 @@ final class KnownCauses {
         };
     }
 
-    static Cause openGroup(Errno errno, int group) {
-        String path = "/dev/vfio/" + group;
+    static Cause openGroup(Errno errno, String path) {
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
                 new Cause(
                         "it has no device file, as none of its devices is bound to vfio-pci",
                         "bind them, and see dmesg if that fails (Linux 5.19 to 6.3 cannot on POWER)");
-            case EBUSY ->
-                new Cause(
-                        "it is busy: a process has it open, or still has one of its devices open",
-                        "find and end that process: fuser -v " + path);
             case EACCES, EPERM ->
                 new Cause("this user may not open it", "run as root, or give access: chown $USER " + path);
             case EMFILE, ENFILE -> NO_DESCRIPTOR;
             default -> Cause.unknown();
         };
+    }
+
+    /** Why a group is busy: it can be open once. It stays so while a device is open that was opened by it. */
+    static Cause busyGroup(String path, FileUsers users) {
+        if (users.own()) {
+            return new Cause(
+                    "it is busy: this process has it open already",
+                    "attach it once, and use that container; or close that first");
+        }
+        if (!users.others().isEmpty()) {
+            return new Cause(
+                    "it is busy: " + String.join(", ", users.others())
+                            + (users.others().size() == 1 ? " has" : " have") + " it open",
+                    "wait for its end, or end it");
+        }
+        return new Cause(
+                "it is busy: a process has it open, or still has one of its devices open",
+                "find that process, as root: fuser -v %s; or, if it has a device only, ls -l /proc/[0-9]*/fd | grep vfio"
+                        .formatted(path));
     }
 
     static Cause setContainer(Errno errno) {
@@ -236,6 +250,14 @@ final class KnownCauses {
                         "unbind that driver (a console or framebuffer, perhaps)");
             default -> Cause.unknown();
         };
+    }
+
+    static Cause rom(Errno errno) {
+        return errno == Errno.ENOMEM
+                ? new Cause(
+                        "the ROM has no image that the kernel knows as one, or does not answer: its PE may be frozen",
+                        "see Device.isFrozen, and dmesg for \"Invalid PCI ROM\"")
+                : access(errno);
     }
 
     static Cause reset(Errno errno) {

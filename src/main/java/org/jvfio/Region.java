@@ -15,7 +15,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A region of a device: a BAR, or its configuration space. Each access is one access of the device, of the width of its
+ * A region of a device: a BAR, its configuration space or its expansion ROM. Each access is one access of the device, of the width of its
  * name, in the byte order of the region: little-endian, as PCI has it, unless {@link #withOrder} gives another.
  *
  * <p>Offsets are in bytes and must be multiples of the access's width: the kernel would split any other access into
@@ -174,6 +174,38 @@ public final class Region {
         return read(offset, Long.BYTES);
     }
 
+    /**
+     * Copies bytes as they are, with calls of the kernel, which makes them of the largest aligned accesses: for what has no side
+     * effects, such as a ROM.
+     *
+     * @param offset bytes from the region's beginning, at any alignment
+     * @param bytes how many; with the offset at most the region's size
+     */
+    public byte[] readBytes(long offset, int bytes) {
+        String access = "read " + bytes + " bytes at 0x%x of %s".formatted(offset, name);
+        if (bytes < 0 || offset < 0 || bytes > info.size() - offset) {
+            throw new VfioException(
+                    access,
+                    "the region has %d bytes".formatted(info.size()),
+                    "read no more than there is behind the offset");
+        }
+        requireAllowed(access, VFIO_REGION_INFO_FLAG_READ);
+        if (info.isRom()) {
+            requireDecoding(access);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(bytes, Long.BYTES);
+            for (long done = 0; done < bytes; ) {
+                long answer = descriptor.pread(buffer.asSlice(done), info.fileOffset() + offset + done);
+                if (answer <= 0 || answer > bytes - done) {
+                    throw notWhole(access, "read", bytes - done, offset + done, answer);
+                }
+                done += answer;
+            }
+            return buffer.toArray(JAVA_BYTE);
+        }
+    }
+
     /** Writes 1 byte. */
     public void writeByte(long offset, byte value) {
         write(offset, Byte.BYTES, value);
@@ -317,12 +349,12 @@ public final class Region {
 
     private void require(String access, long offset, int width, int flag) {
         if (!info.allows(flag)) {
-            throw new VfioException(asked(access, offset, width), "the region does not allow it", "see its flags");
+            requireAllowed(asked(access, offset, width), flag);
         }
         if (offset < 0 || offset > info.size() - width) {
             throw new VfioException(
                     asked(access, offset, width),
-                    "the region has " + ByteSize.format(info.size()) + " bytes",
+                    "the region has " + ByteSize.format(info.size()),
                     "use an offset of at most 0x%x".formatted(info.size() - width));
         }
         if (offset % width != 0) {
@@ -331,16 +363,44 @@ public final class Region {
                     "the offset is not a multiple of " + width,
                     "make aligned accesses, as the kernel would split this one");
         }
+        if (info.isRom()) {
+            requireDecoding(asked(access, offset, width));
+        }
+    }
+
+    private void requireAllowed(String asked, int flag) {
+        if (info.allows(flag)) {
+            return;
+        }
+        throw info.isRom()
+                ? new VfioException(
+                        asked,
+                        "VFIO lets an expansion ROM be read only",
+                        "program its flash memory by the device's own registers")
+                : new VfioException(asked, "the region does not allow it", "see its flags");
+    }
+
+    /** The kernel would read the ROM of a device that does not answer, which is a machine check in the kernel. */
+    private void requireDecoding(String asked) {
+        device.whyMemoryIsOff().ifPresent(cause -> {
+            throw new VfioException(asked, cause.reason(), cause.hint());
+        });
     }
 
     private void requireWhole(String access, long offset, int width, long answer) {
         if (answer != width) {
-            throw VfioException.failed(
-                    asked(access, offset, width),
-                    "p%s(%d bytes at 0x%x)".formatted(access, width, info.fileOffset() + offset),
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::access).orElseGet(Cause::unknown));
+            throw notWhole(asked(access, offset, width), access, width, offset, answer);
         }
+    }
+
+    private VfioException notWhole(String asked, String access, long bytes, long offset, long answer) {
+        return VfioException.failed(
+                asked,
+                "p%s(%d bytes at 0x%x)".formatted(access, bytes, info.fileOffset() + offset),
+                answer,
+                VfioException.errnoOf(answer)
+                        .map(errno -> info.isRom() ? KnownCauses.rom(errno) : KnownCauses.access(errno))
+                        .orElseGet(Cause::unknown));
     }
 
     private String asked(String access, long offset, int width) {

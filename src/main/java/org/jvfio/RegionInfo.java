@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_CAP_SPARSE_MMAP;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
@@ -18,13 +19,14 @@ import org.jvfio.uapi.vfio_region_sparse_mmap_area;
 /**
  * What the kernel says of a region ({@code VFIO_DEVICE_GET_REGION_INFO}), with its capabilities.
  *
+ * @param index which region of the device: {@code VFIO_PCI_*_REGION_INDEX}
  * @param size bytes; 0 if the device does not have it
  * @param flags {@code VFIO_REGION_INFO_FLAG_*}
  * @param fileOffset where it begins in the device's file
  * @param mappable what of it can be mapped
  * @param msixMappable whether the MSI-X table is in it, and in what can be mapped
  */
-record RegionInfo(long size, int flags, long fileOffset, List<RegionArea> mappable, boolean msixMappable) {
+record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionArea> mappable, boolean msixMappable) {
 
     static RegionInfo of(Descriptor device, int index, String name) {
         try (Arena arena = Arena.ofConfined()) {
@@ -77,7 +79,8 @@ record RegionInfo(long size, int flags, long fileOffset, List<RegionArea> mappab
             }
             at = next;
         }
-        return new RegionInfo(size, flags, vfio_region_info.offset(struct), mappable, msixMappable);
+        return new RegionInfo(
+                vfio_region_info.index(struct), size, flags, vfio_region_info.offset(struct), mappable, msixMappable);
     }
 
     private static List<RegionArea> sparseAreas(MemorySegment struct, long at, long regionSize, String name) {
@@ -107,6 +110,10 @@ record RegionInfo(long size, int flags, long fileOffset, List<RegionArea> mappab
 
     private static VfioException malformed(String name, String reason) {
         return new VfioException("use " + name, "the kernel describes it wrongly: " + reason, "update the kernel");
+    }
+
+    boolean isRom() {
+        return index == VFIO_PCI_ROM_REGION_INDEX;
     }
 
     boolean allows(int flag) {

@@ -25,7 +25,12 @@ final class Sysfs {
 
     /** The last name in the target of a link, as the driver's in {@code .../driver}. */
     static Optional<String> linkName(Kernel kernel, String path) {
-        return find(kernel::readLink, path).map(target -> target.substring(target.lastIndexOf('/') + 1));
+        return link(kernel, path).map(target -> target.substring(target.lastIndexOf('/') + 1));
+    }
+
+    /** The target of a link. */
+    static Optional<String> link(Kernel kernel, String path) {
+        return find(kernel::readLink, path);
     }
 
     /** The names in a directory, sorted. */

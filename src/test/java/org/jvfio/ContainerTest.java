@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -15,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostDriver;
 import org.jvfio.emulator.edu.EmulatedEdu;
@@ -123,15 +126,52 @@ class ContainerTest {
     }
 
     @Test
-    void aBusyGroupIsAnsweredWithTheWayToFindItsUser() {
+    void aBusyGroupIsAnsweredWithItsUser() {
         TestHost host = new TestHost();
         try (Container other = Container.open(host.process().newProcess())) {
             other.attach(0);
             VfioException e = assertThrows(VfioException.class, () -> attach(host.kernel(), TestHost.EDU));
             assertEquals(Errno.EBUSY, e.errno().orElseThrow());
-            assertTrue(e.hint().contains("fuser -v /dev/vfio/0"), e.hint());
+            assertEquals("it is busy: java (pid 3) has it open", e.reason());
             assertEquals(0, host.process().openDescriptors());
         }
+    }
+
+    @Test
+    void aGroupThatThisProcessHasIsAnsweredSo() {
+        TestHost host = new TestHost();
+        try (Container other = Container.open(host.kernel())) {
+            other.attach(0);
+            VfioException e = assertThrows(VfioException.class, () -> attach(host.kernel(), TestHost.EDU));
+            assertEquals("it is busy: this process has it open already", e.reason());
+        }
+    }
+
+    @Test
+    void aGroupOfWhichOnlyADeviceIsOpenIsAnsweredWithTheWayToFindItsUser() {
+        TestHost host = new TestHost();
+        EmulatedKernel other = host.process().newProcess();
+        Container container = Container.open(other);
+        container.attach(0).openDevice(TestHost.EDU);
+        other.close(groupDescriptor(other));
+        VfioException e = assertThrows(VfioException.class, () -> attach(host.kernel(), TestHost.EDU));
+        assertEquals(Errno.EBUSY, e.errno().orElseThrow());
+        assertTrue(e.hint().contains("fuser -v /dev/vfio/0"), e.hint());
+        assertThrows(VfioException.class, container::close, "the group is closed already");
+    }
+
+    private static int groupDescriptor(EmulatedKernel process) {
+        try {
+            String descriptors = "/proc/" + process.readLink("/proc/self") + "/fd";
+            for (String each : process.list(descriptors)) {
+                if (process.readLink(descriptors + "/" + each).equals("/dev/vfio/0")) {
+                    return Integer.parseInt(each);
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        throw new AssertionError("it has no group open");
     }
 
     @Test

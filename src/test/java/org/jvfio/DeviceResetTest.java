@@ -10,10 +10,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -139,13 +141,62 @@ class DeviceResetTest {
         device.vfToken(UUID.fromString("00010203-0405-0607-0809-0a0b0c0d0e0f"));
         device.enterLowPower();
         device.exitLowPower();
-        assertEquals(List.of(0x60000, 0x20000, 0x20003, 0x20005), asked);
+        device.enterLowPowerUntilWoken();
+        assertEquals(List.of(0x60000, 0x20000, 0x20003, 0x20005, 0x20004), asked);
         byte[] token = new byte[16];
         for (int each = 0; each < token.length; each++) {
             token[each] = (byte) each;
         }
         assertArrayEquals(token, data.get(1));
         assertEquals(0, data.get(2).length);
+        assertEquals(8, data.get(4).length);
+    }
+
+    @Test
+    void aDeviceThatIsWokenTellsOnce() throws InterruptedException {
+        int before = host.process().openDescriptors();
+        WakeUp first = device.enterLowPowerUntilWoken();
+        assertFalse(first.await(Duration.ZERO));
+        WakeUp second = device.enterLowPowerUntilWoken();
+        assertTrue(first.await(Duration.ZERO), "the call woke it, and let it have low power again");
+        assertFalse(second.await(Duration.ofMillis(1)));
+        device.configSpace().vendorId();
+        assertTrue(second.await(Duration.ofSeconds(60)));
+        second.close();
+        second.close();
+        assertTrue(second.await(Duration.ZERO));
+        assertEquals(before + 1, host.process().openDescriptors(), "the dispatcher's own");
+    }
+
+    @Test
+    void noHandlerWaitsForTheDeviceToBeWoken() throws InterruptedException {
+        WakeUp woken = device.enterLowPowerUntilWoken();
+        LinkedBlockingQueue<String> refusals = new LinkedBlockingQueue<>();
+        try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
+            line.onInterrupt(
+                    0,
+                    () -> refusals.add(
+                            assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)))
+                                    .getMessage()));
+            line.trigger(0);
+            assertEquals("a handler cannot wait until " + device + " is woken: it holds that up", refusals.take());
+        }
+    }
+
+    @Test
+    void aDeviceThatCannotSleepLeavesNothingBehind() {
+        device.enterLowPowerUntilWoken().close();
+        device.exitLowPower();
+        int before = host.process().openDescriptors();
+        for (Errno errno : List.of(Errno.ENOTTY, Errno.EINVAL)) {
+            host.observed().answerRequest(vfio_h.VFIO_DEVICE_FEATURE, struct -> errno.negated());
+            assertFalse(device.supports(DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP));
+            VfioException e = assertThrows(VfioException.class, device::enterLowPowerUntilWoken);
+            assertEquals(errno, e.errno().orElseThrow());
+            assertEquals(before, host.process().openDescriptors());
+        }
+        device.close();
+        assertThrows(IllegalStateException.class, device::enterLowPowerUntilWoken);
     }
 
     @Test

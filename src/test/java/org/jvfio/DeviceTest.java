@@ -58,9 +58,9 @@ class DeviceTest {
     @Test
     void anAccessOutsideARegionIsRefused() {
         Region bar = device.bar(0);
-        assertRefused("the region has 1M bytes", () -> bar.readInt(1 << 20));
-        assertRefused("the region has 1M bytes", () -> bar.readInt(-4));
-        assertRefused("the region has 1M bytes", () -> bar.writeLong((1 << 20) - 4, 0));
+        assertRefused("the region has 1M", () -> bar.readInt(1 << 20));
+        assertRefused("the region has 1M", () -> bar.readInt(-4));
+        assertRefused("the region has 1M", () -> bar.writeLong((1 << 20) - 4, 0));
     }
 
     @Test

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class PageSizeTest {
     @ParameterizedTest
-    @CsvSource({"12,4K", "16,64K", "21,2M", "24,16M", "28,256M", "30,1G", "0,1", "62,4E"})
+    @CsvSource({"12,4K", "16,64K", "21,2M", "24,16M", "28,256M", "30,1G", "0,1B", "62,4E"})
     void aPageIsNamedByItsSize(int shift, String name) {
         PageSize page = PageSize.ofShift(shift);
         assertEquals(name, page.toString());
@@ -48,7 +48,7 @@ class PageSizeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0,0", "1,1", "1023,1023", "1024,1K", "4391936,4289K", "8388608,8M", "-1,18446744073709551615"})
+    @CsvSource({"0,0", "1,1B", "1023,1023B", "1024,1K", "4391936,4289K", "8388608,8M", "-1,18446744073709551615B"})
     void bytesAreWrittenInTheLargestUnitThatDividesThem(long bytes, String text) {
         assertEquals(text, ByteSize.format(bytes));
     }

@@ -245,14 +245,14 @@ class WindowPlanTest {
                 container.plan(WindowRequest.of(G + 1).keepDefaultWindow().page(PageSize.SIZE_64K));
         assertEquals(2 * G, plan.size());
         assertEquals(
-                "a size of 2G: 1073741825 in whole pages are 1048640K, in a power of two",
+                "a size of 2G: 1073741825B in whole pages are 1048640K, in a power of two",
                 plan.reasons().get(1));
         WindowPlan small =
                 container.plan(WindowRequest.of(1).keepDefaultWindow().page(PageSize.SIZE_64K));
         assertEquals(64 * K, small.size());
         assertEquals(512 * M, small.range().size());
         assertEquals(
-                "a size of 64K: 1 in whole pages are 64K, in a power of two; it becomes 512M, as the kernel fills whole"
+                "a size of 64K: 1B in whole pages are 64K, in a power of two; it becomes 512M, as the kernel fills whole"
                         + " system pages of 64K with table entries",
                 small.reasons().get(1));
     }

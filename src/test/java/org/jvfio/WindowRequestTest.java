@@ -20,7 +20,7 @@ class WindowRequestTest {
         WindowRequest request = WindowRequest.of(1);
         assertEquals(
                 new WindowRequest(1, Optional.empty(), 64, 0, Optional.empty(), OptionalInt.empty(), false), request);
-        assertEquals("1 of memory, for a device with 64 address bits", request.toString());
+        assertEquals("1B of memory, for a device with 64 address bits", request.toString());
         assertEquals(-1, request.dmaMask());
     }
 

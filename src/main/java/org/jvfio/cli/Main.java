@@ -174,6 +174,7 @@ public final class Main {
         StringBuilder text = new StringBuilder();
         TextHelpAppendable layout = new TextHelpAppendable(text);
         layout.setMaxWidth(HELP_WIDTH);
+        layout.setLeftPad(0);
         try {
             HelpFormatter.builder()
                     .setShowSince(false)

@@ -95,7 +95,8 @@ final class DeviceFile extends OpenFile {
     private long regionBytes(int index) {
         return switch (index) {
             case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.configBytes();
-            case vfio_h.VFIO_PCI_ROM_REGION_INDEX -> function.hasRomImage() ? function.romBytes() : 0;
+            case vfio_h.VFIO_PCI_ROM_REGION_INDEX ->
+                function.romBytes() != 0 && function.showsRomImage() ? function.romBytes() : 0;
             default -> function.barBytes(index);
         };
     }

@@ -48,8 +48,8 @@ public interface EmulatedDevice {
     }
 
     /**
-     * The contents of its expansion ROM, up to 16 MiB; none if it is empty. Linux shows users only one that begins with
-     * the bytes 0x55, 0xaa.
+     * The contents of its expansion ROM, up to 16 MiB; none if it is empty. Linux shows users only images: each begins with
+     * the bytes 0x55, 0xaa, and has at 0x18 the place of a PCI data structure ({@code PCIR}), which has the image's length.
      */
     default byte[] rom() {
         return new byte[0];

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -20,6 +21,7 @@ import org.jvfio.kernel.Errno;
  */
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
+    private static final int INIT = 1;
 
     private final EmulatedMachine machine;
     private final ReentrantLock lock = new ReentrantLock();
@@ -28,6 +30,8 @@ public final class EmulatedHost {
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
+    private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
     private final ScheduledThreadPoolExecutor clock;
 
@@ -44,6 +48,16 @@ public final class EmulatedHost {
             group.functions().add(function);
             functions.put(slot.address(), function);
         }
+    }
+
+    /** The processes by their number. */
+    NavigableMap<Integer, Task> tasks() {
+        return tasks;
+    }
+
+    /** A process begins. */
+    void started(Task task) {
+        tasks.put(++lastPid, task);
     }
 
     private Pe makePe(EmulatedMachine.Slot slot) {

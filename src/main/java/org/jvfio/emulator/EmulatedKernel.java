@@ -52,6 +52,7 @@ public final class EmulatedKernel implements Kernel {
     private EmulatedKernel(EmulatedHost host, Task task, boolean mayOpenGroups) {
         this.host = host;
         this.task = task;
+        host.started(task);
         this.sysfs = new Sysfs(host, task);
         this.mayOpenGroups = mayOpenGroups;
         this.argument = new Argument(task);
@@ -111,6 +112,7 @@ public final class EmulatedKernel implements Kernel {
                 task.descriptors().reversed().forEach(task::close);
                 task.mm().addresses().unmapAll();
                 task.mm().drop();
+                host.tasks().values().remove(task);
                 host.changed().signalAll();
             }
             return true;
@@ -148,17 +150,17 @@ public final class EmulatedKernel implements Kernel {
             }
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
-                case "/dev/null" -> task.add(new NullFile());
+                case "/dev/null" -> task.add(path, new NullFile());
                 case "/dev", "/dev/vfio" ->
-                    (flags & O_ACCMODE) == O_RDONLY ? task.add(new Directory()) : Errno.EISDIR.negated();
-                case "/dev/kmsg" -> task.add(new KernelLogFile(host.kernelLog(), blocks));
+                    (flags & O_ACCMODE) == O_RDONLY ? task.add(path, new Directory()) : Errno.EISDIR.negated();
+                case "/dev/kmsg" -> task.add(path, new KernelLogFile(host.kernelLog(), blocks));
                 case "/dev/vfio/vfio" ->
                     host.machine().vfioModule()
-                            ? task.add(new ContainerFile(new VfioContainer(host)))
+                            ? task.add(path, new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
                 default -> {
                     DriverFile file = DriverFile.open(host, path);
-                    yield file != null ? task.add(file) : openGroup(path);
+                    yield file != null ? task.add(path, file) : openGroup(path);
                 }
             };
         });
@@ -177,7 +179,7 @@ public final class EmulatedKernel implements Kernel {
         if (group.isOpen() || (machine.kernel().containerKeepsGroupBusy() && group.container() != null)) {
             return Errno.EBUSY.negated();
         }
-        return task.add(new GroupFile(host, group));
+        return task.add(path, new GroupFile(host, group));
     }
 
     @Override
@@ -370,6 +372,7 @@ public final class EmulatedKernel implements Kernel {
                 return Errno.EINVAL.negated();
             }
             return task.add(
+                    "anon_inode:[eventfd]",
                     new EventFile(host, initialValue, (flags & EFD_SEMAPHORE) != 0, (flags & EFD_NONBLOCK) == 0));
         });
     }

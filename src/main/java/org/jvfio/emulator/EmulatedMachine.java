@@ -5,10 +5,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.ListIterator;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a host is made of: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()} derives
@@ -20,8 +22,13 @@ public final class EmulatedMachine {
     private static final long GIB = 1L << 30;
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
-    /** A PCI function: its place, its group, its device and who drives it. */
-    record Slot(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {}
+    /** A PCI function: its place, its group, its device, who drives it, and a ROM in place of the device's own. */
+    record Slot(
+            String address,
+            int group,
+            Supplier<? extends EmulatedDevice> device,
+            HostDriver driver,
+            @Nullable ExpansionRom rom) {}
 
     private final Platform platform;
     private final KernelVersion kernel;
@@ -146,7 +153,8 @@ public final class EmulatedMachine {
      * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
      * a list of devices replaces those of the preset. {@code "model"} is the name of a {@link DeviceModel}, which has
      * options of its own: {@link org.jvfio.emulator.edu.EduModel} or {@link org.jvfio.emulator.nvme.NvmeModel}, or one
-     * that you bring.
+     * that you bring. A device of any model may have an expansion {@code "rom"}: the path of a file, which begins at the
+     * directory of the machine's.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -440,8 +448,26 @@ public final class EmulatedMachine {
             if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
                 throw new IllegalArgumentException(address + " has a device already");
             }
-            slots.add(new Slot(address, group, device, driver));
+            slots.add(new Slot(address, group, device, driver, null));
             return this;
+        }
+
+        /**
+         * Gives a device an expansion ROM, in place of {@linkplain EmulatedDevice#rom its own}.
+         *
+         * @param address where the device was added
+         * @param contents up to 16 MiB; Linux shows users only what {@link EmulatedDevice#rom} says. None if it is empty
+         */
+        public Builder rom(String address, byte[] contents) {
+            ExpansionRom rom = new ExpansionRom(contents);
+            for (ListIterator<Slot> each = slots.listIterator(); each.hasNext(); ) {
+                Slot slot = each.next();
+                if (slot.address().equals(address)) {
+                    each.set(new Slot(address, slot.group(), slot.device(), slot.driver(), rom));
+                    return this;
+                }
+            }
+            throw new IllegalArgumentException(address + " has no device that could have a ROM");
         }
 
         /** Takes all devices out. */

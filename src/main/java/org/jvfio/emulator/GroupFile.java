@@ -120,7 +120,7 @@ final class GroupFile extends OpenFile {
         if (!usable()) {
             return Errno.EINVAL.negated();
         }
-        return argument.task().add(new DeviceFile(host, group, function));
+        return argument.task().add("anon_inode:[vfio-device]", new DeviceFile(host, group, function));
     }
 
     private static boolean isToken(String options) {

@@ -46,7 +46,7 @@ public enum Hazard {
                     + " booted again",
             "LPARs, from 6.11",
             false),
-    /** A device register accessed in a way that the device answers with a machine check. */
+    /** A device accessed in a way, or in a state, that it answers with a machine check. */
     MACHINE_CHECK("the access would be answered with a machine check", "powernv kills the host, pseries hangs", true);
 
     private final String harm;

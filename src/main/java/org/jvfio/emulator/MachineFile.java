@@ -26,7 +26,7 @@ final class MachineFile {
             "hazards",
             "hugePages",
             "devices");
-    private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver");
+    private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom");
 
     private final MachineOptions top;
 
@@ -93,6 +93,19 @@ final class MachineFile {
             known.addAll(model.options());
             device.requireKnown("a device of model '" + model.name() + "'", known);
             top.checked(() -> machine.device(address, group, model.configure(device), driver));
+            if (device.has("rom")) {
+                byte[] rom = rom(device);
+                top.checked(() -> machine.rom(address, rom));
+            }
+        }
+    }
+
+    private byte[] rom(MachineOptions device) {
+        Path file = device.path("rom");
+        try {
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw top.wrong("has a device with the 'rom' " + file + ", which cannot be read: " + e);
         }
     }
 

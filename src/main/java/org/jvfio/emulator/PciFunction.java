@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -15,9 +16,6 @@ import org.jvfio.uapi.vfio_h;
 final class PciFunction implements DeviceBus {
     private static final int BARS = 6;
     private static final int LEAST_BAR_BYTES = 16;
-    private static final int LEAST_ROM_BYTES = 2 << 10;
-    private static final int MOST_ROM_BYTES = 16 << 20;
-    private static final int ROM_SIGNATURE = 0xaa55;
     private static final int D3HOT = 3;
     private static final int REQUESTS_LOGGED = 10;
 
@@ -27,7 +25,7 @@ final class PciFunction implements DeviceBus {
     private final EmulatedDevice device;
     private final long[] barBytes = new long[BARS];
     private final boolean[] wide = new boolean[BARS];
-    private final byte[] rom;
+    private final ExpansionRom rom;
     private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
     private final VfioInterrupts interrupts;
@@ -49,17 +47,13 @@ final class PciFunction implements DeviceBus {
         this.driver = slot.driver();
         this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
         hardware = device.interrupts();
-        rom = device.rom();
         takeBars();
+        rom = rom();
         requireTableInBar();
         registers = new ConfigRegisters(
                 device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
-        interrupts = new VfioInterrupts(
-                hardware,
-                device.isExpress(),
-                machine.interruptVectors(),
-                machine.platform().keepsMessages());
+        interrupts = new VfioInterrupts(hardware, device.isExpress(), machine.interruptVectors(), machine.platform());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
@@ -87,8 +81,14 @@ final class PciFunction implements DeviceBus {
         if (wide[BARS - 1]) {
             throw unusable("a BAR 5 that is 64 bits wide, and no BAR 6 for its other half");
         }
-        if (rom.length > MOST_ROM_BYTES) {
-            throw unusable("a ROM of %d bytes: the largest has 16 MiB".formatted(rom.length));
+    }
+
+    /** The ROM that the machine was given for this place, or else the device's own. */
+    private ExpansionRom rom() {
+        try {
+            return Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom()));
+        } catch (IllegalArgumentException e) {
+            throw unusable(String.valueOf(e.getMessage()));
         }
     }
 
@@ -193,12 +193,12 @@ final class PciFunction implements DeviceBus {
 
     /** The size of the BAR of the ROM, 0 for none. */
     int romBytes() {
-        return rom.length == 0 ? 0 : Math.max(LEAST_ROM_BYTES, Integer.highestOneBit(rom.length * 2 - 1));
+        return rom.barBytes();
     }
 
-    /** Whether the ROM has something in it that Linux knows as one. */
-    boolean hasRomImage() {
-        return rom.length > 1 && ((rom[0] & 0xff) | (rom[1] & 0xff) << Byte.SIZE) == ROM_SIGNATURE;
+    /** Whether the ROM has an image that Linux knows as one, when it looks ({@code pci_map_rom}). */
+    boolean showsRomImage() {
+        return pe.registerAccess() && rom.imageBytes() != 0;
     }
 
     /** The size of configuration space: 256 bytes, or 4096. */
@@ -374,14 +374,21 @@ final class PciFunction implements DeviceBus {
         if (offset >= romBytes()) {
             return Errno.EINVAL.negated();
         }
-        if (!hasRomImage()) {
+        boolean answers = pe.registerAccess();
+        if (answers && !decodesMemory()) {
+            // pci_map_rom looks for an image, whatever the command register has.
+            host.hazard(
+                    Hazard.MACHINE_CHECK,
+                    () -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
+        }
+        if (!answers || rom.imageBytes() == 0) {
             return Errno.ENOMEM.negated();
         }
+        int end = rom.imageBytes();
         long size = Math.min(buffer.byteSize(), romBytes() - offset);
         for (long at = 0; at < size; at++) {
-            long place = offset + at;
-            boolean ones = place >= rom.length || !pe.registerAccess();
-            buffer.set(ValueLayout.JAVA_BYTE, at, ones ? (byte) -1 : rom[(int) place]);
+            int place = (int) (offset + at);
+            buffer.set(ValueLayout.JAVA_BYTE, at, place < end ? rom.byteAt(place) : (byte) -1);
         }
         return size;
     }

@@ -82,6 +82,17 @@ public enum Platform {
         return this == PHB3;
     }
 
+    /**
+     * Whether a line that a device asserts already fires when it is enabled: XICS, and what was before it, look at it then;
+     * XIVE, of later bridges and of LPARs, waits until it is asserted anew.
+     */
+    boolean firesEnabledLine() {
+        return switch (this) {
+            case P5IOC2, IODA1, PHB3 -> true;
+            case PHB4, PHB5, PSERIES -> false;
+        };
+    }
+
     boolean makesWindows() {
         return makesWindows;
     }

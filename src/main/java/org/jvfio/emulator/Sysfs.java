@@ -11,7 +11,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** The part of sysfs and procfs that tells of PCI devices, IOMMU groups, memory and the kernel. */
+/** The part of sysfs and procfs that tells of PCI devices, IOMMU groups, memory, processes and the kernel. */
 final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
@@ -86,6 +86,7 @@ final class Sysfs {
                         "VmLck:\t%8d kB\nCapEff:\t%016x\n",
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
+        host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", "java\n"));
         files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
         return files;
     }
@@ -101,6 +102,12 @@ final class Sysfs {
 
     private NavigableMap<String, String> links() {
         NavigableMap<String, String> links = new TreeMap<>();
+        host.tasks().forEach((pid, each) -> {
+            if (each == task) {
+                links.put("/proc/self", pid.toString());
+            }
+            each.descriptors().forEach(fd -> links.put("/proc/" + pid + "/fd/" + fd, each.path(fd)));
+        });
         for (IommuGroup group : host.iommuGroups().values()) {
             for (PciFunction function : group.functions()) {
                 String device = DEVICES + function.address();

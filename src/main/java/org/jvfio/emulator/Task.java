@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -9,8 +10,11 @@ import org.jvfio.kernel.Errno;
 final class Task {
     private static final int FIRST_DESCRIPTOR = 3;
 
+    /** What a descriptor refers to, and what procfs shows it as. */
+    private record Opened(String path, OpenFile file) {}
+
     private final Mm mm;
-    private final TreeMap<Integer, OpenFile> files = new TreeMap<>();
+    private final TreeMap<Integer, Opened> files = new TreeMap<>();
     private long mostDescriptors;
     private long hardDescriptors;
 
@@ -39,7 +43,8 @@ final class Task {
 
     @Nullable
     OpenFile file(int descriptor) {
-        return files.get(descriptor);
+        Opened opened = files.get(descriptor);
+        return opened == null ? null : opened.file();
     }
 
     boolean hasFreeDescriptor() {
@@ -54,24 +59,28 @@ final class Task {
         return descriptor;
     }
 
-    /** The lowest free descriptor for a file, or EMFILE. */
-    int add(OpenFile file) {
+    /**
+     * The lowest free descriptor for a file, or EMFILE.
+     *
+     * @param path what {@code /proc/PID/fd} shows
+     */
+    int add(String path, OpenFile file) {
         file.refer();
         if (!hasFreeDescriptor()) {
             file.drop();
             return Errno.EMFILE.negated();
         }
         int descriptor = freeDescriptor();
-        files.put(descriptor, file);
+        files.put(descriptor, new Opened(path, file));
         return descriptor;
     }
 
     int close(int descriptor) {
-        OpenFile file = files.remove(descriptor);
-        if (file == null) {
+        Opened opened = files.remove(descriptor);
+        if (opened == null) {
             return Errno.EBADF.negated();
         }
-        file.drop();
+        opened.file().drop();
         return 0;
     }
 
@@ -79,11 +88,16 @@ final class Task {
     Task fork(Mm childMemory) {
         Task child = new Task(childMemory, mostDescriptors);
         child.hardDescriptors = hardDescriptors;
-        files.forEach((descriptor, file) -> {
-            file.refer();
-            child.files.put(descriptor, file);
+        files.forEach((descriptor, opened) -> {
+            opened.file().refer();
+            child.files.put(descriptor, opened);
         });
         return child;
+    }
+
+    /** What procfs shows a descriptor as. */
+    String path(int descriptor) {
+        return Objects.requireNonNull(files.get(descriptor)).path();
     }
 
     List<Integer> descriptors() {

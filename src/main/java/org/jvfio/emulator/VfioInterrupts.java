@@ -36,6 +36,7 @@ final class VfioInterrupts {
     private final boolean express;
     private final int mostVectors;
     private final boolean keepsMessages;
+    private final boolean firesEnabledLine;
 
     private int mode = NO_MODE;
     /** The trigger of the line, or of each vector that was granted. */
@@ -64,13 +65,14 @@ final class VfioInterrupts {
      *
      * @param express whether the device reports errors, as PCI Express devices do
      * @param mostVectors how many messages the platform can grant it
-     * @param keepsMessages whether the platform keeps a message of MSI that comes while it has no trigger
+     * @param platform how it treats what comes while nobody listens
      */
-    VfioInterrupts(DeviceInterrupts hardware, boolean express, int mostVectors, boolean keepsMessages) {
+    VfioInterrupts(DeviceInterrupts hardware, boolean express, int mostVectors, Platform platform) {
         this.hardware = hardware;
         this.express = express;
         this.mostVectors = mostVectors;
-        this.keepsMessages = keepsMessages;
+        this.keepsMessages = platform.keepsMessages();
+        this.firesEnabledLine = platform.firesEnabledLine();
         this.pending = new long[(Math.max(hardware.messages(), hardware.vectors()) + Long.SIZE - 1) / Long.SIZE];
     }
 
@@ -151,8 +153,10 @@ final class VfioInterrupts {
 
     /** The device asserts its line, or deasserts it. */
     void line(boolean asserted) {
-        lineAsserted = asserted;
-        deliverLine();
+        if (asserted != lineAsserted) {
+            lineAsserted = asserted;
+            deliverLine();
+        }
     }
 
     boolean isLineAsserted() {
@@ -423,7 +427,9 @@ final class VfioInterrupts {
                 mode = VFIO_PCI_INTX_IRQ_INDEX;
                 triggers = new @Nullable EventFile[] {trigger};
                 lineMasked = lineDisabled;
-                deliverLine();
+                if (firesEnabledLine) {
+                    deliverLine();
+                }
             }
             return 0;
         }

@@ -43,6 +43,11 @@ class MainTest {
         assertTrue(!ended.out().isBlank());
     }
 
+    @Test
+    void theHelpOfACommandBeginsWithItsUsage() {
+        assertTrue(run("demo", "--help").out().startsWith("usage:  jvfio demo [--device <ADDRESS>"));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -138,7 +138,7 @@ class NvmeCommandsTest {
             System.setIn(new ByteArrayInputStream("hello".getBytes(StandardCharsets.UTF_8)));
             Ended tooLong = run("nvme", "write", "--drive", image().toString(), "--offset", "4092");
             assertEquals(1, tooLong.status());
-            assertTrue(tooLong.err().contains("more than 4,"), tooLong.err());
+            assertTrue(tooLong.err().contains("more than 4B,"), tooLong.err());
         } finally {
             System.setIn(standard);
         }
@@ -223,7 +223,7 @@ class NvmeCommandsTest {
                 "nvme identify --group 0 | there is no NVMe drive in IOMMU group 0; there is one at 0002:01:00.0",
                 "demo --device 0002:01:00.0 | cannot use 0002:01:00.0: it is 1b36:0010 of class 010802, and this drives QEMU's edu, 1234:11e8; there is one at 0000:01:00.0",
                 "nvme identify --machine /nowhere/m.json | cannot use the machine /nowhere/m.json: there is no such file",
-                "nvme read --offset 1G --size 1 | cannot use 1 at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme read --offset 1G --size 1 | cannot use 1B at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme write --input /nowhere/in | cannot read /nowhere/in: java.nio.file.NoSuchFileException: /nowhere/in",
                 "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
                 "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: there is none of that number; use one of [1]",

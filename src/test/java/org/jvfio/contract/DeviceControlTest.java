@@ -168,6 +168,33 @@ class DeviceControlTest extends Contract {
         assertAnswer(EBADF, device.feature(sleep, ENTRY, Integer.MAX_VALUE));
         assertAnswer(EINVAL, device.feature(sleep, ENTRY, device.descriptor()));
         assertAnswer(0, device.feature(sleep, ENTRY, event.descriptor()));
+        wakeUntilTold(event);
+        assertEquals(0, event.take(), "it is awake for good");
+        assertAnswer(0, device.feature(sleep, ENTRY, event.descriptor()));
+        wakeUntilTold(event);
+    }
+
+    /** The kernel takes the power some time after it was let, and until then no call wakes the device. */
+    private void wakeUntilTold(Event told) {
+        do {
+            edu.readRegister(LIVENESS);
+        } while (!told.isSignalledSoon());
+        assertEquals(1, told.take());
+    }
+
+    @Test
+    void aDeviceSleepsAlthoughItsEventIsClosed() {
+        int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
+        assertAnswer(0, device.feature(sleep, ENTRY, event.descriptor()));
+        assertAnswer(0, event.close());
+        edu.readRegister(LIVENESS);
+        assertAnswer(0, device.feature(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+        Event other = new Event(process);
+        assertAnswer(0, device.feature(sleep, ENTRY, other.descriptor()));
+        assertAnswer(0, device.close());
+        other.assertQuiet();
+        Device again = group.device(first.address());
+        assertAnswer(0, again.feature(sleep, ENTRY, other.descriptor()));
     }
 
     @Test

@@ -94,6 +94,20 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
+    void aLineThatIsAssertedInterruptsWhenItIsEnabled() throws InterruptedException {
+        write(RAISE, RAISED);
+        for (int round = 0; round < 3; round++) {
+            try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
+                assertTrue(line.await(0, LONG));
+            }
+        }
+        write(ACKNOWLEDGE, RAISED);
+        try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
+            assertFalse(line.await(0, Duration.ofMillis(100)));
+        }
+    }
+
+    @Test
     void aMaskedLineInterruptsWhenItIsUnmasked() throws InterruptedException {
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             line.mask();

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
@@ -21,6 +22,7 @@ import org.jvfio.EventFd;
 import org.jvfio.PciAddress;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.WakeUp;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.kernel.Errno;
 
@@ -85,6 +87,41 @@ class DriverResetTest extends Contract {
         device.exitLowPower();
         assertEquals(0x010000ed, registers.readInt(0));
         device.exitLowPower();
+    }
+
+    @Test
+    void aDeviceWithLowPowerTellsWhenItIsWoken() throws InterruptedException {
+        assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP));
+        for (int round = 0; round < 3; round++) {
+            WakeUp woken = device.enterLowPowerUntilWoken();
+            assertFalse(woken.await(Duration.ZERO));
+            do {
+                // The kernel takes the power some time after it was let, and until then nothing is woken.
+                assertEquals(0x010000ed, registers.unmapped().readInt(0));
+            } while (!woken.await(Duration.ofMillis(100)));
+            assertEquals(0x010000ed, registers.readInt(0), "it has full power");
+        }
+    }
+
+    @Test
+    void aDeviceThatIsGivenPowerIsAwake() throws InterruptedException {
+        WakeUp woken = device.enterLowPowerUntilWoken();
+        device.exitLowPower();
+        assertTrue(woken.await(Duration.ofSeconds(60)));
+        assertEquals(0x010000ed, registers.readInt(0));
+    }
+
+    @Test
+    void aDeviceIsClosedWithLowPower() throws InterruptedException {
+        WakeUp woken = device.enterLowPowerUntilWoken();
+        Thread closer = Thread.startVirtualThread(device::close);
+        IllegalStateException e = assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)));
+        assertEquals("the wake-up of " + device + " is closed", e.getMessage());
+        closer.join();
+        try (Device again = Device.open(process.kernel(), device.address())) {
+            again.enterLowPowerUntilWoken().close();
+            again.exitLowPower();
+        }
     }
 
     @Test

@@ -42,6 +42,10 @@ final class Event extends VfioFile {
         assertEquals(0, poll(QUIET_MILLIS), () -> "signalled " + take() + " times");
     }
 
+    boolean isSignalledSoon() {
+        return poll(QUIET_MILLIS) == 1;
+    }
+
     /** What was counted since it was taken the last time. */
     long take() {
         try (Arena arena = Arena.ofConfined()) {

@@ -27,6 +27,7 @@ final class Hosts implements ArgumentsProvider {
             .device("0001:00:01.0", 1, Hosts::edu)
             .device("0002:00:01.0", 2, Hosts::edu)
             .device("0003:00:01.0", 3, Hosts::nvme)
+            .rom("0003:00:01.0", RomImage.ofNvme())
             .build();
 
     @Override
@@ -57,6 +58,7 @@ final class Hosts implements ArgumentsProvider {
                 .device("0000:01:00.0", 0, Hosts::edu)
                 .device("0001:01:00.0", 1, Hosts::edu)
                 .device("0002:01:00.0", 2, Hosts::nvme)
+                .rom("0002:01:00.0", RomImage.ofNvme())
                 .build();
     }
 

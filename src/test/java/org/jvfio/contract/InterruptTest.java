@@ -190,6 +190,49 @@ class InterruptTest extends Contract {
         event.await(1);
     }
 
+    /** XICS looks at a line that is enabled; XIVE tells of it when it is asserted anew. */
+    private void assertEnabledLine(Event trigger) {
+        if (host.platform() == Platform.PHB3) {
+            trigger.await(1);
+        } else {
+            trigger.assertQuiet();
+        }
+    }
+
+    @Test
+    void aLineThatIsAssertedAlreadyInterruptsOnlyOnPower8WhenItIsEnabled() {
+        edu.raise();
+        assertAnswer(0, line.trigger(event));
+        assertEnabledLine(event);
+        edu.raise();
+        event.assertQuiet();
+        edu.acknowledge();
+        assertAnswer(0, line.unmask());
+        event.assertQuiet();
+        edu.raise();
+        event.await(1);
+    }
+
+    @Test
+    void aLineThatIsStillAssertedInterruptsOnlyOnPower8WhenItIsEnabledAgain() {
+        assertAnswer(0, line.trigger(event));
+        edu.raise();
+        event.await(1);
+        assertAnswer(0, line.disable());
+        assertAnswer(0, line.trigger(event));
+        assertEnabledLine(event);
+    }
+
+    @Test
+    void aLineThatIsAssertedAlreadyInterruptsWhenItIsMaskedAndUnmasked() {
+        edu.raise();
+        assertAnswer(0, line.trigger(event));
+        assertEnabledLine(event);
+        assertAnswer(0, line.mask());
+        assertAnswer(0, line.unmask());
+        event.await(1);
+    }
+
     @Test
     void aMaskedLineWaits() {
         assertAnswer(0, line.trigger(event));

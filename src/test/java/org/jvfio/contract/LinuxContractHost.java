@@ -128,8 +128,18 @@ final class LinuxContractHost implements ContractHost {
         devices()
                 .forEach(device -> mirror.device(
                         device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
+        nvmes.stream().filter(this::hasRom).forEach(nvme -> mirror.rom(nvme.address(), RomImage.ofNvme()));
         freeHugePages().forEach(mirror::hugePages);
         return mirror.build();
+    }
+
+    /** Whether it has one, as the drive of {@code scripts/power}. */
+    private boolean hasRom(PciDevice device) {
+        try {
+            return kernel.list("/sys/bus/pci/devices/" + device.address()).contains("rom");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** How many huge pages of each size in bytes are free, and not promised to a mapping that has yet to touch them. */

@@ -30,9 +30,11 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
 
+import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import java.util.NoSuchElementException;
 import org.junit.jupiter.api.Test;
@@ -244,35 +246,68 @@ class OwnCapabilitiesTest {
         device.process.end();
     }
 
-    @Test
-    void aRomIsReadToItsEndAndOnesBeyond() {
-        byte[] image = new byte[3000];
-        image[0] = 0x55;
-        image[1] = (byte) 0xaa;
-        image[2999] = 7;
-        Device device = open(new Shell(false, image));
+    /** What Linux shows of a ROM of this contents: its size, and how far it can be read before there are ones. */
+    private static void assertRom(int size, int end, byte[] contents) {
+        Device device = open(new Shell(false, contents));
         MemorySegment info = device.region(VFIO_PCI_ROM_REGION_INDEX);
-        assertEquals(4096, vfio_region_info.size(info));
-        assertEquals(VFIO_REGION_INFO_FLAG_READ, vfio_region_info.flags(info));
-        MemorySegment bytes = device.process.struct(ValueLayout.JAVA_LONG);
-        assertAnswer(8, device.pread(bytes, ROM + 2998));
-        assertEquals(0xffffffffffff0700L, bytes.get(ValueLayout.JAVA_LONG, 0));
-        assertAnswer(4, device.pread(bytes, ROM + 4092));
-        assertAnswer(EINVAL, device.pread(bytes, ROM + 4096));
-        assertAnswer(EINVAL, device.pwrite(bytes, ROM));
-        ConfigSpace config = device.config();
-        config.writeInt(PCI_ROM_ADDRESS, -1);
-        assertEquals(-4096 | 1, config.readInt(PCI_ROM_ADDRESS));
+        assertEquals(end == 0 ? 0 : size, vfio_region_info.size(info));
+        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, vfio_region_info.flags(info));
+        MemorySegment byteThere = device.process.struct(ValueLayout.JAVA_BYTE);
+        assertAnswer(EINVAL, device.pread(byteThere, ROM + size));
+        for (int place = 0; place < size; place += 13) {
+            if (end == 0) {
+                assertAnswer(ENOMEM, device.pread(byteThere, ROM + place));
+            } else {
+                assertAnswer(1, device.pread(byteThere, ROM + place));
+                byte expected = place < Math.min(end, contents.length) ? contents[place] : -1;
+                assertEquals(expected, byteThere.get(ValueLayout.JAVA_BYTE, 0));
+            }
+        }
+        device.config().writeInt(PCI_ROM_ADDRESS, -1);
+        assertEquals(-size | 1, device.config().readInt(PCI_ROM_ADDRESS));
         device.process.end();
     }
 
+    private static byte[] image(int blocks, boolean last) {
+        return RomImage.of(0x1234, 0x5678, 0xff0000, blocks, last);
+    }
+
+    private static byte[] together(byte[]... parts) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        for (byte[] part : parts) {
+            all.writeBytes(part);
+        }
+        return all.toByteArray();
+    }
+
     @Test
-    void aRomWithoutASignatureIsNotShown() {
-        Device device = open(new Shell(false, new byte[100]));
-        assertEquals(0, vfio_region_info.size(device.region(VFIO_PCI_ROM_REGION_INDEX)));
-        assertAnswer(ENOMEM, device.pread(device.process.struct(ValueLayout.JAVA_INT), ROM));
-        device.config().writeInt(PCI_ROM_ADDRESS, -1);
-        assertEquals(-2048 | 1, device.config().readInt(PCI_ROM_ADDRESS));
+    void aRomIsReadToTheEndOfItsLastImage() {
+        assertRom(4096, 5 * 512, image(5, true));
+        assertRom(8192, 10 * 512, together(image(4, false), image(6, true), new byte[512]));
+        assertRom(4096, 5 * 512, together(image(5, false), new byte[512]));
+        assertRom(4096, 8 * 512, image(8, false));
+        assertRom(4096, 4096, Arrays.copyOf(image(9, true), 4096));
+    }
+
+    @Test
+    void aRomWithoutAnImageIsNotShown() {
+        assertRom(2048, 0, new byte[100]);
+        assertRom(2048, 0, new byte[] {0x55});
+        assertRom(2048, 0, new byte[] {0x55, (byte) 0xaa});
+        byte[] noStructure = image(2, true);
+        noStructure[0x1c + 3] = 'X';
+        assertRom(2048, 0, noStructure);
+        byte[] noLength = image(2, true);
+        noLength[0x1c + 16] = 0;
+        assertRom(2048, 0, noLength);
+    }
+
+    @Test
+    void aPartOfARomIsReadUpToTheEndOfItsBar() {
+        Device device = open(new Shell(false, image(5, true)));
+        MemorySegment bytes = device.process.struct(ValueLayout.JAVA_LONG);
+        assertAnswer(4, device.pread(bytes, ROM + 4092));
+        assertAnswer(EINVAL, device.pwrite(bytes, ROM));
         device.process.end();
     }
 

@@ -262,6 +262,27 @@ class HazardTest {
     }
 
     @Test
+    void aRomOfADeviceWhoseMemoryIsDisabledIsAMachineCheck() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+                .rom("0000:01:00.0", new byte[] {1})
+                .build());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("getdev d g 0000:01:00.0"));
+            assertEquals("-1 ENOMEM", script.run("pread d 0x60000000000 4"), "it has no image");
+            assertEquals("2", script.run("pwrite d 0x70000000004 2 0"), "the command register: nothing is enabled");
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("pread d 0x60000000000 4"));
+            assertEquals(Hazard.MACHINE_CHECK, stopped.hazard());
+        }
+    }
+
+    @Test
+    void aRomBelongsToADevice() {
+        EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
+        assertThrows(IllegalArgumentException.class, () -> machine.rom("0009:01:00.0", new byte[] {1}));
+        assertThrows(IllegalArgumentException.class, () -> machine.rom("0000:01:00.0", new byte[(16 << 20) + 1]));
+    }
+
+    @Test
     void answeringAsLinuxKeepsTheHazardsForInspection() {
         EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.power8()));
         try (CallScript script = prepared(kernel)) {

@@ -41,6 +41,17 @@ class MachineFileTest {
     }
 
     @Test
+    void aDeviceHasTheRomOfAFile() throws IOException {
+        Files.write(directory.resolve("edu.rom"), new byte[3000]);
+        EmulatedMachine machine = read("""
+                {"like": "power8",
+                 "devices": [{"address": "0000:01:00.0", "group": 0, "model": "edu", "rom": "edu.rom"}]}
+                """);
+        assertEquals(
+                4096, Objects.requireNonNull(machine.slots().getFirst().rom()).barBytes());
+    }
+
+    @Test
     void everyPresetBoots() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
@@ -66,6 +77,7 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"interruptVectors\": 2049}|a platform grants 0 to 2048 interrupt vectors, not 2049",
                 "{\"like\": \"power8\", \"eeh\": 1}|has 'eeh' that is neither true nor false",
                 "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2097152 bytes",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\", \"rom\": \"none.rom\"}]}|none.rom, which cannot be read: java.nio.file.NoSuchFileException",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"1:0\", \"group\": 0, \"model\": \"edu\"}]}|'1:0' is no PCI address",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|has 'group' that is no whole number",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 4294967296, \"model\": \"edu\"}]}|has 'group' of 4294967296, which is too large",

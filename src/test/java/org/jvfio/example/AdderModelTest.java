@@ -106,7 +106,7 @@ class AdderModelTest {
     void aDeviceOfAUserHasItsOptionsOnly() throws IOException {
         Path machine = machine("\"model\": \"adder\", \"registers\": \"big\"");
         assertRefused(
-                "has 'registers' in a device of model 'adder'; known are [address, driver, group, latencyMicros, model]",
+                "has 'registers' in a device of model 'adder'; known are [address, driver, group, latencyMicros, model, rom]",
                 machine);
     }
 
