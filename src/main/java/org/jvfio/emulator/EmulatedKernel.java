@@ -100,7 +100,7 @@ public final class EmulatedKernel implements Kernel {
         }
         return call(() -> {
             OpenFile file = other.task.file(fd);
-            return file == null ? Errno.EBADF.negated() : task.add(file);
+            return file == null ? Errno.EBADF.negated() : task.add(other.task.path(fd), file);
         });
     }
 
