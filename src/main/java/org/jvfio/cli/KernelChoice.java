@@ -92,7 +92,7 @@ final class KernelChoice {
         } catch (IOException e) {
             throw new Failure(Failure.FAILED, "cannot use the machine " + file + ": it cannot be read: " + e);
         } catch (IllegalArgumentException wrong) {
-            throw new Failure(Failure.FAILED, "cannot use the machine " + wrong.getMessage());
+            throw new Failure(Failure.FAILED, "cannot use the machine: " + wrong.getMessage());
         }
     }
 

@@ -36,6 +36,9 @@ final class ConfigRegisters {
     private static final int EXPRESS_VERSION = 2;
     private static final int DEVICE_CAPABILITIES =
             vfio_h.PCI_EXP_DEVCAP_FLR | vfio_h.PCI_EXP_DEVCAP_RBER | vfio_h.PCI_EXP_DEVCAP_EXT_TAG;
+    /** What the firmware of powernv has every endpoint report: all but errors that were corrected. */
+    private static final int REPORTED_ERRORS =
+            vfio_h.PCI_EXP_DEVCTL_NFERE | vfio_h.PCI_EXP_DEVCTL_FERE | vfio_h.PCI_EXP_DEVCTL_URRE;
     /** One lane of 2.5 GT/s. */
     private static final int LINK = 0x11;
 
@@ -56,8 +59,9 @@ final class ConfigRegisters {
      *
      * @param barBytes the size of each BAR, 0 for none
      * @param wide which BARs are 64 bits wide
+     * @param reportsErrors whether firmware makes a PCI Express device report errors
      */
-    ConfigRegisters(EmulatedDevice device, long[] barBytes, boolean[] wide, int romBytes) {
+    ConfigRegisters(EmulatedDevice device, long[] barBytes, boolean[] wide, int romBytes, boolean reportsErrors) {
         this.barBytes = barBytes;
         this.wide = wide;
         int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
@@ -70,7 +74,7 @@ final class ConfigRegisters {
         if (device.isExpress() && !managesPower) {
             own.addFirst(PciCapability.powerManagement(false));
         }
-        standard(device, own);
+        standard(device, own, reportsErrors);
         extended(own, size);
         assignBars(romBytes);
         initial = values.array().clone();
@@ -96,7 +100,7 @@ final class ConfigRegisters {
         }
     }
 
-    private void standard(EmulatedDevice device, List<PciCapability> own) {
+    private void standard(EmulatedDevice device, List<PciCapability> own, boolean reportsErrors) {
         DeviceInterrupts interrupts = device.interrupts();
         int link = vfio_h.PCI_CAPABILITY_LIST;
         int place = FIRST_CAPABILITY;
@@ -120,6 +124,7 @@ final class ConfigRegisters {
             values.putShort(place + vfio_h.PCI_EXP_FLAGS, (short) EXPRESS_VERSION);
             values.putInt(place + vfio_h.PCI_EXP_DEVCAP, DEVICE_CAPABILITIES);
             values.putInt(place + vfio_h.PCI_EXP_LNKCAP, LINK_CAPABILITIES);
+            values.putShort(place + vfio_h.PCI_EXP_DEVCTL, (short) (reportsErrors ? REPORTED_ERRORS : 0));
             values.putShort(place + vfio_h.PCI_EXP_LNKSTA, (short) LINK);
             values.putInt(place + vfio_h.PCI_EXP_DEVCAP2, DEVICE_CAPABILITIES_2);
             writable(place + vfio_h.PCI_EXP_DEVCTL, 0xffff & ~vfio_h.PCI_EXP_DEVCTL_BCR_FLR, Short.BYTES);

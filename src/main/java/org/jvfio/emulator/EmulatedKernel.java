@@ -84,6 +84,26 @@ public final class EmulatedKernel implements Kernel {
         return host.locked(() -> new EmulatedKernel(host, task.fork(newMemory(host)), mayOpenGroups));
     }
 
+    /**
+     * A descriptor of what another process of this host has open, as {@code pidfd_getfd(2)} gives one, or a message with
+     * {@code SCM_RIGHTS}: both then have the same open file.
+     *
+     * @param other the other process
+     * @param fd its descriptor
+     * @return the descriptor in this process, or a negated errno: EBADF if the other one has no such descriptor, EMFILE if
+     *     this one has as many as it may
+     * @throws IllegalArgumentException if the other process is one of another host
+     */
+    public int receive(EmulatedKernel other, int fd) {
+        if (other.host != host) {
+            throw new IllegalArgumentException("descriptors are passed between processes of one host");
+        }
+        return call(() -> {
+            OpenFile file = other.task.file(fd);
+            return file == null ? Errno.EBADF.negated() : task.add(other.task.path(fd), file);
+        });
+    }
+
     /** Ends the process: closes what it has open and frees its memory. Every later call answers EBADF or ENOMEM. */
     public void exit() {
         host.locked(() -> {
@@ -125,6 +145,9 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public int open(String path, int flags) {
         return call(() -> {
+            if (!task.hasFreeDescriptor()) {
+                return Errno.EMFILE.negated();
+            }
             boolean blocks = (flags & O_NONBLOCK) == 0;
             return switch (path) {
                 case "/dev/null" -> task.add(path, new NullFile());
@@ -286,6 +309,9 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         host.lock().lock();
         try {
+            if (offset < 0) {
+                return Errno.EINVAL.negated();
+            }
             OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : file.pread(buffer, offset);
         } finally {
@@ -298,6 +324,9 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         host.lock().lock();
         try {
+            if (offset < 0) {
+                return Errno.EINVAL.negated();
+            }
             OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : file.pwrite(buffer, offset);
         } finally {

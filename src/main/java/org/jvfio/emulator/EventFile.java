@@ -114,6 +114,16 @@ final class EventFile extends OpenFile {
     }
 
     @Override
+    long pread(MemorySegment buffer, long offset) {
+        return Errno.ESPIPE.negated();
+    }
+
+    @Override
+    long pwrite(MemorySegment buffer, long offset) {
+        return Errno.ESPIPE.negated();
+    }
+
+    @Override
     int ready() {
         return (counter != 0 ? vfio_h.POLLIN : 0)
                 | (counter == OVERFLOWN ? vfio_h.POLLERR : 0)

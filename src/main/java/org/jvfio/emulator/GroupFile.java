@@ -109,7 +109,7 @@ final class GroupFile extends OpenFile {
         if (function == null) {
             return Errno.ENODEV.negated();
         }
-        String options = name.substring(function.address().length());
+        String options = name.substring(function.address().length()).replace(" ", "");
         if (!options.isEmpty() && !(function.hasVirtualFunctions() && isToken(options))) {
             // Only a function that can have virtual ones has a use for a token, and there is no other option.
             return Errno.EINVAL.negated();
@@ -124,7 +124,7 @@ final class GroupFile extends OpenFile {
     }
 
     private static boolean isToken(String options) {
-        return options.matches(" +vf_token=\\p{XDigit}{8}(-\\p{XDigit}{4}){3}-\\p{XDigit}{12} *");
+        return options.matches("vf_token=\\p{XDigit}{8}(-\\p{XDigit}{4}){3}-\\p{XDigit}{12}");
     }
 
     private boolean usable() {

@@ -13,4 +13,14 @@ final class NullFile extends OpenFile {
     long write(MemorySegment buffer) {
         return buffer.byteSize();
     }
+
+    @Override
+    long pread(MemorySegment buffer, long offset) {
+        return read(buffer);
+    }
+
+    @Override
+    long pwrite(MemorySegment buffer, long offset) {
+        return write(buffer);
+    }
 }

@@ -39,12 +39,14 @@ abstract class OpenFile {
         return false;
     }
 
+    /** Reads at an offset, which is not negative. Files that are opened by their path have offsets, also if nothing is there. */
     long pread(MemorySegment buffer, long offset) {
-        return Errno.ESPIPE.negated();
+        return Errno.EINVAL.negated();
     }
 
+    /** Writes at an offset, like {@link #pread}. */
     long pwrite(MemorySegment buffer, long offset) {
-        return Errno.ESPIPE.negated();
+        return Errno.EINVAL.negated();
     }
 
     /** Which of {@code POLLIN} and {@code POLLOUT} would not wait. */

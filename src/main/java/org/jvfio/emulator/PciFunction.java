@@ -50,7 +50,8 @@ final class PciFunction implements DeviceBus {
         takeBars();
         rom = rom();
         requireTableInBar();
-        registers = new ConfigRegisters(device, barBytes, wide, romBytes());
+        registers = new ConfigRegisters(
+                device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(hardware, device.isExpress(), machine.interruptVectors(), machine.platform());
         features = new DeviceFeatures(hasVirtualFunctions());

@@ -1,15 +1,19 @@
 package org.jvfio.contract;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.contract.CallNotation.Kind;
+import org.jvfio.contract.DeviceCalls.OpenDevice;
+import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.CallScript;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * Random sequences of VFIO calls in the notation of {@link CallScript}: right ones most of the time, as far as they can
@@ -23,6 +27,7 @@ final class CallGenerator {
     /** The operations of EEH_PE_OP that reset. */
     private static final List<String> RESETS = List.of("6", "7");
 
+    private static final int IOCTL_BASE = vfio_h.VFIO_GET_API_VERSION;
     private static final int SHIFT_4K = 12;
     private static final int V1 = 2;
     private static final int V2 = 7;
@@ -30,21 +35,31 @@ final class CallGenerator {
     private static final int MOST_MEMORIES = 6;
     private static final long MOST_HUGE_BYTES = 32 * MIB;
 
+    private final ContractHost host;
     private final EmulatedMachine machine;
     private final List<PciDevice> devices;
     private final List<Integer> hugePageShifts;
-    private final Random random;
+    private final Draw draw;
     private final long systemPage;
     private final List<Integer> pageShifts;
     private final List<ContainerModel> containers = new ArrayList<>();
     private final List<GroupModel> groups = new ArrayList<>();
     private final List<Memory> memories = new ArrayList<>();
-    private final List<String> deviceFiles = new ArrayList<>();
-    /** All names of containers and groups that were given, closed ones too. */
+    private final DeviceCalls deviceCalls;
+    private final List<OpenDevice> openDevices = new ArrayList<>();
+    private final List<String> events = new ArrayList<>();
+    /** All names of files that were given, closed ones too. */
     private final List<String> fileNames = new ArrayList<>();
+    /** The files that the second process was given. */
+    private final List<String> passed = new ArrayList<>();
+    /** Whether this sequence is about devices: opening and closing one costs a reset. */
+    private final boolean withDevices;
+    /** Whether this sequence has calls in a second process. */
+    private final boolean withSecond;
+    /** What comes next, whatever is drawn. */
+    private final ArrayDeque<String> following = new ArrayDeque<>();
 
     private int names;
-    private @Nullable String next;
 
     /** A container as it should be. */
     private static final class ContainerModel {
@@ -54,11 +69,14 @@ final class CallGenerator {
         private final List<Window> windows = new ArrayList<>();
         private final List<Mapping> mappings = new ArrayList<>();
         private int type;
+        private final boolean second;
         private boolean defaultPending;
         private boolean enabled;
 
-        private ContainerModel(String name) {
+        /** A container, and whether it is one for the second process. */
+        private ContainerModel(String name, boolean second) {
             this.name = name;
+            this.second = second;
         }
 
         private void reset() {
@@ -72,19 +90,27 @@ final class CallGenerator {
 
     private static final class GroupModel {
         private final PciDevice device;
+        private final DeviceCalls.Kind kind;
         private @Nullable String name;
         private @Nullable ContainerModel container;
+        private int openDevices;
 
-        private GroupModel(PciDevice device) {
+        private GroupModel(PciDevice device, DeviceCalls.Kind kind) {
             this.device = device;
+            this.kind = kind;
         }
 
         private boolean isOpen() {
             return name != null;
         }
+
+        /** Whether its device can be opened. */
+        private boolean isUsable() {
+            return isOpen() && container != null && container.type != 0;
+        }
     }
 
-    private record Memory(String name, long bytes, int pageShift) {}
+    private record Memory(String name, long bytes, int pageShift, boolean second) {}
 
     private record Range(Memory memory, long offset, long bytes) {
         private String vaddr() {
@@ -109,42 +135,45 @@ final class CallGenerator {
     /**
      * A generator of one sequence.
      *
-     * @param machine what the calls are for
-     * @param devices the devices that vfio-pci has, each alone in its group
+     * @param host what the calls are for
      */
-    CallGenerator(EmulatedMachine machine, List<PciDevice> devices, long seed) {
-        this.machine = machine;
-        this.devices = devices;
+    CallGenerator(ContractHost host, long seed) {
+        this.host = host;
+        this.machine = host.mirror();
+        this.devices = host.devices();
         this.hugePageShifts = List.copyOf(machine.hugePages().keySet());
-        this.random = new Random(seed * 0x9e3779b97f4a7c15L);
+        this.draw = new Draw(seed);
         this.systemPage = 1L << machine.pageShift();
         this.pageShifts = IntStream.range(0, Long.SIZE)
                 .filter(shift -> (machine.platform().pageSizes() >>> shift & 1) != 0)
                 .boxed()
                 .toList();
-        devices.forEach(device -> groups.add(new GroupModel(device)));
+        deviceCalls = new DeviceCalls(host, draw);
+        withDevices = draw.oneIn(host.isPowernv() ? 4 : 2);
+        withSecond = draw.oneIn(3);
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        List<PciDevice> nvmes = VfioProcess.boundDevices(kernel, device -> VfioProcess.isNvme(kernel, device));
+        devices.forEach(device -> groups.add(
+                new GroupModel(device, nvmes.contains(device) ? DeviceCalls.Kind.NVME : DeviceCalls.Kind.EDU)));
     }
 
     List<String> sequence(int steps) {
         List<String> calls = new ArrayList<>();
         while (calls.size() < steps) {
-            calls.add(next());
+            calls.add(following.isEmpty() ? choose() : following.remove());
         }
         return calls;
     }
 
-    private String next() {
-        String call = next;
-        next = null;
-        return call != null ? call : draw();
-    }
-
-    private String draw() {
+    private String choose() {
         List<Choice> choices = new ArrayList<>();
         boolean anyContainer = !containers.isEmpty();
         boolean anyGroup = groups.stream().anyMatch(GroupModel::isOpen);
         add(choices, containers.size() < MOST_CONTAINERS ? (anyContainer ? 3 : 60) : 0, this::openContainer);
-        add(choices, groups.stream().allMatch(GroupModel::isOpen) ? 1 : anyGroup ? 5 : 60, this::openGroup);
+        boolean wanted = groups.stream().noneMatch(GroupModel::isOpen)
+                || (withDevices && groups.stream().noneMatch(each -> each.isOpen() && isQuickToReset(each)));
+        int group = groups.stream().allMatch(GroupModel::isOpen) ? 1 : 5;
+        add(choices, wanted ? 60 : group, this::openGroup);
         add(choices, memories.isEmpty() ? 40 : memories.size() < MOST_MEMORIES ? 5 : 0, this::makeMemory);
         add(choices, 2, this::openOther);
         add(choices, 4, this::raw);
@@ -153,7 +182,7 @@ final class CallGenerator {
         if (anyContainer) {
             add(choices, anyGroup ? (freeGroups().isEmpty() ? 2 : 40) : 0, this::setContainer);
             add(choices, anyContainer(CallGenerator::settable) ? 60 : 1, this::setIommu);
-            add(choices, 2, () -> "ext " + container() + " " + pick(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99));
+            add(choices, 2, () -> "ext " + container() + " " + draw.pick(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99));
             add(choices, 1, () -> "api " + container());
             add(choices, 3, () -> "info " + container());
             add(choices, anyContainer(container -> container.type == V1 && !container.enabled) ? 20 : 1, this::enable);
@@ -174,18 +203,30 @@ final class CallGenerator {
             add(choices, 2, () -> "status " + group());
             add(choices, 1, this::unsetContainer);
             add(choices, 1, this::closeGroup);
+            boolean quick = withDevices && groups.stream().anyMatch(this::isQuick);
             // A device is reset when it is opened and closed, and firmware takes seconds for it.
-            add(choices, random.nextInt(6) == 0 ? 1 : 0, this::getDevice);
+            int weight = quick ? (openDevices.isEmpty() ? 60 : openDevices.size() < 3 ? 6 : 0) : draw.oneIn(6) ? 1 : 0;
+            add(choices, weight, this::getDevice);
         }
-        add(choices, deviceFiles.isEmpty() ? 0 : 4, this::closeDevice);
-        int drawn = random.nextInt(choices.stream().mapToInt(Choice::weight).sum());
+        if (!openDevices.isEmpty()) {
+            add(choices, withDevices ? 100 : 20, this::deviceCall);
+            add(choices, withDevices ? 2 : 1, () -> deviceCalls.reset(draw.pick(openDevices)));
+            add(choices, 2, this::closeDevice);
+        }
+        add(choices, withDevices ? (events.isEmpty() ? 20 : events.size() < 3 ? 4 : 0) : 0, this::makeEvent);
+        add(choices, events.isEmpty() ? 0 : 10, () -> "take " + draw.pick(events));
+        add(choices, events.isEmpty() ? 0 : 5, () -> "signal " + draw.pick(events));
+        add(choices, withSecond && !fileNames.isEmpty() ? 3 : 0, () -> pass(draw.pick(fileNames)));
+        int drawn = draw.below(choices.stream().mapToInt(Choice::weight).sum());
         for (Choice choice : choices) {
             drawn -= choice.weight();
             if (drawn < 0) {
-                String call = choice.call().get();
-                String spoiled = random.nextInt(5) == 0 ? spoil(call) : call;
-                // The right one comes next, since what follows counts on it.
-                next = spoiled.equals(call) ? null : call;
+                String call = inItsProcess(choice.call().get());
+                String spoiled = draw.oneIn(5) ? spoil(call) : call;
+                if (!spoiled.equals(call)) {
+                    // The right one comes next, since what follows counts on it.
+                    following.addFirst(call);
+                }
                 return spoiled;
             }
         }
@@ -202,14 +243,20 @@ final class CallGenerator {
     }
 
     private String openContainer() {
-        ContainerModel container = new ContainerModel(newName("c"));
+        ContainerModel container = new ContainerModel(newName("c"), withSecond && draw.oneIn(2));
         containers.add(container);
         fileNames.add(container.name);
+        if (container.second) {
+            following.add(pass(container.name));
+        }
         return "open " + container.name + " /dev/vfio/vfio";
     }
 
     private String openGroup() {
-        GroupModel group = pick(groups);
+        List<GroupModel> wanted = groups.stream()
+                .filter(each -> withDevices && !each.isOpen() && isQuickToReset(each))
+                .toList();
+        GroupModel group = draw.pick(wanted.isEmpty() ? groups : wanted);
         String name = newName("g");
         if (!group.isOpen()) {
             group.name = name;
@@ -218,25 +265,52 @@ final class CallGenerator {
         return "open " + name + " /dev/vfio/" + group.device.group();
     }
 
+    private String pass(String file) {
+        passed.add(file);
+        return CallNotation.PASS + " " + file;
+    }
+
+    /** A call in the process whose container or memory it is about; some of the others in the second one, too. */
+    private String inItsProcess(String call) {
+        if (!withSecond || call.startsWith(CallNotation.PASS)) {
+            return call;
+        }
+        List<String> arguments = CallNotation.arguments(call);
+        String name = arguments.getFirst().replaceAll("\\+.*", "");
+        Optional<Boolean> ofMemory = memories.stream()
+                .filter(memory -> memory.name().equals(name))
+                .map(Memory::second)
+                .findFirst();
+        Optional<Boolean> ofContainer = containers.stream()
+                .filter(container -> container.name.equals(name))
+                // Before that, the first call in the wrong process would make the container that one's.
+                .map(container -> container.second != (container.enabled && draw.oneIn(10)))
+                .findFirst();
+        boolean isLimit = call.startsWith("maylock") || call.startsWith("lockable");
+        boolean other = isLimit ? draw.oneIn(2) : passed.contains(name) && !call.startsWith("open") && draw.oneIn(4);
+        boolean second = ofMemory.or(() -> ofContainer).orElse(other);
+        return second && !call.startsWith("open") ? CallNotation.IN_SECOND + call : call;
+    }
+
     private String openOther() {
         String name = newName("n");
         fileNames.add(name);
-        return "open " + name + " " + pick("/dev/null", "/dev/vfio/77", "/dev/vfio", "/dev/vfio/00");
+        return "open " + name + " " + draw.pick("/dev/null", "/dev/vfio/77", "/dev/vfio", "/dev/vfio/00");
     }
 
     private String makeMemory() {
-        if (random.nextInt(6) == 0 && !hugePageShifts.isEmpty()) {
-            int shift = pick(hugePageShifts);
+        if (draw.oneIn(6) && !hugePageShifts.isEmpty()) {
+            int shift = draw.pick(hugePageShifts);
             long page = 1L << shift;
-            long bytes = Math.min(page << random.nextInt(2), MOST_HUGE_BYTES);
-            Memory memory = new Memory(newName("h"), bytes, shift);
+            long bytes = Math.min(page << draw.below(2), MOST_HUGE_BYTES);
+            Memory memory = new Memory(newName("h"), bytes, shift, withSecond && draw.oneIn(2));
             memories.add(memory);
             return "huge " + memory.name() + " " + shift + " " + hex(bytes);
         }
-        long bytes = 64 * KIB * pick(1, 2, 4, 16, 64);
-        Memory memory = new Memory(newName("m"), bytes, machine.pageShift());
+        long bytes = 64 * KIB * draw.pick(1, 2, 4, 16, 64);
+        Memory memory = new Memory(newName("m"), bytes, machine.pageShift(), withSecond && draw.oneIn(2));
         memories.add(memory);
-        return pick("mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "rom", "none")
+        return draw.pick("mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "mem", "rom", "none")
                 + " "
                 + memory.name()
                 + " "
@@ -249,10 +323,10 @@ final class CallGenerator {
         if (ordinary.isEmpty()) {
             return makeMemory();
         }
-        Memory memory = pick(ordinary);
+        Memory memory = draw.pick(ordinary);
         long pages = memory.bytes() / systemPage;
-        long first = random.nextBoolean() ? 0 : random.nextLong(pages);
-        long count = first == 0 && random.nextBoolean() ? pages : 1 + random.nextLong(pages - first);
+        long first = draw.oneIn(2) ? 0 : draw.below(pages);
+        long count = first == 0 && draw.oneIn(2) ? pages : 1 + draw.below(pages - first);
         return "free " + memory.name() + "+" + hex(first * systemPage) + " " + hex(count * systemPage);
     }
 
@@ -261,8 +335,8 @@ final class CallGenerator {
         if (free.isEmpty()) {
             return "setcont " + group() + " " + container();
         }
-        GroupModel group = pick(free);
-        ContainerModel container = pick(containers);
+        GroupModel group = draw.pick(free);
+        ContainerModel container = draw.pick(containers);
         group.container = container;
         container.groups.add(group);
         return "setcont " + group.name + " " + container.name;
@@ -280,7 +354,7 @@ final class CallGenerator {
 
     private String setIommu() {
         ContainerModel container = prefer(CallGenerator::settable);
-        int type = random.nextInt(12) == 0 ? pick(0, 1, 3, 5, 6, 8, 99) : random.nextInt(4) == 0 ? V1 : V2;
+        int type = draw.oneIn(12) ? draw.pick(0, 1, 3, 5, 6, 8, 99) : draw.oneIn(4) ? V1 : V2;
         if (settable(container) && (type == V1 || type == V2)) {
             container.type = type;
             container.defaultPending = true;
@@ -301,19 +375,19 @@ final class CallGenerator {
     }
 
     private String eeh() {
-        int operation = pick(0, 1, 2, 3, 4, 4, 4, 4, 4, 8, 9, 9, 10);
+        int operation = draw.pick(0, 1, 2, 3, 4, 4, 4, 4, 4, 8, 9, 9, 10);
         String call = "eeh " + container() + " " + operation;
-        return operation == 9 ? call + " 0 40 " + random.nextInt(3) + " " + random.nextInt(22) : call;
+        return operation == 9 ? call + " 0 40 " + draw.below(3) + " " + draw.below(22) : call;
     }
 
     private String register() {
         ContainerModel container = prefer(each -> each.type == V2);
-        Range range = range();
+        Range range = range(container);
         // Most of what is tried overlaps nothing.
-        for (int attempt = 0; attempt < 6 && random.nextInt(8) != 0 && isRegistered(range); attempt++) {
-            range = range();
+        for (int attempt = 0; attempt < 6 && !draw.oneIn(8) && isRegistered(range); attempt++) {
+            range = range(container);
         }
-        if (isRegistered(range) && memories.size() < MOST_MEMORIES && random.nextInt(4) != 0) {
+        if (isRegistered(range) && memories.size() < MOST_MEMORIES && !draw.oneIn(4)) {
             return makeMemory();
         }
         container.registered.add(range);
@@ -328,30 +402,33 @@ final class CallGenerator {
     }
 
     /** A part of some memory, in whole pages of the system. */
-    private Range range() {
-        Memory memory = pick(memories);
-        if (random.nextInt(3) != 0) {
+    private Range range(ContainerModel container) {
+        List<Memory> own = memories.stream()
+                .filter(each -> each.second() == container.second)
+                .toList();
+        Memory memory = draw.pick(own.isEmpty() || draw.oneIn(20) ? memories : own);
+        if (!draw.oneIn(3)) {
             return new Range(memory, 0, memory.bytes());
         }
         long pages = memory.bytes() / systemPage;
-        long first = random.nextLong(pages);
-        return new Range(memory, first * systemPage, systemPage * (1 + random.nextLong(pages - first)));
+        long first = draw.below(pages);
+        return new Range(memory, first * systemPage, systemPage * (1 + draw.below(pages - first)));
     }
 
     private String unregister() {
         ContainerModel container = prefer(each -> !each.registered.isEmpty());
-        Range range = container.registered.isEmpty() || random.nextInt(10) == 0
-                ? range()
-                : container.registered.remove(random.nextInt(container.registered.size()));
+        Range range = container.registered.isEmpty() || draw.oneIn(10)
+                ? range(container)
+                : container.registered.remove(draw.below(container.registered.size()));
         return "unreg " + container.name + " " + range.vaddr() + " " + hex(range.bytes());
     }
 
     private String createWindow() {
         ContainerModel container = prefer(each -> each.type == V2 && each.windows.size() < 2);
         makeDefaultWindow(container);
-        int shift = random.nextInt(3) == 0 ? pick(pageShifts) : pick(SHIFT_4K, 16);
-        int windowShift = Math.min(shift + 1 + random.nextInt(random.nextInt(8) == 0 ? 21 : 15), 50);
-        int levels = machine.platform().isPowernv() ? 1 + random.nextInt(random.nextInt(3) == 0 ? 5 : 2) : 1;
+        int shift = draw.oneIn(3) ? draw.pick(pageShifts) : draw.pick(SHIFT_4K, 16);
+        int windowShift = Math.min(shift + 1 + draw.below(draw.oneIn(8) ? 21 : 15), 50);
+        int levels = machine.platform().isPowernv() ? 1 + draw.below(draw.oneIn(3) ? 5 : 2) : 1;
         int slot = container.windows.stream().anyMatch(window -> window.slot() == 0) ? 1 : 0;
         boolean low = slot == 0 && (machine.platform().isPowernv() || shift == SHIFT_4K);
         if (container.windows.size() < 2) {
@@ -373,8 +450,8 @@ final class CallGenerator {
             container.defaultPending = false;
             return "remove " + container.name + " 0x0";
         }
-        Window window = container.windows.remove(random.nextInt(container.windows.size()));
-        long inside = random.nextInt(4) == 0 ? random.nextLong(window.bytes()) : 0;
+        Window window = container.windows.remove(draw.below(container.windows.size()));
+        long inside = draw.oneIn(4) ? draw.below(window.bytes()) : 0;
         return "remove " + container.name + " " + hex(window.start() + inside);
     }
 
@@ -385,16 +462,17 @@ final class CallGenerator {
     private String map() {
         ContainerModel container = prefer(this::mappable);
         makeDefaultWindow(container);
-        Range range = container.registered.isEmpty() || random.nextInt(8) == 0 ? range() : pick(container.registered);
-        int flags = 1 + random.nextInt(3);
+        Range range =
+                container.registered.isEmpty() || draw.oneIn(8) ? range(container) : draw.pick(container.registered);
+        int flags = 1 + draw.below(3);
         if (container.windows.isEmpty()) {
             return "map %s %s 0x100000 0x10000 %d".formatted(container.name, range.vaddr(), flags);
         }
-        Window window = pick(container.windows);
+        Window window = draw.pick(container.windows);
         long page = 1L << window.pageShift();
         long available = Math.max(1, range.bytes() / page);
-        long first = random.nextInt(3) == 0 ? random.nextLong(available) : 0;
-        long count = Math.min(available - first, 1 + random.nextInt(random.nextInt(4) == 0 ? 64 : 4));
+        long first = draw.oneIn(3) ? draw.below(available) : 0;
+        long count = Math.min(available - first, 1 + draw.below(draw.oneIn(4) ? 64 : 4));
         long iova = iova(window, count * page);
         container.mappings.add(new Mapping(iova, count * page));
         return "map %s %s %s %s %d"
@@ -405,31 +483,33 @@ final class CallGenerator {
     private long iova(Window window, long bytes) {
         long page = 1L << window.pageShift();
         long places = Math.max(1, (window.bytes() - bytes) / page + 1);
-        long place = switch (random.nextInt(4)) {
+        long place = switch (draw.below(4)) {
             case 0 -> places - 1;
-            case 1 -> random.nextLong(places);
-            default -> random.nextLong(Math.min(places, 24));
+            case 1 -> draw.below(places);
+            default -> draw.below(Math.min(places, 24));
         };
         return window.start() + place * page;
     }
 
     private String unmap() {
         ContainerModel container = prefer(each -> !each.mappings.isEmpty());
-        if (container.mappings.isEmpty() || random.nextInt(6) == 0) {
+        if (container.mappings.isEmpty() || draw.oneIn(6)) {
             if (container.windows.isEmpty()) {
                 return "unmap " + container.name + " 0x100000 0x10000";
             }
-            Window window = pick(container.windows);
-            long bytes = (1L << window.pageShift()) * (1 + random.nextInt(40));
+            Window window = draw.pick(container.windows);
+            long bytes = (1L << window.pageShift()) * (1 + draw.below(40));
             return "unmap %s %s %s".formatted(container.name, hex(iova(window, bytes)), hex(bytes));
         }
-        Mapping mapping = container.mappings.remove(random.nextInt(container.mappings.size()));
+        Mapping mapping = container.mappings.remove(draw.below(container.mappings.size()));
         return "unmap %s %s %s".formatted(container.name, hex(mapping.iova()), hex(mapping.bytes()));
     }
 
     private String unsetContainer() {
         GroupModel group = openGroupModel();
-        leave(group);
+        if (group.openDevices == 0) {
+            leave(group);
+        }
         return "unset " + group.name;
     }
 
@@ -446,38 +526,89 @@ final class CallGenerator {
 
     private String closeGroup() {
         GroupModel group = openGroupModel();
-        leave(group);
+        if (group.openDevices == 0) {
+            leave(group);
+        }
         String call = "close " + group.name;
         group.name = null;
         return call;
     }
 
     private String closeContainer() {
-        ContainerModel container = pick(containers);
+        ContainerModel container = draw.pick(containers);
         containers.remove(container);
         return "close " + container.name;
     }
 
+    /** Whether its device can be opened, and is reset in little time. */
+    private boolean isQuick(GroupModel group) {
+        return group.isUsable() && isQuickToReset(group);
+    }
+
+    /** Firmware takes seconds to reset a bus. */
+    private boolean isQuickToReset(GroupModel group) {
+        return group.kind == DeviceCalls.Kind.NVME || !host.isPowernv();
+    }
+
     private String getDevice() {
-        GroupModel group = openGroupModel();
+        List<GroupModel> quick = groups.stream().filter(this::isQuick).toList();
+        GroupModel group = quick.isEmpty() || draw.oneIn(20) ? openGroupModel() : draw.pick(quick);
         String name = newName("d");
-        String address = random.nextInt(5) == 0
-                ? pick(List.of("0000:01:00.1", "01:00.0", "x", pick(devices).address()))
-                : group.device.address();
-        deviceFiles.add(name);
-        return "getdev " + name + " " + group.name + " " + address;
+        fileNames.add(name);
+        if (draw.oneIn(5)) {
+            return "getdev " + name + " " + group.name + " " + wrongAddress(group.device.address());
+        }
+        if (group.isUsable()) {
+            openDevices.add(new OpenDevice(name, group.kind, group.device.group()));
+            group.openDevices++;
+        }
+        return "getdev " + name + " " + group.name + " " + group.device.address();
+    }
+
+    private String wrongAddress(String address) {
+        return draw.pick(
+                "0000:01:00.1",
+                "01:00.0",
+                "x",
+                draw.pick(devices).address() + "0",
+                address.substring(0, address.length() - 1),
+                address + "~x",
+                address + "~vf_token=2ab74924-c335-45f4-9b16-8569e5b08258",
+                address + "~*" + (systemPage - address.length() - draw.below(3)),
+                "x*" + (systemPage - draw.below(3)),
+                "x*" + (systemPage + 1));
+    }
+
+    private String deviceCall() {
+        List<String> calls = deviceCalls.calls(draw.pick(openDevices), events, fileNames);
+        following.addAll(calls.subList(1, calls.size()));
+        return calls.getFirst();
     }
 
     private String closeDevice() {
-        return "close " + deviceFiles.remove(random.nextInt(deviceFiles.size()));
+        OpenDevice device = openDevices.remove(draw.below(openDevices.size()));
+        for (GroupModel group : groups) {
+            if (group.device.group() == device.group() && --group.openDevices == 0 && !group.isOpen()) {
+                leave(group);
+            }
+        }
+        return "close " + device.name();
+    }
+
+    private String makeEvent() {
+        String name = newName("e");
+        events.add(name);
+        fileNames.add(name);
+        return "event " + name;
     }
 
     private String limit() {
-        return switch (random.nextInt(4)) {
+        return switch (draw.below(4)) {
             case 0 -> "lockable 0";
             case 1 -> "lockable 1";
             default ->
-                "maylock " + hex(pick(List.of(0L, systemPage, 16 * systemPage, 8 * MIB, 64 * MIB, 2 * GIB, 4 * GIB)));
+                "maylock "
+                        + hex(draw.pick(List.of(0L, systemPage, 16 * systemPage, 8 * MIB, 64 * MIB, 2 * GIB, 4 * GIB)));
         };
     }
 
@@ -485,13 +616,21 @@ final class CallGenerator {
     private String raw() {
         String file = anyFile();
         String pointer = badPointer();
-        return random.nextInt(5) == 0
-                ? "ioctl " + file + " " + pick("0x3b64", "0x3b71", "0x3b75", "0x20003b63", "0x20003b90") + " " + pointer
-                : "vfio " + file + " " + random.nextInt(32) + " " + pointer;
+        return draw.oneIn(5)
+                ? "ioctl " + file + " " + draw.pick("0x3b64", "0x3b71", "0x3b75", "0x20003b63", "0x20003b90") + " "
+                        + pointer
+                : "vfio " + file + " " + request(file) + " " + pointer;
+    }
+
+    /** The number of a request, but for the reset of a device, which takes no pointer. */
+    private int request(String file) {
+        int number = draw.below(32);
+        boolean resets = file.startsWith("d") && IOCTL_BASE + number == vfio_h.VFIO_DEVICE_RESET;
+        return resets ? number + 1 : number;
     }
 
     private String badPointer() {
-        return switch (random.nextInt(4)) {
+        return switch (draw.below(4)) {
             case 0 -> beyondMemory();
             case 1 -> "0xc000000000000000";
             case 2 -> "0x10";
@@ -505,8 +644,8 @@ final class CallGenerator {
         if (known.isEmpty()) {
             return "0";
         }
-        Memory memory = pick(known);
-        return memory.name() + "+" + hex(memory.bytes() - pick(0, 2));
+        Memory memory = draw.pick(known);
+        return memory.name() + "+" + hex(memory.bytes() - draw.pick(0, 2));
     }
 
     private List<Memory> ordinaryMemories() {
@@ -516,7 +655,7 @@ final class CallGenerator {
     }
 
     private String container() {
-        return (random.nextInt(4) == 0 ? pick(containers) : prefer(container -> container.type != 0)).name;
+        return (draw.oneIn(4) ? draw.pick(containers) : prefer(container -> container.type != 0)).name;
     }
 
     private String group() {
@@ -524,7 +663,7 @@ final class CallGenerator {
     }
 
     private GroupModel openGroupModel() {
-        return pick(groups.stream().filter(GroupModel::isOpen).toList());
+        return draw.pick(groups.stream().filter(GroupModel::isOpen).toList());
     }
 
     private boolean anyContainer(Predicate<ContainerModel> condition) {
@@ -534,27 +673,34 @@ final class CallGenerator {
     /** A container, if there are some then one of those that meet the condition. */
     private ContainerModel prefer(Predicate<ContainerModel> condition) {
         List<ContainerModel> preferred = containers.stream().filter(condition).toList();
-        return pick(preferred.isEmpty() ? containers : preferred);
+        return draw.pick(preferred.isEmpty() ? containers : preferred);
     }
 
     /** Another call, one word of which is likely to be wrong. */
     private String spoil(String call) {
+        boolean opens = call.startsWith("open") || call.startsWith("getdev") || call.startsWith("event");
+        if (opens && draw.oneIn(3)) {
+            return CallNotation.WITHOUT_DESCRIPTORS + call;
+        }
         List<Kind> kinds = CallNotation.of(call).kinds();
         List<Integer> places = IntStream.range(0, kinds.size())
                 .filter(place -> kinds.get(place) != Kind.OTHER && kinds.get(place) != Kind.NEW_NAME)
                 .boxed()
                 .toList();
-        boolean closes = call.startsWith("close");
+        boolean closes = call.contains("close ");
         boolean huge = CallNotation.arguments(call).stream().anyMatch(word -> word.startsWith("h"));
         if (places.isEmpty() || closes || huge) {
             return call;
         }
         List<String> arguments = new ArrayList<>(CallNotation.allArguments(call));
-        int place = pick(places);
+        int place = draw.pick(places);
         arguments.set(place, spoil(kinds.get(place), arguments.get(place)));
         // A reset is nothing for random sequences: see ContractHost.neverSent.
-        boolean resets = call.startsWith("eeh ") && RESETS.contains(arguments.get(1));
-        return resets ? call : CallNotation.call(CallNotation.name(call), arguments);
+        boolean resets = call.contains("eeh ") && RESETS.contains(arguments.get(1));
+        // So is a read of a device without an offset, which goes through its registers one by one.
+        boolean reads = (call.contains("take ") || call.contains("signal "))
+                && arguments.getFirst().startsWith("d");
+        return resets || reads ? call : CallNotation.call(CallNotation.name(call), arguments);
     }
 
     private String spoil(Kind kind, String word) {
@@ -563,9 +709,9 @@ final class CallGenerator {
             case VADDR -> spoilAddress(word);
             case IOVA -> spoilIova(Long.decode(word));
             case BYTES -> spoilBytes(Long.decode(word));
-            case FLAGS -> pick("0", "1", "2", "3", "4", "7", "8", "0x80000000", "0xffffffff");
+            case FLAGS -> draw.pick("0", "1", "2", "3", "4", "7", "8", "0x80000000", "0xffffffff");
             case ARGSZ ->
-                pick(
+                draw.pick(
                         "0",
                         "4",
                         "7",
@@ -583,38 +729,39 @@ final class CallGenerator {
                         "64",
                         "0xffffffff");
             case PAGE_SHIFT ->
-                pick("0", "1", "11", "12", "13", "16", "21", "24", "28", "30", "34", "63", "64", "0xffffffff");
-            case LEVELS -> pick("0", "1", "2", "3", "4", "5", "6", "64", "0xffffffff");
+                draw.pick("0", "1", "11", "12", "13", "16", "21", "24", "28", "30", "34", "63", "64", "0xffffffff");
+            case LEVELS -> draw.pick("0", "1", "2", "3", "4", "5", "6", "64", "0xffffffff");
             case WINDOW_BYTES ->
-                pick("0", "1", "0x800", "0x1000", "0x18000", "0x10000", "0x30000000", "0x8000000000000000");
-            case NUMBER -> pick("0", "1", "2", "3", "5", "7", "8", "10", "19", "20", "99", "0x80000000", "0xffffffff");
+                draw.pick("0", "1", "0x800", "0x1000", "0x18000", "0x10000", "0x30000000", "0x8000000000000000");
+            case NUMBER ->
+                draw.pick("0", "1", "2", "3", "5", "7", "8", "10", "19", "20", "99", "0x80000000", "0xffffffff");
             case NEW_NAME, OTHER -> word;
         };
     }
 
     /** Any container or group, open or closed, or a number that is no descriptor. */
     private String anyFile() {
-        return random.nextInt(5) == 0 || fileNames.isEmpty() ? pick("-1", "999999", "2000000000") : pick(fileNames);
+        return draw.oneIn(5) || fileNames.isEmpty() ? draw.pick("-1", "999999", "2000000000") : draw.pick(fileNames);
     }
 
     private String spoilAddress(String word) {
         int plus = word.indexOf('+');
-        if (random.nextInt(3) == 0 || plus < 0) {
-            return pick(
+        if (draw.oneIn(3) || plus < 0) {
+            return draw.pick(
                     "0",
                     "0x1000",
                     "0x10000",
                     "0xc000000000000000",
                     "0xffffffffffff0000",
-                    pick(memories).name());
+                    draw.pick(memories).name());
         }
         long offset = Long.decode(word.substring(plus + 1));
-        long changed = offset + pick(List.of(1L, -1L, 2 * KIB, 4 * KIB, -4 * KIB, systemPage, -systemPage));
+        long changed = offset + draw.pick(List.of(1L, -1L, 2 * KIB, 4 * KIB, -4 * KIB, systemPage, -systemPage));
         return word.substring(0, plus + 1) + hex(changed);
     }
 
     private String spoilIova(long iova) {
-        return hex(pick(List.of(
+        return hex(draw.pick(List.of(
                 0L,
                 iova + 1,
                 iova + 2 * KIB,
@@ -629,7 +776,7 @@ final class CallGenerator {
     }
 
     private String spoilBytes(long bytes) {
-        return hex(pick(List.of(
+        return hex(draw.pick(List.of(
                 0L,
                 1L,
                 bytes + 1,
@@ -642,15 +789,6 @@ final class CallGenerator {
                 systemPage << 24,
                 1L << 63,
                 -systemPage)));
-    }
-
-    @SafeVarargs
-    private <T> T pick(T... choices) {
-        return choices[random.nextInt(choices.length)];
-    }
-
-    private <T> T pick(List<T> choices) {
-        return choices.get(random.nextInt(choices.size()));
     }
 
     private static String hex(long value) {

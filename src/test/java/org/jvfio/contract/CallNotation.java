@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jvfio.kernel.CallScript;
 
 /** What the words of a call are in the notation of {@link CallScript}, for those who change a call that is right. */
@@ -43,6 +45,15 @@ final class CallNotation {
             return kinds.size() - optional.size();
         }
     }
+
+    /** Before a call: it is made in the second process. */
+    static final String IN_SECOND = "other ";
+    /** Before a call that makes a descriptor: it is made when the process may have no more. */
+    static final String WITHOUT_DESCRIPTORS = "full ";
+    /** Gives the second process a file of the first one, and its name. */
+    static final String PASS = "pass";
+
+    private static final Pattern PREFIXES = Pattern.compile("(" + IN_SECOND + ")?(" + WITHOUT_DESCRIPTORS + ")?");
 
     private static final Map<String, Words> CALLS = Map.ofEntries(
             entry("open", words(List.of(), Kind.NEW_NAME, Kind.OTHER)),
@@ -92,7 +103,34 @@ final class CallNotation {
             entry("vfio", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
             entry("ioctl", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
             entry("maylock", words(List.of(), Kind.OTHER)),
-            entry("lockable", words(List.of(), Kind.OTHER)));
+            entry("lockable", words(List.of(), Kind.OTHER)),
+            entry(PASS, words(List.of(), Kind.FILE)),
+            entry("event", words(List.of(), Kind.NEW_NAME)),
+            entry("signal", words(List.of(), Kind.FILE)),
+            entry("take", words(List.of(), Kind.FILE)),
+            entry("devinfo", words(List.of("16"), Kind.FILE, Kind.ARGSZ)),
+            entry("regioninfo", words(List.of("32"), Kind.FILE, Kind.NUMBER, Kind.ARGSZ)),
+            entry("irqinfo", words(List.of("16"), Kind.FILE, Kind.NUMBER, Kind.ARGSZ)),
+            entry(
+                    "setirqs",
+                    words(
+                            List.of(),
+                            Kind.FILE,
+                            Kind.FLAGS,
+                            Kind.NUMBER,
+                            Kind.NUMBER,
+                            Kind.NUMBER,
+                            Kind.ARGSZ,
+                            Kind.OTHER)),
+            entry("hotinfo", words(List.of("268", "0"), Kind.FILE, Kind.ARGSZ, Kind.FLAGS)),
+            entry("hotreset", words(List.of(), Kind.OTHER, Kind.OTHER, Kind.ARGSZ, Kind.FLAGS)),
+            entry("reset", words(List.of(), Kind.OTHER)),
+            entry("feature", words(List.of("8", "-"), Kind.FILE, Kind.OTHER, Kind.ARGSZ, Kind.OTHER)),
+            entry(
+                    "ioevent",
+                    words(List.of("32"), Kind.FILE, Kind.OTHER, Kind.NUMBER, Kind.OTHER, Kind.FILE, Kind.ARGSZ)),
+            entry("pread", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER)),
+            entry("pwrite", words(List.of(), Kind.FILE, Kind.OTHER, Kind.OTHER, Kind.OTHER)));
 
     private CallNotation() {}
 
@@ -101,9 +139,10 @@ final class CallNotation {
     }
 
     static Words of(String call) {
-        Words words = CALLS.get(name(call));
+        String name = name(call);
+        Words words = CALLS.get(name.substring(name.lastIndexOf(' ') + 1));
         if (words == null) {
-            throw new IllegalArgumentException("there is no call '" + name(call) + "'");
+            throw new IllegalArgumentException("there is no call '" + name + "'");
         }
         return words;
     }
@@ -113,14 +152,16 @@ final class CallNotation {
         return CALLS.keySet();
     }
 
+    /** The name, with what is before it. */
     static String name(String call) {
-        return call.substring(0, (call + " ").indexOf(' '));
+        Matcher prefixes = PREFIXES.matcher(call);
+        int start = prefixes.lookingAt() ? prefixes.end() : 0;
+        return call.substring(0, (call + " ").indexOf(' ', start));
     }
 
     /** The words behind the name. */
     static List<String> arguments(String call) {
-        List<String> words = List.of(call.split(" "));
-        return words.subList(1, words.size());
+        return List.of(call.substring(name(call).length()).strip().split(" "));
     }
 
     /** The words behind the name, with those that were left out. */

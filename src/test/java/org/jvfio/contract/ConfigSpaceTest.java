@@ -20,8 +20,12 @@ import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCAP;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCAP_FLR;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_BCR_FLR;
+import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_CERE;
+import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_FERE;
+import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_NFERE;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_PAYLOAD;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_READRQ;
+import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL_URRE;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_LNKCTL;
 import static org.jvfio.uapi.vfio_h.PCI_INTERRUPT_LINE;
 import static org.jvfio.uapi.vfio_h.PCI_INTERRUPT_PIN;
@@ -271,6 +275,14 @@ class ConfigSpaceTest extends Contract {
         space.writeShort(place + PCI_EXP_DEVCTL, control | PCI_EXP_DEVCTL_BCR_FLR);
         assertEquals(control, space.readShort(place + PCI_EXP_DEVCTL));
         assertEquals(PCI_COMMAND_MASTER, space.readShort(PCI_COMMAND) & PCI_COMMAND_MASTER);
+    }
+
+    @Test
+    void firmwareMakesAnExpressDeviceReportErrors() {
+        ConfigSpace space = nvme().config();
+        int control = space.readShort(space.capability(PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL);
+        int uncorrected = PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE;
+        assertEquals(host.isPowernv() ? uncorrected : 0, control & (uncorrected | PCI_EXP_DEVCTL_CERE));
     }
 
     @Test

@@ -8,9 +8,11 @@ import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EISDIR;
+import static org.jvfio.kernel.Errno.EMFILE;
 import static org.jvfio.kernel.Errno.ENODEV;
 import static org.jvfio.kernel.Errno.ENOENT;
 import static org.jvfio.kernel.Errno.ENOTTY;
+import static org.jvfio.kernel.Errno.ESPIPE;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET;
@@ -20,6 +22,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
@@ -147,6 +150,32 @@ class ContainerAndGroupTest extends Contract {
     void aGroupIsOpenOnce() {
         openGroup();
         assertAnswer(EBUSY, process.open("/dev/vfio/" + first.group(), O_RDWR));
+    }
+
+    @Test
+    void withoutAFreeDescriptorNothingIsLookedFor() {
+        openGroup();
+        process.withoutFreeDescriptors(() -> {
+            assertAnswer(EMFILE, process.open("/dev/vfio/" + first.group(), O_RDWR));
+            assertAnswer(EMFILE, process.open("/dev/vfio/7777", O_RDWR));
+            assertAnswer(EMFILE, process.open("/dev/vfio/vfio", O_RDWR));
+        });
+    }
+
+    @Test
+    void containersAndGroupsAreNotReadOrWritten() {
+        MemorySegment buffer = process.struct(vfio_group_status.layout());
+        for (VfioFile file : List.of(openGroup(), process.openContainer())) {
+            assertAnswer(EINVAL, file.pread(buffer, 0));
+            assertAnswer(EINVAL, file.pwrite(buffer, 0));
+            assertAnswer(EINVAL, file.pread(buffer.asSlice(0, 0), 0));
+        }
+        assertAnswer(ESPIPE, process.kernel().pread(new Event(process).descriptor(), buffer, 0));
+        int nothing = process.open("/dev/null", O_RDWR);
+        assertAnswer(0, process.kernel().pread(nothing, buffer, 0));
+        assertAnswer(8, process.kernel().pwrite(nothing, buffer, 0));
+        assertAnswer(EBADF, process.kernel().pread(NO_DESCRIPTOR, buffer, 0));
+        assertAnswer(EINVAL, process.kernel().pread(NO_DESCRIPTOR, buffer, -1));
     }
 
     @Test

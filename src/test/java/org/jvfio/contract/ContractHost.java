@@ -1,5 +1,6 @@
 package org.jvfio.contract;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -51,11 +52,25 @@ interface ContractHost {
 
     /** What random sequences do not do on this host. */
     default List<String> neverSent() {
-        return List.of(
-                "calls on device descriptors, and DMA of devices",
-                "a second process",
+        List<String> never = new ArrayList<>(List.of(
+                "DMA of devices, and registers of devices but for those with one known value",
+                "whether a BAR can be mapped, which none of the emulator can",
+                "the addresses in BARs before they are written, and registers outside of all capabilities, which QEMU's"
+                        + " devices keep when they are reset",
+                "resets of a function by its PCI Express capability",
                 "unmapping of huge pages, whose addresses another mapping would get",
-                "resets by EEH_PE_OP: under QEMU a device cannot be opened again after some of them (ENODEV)");
+                "resets by EEH_PE_OP: under QEMU a device cannot be opened again after some of them (ENODEV)"));
+        if (isPowernv()) {
+            never.add("resets of a bus, by DEVICE_RESET of a conventional device or PCI_HOT_RESET: each takes firmware"
+                    + " seconds, and under QEMU's PHB4 and PHB5 the slot is lost in the end");
+        }
+        if (!hasExtendedConfig()) {
+            never.add("the size and the end of an NVMe controller's configuration space, of which this host has less");
+        }
+        if (!takesPower()) {
+            never.add("power states: devices stay in D0");
+        }
+        return never;
     }
 
     default boolean isPowernv() {

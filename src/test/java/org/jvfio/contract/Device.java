@@ -99,14 +99,6 @@ final class Device extends VfioFile {
         return process.kernel().mmap(bytes, vfio_h.PROT_READ, flags, descriptor(), offset);
     }
 
-    long pread(MemorySegment buffer, long offset) {
-        return process.kernel().pread(descriptor(), buffer, offset);
-    }
-
-    long pwrite(MemorySegment buffer, long offset) {
-        return process.kernel().pwrite(descriptor(), buffer, offset);
-    }
-
     /** Reads the COMMAND register: 2 bytes, or a negated errno. */
     long readCommand(MemorySegment command) {
         return pread(command, offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_COMMAND);

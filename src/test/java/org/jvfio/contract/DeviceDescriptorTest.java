@@ -73,6 +73,12 @@ class DeviceDescriptorTest extends Contract {
     }
 
     @Test
+    void spacesBehindANameAreNoOption() {
+        v2(group);
+        assertTrue(group.getDevice(first.address() + "  ") >= 0);
+    }
+
+    @Test
     @Scenario("B8")
     void aNameEndsWithinAPage() {
         v2(group);

@@ -8,12 +8,12 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HostHazard;
-import org.jvfio.kernel.CallScript;
 
 /**
  * Runs the same calls on the emulated kernel and on another one, and compares what each answers, what it writes into the
@@ -88,8 +88,6 @@ final class Differential {
             for (int step = 0; step < sequence.size(); step++) {
                 Optional<Difference> difference = compare(step, sequence.get(step), emulated, compared);
                 if (difference.isPresent()) {
-                    emulated.closeFiles();
-                    compared.closeFiles();
                     return difference;
                 }
             }
@@ -114,8 +112,6 @@ final class Differential {
                 }
                 all.add(new Difference(all.size(), call, expected, actual));
             }
-            emulated.closeFiles();
-            compared.closeFiles();
         }
         return all;
     }
@@ -145,8 +141,7 @@ final class Differential {
 
     /** Closes all in the opposite order, and looks at what is left. */
     private Optional<Difference> end(int step, EmulatedKernel kernel, Side emulated, Side compared) {
-        List<String> last = new ArrayList<>();
-        emulated.script.openFiles().reversed().forEach(file -> last.add("close " + file));
+        List<String> last = emulated.closing();
         for (PciDevice device : devices) {
             last.addAll(List.of("open last /dev/vfio/" + device.group(), "status last", "close last"));
         }
@@ -192,27 +187,46 @@ final class Differential {
         return String.join(", ", left);
     }
 
-    /** One of the two kernels, with a process for one sequence. */
+    /** One of the two kernels, with a process for one sequence, and a second one if the sequence has calls in it. */
     private static final class Side implements AutoCloseable {
         private final ScriptedProcess process;
-        private final CallScript script;
-        private final long lockedBefore;
-        private final long memlockBefore;
+        private final ScriptSession session;
+        private @Nullable SecondProcess second;
 
         private Side(ScriptedProcess process) {
             this.process = process;
-            script = new CallScript(process.kernel(), process.lockable());
-            lockedBefore = script.lockedBytes();
+            session = new ScriptSession(process.kernel(), process.lockable());
             var _ = process.newMessages().get();
-            memlockBefore = script.memlock();
-            script.run("maylock 0x800000");
         }
 
         private String run(String call) {
-            String answer = script.run(call);
-            String written = script.written().isEmpty() ? "" : "; struct " + script.written();
-            long locked = script.lockedBytes() - lockedBefore;
-            return answer + written + (locked == 0 ? "" : "; locked 0x" + Long.toHexString(locked));
+            if (call.startsWith(CallNotation.IN_SECOND)) {
+                return second().run(call.substring(CallNotation.IN_SECOND.length()));
+            }
+            if (CallNotation.name(call).equals(CallNotation.PASS)) {
+                String file = CallNotation.arguments(call).getFirst();
+                return second().receive(file, session.descriptor(file));
+            }
+            return session.run(call);
+        }
+
+        private SecondProcess second() {
+            SecondProcess running = second;
+            if (running == null) {
+                running = process.second().get();
+                second = running;
+            }
+            return running;
+        }
+
+        /** Calls that close all, the second process's first. */
+        private List<String> closing() {
+            List<String> calls = new ArrayList<>();
+            if (second != null) {
+                second.openFiles().reversed().forEach(file -> calls.add(CallNotation.IN_SECOND + "close " + file));
+            }
+            session.openFiles().reversed().forEach(file -> calls.add("close " + file));
+            return calls;
         }
 
         /** What the kernel logged of windows and bypass. */
@@ -222,17 +236,12 @@ final class Differential {
                     .collect(Collectors.joining("; "));
         }
 
-        private void closeFiles() {
-            script.openFiles().reversed().forEach(file -> run("close " + file));
-        }
-
         @Override
         public void close() {
-            boolean leaked = script.lockedBytes() != lockedBefore;
-            script.run("lockable 1");
-            script.run("memlock " + memlockBefore);
-            script.close();
-            process.end().accept(leaked);
+            if (second != null) {
+                second.end();
+            }
+            process.end().accept(session.end());
         }
     }
 }

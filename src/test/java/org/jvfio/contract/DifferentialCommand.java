@@ -49,7 +49,7 @@ final class DifferentialCommand {
     boolean runSeeds(long first, int count, int steps) {
         int differing = 0;
         for (long seed = first; seed < first + count; seed++) {
-            List<String> sequence = new CallGenerator(host.mirror(), host.devices(), seed).sequence(steps);
+            List<String> sequence = new CallGenerator(host, seed).sequence(steps);
             Optional<Difference> difference = differential.run(sequence);
             if (difference.isPresent()) {
                 differing++;

@@ -57,7 +57,11 @@ class DifferentialCommandTest {
             EmulatedKernel kernel = EmulatedKernel.boot(HOST.mirror());
             ScriptedProcess right = ScriptedProcess.of(kernel, () -> {});
             return new ScriptedProcess(
-                    answering(right.kernel(), otherwise), right.lockable(), right.newMessages(), right.end());
+                    answering(right.kernel(), otherwise),
+                    right.lockable(),
+                    right.second(),
+                    right.newMessages(),
+                    right.end());
         });
     }
 
@@ -152,16 +156,20 @@ class DifferentialCommandTest {
     }
 
     private static List<String> sequence(long seed) {
-        return new CallGenerator(HOST.mirror(), HOST.devices(), seed).sequence(100);
+        return new CallGenerator(HOST, seed).sequence(100);
     }
 
     @Test
     void everyCallIsMade() {
         List<String> names = new ArrayList<>();
         for (int seed = 1; seed <= 50; seed++) {
-            sequence(seed).forEach(call -> names.add(CallNotation.name(call)));
+            sequence(seed)
+                    .forEach(
+                            call -> names.addAll(List.of(CallNotation.name(call).split(" "))));
         }
         CallNotation.names().forEach(name -> assertTrue(names.contains(name), name));
+        assertTrue(names.contains(CallNotation.IN_SECOND.strip()));
+        assertTrue(names.contains(CallNotation.WITHOUT_DESCRIPTORS.strip()));
     }
 
     @Test

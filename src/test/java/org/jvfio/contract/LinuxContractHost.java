@@ -124,21 +124,13 @@ final class LinuxContractHost implements ContractHost {
         if (kernel.sysconf(vfio_h._SC_PAGESIZE) == 4096) {
             mirror.pages4K();
         }
-        List<PciDevice> nvmes = VfioProcess.boundDevices(kernel, this::isNvme);
+        List<PciDevice> nvmes = VfioProcess.boundDevices(kernel, device -> VfioProcess.isNvme(kernel, device));
         devices()
                 .forEach(device -> mirror.device(
                         device.address(), device.group(), nvmes.contains(device) ? Hosts::nvme : Hosts::edu));
         nvmes.stream().filter(this::hasRom).forEach(nvme -> mirror.rom(nvme.address(), RomImage.ofNvme()));
         freeHugePages().forEach(mirror::hugePages);
         return mirror.build();
-    }
-
-    private boolean isNvme(String device) {
-        try {
-            return kernel.readFile(device + "/vendor").strip().equals("0x1b36");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     /** Whether it has one, as the drive of {@code scripts/power}. */
@@ -181,7 +173,8 @@ final class LinuxContractHost implements ContractHost {
     @Override
     public ScriptedProcess startScripted() {
         KeptRanges ranges = new KeptRanges(kernel);
-        return new ScriptedProcess(ranges.kernel(), IpcLock::set, log::newMessages, ranges::release);
+        return new ScriptedProcess(
+                ranges.kernel(), IpcLock::set, SecondJvm::running, log::newMessages, ranges::release);
     }
 
     @Override

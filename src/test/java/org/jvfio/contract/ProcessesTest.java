@@ -2,11 +2,14 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.jvfio.contract.Contract.GIB;
 import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.kernel.Errno.EMFILE;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
@@ -124,6 +127,33 @@ class ProcessesTest {
     void aGroupIsBusyForOtherProcessesToo() {
         EmulatedKernel other = kernel.newProcess();
         assertAnswer(EBUSY, other.open("/dev/vfio/0", O_RDWR));
+        other.exit();
+    }
+
+    @Test
+    void aProcessThatIsGivenAContainerMakesItItsOwn() {
+        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
+        EmulatedKernel other = kernel.newProcess();
+        int descriptor = other.receive(kernel, container.descriptor());
+        Container given = new Container(EmulatedContractHost.process(other), descriptor);
+        assertAnswer(0, given.register(given.process.memory(PAGE), PAGE));
+        assertNotEquals(0, other.lockedBytes());
+        assertAnswer(EPERM, container.register(parent.memory(PAGE), PAGE));
+        assertAnswer(0, container.close());
+        given.info();
+        other.exit();
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE, group.flags() & VFIO_GROUP_FLAGS_VIABLE);
+    }
+
+    @Test
+    void aProcessIsGivenWhatIsOpenAndHasRoom() {
+        EmulatedKernel other = kernel.newProcess();
+        assertAnswer(EBADF, other.receive(kernel, -1));
+        VfioProcess receiver = EmulatedContractHost.process(other);
+        receiver.withoutFreeDescriptors(() -> assertAnswer(EMFILE, other.receive(kernel, group.descriptor())));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> EmulatedKernel.boot(Hosts.POWER8).receive(kernel, group.descriptor()));
         other.exit();
     }
 

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
@@ -29,6 +30,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_info_cap_header;
@@ -146,6 +148,28 @@ class RegionTest extends Contract {
         assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_VGA_REGION_INDEX << 40));
         assertAnswer(EINVAL, edu.pread(buffer(4), -4096));
         assertAnswer(0, edu.pread(buffer(4).asSlice(0, 0), (long) VFIO_PCI_NUM_REGIONS << 40));
+    }
+
+    @Test
+    void readsWithoutAnOffsetGoOnFromTheStartOfTheFirstBar() {
+        MemorySegment id = buffer(4);
+        assertAnswer(4, edu.pread(id, 0));
+        MemorySegment read = buffer(4);
+        assertAnswer(4, process.kernel().read(edu.descriptor(), read));
+        assertEquals(-1, id.mismatch(read));
+        // The liveness register, which reads as the complement.
+        read.set(ValueLayout.JAVA_INT, 0, 0x11223344);
+        assertAnswer(4, process.kernel().write(edu.descriptor(), read));
+        assertAnswer(4, edu.pread(read, 4));
+        assertEquals(~0x11223344, read.get(ValueLayout.JAVA_INT, 0));
+    }
+
+    @Test
+    void registersOf32BitsAreAllOnesAs64() {
+        assumeTrue(host.version().atLeast(KernelVersion.V6_11), "the kernel reads no more than 32 bits at once");
+        MemorySegment both = buffer(8);
+        assertAnswer(8, edu.pread(both, 0));
+        assertEquals(-1, both.get(ValueLayout.JAVA_LONG, 0));
     }
 
     @Test

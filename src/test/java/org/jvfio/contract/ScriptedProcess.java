@@ -12,12 +12,17 @@ import org.jvfio.kernel.Kernel;
  * A process that runs scripts of calls.
  *
  * @param lockable gives it CAP_IPC_LOCK or takes it
+ * @param second another process of the same host, to begin with nothing open
  * @param newMessages what the kernel has logged since this was asked the last time
  * @param end ends it; or in a process that goes on, lets go of all that it has mapped, but where memory leaked not of its
  *     addresses
  */
 record ScriptedProcess(
-        Kernel kernel, CallScript.Lockable lockable, Supplier<List<String>> newMessages, Consumer<Boolean> end) {
+        Kernel kernel,
+        CallScript.Lockable lockable,
+        Supplier<SecondProcess> second,
+        Supplier<List<String>> newMessages,
+        Consumer<Boolean> end) {
 
     /** A process of an emulated kernel, which unmaps memory but keeps its addresses. */
     static ScriptedProcess of(EmulatedKernel kernel, Runnable afterwards) {
@@ -25,6 +30,7 @@ record ScriptedProcess(
         return new ScriptedProcess(
                 KeptAddresses.of(kernel),
                 kernel::capIpcLock,
+                () -> SecondProcess.of(kernel),
                 () -> {
                     List<String> log = kernel.host().log();
                     return log.subList(seen.getAndSet(log.size()), log.size());

@@ -24,6 +24,14 @@ abstract class VfioFile {
         return process.kernel().ioctl(descriptor, request, argument);
     }
 
+    long pread(MemorySegment buffer, long offset) {
+        return process.kernel().pread(descriptor, buffer, offset);
+    }
+
+    long pwrite(MemorySegment buffer, long offset) {
+        return process.kernel().pwrite(descriptor, buffer, offset);
+    }
+
     int close() {
         return process.close(descriptor);
     }

@@ -52,7 +52,7 @@ final class VfioProcess {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
         this.exit = exit;
-        edus = bound("0x1234", "0x11e8");
+        edus = boundDevices(kernel, device -> is(kernel, device, "0x1234", "0x11e8"));
         lockedAtStart = lockedBytes();
         memlockAtStart = rlimit.rlim_cur(memlock());
     }
@@ -122,17 +122,20 @@ final class VfioProcess {
 
     /** The NVMe controllers of QEMU that vfio-pci has, with their MSI-X and PCI Express capabilities. */
     List<PciDevice> nvmes() {
-        return bound("0x1b36", "0x0010");
+        return boundDevices(kernel, device -> isNvme(kernel, device));
     }
 
-    private List<PciDevice> bound(String vendor, String id) {
-        return boundDevices(
-                kernel,
-                device -> text(device + "/vendor").equals(vendor)
-                        && text(device + "/device").equals(id));
+    /** Whether a directory of sysfs is that of an NVMe controller of QEMU. */
+    static boolean isNvme(Kernel kernel, String device) {
+        return is(kernel, device, "0x1b36", "0x0010");
     }
 
-    private String text(String path) {
+    private static boolean is(Kernel kernel, String device, String vendor, String id) {
+        return text(kernel, device + "/vendor").equals(vendor)
+                && text(kernel, device + "/device").equals(id);
+    }
+
+    private static String text(Kernel kernel, String path) {
         try {
             return kernel.readFile(path).strip();
         } catch (IOException e) {

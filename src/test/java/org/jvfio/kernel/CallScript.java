@@ -3,6 +3,7 @@ package org.jvfio.kernel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
@@ -10,9 +11,13 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.IntSupplier;
 import java.util.regex.Pattern;
 import org.jvfio.uapi.rlimit;
+import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_device_ioeventfd;
 import org.jvfio.uapi.vfio_eeh_pe_err;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_group_status;
@@ -24,18 +29,50 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
+import org.jvfio.uapi.vfio_irq_info;
+import org.jvfio.uapi.vfio_irq_set;
+import org.jvfio.uapi.vfio_pci_hot_reset;
+import org.jvfio.uapi.vfio_pci_hot_reset_info;
+import org.jvfio.uapi.vfio_region_info;
 
 /**
- * Raw VFIO calls written as text, one a line, run on any kernel: the notation is that of the answers recorded from real
- * ones, in {@code measured/README.txt}, with {@code huge NAME SHIFT SIZE} for shared memory in huge pages, {@code none NAME SIZE} for memory without access, and {@code maylock
- * BYTES} for a RLIMIT_MEMLOCK of so much more than is locked. One instance is one process, and knows files and memory by
- * name; nothing that is mapped touches the memory that a script names, and a closed file's name is a bad descriptor.
+ * Raw VFIO calls written as text, one a line, run on any kernel, in the notation of the answers recorded from real ones,
+ * {@code measured/README.txt}. These calls are more than are recorded there:
+ *
+ * <pre>
+ * huge NAME SHIFT SIZE (shared memory in huge pages) | none NAME SIZE (memory without access)
+ * maylock BYTES (a RLIMIT_MEMLOCK of so much more than is locked)
+ * full CALL (of those that make a descriptor, when the process may have no more)
+ * devinfo D [ARGSZ] | regioninfo D INDEX [ARGSZ] | irqinfo D INDEX [ARGSZ] | reset D
+ * setirqs D FLAGS INDEX START COUNT [ARGSZ LIST] (bytes for DATA_BOOL, else ints or the names of eventfds)
+ * hotinfo D [ARGSZ FLAGS] | hotreset D LIST [ARGSZ FLAGS] | feature D FLAGS [ARGSZ LIST] (of ints or names)
+ * ioevent D OFFSET DATA WIDTH EVENT [ARGSZ]
+ * event NAME (eventfd, which does not block) | signal EVENT | take EVENT (its counter)
+ * </pre>
+ *
+ * A LIST has commas in it, and {@code -} is an empty one. In the name of a device, {@code ~} stands for a space and
+ * {@code a*3} for {@code aaa}.
+ *
+ * <p>One instance is one process, and knows files and memory by name. Nothing that is mapped touches the memory that a
+ * script names. A name that no file has is a bad descriptor, and one that no memory has is address 0.
  */
 public final class CallScript implements AutoCloseable {
     private static final long MEMORY_ALIGNMENT = 1L << 16;
     private static final long HUGE_ALIGNMENT = 1 << 21;
     private static final int IOCTL_BASE = vfio_h.VFIO_GET_API_VERSION;
     private static final int SC_PAGESIZE = 30;
+    private static final Pattern NAME = Pattern.compile("[a-z][0-9]+");
+    private static final Pattern REPEATED = Pattern.compile("(.)\\*([0-9]+)");
+    private static final Set<String> OPENING = Set.of("open", "getdev", "event");
+    private static final int CAPABILITY_BYTES = 256;
+    private static final int IRQ_SET_BYTES = 20;
+    private static final int MOST_IRQS = 128;
+    private static final int HOT_RESET_BYTES = 12;
+    private static final int MOST_DEVICES = 32;
+    private static final int FEATURE_BYTES = 8;
+    private static final int FEATURE_DATA_BYTES = 56;
+    /** What tells of mapping, which not every kernel of this project lets a BAR have. */
+    private static final int MAPPING_FLAGS = vfio_h.VFIO_REGION_INFO_FLAG_MMAP | vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
     /** More than a process may have descriptors: what the name of a closed file stands for. */
     private static final int CLOSED = 1 << 20;
 
@@ -61,12 +98,25 @@ public final class CallScript implements AutoCloseable {
     public String run(String call) {
         written = "";
         List<String> words = Pattern.compile(" +").splitAsStream(call.strip()).toList();
-        return new Call(words.getFirst(), words.subList(1, words.size())).run();
+        boolean full = words.getFirst().equals("full");
+        int name = full ? 1 : 0;
+        return new Call(full, words.get(name), words.subList(name + 1, words.size())).run();
     }
 
     /** What the last call changed in its struct: runs of bytes in hexadecimal, each behind its offset. */
     public String written() {
         return written;
+    }
+
+    /** The descriptor of a file, or one that is bad. */
+    public int descriptor(String file) {
+        return files.getOrDefault(file, CLOSED);
+    }
+
+    /** Names what was opened elsewhere: a descriptor, or a negated errno. What it answers is what opening would answer. */
+    public String opened(String file, int descriptor) {
+        files.put(file, descriptor);
+        return descriptor < 0 ? answer(descriptor) : "0";
     }
 
     /** The names of the files that are open, in the order of opening. */
@@ -118,16 +168,16 @@ public final class CallScript implements AutoCloseable {
         return Errno.isError(value) ? answer(value) : answer(value) + " " + fields;
     }
 
-    /** What opens something answers 0, because the descriptor's number is of no interest. */
-    private static String opened(long descriptor) {
-        return descriptor < 0 ? answer(descriptor) : "0";
-    }
-
     private final class Call {
+        private final boolean full;
         private final String name;
         private final List<String> arguments;
 
-        private Call(String name, List<String> arguments) {
+        private Call(boolean full, String name, List<String> arguments) {
+            if (full && !OPENING.contains(name)) {
+                throw new IllegalArgumentException("'" + name + "' makes no descriptor");
+            }
+            this.full = full;
             this.name = name;
             this.arguments = arguments;
         }
@@ -169,8 +219,19 @@ public final class CallScript implements AutoCloseable {
                     lockable.set(number(0) != 0);
                     yield "0";
                 }
+                case "regioninfo" -> regionInfo();
+                case "irqinfo" -> irqInfo();
+                case "setirqs" -> setIrqs();
+                case "hotinfo" -> hotResetInfo();
+                case "hotreset" -> hotReset();
+                case "reset" -> answer(ioctl(vfio_h.VFIO_DEVICE_RESET, 0));
+                case "feature" -> feature();
+                case "ioevent" -> ioEvent();
                 case "pread" -> pread();
                 case "pwrite" -> pwrite();
+                case "event" -> opening(() -> kernel.eventfd(0, vfio_h.EFD_NONBLOCK));
+                case "signal" -> signal();
+                case "take" -> take();
                 default -> throw new IllegalArgumentException("there is no call '" + name + "'");
             };
         }
@@ -180,7 +241,8 @@ public final class CallScript implements AutoCloseable {
             String text = arguments.get(position);
             int plus = text.indexOf('+');
             String first = plus < 0 ? text : text.substring(0, plus);
-            long value = memory.containsKey(first) ? memory.get(first) : parse(first);
+            Long known = memory.get(first);
+            long value = known != null ? known : NAME.matcher(first).matches() ? 0 : parse(first);
             return plus < 0 ? value : value + parse(text.substring(plus + 1));
         }
 
@@ -193,8 +255,38 @@ public final class CallScript implements AutoCloseable {
         }
 
         private int file(int position) {
-            Integer file = files.get(arguments.get(position));
-            return file != null ? file : (int) parse(arguments.get(position));
+            return descriptor(arguments.get(position));
+        }
+
+        private int descriptor(String file) {
+            return NAME.matcher(file).matches() || files.containsKey(file)
+                    ? CallScript.this.descriptor(file)
+                    : (int) parse(file);
+        }
+
+        /** What opens something answers 0, because the descriptor's number is of no interest. */
+        private String opening(IntSupplier call) {
+            return opened(arguments.getFirst(), full ? withoutDescriptors(call) : call.getAsInt());
+        }
+
+        private int withoutDescriptors(IntSupplier call) {
+            MemorySegment limit = rlimit.allocate(arena);
+            require(kernel.getrlimit(vfio_h.RLIMIT_NOFILE, limit));
+            long most = rlimit.rlim_cur(limit);
+            rlimit.rlim_cur(limit, 0);
+            require(kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+            try {
+                return call.getAsInt();
+            } finally {
+                rlimit.rlim_cur(limit, most);
+                require(kernel.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+            }
+        }
+
+        private static void require(int answer) {
+            if (answer != 0) {
+                throw new IllegalStateException("getrlimit or setrlimit: " + answer);
+            }
         }
 
         private int ioctl(int request, long argument) {
@@ -221,9 +313,8 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String open() {
-            int descriptor = kernel.open(arguments.get(1), vfio_h.O_RDWR);
-            files.put(arguments.get(0), descriptor);
-            return opened(descriptor);
+            String path = arguments.get(1);
+            return opening(() -> kernel.open(path, vfio_h.O_RDWR));
         }
 
         private String close() {
@@ -239,20 +330,27 @@ public final class CallScript implements AutoCloseable {
             return answer(answer, "flags=%x".formatted(vfio_group_status.flags(status)));
         }
 
+        /** A struct with room behind it, for the capabilities that the kernel writes there if argsz says that it is there. */
+        private MemorySegment withRoom(MemoryLayout layout) {
+            return arena.allocate(layout.byteSize() + CAPABILITY_BYTES, layout.byteAlignment());
+        }
+
         private String setContainer() {
             MemorySegment descriptor = arena.allocateFrom(ValueLayout.JAVA_INT, file(1));
             return answer(ioctl(vfio_h.VFIO_GROUP_SET_CONTAINER, descriptor));
         }
 
         private String getDevice() {
-            String address = arguments.get(2);
-            int descriptor = kernel.ioctl(file(1), vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(address));
-            files.put(arguments.get(0), descriptor);
-            return opened(descriptor);
+            // Spaces part the words of a call, so a tilde stands for one; and a*3 for aaa.
+            String address = REPEATED.matcher(arguments.get(2).replace('~', ' '))
+                    .replaceAll(match -> match.group(1).repeat(Integer.parseInt(match.group(2))));
+            int group = file(1);
+            MemorySegment name = arena.allocateFrom(address);
+            return opening(() -> kernel.ioctl(group, vfio_h.VFIO_GROUP_GET_DEVICE_FD, name));
         }
 
         private String deviceInfo() {
-            MemorySegment info = vfio_device_info.allocate(arena);
+            MemorySegment info = withRoom(vfio_device_info.layout());
             vfio_device_info.argsz(info, (int) number(1, vfio_device_info.pad$offset()));
             int answer = ioctl(vfio_h.VFIO_DEVICE_GET_INFO, info);
             return answer(
@@ -411,6 +509,116 @@ public final class CallScript implements AutoCloseable {
             MemorySegment buffer = arena.allocate(Long.BYTES, Long.BYTES);
             buffer.set(ValueLayout.JAVA_LONG, 0, number(3));
             return answer(kernel.pwrite(file(0), buffer.asSlice(0, number(2)), number(1)));
+        }
+
+        private String regionInfo() {
+            MemorySegment info = withRoom(vfio_region_info.layout());
+            vfio_region_info.index(info, (int) number(1));
+            vfio_region_info.argsz(info, (int) number(2, vfio_region_info.sizeof()));
+            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info);
+            // What is written tells of mapping, too.
+            written = "";
+            return answer(
+                    answer,
+                    "flags=%x size=%x offset=%x"
+                            .formatted(
+                                    vfio_region_info.flags(info) & ~MAPPING_FLAGS,
+                                    vfio_region_info.size(info),
+                                    vfio_region_info.offset(info)));
+        }
+
+        private String irqInfo() {
+            MemorySegment info = vfio_irq_info.allocate(arena);
+            vfio_irq_info.index(info, (int) number(1));
+            vfio_irq_info.argsz(info, (int) number(2, vfio_irq_info.sizeof()));
+            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_IRQ_INFO, info);
+            return answer(answer, "flags=%x count=%d".formatted(vfio_irq_info.flags(info), vfio_irq_info.count(info)));
+        }
+
+        /** Words behind a position, each of them a number or the name of a file, parted by commas; a dash is none. */
+        private int[] list(int position) {
+            String words = position < arguments.size() ? arguments.get(position) : "-";
+            return words.equals("-")
+                    ? new int[0]
+                    : Pattern.compile(",")
+                            .splitAsStream(words)
+                            .mapToInt(this::descriptor)
+                            .toArray();
+        }
+
+        private String setIrqs() {
+            int flags = (int) number(1);
+            int[] values = list(6);
+            boolean bytes = (flags & vfio_h.VFIO_IRQ_SET_DATA_BOOL) != 0;
+            MemorySegment set = arena.allocate(IRQ_SET_BYTES + MOST_IRQS * Integer.BYTES, Integer.BYTES);
+            // What the list does not say: yes, or no descriptor.
+            set.asSlice(IRQ_SET_BYTES).fill((byte) -1);
+            for (int each = 0; each < values.length; each++) {
+                if (bytes) {
+                    set.set(ValueLayout.JAVA_BYTE, IRQ_SET_BYTES + each, (byte) values[each]);
+                } else {
+                    set.set(ValueLayout.JAVA_INT, IRQ_SET_BYTES + each * Integer.BYTES, values[each]);
+                }
+            }
+            long needed = IRQ_SET_BYTES + number(4) * (bytes ? Byte.BYTES : Integer.BYTES);
+            vfio_irq_set.flags(set, flags);
+            vfio_irq_set.index(set, (int) number(2));
+            vfio_irq_set.start(set, (int) number(3));
+            vfio_irq_set.count(set, (int) number(4));
+            vfio_irq_set.argsz(set, (int) number(5, needed));
+            return answer(ioctl(vfio_h.VFIO_DEVICE_SET_IRQS, set));
+        }
+
+        private String hotResetInfo() {
+            MemorySegment info = arena.allocate(HOT_RESET_BYTES + MOST_DEVICES * Long.BYTES, Integer.BYTES);
+            vfio_pci_hot_reset_info.argsz(info, (int) number(1, info.byteSize()));
+            vfio_pci_hot_reset_info.flags(info, (int) number(2, 0));
+            return answer(ioctl(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info));
+        }
+
+        private String hotReset() {
+            int[] groups = list(1);
+            MemorySegment reset = arena.allocate(HOT_RESET_BYTES + MOST_DEVICES * Integer.BYTES, Integer.BYTES);
+            for (int each = 0; each < groups.length; each++) {
+                reset.set(ValueLayout.JAVA_INT, HOT_RESET_BYTES + each * Integer.BYTES, groups[each]);
+            }
+            vfio_pci_hot_reset.count(reset, groups.length);
+            vfio_pci_hot_reset.argsz(reset, (int) number(2, HOT_RESET_BYTES + (long) groups.length * Integer.BYTES));
+            vfio_pci_hot_reset.flags(reset, (int) number(3, 0));
+            return answer(ioctl(vfio_h.VFIO_DEVICE_PCI_HOT_RESET, reset));
+        }
+
+        private String feature() {
+            MemorySegment feature = arena.allocate(FEATURE_BYTES + FEATURE_DATA_BYTES, Long.BYTES);
+            vfio_device_feature.flags(feature, (int) number(1));
+            vfio_device_feature.argsz(feature, (int) number(2, FEATURE_BYTES));
+            int[] data = list(3);
+            for (int each = 0; each < data.length; each++) {
+                // As in vfio_device_low_power_entry_with_wakeup.
+                feature.set(ValueLayout.JAVA_INT, FEATURE_BYTES + each * Integer.BYTES, data[each]);
+            }
+            return answer(ioctl(vfio_h.VFIO_DEVICE_FEATURE, feature));
+        }
+
+        private String ioEvent() {
+            MemorySegment event = vfio_device_ioeventfd.allocate(arena);
+            vfio_device_ioeventfd.offset(event, number(1));
+            vfio_device_ioeventfd.data(event, number(2));
+            vfio_device_ioeventfd.flags(event, (int) number(3));
+            vfio_device_ioeventfd.fd(event, file(4));
+            vfio_device_ioeventfd.argsz(event, (int) number(5, vfio_device_ioeventfd.sizeof()));
+            return answer(ioctl(vfio_h.VFIO_DEVICE_IOEVENTFD, event));
+        }
+
+        private String signal() {
+            return answer(kernel.write(file(0), arena.allocateFrom(ValueLayout.JAVA_LONG, 1)));
+        }
+
+        /** The counter of an eventfd. */
+        private String take() {
+            MemorySegment counter = arena.allocate(ValueLayout.JAVA_LONG);
+            long answer = kernel.read(file(0), counter);
+            return answer(answer, "counter=%d".formatted(counter.get(ValueLayout.JAVA_LONG, 0)));
         }
     }
 }

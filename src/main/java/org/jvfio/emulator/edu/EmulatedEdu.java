@@ -106,28 +106,33 @@ public final class EmulatedEdu implements EmulatedDevice {
 
     @Override
     public boolean answers(int bar, long offset, int size) {
-        return size == Integer.BYTES || (size == Long.BYTES && offset >= DMA_SOURCE);
+        return size >= Integer.BYTES;
     }
 
     @Override
     public long read(int bar, long offset, int size) {
-        long value = switch ((int) offset) {
-            case ID -> ID_VALUE;
-            case LIVENESS -> liveness;
-            case FACTORIAL -> factorial;
-            case STATUS -> status;
-            case IRQ_STATUS -> irqStatus;
-            case DMA_SOURCE -> source;
-            case DMA_DESTINATION -> destination;
-            case DMA_COUNT -> count;
-            case DMA_COMMAND -> command;
-            default -> -1L;
-        };
+        long value = isIgnored(offset, size)
+                ? -1
+                : switch ((int) offset) {
+                    case ID -> ID_VALUE;
+                    case LIVENESS -> liveness;
+                    case FACTORIAL -> factorial;
+                    case STATUS -> status;
+                    case IRQ_STATUS -> irqStatus;
+                    case DMA_SOURCE -> source;
+                    case DMA_DESTINATION -> destination;
+                    case DMA_COUNT -> count;
+                    case DMA_COMMAND -> command;
+                    default -> -1L;
+                };
         return ordered(value, size);
     }
 
     @Override
     public void write(int bar, long offset, int size, long value) {
+        if (isIgnored(offset, size)) {
+            return;
+        }
         long written = ordered(value, size);
         switch ((int) offset) {
             case LIVENESS -> liveness = ~(int) written;
@@ -140,6 +145,11 @@ public final class EmulatedEdu implements EmulatedDevice {
                 // The device ignores it.
             }
         }
+    }
+
+    /** The first registers have 32 bits; as 64 they read as all ones. */
+    private static boolean isIgnored(long offset, int size) {
+        return size == Long.BYTES && offset < DMA_SOURCE;
     }
 
     /** Each raise sends a message of its own, or else the line stays asserted until all are acknowledged. */
