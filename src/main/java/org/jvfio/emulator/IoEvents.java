@@ -15,10 +15,12 @@ final class IoEvents {
     private static final int REMOVE = -1;
 
     private final PciFunction function;
+    private final KernelVersion kernel;
     private final List<IoEvent> events = new ArrayList<>();
 
-    IoEvents(PciFunction function) {
+    IoEvents(PciFunction function, KernelVersion kernel) {
         this.function = function;
+        this.kernel = kernel;
     }
 
     /** One write, as it was asked for. */
@@ -88,7 +90,8 @@ final class IoEvents {
     }
 
     private boolean isRegister(int bar, long register, int width) {
-        return register + width <= function.barBytes(bar)
+        return (width < Long.BYTES || kernel.signalsEightBytes())
+                && register + width <= function.barBytes(bar)
                 && !function.isTable(bar, register)
                 && !function.isTable(bar, register + width - 1);
     }

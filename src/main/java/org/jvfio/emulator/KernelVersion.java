@@ -133,6 +133,16 @@ public enum KernelVersion {
         return atLeast(V6_11);
     }
 
+    /** Whether a register of a BAR is read and written 8 bytes at once. */
+    boolean readsEightBytes() {
+        return atLeast(V6_11);
+    }
+
+    /** Whether DEVICE_IOEVENTFD writes 8 bytes: powerpc then has {@code iowrite64} as a macro. */
+    boolean signalsEightBytes() {
+        return before(V7_2);
+    }
+
     /** Whether a huge page can take several entries of a page table; before, it had a table of its own. */
     boolean spreadsHugePages() {
         return atLeast(V6_11);

@@ -29,7 +29,7 @@ final class PciFunction implements DeviceBus {
     private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
     private final VfioInterrupts interrupts;
-    private final IoEvents ioEvents = new IoEvents(this);
+    private final IoEvents ioEvents;
     private final DeviceFeatures features;
     private VfioConfig config;
     private HostDriver driver;
@@ -54,6 +54,7 @@ final class PciFunction implements DeviceBus {
                 device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(hardware, device.isExpress(), machine.interruptVectors(), machine.platform());
+        ioEvents = new IoEvents(this, machine.kernel());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
@@ -400,7 +401,7 @@ final class PciFunction implements DeviceBus {
             return Errno.EINVAL.negated();
         }
         long size = Math.min(buffer.byteSize(), end - offset);
-        int widest = host.machine().kernel().atLeast(KernelVersion.V6_11) ? Long.BYTES : Integer.BYTES;
+        int widest = host.machine().kernel().readsEightBytes() ? Long.BYTES : Integer.BYTES;
         for (long at = 0; at < size; ) {
             long register = offset + at;
             int width = width(register, size - at, widest);

@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.uapi.vfio_device_ioeventfd;
 import org.jvfio.uapi.vfio_h;
 
@@ -106,7 +107,8 @@ class DeviceControlTest extends Contract {
         assertAnswer(EINVAL, device.ioEvent(1L << 40, 0, 4, event.descriptor()));
         assertAnswer(EBADF, device.ioEvent(LIVENESS, 0, 4, Integer.MAX_VALUE));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 4, device.descriptor()));
-        assertAnswer(0, device.ioEvent(DMA_SOURCE, 0, 8, event.descriptor()));
+        boolean eightBytes = host.version().before(KernelVersion.V7_2);
+        assertAnswer(eightBytes ? 0 : EINVAL.negated(), device.ioEvent(DMA_SOURCE, 0, 8, event.descriptor()));
         Device nvme = nvme();
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE + 64 * 16 + 12, 0, 4, event.descriptor()));
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE - 4, 0, 8, event.descriptor()));
