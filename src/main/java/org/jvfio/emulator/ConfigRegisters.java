@@ -19,10 +19,10 @@ final class ConfigRegisters {
 
     private static final int SUBSYSTEM = 0x1100;
 
-    private static final int COMMAND_WRITABLE = vfio_h.PCI_COMMAND_MEMORY
+    private static final int COMMAND_WRITABLE = vfio_h.PCI_COMMAND_IO
+            | vfio_h.PCI_COMMAND_MEMORY
             | vfio_h.PCI_COMMAND_MASTER
             | vfio_h.PCI_COMMAND_SERR
-            | vfio_h.PCI_COMMAND_PARITY
             | vfio_h.PCI_COMMAND_INTX_DISABLE;
 
     private static final int FIRST_CAPABILITY = 0x40;

@@ -262,8 +262,17 @@ final class PciFunction implements DeviceBus {
                 || (host.machine().platform().isPowernv() && host.onBusOf(this).size() == 1);
     }
 
-    /** A reset of the function, after which the host sets it up again as it was. */
+    /** A reset of the function, after which the host sets it up again as it was, and writes its MSI-X table. */
     void reset() {
+        if (interrupts.isMsixEnabled() && !config.decodesMemory()) {
+            host.hazard(
+                    Hazard.MACHINE_CHECK,
+                    () -> "reset of " + address() + " with MSI-X enabled while its memory is not decoded");
+        }
+        resetRegisters();
+    }
+
+    private void resetRegisters() {
         forget();
         interrupts.reset();
         registers.resetByHost();
@@ -295,7 +304,7 @@ final class PciFunction implements DeviceBus {
         int control = management + vfio_h.PCI_PM_CTRL;
         boolean resets = state == 0 && (registers.getShort(control) & vfio_h.PCI_PM_CTRL_NO_SOFT_RESET) == 0;
         if (resets) {
-            reset();
+            resetRegisters();
         }
         powerState = state;
         registers.change(control, vfio_h.PCI_PM_CTRL_STATE_MASK, state == D3HOT);

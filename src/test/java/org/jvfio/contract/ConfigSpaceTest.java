@@ -14,8 +14,10 @@ import static org.jvfio.uapi.vfio_h.PCI_CAP_ID_PM;
 import static org.jvfio.uapi.vfio_h.PCI_CLASS_REVISION;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_INTX_DISABLE;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_IO;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_PARITY;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCAP;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCAP_FLR;
 import static org.jvfio.uapi.vfio_h.PCI_EXP_DEVCTL;
@@ -275,6 +277,16 @@ class ConfigSpaceTest extends Contract {
         space.writeShort(place + PCI_EXP_DEVCTL, control | PCI_EXP_DEVCTL_BCR_FLR);
         assertEquals(control, space.readShort(place + PCI_EXP_DEVCTL));
         assertEquals(PCI_COMMAND_MASTER, space.readShort(PCI_COMMAND) & PCI_COMMAND_MASTER);
+    }
+
+    @Test
+    void aDeviceKeepsTheBitsOfItsCommandRegisterThatItHas() {
+        ConfigSpace space = nvme().config();
+        int command = space.readShort(PCI_COMMAND);
+        int asked = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_PARITY;
+        space.writeShort(PCI_COMMAND, asked);
+        assertEquals(PCI_COMMAND_IO | PCI_COMMAND_MEMORY, space.readShort(PCI_COMMAND) & asked);
+        space.writeShort(PCI_COMMAND, command);
     }
 
     @Test

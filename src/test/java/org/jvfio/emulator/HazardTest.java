@@ -283,6 +283,24 @@ class HazardTest {
     }
 
     @Test
+    void aResetWritesTheTableOfADeviceThatDecodesNoMemory() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("open g2 /dev/vfio/2"));
+            assertEquals("0", script.run("setcont g2 c"));
+            assertEquals("0", script.run("getdev d1 g2 0002:01:00.0"));
+            assertEquals("2", script.run("pwrite d1 0x70000000004 2 0"));
+            assertEquals("0", script.run("reset d1"));
+            assertEquals("0", script.run("event e1"));
+            assertEquals("0", script.run("setirqs d1 36 2 0 1 24 e1"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("reset d1"));
+            assertEquals(Hazard.MACHINE_CHECK, stopped.hazard());
+            assertEquals("2", script.run("pwrite d1 0x70000000004 2 2"));
+            assertEquals("0", script.run("reset d1"));
+        }
+    }
+
+    @Test
     void answeringAsLinuxKeepsTheHazardsForInspection() {
         EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.power8()));
         try (CallScript script = prepared(kernel)) {
