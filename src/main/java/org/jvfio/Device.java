@@ -480,7 +480,8 @@ public final class Device implements AutoCloseable {
     /**
      * Resets the device alone ({@code VFIO_DEVICE_RESET}); the kernel restores its configuration space.
      *
-     * @throws VfioException if the device has no way to be reset alone, or the reset fails
+     * @throws VfioException if the device has no way to be reset alone, it has MSI-X enabled while its memory is not decoded,
+     *     or the reset fails
      * @throws IllegalStateException if the device is closed
      */
     public void reset() {
@@ -488,13 +489,35 @@ public final class Device implements AutoCloseable {
         if (!resettable) {
             throw new VfioException(asked, "it has no way to be reset alone", "reset its PE instead");
         }
-        int answer = descriptor.ioctl(VFIO_DEVICE_RESET, 0);
-        if (answer != 0) {
-            throw VfioException.failed(
+        lock().lock();
+        try {
+            requireRestorable(asked);
+            int answer = descriptor.ioctl(VFIO_DEVICE_RESET, 0);
+            if (answer != 0) {
+                throw VfioException.failed(
+                        asked,
+                        "VFIO_DEVICE_RESET",
+                        answer,
+                        VfioException.errnoOf(answer).map(KnownCauses::reset).orElseGet(Cause::unknown));
+            }
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /**
+     * The kernel restores the MSI-X table after a reset ({@code pci_restore_msi_state}); where the device does not answer,
+     * the host takes a machine check.
+     */
+    void requireRestorable(String asked) {
+        if (interrupts.containsKey(InterruptType.MSIX)
+                && !configSpace().command().contains(PciCommand.MEMORY)) {
+            throw new VfioException(
                     asked,
-                    "VFIO_DEVICE_RESET",
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::reset).orElseGet(Cause::unknown));
+                    address
+                            + " has MSI-X enabled while its memory is not decoded: the kernel would write its table of vectors, and"
+                            + " the host be lost",
+                    "enable PciCommand.MEMORY, or close its interrupts first");
         }
     }
 
@@ -514,7 +537,8 @@ public final class Device implements AutoCloseable {
      * device's container are found, others are to be named, and not to be closed meanwhile.
      *
      * @param others groups of other containers that have devices there
-     * @throws VfioException if the bus cannot be reset; a group is missing, with the names of its devices; or the reset fails
+     * @throws VfioException if the bus cannot be reset; a group is missing, with the names of its devices; a device of these
+     *     groups has MSI-X enabled while its memory is not decoded; or the reset fails
      * @throws IllegalStateException if the device, or a group, is closed
      */
     public void resetBus(Group... others) {
@@ -522,6 +546,7 @@ public final class Device implements AutoCloseable {
         try {
             List<Group> taken = new ArrayList<>(container().groups());
             taken.addAll(List.of(others));
+            taken.forEach(group -> group.requireRestorable("reset the bus of " + address));
             new HotReset(descriptor, address.toString()).reset(taken);
         } finally {
             lock().unlock();

@@ -195,6 +195,10 @@ public final class Group implements AutoCloseable {
         descriptor.close();
     }
 
+    void requireRestorable(String asked) {
+        devices.forEach(device -> device.requireRestorable(asked));
+    }
+
     void disableBusMastering(Teardown teardown) {
         devices.forEach(device -> teardown.step(device::disableBusMastering));
     }

@@ -39,6 +39,22 @@ class DeviceResetTest {
         host.assertAllGivenBack();
     }
 
+    @Test
+    void aTableOfVectorsThatCannotBeRestoredIsNotReset() {
+        Device drive = container.attach(TestHost.NVME).openDevice(TestHost.NVME);
+        drive.enableInterrupts(InterruptType.MSIX, 1);
+        drive.configSpace().disable(PciCommand.MEMORY);
+        long calls = host.observed().made(vfio_h.VFIO_DEVICE_RESET);
+        String reason = TestHost.NVME + " has MSI-X enabled while its memory is not decoded";
+        assertRefused(reason, drive::reset);
+        assertRefused(reason, drive::resetBus);
+        assertRefused(reason, device::resetBus);
+        assertEquals(calls, host.observed().made(vfio_h.VFIO_DEVICE_RESET));
+        drive.configSpace().enable(PciCommand.MEMORY);
+        drive.reset();
+        assertEquals(calls + 1, host.observed().made(vfio_h.VFIO_DEVICE_RESET));
+    }
+
     private static void assertRefused(String reason, Executable call) {
         VfioException e = assertThrows(VfioException.class, call);
         assertTrue(e.reason().contains(reason), e.getMessage());

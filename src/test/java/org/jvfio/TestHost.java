@@ -14,6 +14,7 @@ import org.jvfio.kernel.Kernel;
 final class TestHost {
     static final PciAddress EDU = PciAddress.parse("0000:01:00.0");
     static final PciAddress OTHER_EDU = PciAddress.parse("0001:01:00.0");
+    static final PciAddress NVME = PciAddress.parse("0002:01:00.0");
 
     private final EmulatedKernel process;
     private final ObservedKernel observed;
