@@ -632,7 +632,7 @@ final class CallGenerator {
     private String badPointer() {
         return switch (draw.below(4)) {
             case 0 -> beyondMemory();
-            case 1 -> "0xc000000000000000";
+            case 1 -> host.readsKernelAddresses() ? "0x4000000000000000" : "0xc000000000000000";
             case 2 -> "0x10";
             default -> "0";
         };
