@@ -700,7 +700,9 @@ final class CallGenerator {
         // So is a read of a device without an offset, which goes through its registers one by one.
         boolean reads = (call.contains("take ") || call.contains("signal "))
                 && arguments.getFirst().startsWith("d");
-        return resets || reads ? call : CallNotation.call(CallNotation.name(call), arguments);
+        // And so is what tells the size of a configuration space of which this host has less.
+        boolean sizes = !host.hasExtendedConfig() && (call.contains("regioninfo ") || call.contains("pread "));
+        return resets || reads || sizes ? call : CallNotation.call(CallNotation.name(call), arguments);
     }
 
     private String spoil(Kind kind, String word) {

@@ -304,7 +304,8 @@ final class DeviceCalls {
         do {
             register = configRegister(device);
             bytes = draw.pick(1, 2, 4, 4, 8);
-        } while (overlaps(register, bytes, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_0 + BARS * Integer.BYTES)
+        } while ((hasLessConfig(device) && register + bytes > PCI_CFG_SPACE_SIZE)
+                || overlaps(register, bytes, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_0 + BARS * Integer.BYTES)
                 || overlaps(register, bytes, PCI_ROM_ADDRESS, PCI_CAPABILITY_LIST));
         return read(device, VFIO_PCI_CONFIG_REGION_INDEX, register, bytes);
     }
