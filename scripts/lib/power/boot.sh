@@ -49,9 +49,9 @@ set_qemu_command() {
     qemu_command=("${qemu[@]}" -machine "$machine" -accel tcg,thread=multi -smp 2 -m 4G -display none -nic none -no-reboot
         -kernel "$kernel/vmlinux" -initrd "$work/initrd" -append "${parameters[*]}"
         -d guest_errors -D "$work/qemu.log" -drive "file=${disk//,/,,},if=none,id=disk,format=raw")
-    # On powernv8 a machine check at the interrupt controller ended a guest while its other processor read the ROM. QEMU
-    # maps a ROM anew for each read, and it seems that an access may find no device meanwhile.
-    if [[ $machine != powernv8 ]]; then
+    # On powernv, machine checks at the interrupt controller and in firmware ended guests while the other processor read the
+    # ROM. QEMU maps a ROM anew for each read, and it seems that an access may find no device meanwhile.
+    if [[ $machine == pseries ]]; then
         make_rom "$work/rom"
         rom=,romfile=${work//,/,,}/rom
     fi
