@@ -571,6 +571,19 @@ class NvmeControllerTest {
     }
 
     @Test
+    void aShutdownThatTheControllerRefusesIsToldAndAllIsGivenBack() {
+        NvmeFaults refusing =
+                NvmeFaults.NONE.with(Commands.admin(0x00), new Occurrence.Nth(1), new Effect.Status(0, 0x06, false));
+        try (NvmeHost host = new NvmeHost(refusing)) {
+            NvmeController nvme = host.open();
+            VfioException e = assertThrows(VfioException.class, nvme::close);
+            assertTrue(e.getMessage().contains("shut down"), e.getMessage());
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            host.open().close();
+        }
+    }
+
+    @Test
     void aDeviceThatIsClosedFirstTakesItsControllerWithIt() throws InterruptedException {
         try (NvmeHost host = new NvmeHost()) {
             NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
