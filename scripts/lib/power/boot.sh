@@ -41,9 +41,10 @@ make_rom() {
 set_qemu_command() {
     { cat "${initrds[@]}" && archive "$1"; } >"$work/initrd"
     local rom='' device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
-    # A guest that is lost ends at once and prints its whole log (panic_print). The limits of its watchdogs are wide,
-    # because the host may leave it without a processor for a while.
-    local parameters=(console=hvc0 quiet panic=-1 panic_print=0x20 oops=panic softlockup_panic=1 nmi_watchdog=panic
+    # A guest that is lost ends at once and prints its whole log (panic_print). Until then its kernel keeps off the console:
+    # it cuts into what is sent there, character by character. The limits of its watchdogs are wide, because the host may
+    # leave it without a processor for a while.
+    local parameters=(console=hvc0 loglevel=1 panic=-1 panic_print=0x20 oops=panic softlockup_panic=1 nmi_watchdog=panic
         watchdog_thresh=30 "$append")
     # shellcheck disable=SC2054 # QEMU's commas
     qemu_command=("${qemu[@]}" -machine "$machine" -accel tcg,thread=multi -smp 2 -m 4G -display none -nic none -no-reboot
@@ -68,23 +69,25 @@ set_qemu_command() {
 }
 
 # boot GUEST: runs GUEST/run/command in a machine that has all of the directory GUEST. Returns the command's exit status;
-# 124 if it was stopped at the limit, 125 if it ended without a status or some of its output was lost.
+# 124 if it was stopped at the limit, 125 if it ended without a status.
 boot() {
-    local status='' timed_out='' damaged='' console nonce
+    local status='' timed_out='' console replies nonce
     nonce=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
     printf '%s' "$nonce" >"$1/run/nonce"
     echo $((limit > 120 ? limit - 60 : limit)) >"$1/run/patience"
     [[ ! $kernel_log ]] || touch "$1/run/log"
     set_qemu_command "$1"
-    rm -f "$work"/monitor.*
+    rm -f "$work"/{monitor.*,replies}
     : >"$work/qemu.log"
-    mkfifo "$work/monitor.in" "$work/monitor.out"
+    mkfifo "$work/monitor.in" "$work/monitor.out" "$work/replies"
 
-    exec {console}< <(exec "${qemu_command[@]}" -serial file:/dev/stdout \
-        -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor </dev/null 2>"$work/qemu.err")
+    # Open both ways, so that neither side waits for the other one, and a reply to a guest that has ended harms nobody.
+    exec {replies}<>"$work/replies"
+    exec {console}< <(exec "${qemu_command[@]}" -chardev stdio,id=console,signal=off -serial chardev:console \
+        -chardev "pipe,id=monitor,path=$work/monitor" -mon monitor <&"$replies" 2>"$work/qemu.err")
     qemu_pid=$!
     follow <&"$console"
-    exec {console}<&-
+    exec {console}<&- {replies}<&-
     end_qemu
 
     if [[ $timed_out || ! $status ]]; then
@@ -97,9 +100,6 @@ boot() {
     elif [[ ! $status ]]; then
         say "the guest ended before the command did"
         status=125
-    elif [[ $damaged ]]; then
-        say "some output was lost among what firmware or kernel wrote to the console"
-        ((status)) || status=125
     fi
 
     [[ ! $qemu_log ]] || cp "$work/qemu.log" "$qemu_log"
@@ -128,10 +128,10 @@ end_qemu() {
     qemu_pid=''
 }
 
-# Reads the console to its end: frames are what lib/power/init sends, all else is the log. There is no "[" in a frame, and
-# what firmware and kernel write begins with one, so it is found where it cuts a frame in two.
+# Reads the console to its end: frames are what lib/power/init sends, all else is the log. Firmware and kernel can cut into
+# a frame at any place; what its checksum does not fit is not replied to, and comes again.
 follow() {
-    local line frame='' deadline=$((SECONDS + limit)) log ended=0 read_status
+    local line deadline=$((SECONDS + limit)) log ended=0 read_status number taken=0
     exec {log}>"$work/console.log"
     : >"$work/kernel.log"
     while ((!ended)); do
@@ -148,44 +148,28 @@ follow() {
             echo nmi >"$work/monitor.in"
         fi
         line=${line%$'\r'}
-        if [[ $line == *"$nonce"* ]]; then
-            [[ ! $frame ]] || damaged=yes
-            [[ $line == "$nonce"* ]] || echo "${line%%"$nonce"*}" >&"$log"
-            frame=${line#*"$nonce"}
-        elif [[ ! $frame || $line == '['* ]]; then
-            echo "$line" >&"$log"
-            continue
-        else
-            frame+=$line
-        fi
-        if [[ $frame == *'['* ]]; then
-            echo "[${frame#*'['}" >&"$log"
-            frame=${frame%%'['*}
-        fi
-        if [[ $frame == *';' ]]; then
-            take_frame "${frame%;}"
-            frame=''
+        if [[ $line =~ ^(.*)$nonce([0-9a-f]+)\ (([oekx])\ ([0-9]+)\ ([0-9A-Za-z+/=]+))$ ]] &&
+            [[ ${BASH_REMATCH[2]} == "$(md5sum <<<"${BASH_REMATCH[3]}" | cut -d ' ' -f 1)" ]]; then
+            [[ ! ${BASH_REMATCH[1]} ]] || echo "${BASH_REMATCH[1]}" >&"$log"
+            number=${BASH_REMATCH[5]}
+            ((number == taken)) || take_frame "${BASH_REMATCH[4]}" "${BASH_REMATCH[6]}"
+            taken=$number
+            echo "$number" >&"$replies"
             [[ ! $status ]] || deadline=$((SECONDS + 15))
+        else
+            echo "$line" >&"$log"
         fi
     done
     exec {log}>&-
 }
 
-# take_frame TYPE:LENGTH:BASE64
+# take_frame TYPE BASE64
 take_frame() {
-    local data=${1#*:}
-    local length=${data%%:*}
-    data=${data#*:}
-    if ((${#data} != length)); then
-        damaged=yes
-        return
-    fi
     case $1 in
         # Nobody reads this any more: as if it had been the signal that says so.
-        o*) base64 -d <<<"$data" || exit 141 ;;
-        e*) base64 -d <<<"$data" >&2 || exit 141 ;;
-        k*) base64 -d <<<"$data" >>"$work/kernel.log" ;;
-        x*) status=$(base64 -d <<<"$data") ;;
-        *) damaged=yes ;;
+        o) base64 -d <<<"$2" || exit 141 ;;
+        e) base64 -d <<<"$2" >&2 || exit 141 ;;
+        k) base64 -d <<<"$2" >>"$work/kernel.log" ;;
+        x) status=$(base64 -d <<<"$2") ;;
     esac
 }
