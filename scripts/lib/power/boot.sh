@@ -40,7 +40,7 @@ make_rom() {
 # set_qemu_command GUEST: sets qemu_command, and makes the initrd that it names.
 set_qemu_command() {
     { cat "${initrds[@]}" && archive "$1"; } >"$work/initrd"
-    local rom='' device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
+    local device buses=(pcie.0 pcie.1 pcie.2) edu=edu,dma_mask=0xffffffffffffffff
     # A guest that is lost ends at once and prints its whole log (panic_print). Until then its kernel keeps off the console:
     # it cuts into what is sent there, character by character. The limits of its watchdogs are wide, because the host may
     # leave it without a processor for a while.
@@ -52,15 +52,10 @@ set_qemu_command() {
     local processors=2
     [[ $machine != powernv8 ]] || processors=1
     # shellcheck disable=SC2054 # QEMU's commas
-    qemu_command=("${qemu[@]}" -machine "$machine" -accel tcg,thread=single -smp "$processors" -m 4G -display none -nic none -no-reboot
-        -kernel "$kernel/vmlinux" -initrd "$work/initrd" -append "${parameters[*]}"
-        -d guest_errors -D "$work/qemu.log" -drive "file=${disk//,/,,},if=none,id=disk,format=raw")
-    # On powernv, machine checks at the interrupt controller and in firmware ended guests while the other processor read the
-    # ROM. QEMU maps a ROM anew for each read, and it seems that an access may find no device meanwhile.
-    if [[ $machine == pseries ]]; then
-        make_rom "$work/rom"
-        rom=,romfile=${work//,/,,}/rom
-    fi
+    qemu_command=("${qemu[@]}" -machine "$machine" -accel tcg,thread=single -smp "$processors" -m 4G
+        -display none -nic none -no-reboot -kernel "$kernel/vmlinux" -initrd "$work/initrd"
+        -append "${parameters[*]}" -d guest_errors -D "$work/qemu.log" -drive "file=${disk//,/,,},if=none,id=disk,format=raw")
+    make_rom "$work/rom"
     if [[ $machine == pseries ]]; then
         buses=(bridge1.0 bridge2.0 bridge3.0)
         qemu_command+=(-vga none)
@@ -70,7 +65,7 @@ set_qemu_command() {
     fi
     # One to each host bridge: on powernv the bridge is what an IOMMU group is made of, and POWER8 has three.
     qemu_command+=(-device "$edu,bus=${buses[0]}" -device "$edu,bus=${buses[1]}"
-        -device "nvme,drive=disk,serial=jvfio$rom,bus=${buses[2]}${nvme:+,$nvme}" "${more_devices[@]}")
+        -device "nvme,drive=disk,serial=jvfio,romfile=${work//,/,,}/rom,bus=${buses[2]}${nvme:+,$nvme}" "${more_devices[@]}")
 }
 
 # boot GUEST: runs GUEST/run/command in a machine that has all of the directory GUEST. Returns the command's exit status;
