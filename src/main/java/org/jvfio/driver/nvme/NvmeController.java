@@ -17,8 +17,10 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
+import org.jvfio.Group;
 import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
+import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 
 /**
@@ -69,7 +71,14 @@ public final class NvmeController implements AutoCloseable {
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     // Two drivers of a controller would reset it under each other.
-    private static final Set<Device> DRIVEN = ConcurrentHashMap.newKeySet();
+    private static final Set<Function> DRIVEN = ConcurrentHashMap.newKeySet();
+
+    /** What all descriptors of a device are one of: the kernel lets nobody open a group twice. */
+    private record Function(Group group, PciAddress address) {
+        static Function of(Device device) {
+            return new Function(device.group(), device.address());
+        }
+    }
 
     private final Device device;
     private final NvmeOptions options;
@@ -146,7 +155,7 @@ public final class NvmeController implements AutoCloseable {
                     code == ControllerRegisters.NO_ANSWER ? "look at the state of its PE" : "name an NVMe drive");
         }
         options.completion().interrupts().ifPresent(type -> requireInterrupts(asked, device, type));
-        if (!DRIVEN.add(device)) {
+        if (!DRIVEN.add(Function.of(device))) {
             throw new VfioException(asked, "this process drives it already", "use that controller, or close it first");
         }
         try {
@@ -160,7 +169,7 @@ public final class NvmeController implements AutoCloseable {
             }
             return controller;
         } catch (RuntimeException e) {
-            DRIVEN.remove(device);
+            DRIVEN.remove(Function.of(device));
             throw e;
         }
     }
@@ -887,7 +896,7 @@ public final class NvmeController implements AutoCloseable {
     private void release() {
         admin.close();
         queues.forEach(NvmeQueue::close);
-        DRIVEN.remove(device);
+        DRIVEN.remove(Function.of(device));
         List<Runnable> steps = new ArrayList<>();
         if (interrupts != null) {
             steps.add(interrupts::close);

@@ -22,6 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
@@ -567,6 +568,20 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("drives it already"), e.getMessage());
             assertEquals(List.of(1), nvme.namespaceIds());
+        }
+    }
+
+    @Test
+    void aDeviceThatIsOpenTwiceIsDrivenOnce() {
+        try (NvmeHost host = new NvmeHost();
+                Device again = host.device().group().openDevice(NvmeHost.DRIVE)) {
+            try (NvmeController nvme = host.open()) {
+                VfioException e =
+                        assertThrows(VfioException.class, () -> NvmeController.open(again, NvmeOptions.DEFAULT));
+                assertTrue(e.reason().contains("drives it already"), e.getMessage());
+                assertEquals(List.of(1), nvme.namespaceIds());
+            }
+            NvmeController.open(again, NvmeOptions.DEFAULT).close();
         }
     }
 
