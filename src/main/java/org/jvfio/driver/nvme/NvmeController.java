@@ -123,7 +123,7 @@ public final class NvmeController implements AutoCloseable {
         int least = 1 << capabilities.leastPageShift();
         int most = 1 << Math.min(capabilities.mostPageShift(), Integer.SIZE - 2);
         pageShift = capabilities.pageShift(asked, options.pageBytes().orElse(Math.clamp(1 << 12, least, most)));
-        registers.disable(asked, capabilities);
+        stopController(asked);
         int listBytes = PrpLists.listBytes(DATA_BYTES, pageShift);
         adminMemory = DmaArea.of(
                 device.container(),
@@ -159,8 +159,7 @@ public final class NvmeController implements AutoCloseable {
             throw new VfioException(asked, "this process drives it already", "use that controller, or close it first");
         }
         try {
-            device.enableMemory();
-            NvmeController controller = new NvmeController(device, options, asked);
+            NvmeController controller = stopped(device, options, asked);
             try {
                 controller.begin(asked);
             } catch (RuntimeException e) {
@@ -170,6 +169,23 @@ public final class NvmeController implements AutoCloseable {
             return controller;
         } catch (RuntimeException e) {
             DRIVEN.remove(Function.of(device));
+            throw e;
+        }
+    }
+
+    /** A controller that does not run; whoever drove it before may have left it running, and its bus mastering on. */
+    private static NvmeController stopped(Device device, NvmeOptions options, String asked) {
+        try {
+            device.enableMemory();
+            return new NvmeController(device, options, asked);
+        } catch (RuntimeException e) {
+            try {
+                device.disableBusMastering();
+            } catch (RuntimeException suppressed) {
+                if (!suppressed.equals(e)) {
+                    e.addSuppressed(suppressed);
+                }
+            }
             throw e;
         }
     }

@@ -36,11 +36,13 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 
 @Timeout(60)
 class NvmeControllerTest {
     private static final int BLOCK = 512;
     private static final int CC = 0x14;
+    private static final int AQA = 0x24;
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -402,8 +404,7 @@ class NvmeControllerTest {
             assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
             assertEquals(0x464001, written.get(2), "SHN");
             assertEquals(0x460000, written.getLast(), "EN is clear");
-            short command = host.device().config().readShort(4);
-            assertEquals(0, command & 4, "bus mastering is off");
+            assertFalse(host.isBusMaster());
         }
     }
 
@@ -582,6 +583,34 @@ class NvmeControllerTest {
                 assertEquals(List.of(1), nvme.namespaceIds());
             }
             NvmeController.open(again, NvmeOptions.DEFAULT).close();
+        }
+    }
+
+    @Test
+    void aControllerThatWasLeftRunningAndDoesNotStopIsReset() {
+        NvmeFaults stuck = NvmeFaults.NONE.withStuck(Transition.DISABLE);
+        try (NvmeHost host = new NvmeHost(stuck)) {
+            host.device().bar(0).writeInt(AQA, 0x10001);
+            host.device().bar(0).writeInt(CC, 0x460001);
+            NvmeController nvme = host.open();
+            assertEquals(List.of(1), nvme.namespaceIds());
+            VfioException e = assertThrows(VfioException.class, nvme::close);
+            assertTrue(e.reason().contains("did not stop"), e.getMessage());
+            assertFalse(host.isBusMaster());
+        }
+    }
+
+    @Test
+    void aControllerThatCannotBeStoppedDoesNoDmaAfterwards() {
+        NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Hung());
+        try (NvmeHost host = new NvmeHost(hung)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+            assertThrows(VfioException.class, () -> nvme.namespace(1).flush());
+            nvme.close();
+            host.device().enableBusMastering();
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertTrue(e.reason().contains("did not stop"), e.getMessage());
+            assertFalse(host.isBusMaster());
         }
     }
 
