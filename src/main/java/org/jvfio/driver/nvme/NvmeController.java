@@ -30,7 +30,7 @@ import org.jvfio.VfioException;
  * under way end with {@link NvmeStatus#ABORTED_BY_HOST}, once the controller cannot reach their buffers any more. A
  * controller that gives answers that make no sense, or none, is disabled ({@link NvmeState#FAILED}).
  *
- * <p>A thread of the driver looks after timeouts and events. The source is the NVM Express base specification 1.4.
+ * <p>A thread of the driver looks after timeouts, events, and completions whose interrupt was lost. The source is the NVM Express base specification 1.4.
  */
 public final class NvmeController implements AutoCloseable {
     /** The class code of NVMe in configuration space: mass storage, non-volatile memory, NVMe. */
@@ -627,6 +627,10 @@ public final class NvmeController implements AutoCloseable {
             case STOPPED -> reset("it stopped by itself");
             case RUNNING -> {
                 admin.poll();
+                if (interrupts != null) {
+                    // An interrupt may have been lost, and nobody else looks.
+                    queues.forEach(NvmeQueue::poll);
+                }
                 tellEvents();
                 lookForLate();
             }

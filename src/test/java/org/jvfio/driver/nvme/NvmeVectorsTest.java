@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.DeviceInterrupts;
@@ -186,6 +187,35 @@ class NvmeVectorsTest {
                 assertEquals(1, nvme.resets());
             }
             readByEach(nvme);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "POLLED")
+    void aCompletionWhoseInterruptIsLostIsFoundLongBeforeItsCommandIsLate(NvmeCompletion completion) {
+        NvmeFaults quiet = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Every(2), new Effect.LostInterrupt());
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, 4, 65, quiet));
+                NvmeController nvme =
+                        host.open(NvmeOptions.DEFAULT.completion(completion).commandTimeout(Duration.ofDays(1)))) {
+            readByEach(nvme);
+            assertEquals(0, nvme.aborts());
+            assertEquals(0, nvme.resets());
+        }
+    }
+
+    @Test
+    void aCompletionThatNobodyLooksForIsFoundWhenItsCommandIsLate() throws InterruptedException {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+            assertTrue(nvme.queue(0).submit(request));
+            while (!request.isDone()) {
+                Thread.sleep(1);
+            }
+            request.requireSuccess();
+            assertEquals(0, nvme.aborts());
+            assertEquals(0, nvme.resets());
         }
     }
 }
