@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -489,6 +490,40 @@ class NvmeControllerTest {
         assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes).asSlice(0, segment.byteSize())));
     }
 
+    /** Each command that a reset gives, refused or lost: Set Features, and those that create queues. */
+    @ParameterizedTest
+    @CsvSource({"9, true", "9, false", "5, true", "5, false", "1, true", "1, false"})
+    void aResetThatCannotBeFinishedDisablesTheController(int opcode, boolean refused) {
+        // They were given once each when the controller was opened; Set Features twice, to ask for events too.
+        int number = opcode == 9 ? 3 : 2;
+        Effect effect = refused ? new Effect.Status(0, 0x06, false) : new Effect.Lost(false);
+        NvmeFaults faults = lost(1, false).with(Commands.admin(opcode), new Occurrence.Nth(number), effect);
+        try (NvmeHost host = new NvmeHost(faults)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                    .queuePairs(1)
+                    .commandTimeout(Duration.ofMillis(50))
+                    .adminTimeout(Duration.ofMillis(200)));
+            NvmeBuffer buffer = nvme.allocate(4096);
+            List<NvmeRequest> requests = new ArrayList<>();
+            int[] calls = new int[3];
+            for (int i = 0; i < calls.length; i++) {
+                int lane = i;
+                NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+                requests.add(request.onDone(done -> calls[lane]++));
+                assertTrue(nvme.queue(0).submit(request));
+            }
+            nvme.queue(0).await(requests.getFirst());
+            VfioException e = assertThrows(VfioException.class, requests.getFirst()::requireSuccess);
+            assertEquals(NvmeState.FAILED, nvme.state(), e::getMessage);
+            assertFalse(host.isBusMaster());
+            assertThrows(VfioException.class, () -> nvme.queue(0).submit(requests.getFirst()));
+            assertThrows(VfioException.class, nvme::health);
+            nvme.close();
+            assertEquals(List.of(1, 1, 1), Arrays.stream(calls).boxed().toList());
+            buffer.close();
+        }
+    }
+
     @Test
     void aControllerThatComesBackFromNoResetIsDisabled() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Hung());
@@ -500,6 +535,7 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("did not stop within its own limit of 500 ms"), e.getMessage());
             assertEquals(NvmeState.FAILED, nvme.state());
+            assertFalse(host.isBusMaster());
             assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertThrows(VfioException.class, nvme::namespaceIds);
             assertDoesNotThrow(nvme::close);
@@ -623,6 +659,7 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, nvme::close);
             assertTrue(e.getMessage().contains("shut down"), e.getMessage());
             assertEquals(NvmeState.CLOSED, nvme.state());
+            assertFalse(host.isBusMaster());
             host.open().close();
         }
     }
