@@ -68,6 +68,12 @@ final class Mm {
         memlockHard = hard;
     }
 
+    /** A child has what bounds its parent. */
+    void inherit(Mm parent) {
+        memlock(parent.memlockSoft, parent.memlockHard);
+        mayLock = parent.mayLock;
+    }
+
     boolean mayLock() {
         return mayLock;
     }
