@@ -45,7 +45,9 @@ final class SpaprTce {
     private final EmulatedHost host;
     private final KernelVersion version;
     private final boolean v2;
+    /** Never empty while calls are made: the IOMMU goes with the last group. */
     private final List<IommuGroup> groups = new ArrayList<>();
+
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
     // Copied into by every MAP_DMA and UNMAP_DMA, one at a time, so that these calls allocate nothing.
@@ -72,10 +74,6 @@ final class SpaprTce {
             return host.machine().kernel().knowsV2() ? 1 : 0;
         }
         return extension == VFIO_EEH && host.machine().eeh() ? 1 : 0;
-    }
-
-    boolean isV2() {
-        return v2;
     }
 
     @Nullable
@@ -121,9 +119,6 @@ final class SpaprTce {
     }
 
     private int info(Argument argument) {
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
-        }
         MemorySegment info = argument.copyIn(INFO_SIZE_WITHOUT_DDW);
         if (info == null) {
             return Errno.EFAULT.negated();
@@ -151,9 +146,6 @@ final class SpaprTce {
     private int enable(Argument argument) {
         if (enabled) {
             return Errno.EBUSY.negated();
-        }
-        if (groups.isEmpty()) {
-            return version.enableWithoutGroup().negated();
         }
         if (host.machine().dma32Bytes() == 0) {
             return Errno.EPERM.negated();
@@ -491,9 +483,6 @@ final class SpaprTce {
         if (caller == null) {
             return Errno.EPERM.negated();
         }
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
-        }
         long size = vfio_iommu_spapr_tce_create.sizeof();
         MemorySegment create = argument.copyIn(size);
         if (create == null) {
@@ -600,9 +589,6 @@ final class SpaprTce {
         Mm caller = bind(argument);
         if (caller == null) {
             return Errno.EPERM.negated();
-        }
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
         }
         long size = vfio_iommu_spapr_tce_remove.sizeof();
         MemorySegment remove = argument.copyIn(size);
@@ -746,10 +732,6 @@ final class SpaprTce {
         if (!version.takesOwnershipAtSetContainer()) {
             pe.calls().releaseOwnership(pe);
         }
-    }
-
-    boolean hasGroups() {
-        return !groups.isEmpty();
     }
 
     /** {@code tce_iommu_release}: tables, registrations and charges go. */
