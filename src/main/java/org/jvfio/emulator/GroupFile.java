@@ -65,7 +65,11 @@ final class GroupFile extends OpenFile {
         if (descriptor == null) {
             return Errno.EFAULT.negated();
         }
-        OpenFile file = argument.task().file(descriptor.get(vfio_h.C_INT, 0));
+        int number = descriptor.get(vfio_h.C_INT, 0);
+        if (!host.machine().kernel().looksUpContainerFirst() && (number < 0 || group.container() != null)) {
+            return Errno.EINVAL.negated();
+        }
+        OpenFile file = argument.task().file(number);
         if (file == null) {
             return Errno.EBADF.negated();
         }

@@ -303,6 +303,18 @@ class VersionsTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADF", "V6_12, EBADF", "V7_2, EBADF"})
+    @Scenario({"A22", "A24"})
+    void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Group group = host.group();
+        assertAnswered(answer, group.setContainer(-1));
+        assertAnswer(Errno.EBADF, group.setContainer(9999));
+        assertAnswer(0, group.setContainer(host.process.openContainer()));
+        assertAnswered(answer, group.setContainer(9999));
+    }
+
+    @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, ENODEV", "V6_12, ENODEV", "V7_2, ENODEV"})
     @Scenario("B4")
     void aWrongNameWithoutAContainer(KernelVersion version, String answer) {
