@@ -65,6 +65,22 @@ class ProcessTest {
         assertEquals("a process that has ended has no children any more", refused.getMessage());
     }
 
+    @Test
+    void aProcessIsGivenWhatIsOpenAndHasRoom() {
+        int container = kernel.open("/dev/vfio/vfio", vfio_h.O_RDWR);
+        EmulatedKernel receiver = kernel.newProcess();
+        assertEquals(Errno.EBADF.negated(), receiver.receive(kernel, -1));
+        int given = receiver.receive(kernel, container);
+        assertEquals(vfio_h.VFIO_API_VERSION, receiver.ioctl(given, vfio_h.VFIO_GET_API_VERSION, 0));
+        MemorySegment limit = rlimit.allocate(arena);
+        rlimit.rlim_cur(limit, given + 1);
+        rlimit.rlim_max(limit, given + 1);
+        assertEquals(0, receiver.setrlimit(vfio_h.RLIMIT_NOFILE, limit));
+        assertEquals(Errno.EMFILE.negated(), receiver.receive(kernel, container));
+        EmulatedKernel elsewhere = EmulatedKernel.boot(EmulatedMachine.power8());
+        assertThrows(IllegalArgumentException.class, () -> elsewhere.receive(kernel, container));
+    }
+
     private MemorySegment descriptors(int... numbers) {
         MemorySegment pollfds = arena.allocate(pollfd.layout(), numbers.length);
         for (int each = 0; each < numbers.length; each++) {
