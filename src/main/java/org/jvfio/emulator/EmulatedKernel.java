@@ -123,6 +123,7 @@ public final class EmulatedKernel implements Kernel {
         host.locked(() -> {
             if (!exited) {
                 exited = true;
+                task.mm().end();
                 task.descriptors().reversed().forEach(task::close);
                 task.mm().addresses().unmapAll();
                 task.mm().drop();

@@ -23,8 +23,8 @@ final class GroupFile extends OpenFile {
     }
 
     @Override
-    void release() {
-        group.closed();
+    void release(Mm closer) {
+        group.closed(closer);
     }
 
     @Override
@@ -32,7 +32,7 @@ final class GroupFile extends OpenFile {
         return switch (request) {
             case vfio_h.VFIO_GROUP_GET_STATUS -> status(argument);
             case vfio_h.VFIO_GROUP_SET_CONTAINER -> setContainer(argument);
-            case vfio_h.VFIO_GROUP_UNSET_CONTAINER -> unsetContainer();
+            case vfio_h.VFIO_GROUP_UNSET_CONTAINER -> unsetContainer(argument.mm());
             case vfio_h.VFIO_GROUP_GET_DEVICE_FD -> getDevice(argument);
             default -> Errno.ENOTTY.negated();
         };
@@ -85,14 +85,14 @@ final class GroupFile extends OpenFile {
         return group.enter(container.container(), argument.mm());
     }
 
-    private int unsetContainer() {
+    private int unsetContainer(Mm caller) {
         if (group.container() == null) {
             return Errno.EINVAL.negated();
         }
         if (group.openDevices() > 0) {
             return Errno.EBUSY.negated();
         }
-        group.leave();
+        group.leave(caller);
         return 0;
     }
 

@@ -109,7 +109,7 @@ final class SpaprTce {
             case VFIO_IOMMU_SPAPR_TCE_GET_INFO -> info(argument);
             case VFIO_EEH_PE_OP -> eeh(argument);
             case VFIO_IOMMU_ENABLE -> v2 ? Errno.ENOTTY.negated() : enable(argument);
-            case VFIO_IOMMU_DISABLE -> v2 ? Errno.ENOTTY.negated() : disable();
+            case VFIO_IOMMU_DISABLE -> v2 ? Errno.ENOTTY.negated() : disable(argument.mm());
             case VFIO_IOMMU_SPAPR_REGISTER_MEMORY -> v2 ? register(argument) : Errno.ENOTTY.negated();
             case VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY -> v2 ? unregister(argument) : Errno.ENOTTY.negated();
             case VFIO_IOMMU_SPAPR_TCE_CREATE -> v2 ? create(argument) : Errno.ENOTTY.negated();
@@ -164,10 +164,10 @@ final class SpaprTce {
         return 0;
     }
 
-    private int disable() {
-        if (enabled && mm != null) {
+    private int disable(Mm caller) {
+        if (enabled) {
             enabled = false;
-            mm.refund(enabledPages);
+            boundMemory(caller).refund(enabledPages);
         }
         return 0;
     }
@@ -715,8 +715,16 @@ final class SpaprTce {
         return 0;
     }
 
-    /** {@code tce_iommu_detach_group}: the container's windows leave the group. */
-    void detach(IommuGroup group) {
+    /**
+     * {@code tce_iommu_detach_group}: the container's windows leave the group.
+     *
+     * @param caller the memory of the process that makes it leave, which is charged and let go of where containers belong
+     *     to no process; null for the host itself
+     */
+    void detach(IommuGroup group, @Nullable Mm caller) {
+        if (caller != null && mm != null) {
+            boundMemory(caller);
+        }
         groups.remove(group);
         Pe pe = group.pe();
         for (int number = 0; number < tables.length; number++) {
@@ -749,7 +757,7 @@ final class SpaprTce {
             }
         }
         registrations.clear();
-        disable();
+        disable(owner);
         letProcessGo();
     }
 }

@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -206,6 +207,84 @@ class VersionsTest {
         assertAnswer(0, container.close());
         assertAnswer(0, group.close());
         assertEquals(version.before(KernelVersion.V4_10) ? PAGE : 0, host.process.lockedBytes());
+    }
+
+    /** A container of Linux 4.2, whose process paid its default window, and in which a child has mapped memory. */
+    private static final class Shared {
+        private static final long TABLE = 8 * MIB;
+
+        private final Host host = Host.power8(KernelVersion.V4_2);
+        private final Group group = host.group();
+        private final Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        private final EmulatedKernel child = host.kernel.fork();
+        private final Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+
+        private Shared() {
+            long memory = inherited.process.memory(PAGE);
+            assertAnswer(0, inherited.register(memory, PAGE));
+            assertAnswer(0, inherited.map(IOVA, memory, PAGE));
+            assertCharged(TABLE, PAGE);
+        }
+
+        private void assertCharged(long parentBytes, long childBytes) {
+            assertEquals(parentBytes, host.kernel.lockedBytes());
+            assertEquals(childBytes, child.lockedBytes());
+        }
+
+        private List<String> warnings() {
+            return host.kernel.host().log().stream()
+                    .filter(line -> line.startsWith("WARNING"))
+                    .toList();
+        }
+    }
+
+    @Test
+    void before410AWindowIsRefundedToWhoTakesTheGroupOut() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.group.unsetContainer());
+        shared.assertCharged(0, PAGE);
+        assertEquals(List.of(), shared.warnings());
+    }
+
+    @Test
+    void before410NobodyIsRefundedMoreThanWasCharged() {
+        Shared shared = new Shared();
+        assertAnswer(0, new Group(shared.inherited.process, shared.group.descriptor()).unsetContainer());
+        shared.assertCharged(Shared.TABLE, 0);
+        assertEquals(List.of("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm"), shared.warnings());
+    }
+
+    @Test
+    void before410AClosedGroupIsRefundedToWhoClosedItLast() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.child.close(shared.group.descriptor()));
+        shared.assertCharged(Shared.TABLE, PAGE);
+        assertAnswer(0, shared.group.close());
+        shared.assertCharged(0, PAGE);
+    }
+
+    @Test
+    void before410AProcessThatEndsIsNotMissed() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.group.close());
+        shared.child.exit();
+        shared.assertCharged(Shared.TABLE, 0);
+        assertEquals(List.of(), shared.warnings());
+        assertEquals(0, shared.child.registeredRegions());
+        assertEquals(0, shared.host.kernel.host().userMemoryBytes());
+    }
+
+    @Test
+    void before410DisableRefundsItsCaller() {
+        Host host = Host.power8(KernelVersion.V4_2);
+        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        assertAnswer(0, container.enable());
+        assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
+        EmulatedKernel child = host.kernel.fork();
+        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        assertAnswer(0, inherited.disable());
+        assertEquals(0, child.lockedBytes());
+        assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
     }
 
     @ParameterizedTest
