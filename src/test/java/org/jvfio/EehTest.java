@@ -63,7 +63,8 @@ class EehTest {
                 freeze(device);
                 reset.run();
                 assertEquals(PeState.STOPPED, eeh.state());
-                freezeIsSeenBy(device);
+                VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
+                assertTrue(e.reason().contains("held in reset"), e.getMessage());
                 eeh.endReset();
                 eeh.configure();
                 assertEquals(PeState.NORMAL, eeh.state());
