@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -73,7 +72,7 @@ final class NvmeBenchCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         boolean writes = line.hasOption("write");
         if (writes) {
             NvmeDrive.requireOverwrite(line, name() + " --write");

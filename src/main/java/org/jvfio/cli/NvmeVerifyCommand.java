@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -52,7 +51,7 @@ final class NvmeVerifyCommand implements Command {
     private record Piece(long lba, long blocks) {}
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         boolean writes = !line.hasOption("read-only");
         if (writes) {
             NvmeDrive.requireOverwrite(line, name());

@@ -2,7 +2,6 @@ package org.jvfio.cli;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.commons.cli.CommandLine;
@@ -39,7 +38,7 @@ final class NvmeWriteCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         NvmeDrive.requireOverwrite(line, name());
         String input = line.getOptionValue("input", STANDARD_INPUT);
         boolean isFile = !input.equals(STANDARD_INPUT);

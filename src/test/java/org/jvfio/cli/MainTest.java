@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -29,7 +30,7 @@ class MainTest {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
                 List.of(arguments),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new StandardOutput(out, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         return new Ended(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
@@ -41,6 +42,48 @@ class MainTest {
         assertEquals(0, ended.status(), ended.err());
         assertEquals("", ended.err());
         assertTrue(!ended.out().isBlank());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "--version", "demo --help", "demo", "demo --json", "nvme identify", "nvme read"})
+    void anAnswerThatCannotBeWrittenIsAFailure(String line) {
+        FullOutput full = new FullOutput();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                List.of(line.split(" ")),
+                new StandardOutput(full, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        assertEquals(
+                "jvfio: cannot write to standard output: No space left on device" + System.lineSeparator(),
+                err.toString(StandardCharsets.UTF_8));
+        assertEquals(1, status);
+    }
+
+    @Test
+    void aDriveIsNotReadOnForAReaderThatHasGone() {
+        FullOutput full = new FullOutput();
+        int status = Main.run(
+                List.of("nvme", "read"),
+                new StandardOutput(full, StandardCharsets.UTF_8),
+                new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8));
+        assertEquals(1, status);
+        assertEquals(1, full.writes);
+    }
+
+    /** What takes nothing. */
+    private static final class FullOutput extends OutputStream {
+        private int writes;
+
+        @Override
+        public void write(int value) throws IOException {
+            writes++;
+            throw new IOException("No space left on device");
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int count) throws IOException {
+            write(count);
+        }
     }
 
     @Test

@@ -48,7 +48,7 @@ class NvmeCommandsTest {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
                 List.of(arguments),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new StandardOutput(out, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         return new Ended(status, out, err.toString(StandardCharsets.UTF_8));
     }
