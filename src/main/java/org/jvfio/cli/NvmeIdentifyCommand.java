@@ -50,8 +50,10 @@ final class NvmeIdentifyCommand implements Command {
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("address", drive.function().address().toString(), "");
             tellController(step, nvme);
+            step.fact("queues", nvme.queues().size(), "queues", drive.queues());
             tellNamespaces(step, nvme);
             tellHealth(step, nvme.health());
+            drive.keepImage();
             step.print(out, line.hasOption("json"));
         }
     }

@@ -47,10 +47,16 @@ final class NvmeReadCommand implements Command {
             ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE);
             try (NvmeBytes bytes = new NvmeBytes(namespace)) {
                 if (!isFile) {
+                    drive.keepImage();
                     bytes.read(range.offset(), range.size(), out.bytes(), progress);
                     return;
                 }
+                if (drive.hasImage(Path.of(output))) {
+                    throw new Failure(
+                            Failure.FAILED, "cannot write to " + output + ": the emulated drive has its data in it");
+                }
                 try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(Path.of(output)))) {
+                    drive.keepImage();
                     bytes.read(range.offset(), range.size(), file, progress);
                 }
             }

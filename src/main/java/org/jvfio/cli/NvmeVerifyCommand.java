@@ -60,12 +60,14 @@ final class NvmeVerifyCommand implements Command {
         try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.of(line, namespace, DEFAULT_BYTES).requireBlocks(namespace.blockBytes());
+            ByteRange range = ByteRange.ofBlocks(line, namespace, DEFAULT_BYTES);
+            drive.keepImage();
             Step step = new Step("verify", "Verified " + namespace)
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("seed", seed, "seed", Long.toString(seed))
+                    .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
                     .fact(
                             "completion",
                             drive.controller().options().completion().name(),
