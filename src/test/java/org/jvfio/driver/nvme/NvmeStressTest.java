@@ -188,8 +188,6 @@ class NvmeStressTest {
                 assertEquals(NvmeState.READY, nvme.state());
                 assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
                 assertTrue(tally.compared.get() > 0, "data was read");
-                assertTrue(tally.described.get() > 0, "admin commands were done");
-                assertTrue(tally.refused.get() > 0, "admin commands were refused, or lost");
                 assertEquals(tally.submitted.get(), tally.completed.get());
                 System.out.printf(
                         "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d aborts, %d resets%n",
@@ -253,9 +251,9 @@ class NvmeStressTest {
         }
     }
 
-    /** A thread asks for what admin commands tell; one that fails may be tried again. */
+    /** A thread asks for what admin commands tell, until some of them have failed; they may be tried again. */
     private static void describeUntil(long deadline, NvmeController nvme, Tally tally) {
-        while (System.nanoTime() - deadline < 0) {
+        while (System.nanoTime() - deadline < 0 || tally.described.get() == 0 || tally.refused.get() == 0) {
             try {
                 assertTrue(nvme.health().temperatureKelvin() > 0);
                 assertEquals(List.of(1), nvme.namespaceIds());
