@@ -41,6 +41,7 @@ class NvmeStressTest {
     private static final int GET_LOG_PAGE = 0x02;
     private static final int IDENTIFY = 0x06;
     private static final int ABORT = 0x08;
+    private static final int HOT = 400;
 
     /**
      * Some commands are late or never done, the driver's own among them; every so often, a queue stalls until the
@@ -55,6 +56,7 @@ class NvmeStressTest {
             .with(Commands.anyIo(), new Occurrence.Every(700), new Effect.Stalled())
             .with(Commands.anyIo(), new Occurrence.Every(1100), new Effect.Lost(true))
             .with(Commands.anyIo(), new Occurrence.Every(97), new Effect.LostInterrupt())
+            .with(Commands.anyIo(), new Occurrence.Every(30), new Effect.Temperature(HOT))
             .with(
                     Commands.anyAdmin(),
                     new Occurrence.Randomly(1.0 / 8),
@@ -71,6 +73,7 @@ class NvmeStressTest {
         private final AtomicLong completed = new AtomicLong();
         private final AtomicLong succeeded = new AtomicLong();
         private final AtomicLong compared = new AtomicLong();
+        private final AtomicLong events = new AtomicLong();
         private final AtomicLong described = new AtomicLong();
         private final AtomicLong refused = new AtomicLong();
     }
@@ -181,7 +184,8 @@ class NvmeStressTest {
                     .queueDepth(8)
                     .completion(completion)
                     .commandTimeout(Duration.ofMillis(50))
-                    .adminTimeout(Duration.ofSeconds(2)))) {
+                    .adminTimeout(Duration.ofSeconds(2))
+                    .events(event -> tally.events.incrementAndGet()))) {
                 assertEquals(QUEUES, nvme.queues().size());
                 runAllThreads(nvme, tally);
                 nvme.requireUsable();
@@ -189,14 +193,16 @@ class NvmeStressTest {
                 assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
                 assertTrue(tally.compared.get() > 0, "data was read");
                 assertEquals(tally.submitted.get(), tally.completed.get());
+                assertTrue(tally.events.get() > 0, "events were told");
                 System.out.printf(
-                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d aborts, %d resets%n",
+                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d events, %d aborts, %d resets%n",
                         completion,
                         tally.submitted.get(),
                         tally.succeeded.get(),
                         tally.compared.get(),
                         tally.described.get(),
                         tally.refused.get(),
+                        tally.events.get(),
                         nvme.aborts(),
                         nvme.resets());
             }
