@@ -293,15 +293,14 @@ public final class NvmeQueue {
     }
 
     /**
-     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. Callbacks,
-     * which this would hold up, must not call it.
+     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. If it is
+     * submitted again as soon as it is done, the next time is not waited for. Callbacks, which this would hold up, must not
+     * call it.
      *
      * @throws IllegalStateException if the controller is closed
      */
     public void await(NvmeRequest request) {
-        if (request.isUnderWay()) {
-            controller.await(this, request);
-        }
+        controller.await(this, request);
     }
 
     /** The same, unless another thread has the queue. */

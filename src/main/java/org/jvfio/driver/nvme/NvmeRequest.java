@@ -1,7 +1,6 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.DmaDirection;
@@ -18,14 +17,18 @@ import org.jvfio.VfioException;
  * request.requireSuccess();
  * }</pre>
  *
- * <p>It is prepared by one thread at a time, and not while it is under way. It covers at most {@link
- * NvmeNamespace#maxTransferBlocks} blocks; {@link NvmeNamespace} splits what is larger.
+ * <p>It is new, under way or done. {@link NvmeQueue#submit} makes it be under way, which only one of several threads that
+ * try succeeds in; its completion, or the end of its controller, makes it be done, once. Who has found it not under way
+ * prepares it and has its results; while it is under way it is the driver's, and so is its buffer. It can be submitted
+ * again as soon as it is done, by its own callback too.
+ *
+ * <p>It is prepared by one thread at a time. It covers at most {@link NvmeNamespace#maxTransferBlocks} blocks; {@link
+ * NvmeNamespace} splits what is larger.
  */
 public final class NvmeRequest extends Awaited {
     private static final int MOST_BLOCKS = 1 << 16;
     private static final long BLOCKS_OF_A_RANGE = (1L << 32) - 1;
 
-    private final AtomicBoolean underWay = new AtomicBoolean();
     private @Nullable Consumer<NvmeRequest> callback;
 
     private @Nullable String task;
@@ -265,10 +268,6 @@ public final class NvmeRequest extends Awaited {
         return this;
     }
 
-    boolean isUnderWay() {
-        return underWay.get();
-    }
-
     /** Whether it was submitted and is complete, well or not. */
     public boolean isDone() {
         return isFinished();
@@ -326,9 +325,13 @@ public final class NvmeRequest extends Awaited {
     }
 
     private void requireIdle() {
-        if (underWay.get()) {
-            throw new IllegalStateException("the request is under way: " + asked());
+        if (isUnderWay()) {
+            throw underWay();
         }
+    }
+
+    private IllegalStateException underWay() {
+        return new IllegalStateException("the request is under way: " + asked());
     }
 
     /** It is given to a queue; only one queue has it at a time. */
@@ -336,10 +339,9 @@ public final class NvmeRequest extends Awaited {
         if (operation == null && task == null) {
             throw new IllegalStateException("the request was not prepared");
         }
-        if (!underWay.compareAndSet(false, true)) {
-            requireIdle();
+        if (!begin()) {
+            throw underWay();
         }
-        begin();
         lost = null;
         abortAsked = false;
     }
@@ -360,10 +362,10 @@ public final class NvmeRequest extends Awaited {
         lost = why;
     }
 
-    /** Tells whoever waits for it; it may be submitted again from now on. */
+    /** Ends it and tells whoever waits for it, with no lock held; it may be submitted again from now on. */
     void deliver() {
+        // Read before it is somebody else's.
         Consumer<NvmeRequest> told = callback;
-        underWay.set(false);
         finish();
         if (told != null) {
             told.accept(this);
