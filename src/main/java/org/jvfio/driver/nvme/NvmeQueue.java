@@ -415,25 +415,13 @@ public final class NvmeQueue {
         freeSlots[free++] = slot;
     }
 
-    /** Tells whoever waits for a row of requests; one callback that throws does not keep the others from theirs. */
+    /** Ends a row of requests, whatever their callbacks throw; called with no lock held. */
     static void deliver(@Nullable NvmeRequest first) {
-        RuntimeException thrown = null;
         for (NvmeRequest request = first; request != null; ) {
             NvmeRequest following = request.next;
             request.next = null;
-            try {
-                request.deliver();
-            } catch (RuntimeException e) {
-                if (thrown == null) {
-                    thrown = e;
-                } else {
-                    thrown.addSuppressed(e);
-                }
-            }
+            request.deliver();
             request = following;
-        }
-        if (thrown != null) {
-            throw thrown;
         }
     }
 

@@ -257,8 +257,10 @@ public final class NvmeRequest extends Awaited {
     }
 
     /**
-     * Has something called with the request when it is done, by the thread that finds it so: one that polls or waits, or
-     * one of the driver. It may submit the request again; it must not wait for others.
+     * Has something called with the request when it is done, by the thread that finds it so: one that polls, waits or
+     * closes the controller, or one of the driver. No lock of the driver is held meanwhile. It may submit the request again
+     * and close the controller; it must not wait for others. What it throws goes to the {@linkplain
+     * Thread#getUncaughtExceptionHandler uncaught exception handler} of that thread, and harms nobody else.
      *
      * @throws IllegalStateException if it is under way
      */
@@ -281,6 +283,11 @@ public final class NvmeRequest extends Awaited {
     /** Whether it did what was asked, once it is done. */
     public boolean isSuccess() {
         return (statusField & 0x7ff) == 0;
+    }
+
+    /** Whether the controller has answered that it does not do it, once it is done. */
+    boolean isRefused() {
+        return lost == null && !isSuccess();
     }
 
     /** Dword 0 of the completion, once it is done. */
@@ -368,7 +375,12 @@ public final class NvmeRequest extends Awaited {
         Consumer<NvmeRequest> told = callback;
         finish();
         if (told != null) {
-            told.accept(this);
+            try {
+                told.accept(this);
+            } catch (Throwable thrown) {
+                // Others wait for theirs, and the thread that is here has its own work.
+                Uncaught.report(thrown);
+            }
         }
     }
 }
