@@ -5,15 +5,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
@@ -38,7 +35,6 @@ public final class NvmeController implements AutoCloseable {
     private static final int ADMIN_ENTRIES = 32;
     private static final int ALL_NAMESPACES = -1;
     private static final int DATA_BYTES = ControllerData.BYTES;
-    private static final int MOST_EVENTS = 4;
 
     private static final int DELETE_SUBMISSION_QUEUE = 0x00;
     private static final int CREATE_SUBMISSION_QUEUE = 0x01;
@@ -48,7 +44,6 @@ public final class NvmeController implements AutoCloseable {
     private static final int IDENTIFY = 0x06;
     private static final int ABORT = 0x08;
     private static final int SET_FEATURES = 0x09;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
 
     private static final int IDENTIFY_NAMESPACE = 0;
     private static final int IDENTIFY_CONTROLLER = 1;
@@ -59,9 +54,7 @@ public final class NvmeController implements AutoCloseable {
     private static final int FEATURE_EVENTS = 11;
     private static final int ALL_HEALTH_EVENTS = 0xff;
     private static final int NAMESPACE_EVENTS = 1 << 8;
-    private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
-    private static final int LOG_NAMESPACES = 4;
 
     private static final Duration ABORT_GRACE = Duration.ofMillis(500);
     private static final long SHORTEST_TICK_MILLIS = 1;
@@ -81,7 +74,7 @@ public final class NvmeController implements AutoCloseable {
     private final NvmeQueue admin;
     private final NvmeBuffer data;
     private final List<NvmeQueue> queues = new ArrayList<>();
-    private final Queue<NvmeRequest> events = new ConcurrentLinkedQueue<>();
+    private final EventRequests events;
     private final CountDownLatch end = new CountDownLatch(1);
     // The one that changes the state; taken before a queue's lock, never after it.
     private final ReentrantLock lock = new ReentrantLock();
@@ -119,9 +112,11 @@ public final class NvmeController implements AutoCloseable {
         adminMemory = DmaArea.of(
                 device.container(),
                 window,
-                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, listBytes) + 2L * Math.max(1 << pageShift, DATA_BYTES));
+                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, listBytes) + 3L * Math.max(1 << pageShift, DATA_BYTES));
         admin = new NvmeQueue(this, registers, capabilities, 0, ADMIN_ENTRIES, pageShift, listBytes, adminMemory);
-        data = adminMemory.take(DATA_BYTES, Math.max(1 << pageShift, DATA_BYTES));
+        int dataAlignment = Math.max(1 << pageShift, DATA_BYTES);
+        data = adminMemory.take(DATA_BYTES, dataAlignment);
+        events = new EventRequests(this, admin, adminMemory.take(DATA_BYTES, dataAlignment), options.events());
         watch = Thread.ofPlatform().daemon().name("nvme " + device).unstarted(this::watch);
     }
 
@@ -185,10 +180,10 @@ public final class NvmeController implements AutoCloseable {
             makeQueues(asked);
             enableInterrupts();
             createQueues(asked);
+            askForEvents();
             state = NvmeState.READY;
             queues.forEach(NvmeQueue::start);
             watch.start();
-            askForEvents();
         } finally {
             lock.unlock();
         }
@@ -244,7 +239,7 @@ public final class NvmeController implements AutoCloseable {
     /** Number of Queues: how many of each kind there are, less one, the completion queues above. */
     private int setQueues(String asked, int pairs) {
         int value = (pairs - 1) << 16 | (pairs - 1);
-        return execute(new NvmeRequest().admin(asked, SET_FEATURES, 0, FEATURE_QUEUES, value));
+        return succeed(new NvmeRequest().admin(asked, SET_FEATURES, 0, FEATURE_QUEUES, value));
     }
 
     /** As many vectors as there are for the queues; queues share them if there are fewer. */
@@ -306,40 +301,42 @@ public final class NvmeController implements AutoCloseable {
             int size = (queue.entries() - 1) << 16 | queue.number();
             int contiguous = 1;
             int interrupting = interrupts == null ? 0 : vectorOf(queue.number()) << 16 | 1 << 1;
-            execute(new NvmeRequest()
+            succeed(new NvmeRequest()
                     .admin(asked, CREATE_COMPLETION_QUEUE, 0, size, interrupting | contiguous)
                     .data(queue.completionIova(), 1));
-            execute(new NvmeRequest()
+            succeed(new NvmeRequest()
                     .admin(asked, CREATE_SUBMISSION_QUEUE, 0, size, queue.number() << 16 | contiguous)
                     .data(queue.submissionIova(), 1));
         }
     }
 
     /** Gives an admin command, and waits for it: dword 0 of its completion. */
-    private int execute(NvmeRequest request) {
-        await(() -> admin.submit(request));
-        long limit = System.nanoTime() + options.adminTimeout().toNanos();
-        while (!request.isDone()) {
-            request.awaitSlice(admin);
-            // Nobody else sees that a command is late while this thread makes the controller ready, shuts it down, or
-            // is
-            // the one that looks.
-            if ((lock.isHeldByCurrentThread() || Thread.currentThread().equals(watch))
-                    && System.nanoTime() - limit > 0
-                    && !request.isDone()) {
-                throw request.late(options.adminTimeout());
-            }
-        }
+    private int succeed(NvmeRequest request) {
+        execute(request);
         request.requireSuccess();
         return request.result();
     }
 
-    private void await(BooleanSupplier done) {
-        for (int look = 0; !done.getAsBoolean(); look++) {
-            requireUsable();
-            if (look > 100) {
+    /** Gives an admin command, and waits until it is done, well or not. */
+    private void execute(NvmeRequest request) {
+        // Nobody else sees that a command is late while this thread makes the controller ready, or shuts it down.
+        boolean isAlone = lock.isHeldByCurrentThread();
+        long limit = System.nanoTime() + options.adminTimeout().toNanos();
+        while (!admin.submit(request)) {
+            if (admin.pollIfIdle() == 0) {
                 Awaited.pause();
             }
+            requireInTime(request, isAlone, limit);
+        }
+        while (!request.isDone()) {
+            request.awaitSlice(admin);
+            requireInTime(request, isAlone, limit);
+        }
+    }
+
+    private void requireInTime(NvmeRequest request, boolean isAlone, long limit) {
+        if (isAlone && System.nanoTime() - limit > 0 && !request.isDone()) {
+            throw request.late(options.adminTimeout());
         }
     }
 
@@ -358,7 +355,7 @@ public final class NvmeController implements AutoCloseable {
         try {
             NvmeBuffer into = data.slice(0, bytes);
             into.segment().fill((byte) 0);
-            execute(request.data(into));
+            succeed(request.data(into));
             VarHandle.fullFence();
             return ControllerData.copy(into.segment());
         } finally {
@@ -551,50 +548,38 @@ public final class NvmeController implements AutoCloseable {
 
     // Events, timeouts, failures.
 
+    /** As Linux does, it is driven also if it refuses to be told which events are wanted. */
     private void askForEvents() {
-        execute(new NvmeRequest()
-                .admin(
-                        "ask " + this + " for events",
-                        SET_FEATURES,
-                        0,
-                        FEATURE_EVENTS,
-                        ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_EVENTS)));
-        int count = Math.min(MOST_EVENTS, identity().eventLimit());
-        for (int i = 0; i < count; i++) {
-            submitEventRequest(new NvmeRequest().onDone(this::event));
+        int wanted = ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_EVENTS);
+        NvmeRequest request =
+                new NvmeRequest().admin("choose the events of " + this, SET_FEATURES, 0, FEATURE_EVENTS, wanted);
+        execute(request);
+        if (request.isRefused()) {
+            LOGGER.log(
+                    System.Logger.Level.WARNING,
+                    "{0}; it tells of those that it chooses",
+                    request.failure().getMessage());
+        } else {
+            request.requireSuccess();
         }
+        events.begin(identity().eventLimit());
     }
 
-    private void submitEventRequest(NvmeRequest request) {
-        request.admin("ask " + this + " for an event", ASYNC_EVENT_REQUEST, 0, 0, 0)
-                .forEver();
-        admin.submit(request);
-    }
-
-    /** The request is submitted again once its event is told, so that a controller can have no more events than requests. */
-    private void event(NvmeRequest request) {
-        if (request.isSuccess()) {
-            events.add(request);
-        }
-    }
-
+    /** Without this thread nothing has a timeout: whatever it ends for, the controller does not outlive it. */
     private void watch() {
         long tick = Math.clamp(options.commandTimeout().toMillis() / 4, SHORTEST_TICK_MILLIS, LONGEST_TICK_MILLIS);
+        String asked = "look after " + this;
         try {
-            while (!end.await(tick, TimeUnit.MILLISECONDS)) {
-                try {
-                    look();
-                } catch (RuntimeException e) {
-                    if (state == NvmeState.READY && !resetIfLate()) {
-                        fail("look after " + this, e);
-                    }
-                    if (state == NvmeState.FAILED || state == NvmeState.CLOSED) {
-                        return;
-                    }
-                }
+            while (state != NvmeState.FAILED && !end.await(tick, TimeUnit.MILLISECONDS)) {
+                look();
             }
+        } catch (RuntimeException e) {
+            fail(asked, e);
         } catch (InterruptedException interrupted) {
-            fail("look after " + this, new IllegalStateException("its thread was interrupted", interrupted));
+            fail(asked, new IllegalStateException("its thread was interrupted", interrupted));
+        } catch (Error e) {
+            fail(asked, new IllegalStateException("its thread has ended: " + e, e));
+            throw e;
         }
     }
 
@@ -607,59 +592,33 @@ public final class NvmeController implements AutoCloseable {
             case STOPPED -> reset("it stopped by itself");
             case RUNNING -> {
                 admin.poll();
-                tellEvents();
                 lookForLate();
+                events.tell();
             }
-        }
-    }
-
-    private void tellEvents() {
-        for (int left = MOST_EVENTS; left > 0; left--) {
-            NvmeRequest request = events.poll();
-            if (request == null) {
-                return;
-            }
-            NvmeEvent event = NvmeEvent.of(request.result());
-            int page = event.logPage();
-            if (page == LOG_ERRORS || page == LOG_HEALTH || page == LOG_NAMESPACES) {
-                // The controller holds further events of this kind back until its page was read.
-                int bytes = page == LOG_NAMESPACES ? DATA_BYTES : NvmeHealth.BYTES;
-                log("read log page %d of %s".formatted(page, this), page, bytes);
-            }
-            try {
-                options.events().accept(event);
-            } catch (RuntimeException e) {
-                LOGGER.log(System.Logger.Level.WARNING, "a listener of the events of " + this + " failed", e);
-            }
-            submitEventRequest(request);
         }
     }
 
     private void lookForLate() {
-        long limit = options.commandTimeout().toNanos();
-        if (resetIfLate()) {
+        if (admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != NvmeQueue.NONE) {
+            reset("an admin command was not done in time");
             return;
         }
+        long limit = options.commandTimeout().toNanos();
         for (NvmeQueue queue : queues) {
             if (queue.late(System.nanoTime(), limit) != NvmeQueue.NONE) {
                 // It may be done, and nobody has looked.
                 queue.poll();
             }
+            // Each turn ends one at least; none becomes late that was submitted after the first turn.
             int late = queue.late(System.nanoTime(), limit);
-            if (late != NvmeQueue.NONE && !abort(queue, late)) {
-                reset("a command was not done in time, and could not be aborted");
-                return;
+            while (late != NvmeQueue.NONE) {
+                if (!abort(queue, late)) {
+                    reset("a command was not done in time, and could not be aborted");
+                    return;
+                }
+                late = queue.late(System.nanoTime(), limit);
             }
         }
-    }
-
-    /** Resets the controller if it has not done a command of the driver's own in time; whether that was so. */
-    private boolean resetIfLate() {
-        boolean late = admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != NvmeQueue.NONE;
-        if (late) {
-            reset("an admin command was not done in time");
-        }
-        return late;
     }
 
     /** Has the controller end a command; whether it did. */
@@ -710,6 +669,7 @@ public final class NvmeController implements AutoCloseable {
                     throw new VfioException(asked, "it has fewer queues than before", "open the controller again");
                 }
                 createQueues(asked);
+                askForEvents();
                 state = NvmeState.READY;
                 queues.forEach(NvmeQueue::start);
             } catch (RuntimeException e) {
@@ -719,9 +679,6 @@ public final class NvmeController implements AutoCloseable {
             lock.unlock();
         }
         NvmeQueue.deliver(lost);
-        if (state == NvmeState.READY) {
-            askForEvents();
-        }
         queues.forEach(NvmeQueue::resume);
     }
 
@@ -852,9 +809,9 @@ public final class NvmeController implements AutoCloseable {
         queues.forEach(NvmeQueue::refuse);
         drain();
         for (NvmeQueue queue : queues) {
-            execute(new NvmeRequest().admin(asked, DELETE_SUBMISSION_QUEUE, 0, queue.number(), 0));
+            succeed(new NvmeRequest().admin(asked, DELETE_SUBMISSION_QUEUE, 0, queue.number(), 0));
             queue.poll();
-            execute(new NvmeRequest().admin(asked, DELETE_COMPLETION_QUEUE, 0, queue.number(), 0));
+            succeed(new NvmeRequest().admin(asked, DELETE_COMPLETION_QUEUE, 0, queue.number(), 0));
         }
         stopQueues();
         registers.shutDown(asked, identity().shutdownTimeout());

@@ -211,4 +211,35 @@ class NvmeCallbacksTest {
             buffer.close();
         }
     }
+
+    @Test
+    void aListenerOfEventsThatThrowsHearsOfTheNextOne() throws InterruptedException {
+        NvmeFaults hot = NvmeFaults.NONE
+                .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400))
+                .with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Temperature(300))
+                .with(Commands.anyIo(), new Occurrence.Nth(3), new Effect.Temperature(400))
+                .with(Commands.anyIo(), new Occurrence.Nth(4), new Effect.Lost(true));
+        CountDownLatch first = new CountDownLatch(1);
+        CountDownLatch second = new CountDownLatch(2);
+        try (NvmeHost host = new NvmeHost(hot);
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                        .retries(0)
+                        .commandTimeout(Duration.ofMillis(100))
+                        .events(event -> {
+                            first.countDown();
+                            second.countDown();
+                            throw new AssertionError("a listener");
+                        }))) {
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.flush();
+            assertTrue(first.await(30, TimeUnit.SECONDS));
+            disk.flush();
+            disk.flush();
+            assertTrue(second.await(30, TimeUnit.SECONDS));
+            // The thread that tells events looks after timeouts, too.
+            VfioException e = assertThrows(VfioException.class, disk::flush);
+            assertTrue(e.reason().contains("was aborted"), e.getMessage());
+            assertEquals(List.of("a listener", "a listener"), List.copyOf(uncaught));
+        }
+    }
 }
