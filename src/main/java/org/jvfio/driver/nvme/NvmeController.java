@@ -76,10 +76,24 @@ public final class NvmeController implements AutoCloseable {
     private final List<NvmeQueue> queues = new ArrayList<>();
     private final EventRequests events;
     private final CountDownLatch end = new CountDownLatch(1);
-    // The one that changes the state; taken before a queue's lock, never after it.
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    /**
+     * Whoever changes the state has it, and whoever stops, starts or loses the commands of the queues. It may be held long,
+     * as a reset is; neither submitting nor completing a command needs it.
+     *
+     * <p>Order: {@link #dataLock}, this, the lock of a queue; two queues are never locked at a time. A queue that meets a
+     * failure calls {@link #fail} when it has given its lock back. Opening, which nobody else takes part in yet, takes the
+     * first two the other way round.
+     *
+     * <p>No callback of the program is called with any of them held. Under this lock only the admin queue is polled, whose
+     * callbacks are the driver's own; requests that are lost are told of by {@link #tellLost}.
+     */
     private final ReentrantLock lock = new ReentrantLock();
-    // Whoever has it uses the data buffer of the admin commands.
+
+    /** Whoever has it uses the data buffer of the program's admin commands; the thread that looks after all never does. */
     private final ReentrantLock dataLock = new ReentrantLock();
+
     private final Thread watch;
 
     private @Nullable NvmeIdentity identity;
@@ -88,6 +102,9 @@ public final class NvmeController implements AutoCloseable {
     private long maxTransferBytes;
     private volatile NvmeState state = NvmeState.RESETTING;
     private volatile @Nullable VfioException failure;
+    // Both are guarded by the lock: who closes it; I/O commands that are lost, and whom nobody has told yet.
+    private @Nullable Thread closer;
+    private @Nullable NvmeRequest lost;
     private final AtomicInteger resets = new AtomicInteger();
     private final AtomicInteger aborts = new AtomicInteger();
 
@@ -360,6 +377,7 @@ public final class NvmeController implements AutoCloseable {
             return ControllerData.copy(into.segment());
         } finally {
             dataLock.unlock();
+            tellLost();
         }
     }
 
@@ -534,16 +552,26 @@ public final class NvmeController implements AutoCloseable {
      * Refuses what a closed or failed controller cannot do.
      *
      * @throws VfioException if it has failed
-     * @throws IllegalStateException if it is closed
+     * @throws IllegalStateException if it is closed or being closed
      */
     void requireUsable() {
-        if (state == NvmeState.CLOSED) {
-            throw new IllegalStateException("the NVMe controller of " + this + " is closed");
+        NvmeState now = state;
+        if (now == NvmeState.CLOSED || now == NvmeState.CLOSING) {
+            String being = now == NvmeState.CLOSING ? "being " : "";
+            throw new IllegalStateException("the NVMe controller of %s is %sclosed".formatted(this, being));
         }
         VfioException cause = failure;
         if (cause != null) {
             throw new VfioException("use " + this, cause.reason(), cause.hint());
         }
+    }
+
+    /** Whether it takes no commands now, and never will again. */
+    boolean isEnding() {
+        return switch (state) {
+            case READY, RESETTING -> false;
+            case FAILED, CLOSING, CLOSED -> true;
+        };
     }
 
     // Events, timeouts, failures.
@@ -649,7 +677,6 @@ public final class NvmeController implements AutoCloseable {
 
     /** Brings a controller that lost commands back; all commands under way are lost. */
     private void reset(String why) {
-        NvmeRequest lost = null;
         lock.lock();
         try {
             if (state != NvmeState.READY) {
@@ -662,7 +689,7 @@ public final class NvmeController implements AutoCloseable {
             String asked = "reset " + this;
             try {
                 stopController(asked);
-                lost = lose(NvmeStatus.ABORTED_BY_HOST, "the controller was reset: " + why);
+                lose(NvmeStatus.ABORTED_BY_HOST, "the controller was reset: " + why);
                 startAdmin(asked);
                 int granted = setQueues(asked, queues.size());
                 if (Math.min(granted & 0xffff, granted >>> 16) + 1 < queues.size()) {
@@ -673,13 +700,12 @@ public final class NvmeController implements AutoCloseable {
                 state = NvmeState.READY;
                 queues.forEach(NvmeQueue::start);
             } catch (RuntimeException e) {
-                lost = disable(asked, e, lost);
+                disable(asked, e);
             }
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
-        queues.forEach(NvmeQueue::resume);
+        tellLost();
     }
 
     /** The controller does no DMA afterwards. */
@@ -702,38 +728,51 @@ public final class NvmeController implements AutoCloseable {
         queues.forEach(NvmeQueue::stop);
     }
 
-    private @Nullable NvmeRequest lose(NvmeStatus status, String why) {
-        NvmeRequest lost = admin.lose(null, status, why);
+    /** Forgets all commands under way, which the controller cannot do any more; called with the lock held. */
+    private void lose(NvmeStatus status, String why) {
+        NvmeQueue.deliver(admin.lose(null, status, why));
         for (NvmeQueue queue : queues) {
             lost = queue.lose(lost, status, why);
         }
-        return lost;
+    }
+
+    /** Ends the requests that are lost, and has who waits for room look again; later, if this thread has a lock. */
+    private void tellLost() {
+        if (lock.isHeldByCurrentThread() || dataLock.isHeldByCurrentThread()) {
+            return;
+        }
+        NvmeRequest row;
+        lock.lock();
+        try {
+            row = lost;
+            lost = null;
+        } finally {
+            lock.unlock();
+        }
+        NvmeQueue.deliver(row);
+        queues.forEach(NvmeQueue::resume);
     }
 
     /** Ends the work with a controller that cannot be trusted; called without the lock of a queue. */
     void fail(String asked, RuntimeException cause) {
-        NvmeRequest lost;
         lock.lock();
         try {
-            if (state == NvmeState.FAILED || state == NvmeState.CLOSED) {
-                return;
+            if (state != NvmeState.FAILED && state != NvmeState.CLOSED) {
+                disable(asked, cause);
             }
-            lost = disable(asked, cause, null);
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
-        admin.resume();
-        queues.forEach(NvmeQueue::resume);
+        tellLost();
     }
 
-    /** Stops the controller as far as it can be stopped; the requests that are lost. */
-    private @Nullable NvmeRequest disable(String asked, RuntimeException cause, @Nullable NvmeRequest row) {
+    /** Stops the controller as far as it can be stopped, and loses its commands. */
+    private void disable(String asked, RuntimeException cause) {
         VfioException reason = cause instanceof VfioException e
                 ? e
                 : new VfioException(asked, String.valueOf(cause.getMessage()), "open the device again");
         if (state == NvmeState.FAILED) {
-            return row;
+            return;
         }
         failure = reason;
         state = NvmeState.FAILED;
@@ -748,69 +787,84 @@ public final class NvmeController implements AutoCloseable {
             }
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
-        NvmeRequest lost = row;
-        String why = reason.reason();
-        lost = admin.lose(lost, NvmeStatus.NO_PATH, why);
-        for (NvmeQueue queue : queues) {
-            lost = queue.lose(lost, NvmeStatus.NO_PATH, why);
-        }
-        return lost;
+        lose(NvmeStatus.NO_PATH, reason.reason());
     }
 
     /**
-     * Shuts the controller down in order: it ends the commands under way, deletes its queues, writes what it holds in
-     * caches to its medium, and is disabled. Its memory is freed; the device stays open. A controller that has failed is
-     * only given back.
+     * Shuts the controller down in order: it takes no more commands, ends those under way, deletes its queues, writes what
+     * it holds in caches to its medium, and is disabled. Its memory is freed; the device stays open. A controller that has
+     * failed is only given back. Transfers that were not submitted whole fail with {@link IllegalStateException}.
+     *
+     * <p>If another thread is closing it, this waits for that; a callback that is called by closing does not wait.
      *
      * @throws VfioException if it does not shut down in its time; all is given back then too
      */
     @Override
     public void close() {
-        NvmeRequest lost = null;
+        if (!beginToClose()) {
+            return;
+        }
+        queues.forEach(NvmeQueue::resume);
+        drain();
         RuntimeException thrown = null;
         lock.lock();
         try {
-            if (state == NvmeState.CLOSED) {
-                return;
-            }
-            end.countDown();
-            boolean orderly = state == NvmeState.READY;
-            try {
-                if (orderly) {
+            if (state == NvmeState.CLOSING) {
+                try {
                     shutDown();
+                } catch (RuntimeException e) {
+                    thrown = e;
+                    disable("close " + this, e);
                 }
-            } catch (RuntimeException e) {
-                thrown = e;
-            }
-            if (orderly && state == NvmeState.READY && thrown != null) {
-                lost = disable("close " + this, thrown, null);
             }
             state = NvmeState.CLOSED;
             stopQueues();
-            NvmeRequest rest = admin.lose(lost, NvmeStatus.NO_PATH, "the controller was closed");
-            for (NvmeQueue queue : queues) {
-                rest = queue.lose(rest, NvmeStatus.NO_PATH, "the controller was closed");
-            }
-            lost = rest;
+            lose(NvmeStatus.NO_PATH, "the controller was closed");
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
+        tellLost();
         awaitWatch();
-        queues.forEach(NvmeQueue::resume);
-        release();
+        try {
+            release();
+        } finally {
+            released.countDown();
+        }
         if (thrown != null) {
             throw thrown;
         }
     }
 
+    /** Whether closing it is this thread's; if not, it is closed, or a callback asks for it that closing waits for. */
+    private boolean beginToClose() {
+        Thread first;
+        lock.lock();
+        try {
+            first = closer;
+            if (first == null) {
+                closer = Thread.currentThread();
+                end.countDown();
+                if (state == NvmeState.READY) {
+                    state = NvmeState.CLOSING;
+                }
+                queues.forEach(NvmeQueue::refuse);
+                return true;
+            }
+        } finally {
+            lock.unlock();
+        }
+        Thread current = Thread.currentThread();
+        if (!current.equals(first) && !current.equals(watch)) {
+            awaitUninterruptibly(released::await);
+        }
+        return false;
+    }
+
+    /** Called with the lock held, without callbacks of the program: those of the admin queue are the driver's own. */
     private void shutDown() {
         String asked = "shut down " + this;
-        queues.forEach(NvmeQueue::refuse);
-        drain();
         for (NvmeQueue queue : queues) {
             succeed(new NvmeRequest().admin(asked, DELETE_SUBMISSION_QUEUE, 0, queue.number(), 0));
-            queue.poll();
             succeed(new NvmeRequest().admin(asked, DELETE_COMPLETION_QUEUE, 0, queue.number(), 0));
         }
         stopQueues();
@@ -832,10 +886,22 @@ public final class NvmeController implements AutoCloseable {
     }
 
     private void awaitWatch() {
+        if (watch != Thread.currentThread()) {
+            awaitUninterruptibly(watch::join);
+        }
+    }
+
+    /** Something that waits. */
+    private interface Wait {
+        void run() throws InterruptedException;
+    }
+
+    private static void awaitUninterruptibly(Wait wait) {
         boolean interrupted = false;
-        while (watch.isAlive() && watch != Thread.currentThread()) {
+        while (true) {
             try {
-                watch.join();
+                wait.run();
+                break;
             } catch (InterruptedException e) {
                 interrupted = true;
             }
