@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.jvfio.driver.edu.EduDevice;
@@ -49,6 +50,26 @@ class EehTest {
             eeh.recover();
             assertEquals(PeState.NORMAL, eeh.state());
             assertTrue(EduDevice.of(device).isAlive());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aResetOfEitherKindLastsUntilItIsEnded() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(0).openDevice(TestHost.EDU);
+            Eeh eeh = container.eeh().orElseThrow();
+            for (Runnable reset : List.<Runnable>of(eeh::hotReset, eeh::fundamentalReset)) {
+                freeze(device);
+                reset.run();
+                assertEquals(PeState.STOPPED, eeh.state());
+                VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
+                assertTrue(e.reason().contains("held in reset"), e.getMessage());
+                eeh.endReset();
+                eeh.configure();
+                assertEquals(PeState.NORMAL, eeh.state());
+                assertTrue(EduDevice.of(device).isAlive());
+            }
         }
         host.assertAllGivenBack();
     }

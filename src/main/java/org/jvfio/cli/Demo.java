@@ -87,10 +87,11 @@ final class Demo {
             tellWindows(container);
             DmaMemory memory = container.allocate(2 * high.page().bytes());
             long half = memory.size() / 2;
-            DmaMapping source = low.map(memory, 0, half, DmaDirection.TO_DEVICE);
-            DmaMapping destination = high.map(memory, half, half, DmaDirection.FROM_DEVICE);
-            tellMapped(memory, List.of(source, destination));
             EduDevice edu = EduDevice.of(device);
+            DmaWindow reached = edu.reaches(high.range().start()) ? high : low;
+            DmaMapping source = low.map(memory, 0, half, DmaDirection.TO_DEVICE);
+            DmaMapping destination = reached.map(memory, half, half, DmaDirection.FROM_DEVICE);
+            tellMapped(memory, List.of(source, destination));
             copy(edu, source, destination);
             tellCopied(edu, source, destination);
             tellFault(container.eeh(), device, edu, source, destination);

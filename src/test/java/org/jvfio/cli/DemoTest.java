@@ -18,6 +18,7 @@ import org.jvfio.PciFunction;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 
 class DemoTest {
@@ -55,6 +56,7 @@ class DemoTest {
                 EmulatedMachine.power8().toBuilder().pages4K().build(),
                 EmulatedMachine.power8().toBuilder().freezes(false).build(),
                 EmulatedMachine.power9(),
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V6_4).build(),
                 EmulatedMachine.power10(),
                 EmulatedMachine.pseries());
     }

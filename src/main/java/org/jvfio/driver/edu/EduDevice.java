@@ -47,9 +47,11 @@ public final class EduDevice {
     private static final int DMA_INTERRUPT = 0x4;
 
     private static final long BUFFER = 0x40000;
+    private static final long WIDEST_INT = 0xffff_ffffL;
     private static final int NAME = 0xed;
     private static final int NO_ANSWER = -1;
     private static final long POLL_NANOS = 50_000;
+    private static final Duration LONGEST = Duration.ofDays(365);
 
     private final Device device;
     private final Region registers;
@@ -138,12 +140,31 @@ public final class EduDevice {
     }
 
     /**
+     * Whether the device can be told a bus address. One that needs more than 32 bits takes an access of 8 bytes, and Linux
+     * before 6.11 makes two of 4 of it where the BAR is not mapped, as on an emulated kernel.
+     *
+     * @throws VfioException if the device does not answer
+     */
+    public boolean reaches(long iova) {
+        if (Long.compareUnsigned(iova, WIDEST_INT) <= 0) {
+            return true;
+        }
+        registers.writeLong(DMA_SOURCE, iova);
+        long told = registers.readLong(DMA_SOURCE);
+        if (told == NO_ANSWER) {
+            requireAnswer("tell %s of IOVA 0x%x".formatted(device, iova), NO_ANSWER);
+        }
+        return told == iova;
+    }
+
+    /**
      * Has the device read memory into its buffer. It does not tell whether it could: compare what comes back.
      *
      * @param iova the bus address of the memory
      * @param offset where in the buffer, in bytes
      * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
-     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     * @throws VfioException if it takes longer than the timeout, the device does not answer, or it cannot be told such an
+     *     address ({@link #reaches})
      * @throws IndexOutOfBoundsException if the buffer is too small
      */
     public void readMemory(long iova, int offset, int bytes, Duration timeout) {
@@ -156,7 +177,8 @@ public final class EduDevice {
      * @param iova the bus address of the memory
      * @param offset where in the buffer, in bytes
      * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
-     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     * @throws VfioException if it takes longer than the timeout, the device does not answer, or it cannot be told such an
+     *     address ({@link #reaches})
      * @throws IndexOutOfBoundsException if the buffer is too small
      */
     public void writeMemory(long iova, int offset, int bytes, Duration timeout) {
@@ -174,8 +196,15 @@ public final class EduDevice {
     private void transfer(long source, long destination, int bytes, int direction, Duration timeout) {
         String asked = "have %s do DMA from 0x%x to 0x%x".formatted(device, source, destination);
         awaitZero(asked, DMA_COMMAND, DMA_RUN, timeout);
-        registers.writeLong(DMA_SOURCE, source);
-        registers.writeLong(DMA_DESTINATION, destination);
+        // The buffer's address has less than 32 bits, so that one that has more is the memory's.
+        if (!reaches(source | destination)) {
+            throw new VfioException(
+                    asked,
+                    "the kernel makes two accesses of one of 8 bytes, which the device takes for an address of 32 bits",
+                    "use IOVAs below 4 GiB, as of a device with a DMA mask of 32 bits");
+        }
+        writeAddress(DMA_SOURCE, source);
+        writeAddress(DMA_DESTINATION, destination);
         registers.writeInt(DMA_COUNT, bytes);
         // POWER orders neither memory before a doorbell nor memory after a completion by itself.
         VarHandle.fullFence();
@@ -184,24 +213,34 @@ public final class EduDevice {
         VarHandle.fullFence();
     }
 
+    private void writeAddress(int register, long address) {
+        if (Long.compareUnsigned(address, WIDEST_INT) <= 0) {
+            registers.writeInt(register, (int) address);
+        } else {
+            registers.writeLong(register, address);
+        }
+    }
+
     /** Waits for an interrupt, or where none are enabled, for bits of a register to be zero. */
     private void await(String asked, int reason, int register, int bits, Duration timeout) {
         if (interrupts == null) {
             awaitZero(asked, register, bits, timeout);
             return;
         }
-        long end = System.nanoTime() + timeout.toNanos();
-        int reasons = 0;
-        while ((reasons & reason) == 0) {
+        long end = end(timeout);
+        boolean done = false;
+        while (!done) {
             if (!awaitInterrupt(asked, interrupts, Duration.ofNanos(end - System.nanoTime()))) {
                 throw notReady(asked, timeout);
             }
-            reasons = registers.readInt(INTERRUPT_STATUS);
+            int reasons = registers.readInt(INTERRUPT_STATUS);
             requireAnswer(asked, reasons);
             registers.writeInt(INTERRUPT_ACKNOWLEDGE, reasons);
             if (interrupts.type() == InterruptType.INTX) {
                 interrupts.unmask();
             }
+            // The interrupt can be that of a former operation, which was given up.
+            done = (reasons & reason) != 0 && (registers.readInt(register) & bits) == 0;
         }
     }
 
@@ -214,8 +253,18 @@ public final class EduDevice {
         }
     }
 
+    /** A timeout that can be counted in nanoseconds: a negative one is over, a very long one is cut. */
+    private static Duration bounded(Duration timeout) {
+        return timeout.isNegative() ? Duration.ZERO : timeout.compareTo(LONGEST) > 0 ? LONGEST : timeout;
+    }
+
+    private static long end(Duration timeout) {
+        return System.nanoTime() + bounded(timeout).toNanos();
+    }
+
     private static VfioException notReady(String asked, Duration timeout) {
-        return new VfioException(asked, "it is not ready after " + timeout.toMillis() + " ms", "reset the device");
+        return new VfioException(
+                asked, "it is not ready after " + bounded(timeout).toMillis() + " ms", "reset the device");
     }
 
     private static void requireAnswer(String asked, int value) {
@@ -225,7 +274,7 @@ public final class EduDevice {
     }
 
     private void awaitZero(String asked, int register, int bits, Duration timeout) {
-        long end = System.nanoTime() + timeout.toNanos();
+        long end = end(timeout);
         while (true) {
             int value = registers.readInt(register);
             requireAnswer(asked, value);

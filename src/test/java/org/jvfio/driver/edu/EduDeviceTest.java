@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -27,6 +28,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
 
@@ -34,6 +36,7 @@ class EduDeviceTest {
     private static final PciAddress BIG = PciAddress.parse("0000:01:00.0");
     private static final PciAddress LITTLE = PciAddress.parse("0001:01:00.0");
     private static final PciAddress SLOW = PciAddress.parse("0002:01:00.0");
+    private static final PciAddress UNHURRIED = PciAddress.parse("0003:01:00.0");
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final byte[] TEXT = "DMA through a SPAPR TCE container".getBytes(StandardCharsets.US_ASCII);
 
@@ -42,6 +45,7 @@ class EduDeviceTest {
             .device(BIG.toString(), 0, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ZERO))
             .device(LITTLE.toString(), 1, () -> edu(ByteOrder.LITTLE_ENDIAN, Duration.ZERO))
             .device(SLOW.toString(), 2, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofDays(1)))
+            .device(UNHURRIED.toString(), 3, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofMillis(100)))
             .build());
     private final Container container = Container.open(kernel);
 
@@ -134,6 +138,61 @@ class EduDeviceTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = InterruptType.class,
+            names = {"INTX", "MSI"})
+    void theInterruptOfATransferThatWasGivenUpDoesNotEndTheNextOne(InterruptType type) {
+        EduDevice edu = EduDevice.of(device(UNHURRIED));
+        edu.enableInterrupts(type);
+        try (DmaMemory memory = container.allocate(65536)) {
+            DmaMapping mapping = container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            memory.segment().setString(0, "at last");
+            assertThrows(VfioException.class, () -> edu.readMemory(mapping.iova(), 0, 100, Duration.ofMillis(1)));
+            edu.writeMemory(mapping.iova() + 4096, 0, 100, TIMEOUT);
+            assertEquals("at last", memory.segment().getString(4096));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = KernelVersion.class,
+            names = {"V4_2", "V6_4", "V6_12"})
+    void anAddressIsToldWholeOrNotAtAll(KernelVersion version) {
+        boolean wide = version.atLeast(KernelVersion.V6_11);
+        long beyond = 1L << 59;
+        for (ByteOrder order : new ByteOrder[] {ByteOrder.BIG_ENDIAN, ByteOrder.LITTLE_ENDIAN}) {
+            Kernel old = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+                    .kernel(version)
+                    .withoutDevices()
+                    .device(BIG.toString(), 0, () -> edu(order, Duration.ZERO))
+                    .build());
+            try (Container ofOld = Container.open(old)) {
+                EduDevice edu = EduDevice.of(ofOld.attach(BIG).openDevice(BIG));
+                DmaMemory memory = ofOld.allocate(2 * 65536);
+                DmaMapping mapping = ofOld.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+                memory.segment().setString(0, "on " + version);
+                edu.readMemory(mapping.iova(), 0, 100, TIMEOUT);
+                edu.writeMemory(mapping.iova() + 65536, 0, 100, TIMEOUT);
+                assertEquals("on " + version, memory.segment().getString(65536));
+                assertTrue(edu.reaches(0xffff_ffffL));
+                assertEquals(wide, edu.reaches(beyond));
+                if (!wide) {
+                    VfioException e = assertThrows(VfioException.class, () -> edu.writeMemory(beyond, 0, 100, TIMEOUT));
+                    assertTrue(e.getMessage().contains("below 4 GiB"), e.getMessage());
+                }
+            }
+        }
+    }
+
+    @Test
+    void aTimeoutMayBeAsLongAsADurationCanBe() {
+        EduDevice edu = EduDevice.of(device(BIG));
+        assertEquals(120, edu.factorial(5, ChronoUnit.FOREVER.getDuration()));
+        edu.enableInterrupts(InterruptType.MSI);
+        assertEquals(120, edu.factorial(5, ChronoUnit.FOREVER.getDuration()));
+    }
+
     @Test
     void aTransferThatLeavesTheBufferIsRefused() {
         EduDevice edu = EduDevice.of(device(BIG));
@@ -146,6 +205,8 @@ class EduDeviceTest {
     @Test
     void aTransferThatTakesTooLongIsGivenUp() {
         EduDevice edu = EduDevice.of(device(SLOW));
+        Duration past = ChronoUnit.FOREVER.getDuration().negated();
+        assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, past));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, Duration.ofMillis(1)));
         assertTrue(e.reason().contains("not ready after 1 ms"), e.getMessage());
         assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
