@@ -537,6 +537,10 @@ public final class EmulatedMachine {
                 throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MOST_VECTORS
                         + " interrupt vectors, not " + interruptVectors);
             }
+            if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
+                throw new IllegalArgumentException("VFIO has no groups in an LPAR before Linux "
+                        + KernelVersion.V4_12.release() + ", and so not with " + kernel.release());
+            }
             for (int shift : hugePages.keySet()) {
                 if (!platform.hugePageShifts().contains(shift)) {
                     throw new IllegalArgumentException("%s has no huge pages of %d bytes, only %s"

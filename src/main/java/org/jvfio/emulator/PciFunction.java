@@ -44,8 +44,11 @@ final class PciFunction implements DeviceBus {
         this.slot = slot;
         this.pe = pe;
         this.device = slot.device().get();
-        this.driver = slot.driver();
-        this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
+        boolean refused =
+                slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
+        this.driver = refused ? HostDriver.NONE : slot.driver();
+        this.driverOverride =
+                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
         hardware = device.interrupts();
         takeBars();
         rom = rom();

@@ -87,7 +87,7 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
 
     /** The process of an emulated kernel; when it ends, the host must have all groups. */
     static VfioProcess process(EmulatedKernel kernel) {
-        return new VfioProcess(kernel, kernel::capIpcLock, () -> exit(kernel));
+        return new VfioProcess(kernel, kernel::capIpcLock, () -> SecondProcess.of(kernel), () -> exit(kernel));
     }
 
     /** Ends the process of an emulated kernel, the last one of its host, which must then have all groups as at boot. */
