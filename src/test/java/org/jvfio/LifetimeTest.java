@@ -370,16 +370,19 @@ class LifetimeTest {
     @Test
     void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
         TestHost host = new TestHost();
+        Pipe pipe = Pipe.open();
+        // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could end.
         try (Container container = Container.open(host.kernel());
-                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                ExecutorService thread = Executors.newSingleThreadExecutor();
+                Pipe.SourceChannel source = pipe.source();
+                Pipe.SinkChannel sink = pipe.sink()) {
             container.attach(0);
             DmaMemory memory = container.allocate(1 << 22);
-            Pipe pipe = Pipe.open();
             // More than a pipe holds, so that the call does not end before all is read.
             ByteBuffer buffer = memory.segment().asByteBuffer();
-            Future<Integer> call = thread.submit(() -> pipe.sink().write(buffer));
+            Future<Integer> call = thread.submit(() -> sink.write(buffer));
             ByteBuffer read = ByteBuffer.allocate(1 << 22).limit(1);
-            assertEquals(1, pipe.source().read(read));
+            assertEquals(1, source.read(read));
 
             VfioException e = assertThrows(VfioException.class, memory::close);
             assertTrue(e.reason().contains("a call of another thread is using its segment"), e.getMessage());
@@ -389,14 +392,12 @@ class LifetimeTest {
 
             read.limit(read.capacity());
             while (read.hasRemaining()) {
-                pipe.source().read(read);
+                source.read(read);
             }
             assertEquals(1 << 22, call.get());
             memory.close();
             assertEquals(0, host.process().host().userMemoryBytes());
             memory.close();
-            pipe.sink().close();
-            pipe.source().close();
         }
         host.assertAllGivenBack();
     }
