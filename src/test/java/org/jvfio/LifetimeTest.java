@@ -371,7 +371,8 @@ class LifetimeTest {
     void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
         TestHost host = new TestHost();
         Pipe pipe = Pipe.open();
-        // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could end.
+        // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could
+        // end.
         try (Container container = Container.open(host.kernel());
                 ExecutorService thread = Executors.newSingleThreadExecutor();
                 Pipe.SourceChannel source = pipe.source();
