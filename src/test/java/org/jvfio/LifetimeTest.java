@@ -23,6 +23,15 @@ import org.jvfio.uapi.vfio_h;
 /** Whatever is closed first, and whatever the kernel refuses: in the end the host has everything back. */
 class LifetimeTest {
     private static final long WINDOW = 1L << 30;
+    private static final List<String> IN_ORDER = List.of(
+            "BUS_MASTER off",
+            "UNMAP_DMA",
+            "UNREGISTER_MEMORY",
+            "munmap",
+            "TCE_REMOVE",
+            "close device",
+            "close /dev/vfio/0",
+            "close /dev/vfio/vfio");
 
     /** One of everything, in the order in which they were made. */
     private record Made(
@@ -63,8 +72,42 @@ class LifetimeTest {
                 made.all().get(index).close();
                 made.all().get(index).close();
             }
+            assertReleasedInOrder(host, "UNMAP_DMA", "UNREGISTER_MEMORY", "munmap", "close /dev/vfio/0");
+            assertReleasedInOrder(host, "UNMAP_DMA", "TCE_REMOVE", "close /dev/vfio/0", "close /dev/vfio/vfio");
+            assertReleasedInOrder(host, "close device", "close /dev/vfio/0");
             host.assertAllGivenBack();
         }
+    }
+
+    /** Each is given back once, and in this order. */
+    private static void assertReleasedInOrder(TestHost host, String... calls) {
+        List<String> expected = List.of(calls);
+        assertEquals(
+                expected,
+                host.observed().releases().stream().filter(expected::contains).toList());
+    }
+
+    /** The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when. */
+    @Test
+    void theLibraryReleasesEverythingItselfInTheOrderThatHarmsNobody() {
+        TestHost host = new TestHost();
+        make(host).container().close();
+        assertEquals(IN_ORDER, host.observed().releases());
+
+        host = new TestHost();
+        Made made = make(host);
+        made.group().close();
+        assertEquals(IN_ORDER.subList(0, IN_ORDER.size() - 1), host.observed().releases());
+        made.container().close();
+        assertEquals(IN_ORDER, host.observed().releases());
+
+        host = new TestHost();
+        Device device = Device.open(host.kernel(), TestHost.EDU);
+        device.enableBusMastering();
+        DmaMemory memory = device.container().allocate(1);
+        device.container().createWindow(PageSize.SIZE_64K, WINDOW, 1).map(memory, DmaDirection.BIDIRECTIONAL);
+        device.close();
+        assertEquals(IN_ORDER, host.observed().releases());
     }
 
     @Test
