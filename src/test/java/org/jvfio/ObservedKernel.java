@@ -99,13 +99,16 @@ public final class ObservedKernel {
 
     private void noteRelease(String name, Object[] arguments) {
         switch (name) {
-            case "ioctl" -> Optional.ofNullable(RELEASES.get((Integer) arguments[1])).ifPresent(releases::add);
+            case "ioctl" ->
+                Optional.ofNullable(RELEASES.get((Integer) arguments[1])).ifPresent(releases::add);
             case "munmap" -> releases.add(name);
-            case "close" -> Optional.ofNullable(opened.remove((Integer) arguments[0]))
-                    .ifPresent(file -> releases.add("close " + file));
+            case "close" ->
+                Optional.ofNullable(opened.remove((Integer) arguments[0]))
+                        .ifPresent(file -> releases.add("close " + file));
             case "pwrite" -> {
                 boolean isCommand = arguments[2].equals(CONFIG + vfio_h.PCI_COMMAND);
-                if (isCommand && (((MemorySegment) arguments[1]).get(LITTLE_SHORT, 0) & vfio_h.PCI_COMMAND_MASTER) == 0) {
+                if (isCommand
+                        && (((MemorySegment) arguments[1]).get(LITTLE_SHORT, 0) & vfio_h.PCI_COMMAND_MASTER) == 0) {
                     releases.add("BUS_MASTER off");
                 }
             }
