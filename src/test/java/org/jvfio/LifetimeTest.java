@@ -332,7 +332,9 @@ class LifetimeTest {
             prepared.unmap();
         });
         Callable<IllegalStateException> reader = () -> untilClosed(working, () -> bar.readInt(0));
-        try (ExecutorService threads = Executors.newFixedThreadPool(5)) {
+        // The container is closed before the threads are waited for, as they end with it, whatever fails.
+        try (ExecutorService threads = Executors.newFixedThreadPool(5);
+                Container _ = made.container()) {
             List<Future<IllegalStateException>> ends = List.of(
                     threads.submit(remapper),
                     threads.submit(mapper),
@@ -447,8 +449,11 @@ class LifetimeTest {
     }
 
     private static IllegalStateException untilClosed(CountDownLatch working, Runnable work) {
-        work.run();
-        working.countDown();
+        try {
+            work.run();
+        } finally {
+            working.countDown();
+        }
         while (true) {
             try {
                 work.run();
