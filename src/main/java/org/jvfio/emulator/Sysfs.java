@@ -76,6 +76,7 @@ final class Sysfs {
         for (IommuGroup group : host.iommuGroups().values()) {
             String address = group.functions().getFirst().address();
             files.put(GROUPS + group.number() + "/name", name(address));
+            files.put(GROUPS + group.number() + "/reserved_regions", "");
             files.put(GROUPS + group.number() + "/type", "unknown\n");
         }
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
