@@ -3,7 +3,9 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -133,6 +135,10 @@ final class PciFunction implements DeviceBus {
 
     DeviceIdentity identity() {
         return device.identity();
+    }
+
+    List<Path> files() {
+        return device.files();
     }
 
     HostDriver driver() {
