@@ -7,6 +7,7 @@ import com.tngtech.archunit.core.domain.JavaMethod;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.annotation.Annotation;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
@@ -18,12 +19,19 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Every scenario has a test, or a reason why it has none. */
+/** Every scenario has a test that runs on Linux too, or a reason why it has none. */
 class ScenariosTest {
-    private static final Pattern SCENARIO = Pattern.compile("([A-K][1-9][0-9]?) +(.+?) = (.+?)( -- not tested: (.+))?");
+    private static final Pattern SCENARIO =
+            Pattern.compile("([A-K][1-9][0-9]?) +(.+?) = (.+?)( -- (not tested|emulator only): (.+))?");
 
     /** A line of {@code scenarios.txt}. */
-    private record Line(String number, boolean tested) {}
+    private record Line(String number, Tested where) {}
+
+    private enum Tested {
+        EVERYWHERE,
+        ON_THE_EMULATOR,
+        NOWHERE
+    }
 
     private static List<Line> lines() throws IOException {
         try (InputStream in = Objects.requireNonNull(ScenariosTest.class.getResourceAsStream("scenarios.txt"))) {
@@ -38,12 +46,18 @@ class ScenariosTest {
     private static Line parse(String text) {
         Matcher scenario = SCENARIO.matcher(text);
         assertTrue(scenario.matches(), text);
-        return new Line(scenario.group(1), scenario.group(4) == null);
+        Tested where = Tested.EVERYWHERE;
+        if (scenario.group(4) != null) {
+            where = scenario.group(5).equals("not tested") ? Tested.NOWHERE : Tested.ON_THE_EMULATOR;
+        }
+        return new Line(scenario.group(1), where);
     }
 
-    private static Set<String> covered() {
+    /** The scenarios of the tests whose class has this annotation. */
+    private static Set<String> covered(Class<? extends Annotation> kind) {
         return new ClassFileImporter()
                 .importPackages("org.jvfio.contract").stream()
+                        .filter(javaClass -> javaClass.isAnnotatedWith(kind))
                         .flatMap(javaClass -> javaClass.getMethods().stream())
                         .flatMap(ScenariosTest::scenarios)
                         .collect(Collectors.toCollection(TreeSet::new));
@@ -56,10 +70,22 @@ class ScenariosTest {
     }
 
     @Test
-    void eachScenarioHasATestOrAReason() throws IOException {
-        Set<String> tested =
-                lines().stream().filter(Line::tested).map(Line::number).collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(tested, covered());
+    void eachScenarioHasATestOnEveryHostOrAReason() throws IOException {
+        assertEquals(tested(Tested.EVERYWHERE), covered(ContractTest.class));
+    }
+
+    @Test
+    void whatOnlyTheEmulatorShowsHasATestThere() throws IOException {
+        Set<String> emulated = covered(EmulatorTest.class);
+        emulated.removeAll(covered(ContractTest.class));
+        assertEquals(tested(Tested.ON_THE_EMULATOR), emulated);
+    }
+
+    private static Set<String> tested(Tested where) throws IOException {
+        return lines().stream()
+                .filter(line -> line.where() == where)
+                .map(Line::number)
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     @Test
