@@ -818,20 +818,28 @@ public final class Container implements AutoCloseable {
         memories.add(memory);
     }
 
-    /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
+    /**
+     * Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. Memory
+     * that could not be freed, as another thread had a call run on its segment, is freed when the container is closed
+     * again.
+     */
     @Override
     public void close() {
         lock.lock();
         try {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            openSite.closed();
             Teardown teardown = new Teardown();
-            releaseDma(teardown);
-            List.copyOf(groups).forEach(group -> teardown.step(group::close));
-            teardown.step(descriptor::close);
+            if (closed) {
+                // With groups left, this is called by a device that it is closing.
+                if (groups.isEmpty()) {
+                    List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+                }
+            } else {
+                closed = true;
+                openSite.closed();
+                releaseDma(teardown);
+                List.copyOf(groups).forEach(group -> teardown.step(group::close));
+                teardown.step(descriptor::close);
+            }
             teardown.end();
         } finally {
             lock.unlock();
@@ -840,13 +848,19 @@ public final class Container implements AutoCloseable {
 
     /** Ends all DMA: what a container does before its last group leaves. */
     void releaseDma(Teardown teardown) {
-        if (memories.stream().anyMatch(DmaMemory::isMapped)) {
-            teardown.step(this::disableBusMastering);
-        }
+        memories.forEach(DmaMemory::closeUnmapped);
+        // What devices may still use is left to the kernel, which stops them before it unmaps.
+        boolean stopped = !hasMappings() || teardown.step(this::disableBusMastering);
         // What was registered of allocated memory came after it.
-        List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+        memories.reversed().stream()
+                .filter(memory -> stopped || !memory.hasMappings())
+                .toList()
+                .forEach(memory -> teardown.step(memory::release));
         // The kernel makes the default window late or never, and removes it with the last group.
-        windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
+        windows.stream()
+                .filter(window -> !window.isDefault() && !window.hasMappings())
+                .toList()
+                .forEach(window -> teardown.step(window::close));
     }
 
     /** Turns bus mastering off in all devices of all groups, so that no mapping goes while one of them does DMA. */
@@ -876,9 +890,27 @@ public final class Container implements AutoCloseable {
         memories.remove(memory);
     }
 
-    /** Whether a group can be closed without the rest of the container: not while there are mappings, for other groups. */
-    boolean canDetach(Group group) {
-        return closed || isOnly(group) || !hasMappings();
+    boolean isClosed() {
+        return closed;
+    }
+
+    /**
+     * Keeps all mappings from being mapped until they are {@linkplain DmaMapping#release released}.
+     *
+     * @return those mappings; empty if one is mapped, and none is held then
+     */
+    Optional<List<DmaMapping>> holdMappings() {
+        List<DmaMapping> held = new ArrayList<>();
+        for (DmaWindow window : windows) {
+            for (DmaMapping mapping : window.mappings()) {
+                if (!mapping.hold()) {
+                    held.forEach(DmaMapping::release);
+                    return Optional.empty();
+                }
+                held.add(mapping);
+            }
+        }
+        return Optional.of(held);
     }
 
     /** The groups that are attached. */
@@ -891,7 +923,7 @@ public final class Container implements AutoCloseable {
     }
 
     private boolean hasMappings() {
-        return memories.stream().anyMatch(DmaMemory::isMapped);
+        return memories.stream().anyMatch(DmaMemory::hasMappings);
     }
 
     ReentrantLock lock() {

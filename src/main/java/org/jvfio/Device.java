@@ -747,6 +747,11 @@ public final class Device implements AutoCloseable {
         }
     }
 
+    /** Whether its container is closed with it. */
+    boolean ownsContainer() {
+        return ownsContainer;
+    }
+
     /** What all changes to what belongs to the container are made under. */
     Lock lock() {
         return group.container().lock();

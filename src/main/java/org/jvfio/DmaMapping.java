@@ -365,12 +365,42 @@ public final class DmaMapping implements AutoCloseable {
             if (found == MAPPED) {
                 unmapTaken(CLOSED);
             }
-            state = CLOSED;
-            memory.closed(this);
-            window.closed(this);
+            closeTaken();
         } finally {
             window.container().lock().unlock();
         }
+    }
+
+    private void closeTaken() {
+        state = CLOSED;
+        memory.closed(this);
+        window.closed(this);
+    }
+
+    /** Closes it unless it is mapped, whoever may be about to map it. */
+    void closeUnlessMapped() {
+        if (hold()) {
+            closeTaken();
+        }
+    }
+
+    /**
+     * Takes it unless it is mapped: nobody maps it then before it is {@linkplain #release released}.
+     *
+     * @return whether it was not mapped, nor closed
+     */
+    boolean hold() {
+        do {
+            if (settled() != UNMAPPED) {
+                return false;
+            }
+        } while (!STATE.compareAndSet(this, UNMAPPED, BUSY));
+        return true;
+    }
+
+    /** Ends what {@link #hold} began. */
+    void release() {
+        STATE.setRelease(this, UNMAPPED);
     }
 
     /** Follows a window that is gone. */

@@ -19,8 +19,15 @@ public final class DmaMemory implements AutoCloseable {
     private final long allocation;
     private final long allocatedBytes;
     private final Set<DmaMapping> mappings = new LinkedHashSet<>();
-    private volatile boolean closed;
-    private boolean freed;
+    private volatile Stage stage = Stage.OPEN;
+
+    /** How far its end has come: each step is made once, and those that the kernel refuses can be tried again. */
+    private enum Stage {
+        OPEN,
+        UNMAPPED,
+        UNREGISTERED,
+        FREED
+    }
 
     /**
      * @param page what it is made of
@@ -93,46 +100,64 @@ public final class DmaMemory implements AutoCloseable {
      * Unmaps it wherever it is mapped, with bus mastering turned off first in all devices of the container if it is, then
      * unregisters it, and frees it if it was allocated.
      *
-     * @throws VfioException if the kernel refuses, or if it was allocated and a part of it is registered a second time; the
-     *     memory then stays, until its container is closed. Or if it was allocated and another thread has a call run on its
-     *     segment (reading a file into it, say), during which it cannot be freed; it is closed then, and is freed when it, or
+     * @throws VfioException if it was allocated and a part of it is registered a second time; nothing has changed then. Or
+     *     if the kernel refuses to unmap it: what of it is mapped then stays, and it can be used. Or if the kernel refuses
+     *     to unregister it, or it was allocated and another thread has a call run on its segment (reading a file into it,
+     *     say), during which it cannot be freed: it is closed then, and what is left to be done is tried again when it, or
      *     its container, is closed again
      */
     @Override
     public void close() {
         container.lock().lock();
         try {
-            if (closed) {
-                free();
+            if (stage == Stage.FREED) {
                 return;
             }
-            if (isAllocated() && container.registeredMemory().isShared(this)) {
-                throw new VfioException(
-                        "free " + this,
-                        "other DMA memory is registered in it",
-                        "close what was registered of it first");
-            }
-            if (isMapped()) {
+            requireUnshared();
+            closeUnmapped();
+            if (hasMappings()) {
                 container.disableBusMastering();
             }
-            Teardown teardown = new Teardown();
-            List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
-            teardown.end();
-            container.registeredMemory().unregister(this);
-            free();
+            release();
         } finally {
             container.lock().unlock();
         }
     }
 
-    /** Ends it, once it is not registered. */
-    void free() {
-        closed = true;
-        if (freed) {
-            return;
+    private void requireUnshared() {
+        if (isAllocated() && container.registeredMemory().isShared(this)) {
+            throw new VfioException(
+                    "free " + this, "other DMA memory is registered in it", "close what was registered of it first");
         }
+    }
+
+    /** Closes those of its mappings that are not mapped. */
+    void closeUnmapped() {
+        List.copyOf(mappings).forEach(DmaMapping::closeUnlessMapped);
+    }
+
+    /** Closes it, whatever the devices of the container are doing. */
+    void release() {
+        requireUnshared();
+        Teardown teardown = new Teardown();
+        List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
+        teardown.end();
+        if (stage == Stage.OPEN) {
+            // From the first range that is unregistered on, a device must not see it any more.
+            stage = Stage.UNMAPPED;
+        }
+        if (stage == Stage.UNMAPPED) {
+            container.registeredMemory().unregister(this);
+            stage = Stage.UNREGISTERED;
+        }
+        free();
+    }
+
+    /** Frees it, once it is not registered. */
+    void free() {
+        stage = Stage.UNREGISTERED;
         int answer = isAllocated() ? unmap() : 0;
-        freed = true;
+        stage = Stage.FREED;
         container.closed(this);
         if (answer != 0) {
             throw VfioException.failed(
@@ -159,10 +184,14 @@ public final class DmaMemory implements AutoCloseable {
     /** Follows a container that the kernel has emptied. */
     void gone() {
         mappings.clear();
-        free();
+        // What was unregistered before could not be freed, as has been told.
+        if (stage != Stage.UNREGISTERED) {
+            free();
+        }
     }
 
-    boolean isMapped() {
+    /** Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped. */
+    boolean hasMappings() {
         return !mappings.isEmpty();
     }
 
@@ -179,7 +208,7 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     void requireOpen() {
-        if (closed) {
+        if (stage != Stage.OPEN) {
             throw new IllegalStateException("the " + this + " is closed");
         }
     }

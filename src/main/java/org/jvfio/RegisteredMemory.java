@@ -90,16 +90,15 @@ final class RegisteredMemory {
 
     /** Ends a memory's part in what is registered, and unregisters what nobody else has a part in. */
     void unregister(DmaMemory memory) {
+        Teardown teardown = new Teardown();
         for (Registration registration : List.copyOf(registrations.values())) {
-            if (registration.users.remove(memory) && registration.users.isEmpty()) {
-                try {
-                    unregister(registration);
-                } catch (VfioException e) {
-                    registration.users.add(memory);
-                    throw e;
-                }
+            if (registration.users.remove(memory)
+                    && registration.users.isEmpty()
+                    && !teardown.step(() -> unregister(registration))) {
+                registration.users.add(memory);
             }
         }
+        teardown.end();
     }
 
     /** Whether other memory has a part in what is registered for this one. */

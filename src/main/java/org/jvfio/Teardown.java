@@ -6,15 +6,18 @@ import org.jspecify.annotations.Nullable;
 final class Teardown {
     private @Nullable RuntimeException first;
 
-    void step(Runnable release) {
+    /** Makes a step, and tells whether it did not fail. */
+    boolean step(Runnable release) {
         try {
             release.run();
+            return true;
         } catch (RuntimeException e) {
             if (first == null) {
                 first = e;
             } else {
                 first.addSuppressed(e);
             }
+            return false;
         }
     }
 
