@@ -19,9 +19,19 @@ is_built() {
         [[ -z $(find "$project/pom.xml" "$project/.mvn" "$project/src/main" -newer "$target/.built" -print -quit) ]]
 }
 
-# maven_packages ARGUMENT...: a Maven run that makes the jar. What counts is when it began: files may change meanwhile.
-maven_packages() {
+# Waits until nobody else builds. The lock is that of the shell that calls this, until it ends.
+lock_build() {
     mkdir -p "$target"
+    exec 9>"$target/.build.lock"
+    if ! flock -n 9; then
+        echo "jvfio: waiting for another build ..." >&2
+        flock 9
+    fi
+}
+
+# maven_packages ARGUMENT...: a Maven run that makes the jar, with the lock held. What counts is when it began: files may
+# change meanwhile.
+maven_packages() {
     # What a changed dependency leaves behind would be a second copy of its module.
     rm -rf "$target/.built" "${target:?}/lib"
     local began
@@ -30,20 +40,25 @@ maven_packages() {
     touch --date="@$began" "$target/.built"
 }
 
-# Sets the array java_command to a JVM for the built project: what starts it quickly is right for a short command.
+# Sets the array java_command to a JVM for the built project: what starts it quickly is right for a short command. The
+# JVM ignores a cache that is not of this jar, this JDK and these options, which costs time only and is not worth a word.
+# Its other warnings are kept out of standard output, which is for data.
 set_java_command() {
-    java_command=("$JAVA_HOME/bin/java" -XX:+UseSerialGC --module-path "$target/jvfio.jar:$target/lib"
-        --enable-native-access=org.jvfio)
+    java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
+        --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
+    if [[ -s $target/jvfio.aot ]]; then
+        java_command+=(-XX:AOTCache="$target/jvfio.aot")
+    fi
 }
 
-# The JVM ignores a cache that is not of this jar and this JDK, so a stale one costs time only. One that cannot be made
-# stays empty, and is tried again with the next jar.
+# A cache that cannot be made stays empty, and is tried again with the next jar. A running JVM may have the old one mapped.
 make_aot_cache() {
     local -a java_command
-    set_java_command
+    rm -f "$target/jvfio.aot"
     : >"$target/jvfio.aot"
-    "${java_command[@]}" -XX:AOTCacheOutput="$target/jvfio.aot.new" --module org.jvfio/org.jvfio.cli.Main demo \
-        >"$target/aot.log" 2>&1 </dev/null || return 0
+    set_java_command
+    "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
+        --module org.jvfio/org.jvfio.cli.Main demo >"$target/aot.log" 2>&1 </dev/null || return 0
     mv "$target/jvfio.aot.new" "$target/jvfio.aot"
 }
 
@@ -53,9 +68,8 @@ build_project() {
         return
     fi
     require_maven
-    mkdir -p "$target"
     (
-        flock 9
+        lock_build
         if ! is_built; then
             echo "jvfio: building (the first run downloads dependencies) ..." >&2
             if ! maven_packages --no-transfer-progress -Dmaven.test.skip=true package >"$target/build.log" 2>&1; then
@@ -68,7 +82,7 @@ build_project() {
         if [[ $target/jvfio.aot -ot $target/jvfio.jar ]]; then
             make_aot_cache
         fi
-    ) 9>"$target/.build.lock"
+    )
 }
 
 are_tests_built() {
@@ -84,7 +98,7 @@ build_tests() {
     fi
     require_maven
     (
-        flock 9
+        lock_build
         ! are_tests_built || exit 0
         echo "jvfio: building the tests ..." >&2
         local began
@@ -97,5 +111,5 @@ build_tests() {
             exit 1
         fi
         touch --date="@$began" "$target/.built-tests"
-    ) 9>"$target/.build.lock"
+    )
 }

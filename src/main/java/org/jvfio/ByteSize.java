@@ -28,6 +28,15 @@ public final class ByteSize {
     }
 
     /**
+     * The text of a count that may be negative, such as {@code -64K}.
+     *
+     * @param bytes a signed count
+     */
+    public static String formatSigned(long bytes) {
+        return bytes < 0 ? "-" + format(-bytes) : format(bytes);
+    }
+
+    /**
      * Reads such a text.
      *
      * @return the count, from 0

@@ -710,7 +710,8 @@ public final class Container implements AutoCloseable {
      */
     public DmaMemory allocate(long bytes, PageSize page) {
         boolean huge = !page.equals(systemPage);
-        String asked = "allocate " + ByteSize.format(bytes) + " of DMA memory" + (huge ? " in pages of " + page : "");
+        String asked =
+                "allocate " + ByteSize.formatSigned(bytes) + " of DMA memory" + (huge ? " in pages of " + page : "");
         // Beyond 2^47 bytes there are no user addresses, and sums stay far from overflow below.
         if (bytes <= 0 || bytes > MOST_BYTES || page.bytes() > MOST_BYTES) {
             throw new VfioException(

@@ -136,7 +136,7 @@ public final class DmaWindow implements AutoCloseable {
     public DmaMapping map(MemoryRange part, DmaDirection direction, DmaLimits limits) {
         container.lock().lock();
         try {
-            String asked = "map %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
+            String asked = "map %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
             requireMappable(asked, part, direction);
             return mapped(DmaMapping.of(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
@@ -158,7 +158,7 @@ public final class DmaWindow implements AutoCloseable {
     public DmaMapping mapAt(long iova, DmaMemory memory, long offset, long size, DmaDirection direction) {
         container.lock().lock();
         try {
-            String asked = "map %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
+            String asked = "map %s at 0x%x of window %s".formatted(ByteSize.formatSigned(size), iova, range);
             MemoryRange part = memory.range(offset, size);
             requireMappable(asked, part, direction);
             return mapped(DmaMapping.of(this, part, take(asked, iova, size), direction));
@@ -195,7 +195,7 @@ public final class DmaWindow implements AutoCloseable {
     public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaLimits limits) {
         container.lock().lock();
         try {
-            String asked = "prepare %s in window %s %s".formatted(ByteSize.format(part.size()), range, limits);
+            String asked = "prepare %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
             requireMappable(asked, part, direction);
             return opened(DmaMapping.prepared(this, part, allocate(asked, part.size(), limits), direction));
         } finally {
@@ -213,7 +213,7 @@ public final class DmaWindow implements AutoCloseable {
     public DmaMapping prepareAt(long iova, DmaMemory memory, long offset, long size, DmaDirection direction) {
         container.lock().lock();
         try {
-            String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.format(size), iova, range);
+            String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.formatSigned(size), iova, range);
             MemoryRange part = memory.range(offset, size);
             requireMappable(asked, part, direction);
             return opened(DmaMapping.prepared(this, part, take(asked, iova, size), direction));

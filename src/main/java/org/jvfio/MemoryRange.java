@@ -16,6 +16,6 @@ public record MemoryRange(DmaMemory memory, long offset, long size) {
     /** As in {@code 64K at offset 0x10000 of 1M of DMA memory at 0x7f0000000000}. */
     @Override
     public String toString() {
-        return "%s at offset 0x%x of %s".formatted(ByteSize.format(size), offset, memory);
+        return "%s at offset 0x%x of %s".formatted(ByteSize.formatSigned(size), offset, memory);
     }
 }

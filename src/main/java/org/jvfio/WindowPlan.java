@@ -82,7 +82,7 @@ public record WindowPlan(
                         page,
                         levels,
                         levels == 1 ? "" : "s",
-                        lockedBytes < 0 ? "-" + ByteSize.format(-lockedBytes) : ByteSize.format(lockedBytes));
+                        ByteSize.formatSigned(lockedBytes));
         return reasons.isEmpty() ? first : first + "\n  " + String.join("\n  ", reasons);
     }
 }

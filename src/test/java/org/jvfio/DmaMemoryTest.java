@@ -60,6 +60,20 @@ class DmaMemoryTest {
     }
 
     @Test
+    void aNegativeSizeIsToldAsItWasAskedFor() {
+        VfioException e = assertThrows(VfioException.class, () -> container.allocate(-1));
+        assertEquals(
+                "cannot allocate -1B of DMA memory: -1 bytes are no size of memory; ask for at least 1 byte, and at most 128T",
+                e.getMessage());
+        DmaMemory memory = container.allocate(PAGE);
+        for (long size : new long[] {-1, -PAGE}) {
+            VfioException part = assertThrows(
+                    VfioException.class, () -> container.defaultWindow().map(memory, 0, size, DmaDirection.TO_DEVICE));
+            assertTrue(part.getMessage().startsWith("cannot map -"), part.getMessage());
+        }
+    }
+
+    @Test
     void hugePagesAreMappedInAWindowOfHugePages() {
         DmaMemory memory = container.allocate(1, PageSize.SIZE_16M);
         assertEquals(1L << 24, memory.size());

@@ -30,39 +30,70 @@ record ByteRange(long offset, long size) {
     }
 
     /**
+     * All from {@code --offset} to the end.
+     *
+     * @throws Failure if the namespace ends before it
+     */
+    static ByteRange rest(CommandLine line, NvmeNamespace namespace) throws Failure {
+        long offset = CommandOptions.bytes(line, "offset", 0);
+        if (offset > namespace.bytes()) {
+            throw beyond(offset, namespace);
+        }
+        return new ByteRange(offset, namespace.bytes() - offset);
+    }
+
+    /**
      * Reads the options.
      *
      * @param most the size without the option, if the namespace has as much
      * @throws Failure if they make no sense, or the namespace is smaller
      */
     static ByteRange of(CommandLine line, NvmeNamespace namespace, long most) throws Failure {
-        long offset = CommandOptions.bytes(line, "offset", 0);
-        long size = CommandOptions.bytes(line, "size", Math.min(most, Math.max(0, namespace.bytes() - offset)));
-        if (offset > namespace.bytes() || size > namespace.bytes() - offset) {
+        ByteRange rest = rest(line, namespace);
+        long size = CommandOptions.bytes(line, "size", Math.min(most, rest.size));
+        if (size > rest.size) {
             throw new Failure(
                     Failure.FAILED,
                     "cannot use %s at offset %s: %s has %s"
                             .formatted(
                                     ByteSize.format(size),
-                                    ByteSize.format(offset),
+                                    ByteSize.format(rest.offset),
                                     namespace,
                                     ByteSize.format(namespace.bytes())));
         }
-        return new ByteRange(offset, size);
+        return new ByteRange(rest.offset, size);
     }
 
     /**
-     * The same, of whole blocks.
+     * The same, of whole blocks, at least one.
      *
-     * @throws Failure if it is not
+     * @throws Failure also if it is not
      */
-    ByteRange requireBlocks(int blockBytes) throws Failure {
-        if (offset % blockBytes != 0 || size % blockBytes != 0 || size == 0) {
+    static ByteRange ofBlocks(CommandLine line, NvmeNamespace namespace, long most) throws Failure {
+        ByteRange range = of(line, namespace, most);
+        int blockBytes = namespace.blockBytes();
+        if (range.offset % blockBytes != 0) {
             throw new Failure(
                     Failure.USAGE,
-                    "--offset %d --size %d: use multiples of the drive's blocks of %d bytes, and at least one"
-                            .formatted(offset, size, blockBytes));
+                    "--offset %d: use a multiple of the drive's blocks of %d bytes"
+                            .formatted(range.offset, blockBytes));
         }
-        return this;
+        if (range.size == 0 && !line.hasOption("size")) {
+            throw beyond(range.offset, namespace);
+        }
+        if (range.size % blockBytes != 0 || range.size == 0) {
+            throw new Failure(
+                    Failure.USAGE,
+                    "--size %d: use a multiple of the drive's blocks of %d bytes, and at least one of them"
+                            .formatted(range.size, blockBytes));
+        }
+        return range;
+    }
+
+    private static Failure beyond(long offset, NvmeNamespace namespace) {
+        return new Failure(
+                Failure.FAILED,
+                "cannot begin at offset %s: %s has %s"
+                        .formatted(ByteSize.format(offset), namespace, ByteSize.format(namespace.bytes())));
     }
 }

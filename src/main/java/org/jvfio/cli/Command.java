@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.Options;
 
@@ -20,5 +19,5 @@ interface Command {
      *
      * @throws Failure if it cannot
      */
-    void run(CommandLine line, PrintStream out) throws Failure;
+    void run(CommandLine line, StandardOutput out) throws Failure;
 }

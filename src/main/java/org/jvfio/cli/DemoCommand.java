@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.commons.cli.CommandLine;
@@ -31,7 +30,7 @@ final class DemoCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         KernelChoice choice = KernelChoice.of(line);
         DeviceChoice device = DeviceChoice.of(line, DeviceKind.EDU);
         Kernel kernel = choice.open();

@@ -53,7 +53,7 @@ final class DeviceChoice {
                     Optional.ofNullable(line.getOptionValue("device")).map(PciAddress::parse),
                     Optional.ofNullable(line.getOptionValue("group")).map(DeviceChoice::number));
         } catch (IllegalArgumentException e) {
-            throw new Failure(Failure.FAILED, "cannot use the device: " + e.getMessage());
+            throw new Failure(Failure.USAGE, "cannot use the device: " + e.getMessage());
         }
     }
 

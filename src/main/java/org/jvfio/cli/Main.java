@@ -39,14 +39,14 @@ public final class Main {
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
-        System.exit(run(List.of(arguments), System.out, System.err));
+        System.exit(run(List.of(arguments), StandardOutput.ofProcess(), System.err));
     }
 
     /** Runs a command line, and answers its exit status. */
-    static int run(List<String> arguments, PrintStream out, PrintStream err) {
+    static int run(List<String> arguments, StandardOutput out, PrintStream err) {
         try {
             dispatch(arguments, out);
-            out.flush();
+            out.requireWritten();
             return 0;
         } catch (Failure e) {
             err.println(NAME + ": " + e.getMessage());
@@ -57,7 +57,7 @@ public final class Main {
         }
     }
 
-    private static void dispatch(List<String> arguments, PrintStream out) throws Failure {
+    private static void dispatch(List<String> arguments, StandardOutput out) throws Failure {
         if (arguments.isEmpty()) {
             throw new Failure(Failure.USAGE, "there is no command; see " + NAME + " --help");
         }
@@ -70,7 +70,7 @@ public final class Main {
     }
 
     /** A command's name has one word, or two, of which the first is common to several. */
-    private static void dispatchCommand(List<String> arguments, PrintStream out) throws Failure {
+    private static void dispatchCommand(List<String> arguments, StandardOutput out) throws Failure {
         for (Command command : COMMANDS) {
             List<String> words = List.of(command.name().split(" ", -1));
             if (arguments.size() >= words.size()
@@ -117,7 +117,7 @@ public final class Main {
                                 word.startsWith("-") ? "option" : "command", word, Suggestion.of(word, words), NAME));
     }
 
-    private static void run(Command command, List<String> arguments, PrintStream out) throws Failure {
+    private static void run(Command command, List<String> arguments, StandardOutput out) throws Failure {
         Options options = command.options()
                 .addOption(Option.builder("h")
                         .longOpt("help")

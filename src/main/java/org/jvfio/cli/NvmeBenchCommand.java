@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -73,7 +72,7 @@ final class NvmeBenchCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         boolean writes = line.hasOption("write");
         if (writes) {
             NvmeDrive.requireOverwrite(line, name() + " --write");
@@ -84,7 +83,7 @@ final class NvmeBenchCommand implements Command {
         try (NvmeDrive drive = NvmeDrive.open(line, depth + 1, block);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE).requireBlocks(namespace.blockBytes());
+            ByteRange range = ByteRange.ofBlocks(line, namespace, Long.MAX_VALUE);
             long most = namespace.maxTransferBlocks() * namespace.blockBytes();
             if (block < 1 || block % namespace.blockBytes() != 0 || block > Math.min(most, range.size())) {
                 throw new Failure(
@@ -92,6 +91,7 @@ final class NvmeBenchCommand implements Command {
                         "--block %d: use a multiple of %d, up to %d"
                                 .formatted(block, namespace.blockBytes(), Math.min(most, range.size())));
             }
+            drive.keepImage();
             Load load = new Load(namespace, range, (int) block, depth, writes, line.hasOption("sequential"));
             load.run(seconds, progress);
             load.tell(drive).print(out, line.hasOption("json"));

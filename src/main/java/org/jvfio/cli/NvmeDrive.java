@@ -32,14 +32,24 @@ final class NvmeDrive implements AutoCloseable {
     private static final int EMULATED_BLOCK = 512;
 
     private final String kernelTitle;
+    private final Kernel kernel;
     private final PciFunction function;
     private final Device device;
     private final NvmeController controller;
     private final int namespaceId;
+    private Optional<Path> newImage;
 
     private NvmeDrive(
-            String kernelTitle, PciFunction function, Device device, NvmeController controller, int namespaceId) {
+            String kernelTitle,
+            Kernel kernel,
+            PciFunction function,
+            Device device,
+            NvmeController controller,
+            int namespaceId,
+            Optional<Path> newImage) {
         this.kernelTitle = kernelTitle;
+        this.kernel = kernel;
+        this.newImage = newImage;
         this.function = function;
         this.device = device;
         this.controller = controller;
@@ -78,7 +88,7 @@ final class NvmeDrive implements AutoCloseable {
                         .longOpt("queues")
                         .hasArg()
                         .argName("NUMBER")
-                        .desc("pairs of I/O queues, 1 by default")
+                        .desc("pairs of I/O queues, 1 by default; fewer if the drive has fewer")
                         .get())
                 .addOption(Option.builder()
                         .longOpt("json")
@@ -109,7 +119,7 @@ final class NvmeDrive implements AutoCloseable {
     }
 
     /**
-     * Takes the drive and opens it; nothing is left open if that does not work.
+     * Takes the drive and opens it; nothing is left open or behind if that does not work.
      *
      * @param queueDepth entries of a queue, at least 2
      * @param transferBytes what one command is to transfer at most, if the drive does
@@ -126,16 +136,33 @@ final class NvmeDrive implements AutoCloseable {
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MOST_TRANSFER_BYTES))
                 .completion(completion(line));
-        Kernel kernel = kernel(line, choice);
-        PciFunction function = deviceChoice.find(kernel);
-        Device device = Device.open(kernel, function.address());
+        Optional<Path> image = image(line, choice);
+        Optional<Path> newImage = image.isPresent() ? makeImage(line, image.get()) : Optional.empty();
         try {
-            return new NvmeDrive(
-                    choice.describe(kernel), function, device, NvmeController.open(device, options), namespaceId);
+            Kernel kernel = image.isPresent() ? kernel(choice, image.get()) : choice.open();
+            PciFunction function = deviceChoice.find(kernel);
+            Device device = Device.open(kernel, function.address());
+            try {
+                return new NvmeDrive(
+                        choice.describe(kernel),
+                        kernel,
+                        function,
+                        device,
+                        NvmeController.open(device, options),
+                        namespaceId,
+                        newImage);
+            } catch (RuntimeException | Failure e) {
+                try {
+                    device.close();
+                } catch (RuntimeException suppressed) {
+                    e.addSuppressed(suppressed);
+                }
+                throw e;
+            }
         } catch (RuntimeException | Failure e) {
             try {
-                device.close();
-            } catch (RuntimeException suppressed) {
+                delete(newImage);
+            } catch (Failure suppressed) {
                 e.addSuppressed(suppressed);
             }
             throw e;
@@ -156,24 +183,25 @@ final class NvmeDrive implements AutoCloseable {
         return NvmeCompletion.valueOf(word.toUpperCase(Locale.ROOT));
     }
 
-    private static Kernel kernel(CommandLine line, KernelChoice choice) throws Failure {
+    /** The image that the user names for the emulated drive. */
+    private static Optional<Path> image(CommandLine line, KernelChoice choice) throws Failure {
         Optional<Path> image = Optional.ofNullable(line.getOptionValue("drive")).map(Path::of);
-        if (image.isEmpty()) {
-            if (line.hasOption("drive-size")) {
-                throw new Failure(Failure.USAGE, "--drive-size is the size of --drive FILE; name that, too");
-            }
-            return choice.open();
+        if (image.isEmpty() && line.hasOption("drive-size")) {
+            throw new Failure(Failure.USAGE, "--drive-size is the size of --drive FILE; name that, too");
         }
-        if (choice.isLinux() || line.hasOption("machine")) {
+        if (image.isPresent() && (choice.isLinux() || line.hasOption("machine"))) {
             throw new Failure(
                     Failure.USAGE,
                     choice.isLinux()
                             ? "--drive is for the emulated drive; leave it out, or --kernel linux"
                             : "--drive and --machine: name the drive's file in the machine's (\"model\": \"nvme\", \"file\")");
         }
-        makeImage(line, image.get());
+        return image;
+    }
+
+    private static Kernel kernel(KernelChoice choice, Path image) throws Failure {
         try {
-            EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image.get(), EMULATED_BLOCK);
+            EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image, EMULATED_BLOCK);
             EmulatedMachine machine = choice.machine().toBuilder()
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
@@ -185,20 +213,52 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
-    private static void makeImage(CommandLine line, Path image) throws Failure {
+    /** Makes the image that the user wants made, unless it is there. */
+    private static Optional<Path> makeImage(CommandLine line, Path image) throws Failure {
         long size = CommandOptions.bytes(line, "drive-size", 0);
         if (!line.hasOption("drive-size") || Files.exists(image)) {
-            return;
+            return Optional.empty();
         }
         if (size < EMULATED_BLOCK) {
             throw new Failure(Failure.USAGE, "--drive-size is at least " + EMULATED_BLOCK);
         }
+        Optional<Path> made = Optional.empty();
         try (FileChannel channel = FileChannel.open(
                 image, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
+            made = Optional.of(image);
             channel.write(ByteBuffer.allocate(1), size - 1);
         } catch (IOException e) {
+            delete(made);
             throw new Failure(Failure.FAILED, "cannot make the drive's image " + image + ": " + e);
         }
+        return made;
+    }
+
+    private static void delete(Optional<Path> image) throws Failure {
+        if (image.isPresent()) {
+            try {
+                Files.deleteIfExists(image.get());
+            } catch (IOException e) {
+                throw new Failure(Failure.FAILED, "cannot remove the drive's new image " + image.get() + ": " + e);
+            }
+        }
+    }
+
+    /** The command can be done: an image that was made for it stays from now on. */
+    void keepImage() {
+        newImage = Optional.empty();
+    }
+
+    /** Whether the drive, or another device of its emulated host, has its data in a file. */
+    boolean hasImage(Path file) throws IOException {
+        if (kernel instanceof EmulatedKernel emulated && Files.exists(file)) {
+            for (Path image : emulated.host().deviceFiles()) {
+                if (Files.isSameFile(image, file)) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     /** How completions are noticed, in words. */
@@ -211,6 +271,13 @@ final class NvmeDrive implements AutoCloseable {
             case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");
             case INTX -> type;
         };
+    }
+
+    /** How many pairs of queues it is used with, as far as the user has asked for a number. */
+    List<String> queues() {
+        int used = controller.queues().size();
+        int asked = controller.options().queuePairs();
+        return asked == 1 ? List.of() : List.of(used == asked ? used + " pairs" : used + " pairs, all that it has");
     }
 
     /** Whose kernel it is used on, for people. */
@@ -236,11 +303,15 @@ final class NvmeDrive implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws Failure {
         try {
             controller.close();
         } finally {
-            device.close();
+            try {
+                device.close();
+            } finally {
+                delete(newImage);
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,15 +43,17 @@ final class NvmeIdentifyCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         try (NvmeDrive drive = NvmeDrive.open(line, DEPTH)) {
             NvmeController nvme = drive.controller();
             Step step = new Step("identify", "NVMe drive " + drive.function())
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("address", drive.function().address().toString(), "");
             tellController(step, nvme);
+            step.fact("queues", nvme.queues().size(), "queues", drive.queues());
             tellNamespaces(step, nvme);
             tellHealth(step, nvme.health());
+            drive.keepImage();
             step.print(out, line.hasOption("json"));
         }
     }

@@ -3,7 +3,6 @@ package org.jvfio.cli;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.commons.cli.CommandLine;
@@ -39,21 +38,25 @@ final class NvmeReadCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         String output = line.getOptionValue("output", STANDARD_OUTPUT);
+        boolean isFile = !output.equals(STANDARD_OUTPUT);
         try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE);
             try (NvmeBytes bytes = new NvmeBytes(namespace)) {
-                if (output.equals(STANDARD_OUTPUT)) {
-                    bytes.read(range.offset(), range.size(), out, progress);
-                    if (out.checkError()) {
-                        throw new Failure(Failure.FAILED, "cannot write to standard output: it was closed");
-                    }
+                if (!isFile) {
+                    drive.keepImage();
+                    bytes.read(range.offset(), range.size(), out.bytes(), progress);
                     return;
                 }
+                if (drive.hasImage(Path.of(output))) {
+                    throw new Failure(
+                            Failure.FAILED, "cannot write to " + output + ": the emulated drive has its data in it");
+                }
                 try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(Path.of(output)))) {
+                    drive.keepImage();
                     bytes.read(range.offset(), range.size(), file, progress);
                 }
             }
@@ -63,7 +66,9 @@ final class NvmeReadCommand implements Command {
                     .fact("output", output, "to", output)
                     .print(out, line.hasOption("json"));
         } catch (IOException e) {
-            throw new Failure(Failure.FAILED, "cannot write to " + output + ": " + e);
+            throw isFile
+                    ? new Failure(Failure.FAILED, "cannot write to " + output + ": " + e)
+                    : StandardOutput.failure(e);
         }
     }
 }

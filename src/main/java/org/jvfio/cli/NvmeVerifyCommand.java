@@ -1,6 +1,5 @@
 package org.jvfio.cli;
 
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -52,7 +51,7 @@ final class NvmeVerifyCommand implements Command {
     private record Piece(long lba, long blocks) {}
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         boolean writes = !line.hasOption("read-only");
         if (writes) {
             NvmeDrive.requireOverwrite(line, name());
@@ -61,12 +60,14 @@ final class NvmeVerifyCommand implements Command {
         try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.of(line, namespace, DEFAULT_BYTES).requireBlocks(namespace.blockBytes());
+            ByteRange range = ByteRange.ofBlocks(line, namespace, DEFAULT_BYTES);
+            drive.keepImage();
             Step step = new Step("verify", "Verified " + namespace)
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("seed", seed, "seed", Long.toString(seed))
+                    .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
                     .fact(
                             "completion",
                             drive.controller().options().completion().name(),

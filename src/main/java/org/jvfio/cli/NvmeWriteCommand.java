@@ -2,7 +2,6 @@ package org.jvfio.cli;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.commons.cli.CommandLine;
@@ -39,7 +38,7 @@ final class NvmeWriteCommand implements Command {
     }
 
     @Override
-    public void run(CommandLine line, PrintStream out) throws Failure {
+    public void run(CommandLine line, StandardOutput out) throws Failure {
         NvmeDrive.requireOverwrite(line, name());
         String input = line.getOptionValue("input", STANDARD_INPUT);
         boolean isFile = !input.equals(STANDARD_INPUT);
@@ -47,32 +46,41 @@ final class NvmeWriteCommand implements Command {
                 NvmeDrive drive = NvmeDrive.open(line, DEPTH);
                 Progress progress = Progress.of(line)) {
             NvmeNamespace namespace = drive.namespace();
+            ByteRange rest = ByteRange.rest(line, namespace);
+            long most = CommandOptions.bytes(line, "size", Long.MAX_VALUE);
             // What a file is too large for the drive is known before anything is written.
-            long known = isFile ? Files.size(Path.of(input)) : Long.MAX_VALUE;
-            ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE);
-            if (!line.hasOption("size") && isFile && known > range.size()) {
-                throw new Failure(
-                        Failure.FAILED,
-                        "cannot write %s of %s at offset %s: %s has %s there; name a --size"
-                                .formatted(
-                                        ByteSize.format(known),
-                                        input,
-                                        ByteSize.format(range.offset()),
-                                        namespace,
-                                        ByteSize.format(range.size())));
+            boolean isKnown = isFile && Files.isRegularFile(Path.of(input));
+            if (isKnown) {
+                if (drive.hasImage(Path.of(input))) {
+                    throw new Failure(
+                            Failure.FAILED, "cannot write " + input + ": the emulated drive has its data in it");
+                }
+                most = Math.min(most, Files.size(Path.of(input)));
+                if (most > rest.size()) {
+                    throw new Failure(
+                            Failure.FAILED,
+                            "cannot write %s of %s at offset %s: %s has %s there; name a --size"
+                                    .formatted(
+                                            ByteSize.format(most),
+                                            input,
+                                            ByteSize.format(rest.offset()),
+                                            namespace,
+                                            ByteSize.format(rest.size())));
+                }
             }
+            drive.keepImage();
             long written;
             try (NvmeBytes bytes = new NvmeBytes(namespace)) {
-                written = bytes.write(range.offset(), Math.min(known, range.size()), from, progress);
+                written = bytes.write(rest.offset(), Math.min(most, rest.size()), from, progress);
             }
-            if (!isFile && !line.hasOption("size") && from.read() >= 0) {
+            if (written == rest.size() && most > written && from.read() >= 0) {
                 throw new Failure(
                         Failure.FAILED,
-                        "standard input has more than %s, which were written, and %s ends there"
-                                .formatted(ByteSize.format(written), namespace));
+                        "%s has more than %s, which were written, and %s ends there"
+                                .formatted(isFile ? input : "standard input", ByteSize.format(written), namespace));
             }
             new Step("write", "Wrote to " + namespace)
-                    .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
+                    .fact("offset", rest.offset(), "offset", ByteSize.format(rest.offset()))
                     .fact("bytes", written, "bytes", ByteSize.format(written))
                     .fact("input", input, "from", input)
                     .print(out, line.hasOption("json"));

@@ -97,11 +97,11 @@ final class Argument {
         return true;
     }
 
-    /** {@code strndup_user}: the string without its NUL; null for EFAULT, and longer than {@code most} without one. */
+    /** {@code strndup_user}: the string without its NUL; null for EFAULT, and {@code most} characters without one. */
     @Nullable
     String string(int most) {
         StringBuilder text = new StringBuilder();
-        while (text.length() <= most) {
+        while (text.length() < most) {
             if (struct != null && text.length() >= struct.byteSize()) {
                 throw tooShort(text.length() + 1L);
             }

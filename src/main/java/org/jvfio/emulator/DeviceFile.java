@@ -27,9 +27,9 @@ final class DeviceFile extends OpenFile {
     }
 
     @Override
-    void release() {
+    void release(Mm closer) {
         function.closed();
-        group.deviceClosed();
+        group.deviceClosed(closer);
     }
 
     @Override

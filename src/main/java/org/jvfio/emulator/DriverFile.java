@@ -100,18 +100,18 @@ final class DriverFile extends OpenFile {
         }
         if (function.isOpen()) {
             if (wanted != function) {
-                release();
+                letGo();
                 wanted = function;
                 function.wanted(true);
                 request(function, 0);
             }
             return Errno.EAGAIN.negated();
         }
-        release();
+        letGo();
         function.bind(HostDriver.NONE);
         IommuGroup group = host.groupOf(function);
         if (!group.hasNode()) {
-            group.leave();
+            group.leave(null);
         }
         return 0;
     }
@@ -126,9 +126,13 @@ final class DriverFile extends OpenFile {
         });
     }
 
-    /** Whoever waited for a device does so no longer. */
     @Override
-    void release() {
+    void release(Mm closer) {
+        letGo();
+    }
+
+    /** Whoever waited for a device does so no longer. */
+    private void letGo() {
         if (wanted != null) {
             wanted.wanted(false);
             wanted = null;

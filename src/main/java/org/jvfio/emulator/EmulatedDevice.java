@@ -1,5 +1,6 @@
 package org.jvfio.emulator;
 
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -53,6 +54,14 @@ public interface EmulatedDevice {
      */
     default byte[] rom() {
         return new byte[0];
+    }
+
+    /**
+     * The files of this computer that it keeps its contents in, which nobody else should write to meanwhile; none unless
+     * it says so.
+     */
+    default List<Path> files() {
+        return List.of();
     }
 
     /** The device is plugged in; called once, before anything else. */

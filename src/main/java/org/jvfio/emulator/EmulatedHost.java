@@ -1,5 +1,6 @@
 package org.jvfio.emulator;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -111,6 +112,13 @@ public final class EmulatedHost {
     /** The numbers of all groups. */
     public List<Integer> groups() {
         return List.copyOf(groups.keySet());
+    }
+
+    /** The files of this computer that its devices keep their contents in: {@link EmulatedDevice#files} of each. */
+    public List<Path> deviceFiles() {
+        return functions.values().stream()
+                .flatMap(function -> function.files().stream())
+                .toList();
     }
 
     /** How many bytes of memory user programs have, pinned memory of ended ones included. */

@@ -79,9 +79,20 @@ public final class EmulatedKernel implements Kernel {
         return host.locked(() -> new EmulatedKernel(host, new Task(newMemory(host), 1024), mayOpenGroups));
     }
 
-    /** A child process: the same open files, and memory of its own. */
+    /**
+     * A child process: the same open files, limits and capabilities, and memory of its own.
+     *
+     * @throws IllegalStateException if this process has ended
+     */
     public EmulatedKernel fork() {
-        return host.locked(() -> new EmulatedKernel(host, task.fork(newMemory(host)), mayOpenGroups));
+        return host.locked(() -> {
+            if (exited) {
+                throw new IllegalStateException("a process that has ended has no children any more");
+            }
+            Mm memory = newMemory(host);
+            memory.inherit(task.mm());
+            return new EmulatedKernel(host, task.fork(memory), mayOpenGroups);
+        });
     }
 
     /**
@@ -98,17 +109,21 @@ public final class EmulatedKernel implements Kernel {
         if (other.host != host) {
             throw new IllegalArgumentException("descriptors are passed between processes of one host");
         }
-        return call(() -> {
+        return opening(() -> {
             OpenFile file = other.task.file(fd);
             return file == null ? Errno.EBADF.negated() : task.add(other.task.path(fd), file);
         });
     }
 
-    /** Ends the process: closes what it has open and frees its memory. Every later call answers EBADF or ENOMEM. */
+    /**
+     * Ends the process: closes what it has open and frees its memory. Calls that it makes later, or waits in, find nothing
+     * open and open nothing: they answer EBADF, and {@code mmap} ENOMEM.
+     */
     public void exit() {
         host.locked(() -> {
             if (!exited) {
                 exited = true;
+                task.mm().end();
                 task.descriptors().reversed().forEach(task::close);
                 task.mm().addresses().unmapAll();
                 task.mm().drop();
@@ -144,7 +159,7 @@ public final class EmulatedKernel implements Kernel {
 
     @Override
     public int open(String path, int flags) {
-        return call(() -> {
+        return opening(() -> {
             if (!task.hasFreeDescriptor()) {
                 return Errno.EMFILE.negated();
             }
@@ -176,7 +191,7 @@ public final class EmulatedKernel implements Kernel {
         if (!mayOpenGroups) {
             return Errno.EACCES.negated();
         }
-        if (group.isOpen() || (machine.kernel().containerKeepsGroupBusy() && group.container() != null)) {
+        if (group.isOpen()) {
             return Errno.EBUSY.negated();
         }
         return task.add(path, new GroupFile(host, group));
@@ -284,7 +299,7 @@ public final class EmulatedKernel implements Kernel {
     public void adopt(MemorySegment memory) {
         requireNative(memory);
         host.locked(() -> {
-            if (task.mm().addresses().find(memory.address()) == null) {
+            if (!exited && task.mm().addresses().find(memory.address()) == null) {
                 Backing backing = host.memory().adopt(memory, host.machine().pageShift());
                 int protection = memory.isReadOnly() ? PROT_READ : PROT_READ | PROT_WRITE;
                 task.mm().addresses().map(backing, protection, false);
@@ -350,7 +365,7 @@ public final class EmulatedKernel implements Kernel {
         });
     }
 
-    /** Repeats what would have to wait, until it can be done; interrupted, it answers EINTR. */
+    /** Repeats what would have to wait, until it can be done; interrupted it answers EINTR, in an ended process EBADF. */
     private long blocking(OpenFile file, LongSupplier action) {
         long answer = action.getAsLong();
         while (answer == Errno.EAGAIN.negated() && file.blocks()) {
@@ -360,6 +375,9 @@ public final class EmulatedKernel implements Kernel {
                 Thread.currentThread().interrupt();
                 return Errno.EINTR.negated();
             }
+            if (exited) {
+                return Errno.EBADF.negated();
+            }
             answer = action.getAsLong();
         }
         return answer;
@@ -367,7 +385,7 @@ public final class EmulatedKernel implements Kernel {
 
     @Override
     public int eventfd(int initialValue, int flags) {
-        return call(() -> {
+        return opening(() -> {
             if ((flags & ~(EFD_SEMAPHORE | EFD_NONBLOCK | vfio_h.EFD_CLOEXEC)) != 0) {
                 return Errno.EINVAL.negated();
             }
@@ -383,7 +401,7 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             long left = TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
             int ready = readyOf(pollfds);
-            while (ready == 0 && (timeoutMillis < 0 || left > 0)) {
+            while (ready == 0 && !exited && (timeoutMillis < 0 || left > 0)) {
                 try {
                     if (timeoutMillis < 0) {
                         host.changed().await();
@@ -396,7 +414,7 @@ public final class EmulatedKernel implements Kernel {
                 }
                 ready = readyOf(pollfds);
             }
-            return ready;
+            return exited ? Errno.EBADF.negated() : ready;
         });
     }
 
@@ -503,6 +521,11 @@ public final class EmulatedKernel implements Kernel {
             OpenFile file = task.file(fd);
             return file == null ? Errno.EBADF.negated() : action.applyAsLong(file);
         });
+    }
+
+    /** Makes a call that gives the process a descriptor, if it has not ended. */
+    private int opening(IntSupplier action) {
+        return call(() -> exited ? Errno.EBADF.negated() : action.getAsInt());
     }
 
     private int call(IntSupplier action) {

@@ -497,6 +497,10 @@ public final class EmulatedMachine {
                 throw new IllegalArgumentException(platform + " is not supported by Linux " + kernel.release()
                         + "; choose a version up to " + KernelVersion.V5_0.release());
             }
+            if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
+                throw new IllegalArgumentException("VFIO has no groups in an LPAR before Linux "
+                        + KernelVersion.V4_12.release() + ", and so not with " + kernel.release());
+            }
             for (int shift : hugePages.keySet()) {
                 if (!platform.hugePageShifts().contains(shift)) {
                     throw new IllegalArgumentException("%s has no huge pages of %d bytes, only %s"

@@ -73,7 +73,7 @@ final class EventFile extends OpenFile {
     }
 
     @Override
-    void release() {
+    void release(Mm closer) {
         List.copyOf(watchers).forEach(Watcher::closed);
     }
 

@@ -23,8 +23,8 @@ final class GroupFile extends OpenFile {
     }
 
     @Override
-    void release() {
-        group.closed();
+    void release(Mm closer) {
+        group.closed(closer);
     }
 
     @Override
@@ -32,7 +32,7 @@ final class GroupFile extends OpenFile {
         return switch (request) {
             case vfio_h.VFIO_GROUP_GET_STATUS -> status(argument);
             case vfio_h.VFIO_GROUP_SET_CONTAINER -> setContainer(argument);
-            case vfio_h.VFIO_GROUP_UNSET_CONTAINER -> unsetContainer();
+            case vfio_h.VFIO_GROUP_UNSET_CONTAINER -> unsetContainer(argument.mm());
             case vfio_h.VFIO_GROUP_GET_DEVICE_FD -> getDevice(argument);
             default -> Errno.ENOTTY.negated();
         };
@@ -65,7 +65,11 @@ final class GroupFile extends OpenFile {
         if (descriptor == null) {
             return Errno.EFAULT.negated();
         }
-        OpenFile file = argument.task().file(descriptor.get(vfio_h.C_INT, 0));
+        int number = descriptor.get(vfio_h.C_INT, 0);
+        if (!host.machine().kernel().looksUpContainerFirst() && (number < 0 || group.container() != null)) {
+            return Errno.EINVAL.negated();
+        }
+        OpenFile file = argument.task().file(number);
         if (file == null) {
             return Errno.EBADF.negated();
         }
@@ -81,14 +85,14 @@ final class GroupFile extends OpenFile {
         return group.enter(container.container(), argument.mm());
     }
 
-    private int unsetContainer() {
+    private int unsetContainer(Mm caller) {
         if (group.container() == null) {
             return Errno.EINVAL.negated();
         }
         if (group.openDevices() > 0) {
             return Errno.EBUSY.negated();
         }
-        group.leave();
+        group.leave(caller);
         return 0;
     }
 

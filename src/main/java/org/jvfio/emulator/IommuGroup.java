@@ -81,14 +81,18 @@ final class IommuGroup {
         return 0;
     }
 
-    /** Leaves its container, and the host has the group again. */
-    void leave() {
+    /**
+     * Leaves its container, and the host has the group again.
+     *
+     * @param caller the memory of the process that makes it leave; null for the host itself
+     */
+    void leave(@Nullable Mm caller) {
         VfioContainer left = container;
         if (left == null) {
             return;
         }
         container = null;
-        left.remove(this);
+        left.remove(this, caller);
         giveBack();
         left.releaseIfEmpty();
     }
@@ -109,9 +113,9 @@ final class IommuGroup {
         descriptorOpen = true;
     }
 
-    void closed() {
+    void closed(Mm closer) {
         descriptorOpen = false;
-        leaveIfUnused();
+        leaveIfUnused(closer);
     }
 
     void deviceOpened() {
@@ -119,9 +123,9 @@ final class IommuGroup {
     }
 
     /** A device descriptor closed; it may have been what kept the group open. */
-    void deviceClosed() {
+    void deviceClosed(Mm closer) {
         openDevices--;
-        leaveIfUnused();
+        leaveIfUnused(closer);
     }
 
     /** Whether somebody has the group open, by itself or by one of its devices. */
@@ -129,9 +133,9 @@ final class IommuGroup {
         return descriptorOpen || openDevices > 0;
     }
 
-    private void leaveIfUnused() {
+    private void leaveIfUnused(Mm closer) {
         if (!isOpen()) {
-            leave();
+            leave(closer);
         }
     }
 }

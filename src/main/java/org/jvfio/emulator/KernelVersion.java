@@ -158,11 +158,6 @@ public enum KernelVersion {
         return atLeast(V5_19);
     }
 
-    /** Whether a group that still has a container cannot be opened, though nobody has it open. */
-    boolean containerKeepsGroupBusy() {
-        return before(V5_19);
-    }
-
     /** Whether several groups may share a container. */
     boolean sharesContainers() {
         return atLeast(V4_2);
@@ -178,13 +173,13 @@ public enum KernelVersion {
         return atLeast(V5_19);
     }
 
+    /** Whether SET_CONTAINER looks at the descriptor before the group; before, it refuses negative ones, and then grouped ones. */
+    boolean looksUpContainerFirst() {
+        return atLeast(V5_19);
+    }
+
     /** What SET_CONTAINER answers for a descriptor that is no container. */
     Errno notAContainer() {
         return atLeast(V6_4) ? Errno.EBADFD : Errno.EINVAL;
-    }
-
-    /** What ENABLE answers in a container without a group. */
-    Errno enableWithoutGroup() {
-        return atLeast(V4_2) ? Errno.ENODEV : Errno.ENXIO;
     }
 }

@@ -23,6 +23,7 @@ final class Mm {
 
     private final int pageShift;
     private final boolean spreadsHugePages;
+    private final boolean freesRegistrations;
     /** The kernel keeps an address of 8 bytes for each page, and makes no array that is larger than its memory. */
     private final long mostPages;
 
@@ -33,6 +34,7 @@ final class Mm {
     private long memlockSoft;
     private long memlockHard;
     private boolean mayLock;
+    private boolean ended;
     private @Nullable RegisteredRegion recent;
     private int references = 1;
 
@@ -40,6 +42,7 @@ final class Mm {
     Mm(EmulatedMachine machine, KernelLog log) {
         this.pageShift = machine.pageShift();
         this.spreadsHugePages = pageShift == SYSTEM_SHIFT_4K && machine.kernel().spreadsHugePages();
+        this.freesRegistrations = !machine.kernel().releasesRegistrations();
         this.mostPages = machine.memoryBytes() / Long.BYTES;
         this.log = log;
         this.memlockSoft = machine.memlockBytes();
@@ -68,6 +71,12 @@ final class Mm {
         memlockHard = hard;
     }
 
+    /** A child has what bounds its parent. */
+    void inherit(Mm parent) {
+        memlock(parent.memlockSoft, parent.memlockHard);
+        mayLock = parent.mayLock;
+    }
+
     boolean mayLock() {
         return mayLock;
     }
@@ -93,8 +102,17 @@ final class Mm {
         return 0;
     }
 
+    /** Takes back what was charged, and not more: {@code decrement_locked_vm}. */
     void refund(long pages) {
-        lockedPages -= pages;
+        if (pages > lockedPages && !ended) {
+            log.warnOnce("drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm");
+        }
+        lockedPages -= Math.min(pages, lockedPages);
+    }
+
+    /** Its process ends, and nobody minds any more what is charged to it. */
+    void end() {
+        ended = true;
     }
 
     /** Pages stay charged that nothing uses, as the kernel loses track of them. */
@@ -216,10 +234,22 @@ final class Mm {
         references++;
     }
 
-    /** {@code mmdrop}: the last one to drop it destroys it, and finds what was registered and never let go of. */
+    /**
+     * {@code mmdrop}: the last one to drop it destroys it. What was registered and never let go of is freed with it
+     * ({@code mm_iommu_cleanup}) or, where that was for containers to do, found and leaked.
+     */
     void drop() {
         references--;
-        if (references == 0 && !regions.isEmpty()) {
+        if (references != 0 || regions.isEmpty()) {
+            return;
+        }
+        if (freesRegistrations) {
+            for (RegisteredRegion region : regions.values()) {
+                region.unpin();
+                refund(region.pages());
+            }
+            regions.clear();
+        } else {
             log.warnOnce("arch/powerpc/mm/book3s64/mmu_context.c destroy_context");
         }
     }

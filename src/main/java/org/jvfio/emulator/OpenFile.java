@@ -12,11 +12,11 @@ abstract class OpenFile {
         references++;
     }
 
-    /** A descriptor fewer; the last one releases the file. */
-    final void drop() {
+    /** A descriptor fewer, of a process with this memory; the last one releases the file. */
+    final void drop(Mm closer) {
         references--;
         if (references == 0) {
-            release();
+            release(closer);
         }
     }
 
@@ -59,5 +59,6 @@ abstract class OpenFile {
         return Errno.ENODEV.negated();
     }
 
-    void release() {}
+    /** The last descriptor is closed, by a process with this memory. */
+    void release(Mm closer) {}
 }

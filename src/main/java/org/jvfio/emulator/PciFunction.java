@@ -3,7 +3,9 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -44,8 +46,11 @@ final class PciFunction implements DeviceBus {
         this.slot = slot;
         this.pe = pe;
         this.device = slot.device().get();
-        this.driver = slot.driver();
-        this.driverOverride = driver == HostDriver.VFIO_PCI ? driver.sysfsName() : null;
+        boolean refused =
+                slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
+        this.driver = refused ? HostDriver.NONE : slot.driver();
+        this.driverOverride =
+                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
         hardware = device.interrupts();
         takeBars();
         rom = rom();
@@ -130,6 +135,10 @@ final class PciFunction implements DeviceBus {
 
     DeviceIdentity identity() {
         return device.identity();
+    }
+
+    List<Path> files() {
+        return device.files();
     }
 
     HostDriver driver() {

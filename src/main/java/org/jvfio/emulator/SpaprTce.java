@@ -45,7 +45,9 @@ final class SpaprTce {
     private final EmulatedHost host;
     private final KernelVersion version;
     private final boolean v2;
+    /** Never empty while calls are made: the IOMMU goes with the last group. */
     private final List<IommuGroup> groups = new ArrayList<>();
+
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
     // Copied into by every MAP_DMA and UNMAP_DMA, one at a time, so that these calls allocate nothing.
@@ -72,10 +74,6 @@ final class SpaprTce {
             return host.machine().kernel().knowsV2() ? 1 : 0;
         }
         return extension == VFIO_EEH && host.machine().eeh() ? 1 : 0;
-    }
-
-    boolean isV2() {
-        return v2;
     }
 
     @Nullable
@@ -111,7 +109,7 @@ final class SpaprTce {
             case VFIO_IOMMU_SPAPR_TCE_GET_INFO -> info(argument);
             case VFIO_EEH_PE_OP -> eeh(argument);
             case VFIO_IOMMU_ENABLE -> v2 ? Errno.ENOTTY.negated() : enable(argument);
-            case VFIO_IOMMU_DISABLE -> v2 ? Errno.ENOTTY.negated() : disable();
+            case VFIO_IOMMU_DISABLE -> v2 ? Errno.ENOTTY.negated() : disable(argument.mm());
             case VFIO_IOMMU_SPAPR_REGISTER_MEMORY -> v2 ? register(argument) : Errno.ENOTTY.negated();
             case VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY -> v2 ? unregister(argument) : Errno.ENOTTY.negated();
             case VFIO_IOMMU_SPAPR_TCE_CREATE -> v2 ? create(argument) : Errno.ENOTTY.negated();
@@ -121,9 +119,6 @@ final class SpaprTce {
     }
 
     private int info(Argument argument) {
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
-        }
         MemorySegment info = argument.copyIn(INFO_SIZE_WITHOUT_DDW);
         if (info == null) {
             return Errno.EFAULT.negated();
@@ -152,9 +147,6 @@ final class SpaprTce {
         if (enabled) {
             return Errno.EBUSY.negated();
         }
-        if (groups.isEmpty()) {
-            return version.enableWithoutGroup().negated();
-        }
         if (host.machine().dma32Bytes() == 0) {
             return Errno.EPERM.negated();
         }
@@ -172,10 +164,10 @@ final class SpaprTce {
         return 0;
     }
 
-    private int disable() {
-        if (enabled && mm != null) {
+    private int disable(Mm caller) {
+        if (enabled) {
             enabled = false;
-            mm.refund(enabledPages);
+            boundMemory(caller).refund(enabledPages);
         }
         return 0;
     }
@@ -491,9 +483,6 @@ final class SpaprTce {
         if (caller == null) {
             return Errno.EPERM.negated();
         }
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
-        }
         long size = vfio_iommu_spapr_tce_create.sizeof();
         MemorySegment create = argument.copyIn(size);
         if (create == null) {
@@ -600,9 +589,6 @@ final class SpaprTce {
         Mm caller = bind(argument);
         if (caller == null) {
             return Errno.EPERM.negated();
-        }
-        if (groups.isEmpty()) {
-            return Errno.ENXIO.negated();
         }
         long size = vfio_iommu_spapr_tce_remove.sizeof();
         MemorySegment remove = argument.copyIn(size);
@@ -729,8 +715,16 @@ final class SpaprTce {
         return 0;
     }
 
-    /** {@code tce_iommu_detach_group}: the container's windows leave the group. */
-    void detach(IommuGroup group) {
+    /**
+     * {@code tce_iommu_detach_group}: the container's windows leave the group.
+     *
+     * @param caller the memory of the process that makes it leave, which is charged and let go of where containers belong
+     *     to no process; null for the host itself
+     */
+    void detach(IommuGroup group, @Nullable Mm caller) {
+        if (caller != null && mm != null) {
+            boundMemory(caller);
+        }
         groups.remove(group);
         Pe pe = group.pe();
         for (int number = 0; number < tables.length; number++) {
@@ -748,10 +742,6 @@ final class SpaprTce {
         }
     }
 
-    boolean hasGroups() {
-        return !groups.isEmpty();
-    }
-
     /** {@code tce_iommu_release}: tables, registrations and charges go. */
     void release() {
         Mm owner = mm;
@@ -767,7 +757,7 @@ final class SpaprTce {
             }
         }
         registrations.clear();
-        disable();
+        disable(owner);
         letProcessGo();
     }
 }

@@ -67,7 +67,7 @@ final class Task {
     int add(String path, OpenFile file) {
         file.refer();
         if (!hasFreeDescriptor()) {
-            file.drop();
+            file.drop(mm);
             return Errno.EMFILE.negated();
         }
         int descriptor = freeDescriptor();
@@ -80,7 +80,7 @@ final class Task {
         if (opened == null) {
             return Errno.EBADF.negated();
         }
-        opened.file().drop();
+        opened.file().drop(mm);
         return 0;
     }
 

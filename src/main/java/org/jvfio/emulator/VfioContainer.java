@@ -51,7 +51,7 @@ final class VfioContainer {
         for (IommuGroup group : groups) {
             int answer = driver.attach(group, argument.mm());
             if (answer != 0) {
-                attached.forEach(driver::detach);
+                attached.forEach(each -> driver.detach(each, argument.mm()));
                 driver.release();
                 return answer;
             }
@@ -75,10 +75,10 @@ final class VfioContainer {
     }
 
     /** The IOMMU lets the group go. */
-    void remove(IommuGroup group) {
+    void remove(IommuGroup group, @Nullable Mm caller) {
         groups.remove(group);
         if (iommu != null) {
-            iommu.detach(group);
+            iommu.detach(group, caller);
         }
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -29,7 +30,7 @@ class MainTest {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
                 List.of(arguments),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new StandardOutput(out, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         return new Ended(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
@@ -41,6 +42,48 @@ class MainTest {
         assertEquals(0, ended.status(), ended.err());
         assertEquals("", ended.err());
         assertTrue(!ended.out().isBlank());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "--version", "demo --help", "demo", "demo --json", "nvme identify", "nvme read"})
+    void anAnswerThatCannotBeWrittenIsAFailure(String line) {
+        FullOutput full = new FullOutput();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                List.of(line.split(" ")),
+                new StandardOutput(full, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        assertEquals(
+                "jvfio: cannot write to standard output: No space left on device" + System.lineSeparator(),
+                err.toString(StandardCharsets.UTF_8));
+        assertEquals(1, status);
+    }
+
+    @Test
+    void aDriveIsNotReadOnForAReaderThatHasGone() {
+        FullOutput full = new FullOutput();
+        int status = Main.run(
+                List.of("nvme", "read"),
+                new StandardOutput(full, StandardCharsets.UTF_8),
+                new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8));
+        assertEquals(1, status);
+        assertEquals(1, full.writes);
+    }
+
+    /** What takes nothing. */
+    private static final class FullOutput extends OutputStream {
+        private int writes;
+
+        @Override
+        public void write(int value) throws IOException {
+            writes++;
+            throw new IOException("No space left on device");
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int count) throws IOException {
+            write(count);
+        }
     }
 
     @Test
@@ -60,6 +103,9 @@ class MainTest {
                 "demo --js | demo has no option '--js'; did you mean --json? (see jvfio demo --help)",
                 "demo 0000:01:00.0 | demo takes no argument '0000:01:00.0' (see jvfio demo --help)",
                 "demo --device | demo: Missing argument for option: device (see jvfio demo --help)",
+                "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
+                "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
+                "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
                 "demo --kernel linx | --kernel linx: there is no such kernel, only emulated and linux; did you mean linux?",
             })
     void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
@@ -99,10 +145,7 @@ class MainTest {
             delimiter = '|',
             value = {
                 "demo --device 0009:01:00.0 | cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0, 0002:01:00.0",
-                "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
                 "demo --group 77 | cannot use IOMMU group 77: there is no such group; this host has 0, 1, 2",
-                "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
-                "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
             })
     void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
         assertEquals(new Ended(1, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));

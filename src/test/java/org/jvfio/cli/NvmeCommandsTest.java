@@ -14,12 +14,15 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -48,7 +51,7 @@ class NvmeCommandsTest {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
                 List.of(arguments),
-                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new StandardOutput(out, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         return new Ended(status, out, err.toString(StandardCharsets.UTF_8));
     }
@@ -128,6 +131,113 @@ class NvmeCommandsTest {
     }
 
     @Test
+    void theSizeOfAWriteIsAnUpperBound() throws IOException {
+        Files.write(image(), new byte[4096]);
+        Path input = Files.writeString(directory.resolve("in"), "hello");
+        Map<String, Object> data = ok(
+                        "nvme write --drive FILE --offset 4091 --size 5M --json --input", input.toString())
+                .data();
+        assertEquals(5, data.get("bytes"));
+        assertEquals("hello", new String(Files.readAllBytes(image()), 4091, 5, StandardCharsets.UTF_8));
+        assertAnswer(
+                1,
+                "cannot write 5B of " + input
+                        + " at offset 4092B: namespace 1 of 0002:01:00.0 has 4B there; name a --size",
+                run(("nvme write --drive " + image() + " --offset 4092 --size 5M --input " + input).split(" ")));
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void aFileWithoutASizeIsReadToItsEnd() throws IOException {
+        Files.write(image(), new byte[4096]);
+        // It says that it has 0 bytes, and has some.
+        Path input = Path.of("/dev/zero");
+        Files.write(image(), new byte[] {1, 2, 3, 4}, StandardOpenOption.WRITE);
+        assertEquals(
+                3,
+                ok("nvme write --drive FILE --size 3 --json --input", input.toString())
+                        .data()
+                        .get("bytes"));
+        assertArrayEquals(new byte[] {0, 0, 0, 4}, Arrays.copyOf(Files.readAllBytes(image()), 4));
+        assertAnswer(
+                1,
+                "/dev/zero has more than 4K, which were written, and namespace 1 of 0002:01:00.0 ends there",
+                run(("nvme write --drive " + image() + " --input " + input).split(" ")));
+    }
+
+    @Test
+    void aDriveIsNotCopiedToItsOwnImage() throws IOException {
+        byte[] data = new byte[4096];
+        new Random(3).nextBytes(data);
+        Files.write(image(), data);
+        Path link = Files.createLink(directory.resolve("link"), image());
+        Path machine = Files.writeString(
+                directory.resolve("machine.json"),
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\","
+                        + " \"file\": \"drive.img\"}]}");
+        for (String drive : List.of("--drive " + image(), "--machine " + machine)) {
+            for (Path same : List.of(image(), link)) {
+                assertAnswer(
+                        1,
+                        "cannot write to " + same + ": the emulated drive has its data in it",
+                        run(("nvme read " + drive + " --output " + same).split(" ")));
+                assertAnswer(
+                        1,
+                        "cannot write " + same + ": the emulated drive has its data in it",
+                        run(("nvme write " + drive + " --offset 512 --size 512 --input " + same).split(" ")));
+            }
+        }
+        assertArrayEquals(data, Files.readAllBytes(image()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "verify --namespace 7",
+                "verify --completion msi",
+                "verify --group 7",
+                "verify --offset 2M",
+                "verify --size 1000",
+                "bench --block 100",
+                "read --offset 2M",
+                "read --output /nowhere/out",
+                "write --input pom.xml --offset 2M",
+                "write --input pom.xml --offset 1048575",
+            })
+    void anImageThatNoCommandUsedIsNotLeftBehind(String command) {
+        Ended ended = run(("nvme " + command + " --drive " + image() + " --drive-size 1M").split(" "));
+        assertTrue(ended.status() != 0 && !ended.err().isBlank());
+        assertTrue(!Files.exists(image()));
+        Ended tooLarge = run("nvme", "identify", "--drive", image().toString(), "--drive-size", "7E");
+        assertEquals(tooLarge.status() == 0, Files.exists(image()), tooLarge.err());
+    }
+
+    @Test
+    void anImageThatWasThereStays() throws IOException {
+        Files.write(image(), new byte[4096]);
+        assertEquals(
+                1,
+                run(("nvme verify --namespace 7 --drive-size 1M --drive " + image()).split(" "))
+                        .status());
+        assertEquals(4096, Files.size(image()));
+        Files.delete(image());
+        assertEquals(1 << 20, ok("nvme read --drive FILE --drive-size 1M").out().length);
+        assertEquals(1 << 20, Files.size(image()));
+    }
+
+    @Test
+    void aDriveWithFewerQueuesThanAskedForIsToldSo() throws IOException {
+        assertTrue(!ok("nvme identify").text().contains("queues"));
+        assertEquals(1, ok("nvme identify --json").data().get("queues"));
+        for (String command : List.of("nvme identify", "nvme verify --size 1M")) {
+            String all = ok(command + " --queues 1000").text();
+            assertTrue(all.contains("queues         64 pairs, all that it has"), all);
+            String some = ok(command + " --queues 2").text();
+            assertTrue(some.contains("queues         2 pairs" + System.lineSeparator()), some);
+        }
+    }
+
+    @Test
     void standardInputIsWritten() throws IOException {
         Files.write(image(), new byte[4096]);
         InputStream standard = System.in;
@@ -200,7 +310,10 @@ class NvmeCommandsTest {
                 "nvme identify --jso | nvme identify has no option '--jso'; did you mean --json? (see jvfio nvme identify --help)",
                 "nvme verify --size 12X | --size: '12X' is not a count of bytes, such as 4096, 64K or 1G",
                 "nvme verify --size 99999999999G | --size: '99999999999G' is too large for a count of bytes",
-                "nvme verify --size 1000 | --offset 0 --size 1000: use multiples of the drive's blocks of 512 bytes, and at least one",
+                "nvme verify --size 1000 | --size 1000: use a multiple of the drive's blocks of 512 bytes, and at least one of them",
+                "nvme verify --size 0 | --size 0: use a multiple of the drive's blocks of 512 bytes, and at least one of them",
+                "nvme verify --offset 1000 | --offset 1000: use a multiple of the drive's blocks of 512 bytes",
+                "nvme identify --device xx | cannot use the device: 'xx' is not a PCI address such as 0000:01:00.0",
                 "nvme verify --kernel linux | nvme verify destroys what a real drive has there; if that may be lost, say --overwrite",
                 "nvme write --kernel linux | nvme write destroys what a real drive has there; if that may be lost, say --overwrite",
                 "nvme bench --write --kernel linux | nvme bench --write destroys what a real drive has there; if that may be lost, say --overwrite",
@@ -223,7 +336,11 @@ class NvmeCommandsTest {
                 "nvme identify --group 0 | there is no NVMe drive in IOMMU group 0; there is one at 0002:01:00.0",
                 "demo --device 0002:01:00.0 | cannot use 0002:01:00.0: it is 1b36:0010 of class 010802, and this drives QEMU's edu, 1234:11e8; there is one at 0000:01:00.0",
                 "nvme identify --machine /nowhere/m.json | cannot use the machine /nowhere/m.json: there is no such file",
-                "nvme read --offset 1G --size 1 | cannot use 1B at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme read --offset 1G --size 1 | cannot begin at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme read --offset 512M --size 1 | cannot use 1B at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme write --input pom.xml --offset 1G | cannot begin at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme verify --offset 512M | cannot begin at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
+                "nvme bench --offset 512M | cannot begin at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme write --input /nowhere/in | cannot read /nowhere/in: java.nio.file.NoSuchFileException: /nowhere/in",
                 "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
                 "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: there is none of that number; use one of [1]",

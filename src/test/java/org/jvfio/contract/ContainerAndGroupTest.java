@@ -236,6 +236,7 @@ class ContainerAndGroupTest extends Contract {
         Container container = containerWith(group);
         assertAnswer(EINVAL, group.setContainer(container));
         assertAnswer(EINVAL, group.setContainer(process.openContainer()));
+        assertAnswer(EBADF, group.setContainer(NO_DESCRIPTOR));
     }
 
     @Test

@@ -82,10 +82,14 @@ class DeviceDescriptorTest extends Contract {
     @Scenario("B8")
     void aNameEndsWithinAPage() {
         v2(group);
-        long bytes = 2 * process.pageSize();
-        MemorySegment endless = process.segment(process.memory(bytes), bytes);
-        endless.fill((byte) 'a');
-        assertAnswer(EINVAL, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, endless));
+        long page = 64 * KIB;
+        long memory = process.memory(2 * page);
+        process.segment(memory, page).fill((byte) 'a');
+        process.free(memory + page, page);
+        long last = memory + page - process.pageSize();
+        assertAnswer(EINVAL, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, last));
+        assertAnswer(EINVAL, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, process.segment(last, process.pageSize())));
+        assertAnswer(EFAULT, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, last + 1));
         assertAnswer(EFAULT, group.ioctl(VFIO_GROUP_GET_DEVICE_FD, 0));
     }
 

@@ -39,7 +39,7 @@ class DriverRomTest extends Contract {
         device.close();
     }
 
-    /** The drive of a host may have none; that of scripts/power has one on all machines but powernv8. */
+    /** The drive of a host may have none; that of scripts/power has one. */
     private Region rom() {
         assumeTrue(device.rom().isPresent(), "the drive has no expansion ROM");
         return device.rom().orElseThrow();

@@ -87,7 +87,7 @@ record EmulatedContractHost(String name, EmulatedMachine machine) implements Con
 
     /** The process of an emulated kernel; when it ends, the host must have all groups. */
     static VfioProcess process(EmulatedKernel kernel) {
-        return new VfioProcess(kernel, kernel::capIpcLock, () -> {
+        return new VfioProcess(kernel, kernel::capIpcLock, () -> SecondProcess.of(kernel), () -> {
             kernel.exit();
             for (int group : kernel.host().groups()) {
                 GroupView view = kernel.host().group(group);

@@ -18,7 +18,7 @@ import org.jvfio.kernel.linux.KeptRanges;
 import org.jvfio.kernel.linux.LinuxKernel;
 import org.jvfio.uapi.vfio_h;
 
-/** The Linux host that runs the tests. All processes of it are the one Java process. */
+/** The Linux host that runs the tests. All processes of it are the one Java process, but for a second one beside it. */
 final class LinuxContractHost implements ContractHost {
     private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
 
@@ -103,7 +103,7 @@ final class LinuxContractHost implements ContractHost {
     @Override
     public VfioProcess start() {
         // The process goes on, for the next test.
-        return new VfioProcess(kernel, IpcLock::set, () -> {});
+        return new VfioProcess(kernel, IpcLock::set, SecondJvm::running, () -> {});
     }
 
     @Override

@@ -1,236 +1,141 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.jvfio.contract.Contract.GIB;
-import static org.jvfio.contract.Contract.KIB;
-import static org.jvfio.contract.Contract.assertAnswer;
-import static org.jvfio.kernel.Errno.EBADF;
-import static org.jvfio.kernel.Errno.EBUSY;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.kernel.Errno.EINVAL;
-import static org.jvfio.kernel.Errno.EMFILE;
 import static org.jvfio.kernel.Errno.EPERM;
-import static org.jvfio.uapi.vfio_h.O_RDWR;
-import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
-import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
-/** A container belongs to the memory of the process that first changed it. */
-@EmulatorTest
-class ProcessesTest {
+/**
+ * A container belongs to the memory of the process that first changed it. Another process that has it open, be it a child
+ * or one that was given a descriptor of it, has memory of its own.
+ */
+@ContractTest
+class ProcessesTest extends Contract {
     private static final long IOVA = 0x100000;
     private static final long PAGE = 64 * KIB;
 
-    private final EmulatedKernel kernel = EmulatedKernel.boot(Hosts.POWER8);
-    private final VfioProcess parent = EmulatedContractHost.process(kernel);
-    private final Group group = parent.openGroup(0);
+    private final SecondProcess other = process.second();
+    private final Group group = openGroup();
+
+    ProcessesTest(ContractHost host) {
+        super(host);
+    }
 
     @AfterEach
-    void nothingIsLeft() {
-        parent.end();
+    void otherIsLeftWithNothing() {
+        other.end();
     }
 
-    private Container container(int type) {
-        Container container = parent.openContainer();
-        assertAnswer(0, group.setContainer(container));
-        assertAnswer(0, container.setIommu(type));
-        return container;
+    /** The other process has the container open, too, as {@code c0}, and a page of memory, {@code m0}. */
+    private void share(Container container) {
+        assertEquals("0", other.receive("c0", container.descriptor()));
+        assertEquals("0", other.run("mem m0 0x10000"));
     }
 
-    /** The same open file, in a child. */
-    private Container inChild(EmulatedKernel child, Container container) {
-        return new Container(EmulatedContractHost.process(child), container.descriptor());
+    private void assertNotPermitted(String... calls) {
+        for (String call : calls) {
+            assertEquals("-1 EPERM", other.run(call), call);
+        }
+    }
+
+    private void assertOtherIsTold(TceInfo info) {
+        String expected = "0 argsz=%d flags=%x start=%x size=%x pgsizes=%x max=%d levels=%d; "
+                .formatted(
+                        info.argsz(),
+                        info.flags(),
+                        info.start(),
+                        info.size(),
+                        info.pageSizes(),
+                        info.windows(),
+                        info.levels());
+        String told = other.run("info c0");
+        assertTrue(told.startsWith(expected), told);
     }
 
     @Test
     @Scenario("C15")
-    void aChildMapsNothingInAnEnabledContainer() {
-        Container container = container(VFIO_SPAPR_TCE_IOMMU);
+    void anotherProcessMapsNothingInAnEnabledContainer() {
+        Container container = container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
-        EmulatedKernel child = kernel.fork();
-        Container inherited = inChild(child, container);
-        assertAnswer(EPERM, inherited.map(IOVA, inherited.process.memory(PAGE), PAGE));
-        assertAnswer(EPERM, inherited.unmap(IOVA, PAGE));
-        assertAnswer(EPERM, inherited.disable());
-        child.exit();
+        share(container);
+        assertNotPermitted("map c0 m0 0x100000 0x10000", "unmap c0 0x100000 0x10000", "disable c0");
+        assertAnswer(0, container.disable());
     }
 
     @Test
     @Scenario("C16")
     void aContainerThatNobodyHasChangedIsAnyones() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
-        EmulatedKernel child = kernel.fork();
-        Container inherited = inChild(child, container);
-        assertAnswer(1, inherited.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
-        assertEquals(container.info(), inherited.info());
-        child.exit();
+        Container container = v2(group);
+        share(container);
+        assertEquals("1", other.run("ext c0 7"));
+        assertOtherIsTold(container.info());
     }
 
     @Test
     @Scenario("C17")
     void aContainerThatWasChangedTellsOthersNothing() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
+        Container container = v2(group);
         container.createWindow(16, GIB, 1);
-        EmulatedKernel child = kernel.fork();
-        Container inherited = inChild(child, container);
-        assertAnswer(EPERM, inherited.getInfo(inherited.infoStruct(32)));
-        assertAnswer(1, inherited.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
-        child.exit();
+        share(container);
+        assertNotPermitted("info c0");
+        assertEquals("1", other.run("ext c0 7"));
     }
 
     @Test
     @Scenario("E28")
-    void aChildRegistersNothingInItsParentsContainer() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
-        assertAnswer(0, container.register(parent.memory(PAGE), PAGE));
-        EmulatedKernel child = kernel.fork();
-        Container inherited = inChild(child, container);
-        assertAnswer(EPERM, inherited.register(inherited.process.memory(PAGE), PAGE));
-        child.exit();
+    void anotherProcessRegistersNothingInAContainer() {
+        Container container = v2(group);
+        assertAnswer(0, container.register(process.memory(PAGE), PAGE));
+        share(container);
+        assertNotPermitted("reg c0 m0 0x10000", "unreg c0 m0 0x10000");
     }
 
     @Test
     @Scenario("F13")
-    void aChildMapsNothingInItsParentsContainer() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
-        long memory = parent.memory(PAGE);
+    void anotherProcessMapsNothingInAContainer() {
+        Container container = v2(group);
+        long memory = process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
-        EmulatedKernel child = kernel.fork();
-        assertAnswer(EPERM, inChild(child, container).map(IOVA, memory, PAGE));
+        share(container);
+        assertNotPermitted("map c0 m0 0x100000 0x10000", "map c0 " + memory + " 0x100000 0x10000");
         assertAnswer(0, container.map(IOVA, memory, PAGE));
-        child.exit();
+        assertNotPermitted("unmap c0 0x100000 0x10000");
+        assertAnswer(0, container.unmap(IOVA, PAGE));
     }
 
     @Test
     @Scenario("G28")
     void aFailedCallMakesTheContainerTheCallers() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
+        Container container = v2(group);
         MemorySegment refused = container.creation(16, GIB, 1);
         vfio_iommu_spapr_tce_create.flags(refused, 1);
         assertAnswer(EINVAL, container.create(refused));
-        EmulatedKernel child = kernel.fork();
-        Container inherited = inChild(child, container);
-        assertAnswer(EPERM, inherited.create(16, GIB, 1));
-        assertAnswer(EPERM, inherited.remove(0));
-        child.exit();
+        share(container);
+        assertNotPermitted("create c0 16 0x40000000 1", "remove c0 0");
     }
 
     @Test
+    @Scenario("A13")
     void aGroupIsBusyForOtherProcessesToo() {
-        EmulatedKernel other = kernel.newProcess();
-        assertAnswer(EBUSY, other.open("/dev/vfio/0", O_RDWR));
-        other.exit();
+        assertEquals("-1 EBUSY", other.run("open g0 /dev/vfio/" + first.group()));
     }
 
     @Test
     void aProcessThatIsGivenAContainerMakesItItsOwn() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
-        EmulatedKernel other = kernel.newProcess();
-        int descriptor = other.receive(kernel, container.descriptor());
-        Container given = new Container(EmulatedContractHost.process(other), descriptor);
-        assertAnswer(0, given.register(given.process.memory(PAGE), PAGE));
-        assertNotEquals(0, other.lockedBytes());
-        assertAnswer(EPERM, container.register(parent.memory(PAGE), PAGE));
+        Container container = v2(group);
+        share(container);
+        assertEquals("0; locked 0x10000", other.run("reg c0 m0 0x10000"));
+        assertAnswer(EPERM, container.register(process.memory(PAGE), PAGE));
+        assertAnswer(EPERM, container.getInfo(container.infoStruct(32)));
         assertAnswer(0, container.close());
-        given.info();
-        other.exit();
-        assertEquals(VFIO_GROUP_FLAGS_VIABLE, group.flags() & VFIO_GROUP_FLAGS_VIABLE);
-    }
-
-    @Test
-    void aProcessIsGivenWhatIsOpenAndHasRoom() {
-        EmulatedKernel other = kernel.newProcess();
-        assertAnswer(EBADF, other.receive(kernel, -1));
-        VfioProcess receiver = EmulatedContractHost.process(other);
-        receiver.withoutFreeDescriptors(() -> assertAnswer(EMFILE, other.receive(kernel, group.descriptor())));
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> EmulatedKernel.boot(Hosts.POWER8).receive(kernel, group.descriptor()));
-        other.exit();
-    }
-
-    @Test
-    void aProcessThatEndsGivesAllBack() {
-        EmulatedKernel other = kernel.newProcess();
-        VfioProcess killed = EmulatedContractHost.process(other);
-        Group taken = killed.openGroup(1);
-        Container container = killed.openContainer();
-        assertAnswer(0, taken.setContainer(container));
-        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
-        long memory = killed.memory(PAGE);
-        assertAnswer(0, container.register(memory, PAGE));
-        assertAnswer(0, container.map(IOVA, memory, PAGE));
-        taken.device(killed.edus().get(1).address());
-        other.exit();
-        assertEquals(0, other.lockedBytes());
-        Group again = parent.openGroup(1);
-        assertEquals(VFIO_GROUP_FLAGS_VIABLE, again.flags());
-    }
-
-    @Test
-    void whatAChildHasOpenOutlivesItsParent() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
-        EmulatedKernel child = kernel.fork();
+        assertEquals("0", other.run("info c0").substring(0, 1));
         assertAnswer(0, group.close());
-        assertAnswer(EBUSY, parent.open("/dev/vfio/0", O_RDWR));
-        container.info();
-        child.exit();
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
-    }
-
-    /** A process that ended and left its container, with memory of it mapped, to a child. */
-    private final class Ended {
-        private final EmulatedKernel kernel = ProcessesTest.this.kernel.newProcess();
-        private final EmulatedKernel child;
-
-        private Ended(boolean unregisters) {
-            VfioProcess process = EmulatedContractHost.process(kernel);
-            Container container = process.openContainer();
-            assertAnswer(0, process.openGroup(1).setContainer(container));
-            assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
-            long memory = process.memory(PAGE);
-            assertAnswer(0, container.register(memory, PAGE));
-            assertAnswer(0, container.map(IOVA, memory, PAGE));
-            if (unregisters) {
-                assertAnswer(0, container.unregister(memory, PAGE));
-            }
-            child = kernel.fork();
-            kernel.exit();
-        }
-    }
-
-    @Test
-    void aContainerKeepsWhatItsEndedProcessRegistered() {
-        Ended ended = new Ended(false);
-        assertEquals(1, ended.kernel.registeredRegions());
-        assertNotEquals(0, kernel.host().userMemoryBytes());
-        ended.child.exit();
-        assertEquals(0, ended.kernel.registeredRegions());
-        assertEquals(0, kernel.host().userMemoryBytes());
-        assertEquals(List.of(), warnings());
-    }
-
-    @Test
-    void theKernelFindsALeakWhenTheLastContainerOfAnEndedProcessIsClosed() {
-        Ended ended = new Ended(true);
-        assertEquals(List.of(), warnings());
-        ended.child.exit();
-        assertEquals(List.of("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context"), warnings());
-        new Ended(true).child.exit();
-        assertEquals(1, warnings().size(), "it warns once");
-    }
-
-    private List<String> warnings() {
-        return kernel.host().log().stream()
-                .filter(line -> line.startsWith("WARNING"))
-                .toList();
+        assertEquals("-1 EINVAL", other.run("info c0"));
     }
 }

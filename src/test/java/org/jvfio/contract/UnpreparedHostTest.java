@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.jvfio.contract.Contract.assertAnswer;
 import static org.jvfio.kernel.Errno.EACCES;
 import static org.jvfio.kernel.Errno.EBUSY;
@@ -14,6 +15,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
+import java.io.IOException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.EmulatedKernel;
@@ -113,13 +115,15 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("K5")
-    void bindingFailsFrom519To63() {
-        VfioProcess process = processOn(Hosts.POWER8.toBuilder()
-                .withoutDevices()
-                .device("0000:01:00.0", 0, Hosts::edu, HostDriver.NONE)
-                .kernel(KernelVersion.V5_19));
-        assertAnswer(0, process.store("/sys/bus/pci/devices/0000:01:00.0/driver_override", "vfio-pci"));
+    void nothingIsBoundNorCanBeFrom519To63() throws IOException {
+        VfioProcess process = processOn(Hosts.POWER8.toBuilder().kernel(KernelVersion.V5_19));
+        String device = "/sys/bus/pci/devices/0000:01:00.0";
+        assertFalse(process.kernel().list(device).contains("driver"));
+        assertEquals("vfio-pci\n", process.kernel().readFile(device + "/driver_override"));
         assertAnswer(EINVAL, process.store("/sys/bus/pci/drivers/vfio-pci/bind", "0000:01:00.0"));
+        assertAnswer(ENOENT, process.open("/dev/vfio/0", O_RDWR));
+        assertAnswer(0, process.store(device + "/driver_override", "\n"));
+        assertAnswer(0, process.store("/sys/bus/pci/drivers/host/bind", "0000:01:00.0"));
     }
 
     @Test

@@ -11,6 +11,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -208,6 +209,84 @@ class VersionsTest {
         assertEquals(version.before(KernelVersion.V4_10) ? PAGE : 0, host.process.lockedBytes());
     }
 
+    /** A container of Linux 4.2, whose process paid its default window, and in which a child has mapped memory. */
+    private static final class Shared {
+        private static final long TABLE = 8 * MIB;
+
+        private final Host host = Host.power8(KernelVersion.V4_2);
+        private final Group group = host.group();
+        private final Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        private final EmulatedKernel child = host.kernel.fork();
+        private final Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+
+        private Shared() {
+            long memory = inherited.process.memory(PAGE);
+            assertAnswer(0, inherited.register(memory, PAGE));
+            assertAnswer(0, inherited.map(IOVA, memory, PAGE));
+            assertCharged(TABLE, PAGE);
+        }
+
+        private void assertCharged(long parentBytes, long childBytes) {
+            assertEquals(parentBytes, host.kernel.lockedBytes());
+            assertEquals(childBytes, child.lockedBytes());
+        }
+
+        private List<String> warnings() {
+            return host.kernel.host().log().stream()
+                    .filter(line -> line.startsWith("WARNING"))
+                    .toList();
+        }
+    }
+
+    @Test
+    void before410AWindowIsRefundedToWhoTakesTheGroupOut() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.group.unsetContainer());
+        shared.assertCharged(0, PAGE);
+        assertEquals(List.of(), shared.warnings());
+    }
+
+    @Test
+    void before410NobodyIsRefundedMoreThanWasCharged() {
+        Shared shared = new Shared();
+        assertAnswer(0, new Group(shared.inherited.process, shared.group.descriptor()).unsetContainer());
+        shared.assertCharged(Shared.TABLE, 0);
+        assertEquals(List.of("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm"), shared.warnings());
+    }
+
+    @Test
+    void before410AClosedGroupIsRefundedToWhoClosedItLast() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.child.close(shared.group.descriptor()));
+        shared.assertCharged(Shared.TABLE, PAGE);
+        assertAnswer(0, shared.group.close());
+        shared.assertCharged(0, PAGE);
+    }
+
+    @Test
+    void before410AProcessThatEndsIsNotMissed() {
+        Shared shared = new Shared();
+        assertAnswer(0, shared.group.close());
+        shared.child.exit();
+        shared.assertCharged(Shared.TABLE, 0);
+        assertEquals(List.of(), shared.warnings());
+        assertEquals(0, shared.child.registeredRegions());
+        assertEquals(0, shared.host.kernel.host().userMemoryBytes());
+    }
+
+    @Test
+    void before410DisableRefundsItsCaller() {
+        Host host = Host.power8(KernelVersion.V4_2);
+        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        assertAnswer(0, container.enable());
+        assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
+        EmulatedKernel child = host.kernel.fork();
+        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        assertAnswer(0, inherited.disable());
+        assertEquals(0, child.lockedBytes());
+        assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
+    }
+
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     void infoForAnotherProcess(KernelVersion version, String answer) {
@@ -300,6 +379,18 @@ class VersionsTest {
     void aFileThatIsNoContainer(KernelVersion version, String answer) {
         Host host = Host.power8(version);
         assertAnswered(answer, host.group().setContainer(host.process.open("/dev/null", O_RDWR)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADF", "V6_12, EBADF", "V7_2, EBADF"})
+    @Scenario({"A22", "A24"})
+    void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
+        Host host = Host.power8(version);
+        Group group = host.group();
+        assertAnswered(answer, group.setContainer(-1));
+        assertAnswer(Errno.EBADF, group.setContainer(9999));
+        assertAnswer(0, group.setContainer(host.process.openContainer()));
+        assertAnswered(answer, group.setContainer(9999));
     }
 
     @ParameterizedTest

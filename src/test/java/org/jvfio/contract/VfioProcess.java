@@ -19,6 +19,7 @@ import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.rlimit;
@@ -33,6 +34,7 @@ final class VfioProcess {
 
     private final Kernel kernel;
     private final Consumer<Boolean> capIpcLock;
+    private final Supplier<SecondProcess> second;
     private final Runnable exit;
     private final Arena arena = Arena.ofConfined();
     private final LinkedHashSet<Integer> descriptors = new LinkedHashSet<>();
@@ -46,11 +48,13 @@ final class VfioProcess {
      * A process.
      *
      * @param capIpcLock gives the process CAP_IPC_LOCK or takes it, which is no call of the seam
+     * @param second another process of the same host, to begin with nothing open
      * @param exit ends the process, when all that it had open is closed
      */
-    VfioProcess(Kernel kernel, Consumer<Boolean> capIpcLock, Runnable exit) {
+    VfioProcess(Kernel kernel, Consumer<Boolean> capIpcLock, Supplier<SecondProcess> second, Runnable exit) {
         this.kernel = kernel;
         this.capIpcLock = capIpcLock;
+        this.second = second;
         this.exit = exit;
         edus = boundDevices(kernel, device -> is(kernel, device, "0x1234", "0x11e8"));
         lockedAtStart = lockedBytes();
@@ -59,6 +63,11 @@ final class VfioProcess {
 
     Kernel kernel() {
         return kernel;
+    }
+
+    /** Another process of the same host. */
+    SecondProcess second() {
+        return second.get();
     }
 
     long pageSize() {

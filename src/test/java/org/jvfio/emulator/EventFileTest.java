@@ -72,7 +72,7 @@ class EventFileTest {
         assertEquals(List.of("signalled"), seen);
         assertEquals(8, event.read(counter));
         assertEquals(1, counter.get(C_LONG, 0));
-        event.release();
+        event.release(new Mm(host.machine(), host.kernelLog()));
         assertEquals(List.of("signalled", "closed"), seen);
         signal();
         assertEquals(List.of("signalled", "closed"), seen);

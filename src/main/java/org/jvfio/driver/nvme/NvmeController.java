@@ -536,7 +536,7 @@ public final class NvmeController implements AutoCloseable {
      */
     void requireUsable() {
         if (state == NvmeState.CLOSED) {
-            throw new IllegalStateException(this + " is closed");
+            throw new IllegalStateException("the NVMe controller of " + this + " is closed");
         }
         VfioException cause = failure;
         if (cause != null) {

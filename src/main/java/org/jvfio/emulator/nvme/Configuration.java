@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,6 +56,13 @@ record Configuration(
     /** How many interrupt vectors a completion queue can choose from: the line is one. */
     int interruptVectors() {
         return Math.max(1, Math.max(messages, vectors));
+    }
+
+    /** The files that namespaces are in. */
+    List<Path> images() {
+        return media.stream()
+                .flatMap(medium -> Stream.ofNullable(medium.image()))
+                .toList();
     }
 
     List<Namespace> open() {

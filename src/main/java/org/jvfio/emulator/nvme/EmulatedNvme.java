@@ -74,6 +74,11 @@ public final class EmulatedNvme implements EmulatedDevice {
     }
 
     @Override
+    public List<Path> files() {
+        return configuration.images();
+    }
+
+    @Override
     public void plug(DeviceBus bus) {
         controller = new Controller(configuration, namespaces, bus);
     }

@@ -362,6 +362,15 @@ class NvmeControllerTest {
     }
 
     @Test
+    void aBufferOfNegativeSizeIsRefused() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open()) {
+            VfioException e = assertThrows(VfioException.class, () -> nvme.allocate(-1));
+            assertTrue(e.getMessage().startsWith("cannot allocate -1B of DMA memory"), e.getMessage());
+        }
+    }
+
+    @Test
     void closedIsClosed() {
         try (NvmeHost host = new NvmeHost()) {
             NvmeController nvme = host.open();
@@ -370,7 +379,8 @@ class NvmeControllerTest {
             nvme.close();
             nvme.close();
             assertEquals(NvmeState.CLOSED, nvme.state());
-            assertThrows(IllegalStateException.class, () -> disk.read(0, 1, buffer));
+            IllegalStateException e = assertThrows(IllegalStateException.class, () -> disk.read(0, 1, buffer));
+            assertEquals("the NVMe controller of " + nvme.device() + " is closed", e.getMessage());
             assertThrows(IllegalStateException.class, nvme::poll);
             assertThrows(IllegalStateException.class, nvme::health);
             assertThrows(IllegalStateException.class, () -> nvme.queue(0).ring());

@@ -9,11 +9,14 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.emulator.DeviceInterrupts;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
 
 /** How a controller is configured. */
 class EmulatedNvmeTest {
@@ -50,6 +53,16 @@ class EmulatedNvmeTest {
                 drive.namespace(512);
             }
         });
+    }
+
+    @Test
+    void aHostTellsTheImagesOfItsDrives(@TempDir Path directory) throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[512]);
+        EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(1 << 20).namespace(image, 512);
+        EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
+                .device("0003:01:00.0", 3, drive::build)
+                .build();
+        assertEquals(List.of(image), EmulatedKernel.boot(machine).host().deviceFiles());
     }
 
     @Test

@@ -1,0 +1,116 @@
+package org.jvfio.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.jvfio.contract.Contract.KIB;
+import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.kernel.Errno.EBUSY;
+import static org.jvfio.kernel.Errno.EINVAL;
+import static org.jvfio.uapi.vfio_h.O_RDWR;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
+import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
+
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.jvfio.emulator.EmulatedKernel;
+
+/** What a process leaves when it ends. */
+@EmulatorTest
+class EndedProcessesTest {
+    private static final long IOVA = 0x100000;
+    private static final long PAGE = 64 * KIB;
+
+    private final EmulatedKernel kernel = EmulatedKernel.boot(Hosts.POWER8);
+    private final VfioProcess parent = EmulatedContractHost.process(kernel);
+    private final Group group = parent.openGroup(0);
+
+    @AfterEach
+    void nothingIsLeft() {
+        parent.end();
+    }
+
+    private Container container(int type) {
+        Container container = parent.openContainer();
+        assertAnswer(0, group.setContainer(container));
+        assertAnswer(0, container.setIommu(type));
+        return container;
+    }
+
+    @Test
+    void aProcessThatEndsGivesAllBack() {
+        EmulatedKernel other = kernel.newProcess();
+        VfioProcess killed = EmulatedContractHost.process(other);
+        Group taken = killed.openGroup(1);
+        Container container = killed.openContainer();
+        assertAnswer(0, taken.setContainer(container));
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+        long memory = killed.memory(PAGE);
+        assertAnswer(0, container.register(memory, PAGE));
+        assertAnswer(0, container.map(IOVA, memory, PAGE));
+        taken.device(killed.edus().get(1).address());
+        other.exit();
+        assertEquals(0, other.lockedBytes());
+        Group again = parent.openGroup(1);
+        assertEquals(VFIO_GROUP_FLAGS_VIABLE, again.flags());
+    }
+
+    @Test
+    void whatAChildHasOpenOutlivesItsParent() {
+        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
+        EmulatedKernel child = kernel.fork();
+        assertAnswer(0, group.close());
+        assertAnswer(EBUSY, parent.open("/dev/vfio/0", O_RDWR));
+        container.info();
+        child.exit();
+        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+    }
+
+    /** A process that ended and left its container, with memory of it mapped, to a child. */
+    private final class Ended {
+        private final EmulatedKernel kernel = EndedProcessesTest.this.kernel.newProcess();
+        private final EmulatedKernel child;
+
+        private Ended(boolean unregisters) {
+            VfioProcess process = EmulatedContractHost.process(kernel);
+            Container container = process.openContainer();
+            assertAnswer(0, process.openGroup(1).setContainer(container));
+            assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+            long memory = process.memory(PAGE);
+            assertAnswer(0, container.register(memory, PAGE));
+            assertAnswer(0, container.map(IOVA, memory, PAGE));
+            if (unregisters) {
+                assertAnswer(0, container.unregister(memory, PAGE));
+            }
+            child = kernel.fork();
+            kernel.exit();
+        }
+    }
+
+    @Test
+    void aContainerKeepsWhatItsEndedProcessRegistered() {
+        Ended ended = new Ended(false);
+        assertEquals(1, ended.kernel.registeredRegions());
+        assertNotEquals(0, kernel.host().userMemoryBytes());
+        ended.child.exit();
+        assertEquals(0, ended.kernel.registeredRegions());
+        assertEquals(0, kernel.host().userMemoryBytes());
+        assertEquals(List.of(), warnings());
+    }
+
+    @Test
+    void theKernelFindsALeakWhenTheLastContainerOfAnEndedProcessIsClosed() {
+        Ended ended = new Ended(true);
+        assertEquals(List.of(), warnings());
+        ended.child.exit();
+        assertEquals(List.of("WARNING: arch/powerpc/mm/book3s64/mmu_context.c destroy_context"), warnings());
+        new Ended(true).child.exit();
+        assertEquals(1, warnings().size(), "it warns once");
+    }
+
+    private List<String> warnings() {
+        return kernel.host().log().stream()
+                .filter(line -> line.startsWith("WARNING"))
+                .toList();
+    }
+}
