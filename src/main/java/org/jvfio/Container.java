@@ -119,7 +119,7 @@ public final class Container implements AutoCloseable {
             container.openSite.watch(container);
             return container;
         } catch (RuntimeException e) {
-            descriptor.close();
+            Teardown.after(e, descriptor::close);
             throw e;
         }
     }
@@ -187,7 +187,7 @@ public final class Container implements AutoCloseable {
                     setIommu(iommuGroup);
                 }
             } catch (RuntimeException e) {
-                group.closeDescriptor();
+                Teardown.after(e, group::closeDescriptor);
                 throw e;
             }
             groups.add(group);
@@ -549,11 +549,7 @@ public final class Container implements AutoCloseable {
         try {
             return createWindow(plan.page(), plan.size(), plan.levels());
         } catch (VfioException e) {
-            try {
-                createWindow(low.page(), low.range().size(), low.levels(), true);
-            } catch (VfioException again) {
-                e.addSuppressed(again);
-            }
+            Teardown.after(e, () -> createWindow(low.page(), low.range().size(), low.levels(), true));
             throw e;
         }
     }
@@ -731,7 +727,7 @@ public final class Container implements AutoCloseable {
             try {
                 register(memory, asked);
             } catch (RuntimeException e) {
-                memory.free();
+                Teardown.after(e, memory::free);
                 throw e;
             }
             return memory;

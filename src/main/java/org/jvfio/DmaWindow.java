@@ -335,13 +335,7 @@ public final class DmaWindow implements AutoCloseable {
             opened.forEach(DmaMapping::map);
             return List.copyOf(opened);
         } catch (RuntimeException e) {
-            for (DmaMapping mapping : opened) {
-                try {
-                    mapping.close();
-                } catch (VfioException suppressed) {
-                    e.addSuppressed(suppressed);
-                }
-            }
+            opened.forEach(mapping -> Teardown.after(e, mapping::close));
             throw e;
         }
     }

@@ -6,6 +6,13 @@ import org.jspecify.annotations.Nullable;
 final class Teardown {
     private @Nullable RuntimeException first;
 
+    /** Makes the only step of a release that a failure has made necessary; if it fails too, it is suppressed by that one. */
+    static void after(RuntimeException reason, Runnable release) {
+        Teardown teardown = new Teardown();
+        teardown.step(release);
+        teardown.endSuppressedBy(reason);
+    }
+
     /** Makes a step, and tells whether it did not fail. */
     boolean step(Runnable release) {
         try {

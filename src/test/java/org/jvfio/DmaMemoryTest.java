@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -14,6 +13,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -228,8 +228,7 @@ class DmaMemoryTest {
     void memoryThatWasInUseIsFreedWhenItsContainerIsClosedAgain() throws Exception {
         ByteBuffer bytes = container.allocate(1 << 22).segment().asByteBuffer();
         Pipe pipe = Pipe.open();
-        Thread writer = new Thread(
-                () -> assertThrows(IOException.class, () -> pipe.sink().write(bytes)));
+        Thread writer = new Thread(new FutureTask<>(() -> pipe.sink().write(bytes)));
         try (ReadableByteChannel source = pipe.source();
                 WritableByteChannel sink = pipe.sink()) {
             assertTrue(sink.isOpen());
@@ -273,6 +272,27 @@ class DmaMemoryTest {
             assertEquals("its owner has freed the memory", e.reason());
         }
         assertEquals(calls, host.observed().calls());
+    }
+
+    @Test
+    void memoryThatItsOwnerFreedIsNotMappedAgainWhereOtherMemoryCouldNotTakeItsPlace() {
+        DmaMemory other = container.allocate(PAGE);
+        DmaMapping mapping;
+        try (Arena early = Arena.ofShared()) {
+            mapping = container
+                    .defaultWindow()
+                    .map(container.register(early.allocate(PAGE, PAGE)), DmaDirection.TO_DEVICE);
+        }
+        long maps = host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA);
+        host.observed().answerRequest(vfio_h.VFIO_IOMMU_MAP_DMA, _ -> {
+            host.observed().heal();
+            return Errno.EIO.negated();
+        });
+        VfioException e = assertThrows(VfioException.class, () -> mapping.replace(other, 0, DmaDirection.TO_DEVICE));
+        assertEquals(0, e.getSuppressed().length);
+        assertEquals(maps + 1, host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA));
+        assertFalse(mapping.isMapped());
+        assertEquals(0, host.group(0).windows().getFirst().mappedPages());
     }
 
     @Test
