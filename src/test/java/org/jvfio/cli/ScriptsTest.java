@@ -85,10 +85,23 @@ class ScriptsTest {
 
     @Test
     void ofTwoBuildsOneWaits() throws IOException, InterruptedException {
-        // A build that meets another one says so, and fails.
-        Ended ended =
-                building("build() (lock_build; mkdir \"$target/building\"; sleep 0.5; rmdir \"$target/building\");"
-                        + " build & first=$!; build & second=$!; wait $first; wait $second");
+        // The first one goes on when the second has said that it waits.
+        Ended ended = building("""
+                (lock_build
+                    touch "$target/locked"
+                    for ((i = 0; i < 600; i++)); do
+                        ! grep -q waiting "$target/err" || break
+                        sleep 0.1
+                    done
+                    touch "$target/first") &
+                first=$!
+                until [[ -e $target/locked ]]; do sleep 0.1; done
+                if ! (lock_build; [[ -e $target/first ]]); then
+                    kill "$first"
+                    exit 1
+                fi
+                wait "$first"
+                """);
         assertEquals(0, ended.status(), ended.err());
         assertEquals(
                 List.of("jvfio: waiting for another build ..."),
