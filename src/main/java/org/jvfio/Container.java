@@ -754,7 +754,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Registers memory that the caller has, which pins it: only then it can be mapped in a window. Where a part of it is
-     * registered already, that is shared. It counts as made of system pages, whatever it is made of.
+     * registered already, with this container or another one of the process, that is shared: two drivers that exchange
+     * memory register it with the container of each. It counts as made of system pages, whatever it is made of.
      *
      * <p>The memory stays the caller's, who frees it when the result is closed, never before: unmap, unregister, then
      * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from
@@ -789,9 +790,6 @@ public final class Container implements AutoCloseable {
         if (segment.isReadOnly()) {
             throw new VfioException(asked, "it is read-only, and the kernel pins writable memory only", "use another");
         }
-        if (!segment.scope().isAlive()) {
-            throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
-        }
         // Whether another thread has access, not this one, tells a confined arena from the others.
         if (!segment.isAccessibleBy(STRANGER)) {
             throw new VfioException(
@@ -817,8 +815,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. Memory
-     * that could not be freed, as another thread had a call run on its segment, is freed when the container is closed
-     * again.
+     * that could not be freed, as another thread had a call run on its segment or it is registered with another container,
+     * is freed when the container is closed again.
      */
     @Override
     public void close() {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.Lock;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -26,6 +27,8 @@ public final class DmaMemory implements AutoCloseable {
         OPEN,
         UNMAPPED,
         UNREGISTERED,
+        /** The kernel would not free it, as a call of another thread was using its segment. */
+        IN_USE,
         FREED
     }
 
@@ -100,7 +103,8 @@ public final class DmaMemory implements AutoCloseable {
      * Unmaps it wherever it is mapped, with bus mastering turned off first in all devices of the container if it is, then
      * unregisters it, and frees it if it was allocated.
      *
-     * @throws VfioException if it was allocated and a part of it is registered a second time; nothing has changed then. Or
+     * @throws VfioException if it was allocated and a part of it is registered a second time, with its container or another
+     *     one; nothing has changed then. Or
      *     if the kernel refuses to unmap it: what of it is mapped then stays, and it can be used. Or if the kernel refuses
      *     to unregister it, or it was allocated and another thread has a call run on its segment (reading a file into it,
      *     say), during which it cannot be freed: it is closed then, and what is left to be done is tried again when it, or
@@ -125,10 +129,16 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     private void requireUnshared() {
-        if (isAllocated() && container.registeredMemory().isShared(this)) {
+        if (isShared()) {
             throw new VfioException(
-                    "free " + this, "other DMA memory is registered in it", "close what was registered of it first");
+                    "free " + this,
+                    "other DMA memory is registered in it",
+                    "close what was registered of it first, with whatever container");
         }
+    }
+
+    private boolean isShared() {
+        return isAllocated() && container.registeredMemory().isShared(this);
     }
 
     /** Closes those of its mappings that are not mapped. */
@@ -138,19 +148,26 @@ public final class DmaMemory implements AutoCloseable {
 
     /** Closes it, whatever the devices of the container are doing. */
     void release() {
-        requireUnshared();
         Teardown teardown = new Teardown();
         List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
         teardown.end();
-        if (stage == Stage.OPEN) {
-            // From the first range that is unregistered on, a device must not see it any more.
-            stage = Stage.UNMAPPED;
+        // No container must find it there, and register it, just before it goes.
+        Lock registering = container.registeredMemory().lock();
+        registering.lock();
+        try {
+            if (stage == Stage.OPEN) {
+                // From the first range that is unregistered on, a device must not see it any more.
+                stage = Stage.UNMAPPED;
+            }
+            if (stage == Stage.UNMAPPED) {
+                container.registeredMemory().unregister(this);
+                stage = Stage.UNREGISTERED;
+            }
+            requireUnshared();
+            free();
+        } finally {
+            registering.unlock();
         }
-        if (stage == Stage.UNMAPPED) {
-            container.registeredMemory().unregister(this);
-            stage = Stage.UNREGISTERED;
-        }
-        free();
     }
 
     /** Frees it, once it is not registered. */
@@ -172,6 +189,7 @@ public final class DmaMemory implements AutoCloseable {
         try {
             return kernel.munmap(allocation, allocatedBytes);
         } catch (IllegalStateException inUse) {
+            stage = Stage.IN_USE;
             VfioException e = new VfioException(
                     "free " + this,
                     "a call of another thread is using its segment at this moment",
@@ -181,18 +199,31 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Follows a container that the kernel has emptied. */
+    /** Follows a container that the kernel has emptied. What keeps it from being freed has been told then. */
     void gone() {
         mappings.clear();
-        // What was unregistered before could not be freed, as has been told.
-        if (stage != Stage.UNREGISTERED) {
-            free();
+        Lock registering = container.registeredMemory().lock();
+        registering.lock();
+        try {
+            if (stage != Stage.IN_USE) {
+                stage = Stage.UNREGISTERED;
+                if (!isShared()) {
+                    free();
+                }
+            }
+        } finally {
+            registering.unlock();
         }
     }
 
     /** Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped. */
     boolean hasMappings() {
         return !mappings.isEmpty();
+    }
+
+    /** Its bytes, whether it is closed or not. */
+    MemorySegment registered() {
+        return segment;
     }
 
     boolean belongsTo(Container other) {
@@ -226,6 +257,10 @@ public final class DmaMemory implements AutoCloseable {
     /** Its size and address. */
     @Override
     public String toString() {
-        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(size()), address());
+        return describe(segment);
+    }
+
+    static String describe(MemorySegment segment) {
+        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address());
     }
 }

@@ -160,11 +160,16 @@ class OpeningTest {
     @Test
     void aContainerThatIsForgottenIsReportedWithThePlaceWhereItWasOpened() throws InterruptedException {
         TestHost host = new TestHost();
+        Container other = Container.open(host.kernel());
+        other.attach(TestHost.OTHER_EDU);
+        other.allocate(1);
         forget(host.kernel());
         while (OpenSite.forgotten().stream().noneMatch(OpeningTest::isOfForget)) {
             System.gc();
             Thread.sleep(5);
         }
+        assertEquals(2, host.process().registeredRegions());
+        other.close();
         assertEquals(1, host.process().registeredRegions());
     }
 
