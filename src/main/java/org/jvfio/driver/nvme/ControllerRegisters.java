@@ -159,14 +159,14 @@ final class ControllerRegisters {
             if (status == NO_ANSWER) {
                 throw dead(asked);
             }
-            if ((status & bits) == value) {
-                return;
-            }
             if ((status & fatal) != 0) {
                 throw new VfioException(
                         asked,
                         "the controller reports a fatal error (CSTS 0x%08x)".formatted(status),
                         "reset the device, or look at its firmware");
+            }
+            if ((status & bits) == value) {
+                return;
             }
             if (late) {
                 throw new VfioException(

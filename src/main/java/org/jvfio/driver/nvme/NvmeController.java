@@ -17,8 +17,10 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
+import org.jvfio.Group;
 import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
+import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 
 /**
@@ -28,7 +30,7 @@ import org.jvfio.VfioException;
  * under way end with {@link NvmeStatus#ABORTED_BY_HOST}, once the controller cannot reach their buffers any more. A
  * controller that gives answers that make no sense, or none, is disabled ({@link NvmeState#FAILED}).
  *
- * <p>A thread of the driver looks after timeouts and events. The source is the NVM Express base specification 1.4.
+ * <p>A thread of the driver looks after timeouts, events, and completions whose interrupt was lost. The source is the NVM Express base specification 1.4.
  */
 public final class NvmeController implements AutoCloseable {
     /** The class code of NVMe in configuration space: mass storage, non-volatile memory, NVMe. */
@@ -69,7 +71,14 @@ public final class NvmeController implements AutoCloseable {
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     // Two drivers of a controller would reset it under each other.
-    private static final Set<Device> DRIVEN = ConcurrentHashMap.newKeySet();
+    private static final Set<Function> DRIVEN = ConcurrentHashMap.newKeySet();
+
+    /** What all descriptors of a device are one of: the kernel lets nobody open a group twice. */
+    private record Function(Group group, PciAddress address) {
+        static Function of(Device device) {
+            return new Function(device.group(), device.address());
+        }
+    }
 
     private final Device device;
     private final NvmeOptions options;
@@ -114,7 +123,7 @@ public final class NvmeController implements AutoCloseable {
         int least = 1 << capabilities.leastPageShift();
         int most = 1 << Math.min(capabilities.mostPageShift(), Integer.SIZE - 2);
         pageShift = capabilities.pageShift(asked, options.pageBytes().orElse(Math.clamp(1 << 12, least, most)));
-        registers.disable(asked, capabilities);
+        stopController(asked);
         int listBytes = PrpLists.listBytes(DATA_BYTES, pageShift);
         adminMemory = DmaArea.of(
                 device.container(),
@@ -146,12 +155,11 @@ public final class NvmeController implements AutoCloseable {
                     code == ControllerRegisters.NO_ANSWER ? "look at the state of its PE" : "name an NVMe drive");
         }
         options.completion().interrupts().ifPresent(type -> requireInterrupts(asked, device, type));
-        if (!DRIVEN.add(device)) {
+        if (!DRIVEN.add(Function.of(device))) {
             throw new VfioException(asked, "this process drives it already", "use that controller, or close it first");
         }
         try {
-            device.enableMemory();
-            NvmeController controller = new NvmeController(device, options, asked);
+            NvmeController controller = stopped(device, options, asked);
             try {
                 controller.begin(asked);
             } catch (RuntimeException e) {
@@ -160,7 +168,24 @@ public final class NvmeController implements AutoCloseable {
             }
             return controller;
         } catch (RuntimeException e) {
-            DRIVEN.remove(device);
+            DRIVEN.remove(Function.of(device));
+            throw e;
+        }
+    }
+
+    /** A controller that does not run; whoever drove it before may have left it running, and its bus mastering on. */
+    private static NvmeController stopped(Device device, NvmeOptions options, String asked) {
+        try {
+            device.enableMemory();
+            return new NvmeController(device, options, asked);
+        } catch (RuntimeException e) {
+            try {
+                device.disableBusMastering();
+            } catch (RuntimeException suppressed) {
+                if (!suppressed.equals(e)) {
+                    e.addSuppressed(suppressed);
+                }
+            }
             throw e;
         }
     }
@@ -602,6 +627,10 @@ public final class NvmeController implements AutoCloseable {
             case STOPPED -> reset("it stopped by itself");
             case RUNNING -> {
                 admin.poll();
+                if (interrupts != null) {
+                    // An interrupt may have been lost, and nobody else looks.
+                    queues.forEach(NvmeQueue::poll);
+                }
                 tellEvents();
                 lookForLate();
             }
@@ -887,7 +916,7 @@ public final class NvmeController implements AutoCloseable {
     private void release() {
         admin.close();
         queues.forEach(NvmeQueue::close);
-        DRIVEN.remove(device);
+        DRIVEN.remove(Function.of(device));
         List<Runnable> steps = new ArrayList<>();
         if (interrupts != null) {
             steps.add(interrupts::close);

@@ -31,6 +31,7 @@ final class CompletionQueue {
     private int submissionQueues;
     private long flippedFirst;
     private long flippedSecond;
+    private boolean quiet;
     private boolean posted;
     private boolean asserts;
 
@@ -141,6 +142,11 @@ final class CompletionQueue {
         }
     }
 
+    /** The next entry is not to raise an interrupt. */
+    void quietNext() {
+        quiet = true;
+    }
+
     /**
      * Overwrites entries, from the next one on that a completion is written to.
      *
@@ -181,7 +187,8 @@ final class CompletionQueue {
             tail = 0;
             phase ^= 1;
         }
-        posted = true;
+        posted |= !quiet;
+        quiet = false;
         return true;
     }
 

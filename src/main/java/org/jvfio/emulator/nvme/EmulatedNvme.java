@@ -275,7 +275,8 @@ public final class EmulatedNvme implements EmulatedDevice {
 
         /**
          * Adds a namespace in an image file, which is exactly what the namespace holds: the file's size is its size, and
-         * another program sees what is written. Nothing keeps two controllers from using one image.
+         * another program sees what is written. A sparse file stays so where zeros are written; deallocated blocks keep
+         * what they hold. Nothing keeps two controllers from using one image.
          *
          * @param image a file of at least one block, that can be read and written
          * @param blockBytes 512 or 4096

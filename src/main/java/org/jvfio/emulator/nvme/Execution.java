@@ -139,6 +139,11 @@ final class Execution {
                 case Effect.CompletionBits bits -> flipCompletion(command, bits);
                 case Effect.Scribble(int entries) -> queues.scribble(command.queue(), entries, faults::any);
                 case Effect.Doubled() -> finish(command, status);
+                case Effect.LostInterrupt() -> {
+                    if (status != Status.PENDING) {
+                        command.queue().completions().quietNext();
+                    }
+                }
                 default -> {
                     // It has happened, or happens after the completion.
                 }

@@ -16,6 +16,8 @@ import org.jvfio.emulator.DeviceBus;
  */
 final class ImageStore implements Store {
     private static final int BUFFER_BYTES = 1 << 17;
+    private static final MemorySegment ZEROS =
+            MemorySegment.ofArray(new byte[BUFFER_BYTES]).asReadOnly();
 
     private final FileChannel channel;
     private final long bytes;
@@ -114,18 +116,28 @@ final class ImageStore implements Store {
         return Status.SUCCESS;
     }
 
+    /** Writes only where there are other bytes than zeros: a sparse image stays so. */
     @Override
     public int zero(long at, long length) {
-        buffered.fill((byte) 0);
         for (long done = 0; done < length; ) {
             int run = (int) Math.min(BUFFER_BYTES, length - done);
-            int status = drain(at + done, run);
+            int status = fill(at + done, run);
+            if (status == Status.SUCCESS && MemorySegment.mismatch(buffered, 0, run, ZEROS, 0, run) >= 0) {
+                MemorySegment.copy(ZEROS, 0, buffered, 0, run);
+                status = drain(at + done, run);
+            }
             if (status != Status.SUCCESS) {
                 return status;
             }
             done += run;
         }
         return Status.SUCCESS;
+    }
+
+    /** Nothing can make a hole in a file here, and zeros would take space instead of saving it. */
+    @Override
+    public void deallocate(long at, long length) {
+        // All stays as it is.
     }
 
     @Override

@@ -212,10 +212,10 @@ final class IoCommands {
             }
         }
         int shift = namespace.blockShift();
-        for (int range = 0; range < ranges && status == Status.SUCCESS; range++) {
-            status = namespace.store().zero(firstBlock(range) << shift, blocks(range) << shift);
+        for (int range = 0; range < ranges; range++) {
+            namespace.store().deallocate(firstBlock(range) << shift, blocks(range) << shift);
         }
-        return status;
+        return Status.SUCCESS;
     }
 
     private long firstBlock(int range) {

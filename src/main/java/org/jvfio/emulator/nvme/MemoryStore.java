@@ -13,6 +13,7 @@ final class MemoryStore implements Store {
     private static final int CHUNK_BYTES = 1 << CHUNK_SHIFT;
     private static final int GROUP_SHIFT = 10;
     private static final int GROUP_CHUNKS = 1 << GROUP_SHIFT;
+    private static final long GROUP_BYTES = (long) GROUP_CHUNKS * CHUNK_BYTES;
     private static final MemorySegment ZEROS = newChunk().asReadOnly();
 
     /** Chunks that follow each other. */
@@ -25,8 +26,7 @@ final class MemoryStore implements Store {
 
     MemoryStore(long bytes) {
         this.bytes = bytes;
-        long perGroup = 1L << (CHUNK_SHIFT + GROUP_SHIFT);
-        groups = new @Nullable Group[Math.toIntExact((bytes + perGroup - 1) / perGroup)];
+        groups = new @Nullable Group[Math.toIntExact(Math.ceilDiv(bytes, GROUP_BYTES))];
     }
 
     private static MemorySegment newChunk() {
@@ -39,7 +39,7 @@ final class MemoryStore implements Store {
     }
 
     private @Nullable MemorySegment chunk(long at) {
-        Group group = groups[(int) (at >>> (CHUNK_SHIFT + GROUP_SHIFT))];
+        Group group = groups[(int) (at / GROUP_BYTES)];
         return group == null ? null : group.chunks[index(at)];
     }
 
@@ -48,7 +48,7 @@ final class MemoryStore implements Store {
     }
 
     private MemorySegment chunkToWrite(long at) {
-        int number = (int) (at >>> (CHUNK_SHIFT + GROUP_SHIFT));
+        int number = (int) (at / GROUP_BYTES);
         Group group = groups[number];
         if (group == null) {
             group = new Group();
@@ -117,19 +117,36 @@ final class MemoryStore implements Store {
     public int zero(long at, long length) {
         for (long done = 0; done < length; ) {
             long from = at + done;
-            long run = run(from, length - done);
-            Group group = groups[(int) (from >>> (CHUNK_SHIFT + GROUP_SHIFT))];
-            MemorySegment chunk = chunk(from);
-            if (group != null && chunk != null) {
-                if (run == CHUNK_BYTES) {
-                    group.chunks[index(from)] = null;
-                } else {
-                    MemorySegment.copy(ZEROS, 0, chunk, inChunk(from), run);
-                }
+            long run = Math.min(GROUP_BYTES - (from & (GROUP_BYTES - 1)), length - done);
+            int number = (int) (from / GROUP_BYTES);
+            Group group = groups[number];
+            if (run == GROUP_BYTES) {
+                groups[number] = null;
+            } else if (group != null) {
+                zero(group, from, run);
             }
             done += run;
         }
         return Status.SUCCESS;
+    }
+
+    private static void zero(Group group, long at, long length) {
+        for (long done = 0; done < length; ) {
+            long from = at + done;
+            long run = run(from, length - done);
+            MemorySegment chunk = group.chunks[index(from)];
+            if (run == CHUNK_BYTES) {
+                group.chunks[index(from)] = null;
+            } else if (chunk != null) {
+                MemorySegment.copy(ZEROS, 0, chunk, inChunk(from), run);
+            }
+            done += run;
+        }
+    }
+
+    @Override
+    public void deallocate(long at, long length) {
+        zero(at, length);
     }
 
     @Override

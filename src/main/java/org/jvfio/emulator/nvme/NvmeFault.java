@@ -144,6 +144,12 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
         record Doubled() implements Effect {}
 
         /**
+         * No interrupt is raised for its completion: neither a message nor the line. The next one of its completion queue
+         * tells the host of it too. An asynchronous event request is not affected.
+         */
+        record LostInterrupt() implements Effect {}
+
+        /**
          * Random bits of its completion entry are flipped; one that is drawn twice is as before. Bit 0 is the lowest of the
          * first byte, bit 127 the highest of the last one: command identifiers are in bits 96 to 111, the phase is bit 112.
          *

@@ -20,8 +20,11 @@ sealed interface Store permits ImageStore, MemoryStore {
     /** Copies what is stored to a segment. */
     int load(long at, MemorySegment into, long length);
 
-    /** Makes a range read as zeros, and forgets what it held where that saves space. */
+    /** Makes a range read as zeros. */
     int zero(long at, long length);
+
+    /** Forgets what a range held if that saves space: it reads as zeros then, else as before. Takes no time to speak of. */
+    void deallocate(long at, long length);
 
     /** Makes all that was stored outlast a loss of power. */
     int flush();

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
@@ -35,11 +37,13 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 
 @Timeout(60)
 class NvmeControllerTest {
     private static final int BLOCK = 512;
     private static final int CC = 0x14;
+    private static final int AQA = 0x24;
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -411,8 +415,7 @@ class NvmeControllerTest {
             assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
             assertEquals(0x464001, written.get(2), "SHN");
             assertEquals(0x460000, written.getLast(), "EN is clear");
-            short command = host.device().config().readShort(4);
-            assertEquals(0, command & 4, "bus mastering is off");
+            assertFalse(host.isBusMaster());
         }
     }
 
@@ -497,6 +500,40 @@ class NvmeControllerTest {
         assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes).asSlice(0, segment.byteSize())));
     }
 
+    /** Each command that a reset gives, refused or lost: Set Features, and those that create queues. */
+    @ParameterizedTest
+    @CsvSource({"9, true", "9, false", "5, true", "5, false", "1, true", "1, false"})
+    void aResetThatCannotBeFinishedDisablesTheController(int opcode, boolean refused) {
+        // They were given once each when the controller was opened; Set Features twice, to ask for events too.
+        int number = opcode == 9 ? 3 : 2;
+        Effect effect = refused ? new Effect.Status(0, 0x06, false) : new Effect.Lost(false);
+        NvmeFaults faults = lost(1, false).with(Commands.admin(opcode), new Occurrence.Nth(number), effect);
+        try (NvmeHost host = new NvmeHost(faults)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                    .queuePairs(1)
+                    .commandTimeout(Duration.ofMillis(50))
+                    .adminTimeout(Duration.ofMillis(200)));
+            NvmeBuffer buffer = nvme.allocate(4096);
+            List<NvmeRequest> requests = new ArrayList<>();
+            int[] calls = new int[3];
+            for (int i = 0; i < calls.length; i++) {
+                int lane = i;
+                NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+                requests.add(request.onDone(done -> calls[lane]++));
+                assertTrue(nvme.queue(0).submit(request));
+            }
+            nvme.queue(0).await(requests.getFirst());
+            VfioException e = assertThrows(VfioException.class, requests.getFirst()::requireSuccess);
+            assertEquals(NvmeState.FAILED, nvme.state(), e::getMessage);
+            assertFalse(host.isBusMaster());
+            assertThrows(VfioException.class, () -> nvme.queue(0).submit(requests.getFirst()));
+            assertThrows(VfioException.class, nvme::health);
+            nvme.close();
+            assertEquals(List.of(1, 1, 1), Arrays.stream(calls).boxed().toList());
+            buffer.close();
+        }
+    }
+
     @Test
     void aControllerThatComesBackFromNoResetIsDisabled() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Hung());
@@ -508,6 +545,7 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("did not stop within its own limit of 500 ms"), e.getMessage());
             assertEquals(NvmeState.FAILED, nvme.state());
+            assertFalse(host.isBusMaster());
             assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertThrows(VfioException.class, nvme::namespaceIds);
             assertDoesNotThrow(nvme::close);
@@ -581,6 +619,48 @@ class NvmeControllerTest {
     }
 
     @Test
+    void aDeviceThatIsOpenTwiceIsDrivenOnce() {
+        try (NvmeHost host = new NvmeHost();
+                Device again = host.device().group().openDevice(NvmeHost.DRIVE)) {
+            try (NvmeController nvme = host.open()) {
+                VfioException e =
+                        assertThrows(VfioException.class, () -> NvmeController.open(again, NvmeOptions.DEFAULT));
+                assertTrue(e.reason().contains("drives it already"), e.getMessage());
+                assertEquals(List.of(1), nvme.namespaceIds());
+            }
+            NvmeController.open(again, NvmeOptions.DEFAULT).close();
+        }
+    }
+
+    @Test
+    void aControllerThatWasLeftRunningAndDoesNotStopIsReset() {
+        NvmeFaults stuck = NvmeFaults.NONE.withStuck(Transition.DISABLE);
+        try (NvmeHost host = new NvmeHost(stuck)) {
+            host.device().bar(0).writeInt(AQA, 0x10001);
+            host.device().bar(0).writeInt(CC, 0x460001);
+            NvmeController nvme = host.open();
+            assertEquals(List.of(1), nvme.namespaceIds());
+            VfioException e = assertThrows(VfioException.class, nvme::close);
+            assertTrue(e.reason().contains("did not stop"), e.getMessage());
+            assertFalse(host.isBusMaster());
+        }
+    }
+
+    @Test
+    void aControllerThatCannotBeStoppedDoesNoDmaAfterwards() {
+        NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Hung());
+        try (NvmeHost host = new NvmeHost(hung)) {
+            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+            assertThrows(VfioException.class, () -> nvme.namespace(1).flush());
+            nvme.close();
+            host.device().enableBusMastering();
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertTrue(e.reason().contains("did not stop"), e.getMessage());
+            assertFalse(host.isBusMaster());
+        }
+    }
+
+    @Test
     void aShutdownThatTheControllerRefusesIsToldAndAllIsGivenBack() {
         NvmeFaults refusing =
                 NvmeFaults.NONE.with(Commands.admin(0x00), new Occurrence.Nth(1), new Effect.Status(0, 0x06, false));
@@ -589,6 +669,7 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, nvme::close);
             assertTrue(e.getMessage().contains("shut down"), e.getMessage());
             assertEquals(NvmeState.CLOSED, nvme.state());
+            assertFalse(host.isBusMaster());
             host.open().close();
         }
     }

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.function.Supplier;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
+import org.jvfio.PciCommand;
 import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -64,6 +65,11 @@ final class NvmeHost implements AutoCloseable {
 
     NvmeController open(NvmeOptions options) {
         return NvmeController.open(device, options);
+    }
+
+    /** Whether the drive may do DMA. */
+    boolean isBusMaster() {
+        return device.configSpace().command().contains(PciCommand.BUS_MASTER);
     }
 
     /** Closes the device; nothing of the process may be left then. */

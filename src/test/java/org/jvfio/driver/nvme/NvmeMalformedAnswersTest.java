@@ -1,22 +1,29 @@
 package org.jvfio.driver.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
-import java.util.TreeMap;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
@@ -28,7 +35,11 @@ class NvmeMalformedAnswersTest {
     private static final int SEEDS = Integer.getInteger("jvfio.malformed.seeds", 12);
     private static final int BLOCKS = 64;
     private static final int READ = 0x02;
+    private static final int GET_LOG_PAGE = 0x02;
     private static final int IDENTIFY = 0x06;
+    private static final int BLOCK = 512;
+    private static final int CSTS = 0x1c;
+    private static final int READY = 1;
     private static final byte UNTOUCHED = 0x5a;
 
     /** Where the nonsense is. */
@@ -77,56 +88,95 @@ class NvmeMalformedAnswersTest {
         return Stream.of(Place.values());
     }
 
+    /** How it ended for a program that uses a controller. */
+    enum End {
+        /** Nothing was told. */
+        UNNOTICED,
+        /** It could not be opened. */
+        REFUSED,
+        /** A command failed; the controller goes on. */
+        TOLD,
+        /** It was disabled. */
+        FAILED
+    }
+
     @ParameterizedTest
     @MethodSource("places")
     void nonsenseIsReportedAndReachesNoMemory(Place place) {
-        TreeMap<String, Integer> ends = new TreeMap<>();
+        EnumMap<End, Integer> ends = new EnumMap<>(End.class);
         for (int seed = 0; seed < SEEDS; seed++) {
             for (NvmeCompletion completion : List.of(NvmeCompletion.POLLED, NvmeCompletion.MSIX)) {
-                String end = drive(place, seed, completion);
-                ends.merge(end, 1, Integer::sum);
+                ends.merge(drive(place, seed, completion), 1, Integer::sum);
             }
         }
-        assertEquals(
-                2 * SEEDS, ends.values().stream().mapToInt(Integer::intValue).sum(), ends.toString());
-        if (place != Place.READ_DATA && place != Place.RESULT) {
-            assertTrue(ends.keySet().stream().anyMatch(end -> !end.isEmpty()), "something was noticed");
-        }
+        Set<End> expected = switch (place) {
+            case CAP -> Set.of(End.REFUSED);
+            case IDENTIFY -> Set.of(End.REFUSED, End.TOLD);
+            case COMPLETION, PHASE, COMMAND_IDENTIFIER -> Set.of(End.REFUSED, End.FAILED);
+            case RESULT, READ_DATA -> Set.of(End.UNNOTICED);
+            // Most of it passes before anybody has seen it.
+            case CSTS -> Set.of();
+        };
+        assertTrue(ends.keySet().containsAll(expected), () -> place + ": " + ends);
     }
 
-    /** What a program is told that uses the controller; nothing if it noticed nothing. */
-    private static String drive(Place place, long seed, NvmeCompletion completion) {
+    private static End drive(Place place, long seed, NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost(nonsense(place, seed))) {
-            String told = "";
-            List<NvmeController> opened = new ArrayList<>();
-            try {
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
-                        .queuePairs(2)
-                        .queueDepth(8)
-                        .completion(completion)
-                        .retries(1)
-                        .commandTimeout(Duration.ofMillis(20))
-                        .adminTimeout(Duration.ofMillis(200)));
-                opened.add(nvme);
-                use(nvme);
+            End end;
+            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                    .queuePairs(2)
+                    .queueDepth(8)
+                    .completion(completion)
+                    .retries(1)
+                    .commandTimeout(Duration.ofMillis(20))
+                    .adminTimeout(Duration.ofMillis(200)))) {
+                end = end(host, nvme, () -> use(nvme));
+                end = close(host, nvme) ? end : End.FAILED;
             } catch (VfioException reported) {
-                told = reported.reason();
-                assertTrue(!reported.hint().isEmpty());
+                assertFalse(reported.hint().isEmpty());
+                end = End.REFUSED;
             }
-            for (NvmeController nvme : opened) {
-                try {
-                    nvme.close();
-                } catch (VfioException reported) {
-                    told = reported.reason();
-                }
-                assertEquals(NvmeState.CLOSED, nvme.state());
-            }
+            assertFalse(host.isBusMaster());
             assertEquals(
                     PeState.NORMAL,
                     host.device().container().eeh().orElseThrow().state(),
                     "the controller reached only what is mapped");
-            return told;
+            return end;
         }
+    }
+
+    /** How something ends that is done with a controller; one that was disabled does nothing any more. */
+    private static End end(NvmeHost host, NvmeController nvme, Runnable use) {
+        End end = End.UNNOTICED;
+        try {
+            use.run();
+        } catch (VfioException reported) {
+            assertFalse(reported.hint().isEmpty());
+            end = End.TOLD;
+        }
+        if (nvme.state() != NvmeState.FAILED) {
+            return end;
+        }
+        assertThrows(VfioException.class, nvme::health);
+        while (host.isBusMaster()) {
+            // Another thread is disabling it.
+            Thread.onSpinWait();
+        }
+        return End.FAILED;
+    }
+
+    /** Closes a controller; whether it shuts down as it should. */
+    private static boolean close(NvmeHost host, NvmeController nvme) {
+        boolean orderly = true;
+        try {
+            nvme.close();
+        } catch (VfioException reported) {
+            assertFalse(reported.hint().isEmpty());
+            orderly = false;
+        }
+        assertEquals(NvmeState.CLOSED, nvme.state());
+        assertFalse(host.isBusMaster());
+        return orderly;
     }
 
     private static void use(NvmeController nvme) {
@@ -148,9 +198,203 @@ class NvmeMalformedAnswersTest {
                         IntStream.range(0, (int) canary.size())
                                 .allMatch(at -> canary.segment().get(ValueLayout.JAVA_BYTE, at) == UNTOUCHED),
                         "memory that is no data stays as it was");
-                // Buffers are freed under a controller that does no DMA any more.
-                nvme.close();
             }
+        }
+    }
+
+    private static NvmeOptions patient() {
+        return NvmeOptions.DEFAULT
+                .queueDepth(8)
+                .retries(0)
+                .commandTimeout(Duration.ofMillis(50))
+                .adminTimeout(Duration.ofMillis(200));
+    }
+
+    /** The end of a command of which one bit of the completion is wrong. */
+    private static End endWithWrongBit(boolean admin, int bit) {
+        Commands commands = admin ? Commands.admin(GET_LOG_PAGE) : Commands.io(READ);
+        NvmeFaults flipped =
+                NvmeFaults.NONE.with(commands, new Occurrence.Nth(2), new Effect.CompletionBits(1, bit, 1));
+        try (NvmeHost host = new NvmeHost(flipped)) {
+            NvmeController nvme = host.open(patient());
+            NvmeNamespace disk = nvme.namespace(1);
+            End end;
+            try (NvmeBuffer buffer = nvme.allocate(BLOCK)) {
+                Runnable use = admin ? nvme::health : () -> disk.read(0, 1, buffer);
+                use.run();
+                end = end(host, nvme, use);
+                if (end == End.FAILED) {
+                    assertThrows(VfioException.class, use::run);
+                } else {
+                    assertEquals(NvmeState.READY, nvme.state());
+                    use.run();
+                }
+                assertTrue(close(host, nvme));
+            }
+            return end;
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "its result,                          0,  63, UNNOTICED",
+        "how far the submission queue is,    64,  66, UNNOTICED",
+        "the same beyond the queue,          67,  79, FAILED",
+        "its submission queue,               80,  95, FAILED",
+        "its identifier,                     96, 111, FAILED",
+        "its phase,                         112, 112, TOLD",
+        "its status,                        113, 123, TOLD",
+        "how to go on after an error,       124, 127, UNNOTICED"
+    })
+    void eachBitOfACompletionThatIsWrongHasItsEnd(String what, int first, int last, End expected) {
+        for (int bit = first; bit <= last; bit++) {
+            assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit);
+        }
+    }
+
+    /** Its identifier may become that of a request for an event; then the command itself is never done. */
+    @ParameterizedTest
+    @CsvSource({
+        "how far the submission queue is,    64,  68, UNNOTICED",
+        "the same beyond the queue,          69,  79, FAILED",
+        "its submission queue,               80,  95, FAILED",
+        "its identifier within the queue,    96, 100, TOLD FAILED",
+        "its identifier,                    101, 111, FAILED",
+        "its phase,                         112, 112, TOLD",
+        "its status,                        113, 123, TOLD",
+        "how to go on after an error,       124, 127, UNNOTICED"
+    })
+    void soHasEachOfTheCompletionOfAnAdminCommand(String what, int first, int last, String expected) {
+        for (int bit = first; bit <= last; bit++) {
+            End end = endWithWrongBit(true, bit);
+            assertTrue(expected.contains(end.name()), what + ", bit " + bit + ": " + end);
+        }
+    }
+
+    /** A controller with a register that reads wrongly. */
+    private static final class WrongRegister extends WatchedNvme {
+        private final long register;
+        private volatile int wrong;
+
+        private WrongRegister(long register, int wrong) {
+            super(EmulatedNvme.builder()
+                    .namespace(NvmeHost.BYTES)
+                    .readyTimeout(Duration.ofMillis(500))
+                    .build());
+            this.register = register;
+            this.wrong = wrong;
+        }
+
+        @Override
+        public long read(int bar, long offset, int size) {
+            return super.read(bar, offset, size) ^ (offset == register ? Integer.toUnsignedLong(wrong) : 0);
+        }
+    }
+
+    @Test
+    void eachBitOfTheCapabilitiesThatIsWrongEndsWithARefusalOrDoesNoHarm() {
+        Set<Integer> refused = new TreeSet<>();
+        Set<Integer> unusable = new TreeSet<>();
+        for (int bit = 0; bit < Long.SIZE; bit++) {
+            WrongRegister drive = new WrongRegister(bit < Integer.SIZE ? 0 : Integer.BYTES, 1 << bit);
+            try (NvmeHost host = new NvmeHost(() -> drive)) {
+                try (NvmeController nvme = host.open(patient())) {
+                    End end = end(host, nvme, () -> use(nvme));
+                    if (end != End.UNNOTICED || !close(host, nvme)) {
+                        unusable.add(bit);
+                    }
+                } catch (VfioException e) {
+                    refused.add(bit);
+                }
+                assertFalse(host.isBusMaster(), "bit " + bit);
+            }
+        }
+        assertEquals(Set.of(37, 51), refused, "no commands of the NVM set, and pages of 2^20 bytes at least");
+        assertEquals(Set.of(32, 33, 34, 35), unusable, "doorbells are elsewhere");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "not ready,              1, did not stop",
+        "a fatal error,          2, fatal error",
+        "a device that is gone, -1, all ones"
+    })
+    void aStatusThatTellsOfDisasterDisablesTheController(String what, int wrong, String reason)
+            throws InterruptedException {
+        WrongRegister drive = new WrongRegister(CSTS, 0);
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            NvmeController nvme = host.open(patient());
+            NvmeNamespace disk = nvme.namespace(1);
+            drive.wrong = wrong == -1 ? ~READY : wrong;
+            while (nvme.state() != NvmeState.FAILED) {
+                Thread.sleep(1);
+            }
+            VfioException e = assertThrows(VfioException.class, disk::flush);
+            assertTrue(e.reason().contains(reason), what + ": " + e.reason());
+            assertEquals(End.FAILED, end(host, nvme, disk::flush));
+            assertTrue(close(host, nvme));
+        }
+    }
+
+    /** A controller that gives an identify command or a list one value that it should not. */
+    private static final class WrongData extends WatchedNvme {
+        private final int structure;
+        private final int offset;
+        private final ValueLayout.OfByte octet = ValueLayout.JAVA_BYTE;
+        private final byte[] values;
+        private boolean next;
+
+        private WrongData(int structure, int offset, String hex) {
+            this.structure = structure;
+            this.offset = offset;
+            values = HexFormat.of().parseHex(hex);
+        }
+
+        @Override
+        void fetches(MemorySegment command) {
+            next = command.get(octet, 0) == IDENTIFY && command.get(octet, 40) == structure;
+        }
+
+        @Override
+        void gives(MemorySegment page) {
+            if (next) {
+                MemorySegment.copy(MemorySegment.ofArray(values), 0, page, offset, values.length);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1, 512, 77,               REFUSED, its submission queues have 2^7 to 2^7 bytes",
+        "1, 513, 33,               REFUSED, its completion queues have 2^3 to 2^3 bytes",
+        "1, 516, 00000000,         TOLD,    namespace 1 follows 0, of 0 in all",
+        "2, 0,   0500000003000000, TOLD,    namespace 3 follows 5",
+        "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 follows 1",
+        "0, 0,   0000000000000000, TOLD,    there is none of that number",
+        "0, 0,   ffffffffffffffff, TOLD,    it has 18446744073709551615 blocks",
+        "0, 0,   ffffffffffffff00, TOLD,    it has 72057594037927935 blocks",
+        "0, 26,  0f,               TOLD,    format 15 of 2",
+        "0, 130, 03,               TOLD,    blocks have 2^3 bytes",
+        "0, 130, 28,               TOLD,    blocks have 2^40 bytes",
+        "0, 130, 14,               TOLD,    a block has 1048576",
+        "0, 128, 0800,             TOLD,    8 bytes of metadata"
+    })
+    void aDescriptionThatMakesNoSenseIsToldInWords(int structure, int offset, String hex, End expected, String reason) {
+        try (NvmeHost host = new NvmeHost(() -> new WrongData(structure, offset, hex))) {
+            VfioException told;
+            if (expected == End.REFUSED) {
+                told = assertThrows(VfioException.class, host::open);
+            } else {
+                try (NvmeController nvme = host.open()) {
+                    told = assertThrows(VfioException.class, () -> {
+                        nvme.namespaceIds();
+                        nvme.namespace(1);
+                    });
+                    assertEquals(NvmeState.READY, nvme.state());
+                }
+            }
+            assertTrue(told.reason().contains(reason), told::getMessage);
+            assertFalse(host.isBusMaster());
         }
     }
 
@@ -171,6 +415,7 @@ class NvmeMalformedAnswersTest {
             }
             nvme.queue(0).poll();
             assertEquals(NvmeState.FAILED, nvme.state());
+            assertFalse(host.isBusMaster());
         }
     }
 }

@@ -18,6 +18,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.VfioException;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
@@ -37,8 +38,14 @@ class NvmeStressTest {
     private static final int MOST_BLOCKS = 16;
     private static final int BLOCK = 512;
     private static final long PAUSE_NANOS = 20_000;
+    private static final int GET_LOG_PAGE = 0x02;
+    private static final int IDENTIFY = 0x06;
+    private static final int ABORT = 0x08;
 
-    /** Some commands are late or never done; every so often, a queue stalls until the controller is reset. */
+    /**
+     * Some commands are late or never done, the driver's own among them; every so often, a queue stalls until the
+     * controller is reset.
+     */
     private static final NvmeFaults LATE = NvmeFaults.seeded(1)
             .with(
                     Commands.anyIo(),
@@ -46,7 +53,17 @@ class NvmeStressTest {
                     new Effect.Delay(Duration.ZERO, Duration.ofMillis(1)))
             .with(Commands.anyIo(), new Occurrence.Nth(50), new Effect.Stalled())
             .with(Commands.anyIo(), new Occurrence.Every(700), new Effect.Stalled())
-            .with(Commands.anyIo(), new Occurrence.Every(1100), new Effect.Lost(true));
+            .with(Commands.anyIo(), new Occurrence.Every(1100), new Effect.Lost(true))
+            .with(Commands.anyIo(), new Occurrence.Every(97), new Effect.LostInterrupt())
+            .with(
+                    Commands.anyAdmin(),
+                    new Occurrence.Randomly(1.0 / 8),
+                    new Effect.Delay(Duration.ZERO, Duration.ofMillis(1)))
+            .with(Commands.anyAdmin(), new Occurrence.Every(13), new Effect.LostInterrupt())
+            .with(Commands.admin(ABORT), new Occurrence.Every(3), new Effect.Lost(true))
+            .with(Commands.admin(IDENTIFY), new Occurrence.Every(19), new Effect.Status(0, 0x06, true))
+            .with(Commands.admin(GET_LOG_PAGE), new Occurrence.Nth(10), new Effect.Lost(false))
+            .with(Commands.admin(GET_LOG_PAGE), new Occurrence.Every(500), new Effect.Lost(false));
 
     /** What happened, of all threads. */
     private static final class Tally {
@@ -54,6 +71,8 @@ class NvmeStressTest {
         private final AtomicLong completed = new AtomicLong();
         private final AtomicLong succeeded = new AtomicLong();
         private final AtomicLong compared = new AtomicLong();
+        private final AtomicLong described = new AtomicLong();
+        private final AtomicLong refused = new AtomicLong();
     }
 
     /** One request and its buffer, with places of the drive that nobody else uses. */
@@ -161,7 +180,8 @@ class NvmeStressTest {
                     .queuePairs(QUEUES)
                     .queueDepth(8)
                     .completion(completion)
-                    .commandTimeout(Duration.ofMillis(50)))) {
+                    .commandTimeout(Duration.ofMillis(50))
+                    .adminTimeout(Duration.ofSeconds(2)))) {
                 assertEquals(QUEUES, nvme.queues().size());
                 runAllThreads(nvme, tally);
                 nvme.requireUsable();
@@ -170,11 +190,13 @@ class NvmeStressTest {
                 assertTrue(tally.compared.get() > 0, "data was read");
                 assertEquals(tally.submitted.get(), tally.completed.get());
                 System.out.printf(
-                        "%s: %d commands, %d succeeded, %d compared, %d aborts, %d resets%n",
+                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d aborts, %d resets%n",
                         completion,
                         tally.submitted.get(),
                         tally.succeeded.get(),
                         tally.compared.get(),
+                        tally.described.get(),
+                        tally.refused.get(),
                         nvme.aborts(),
                         nvme.resets());
             }
@@ -182,16 +204,21 @@ class NvmeStressTest {
     }
 
     private static void runAllThreads(NvmeController nvme, Tally tally) throws Exception {
+        NvmeNamespace disk = nvme.namespace(1);
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
         List<Callable<Void>> threads = new ArrayList<>();
         for (int number = 0; number < THREADS; number++) {
             int thread = number;
             threads.add(() -> {
-                runUntil(deadline, nvme, thread, tally);
+                runUntil(deadline, disk, thread, tally);
                 return null;
             });
         }
-        try (ExecutorService executor = Executors.newFixedThreadPool(THREADS)) {
+        threads.add(() -> {
+            describeUntil(deadline, nvme, tally);
+            return null;
+        });
+        try (ExecutorService executor = Executors.newFixedThreadPool(threads.size())) {
             for (Future<Void> thread : executor.invokeAll(threads)) {
                 thread.get();
             }
@@ -199,8 +226,8 @@ class NvmeStressTest {
     }
 
     /** A thread uses a queue that another one uses, too, and the blocking calls now and then. */
-    private static void runUntil(long deadline, NvmeController nvme, int thread, Tally tally) {
-        NvmeNamespace disk = nvme.namespace(1);
+    private static void runUntil(long deadline, NvmeNamespace disk, int thread, Tally tally) {
+        NvmeController nvme = disk.controller();
         NvmeQueue queue = nvme.queue(thread % QUEUES);
         boolean polls = nvme.options().completion() == NvmeCompletion.POLLED;
         try (NvmeBuffer buffer = nvme.allocate((long) LANES * MOST_BLOCKS * BLOCK)) {
@@ -221,6 +248,22 @@ class NvmeStressTest {
                     LockSupport.parkNanos(PAUSE_NANOS);
                 }
             }
+        }
+    }
+
+    /** A thread asks for what admin commands tell, until some of them have failed; they may be tried again. */
+    private static void describeUntil(long deadline, NvmeController nvme, Tally tally) {
+        while (System.nanoTime() - deadline < 0 || tally.described.get() == 0 || tally.refused.get() == 0) {
+            try {
+                assertTrue(nvme.health().temperatureKelvin() > 0);
+                assertEquals(List.of(1), nvme.namespaceIds());
+                assertEquals(NvmeHost.BYTES, nvme.namespace(1).bytes());
+                tally.described.incrementAndGet();
+            } catch (VfioException e) {
+                assertTrue(e.hint().startsWith("try again"), e::getMessage);
+                tally.refused.incrementAndGet();
+            }
+            LockSupport.parkNanos(PAUSE_NANOS);
         }
     }
 }

@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedMachine;
@@ -158,7 +158,7 @@ class NvmeVectorsTest {
                     assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.completion(completion)));
             assertEquals(reason, e.reason());
             assertEquals(writes, drive.writes);
-            assertFalse(host.device().configSpace().command().contains(PciCommand.BUS_MASTER));
+            assertFalse(host.isBusMaster());
         }
     }
 
@@ -187,6 +187,43 @@ class NvmeVectorsTest {
                 assertEquals(1, nvme.resets());
             }
             readByEach(nvme);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "POLLED")
+    void aCompletionWhoseInterruptIsLostIsFoundLongBeforeItsCommandIsLate(NvmeCompletion completion)
+            throws InterruptedException {
+        NvmeFaults quiet = NvmeFaults.NONE.with(Commands.anyIo(), Occurrence.always(), new Effect.LostInterrupt());
+        try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, 4, 65, quiet));
+                NvmeController nvme = host.open(
+                        NvmeOptions.DEFAULT.queuePairs(2).completion(completion).commandTimeout(Duration.ofDays(1)));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            for (NvmeQueue queue : nvme.queues()) {
+                awaitUnpolled(queue, new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
+            }
+            assertEquals(0, nvme.aborts());
+            assertEquals(0, nvme.resets());
+        }
+    }
+
+    /** Gives a command, and leaves it to others to look whether it is done. */
+    private static void awaitUnpolled(NvmeQueue queue, NvmeRequest request) throws InterruptedException {
+        assertTrue(queue.submit(request));
+        while (!request.isDone()) {
+            Thread.sleep(1);
+        }
+        request.requireSuccess();
+    }
+
+    @Test
+    void aCompletionThatNobodyLooksForIsFoundWhenItsCommandIsLate() throws InterruptedException {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            awaitUnpolled(nvme.queue(0), new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
+            assertEquals(0, nvme.aborts());
+            assertEquals(0, nvme.resets());
         }
     }
 }

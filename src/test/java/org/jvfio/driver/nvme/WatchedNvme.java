@@ -18,6 +18,7 @@ class WatchedNvme implements EmulatedDevice {
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final int SUBMISSION = 64;
+    private static final int PAGE = 4096;
 
     private final EmulatedNvme drive;
     private @Nullable DeviceBus plugged;
@@ -38,6 +39,11 @@ class WatchedNvme implements EmulatedDevice {
     /** A command was fetched. */
     void fetches(MemorySegment command) {
         // Nobody looks.
+    }
+
+    /** A page of data is about to be given to the host; what it gets may be changed. */
+    void gives(MemorySegment page) {
+        // All is as it should be.
     }
 
     final DeviceBus bus() {
@@ -62,7 +68,13 @@ class WatchedNvme implements EmulatedDevice {
 
         @Override
         public boolean writeMemory(long busAddress, MemorySegment from, long offset, long length) {
-            return bus().writeMemory(busAddress, from, offset, length);
+            if (length != PAGE) {
+                return bus().writeMemory(busAddress, from, offset, length);
+            }
+            MemorySegment page =
+                    MemorySegment.ofArray(from.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE));
+            gives(page);
+            return bus().writeMemory(busAddress, page, 0, length);
         }
 
         @Override

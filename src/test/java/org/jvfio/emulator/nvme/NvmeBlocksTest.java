@@ -9,8 +9,11 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -474,5 +477,58 @@ class NvmeBlocksTest {
         assertSuccess(execute(READ, 0, 1, page, 0));
         assertStatus(0x281, execute(READ, 0, 8, page, 0));
         assertStatus(0x281, execute(COMPARE, 8, 8, page, 0));
+    }
+
+    @Test
+    @Timeout(60)
+    void aHugeNamespaceIsDeallocatedAtOnce() {
+        drive(EmulatedNvme.builder().namespace(1L << 44, 4096));
+        long blocks = (1L << 44) / 4096 - 1;
+        long data = host.pages(2);
+        host.pattern(data, PAGE, 1);
+        assertSuccess(execute(WRITE, blocks, 1, data, 0));
+        assertSuccess(execute(WRITE, 1000, 1, data, 0));
+        long[] all = new long[512];
+        for (int range = 0; range < 256; range++) {
+            all[2 * range + 1] = blocks;
+        }
+        assertSuccess(queue.execute(dataset(ranges(all), 256, DEALLOCATE)));
+        assertSuccess(execute(READ, 1000, 1, data + PAGE, 0));
+        host.assertZeros(data + PAGE, PAGE);
+        assertSuccess(execute(READ, blocks, 1, data + PAGE, 0));
+        host.assertPattern(data + PAGE, PAGE, 1);
+    }
+
+    @Test
+    void zerosAreWrittenToAnImageOnlyWhereItHasOtherBytes(@TempDir Path directory) throws IOException {
+        byte[] expected = new byte[4 * MEBIBYTE];
+        expected[MEBIBYTE] = 1;
+        expected[2 * MEBIBYTE + 3 * BLOCK - 1] = 1;
+        Path image = Files.write(directory.resolve("image"), expected);
+        drive(EmulatedNvme.builder().namespace(image, 512));
+        FileTime untouched = FileTime.from(Instant.EPOCH);
+        Files.setLastModifiedTime(image, untouched);
+        assertSuccess(execute(WRITE_ZEROES, 0, MEBIBYTE / BLOCK, 0, 0));
+        assertSuccess(execute(WRITE_ZEROES, 2 * MEBIBYTE / BLOCK, 2, 0, 0));
+        assertSuccess(execute(WRITE_ZEROES, 2 * MEBIBYTE / BLOCK + 3, 2 * MEBIBYTE / BLOCK - 3, 0, 0));
+        assertEquals(untouched, Files.getLastModifiedTime(image));
+        assertEquals(-1, Arrays.mismatch(expected, Files.readAllBytes(image)));
+
+        assertSuccess(execute(WRITE_ZEROES, 1, 4 * MEBIBYTE / BLOCK - 1, 0, 0));
+        assertEquals(-1, Arrays.mismatch(new byte[4 * MEBIBYTE], Files.readAllBytes(image)));
+    }
+
+    @Test
+    void anImageKeepsWhatIsDeallocated(@TempDir Path directory) throws IOException {
+        byte[] expected = new byte[MEBIBYTE];
+        Arrays.fill(expected, (byte) 0x5a);
+        Path image = Files.write(directory.resolve("image"), expected);
+        drive(EmulatedNvme.builder().namespace(image, 512));
+        FileTime untouched = FileTime.from(Instant.EPOCH);
+        Files.setLastModifiedTime(image, untouched);
+        assertSuccess(queue.execute(dataset(ranges(0, 8, 16, 1000), 2, DEALLOCATE)));
+        assertEquals(untouched, Files.getLastModifiedTime(image));
+        assertEquals(-1, Arrays.mismatch(expected, Files.readAllBytes(image)));
+        assertStatus(LBA_OUT_OF_RANGE, queue.execute(dataset(ranges(0, 8, MEBIBYTE / BLOCK, 1), 2, DEALLOCATE)));
     }
 }

@@ -238,6 +238,45 @@ class NvmeFaultsTest {
     }
 
     @Test
+    void aMessageThatIsLostLeavesItsCompletionToTheNextOne() {
+        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8, 3, true);
+        host.takeMessages();
+        queue.submit(flush());
+        assertEquals(List.of(), host.takeMessages());
+        queue.submit(flush());
+        assertEquals(List.of(3), host.takeMessages());
+        assertSuccess(queue.next());
+        assertSuccess(queue.next());
+    }
+
+    @Test
+    void aLineThatWasNotAssertedIsAssertedByTheNextCompletion() {
+        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
+                .withLine()
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8, 0, true);
+        queue.submit(flush());
+        assertFalse(host.line());
+        queue.submit(flush());
+        assertTrue(host.line());
+        assertSuccess(queue.next());
+        assertSuccess(queue.next());
+        assertFalse(host.line());
+    }
+
+    @Test
+    void aRequestForAnEventThatIsNotCompleteLosesNoInterruptOfAnother() {
+        NvmeHost host = host(fault(Commands.admin(0x0c), Occurrence.always(), new Effect.LostInterrupt()))
+                .enabled();
+        host.admin().submit(NvmeEntry.of(0x0c));
+        host.takeMessages();
+        assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, 77 << 16)));
+        assertEquals(List.of(0), host.takeMessages());
+    }
+
+    @Test
     void aStatusIsAnsweredInsteadOfExecution() {
         NvmeHost host = host(fault(Commands.io(READ), new Occurrence.Nth(2), new Effect.Status(2, 0x81, true))
                         .with(Commands.io(READ), new Occurrence.Nth(3), new Effect.Status(0, 0x06, false)))
