@@ -71,8 +71,7 @@ final class RegisteredRanges {
         }
 
         boolean overlaps(MemorySegment other) {
-            return RegisteredRanges.overlap(
-                    start(), end(), other.address(), other.address() + other.byteSize());
+            return RegisteredRanges.overlap(start(), end(), other.address(), other.address() + other.byteSize());
         }
 
         boolean isHeldBy(Object container) {
@@ -186,7 +185,9 @@ final class RegisteredRanges {
 
     /** The ranges that a container has. */
     List<Range> heldBy(Object container) {
-        return ranges.values().stream().filter(range -> range.isHeldBy(container)).toList();
+        return ranges.values().stream()
+                .filter(range -> range.isHeldBy(container))
+                .toList();
     }
 
     /** Notes that a container has a range. */

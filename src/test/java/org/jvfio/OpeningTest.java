@@ -84,8 +84,7 @@ class OpeningTest {
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY);
             assertToldBeside("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", "munmap(", () -> container.allocate(1));
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_GET_INFO);
-            assertToldBeside(
-                    "VFIO_DEVICE_GET_INFO", "close(0000:01:00.0)", () -> group.openDevice(TestHost.EDU));
+            assertToldBeside("VFIO_DEVICE_GET_INFO", "close(0000:01:00.0)", () -> group.openDevice(TestHost.EDU));
             observed.heal();
             Region bar = group.openDevice(TestHost.EDU).bar(0);
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);

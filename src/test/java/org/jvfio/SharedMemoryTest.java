@@ -70,7 +70,9 @@ class SharedMemoryTest {
         DmaMemory memory = container.allocate(2 * PAGE);
         DmaMemory shared = other.register(memory.segment().asSlice(PAGE, PAGE));
         DmaLimits limits = DmaLimits.ofMaskBits(28);
-        long from = container.map(memory.range(), DmaDirection.BIDIRECTIONAL, limits).iova();
+        long from = container
+                .map(memory.range(), DmaDirection.BIDIRECTIONAL, limits)
+                .iova();
         long to = other.map(shared.range(), DmaDirection.BIDIRECTIONAL, limits).iova();
         device.enableBusMastering();
         otherDevice.enableBusMastering();
@@ -168,8 +170,7 @@ class SharedMemoryTest {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(3 * PAGE, PAGE);
             DmaMemory middle = container.register(segment.asSlice(PAGE, PAGE));
-            host.observed().answerRequest(
-                    vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, _ -> Errno.EIO.negated());
+            host.observed().answerRequest(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, _ -> Errno.EIO.negated());
             host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, Errno.EFAULT.negated(), 1);
             VfioException refused = assertThrows(VfioException.class, () -> container.register(segment));
             assertEquals(1, refused.getSuppressed().length);
