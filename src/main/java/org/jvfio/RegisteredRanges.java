@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -84,7 +85,7 @@ final class RegisteredRanges {
         }
 
         boolean isUsedBy(Object container) {
-            return users.stream().anyMatch(user -> user.container == container);
+            return users.stream().anyMatch(user -> user.container.equals(container));
         }
 
         void add(User user) {
@@ -175,12 +176,12 @@ final class RegisteredRanges {
         return gaps;
     }
 
-    /** Whether any user but one has bytes of a segment. */
-    boolean isShared(MemorySegment segment, User self) {
+    /** Whether any user has bytes of a segment, but for one if that is given. */
+    boolean isShared(MemorySegment segment, @Nullable User self) {
         long end = segment.address() + segment.byteSize();
         return overlapping(segment).stream()
                 .flatMap(range -> range.users.stream())
-                .anyMatch(user -> user != self && overlap(user.start(), user.end(), segment.address(), end));
+                .anyMatch(user -> !user.equals(self) && overlap(user.start(), user.end(), segment.address(), end));
     }
 
     /** The ranges that a container has. */
@@ -199,7 +200,7 @@ final class RegisteredRanges {
     /** Notes that a container no longer has a range, nor its memory a part in it. */
     void drop(Range range, Object container) {
         range.containers.remove(container);
-        range.users.removeIf(user -> user.container == container);
+        range.users.removeIf(user -> user.container.equals(container));
         if (!range.isHeld()) {
             ranges.remove(range.start());
         }

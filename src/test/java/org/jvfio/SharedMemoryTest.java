@@ -2,18 +2,24 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /** Memory that the containers of two drivers in one process have registered: the kernel has one list for both. */
@@ -209,5 +215,43 @@ class SharedMemoryTest {
         assertFalse(segment.scope().isAlive());
         assertEquals("it is freed already", refused.reason());
         assertEquals(0, registered());
+    }
+
+    @Test
+    void whatVersion1PinsLateIsThereAsLongAsOneContainerHasIt() {
+        TestHost old = new TestHost(
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build());
+        try (Arena arena = Arena.ofShared();
+                Container first = Container.open(old.kernel());
+                Container second = Container.open(old.kernel())) {
+            first.attach(TestHost.EDU);
+            second.attach(TestHost.OTHER_EDU);
+            MemorySegment segment = arena.allocate(PAGE, PAGE);
+            DmaMemory ended = first.register(segment);
+            DmaMemory stays = second.register(segment);
+            ended.close();
+            second.defaultWindow().map(stays, DmaDirection.TO_DEVICE);
+            assertEquals(
+                    PAGE >> 12, old.group(1).windows().getFirst().mappedPages());
+        }
+        old.assertAllGivenBack();
+    }
+
+    @Test
+    void aKernelIsForgottenWithWhatWasRegistered() throws InterruptedException {
+        WeakReference<Kernel> kernel = forget();
+        while (!kernel.refersTo(null)) {
+            System.gc();
+            Thread.sleep(5);
+        }
+        assertNull(kernel.get());
+    }
+
+    private static WeakReference<Kernel> forget() {
+        Kernel forgotten = EmulatedKernel.boot(EmulatedMachine.power8());
+        Container container = Container.open(forgotten);
+        container.attach(TestHost.EDU);
+        container.allocate(1);
+        return new WeakReference<>(forgotten);
     }
 }
