@@ -231,8 +231,7 @@ class SharedMemoryTest {
             DmaMemory stays = second.register(segment);
             ended.close();
             second.defaultWindow().map(stays, DmaDirection.TO_DEVICE);
-            assertEquals(
-                    PAGE >> 12, old.group(1).windows().getFirst().mappedPages());
+            assertEquals(PAGE >> 12, old.group(1).windows().getFirst().mappedPages());
         }
         old.assertAllGivenBack();
     }
