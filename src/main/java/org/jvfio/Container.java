@@ -184,7 +184,7 @@ public final class Container implements AutoCloseable {
             try {
                 group.enter(descriptor);
                 if (groups.isEmpty()) {
-                    setIommu(iommuGroup);
+                    setIommu(group);
                 }
             } catch (RuntimeException e) {
                 Teardown.after(e, group::closeDescriptor);
@@ -197,7 +197,7 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    private void setIommu(IommuGroup group) {
+    private void setIommu(Group group) {
         long lockedBefore = LockedMemory.of(kernel).locked();
         version = setIommuType(group);
         TceInfo offered = getInfo();
@@ -233,31 +233,38 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** Version 2, unless the kernel does not know it, or not for this group's platform. */
-    private int setIommuType(IommuGroup group) {
+    /** Version 2, unless the kernel does not know it, or not for this group's platform, which then makes no windows. */
+    private int setIommuType(Group group) {
         int refused = 0;
         if (hasV2) {
             refused = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
             if (refused == 0) {
-                return 2;
+                version = 2;
+                if (getInfo().maxWindows() != 0) {
+                    return 2;
+                }
+                // Linux 4.2 to 4.11 gives any group version 2.
+                group.enterAgain(descriptor);
             }
         }
-        if (!hasV2 || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
+        // What version 2 is refused with says more than what becomes of version 1.
+        boolean v2Refused = refused != 0;
+        if (!v2Refused || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
             int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_IOMMU);
             if (answer == 0) {
                 return 1;
             }
-            refused = hasV2 ? refused : answer;
+            refused = v2Refused ? refused : answer;
         }
         throw VfioException.failed(
                 "use SPAPR TCE for IOMMU group " + group.number(),
-                "VFIO_SET_IOMMU(%s)".formatted(hasV2 ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
+                "VFIO_SET_IOMMU(%s)".formatted(v2Refused ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
                 refused,
                 VfioException.errnoOf(refused).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
     }
 
     /** Charges what version 1 may ever pin, all of its window, to locked memory. */
-    private void enable(IommuGroup group, TceInfo offered) {
+    private void enable(Group group, TceInfo offered) {
         String asked = "enable the window of IOMMU group " + group.number();
         long bytes = offered.defaultWindow().map(IovaRange::size).orElse(0L);
         requireLockable(asked, bytes);

@@ -4,6 +4,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_STATUS;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_SET_CONTAINER;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_UNSET_CONTAINER;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,6 +71,19 @@ public final class Group implements AutoCloseable {
                                 .orElseGet(Cause::unknown));
             }
         }
+    }
+
+    /** Leaves the container, of which it is the only group, and enters it again: it can then have another IOMMU. */
+    void enterAgain(Descriptor containerDescriptor) {
+        int answer = descriptor.ioctl(VFIO_GROUP_UNSET_CONTAINER, 0);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    "give IOMMU group " + number() + " back",
+                    "VFIO_GROUP_UNSET_CONTAINER(group " + number() + ")",
+                    answer,
+                    Cause.unknown());
+        }
+        enter(containerDescriptor);
     }
 
     private void requireViable(String asked) {

@@ -7,8 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Errno;
@@ -130,6 +133,39 @@ class OpeningTest {
             assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
         }
         host.assertAllGivenBack();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_1", "V4_2", "V4_10", "V4_12", "V5_0"})
+    void version1IsTakenWhereTheHostLendsItsTable(KernelVersion version) {
+        TestHost host = new TestHost(
+                EmulatedMachine.power7().toBuilder().kernel(version).build());
+        try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
+            Container container = device.container();
+            assertEquals(1, container.version());
+            assertEquals(1, container.info().maxWindows());
+            DmaMemory memory = container.allocate(PAGE);
+            container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            assertEquals(16, host.group(0).windows().getFirst().mappedPages());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void whicheverCallFailsWhereTheHostLendsItsTableNothingStaysOpen() {
+        for (int call = 0; ; call++) {
+            TestHost host = new TestHost(EmulatedMachine.power7());
+            host.observed().failCall(call);
+            try {
+                Device.open(host.kernel(), TestHost.EDU).close();
+            } catch (VfioException e) {
+                assertEquals(Optional.of(Errno.EIO), e.errno(), e.getMessage());
+            }
+            host.assertAllGivenBack();
+            if (call >= host.observed().calls()) {
+                break;
+            }
+        }
     }
 
     @Test

@@ -62,24 +62,24 @@ public final class EmulatedHost {
     }
 
     private Pe makePe(EmulatedMachine.Slot slot) {
+        HostBridge bridge = machine.bridge(slot.domain());
         TableGroupCalls calls;
-        if (machine.lendsTables()) {
+        if (bridge.lendsTables(machine.kernel())) {
             calls = new LentTableCalls();
         } else {
-            calls = machine.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
+            calls = bridge.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
         }
-        Pe pe = new Pe(logPrefix(slot.address()), machine, calls, log, memory);
+        Pe pe = new Pe(logPrefix(slot, bridge.platform()), machine, bridge, calls, log, memory);
         calls.start(pe);
         return pe;
     }
 
     /** How Linux names a partitionable endpoint in its log: on powernv by bus and number, in an LPAR by device. */
-    private String logPrefix(String address) {
-        if (!machine.platform().isPowernv()) {
-            return "vfio-pci " + address + ": ";
+    private static String logPrefix(EmulatedMachine.Slot slot, Platform platform) {
+        if (!platform.isPowernv()) {
+            return "vfio-pci " + slot.address() + ": ";
         }
-        boolean highNumber = machine.platform() != Platform.PHB3 && address.startsWith("0000:");
-        return "pci %s     : [PE# %s] ".formatted(address.substring(0, 7), highNumber ? "1fd" : "fd");
+        return "pci %s     : [PE# %s] ".formatted(slot.address().substring(0, 7), platform.endpoint(slot.domain()));
     }
 
     /** What the host is made of. */

@@ -43,11 +43,4 @@ interface TableGroupCalls {
 
     /** Gives the group back to the host, which sets up its window and bypass again. */
     void releaseOwnership(Pe pe);
-
-    /**
-     * Writes one entry of a table and answers the old one.
-     *
-     * @return the old entry, 0 or more; or a negated errno of the hypervisor
-     */
-    long exchange(TceTable table, long index, long entry, long user);
 }
