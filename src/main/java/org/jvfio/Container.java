@@ -31,6 +31,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntFunction;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -74,7 +76,10 @@ public final class Container implements AutoCloseable {
     private final OpenSite openSite;
     private @Nullable TceInfo info;
     private int version;
-    private volatile boolean defaultWindowMade;
+    // The default window while the kernel has not made it.
+    private volatile @Nullable DmaWindow pendingWindow;
+    // Who makes a call that makes the default window too has this lock: after the container's, if it has that.
+    private final ReentrantLock pendingLock = new ReentrantLock();
     private boolean closed;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, boolean hasV2) {
@@ -202,8 +207,8 @@ public final class Container implements AutoCloseable {
         version = setIommuType(group);
         TceInfo offered = getInfo();
         long grown = LockedMemory.of(kernel).locked() - lockedBefore;
-        offered.defaultWindow()
-                .ifPresent(range -> windows.add(new DmaWindow(
+        Optional<DmaWindow> defaultWindow = offered.defaultWindow()
+                .map(range -> new DmaWindow(
                         this,
                         range,
                         PageSize.SIZE_4K,
@@ -216,11 +221,13 @@ public final class Container implements AutoCloseable {
                                         range.size(),
                                         LEVELS_OF_DEFAULT_WINDOW)
                                 .lockedBytes(),
-                        true)));
+                        true));
+        defaultWindow.ifPresent(windows::add);
         info = offered;
         // Linux before 4.10 makes the default window now, newer ones when it is first needed.
-        if (version == 2 && grown == pendingTableBytes()) {
-            defaultWindowIsMade();
+        if (version == 2) {
+            pendingWindow =
+                    defaultWindow.filter(window -> window.tableBytes() != grown).orElse(null);
         }
         if (version == 1) {
             try {
@@ -274,7 +281,7 @@ public final class Container implements AutoCloseable {
                     asked,
                     "VFIO_IOMMU_ENABLE",
                     answer,
-                    answer == Errno.ENOMEM.negated() ? lockedMemoryCause(bytes) : Cause.unknown());
+                    answer == Errno.ENOMEM.negated() ? lockedMemory().noMemory(bytes) : Cause.unknown());
         }
     }
 
@@ -451,21 +458,20 @@ public final class Container implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             Objects.requireNonNull(page, "page");
             TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
-            requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
             vfio_iommu_spapr_tce_create.page_shift(struct, page.shift());
             vfio_iommu_spapr_tce_create.window_size(struct, bytes);
             vfio_iommu_spapr_tce_create.levels(struct, levels);
-            int answer = descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        asked,
-                        "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift %d, window_size 0x%x, levels %d)"
-                                .formatted(page.shift(), bytes, levels),
-                        answer,
-                        createWindowCause(answer, table));
-            }
+            makeTables(
+                    asked,
+                    table.lockedBytes(),
+                    "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift %d, window_size 0x%x, levels %d)"
+                            .formatted(page.shift(), bytes, levels),
+                    () -> descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, struct),
+                    answer -> VfioException.errnoOf(answer)
+                            .map(KnownCauses::createWindow)
+                            .orElseGet(Cause::unknown));
             DmaWindow window = new DmaWindow(
                     this,
                     new IovaRange(vfio_iommu_spapr_tce_create.start_addr(struct), table.windowBytes()),
@@ -474,7 +480,6 @@ public final class Container implements AutoCloseable {
                     table.lockedBytes(),
                     isDefault);
             windows.add(window);
-            defaultWindowIsMade();
             return window;
         } finally {
             lock.unlock();
@@ -499,12 +504,11 @@ public final class Container implements AutoCloseable {
 
     private IommuState state(WindowRequest request) {
         TceInfo offered = attachedInfo();
-        boolean pending = version == 2 && !defaultWindowMade;
         return new IommuState(
                 offered,
                 systemPage,
                 windows.stream()
-                        .map(window -> window.state(window.isDefault() && pending, request.dmaMask()))
+                        .map(window -> window.state(window == pendingWindow, request.dmaMask()))
                         .toList(),
                 LockedMemory.of(kernel),
                 registersMemory());
@@ -635,43 +639,47 @@ public final class Container implements AutoCloseable {
         return offered;
     }
 
-    private Cause createWindowCause(int answer, TceTable table) {
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            Cause cause = lockedMemoryCause(table.lockedBytes() + pendingTableBytes());
-            return new Cause(
-                    cause.reason(),
-                    cause.hint()
-                            + "; the kernel may have left %s charged to this process's locked memory until it ends"
-                                    .formatted(ByteSize.format(table.lockedBytes())));
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
+    /** Whether the next call that needs the default window has the kernel make it. */
+    boolean isDefaultWindowPending() {
+        return pendingWindow != null;
     }
 
-    /** A call that needs the default window has succeeded: the kernel has made it, unless it was removed before. */
-    void defaultWindowIsMade() {
-        if (!defaultWindowMade) {
-            defaultWindowMade = true;
+    /**
+     * Makes a call for which the kernel makes tables: that of the default window, if it is pending, and the call's own.
+     *
+     * @param tableBytes what the call's own table locks; 0 if it has none
+     * @param call its name and arguments, for the message
+     * @param causes why the kernel may have answered so
+     * @throws VfioException if the tables may not be locked, which is found out before the call; or the kernel refuses
+     */
+    void makeTables(String asked, long tableBytes, String call, IntSupplier kernelCall, IntFunction<Cause> causes) {
+        // Another thread's call, which makes the default window meanwhile, would be counted twice.
+        pendingLock.lock();
+        try {
+            DmaWindow pending = pendingWindow;
+            long pendingBytes = pending == null ? 0 : pending.tableBytes();
+            LockedMemory before = requireLockable(asked, pendingBytes + tableBytes);
+            int answer = kernelCall.getAsInt();
+            if (answer != 0) {
+                Cause cause = causes.apply(answer);
+                try {
+                    Errno errno = VfioException.errnoOf(answer).orElse(null);
+                    TableCharge charge = new TableCharge(pendingBytes, tableBytes, before, lockedMemory(), errno);
+                    cause = charge.cause(cause);
+                    if (charge.isDefaultTableMade()) {
+                        pendingWindow = null;
+                    }
+                } catch (VfioException untold) {
+                    VfioException e = VfioException.failed(asked, call, answer, cause);
+                    e.addSuppressed(untold);
+                    throw e;
+                }
+                throw VfioException.failed(asked, call, answer, cause);
+            }
+            pendingWindow = null;
+        } finally {
+            pendingLock.unlock();
         }
-    }
-
-    /** What the table of the default window will lock, which the kernel makes when the first one is asked for. */
-    private long pendingTableBytes() {
-        return defaultWindowMade
-                ? 0
-                : windows.stream()
-                        .filter(DmaWindow::isDefault)
-                        .mapToLong(DmaWindow::tableBytes)
-                        .sum();
-    }
-
-    /** Why the kernel has no memory for something that locks some. */
-    Cause lockedMemoryCause(long bytes) {
-        LockedMemory memory = LockedMemory.of(kernel);
-        if (!memory.allows(bytes)) {
-            return memory.shortage(bytes);
-        }
-        return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
     }
 
     /** The memory that is locked for this process, and its limit. */
@@ -679,13 +687,14 @@ public final class Container implements AutoCloseable {
         return LockedMemory.of(kernel);
     }
 
-    /** Refuses what would lock more memory than this process may, before anything is locked. */
-    void requireLockable(String asked, long bytes) {
-        LockedMemory memory = LockedMemory.of(kernel);
+    /** Refuses what would lock more memory than this process may, before anything is locked; gives what is locked. */
+    LockedMemory requireLockable(String asked, long bytes) {
+        LockedMemory memory = lockedMemory();
         if (!memory.allows(bytes)) {
             Cause cause = memory.shortage(bytes);
             throw new VfioException(asked, cause.reason(), cause.hint());
         }
+        return memory;
     }
 
     /**
@@ -877,7 +886,7 @@ public final class Container implements AutoCloseable {
         groups.remove(group);
         if (groups.isEmpty()) {
             info = null;
-            defaultWindowMade = false;
+            pendingWindow = null;
             List.copyOf(windows).forEach(DmaWindow::gone);
             registeredMemory.gone();
             List.copyOf(memories).forEach(memory -> teardown.step(memory::gone));
@@ -886,6 +895,9 @@ public final class Container implements AutoCloseable {
 
     void closed(DmaWindow window) {
         windows.remove(window);
+        if (window == pendingWindow) {
+            pendingWindow = null;
+        }
     }
 
     void closed(DmaMemory memory) {

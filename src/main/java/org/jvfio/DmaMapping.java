@@ -110,9 +110,11 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
+     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}). Where that has the kernel make the default window first,
+     * the limit of locked memory is asked for before.
      *
-     * @throws VfioException if the memory's owner has freed it, or the kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it, the table of the default window may not be locked, or the
+     *     kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public void map() {
@@ -139,15 +141,29 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     private void map(MapDma request) {
-        int answer = request.call(window.container().descriptor());
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "map %s at %s".formatted(ByteSize.format(range.size()), range),
-                    request.toString(),
-                    answer,
-                    window.mapCause(answer));
+        Container container = window.container();
+        if (container.isDefaultWindowPending()) {
+            container.makeTables(
+                    asked(), 0, request.toString(), () -> request.call(container.descriptor()), DmaMapping::cause);
+            return;
         }
-        window.container().defaultWindowIsMade();
+        int answer = request.call(container.descriptor());
+        if (answer != 0) {
+            throw VfioException.failed(asked(), request.toString(), answer, cause(answer));
+        }
+    }
+
+    private String asked() {
+        return "map %s at %s".formatted(ByteSize.format(range.size()), range);
+    }
+
+    /** Why the kernel may have refused to map or unmap. */
+    private static Cause cause(int answer) {
+        if (answer > 0) {
+            return new Cause(
+                    "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
+        }
+        return VfioException.errnoOf(answer).map(KnownCauses::map).orElseGet(Cause::unknown);
     }
 
     /**
@@ -181,7 +197,7 @@ public final class DmaMapping implements AutoCloseable {
     private void unmap(UnmapDma request) {
         int answer = request.call(window.container().descriptor());
         if (answer != 0) {
-            throw VfioException.failed("unmap " + range, request.toString(), answer, window.mapCause(answer));
+            throw VfioException.failed("unmap " + range, request.toString(), answer, cause(answer));
         }
     }
 

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 
 /**
@@ -467,20 +466,6 @@ public final class DmaWindow implements AutoCloseable {
         if (reservations.remove(reservation.range().start(), reservation)) {
             free.free(reservation.range().start(), reservation.range().size());
         }
-    }
-
-    /** Why the kernel may have refused to map or unmap. */
-    Cause mapCause(int answer) {
-        if (answer > 0) {
-            return new Cause(
-                    "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
-        }
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            // The first mapping in a container makes the kernel create the default window.
-            return container.lockedMemoryCause(tableBytes);
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.map(errno);
     }
 
     /** The mappings in it, by address. */

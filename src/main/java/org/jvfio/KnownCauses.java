@@ -170,6 +170,7 @@ final class KnownCauses {
                         "register the memory, and use a window whose pages are not larger than the memory's");
             case ENXIO -> new Cause("the IOVA is in no window", "use an address inside the window");
             case EINTR -> new Cause("the hypervisor refused the address", "stay inside the window");
+            case ENOMEM -> new Cause("the kernel has no memory for a level of the window's table", "free some memory");
             default -> Cause.unknown();
         };
     }

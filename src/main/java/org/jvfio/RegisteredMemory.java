@@ -179,7 +179,7 @@ final class RegisteredMemory {
         }
         Errno errno = VfioException.errnoOf(answer).orElse(null);
         if (errno == Errno.ENOMEM) {
-            return container.lockedMemoryCause(range.byteSize());
+            return container.lockedMemory().noMemory(range.byteSize());
         }
         return errno == null ? Cause.unknown() : KnownCauses.register(errno);
     }

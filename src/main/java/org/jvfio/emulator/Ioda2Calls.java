@@ -1,6 +1,8 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -23,6 +25,11 @@ final class Ioda2Calls implements TableGroupCalls {
     }
 
     @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.allOf(PlatformStep.class);
+    }
+
+    @Override
     public void start(Pe pe) {
         pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(pe.bridge().dma32Bytes()));
         setUpHost(pe);
@@ -30,7 +37,9 @@ final class Ioda2Calls implements TableGroupCalls {
 
     @Override
     public int takeOwnership(Pe pe) {
-        if (pe.window(0) == null) {
+        if (pe.window(0) == null && pe.machine().kernel().takesOwnershipAtSetContainer()) {
+            // Nothing is left to take, after a release that failed: this is called for each device of a group.
+            pe.hostOwned(false);
             return 0;
         }
         int failure = pe.failure(PlatformStep.TAKE_OWNERSHIP);

@@ -1,5 +1,7 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -13,6 +15,11 @@ final class LentTableCalls implements TableGroupCalls {
     @Override
     public boolean makesWindows() {
         return false;
+    }
+
+    @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.of(PlatformStep.TAKE_OWNERSHIP);
     }
 
     @Override

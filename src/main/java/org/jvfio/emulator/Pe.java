@@ -243,17 +243,14 @@ final class Pe {
             }
             long offset = physical + done - backing.physical();
             long run = Math.min(backing.size() - offset, length - done);
-            if (toMemory) {
-                MemorySegment.copy(data, from + done, backing.segment(), offset, run);
-            } else {
-                MemorySegment.copy(backing.segment(), offset, data, from + done, run);
-            }
+            backing.transfer(offset, data, from + done, run, toMemory);
             done += run;
         }
     }
 
     private boolean intoHost(long physical, long length) {
-        if (physical + length > machine.memoryBytes()) {
+        long end = machine.memoryBytes() - length;
+        if (end < 0 || Long.compareUnsigned(physical, end) > 0) {
             freeze();
             return false;
         }

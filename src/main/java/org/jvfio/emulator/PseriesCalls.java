@@ -1,7 +1,9 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -24,6 +26,11 @@ final class PseriesCalls implements TableGroupCalls {
     @Override
     public boolean makesWindows() {
         return true;
+    }
+
+    @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.of(PlatformStep.TAKE_OWNERSHIP, PlatformStep.CREATE_TABLE, PlatformStep.SET_WINDOW);
     }
 
     @Override

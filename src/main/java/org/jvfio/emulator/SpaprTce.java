@@ -21,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -87,6 +88,7 @@ final class SpaprTce {
         boolean pending = defaultWindowPending;
         boolean bound = mm != null;
         long logged = host.kernelLog().end();
+        int met = host.hazardsMet();
         try {
             return operate(request, argument);
         } catch (HostHazard hazard) {
@@ -97,6 +99,7 @@ final class SpaprTce {
                 letProcessGo();
             }
             host.kernelLog().rewind(logged);
+            host.rewindHazards(met);
             throw hazard;
         }
     }
@@ -562,9 +565,15 @@ final class SpaprTce {
         if (bytes == 0) {
             return Errno.EINVAL.negated();
         }
-        calls.hazardOfTable(first, number, pageShift, windowBytes, levels)
-                .ifPresent(hazard -> host.hazard(hazard, call));
         long pages = bytes >>> host.machine().pageShift();
+        boolean leaksIfRefused = version.leaksChargeOfFailedCreate() && pages > 0;
+        Optional<Hazard> hazard = calls.hazardOfTable(first, number, pageShift, windowBytes, levels);
+        hazard.ifPresent(known -> host.hazard(known, call));
+        // That a hypervisor has refused cannot be taken back: what comes of it is met before it is asked.
+        boolean leakMet = leaksIfRefused && hazard.equals(Optional.of(Hazard.WINDOWS_LOST));
+        if (leakMet) {
+            host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+        }
         int charged = caller.charge(pages);
         if (charged != 0) {
             return charged;
@@ -573,8 +582,10 @@ final class SpaprTce {
         TceTable table = creation.table();
         if (table == null) {
             caller.refund(pages);
-            if (version.leaksChargeOfFailedCreate() && pages > 0) {
-                host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+            if (leaksIfRefused) {
+                if (!leakMet) {
+                    host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+                }
                 caller.leak(pages);
             }
             return creation.answer();

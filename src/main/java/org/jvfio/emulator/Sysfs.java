@@ -76,6 +76,7 @@ final class Sysfs {
         for (IommuGroup group : host.iommuGroups().values()) {
             int domain = group.functions().getFirst().domain();
             files.put(GROUPS + group.number() + "/name", name(domain, group.pe().bridge()));
+            files.put(GROUPS + group.number() + "/reserved_regions", "");
             files.put(GROUPS + group.number() + "/type", "unknown\n");
         }
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;

@@ -149,15 +149,6 @@ class Type2MappingTest extends Contract {
     }
 
     @Test
-    @Scenario("D15")
-    void aMappingThatFailsHalfwayLeavesNothing() {
-        Container container = enabledV1();
-        process.free(memory + 128 * KIB, 64 * KIB);
-        assertAnswer(EFAULT, container.map(IOVA, memory, 192 * KIB));
-        assertAnswer(0, container.unmap(IOVA, 192 * KIB));
-    }
-
-    @Test
     @Scenario("D18")
     void nothingCanBeMapped() {
         Container container = enabledV1();

@@ -320,6 +320,44 @@ class HazardTest {
     }
 
     @Test
+    void aCallThatOneHazardStopsHasNotMetAnother() {
+        EmulatedMachine machine = EmulatedMachine.pseries().toBuilder()
+                .hazard(Hazard.WINDOWS_LOST, HazardPolicy.AS_LINUX)
+                .build();
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        String create = "create c 16 0x40000000 1";
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            long locked = kernel.lockedBytes();
+            List<String> log = kernel.host().log();
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run(create));
+            assertEquals(Hazard.CREATE_CHARGE_LEAK, stopped.hazard());
+            assertEquals(locked, kernel.lockedBytes());
+            assertEquals(log, kernel.host().log());
+            assertEquals(List.of(), kernel.host().hazards());
+            assertEquals("0", script.run("remove c 0x800000000000000"));
+            assertEquals("0 start=800000000000000", script.run(create));
+        }
+    }
+
+    @Test
+    void aRefusedWindowLeaksItsChargeOnce() {
+        EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.pseries()));
+        String create = "create c 16 0x40000000 1";
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            long locked = kernel.lockedBytes();
+            assertEquals("-1 ENODEV", script.run(create));
+            assertEquals(locked + 0x20000, kernel.lockedBytes());
+            assertEquals(
+                    List.of(Hazard.WINDOWS_LOST, Hazard.CREATE_CHARGE_LEAK),
+                    kernel.host().hazards());
+        }
+    }
+
+    @Test
     void aCallThatIsStoppedHasNotMadeTheDefaultWindow() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
@@ -121,6 +122,47 @@ class OwnershipTest {
             assertFalse(kernel.host().group(0).bypass());
             assertEquals(List.of(), kernel.host().group(0).windows());
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V6_12"})
+    void aGroupWithoutAHostWindowIsTakenAllTheSame(KernelVersion version) {
+        EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(version));
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            script.run("setiommu c 7");
+            kernel.host().failNext(0, PlatformStep.CREATE_HOST_TABLE, Errno.ENOMEM);
+            assertEquals("0", script.run("unset g"));
+            assertTrue(kernel.host().group(0).ownedByHost());
+            int logged = kernel.host().log().size();
+            assertEquals("0", script.run("setcont g c"));
+            assertEquals("0", script.run("setiommu c 7"));
+            assertFalse(kernel.host().group(0).ownedByHost());
+            List<String> log = kernel.host().log();
+            boolean told = log.subList(logged, log.size()).stream()
+                    .anyMatch(line -> line.endsWith("Disabling 64-bit DMA bypass"));
+            assertEquals(version.before(KernelVersion.V6_4), told);
+            assertEquals("0", script.run("unset g"));
+            assertHostHasItsWindowAndBypass(kernel);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"CREATE_HOST_TABLE", "SET_HOST_WINDOW"})
+    void aStepThatAPlatformNeverComesToCannotFail(PlatformStep step) {
+        EmulatedHost lpar = EmulatedKernel.boot(EmulatedMachine.pseries()).host();
+        IllegalArgumentException refused =
+                assertThrows(IllegalArgumentException.class, () -> lpar.failNext(1, step, Errno.EIO));
+        assertEquals(
+                "the platform of group 1 never comes to " + step
+                        + ", only to [TAKE_OWNERSHIP, CREATE_TABLE, SET_WINDOW]; make it fail at one of these",
+                refused.getMessage());
+        EmulatedHost lending = boot(EmulatedMachine.power8().toBuilder()
+                        .platform(Platform.IODA1)
+                        .kernel(KernelVersion.V4_2))
+                .host();
+        assertThrows(IllegalArgumentException.class, () -> lending.failNext(0, step, Errno.EIO));
+        assertThrows(IllegalArgumentException.class, () -> lending.failNext(0, PlatformStep.CREATE_TABLE, Errno.EIO));
     }
 
     @ParameterizedTest

@@ -90,6 +90,32 @@ class UserMemoryTest {
     }
 
     @Test
+    void whatAMappingReplacesIsUnpinned() {
+        try (CallScript script = new CallScript(kernel, kernel::capIpcLock)) {
+            script.run("open c /dev/vfio/vfio");
+            script.run("open g /dev/vfio/0");
+            script.run("setcont g c");
+            assertEquals("0", script.run("setiommu c 2"));
+            assertEquals("0", script.run("enable c"));
+            long first = mapped(PAGE);
+            long second = mapped(PAGE);
+            assertEquals("0", script.run("map c " + first + " 0x10000 0x1000"));
+            assertEquals(0, kernel.munmap(first, PAGE));
+            assertEquals(2 * PAGE, kernel.host().userMemoryBytes(), "pinned");
+            assertEquals("0", script.run("map c " + second + " 0x10000 0x1000"));
+            assertEquals(PAGE, kernel.host().userMemoryBytes());
+            assertEquals(0, kernel.munmap(second, PAGE));
+            assertEquals(PAGE, kernel.host().userMemoryBytes(), "pinned");
+            assertEquals("0 size=1000", script.run("unmap c 0x10000 0x1000"));
+            assertEquals(0, kernel.host().userMemoryBytes());
+        }
+    }
+
+    private long mapped(long bytes) {
+        return kernel.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
+    }
+
+    @Test
     void aHoleInTheMiddleOfARegistrationIsAnsweredWithThePagesBeforeIt() {
         try (CallScript script = prepared()) {
             script.run("mem m 0x40000");
