@@ -124,7 +124,7 @@ public final class Container implements AutoCloseable {
             container.openSite.watch(container);
             return container;
         } catch (RuntimeException e) {
-            descriptor.close();
+            Teardown.after(e, descriptor::close);
             throw e;
         }
     }
@@ -192,7 +192,7 @@ public final class Container implements AutoCloseable {
                     setIommu(group);
                 }
             } catch (RuntimeException e) {
-                group.closeDescriptor();
+                Teardown.after(e, group::closeDescriptor);
                 throw e;
             }
             groups.add(group);
@@ -560,11 +560,7 @@ public final class Container implements AutoCloseable {
         try {
             return createWindow(plan.page(), plan.size(), plan.levels());
         } catch (VfioException e) {
-            try {
-                createWindow(low.page(), low.range().size(), low.levels(), true);
-            } catch (VfioException again) {
-                e.addSuppressed(again);
-            }
+            Teardown.after(e, () -> createWindow(low.page(), low.range().size(), low.levels(), true));
             throw e;
         }
     }
@@ -747,7 +743,7 @@ public final class Container implements AutoCloseable {
             try {
                 register(memory, asked);
             } catch (RuntimeException e) {
-                memory.free();
+                Teardown.after(e, memory::free);
                 throw e;
             }
             return memory;
@@ -774,7 +770,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Registers memory that the caller has, which pins it: only then it can be mapped in a window. Where a part of it is
-     * registered already, that is shared. It counts as made of system pages, whatever it is made of.
+     * registered already, with this container or another one of the process, that is shared: two drivers that exchange
+     * memory register it with the container of each. It counts as made of system pages, whatever it is made of.
      *
      * <p>The memory stays the caller's, who frees it when the result is closed, never before: unmap, unregister, then
      * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from
@@ -809,9 +806,6 @@ public final class Container implements AutoCloseable {
         if (segment.isReadOnly()) {
             throw new VfioException(asked, "it is read-only, and the kernel pins writable memory only", "use another");
         }
-        if (!segment.scope().isAlive()) {
-            throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
-        }
         // Whether another thread has access, not this one, tells a confined arena from the others.
         if (!segment.isAccessibleBy(STRANGER)) {
             throw new VfioException(
@@ -835,20 +829,28 @@ public final class Container implements AutoCloseable {
         memories.add(memory);
     }
 
-    /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
+    /**
+     * Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. Memory
+     * that could not be freed, as another thread had a call run on its segment or it is registered with another container,
+     * is freed when the container is closed again.
+     */
     @Override
     public void close() {
         lock.lock();
         try {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            openSite.closed();
             Teardown teardown = new Teardown();
-            releaseDma(teardown);
-            List.copyOf(groups).forEach(group -> teardown.step(group::close));
-            teardown.step(descriptor::close);
+            if (closed) {
+                // With groups left, this is called by a device that it is closing.
+                if (groups.isEmpty()) {
+                    List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+                }
+            } else {
+                closed = true;
+                openSite.closed();
+                releaseDma(teardown);
+                List.copyOf(groups).forEach(group -> teardown.step(group::close));
+                teardown.step(descriptor::close);
+            }
             teardown.end();
         } finally {
             lock.unlock();
@@ -857,13 +859,19 @@ public final class Container implements AutoCloseable {
 
     /** Ends all DMA: what a container does before its last group leaves. */
     void releaseDma(Teardown teardown) {
-        if (memories.stream().anyMatch(DmaMemory::isMapped)) {
-            teardown.step(this::disableBusMastering);
-        }
+        memories.forEach(DmaMemory::closeUnmapped);
+        // What devices may still use is left to the kernel, which stops them before it unmaps.
+        boolean stopped = !hasMappings() || teardown.step(this::disableBusMastering);
         // What was registered of allocated memory came after it.
-        List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+        memories.reversed().stream()
+                .filter(memory -> stopped || !memory.hasMappings())
+                .toList()
+                .forEach(memory -> teardown.step(memory::release));
         // The kernel makes the default window late or never, and removes it with the last group.
-        windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
+        windows.stream()
+                .filter(window -> !window.isDefault() && !window.hasMappings())
+                .toList()
+                .forEach(window -> teardown.step(window::close));
     }
 
     /** Turns bus mastering off in all devices of all groups, so that no mapping goes while one of them does DMA. */
@@ -896,9 +904,27 @@ public final class Container implements AutoCloseable {
         memories.remove(memory);
     }
 
-    /** Whether a group can be closed without the rest of the container: not while there are mappings, for other groups. */
-    boolean canDetach(Group group) {
-        return closed || isOnly(group) || !hasMappings();
+    boolean isClosed() {
+        return closed;
+    }
+
+    /**
+     * Keeps all mappings from being mapped until they are {@linkplain DmaMapping#release released}.
+     *
+     * @return those mappings; empty if one is mapped, and none is held then
+     */
+    Optional<List<DmaMapping>> holdMappings() {
+        List<DmaMapping> held = new ArrayList<>();
+        for (DmaWindow window : windows) {
+            for (DmaMapping mapping : window.mappings()) {
+                if (!mapping.hold()) {
+                    held.forEach(DmaMapping::release);
+                    return Optional.empty();
+                }
+                held.add(mapping);
+            }
+        }
+        return Optional.of(held);
     }
 
     /** The groups that are attached. */
@@ -911,7 +937,7 @@ public final class Container implements AutoCloseable {
     }
 
     private boolean hasMappings() {
-        return memories.stream().anyMatch(DmaMemory::isMapped);
+        return memories.stream().anyMatch(DmaMemory::hasMappings);
     }
 
     ReentrantLock lock() {

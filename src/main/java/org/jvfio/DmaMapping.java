@@ -267,7 +267,8 @@ public final class DmaMapping implements AutoCloseable {
      * @param newOffset where the part to be shown begins in the memory, in bytes; the part has this mapping's size
      * @return the mapping in its place
      * @throws VfioException if the memory cannot be mapped there, or the kernel refuses; the old memory is then mapped
-     *     again, or, where the kernel refuses that too, this mapping is unmapped
+     *     again, or, where the kernel refuses that too, or the owner of the old memory has freed it, this mapping is
+     *     unmapped
      * @throws IllegalStateException if it is not mapped, or this, the window or the memory is closed
      */
     public DmaMapping replace(DmaMemory newMemory, long newOffset, DmaDirection newDirection) {
@@ -298,13 +299,18 @@ public final class DmaMapping implements AutoCloseable {
         }
     }
 
-    /** Maps the old memory again, as the kernel clears what it had replaced when a call fails half-way. */
+    /**
+     * Maps the old memory again, as the kernel clears what it had replaced when a call fails half-way. If its owner has
+     * freed it, other memory may be at its addresses by now.
+     */
     private int restored(VfioException failure) {
-        try (Arena arena = Arena.ofConfined()) {
-            map(MapDma.of(arena, direction, vaddr(), range));
-            return MAPPED;
-        } catch (VfioException refused) {
-            failure.addSuppressed(refused);
+        if (memory.isAlive()) {
+            try (Arena arena = Arena.ofConfined()) {
+                map(MapDma.of(arena, direction, vaddr(), range));
+                return MAPPED;
+            } catch (VfioException refused) {
+                failure.addSuppressed(refused);
+            }
         }
         try (Arena arena = Arena.ofConfined()) {
             unmap(UnmapDma.of(arena, range));
@@ -381,12 +387,42 @@ public final class DmaMapping implements AutoCloseable {
             if (found == MAPPED) {
                 unmapTaken(CLOSED);
             }
-            state = CLOSED;
-            memory.closed(this);
-            window.closed(this);
+            closeTaken();
         } finally {
             window.container().lock().unlock();
         }
+    }
+
+    private void closeTaken() {
+        state = CLOSED;
+        memory.closed(this);
+        window.closed(this);
+    }
+
+    /** Closes it unless it is mapped, whoever may be about to map it. */
+    void closeUnlessMapped() {
+        if (hold()) {
+            closeTaken();
+        }
+    }
+
+    /**
+     * Takes it unless it is mapped: nobody maps it then before it is {@linkplain #release released}.
+     *
+     * @return whether it was not mapped, nor closed
+     */
+    boolean hold() {
+        do {
+            if (settled() != UNMAPPED) {
+                return false;
+            }
+        } while (!STATE.compareAndSet(this, UNMAPPED, BUSY));
+        return true;
+    }
+
+    /** Ends what {@link #hold} began. */
+    void release() {
+        STATE.setRelease(this, UNMAPPED);
     }
 
     /** Follows a window that is gone. */

@@ -334,13 +334,7 @@ public final class DmaWindow implements AutoCloseable {
             opened.forEach(DmaMapping::map);
             return List.copyOf(opened);
         } catch (RuntimeException e) {
-            for (DmaMapping mapping : opened) {
-                try {
-                    mapping.close();
-                } catch (VfioException suppressed) {
-                    e.addSuppressed(suppressed);
-                }
-            }
+            opened.forEach(mapping -> Teardown.after(e, mapping::close));
             throw e;
         }
     }
@@ -485,8 +479,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Closes its mappings, with bus mastering turned off first in all devices of the container if it has any, and removes
-     * it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
+     * Closes its mappings, with bus mastering turned off first in all devices of the container if one of them is mapped,
+     * and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
      *
      * @throws VfioException if the kernel refuses; the window then stays, until its container is closed
      */
@@ -503,7 +497,8 @@ public final class DmaWindow implements AutoCloseable {
                         "version 1 of the SPAPR TCE IOMMU keeps its only window",
                         "close its mappings, or the container");
             }
-            if (!mappings.isEmpty()) {
+            List.copyOf(mappings.values()).forEach(DmaMapping::closeUnlessMapped);
+            if (hasMappings()) {
                 container.disableBusMastering();
             }
             Teardown teardown = new Teardown();
@@ -514,6 +509,11 @@ public final class DmaWindow implements AutoCloseable {
         } finally {
             container.lock().unlock();
         }
+    }
+
+    /** Whether there are mappings in it, mapped or prepared. */
+    boolean hasMappings() {
+        return !mappings.isEmpty();
     }
 
     private void remove() {

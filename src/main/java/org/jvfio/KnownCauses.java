@@ -138,8 +138,8 @@ final class KnownCauses {
                         "use memory that is mapped and writable");
             case EINVAL ->
                 new Cause(
-                        "it overlaps memory that another container of this process has registered",
-                        "register the very same range in both, or memory that does not overlap");
+                        "it overlaps memory that this process has registered without this library's knowledge",
+                        "register memory through one kernel object, or memory that does not overlap");
             case EBUSY -> new Cause("this very range is registered already", "register each range once");
             case EPERM -> OTHER_PROCESS;
             default -> Cause.unknown();

@@ -225,6 +225,20 @@ class LifetimeTest {
         made.container().close();
     }
 
+    @Test
+    void closingWhatIsOnlyPreparedLeavesBusMasteringOn() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.mapping().unmap();
+        made.memory().close();
+        assertTrue(isBusMaster(made.device()));
+        made.window().prepare(made.container().allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        made.window().close();
+        assertTrue(isBusMaster(made.device()));
+        made.container().close();
+        host.assertAllGivenBack();
+    }
+
     private static boolean isBusMaster(Device device) {
         return (device.config().readShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0;
     }
@@ -272,6 +286,41 @@ class LifetimeTest {
             assertTrue(host.group(1).ownedByHost());
             assertFalse(host.group(0).ownedByHost());
         }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aMappingThatIsOnlyPreparedIsNotMappedBeforeALeavingGroupHasLeft() throws Exception {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(TestHost.EDU);
+            Group second = container.attach(TestHost.OTHER_EDU);
+            second.openDevice(TestHost.OTHER_EDU).enableInterrupts(InterruptType.INTX, 1);
+            DmaMapping mapping =
+                    container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+            Thread mapper = new Thread(mapping::map);
+            host.observed().answerRequest(vfio_h.VFIO_DEVICE_SET_IRQS, _ -> {
+                DmaMappingTest.startAndAwaitWaiting(mapper);
+                host.observed().heal();
+                return 0;
+            });
+            second.close();
+            mapper.join();
+            assertTrue(host.group(1).ownedByHost());
+            assertTrue(mapping.isMapped());
+            assertTrue(host.group(0).windows().getFirst().mappedPages() > 0);
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void closingTheGroupOfADeviceThatOwnsItsContainerClosesThatWithItsOtherGroups() {
+        TestHost host = new TestHost();
+        Device device = Device.open(host.kernel(), TestHost.EDU);
+        Container container = device.container();
+        container.attach(TestHost.OTHER_EDU);
+        container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        device.group().close();
         host.assertAllGivenBack();
     }
 

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.emulator.EmulatedMachine;
@@ -67,6 +68,48 @@ class OpeningTest {
                 break;
             }
         }
+    }
+
+    @Test
+    void whatCannotBeClosedEitherIsToldBesideWhatFailedFirst() {
+        TestHost host = new TestHost();
+        ObservedKernel observed = host.observed();
+        observed.failRequest(vfio_h.VFIO_GET_API_VERSION, Errno.EIO.negated());
+        observed.failCall(2);
+        assertToldBeside("VFIO_GET_API_VERSION", "close(/dev/vfio/vfio)", () -> Container.open(host.kernel()));
+        observed.heal();
+        try (Container container = Container.open(host.kernel())) {
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_GROUP_SET_CONTAINER);
+            assertToldBeside(
+                    "VFIO_GROUP_SET_CONTAINER(group 0)", "close(/dev/vfio/0)", () -> container.attach(TestHost.EDU));
+            observed.heal();
+            Group group = container.attach(TestHost.EDU);
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY);
+            assertToldBeside("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", "munmap(", () -> container.allocate(1));
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_GET_INFO);
+            assertToldBeside("VFIO_DEVICE_GET_INFO", "close(0000:01:00.0)", () -> group.openDevice(TestHost.EDU));
+            observed.heal();
+            Region bar = group.openDevice(TestHost.EDU).bar(0);
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);
+            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.writeOnEvent(0, 4, 0));
+            observed.heal();
+        }
+        host.assertAllGivenBack();
+    }
+
+    private static void failTogetherWithTheNextCall(ObservedKernel observed, int request) {
+        observed.answerRequest(request, _ -> {
+            observed.failCall(observed.calls());
+            return Errno.EIO.negated();
+        });
+    }
+
+    private static void assertToldBeside(String failed, String notClosed, Executable use) {
+        VfioException e = assertThrows(VfioException.class, use);
+        assertTrue(e.getMessage().contains("[" + failed), e.getMessage());
+        assertEquals(1, e.getSuppressed().length);
+        String suppressed = String.valueOf(e.getSuppressed()[0].getMessage());
+        assertTrue(suppressed.contains("[" + notClosed), suppressed);
     }
 
     @Test
@@ -152,11 +195,16 @@ class OpeningTest {
     @Test
     void aContainerThatIsForgottenIsReportedWithThePlaceWhereItWasOpened() throws InterruptedException {
         TestHost host = new TestHost();
+        Container other = Container.open(host.kernel());
+        other.attach(TestHost.OTHER_EDU);
+        other.allocate(1);
         forget(host.kernel());
         while (OpenSite.forgotten().stream().noneMatch(OpeningTest::isOfForget)) {
             System.gc();
             Thread.sleep(5);
         }
+        assertEquals(2, host.process().registeredRegions());
+        other.close();
         assertEquals(1, host.process().registeredRegions());
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
@@ -50,6 +51,28 @@ class UserMemoryTest {
         assertEquals(0, kernel.munmap(address, 1));
         assertThrows(IllegalStateException.class, () -> memory.get(ValueLayout.JAVA_LONG, 0));
         assertEquals(0, kernel.host().userMemoryBytes());
+    }
+
+    @Test
+    void freshMemoryTakesThePlaceOfMemoryFromElsewhereThatItsOwnerFreed() {
+        long address;
+        long elsewhere;
+        int attempts = 0;
+        do {
+            assertTrue(attempts++ < 1000, "no address came back");
+            MemorySegment memory;
+            try (Arena early = Arena.ofShared()) {
+                memory = early.allocate(PAGE, PAGE);
+                kernel.adopt(memory);
+            }
+            elsewhere = memory.address();
+            address = kernel.mmap(PAGE, READ_WRITE, ANONYMOUS, -1, 0);
+            assertEquals(0, kernel.munmap(address, PAGE));
+            if (address != elsewhere) {
+                kernel.disown(memory);
+            }
+            assertEquals(0, kernel.host().userMemoryBytes());
+        } while (address != elsewhere);
     }
 
     @Test
