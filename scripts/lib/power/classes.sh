@@ -20,7 +20,7 @@ make_archive() {
 
 make_jre_archive() {
     say "preparing the JRE ..."
-    make_archive "$1" classes.jsa "$work/jre" 'java -Xshare:dump -XX:SharedArchiveFile=/tmp/classes.jsa'
+    make_archive "$1" classes.jsa "$work/jre" 'java --enable-native-access=ALL-UNNAMED -Xshare:dump -XX:SharedArchiveFile=/tmp/classes.jsa'
 }
 
 # Sets what runs JUnit in the guest: junit_java, junit_class_path, class_path (the rest of it), junit_launcher. An archive
@@ -35,7 +35,7 @@ set_junit_command() {
             *) class_path+=:$jar ;;
         esac
     done
-    junit_java=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx1g
+    junit_java=(java --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx1g
         -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0)
     junit_launcher=(org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors
         --include-engine=junit-jupiter)

@@ -31,6 +31,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntFunction;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -74,7 +76,10 @@ public final class Container implements AutoCloseable {
     private final OpenSite openSite;
     private @Nullable TceInfo info;
     private int version;
-    private volatile boolean defaultWindowMade;
+    // The default window while the kernel has not made it.
+    private volatile @Nullable DmaWindow pendingWindow;
+    // Who makes a call that makes the default window too has this lock: after the container's, if it has that.
+    private final ReentrantLock pendingLock = new ReentrantLock();
     private boolean closed;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, boolean hasV2) {
@@ -119,7 +124,7 @@ public final class Container implements AutoCloseable {
             container.openSite.watch(container);
             return container;
         } catch (RuntimeException e) {
-            descriptor.close();
+            Teardown.after(e, descriptor::close);
             throw e;
         }
     }
@@ -184,10 +189,10 @@ public final class Container implements AutoCloseable {
             try {
                 group.enter(descriptor);
                 if (groups.isEmpty()) {
-                    setIommu(iommuGroup);
+                    setIommu(group);
                 }
             } catch (RuntimeException e) {
-                group.closeDescriptor();
+                Teardown.after(e, group::closeDescriptor);
                 throw e;
             }
             groups.add(group);
@@ -197,13 +202,13 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    private void setIommu(IommuGroup group) {
+    private void setIommu(Group group) {
         long lockedBefore = LockedMemory.of(kernel).locked();
         version = setIommuType(group);
         TceInfo offered = getInfo();
         long grown = LockedMemory.of(kernel).locked() - lockedBefore;
-        offered.defaultWindow()
-                .ifPresent(range -> windows.add(new DmaWindow(
+        Optional<DmaWindow> defaultWindow = offered.defaultWindow()
+                .map(range -> new DmaWindow(
                         this,
                         range,
                         PageSize.SIZE_4K,
@@ -216,11 +221,13 @@ public final class Container implements AutoCloseable {
                                         range.size(),
                                         LEVELS_OF_DEFAULT_WINDOW)
                                 .lockedBytes(),
-                        true)));
+                        true));
+        defaultWindow.ifPresent(windows::add);
         info = offered;
         // Linux before 4.10 makes the default window now, newer ones when it is first needed.
-        if (version == 2 && grown == pendingTableBytes()) {
-            defaultWindowIsMade();
+        if (version == 2) {
+            pendingWindow =
+                    defaultWindow.filter(window -> window.tableBytes() != grown).orElse(null);
         }
         if (version == 1) {
             try {
@@ -233,31 +240,38 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** Version 2, unless the kernel does not know it, or not for this group's platform. */
-    private int setIommuType(IommuGroup group) {
+    /** Version 2, unless the kernel does not know it, or not for this group's platform, which then makes no windows. */
+    private int setIommuType(Group group) {
         int refused = 0;
         if (hasV2) {
             refused = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_v2_IOMMU);
             if (refused == 0) {
-                return 2;
+                version = 2;
+                if (getInfo().maxWindows() != 0) {
+                    return 2;
+                }
+                // Linux 4.2 to 4.11 gives any group version 2.
+                group.enterAgain(descriptor);
             }
         }
-        if (!hasV2 || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
+        // What version 2 is refused with says more than what becomes of version 1.
+        boolean v2Refused = refused != 0;
+        if (!v2Refused || refused == Errno.EINVAL.negated() || refused == Errno.EPERM.negated()) {
             int answer = descriptor.ioctl(VFIO_SET_IOMMU, VFIO_SPAPR_TCE_IOMMU);
             if (answer == 0) {
                 return 1;
             }
-            refused = hasV2 ? refused : answer;
+            refused = v2Refused ? refused : answer;
         }
         throw VfioException.failed(
                 "use SPAPR TCE for IOMMU group " + group.number(),
-                "VFIO_SET_IOMMU(%s)".formatted(hasV2 ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
+                "VFIO_SET_IOMMU(%s)".formatted(v2Refused ? "VFIO_SPAPR_TCE_v2_IOMMU" : "VFIO_SPAPR_TCE_IOMMU"),
                 refused,
                 VfioException.errnoOf(refused).map(KnownCauses::setIommu).orElseGet(Cause::unknown));
     }
 
     /** Charges what version 1 may ever pin, all of its window, to locked memory. */
-    private void enable(IommuGroup group, TceInfo offered) {
+    private void enable(Group group, TceInfo offered) {
         String asked = "enable the window of IOMMU group " + group.number();
         long bytes = offered.defaultWindow().map(IovaRange::size).orElse(0L);
         requireLockable(asked, bytes);
@@ -267,7 +281,7 @@ public final class Container implements AutoCloseable {
                     asked,
                     "VFIO_IOMMU_ENABLE",
                     answer,
-                    answer == Errno.ENOMEM.negated() ? lockedMemoryCause(bytes) : Cause.unknown());
+                    answer == Errno.ENOMEM.negated() ? lockedMemory().noMemory(bytes) : Cause.unknown());
         }
     }
 
@@ -444,21 +458,20 @@ public final class Container implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             Objects.requireNonNull(page, "page");
             TceTable table = TceTable.of(asked, requireWindows(asked), systemPage, page, bytes, levels);
-            requireLockable(asked, table.lockedBytes() + pendingTableBytes());
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
             vfio_iommu_spapr_tce_create.page_shift(struct, page.shift());
             vfio_iommu_spapr_tce_create.window_size(struct, bytes);
             vfio_iommu_spapr_tce_create.levels(struct, levels);
-            int answer = descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, struct);
-            if (answer != 0) {
-                throw VfioException.failed(
-                        asked,
-                        "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift %d, window_size 0x%x, levels %d)"
-                                .formatted(page.shift(), bytes, levels),
-                        answer,
-                        createWindowCause(answer, table));
-            }
+            makeTables(
+                    asked,
+                    table.lockedBytes(),
+                    "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift %d, window_size 0x%x, levels %d)"
+                            .formatted(page.shift(), bytes, levels),
+                    () -> descriptor.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, struct),
+                    answer -> VfioException.errnoOf(answer)
+                            .map(KnownCauses::createWindow)
+                            .orElseGet(Cause::unknown));
             DmaWindow window = new DmaWindow(
                     this,
                     new IovaRange(vfio_iommu_spapr_tce_create.start_addr(struct), table.windowBytes()),
@@ -467,7 +480,6 @@ public final class Container implements AutoCloseable {
                     table.lockedBytes(),
                     isDefault);
             windows.add(window);
-            defaultWindowIsMade();
             return window;
         } finally {
             lock.unlock();
@@ -492,12 +504,11 @@ public final class Container implements AutoCloseable {
 
     private IommuState state(WindowRequest request) {
         TceInfo offered = attachedInfo();
-        boolean pending = version == 2 && !defaultWindowMade;
         return new IommuState(
                 offered,
                 systemPage,
                 windows.stream()
-                        .map(window -> window.state(window.isDefault() && pending, request.dmaMask()))
+                        .map(window -> window.state(window == pendingWindow, request.dmaMask()))
                         .toList(),
                 LockedMemory.of(kernel),
                 registersMemory());
@@ -549,11 +560,7 @@ public final class Container implements AutoCloseable {
         try {
             return createWindow(plan.page(), plan.size(), plan.levels());
         } catch (VfioException e) {
-            try {
-                createWindow(low.page(), low.range().size(), low.levels(), true);
-            } catch (VfioException again) {
-                e.addSuppressed(again);
-            }
+            Teardown.after(e, () -> createWindow(low.page(), low.range().size(), low.levels(), true));
             throw e;
         }
     }
@@ -632,43 +639,47 @@ public final class Container implements AutoCloseable {
         return offered;
     }
 
-    private Cause createWindowCause(int answer, TceTable table) {
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            Cause cause = lockedMemoryCause(table.lockedBytes() + pendingTableBytes());
-            return new Cause(
-                    cause.reason(),
-                    cause.hint()
-                            + "; the kernel may have left %s charged to this process's locked memory until it ends"
-                                    .formatted(ByteSize.format(table.lockedBytes())));
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.createWindow(errno);
+    /** Whether the next call that needs the default window has the kernel make it. */
+    boolean isDefaultWindowPending() {
+        return pendingWindow != null;
     }
 
-    /** A call that needs the default window has succeeded: the kernel has made it, unless it was removed before. */
-    void defaultWindowIsMade() {
-        if (!defaultWindowMade) {
-            defaultWindowMade = true;
+    /**
+     * Makes a call for which the kernel makes tables: that of the default window, if it is pending, and the call's own.
+     *
+     * @param tableBytes what the call's own table locks; 0 if it has none
+     * @param call its name and arguments, for the message
+     * @param causes why the kernel may have answered so
+     * @throws VfioException if the tables may not be locked, which is found out before the call; or the kernel refuses
+     */
+    void makeTables(String asked, long tableBytes, String call, IntSupplier kernelCall, IntFunction<Cause> causes) {
+        // Another thread's call, which makes the default window meanwhile, would be counted twice.
+        pendingLock.lock();
+        try {
+            DmaWindow pending = pendingWindow;
+            long pendingBytes = pending == null ? 0 : pending.tableBytes();
+            LockedMemory before = requireLockable(asked, pendingBytes + tableBytes);
+            int answer = kernelCall.getAsInt();
+            if (answer != 0) {
+                Cause cause = causes.apply(answer);
+                try {
+                    Errno errno = VfioException.errnoOf(answer).orElse(null);
+                    TableCharge charge = new TableCharge(pendingBytes, tableBytes, before, lockedMemory(), errno);
+                    cause = charge.cause(cause);
+                    if (charge.isDefaultTableMade()) {
+                        pendingWindow = null;
+                    }
+                } catch (VfioException untold) {
+                    VfioException e = VfioException.failed(asked, call, answer, cause);
+                    e.addSuppressed(untold);
+                    throw e;
+                }
+                throw VfioException.failed(asked, call, answer, cause);
+            }
+            pendingWindow = null;
+        } finally {
+            pendingLock.unlock();
         }
-    }
-
-    /** What the table of the default window will lock, which the kernel makes when the first one is asked for. */
-    private long pendingTableBytes() {
-        return defaultWindowMade
-                ? 0
-                : windows.stream()
-                        .filter(DmaWindow::isDefault)
-                        .mapToLong(DmaWindow::tableBytes)
-                        .sum();
-    }
-
-    /** Why the kernel has no memory for something that locks some. */
-    Cause lockedMemoryCause(long bytes) {
-        LockedMemory memory = LockedMemory.of(kernel);
-        if (!memory.allows(bytes)) {
-            return memory.shortage(bytes);
-        }
-        return new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time");
     }
 
     /** The memory that is locked for this process, and its limit. */
@@ -676,13 +687,14 @@ public final class Container implements AutoCloseable {
         return LockedMemory.of(kernel);
     }
 
-    /** Refuses what would lock more memory than this process may, before anything is locked. */
-    void requireLockable(String asked, long bytes) {
-        LockedMemory memory = LockedMemory.of(kernel);
+    /** Refuses what would lock more memory than this process may, before anything is locked; gives what is locked. */
+    LockedMemory requireLockable(String asked, long bytes) {
+        LockedMemory memory = lockedMemory();
         if (!memory.allows(bytes)) {
             Cause cause = memory.shortage(bytes);
             throw new VfioException(asked, cause.reason(), cause.hint());
         }
+        return memory;
     }
 
     /**
@@ -731,7 +743,7 @@ public final class Container implements AutoCloseable {
             try {
                 register(memory, asked);
             } catch (RuntimeException e) {
-                memory.free();
+                Teardown.after(e, memory::free);
                 throw e;
             }
             return memory;
@@ -758,7 +770,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Registers memory that the caller has, which pins it: only then it can be mapped in a window. Where a part of it is
-     * registered already, that is shared. It counts as made of system pages, whatever it is made of.
+     * registered already, with this container or another one of the process, that is shared: two drivers that exchange
+     * memory register it with the container of each. It counts as made of system pages, whatever it is made of.
      *
      * <p>The memory stays the caller's, who frees it when the result is closed, never before: unmap, unregister, then
      * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from
@@ -793,9 +806,6 @@ public final class Container implements AutoCloseable {
         if (segment.isReadOnly()) {
             throw new VfioException(asked, "it is read-only, and the kernel pins writable memory only", "use another");
         }
-        if (!segment.scope().isAlive()) {
-            throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
-        }
         // Whether another thread has access, not this one, tells a confined arena from the others.
         if (!segment.isAccessibleBy(STRANGER)) {
             throw new VfioException(
@@ -819,20 +829,28 @@ public final class Container implements AutoCloseable {
         memories.add(memory);
     }
 
-    /** Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. */
+    /**
+     * Gives everything back, whatever of it was closed before. A failure is thrown once all the rest is released. Memory
+     * that could not be freed, as another thread had a call run on its segment or it is registered with another container,
+     * is freed when the container is closed again.
+     */
     @Override
     public void close() {
         lock.lock();
         try {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            openSite.closed();
             Teardown teardown = new Teardown();
-            releaseDma(teardown);
-            List.copyOf(groups).forEach(group -> teardown.step(group::close));
-            teardown.step(descriptor::close);
+            if (closed) {
+                // With groups left, this is called by a device that it is closing.
+                if (groups.isEmpty()) {
+                    List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+                }
+            } else {
+                closed = true;
+                openSite.closed();
+                releaseDma(teardown);
+                List.copyOf(groups).forEach(group -> teardown.step(group::close));
+                teardown.step(descriptor::close);
+            }
             teardown.end();
         } finally {
             lock.unlock();
@@ -841,13 +859,19 @@ public final class Container implements AutoCloseable {
 
     /** Ends all DMA: what a container does before its last group leaves. */
     void releaseDma(Teardown teardown) {
-        if (memories.stream().anyMatch(DmaMemory::isMapped)) {
-            teardown.step(this::disableBusMastering);
-        }
+        memories.forEach(DmaMemory::closeUnmapped);
+        // What devices may still use is left to the kernel, which stops them before it unmaps.
+        boolean stopped = !hasMappings() || teardown.step(this::disableBusMastering);
         // What was registered of allocated memory came after it.
-        List.copyOf(memories.reversed()).forEach(memory -> teardown.step(memory::close));
+        memories.reversed().stream()
+                .filter(memory -> stopped || !memory.hasMappings())
+                .toList()
+                .forEach(memory -> teardown.step(memory::release));
         // The kernel makes the default window late or never, and removes it with the last group.
-        windows.stream().filter(window -> !window.isDefault()).toList().forEach(window -> teardown.step(window::close));
+        windows.stream()
+                .filter(window -> !window.isDefault() && !window.hasMappings())
+                .toList()
+                .forEach(window -> teardown.step(window::close));
     }
 
     /** Turns bus mastering off in all devices of all groups, so that no mapping goes while one of them does DMA. */
@@ -862,7 +886,7 @@ public final class Container implements AutoCloseable {
         groups.remove(group);
         if (groups.isEmpty()) {
             info = null;
-            defaultWindowMade = false;
+            pendingWindow = null;
             List.copyOf(windows).forEach(DmaWindow::gone);
             registeredMemory.gone();
             List.copyOf(memories).forEach(memory -> teardown.step(memory::gone));
@@ -871,15 +895,36 @@ public final class Container implements AutoCloseable {
 
     void closed(DmaWindow window) {
         windows.remove(window);
+        if (window == pendingWindow) {
+            pendingWindow = null;
+        }
     }
 
     void closed(DmaMemory memory) {
         memories.remove(memory);
     }
 
-    /** Whether a group can be closed without the rest of the container: not while there are mappings, for other groups. */
-    boolean canDetach(Group group) {
-        return closed || isOnly(group) || !hasMappings();
+    boolean isClosed() {
+        return closed;
+    }
+
+    /**
+     * Keeps all mappings from being mapped until they are {@linkplain DmaMapping#release released}.
+     *
+     * @return those mappings; empty if one is mapped, and none is held then
+     */
+    Optional<List<DmaMapping>> holdMappings() {
+        List<DmaMapping> held = new ArrayList<>();
+        for (DmaWindow window : windows) {
+            for (DmaMapping mapping : window.mappings()) {
+                if (!mapping.hold()) {
+                    held.forEach(DmaMapping::release);
+                    return Optional.empty();
+                }
+                held.add(mapping);
+            }
+        }
+        return Optional.of(held);
     }
 
     /** The groups that are attached. */
@@ -892,7 +937,7 @@ public final class Container implements AutoCloseable {
     }
 
     private boolean hasMappings() {
-        return memories.stream().anyMatch(DmaMemory::isMapped);
+        return memories.stream().anyMatch(DmaMemory::hasMappings);
     }
 
     ReentrantLock lock() {

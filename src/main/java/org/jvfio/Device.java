@@ -73,11 +73,7 @@ public final class Device implements AutoCloseable {
             device.ownsContainer = true;
             return device;
         } catch (RuntimeException e) {
-            try {
-                container.close();
-            } catch (VfioException suppressed) {
-                e.addSuppressed(suppressed);
-            }
+            Teardown.after(e, container::close);
             throw e;
         }
     }
@@ -95,7 +91,7 @@ public final class Device implements AutoCloseable {
             boolean resettable = (vfio_device_info.flags(struct) & VFIO_DEVICE_FLAGS_RESET) != 0;
             return new Device(group, address, descriptor, resettable);
         } catch (RuntimeException e) {
-            descriptor.close();
+            Teardown.after(e, descriptor::close);
             throw e;
         }
     }
@@ -404,9 +400,7 @@ public final class Device implements AutoCloseable {
                     enabled.unmask();
                 }
             } catch (RuntimeException e) {
-                Teardown teardown = new Teardown();
-                teardown.step(enabled::close);
-                teardown.endSuppressedBy(e);
+                Teardown.after(e, enabled::close);
                 throw e;
             }
             return enabled;
@@ -652,9 +646,7 @@ public final class Device implements AutoCloseable {
                 DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP.set(descriptor, asked, entry);
             } catch (RuntimeException e) {
                 hasLowPower = hadLowPower;
-                Teardown teardown = new Teardown();
-                teardown.step(entered::close);
-                teardown.endSuppressedBy(e);
+                Teardown.after(e, entered::close);
                 throw e;
             }
             WakeUp former = wakeUp;
@@ -705,7 +697,7 @@ public final class Device implements AutoCloseable {
             try {
                 event.add(descriptor, asked, eventfd.number());
             } catch (RuntimeException e) {
-                eventfd.close();
+                Teardown.after(e, eventfd::close);
                 throw e;
             }
             EventFd made = new EventFd(eventfd, () -> event.remove(descriptor, "no longer " + asked), lock());
@@ -745,6 +737,11 @@ public final class Device implements AutoCloseable {
         } finally {
             lock().unlock();
         }
+    }
+
+    /** Whether its container is closed with it. */
+    boolean ownsContainer() {
+        return ownsContainer;
     }
 
     /** What all changes to what belongs to the container are made under. */

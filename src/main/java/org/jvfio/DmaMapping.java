@@ -110,9 +110,11 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}).
+     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}). Where that has the kernel make the default window first,
+     * the limit of locked memory is asked for before.
      *
-     * @throws VfioException if the memory's owner has freed it, or the kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it, the table of the default window may not be locked, or the
+     *     kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public void map() {
@@ -139,15 +141,29 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     private void map(MapDma request) {
-        int answer = request.call(window.container().descriptor());
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "map %s at %s".formatted(ByteSize.format(range.size()), range),
-                    request.toString(),
-                    answer,
-                    window.mapCause(answer));
+        Container container = window.container();
+        if (container.isDefaultWindowPending()) {
+            container.makeTables(
+                    asked(), 0, request.toString(), () -> request.call(container.descriptor()), DmaMapping::cause);
+            return;
         }
-        window.container().defaultWindowIsMade();
+        int answer = request.call(container.descriptor());
+        if (answer != 0) {
+            throw VfioException.failed(asked(), request.toString(), answer, cause(answer));
+        }
+    }
+
+    private String asked() {
+        return "map %s at %s".formatted(ByteSize.format(range.size()), range);
+    }
+
+    /** Why the kernel may have refused to map or unmap. */
+    private static Cause cause(int answer) {
+        if (answer > 0) {
+            return new Cause(
+                    "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
+        }
+        return VfioException.errnoOf(answer).map(KnownCauses::map).orElseGet(Cause::unknown);
     }
 
     /**
@@ -181,7 +197,7 @@ public final class DmaMapping implements AutoCloseable {
     private void unmap(UnmapDma request) {
         int answer = request.call(window.container().descriptor());
         if (answer != 0) {
-            throw VfioException.failed("unmap " + range, request.toString(), answer, window.mapCause(answer));
+            throw VfioException.failed("unmap " + range, request.toString(), answer, cause(answer));
         }
     }
 
@@ -251,7 +267,8 @@ public final class DmaMapping implements AutoCloseable {
      * @param newOffset where the part to be shown begins in the memory, in bytes; the part has this mapping's size
      * @return the mapping in its place
      * @throws VfioException if the memory cannot be mapped there, or the kernel refuses; the old memory is then mapped
-     *     again, or, where the kernel refuses that too, this mapping is unmapped
+     *     again, or, where the kernel refuses that too, or the owner of the old memory has freed it, this mapping is
+     *     unmapped
      * @throws IllegalStateException if it is not mapped, or this, the window or the memory is closed
      */
     public DmaMapping replace(DmaMemory newMemory, long newOffset, DmaDirection newDirection) {
@@ -282,13 +299,18 @@ public final class DmaMapping implements AutoCloseable {
         }
     }
 
-    /** Maps the old memory again, as the kernel clears what it had replaced when a call fails half-way. */
+    /**
+     * Maps the old memory again, as the kernel clears what it had replaced when a call fails half-way. If its owner has
+     * freed it, other memory may be at its addresses by now.
+     */
     private int restored(VfioException failure) {
-        try (Arena arena = Arena.ofConfined()) {
-            map(MapDma.of(arena, direction, vaddr(), range));
-            return MAPPED;
-        } catch (VfioException refused) {
-            failure.addSuppressed(refused);
+        if (memory.isAlive()) {
+            try (Arena arena = Arena.ofConfined()) {
+                map(MapDma.of(arena, direction, vaddr(), range));
+                return MAPPED;
+            } catch (VfioException refused) {
+                failure.addSuppressed(refused);
+            }
         }
         try (Arena arena = Arena.ofConfined()) {
             unmap(UnmapDma.of(arena, range));
@@ -365,12 +387,42 @@ public final class DmaMapping implements AutoCloseable {
             if (found == MAPPED) {
                 unmapTaken(CLOSED);
             }
-            state = CLOSED;
-            memory.closed(this);
-            window.closed(this);
+            closeTaken();
         } finally {
             window.container().lock().unlock();
         }
+    }
+
+    private void closeTaken() {
+        state = CLOSED;
+        memory.closed(this);
+        window.closed(this);
+    }
+
+    /** Closes it unless it is mapped, whoever may be about to map it. */
+    void closeUnlessMapped() {
+        if (hold()) {
+            closeTaken();
+        }
+    }
+
+    /**
+     * Takes it unless it is mapped: nobody maps it then before it is {@linkplain #release released}.
+     *
+     * @return whether it was not mapped, nor closed
+     */
+    boolean hold() {
+        do {
+            if (settled() != UNMAPPED) {
+                return false;
+            }
+        } while (!STATE.compareAndSet(this, UNMAPPED, BUSY));
+        return true;
+    }
+
+    /** Ends what {@link #hold} began. */
+    void release() {
+        STATE.setRelease(this, UNMAPPED);
     }
 
     /** Follows a window that is gone. */

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.Lock;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -19,8 +20,17 @@ public final class DmaMemory implements AutoCloseable {
     private final long allocation;
     private final long allocatedBytes;
     private final Set<DmaMapping> mappings = new LinkedHashSet<>();
-    private volatile boolean closed;
-    private boolean freed;
+    private volatile Stage stage = Stage.OPEN;
+
+    /** How far its end has come: each step is made once, and those that the kernel refuses can be tried again. */
+    private enum Stage {
+        OPEN,
+        UNMAPPED,
+        UNREGISTERED,
+        /** The kernel would not free it, as a call of another thread was using its segment. */
+        IN_USE,
+        FREED
+    }
 
     /**
      * @param page what it is made of
@@ -93,46 +103,78 @@ public final class DmaMemory implements AutoCloseable {
      * Unmaps it wherever it is mapped, with bus mastering turned off first in all devices of the container if it is, then
      * unregisters it, and frees it if it was allocated.
      *
-     * @throws VfioException if the kernel refuses, or if it was allocated and a part of it is registered a second time; the
-     *     memory then stays, until its container is closed. Or if it was allocated and another thread has a call run on its
-     *     segment (reading a file into it, say), during which it cannot be freed; it is closed then, and is freed when it, or
+     * @throws VfioException if it was allocated and a part of it is registered a second time, with its container or another
+     *     one; nothing has changed then. Or
+     *     if the kernel refuses to unmap it: what of it is mapped then stays, and it can be used. Or if the kernel refuses
+     *     to unregister it, or it was allocated and another thread has a call run on its segment (reading a file into it,
+     *     say), during which it cannot be freed: it is closed then, and what is left to be done is tried again when it, or
      *     its container, is closed again
      */
     @Override
     public void close() {
         container.lock().lock();
         try {
-            if (closed) {
-                free();
+            if (stage == Stage.FREED) {
                 return;
             }
-            if (isAllocated() && container.registeredMemory().isShared(this)) {
-                throw new VfioException(
-                        "free " + this,
-                        "other DMA memory is registered in it",
-                        "close what was registered of it first");
-            }
-            if (isMapped()) {
+            requireUnshared();
+            closeUnmapped();
+            if (hasMappings()) {
                 container.disableBusMastering();
             }
-            Teardown teardown = new Teardown();
-            List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
-            teardown.end();
-            container.registeredMemory().unregister(this);
-            free();
+            release();
         } finally {
             container.lock().unlock();
         }
     }
 
-    /** Ends it, once it is not registered. */
-    void free() {
-        closed = true;
-        if (freed) {
-            return;
+    private void requireUnshared() {
+        if (isShared()) {
+            throw new VfioException(
+                    "free " + this,
+                    "other DMA memory is registered in it",
+                    "close what was registered of it first, with whatever container");
         }
+    }
+
+    private boolean isShared() {
+        return isAllocated() && container.registeredMemory().isShared(this);
+    }
+
+    /** Closes those of its mappings that are not mapped. */
+    void closeUnmapped() {
+        List.copyOf(mappings).forEach(DmaMapping::closeUnlessMapped);
+    }
+
+    /** Closes it, whatever the devices of the container are doing. */
+    void release() {
+        Teardown teardown = new Teardown();
+        List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
+        teardown.end();
+        // No container must find it there, and register it, just before it goes.
+        Lock registering = container.registeredMemory().lock();
+        registering.lock();
+        try {
+            if (stage == Stage.OPEN) {
+                // From the first range that is unregistered on, a device must not see it any more.
+                stage = Stage.UNMAPPED;
+            }
+            if (stage == Stage.UNMAPPED) {
+                container.registeredMemory().unregister(this);
+                stage = Stage.UNREGISTERED;
+            }
+            requireUnshared();
+            free();
+        } finally {
+            registering.unlock();
+        }
+    }
+
+    /** Frees it, once it is not registered. */
+    void free() {
+        stage = Stage.UNREGISTERED;
         int answer = isAllocated() ? unmap() : 0;
-        freed = true;
+        stage = Stage.FREED;
         container.closed(this);
         if (answer != 0) {
             throw VfioException.failed(
@@ -147,6 +189,7 @@ public final class DmaMemory implements AutoCloseable {
         try {
             return kernel.munmap(allocation, allocatedBytes);
         } catch (IllegalStateException inUse) {
+            stage = Stage.IN_USE;
             VfioException e = new VfioException(
                     "free " + this,
                     "a call of another thread is using its segment at this moment",
@@ -156,14 +199,31 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Follows a container that the kernel has emptied. */
+    /** Follows a container that the kernel has emptied. What keeps it from being freed has been told then. */
     void gone() {
         mappings.clear();
-        free();
+        Lock registering = container.registeredMemory().lock();
+        registering.lock();
+        try {
+            if (stage != Stage.IN_USE) {
+                stage = Stage.UNREGISTERED;
+                if (!isShared()) {
+                    free();
+                }
+            }
+        } finally {
+            registering.unlock();
+        }
     }
 
-    boolean isMapped() {
+    /** Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped. */
+    boolean hasMappings() {
         return !mappings.isEmpty();
+    }
+
+    /** Its bytes, whether it is closed or not. */
+    MemorySegment registered() {
+        return segment;
     }
 
     boolean belongsTo(Container other) {
@@ -179,7 +239,7 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     void requireOpen() {
-        if (closed) {
+        if (stage != Stage.OPEN) {
             throw new IllegalStateException("the " + this + " is closed");
         }
     }
@@ -197,6 +257,10 @@ public final class DmaMemory implements AutoCloseable {
     /** Its size and address. */
     @Override
     public String toString() {
-        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(size()), address());
+        return describe(segment);
+    }
+
+    static String describe(MemorySegment segment) {
+        return "%s of DMA memory at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address());
     }
 }

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 
 /**
@@ -335,13 +334,7 @@ public final class DmaWindow implements AutoCloseable {
             opened.forEach(DmaMapping::map);
             return List.copyOf(opened);
         } catch (RuntimeException e) {
-            for (DmaMapping mapping : opened) {
-                try {
-                    mapping.close();
-                } catch (VfioException suppressed) {
-                    e.addSuppressed(suppressed);
-                }
-            }
+            opened.forEach(mapping -> Teardown.after(e, mapping::close));
             throw e;
         }
     }
@@ -475,20 +468,6 @@ public final class DmaWindow implements AutoCloseable {
         }
     }
 
-    /** Why the kernel may have refused to map or unmap. */
-    Cause mapCause(int answer) {
-        if (answer > 0) {
-            return new Cause(
-                    "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
-        }
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            // The first mapping in a container makes the kernel create the default window.
-            return container.lockedMemoryCause(tableBytes);
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.map(errno);
-    }
-
     /** The mappings in it, by address. */
     public List<DmaMapping> mappings() {
         container.lock().lock();
@@ -500,8 +479,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Closes its mappings, with bus mastering turned off first in all devices of the container if it has any, and removes
-     * it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
+     * Closes its mappings, with bus mastering turned off first in all devices of the container if one of them is mapped,
+     * and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
      *
      * @throws VfioException if the kernel refuses; the window then stays, until its container is closed
      */
@@ -518,7 +497,8 @@ public final class DmaWindow implements AutoCloseable {
                         "version 1 of the SPAPR TCE IOMMU keeps its only window",
                         "close its mappings, or the container");
             }
-            if (!mappings.isEmpty()) {
+            List.copyOf(mappings.values()).forEach(DmaMapping::closeUnlessMapped);
+            if (hasMappings()) {
                 container.disableBusMastering();
             }
             Teardown teardown = new Teardown();
@@ -529,6 +509,11 @@ public final class DmaWindow implements AutoCloseable {
         } finally {
             container.lock().unlock();
         }
+    }
+
+    /** Whether there are mappings in it, mapped or prepared. */
+    boolean hasMappings() {
+        return !mappings.isEmpty();
     }
 
     private void remove() {

@@ -4,6 +4,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_STATUS;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_SET_CONTAINER;
+import static org.jvfio.uapi.vfio_h.VFIO_GROUP_UNSET_CONTAINER;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -70,6 +71,19 @@ public final class Group implements AutoCloseable {
                                 .orElseGet(Cause::unknown));
             }
         }
+    }
+
+    /** Leaves the container, of which it is the only group, and enters it again: it can then have another IOMMU. */
+    void enterAgain(Descriptor containerDescriptor) {
+        int answer = descriptor.ioctl(VFIO_GROUP_UNSET_CONTAINER, 0);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    "give IOMMU group " + number() + " back",
+                    "VFIO_GROUP_UNSET_CONTAINER(group " + number() + ")",
+                    answer,
+                    Cause.unknown());
+        }
+        enter(containerDescriptor);
     }
 
     private void requireViable(String asked) {
@@ -158,10 +172,13 @@ public final class Group implements AutoCloseable {
 
     /**
      * Closes its devices and gives it back to the host. If it is the container's only group, everything of the container
-     * is released first: mappings, memory, windows.
+     * is released first: mappings, memory, windows. If one of its devices was opened with {@link Device#open}, its container
+     * is closed.
      *
-     * @throws VfioException if the container has other groups, and mappings: Linux 6.11 and newer would clear those under
-     *     the other groups' devices; nothing has changed then
+     * @throws VfioException if the container has other groups, and something is mapped: Linux 6.11 and newer would unmap it
+     *     under the other groups' devices; nothing has changed then. Or if the kernel refuses a step of the release: all
+     *     others are made, and the group is closed; memory that could not be freed, as another thread had a call run on its
+     *     segment or it is registered with another container, is freed when it, or the container, is closed again
      */
     @Override
     public void close() {
@@ -170,24 +187,38 @@ public final class Group implements AutoCloseable {
             if (closed) {
                 return;
             }
-            if (!container.canDetach(this)) {
-                throw new VfioException(
-                        "give IOMMU group " + number() + " back",
-                        "the kernel would clear the mappings of the container's other groups too",
-                        "close all mappings first, or the container");
-            }
             Teardown teardown = new Teardown();
-            if (container.isOnly(this)) {
+            if (container.isClosed()) {
+                leave(teardown);
+            } else if (devices.stream().anyMatch(Device::ownsContainer)) {
+                container.close();
+            } else if (container.isOnly(this)) {
                 container.releaseDma(teardown);
+                leave(teardown);
+            } else {
+                List<DmaMapping> held = container
+                        .holdMappings()
+                        .orElseThrow(() -> new VfioException(
+                                "give IOMMU group " + number() + " back",
+                                "the kernel would clear the mappings of the container's other groups too",
+                                "unmap or close all mappings first, or close the container"));
+                try {
+                    leave(teardown);
+                } finally {
+                    held.forEach(DmaMapping::release);
+                }
             }
-            closed = true;
-            List.copyOf(devices).forEach(device -> teardown.step(device::close));
-            teardown.step(descriptor::close);
-            container.detached(this, teardown);
             teardown.end();
         } finally {
             container.lock().unlock();
         }
+    }
+
+    private void leave(Teardown teardown) {
+        closed = true;
+        List.copyOf(devices).forEach(device -> teardown.step(device::close));
+        teardown.step(descriptor::close);
+        container.detached(this, teardown);
     }
 
     /** Undoes {@link #open}, and {@link #enter} with it, for a group that the container does not get. */

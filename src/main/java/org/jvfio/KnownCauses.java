@@ -138,8 +138,8 @@ final class KnownCauses {
                         "use memory that is mapped and writable");
             case EINVAL ->
                 new Cause(
-                        "it overlaps memory that another container of this process has registered",
-                        "register the very same range in both, or memory that does not overlap");
+                        "it overlaps memory that this process has registered without this library's knowledge",
+                        "register memory through one kernel object, or memory that does not overlap");
             case EBUSY -> new Cause("this very range is registered already", "register each range once");
             case EPERM -> OTHER_PROCESS;
             default -> Cause.unknown();
@@ -170,6 +170,7 @@ final class KnownCauses {
                         "register the memory, and use a window whose pages are not larger than the memory's");
             case ENXIO -> new Cause("the IOVA is in no window", "use an address inside the window");
             case EINTR -> new Cause("the hypervisor refused the address", "stay inside the window");
+            case ENOMEM -> new Cause("the kernel has no memory for a level of the window's table", "free some memory");
             default -> Cause.unknown();
         };
     }

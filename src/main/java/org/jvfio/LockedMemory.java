@@ -63,6 +63,13 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         return left().isEmpty() || left().getAsLong() >= bytes;
     }
 
+    /** Why the kernel has no memory for something that locks so many bytes: it may not be locked, or there is none. */
+    Cause noMemory(long bytes) {
+        return allows(bytes)
+                ? new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time")
+                : shortage(bytes);
+    }
+
     /** Why something cannot lock memory that is not {@link #left}, and the limit with which it could. */
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);

@@ -6,48 +6,32 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
+import java.util.concurrent.locks.Lock;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
 
 /**
- * What a container has registered, and for whom. The kernel refuses a range that overlaps another one, and takes one back
- * only as it was given; so memory that overlaps what is registered already shares it, and only the gaps between are
- * registered anew. A mapping may run across neighbours, as the kernel looks for each page by itself.
+ * What a container has registered, and for whom. The kernel refuses a range that overlaps another one of the process, and
+ * takes one back only as it was given; so memory that overlaps what is registered already, with this container or another
+ * one, shares it, and only the gaps between are registered anew. A mapping may run across neighbours, as the kernel looks
+ * for each page by itself.
  *
- * <p>It is guarded by the container's lock.
+ * <p>It is guarded by the container's lock, and by that of what the process has registered.
  */
 final class RegisteredMemory {
-    /** A range as the kernel was given it. */
-    private static final class Registration {
-        private final MemorySegment range;
-        private final Set<DmaMemory> users = new LinkedHashSet<>();
-
-        private Registration(MemorySegment range) {
-            this.range = range;
-        }
-
-        private long start() {
-            return range.address();
-        }
-
-        private long end() {
-            return range.address() + range.byteSize();
-        }
-
-        private boolean overlaps(long start, long end) {
-            return Long.compareUnsigned(start(), end) < 0 && Long.compareUnsigned(start, end()) < 0;
-        }
-    }
-
     private final Kernel kernel;
     private final Container container;
-    private final TreeMap<Long, Registration> registrations = new TreeMap<>(Long::compareUnsigned);
+    private final RegisteredRanges ranges;
+    // Stands for the container where that must not be kept from being found forgotten.
+    private final Object token = new Object();
+    private final Map<DmaMemory, RegisteredRanges.User> users = new HashMap<>();
+    private final Set<RegisteredRanges.Range> unused = new LinkedHashSet<>();
     private final Map<Long, MemorySegment> kept;
 
     /**
@@ -56,135 +40,132 @@ final class RegisteredMemory {
     RegisteredMemory(Kernel kernel, Container container, Map<Long, MemorySegment> kept) {
         this.kernel = kernel;
         this.container = container;
+        this.ranges = RegisteredRanges.of(kernel);
         this.kept = kept;
+    }
+
+    /** Who has it keeps all containers of the process from registering anything. */
+    Lock lock() {
+        return ranges.lock();
     }
 
     /** Has all of a memory registered; if that fails, nothing of it is. */
     void register(DmaMemory memory, MemorySegment segment, String asked) {
-        unregisterUnused();
-        long start = segment.address();
-        long end = start + segment.byteSize();
-        List<Registration> shared = overlapping(start, end);
-        shared.forEach(registration -> requireShareable(asked, registration, start, end));
-        List<MemorySegment> gaps = gaps(segment, shared);
-        if (container.registersMemory()) {
-            container.requireLockable(
-                    asked, gaps.stream().mapToLong(MemorySegment::byteSize).sum());
-        }
-        List<Registration> added = new ArrayList<>();
+        ranges.lock().lock();
         try {
-            gaps.forEach(gap -> added.add(register(gap, asked)));
-        } catch (RuntimeException e) {
-            for (Registration registration : added) {
-                try {
-                    unregister(registration);
-                } catch (VfioException suppressed) {
-                    e.addSuppressed(suppressed);
-                }
+            // Another container may have freed it until now.
+            if (!segment.scope().isAlive()) {
+                throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
             }
-            throw e;
+            unregisterUnused(segment, asked);
+            List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
+            shared.forEach(range -> range.requireShareable(asked, segment));
+            List<RegisteredRanges.Range> all = new ArrayList<>(shared);
+            List<MemorySegment> gaps = RegisteredRanges.gaps(segment, shared);
+            if (container.registersMemory()) {
+                container.requireLockable(
+                        asked, gaps.stream().mapToLong(MemorySegment::byteSize).sum());
+            }
+            gaps.forEach(gap -> all.add(new RegisteredRanges.Range(gap)));
+            List<RegisteredRanges.Range> added = new ArrayList<>();
+            try {
+                for (RegisteredRanges.Range range : all) {
+                    if (!range.isHeldBy(token)) {
+                        register(range, asked);
+                        added.add(range);
+                    }
+                }
+            } catch (RuntimeException e) {
+                unused.addAll(added);
+                added.forEach(range -> Teardown.after(e, () -> unregister(range)));
+                throw e;
+            }
+            RegisteredRanges.User user = new RegisteredRanges.User(token, segment);
+            users.put(memory, user);
+            all.forEach(range -> range.add(user));
+        } finally {
+            ranges.lock().unlock();
         }
-        shared.forEach(registration -> registration.users.add(memory));
-        added.forEach(registration -> registration.users.add(memory));
     }
 
-    /** Ends a memory's part in what is registered, and unregisters what nobody else has a part in. */
+    /**
+     * Ends a memory's part in what is registered, and unregisters what no other memory of the container has a part in.
+     *
+     * @throws VfioException if the kernel refuses some of it; that can be tried again
+     */
     void unregister(DmaMemory memory) {
-        for (Registration registration : List.copyOf(registrations.values())) {
-            if (registration.users.remove(memory) && registration.users.isEmpty()) {
-                try {
-                    unregister(registration);
-                } catch (VfioException e) {
-                    registration.users.add(memory);
-                    throw e;
+        ranges.lock().lock();
+        try {
+            RegisteredRanges.User user = users.get(memory);
+            if (user == null) {
+                return;
+            }
+            Teardown teardown = new Teardown();
+            for (RegisteredRanges.Range range : ranges.overlapping(memory.registered())) {
+                if (range.remove(user) && !range.isUsedBy(token) && !teardown.step(() -> unregister(range))) {
+                    range.add(user);
                 }
             }
+            teardown.end();
+            users.remove(memory);
+        } finally {
+            ranges.lock().unlock();
         }
     }
 
-    /** Whether other memory has a part in what is registered for this one. */
+    /** Whether other memory, of this container or another one, is registered where this one is. */
     boolean isShared(DmaMemory memory) {
-        return registrations.values().stream()
-                .anyMatch(registration -> registration.users.contains(memory) && registration.users.size() > 1);
+        ranges.lock().lock();
+        try {
+            return ranges.isShared(memory.registered(), users.get(memory));
+        } finally {
+            ranges.lock().unlock();
+        }
     }
 
     /** Follows a container that the kernel has emptied. */
     void gone() {
-        registrations.values().forEach(registration -> disown(registration.range));
-        registrations.clear();
-    }
-
-    /** What could not be unregistered when it should have been is tried again. */
-    private void unregisterUnused() {
-        List.copyOf(registrations.values()).stream()
-                .filter(registration -> registration.users.isEmpty())
-                .forEach(this::unregister);
-    }
-
-    private List<Registration> overlapping(long start, long end) {
-        Map.Entry<Long, Registration> before = registrations.floorEntry(start);
-        return registrations.tailMap(before == null ? start : before.getKey()).values().stream()
-                .takeWhile(registration -> Long.compareUnsigned(registration.start(), end) < 0)
-                .filter(registration -> registration.overlaps(start, end))
-                .toList();
-    }
-
-    private static List<MemorySegment> gaps(MemorySegment segment, List<Registration> shared) {
-        List<MemorySegment> gaps = new ArrayList<>();
-        long from = 0;
-        for (Registration registration : shared) {
-            long begin = registration.start() - segment.address();
-            if (begin > from) {
-                gaps.add(segment.asSlice(from, begin - from));
-            }
-            from = registration.end() - segment.address();
+        ranges.lock().lock();
+        try {
+            ranges.heldBy(token).forEach(this::drop);
+            users.clear();
+        } finally {
+            ranges.lock().unlock();
         }
-        if (from < segment.byteSize()) {
-            gaps.add(segment.asSlice(from));
-        }
-        return gaps;
     }
 
-    /**
-     * What is registered holds the pages that were there at that time. Where none of its users is left, or what there are
-     * have been freed, other memory may be at the same addresses by now, and a device would not see that.
-     */
-    private static void requireShareable(String asked, Registration registration, long start, long end) {
-        long at = Math.max(start, registration.start());
-        long last = Math.min(end, registration.end());
-        while (at < last) {
-            long reached = at;
-            for (DmaMemory user : registration.users) {
-                if (user.isAlive() && user.address() <= at && user.address() + user.size() > reached) {
-                    reached = user.address() + user.size();
+    /** What could not be unregistered when it should have been, as was told then, is tried again. */
+    private void unregisterUnused(MemorySegment wanted, String asked) {
+        for (RegisteredRanges.Range range : List.copyOf(unused)) {
+            try {
+                unregister(range);
+            } catch (VfioException e) {
+                if (range.overlaps(wanted)) {
+                    VfioException stale = range.stale(asked);
+                    stale.initCause(e);
+                    throw stale;
                 }
             }
-            if (reached == at) {
-                throw new VfioException(
-                        asked,
-                        "0x%x..0x%x is still registered, with what was at these addresses before, as %s shares it"
-                                .formatted(
-                                        registration.start(),
-                                        registration.end() - 1,
-                                        registration.users.iterator().next()),
-                        "close that first");
-            }
-            at = reached;
         }
     }
 
-    private Registration register(MemorySegment range, String asked) {
-        kernel.adopt(range);
-        kept.put(range.address(), range);
-        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, range) : 0;
-        if (answer != 0) {
-            disown(range);
-            throw VfioException.failed(
-                    asked, describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", range), answer, causeOf(answer, range));
+    private void register(RegisteredRanges.Range range, String asked) {
+        MemorySegment segment = range.segment();
+        boolean isNew = !range.isHeld();
+        if (isNew) {
+            kernel.adopt(segment);
         }
-        Registration registration = new Registration(range);
-        registrations.put(registration.start(), registration);
-        return registration;
+        kept.put(range.start(), segment);
+        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, segment) : 0;
+        if (answer != 0) {
+            kept.remove(range.start());
+            if (isNew) {
+                kernel.disown(segment);
+            }
+            throw VfioException.failed(
+                    asked, describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", segment), answer, causeOf(answer, segment));
+        }
+        ranges.hold(range, token);
     }
 
     private Cause causeOf(int answer, MemorySegment range) {
@@ -198,28 +179,31 @@ final class RegisteredMemory {
         }
         Errno errno = VfioException.errnoOf(answer).orElse(null);
         if (errno == Errno.ENOMEM) {
-            return container.lockedMemoryCause(range.byteSize());
+            return container.lockedMemory().noMemory(range.byteSize());
         }
         return errno == null ? Cause.unknown() : KnownCauses.register(errno);
     }
 
-    private void unregister(Registration registration) {
-        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, registration.range) : 0;
+    private void unregister(RegisteredRanges.Range range) {
+        MemorySegment segment = range.segment();
+        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, segment) : 0;
         if (answer != 0) {
             throw VfioException.failed(
-                    "unregister %s at 0x%x"
-                            .formatted(ByteSize.format(registration.range.byteSize()), registration.start()),
-                    describe("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", registration.range),
+                    "unregister %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), range.start()),
+                    describe("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", segment),
                     answer,
                     VfioException.errnoOf(answer).map(KnownCauses::unregister).orElseGet(Cause::unknown));
         }
-        registrations.remove(registration.start());
-        disown(registration.range);
+        drop(range);
     }
 
-    private void disown(MemorySegment range) {
-        kernel.disown(range);
-        kept.remove(range.address());
+    private void drop(RegisteredRanges.Range range) {
+        ranges.drop(range, token);
+        unused.remove(range);
+        kept.remove(range.start());
+        if (!range.isHeld()) {
+            kernel.disown(range.segment());
+        }
     }
 
     private int call(int request, MemorySegment range) {

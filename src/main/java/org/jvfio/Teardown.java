@@ -6,15 +6,25 @@ import org.jspecify.annotations.Nullable;
 final class Teardown {
     private @Nullable RuntimeException first;
 
-    void step(Runnable release) {
+    /** Makes the only step of a release that a failure has made necessary; if it fails too, it is suppressed by that one. */
+    static void after(RuntimeException reason, Runnable release) {
+        Teardown teardown = new Teardown();
+        teardown.step(release);
+        teardown.endSuppressedBy(reason);
+    }
+
+    /** Makes a step, and tells whether it did not fail. */
+    boolean step(Runnable release) {
         try {
             release.run();
+            return true;
         } catch (RuntimeException e) {
             if (first == null) {
                 first = e;
             } else {
                 first.addSuppressed(e);
             }
+            return false;
         }
     }
 

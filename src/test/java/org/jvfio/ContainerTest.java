@@ -316,20 +316,6 @@ class ContainerTest {
     }
 
     @Test
-    void aWindowThatTheKernelHasNoMemoryForMentionsTheChargeThatItLeaks() {
-        TestHost host = new TestHost();
-        try (Container container = Container.open(host.kernel())) {
-            container.attach(0);
-            host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, Errno.ENOMEM.negated());
-            VfioException e =
-                    assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 36, 1));
-            assertTrue(e.hint().contains("the kernel may have left 16M charged"), e.getMessage());
-            host.observed().heal();
-        }
-        host.assertAllGivenBack();
-    }
-
-    @Test
     void theCountOfPagesThatCouldBePinnedIsAFailure() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {

@@ -139,7 +139,7 @@ class DmaMappingTest {
         assertEquals("the mapping 0x800000000000000..0x80000000003ffff is closed", e.getMessage());
     }
 
-    private static void startAndAwaitWaiting(Thread thread) {
+    static void startAndAwaitWaiting(Thread thread) {
         thread.start();
         while (thread.getState() != Thread.State.TIMED_WAITING) {
             assertTrue(thread.isAlive(), "it did not wait");

@@ -7,8 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -200,6 +205,47 @@ class DmaMemoryTest {
     }
 
     @Test
+    void memoryOfWhichOnlyAPartWasUnregisteredIsMappedNoMore() {
+        MemorySegment segment = pages(6);
+        DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
+        DmaMemory all = container.register(segment);
+        middle.close();
+        host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, Errno.EIO.negated(), 1);
+        VfioException e = assertThrows(VfioException.class, all::close);
+        assertTrue(e.getMessage().contains("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY"), e.getMessage());
+        host.observed().heal();
+        int calls = host.observed().calls();
+        assertThrows(
+                IllegalStateException.class,
+                () -> container.defaultWindow().mapAt(0, all, 0, 6 * PAGE, DmaDirection.TO_DEVICE));
+        assertEquals(calls, host.observed().calls(), "system calls");
+        assertEquals(2, registered());
+        all.close();
+        assertEquals(0, registered());
+    }
+
+    @Test
+    void memoryThatWasInUseIsFreedWhenItsContainerIsClosedAgain() throws Exception {
+        ByteBuffer bytes = container.allocate(1 << 22).segment().asByteBuffer();
+        Pipe pipe = Pipe.open();
+        Thread writer = new Thread(new FutureTask<>(() -> pipe.sink().write(bytes)));
+        try (ReadableByteChannel source = pipe.source();
+                WritableByteChannel sink = pipe.sink()) {
+            assertTrue(sink.isOpen());
+            writer.start();
+            // More than a pipe holds is written, so that the call does not end before the pipe is closed.
+            assertEquals(1, source.read(ByteBuffer.allocate(1)));
+            VfioException e = assertThrows(VfioException.class, container::close);
+            assertTrue(e.reason().contains("a call of another thread is using its segment"), e.getMessage());
+            assertEquals(0, e.getSuppressed().length);
+            assertEquals(1 << 22, host.process().host().userMemoryBytes());
+        }
+        writer.join();
+        container.close();
+        assertEquals(0, host.process().host().userMemoryBytes());
+    }
+
+    @Test
     void memoryThatItsOwnerFreedTooEarlyStaysPinnedAndIsGivenBack() {
         DmaMemory memory;
         try (Arena early = Arena.ofShared()) {
@@ -226,6 +272,27 @@ class DmaMemoryTest {
             assertEquals("its owner has freed the memory", e.reason());
         }
         assertEquals(calls, host.observed().calls());
+    }
+
+    @Test
+    void memoryThatItsOwnerFreedIsNotMappedAgainWhereOtherMemoryCouldNotTakeItsPlace() {
+        DmaMemory other = container.allocate(PAGE);
+        DmaMapping mapping;
+        try (Arena early = Arena.ofShared()) {
+            mapping = container
+                    .defaultWindow()
+                    .map(container.register(early.allocate(PAGE, PAGE)), DmaDirection.TO_DEVICE);
+        }
+        long maps = host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA);
+        host.observed().answerRequest(vfio_h.VFIO_IOMMU_MAP_DMA, _ -> {
+            host.observed().heal();
+            return Errno.EIO.negated();
+        });
+        VfioException e = assertThrows(VfioException.class, () -> mapping.replace(other, 0, DmaDirection.TO_DEVICE));
+        assertEquals(0, e.getSuppressed().length);
+        assertEquals(maps + 1, host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA));
+        assertFalse(mapping.isMapped());
+        assertEquals(0, host.group(0).windows().getFirst().mappedPages());
     }
 
     @Test

@@ -246,18 +246,4 @@ class DmaWindowTest {
                 e.getMessage());
         host.observed().heal();
     }
-
-    @Test
-    void theFirstMappingSaysHowMuchMemoryItsTableLocks() {
-        reboot(EmulatedMachine.power8().toBuilder()
-                .capIpcLock(false)
-                .memlockBytes(1 << 20)
-                .build());
-        DmaMemory memory = container.allocate(1);
-        VfioException e = assertThrows(
-                VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
-        assertEquals(Errno.ENOMEM, e.errno().orElseThrow());
-        assertTrue(e.getMessage().contains("it locks up to 8M, and this process has 64K locked of 1M"), e.getMessage());
-        assertTrue(e.hint().contains("ulimit -l 8256"), e.hint());
-    }
 }

@@ -23,6 +23,15 @@ import org.jvfio.uapi.vfio_h;
 /** Whatever is closed first, and whatever the kernel refuses: in the end the host has everything back. */
 class LifetimeTest {
     private static final long WINDOW = 1L << 30;
+    private static final List<String> IN_ORDER = List.of(
+            "BUS_MASTER off",
+            "UNMAP_DMA",
+            "UNREGISTER_MEMORY",
+            "munmap",
+            "TCE_REMOVE",
+            "close device",
+            "close /dev/vfio/0",
+            "close /dev/vfio/vfio");
 
     /** One of everything, in the order in which they were made. */
     private record Made(
@@ -63,8 +72,42 @@ class LifetimeTest {
                 made.all().get(index).close();
                 made.all().get(index).close();
             }
+            assertReleasedInOrder(host, "UNMAP_DMA", "UNREGISTER_MEMORY", "munmap", "close /dev/vfio/0");
+            assertReleasedInOrder(host, "UNMAP_DMA", "TCE_REMOVE", "close /dev/vfio/0", "close /dev/vfio/vfio");
+            assertReleasedInOrder(host, "close device", "close /dev/vfio/0");
             host.assertAllGivenBack();
         }
+    }
+
+    /** Each is given back once, and in this order. */
+    private static void assertReleasedInOrder(TestHost host, String... calls) {
+        List<String> expected = List.of(calls);
+        assertEquals(
+                expected,
+                host.observed().releases().stream().filter(expected::contains).toList());
+    }
+
+    /** The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when. */
+    @Test
+    void theLibraryReleasesEverythingItselfInTheOrderThatHarmsNobody() {
+        TestHost host = new TestHost();
+        make(host).container().close();
+        assertEquals(IN_ORDER, host.observed().releases());
+
+        host = new TestHost();
+        Made made = make(host);
+        made.group().close();
+        assertEquals(IN_ORDER.subList(0, IN_ORDER.size() - 1), host.observed().releases());
+        made.container().close();
+        assertEquals(IN_ORDER, host.observed().releases());
+
+        host = new TestHost();
+        Device device = Device.open(host.kernel(), TestHost.EDU);
+        device.enableBusMastering();
+        DmaMemory memory = device.container().allocate(1);
+        device.container().createWindow(PageSize.SIZE_64K, WINDOW, 1).map(memory, DmaDirection.BIDIRECTIONAL);
+        device.close();
+        assertEquals(IN_ORDER, host.observed().releases());
     }
 
     @Test
@@ -182,6 +225,20 @@ class LifetimeTest {
         made.container().close();
     }
 
+    @Test
+    void closingWhatIsOnlyPreparedLeavesBusMasteringOn() {
+        TestHost host = new TestHost();
+        Made made = make(host);
+        made.mapping().unmap();
+        made.memory().close();
+        assertTrue(isBusMaster(made.device()));
+        made.window().prepare(made.container().allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        made.window().close();
+        assertTrue(isBusMaster(made.device()));
+        made.container().close();
+        host.assertAllGivenBack();
+    }
+
     private static boolean isBusMaster(Device device) {
         return (device.config().readShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0;
     }
@@ -229,6 +286,41 @@ class LifetimeTest {
             assertTrue(host.group(1).ownedByHost());
             assertFalse(host.group(0).ownedByHost());
         }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void aMappingThatIsOnlyPreparedIsNotMappedBeforeALeavingGroupHasLeft() throws Exception {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(TestHost.EDU);
+            Group second = container.attach(TestHost.OTHER_EDU);
+            second.openDevice(TestHost.OTHER_EDU).enableInterrupts(InterruptType.INTX, 1);
+            DmaMapping mapping =
+                    container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+            Thread mapper = new Thread(mapping::map);
+            host.observed().answerRequest(vfio_h.VFIO_DEVICE_SET_IRQS, _ -> {
+                DmaMappingTest.startAndAwaitWaiting(mapper);
+                host.observed().heal();
+                return 0;
+            });
+            second.close();
+            mapper.join();
+            assertTrue(host.group(1).ownedByHost());
+            assertTrue(mapping.isMapped());
+            assertTrue(host.group(0).windows().getFirst().mappedPages() > 0);
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void closingTheGroupOfADeviceThatOwnsItsContainerClosesThatWithItsOtherGroups() {
+        TestHost host = new TestHost();
+        Device device = Device.open(host.kernel(), TestHost.EDU);
+        Container container = device.container();
+        container.attach(TestHost.OTHER_EDU);
+        container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        device.group().close();
         host.assertAllGivenBack();
     }
 
@@ -289,7 +381,9 @@ class LifetimeTest {
             prepared.unmap();
         });
         Callable<IllegalStateException> reader = () -> untilClosed(working, () -> bar.readInt(0));
-        try (ExecutorService threads = Executors.newFixedThreadPool(5)) {
+        // The container is closed before the threads are waited for, as they end with it, whatever fails.
+        try (ExecutorService threads = Executors.newFixedThreadPool(5);
+                Container _ = made.container()) {
             List<Future<IllegalStateException>> ends = List.of(
                     threads.submit(remapper),
                     threads.submit(mapper),
@@ -370,16 +464,20 @@ class LifetimeTest {
     @Test
     void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
         TestHost host = new TestHost();
+        Pipe pipe = Pipe.open();
+        // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could
+        // end.
         try (Container container = Container.open(host.kernel());
-                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                ExecutorService thread = Executors.newSingleThreadExecutor();
+                Pipe.SourceChannel source = pipe.source();
+                Pipe.SinkChannel sink = pipe.sink()) {
             container.attach(0);
             DmaMemory memory = container.allocate(1 << 22);
-            Pipe pipe = Pipe.open();
             // More than a pipe holds, so that the call does not end before all is read.
             ByteBuffer buffer = memory.segment().asByteBuffer();
-            Future<Integer> call = thread.submit(() -> pipe.sink().write(buffer));
+            Future<Integer> call = thread.submit(() -> sink.write(buffer));
             ByteBuffer read = ByteBuffer.allocate(1 << 22).limit(1);
-            assertEquals(1, pipe.source().read(read));
+            assertEquals(1, source.read(read));
 
             VfioException e = assertThrows(VfioException.class, memory::close);
             assertTrue(e.reason().contains("a call of another thread is using its segment"), e.getMessage());
@@ -389,21 +487,22 @@ class LifetimeTest {
 
             read.limit(read.capacity());
             while (read.hasRemaining()) {
-                pipe.source().read(read);
+                source.read(read);
             }
             assertEquals(1 << 22, call.get());
             memory.close();
             assertEquals(0, host.process().host().userMemoryBytes());
             memory.close();
-            pipe.sink().close();
-            pipe.source().close();
         }
         host.assertAllGivenBack();
     }
 
     private static IllegalStateException untilClosed(CountDownLatch working, Runnable work) {
-        work.run();
-        working.countDown();
+        try {
+            work.run();
+        } finally {
+            working.countDown();
+        }
         while (true) {
             try {
                 work.run();

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.BiFunction;
@@ -27,6 +28,11 @@ public final class ObservedKernel {
     // The kernel lets go of a descriptor or of memory even where it reports an error of the file behind it.
     private static final Set<String> DONE_ALTHOUGH_FAILED = Set.of("close", "munmap");
 
+    private static final Map<Integer, String> RELEASES = Map.of(
+            vfio_h.VFIO_IOMMU_UNMAP_DMA, "UNMAP_DMA",
+            vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, "UNREGISTER_MEMORY",
+            vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, "TCE_REMOVE");
+
     private static final ValueLayout.OfInt LITTLE_INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort LITTLE_SHORT =
@@ -38,6 +44,8 @@ public final class ObservedKernel {
     private final Thread observed = Thread.currentThread();
     private final List<Integer> requests = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
+    private final Map<Integer, String> opened = new HashMap<>();
+    private final List<String> releases = new ArrayList<>();
     private final Map<Integer, ToIntFunction<MemorySegment>> answers = new HashMap<>();
     private final Map<Integer, Integer> configMasks = new HashMap<>();
     private final Map<Integer, Short> configFlags = new HashMap<>();
@@ -79,6 +87,41 @@ public final class ObservedKernel {
     /** How many ioctls of this number were made. */
     public synchronized long made(int request) {
         return requests.stream().filter(made -> made == request).count();
+    }
+
+    /**
+     * The calls so far that give something back, in their order: bus mastering of a device turned off, requests by the
+     * end of their names, memory given back, and files of VFIO, or devices, closed. Those that failed are among them.
+     */
+    List<String> releases() {
+        return List.copyOf(releases);
+    }
+
+    private void noteRelease(String name, Object[] arguments) {
+        switch (name) {
+            case "ioctl" ->
+                Optional.ofNullable(RELEASES.get((Integer) arguments[1])).ifPresent(releases::add);
+            case "munmap" -> releases.add(name);
+            case "close" ->
+                Optional.ofNullable(opened.remove((Integer) arguments[0]))
+                        .ifPresent(file -> releases.add("close " + file));
+            case "pwrite" -> {
+                boolean isCommand = arguments[2].equals(CONFIG + vfio_h.PCI_COMMAND);
+                if (isCommand
+                        && (((MemorySegment) arguments[1]).get(LITTLE_SHORT, 0) & vfio_h.PCI_COMMAND_MASTER) == 0) {
+                    releases.add("BUS_MASTER off");
+                }
+            }
+            default -> {}
+        }
+    }
+
+    private void noteOpened(String name, Object[] arguments, @Nullable Object result) {
+        boolean isFile = name.equals("open") && ((String) arguments[0]).startsWith("/dev/vfio/");
+        boolean isDevice = name.equals("ioctl") && arguments[1].equals(vfio_h.VFIO_GROUP_GET_DEVICE_FD);
+        if ((isFile || isDevice) && result instanceof Integer descriptor && descriptor >= 0) {
+            opened.put(descriptor, isDevice ? "device" : (String) arguments[0]);
+        }
     }
 
     private synchronized void made(Object[] arguments) {
@@ -236,6 +279,7 @@ public final class ObservedKernel {
         replacedRequest = -1;
         failing = -1;
         failingRequest = -1;
+        faults = null;
     }
 
     private @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
@@ -251,6 +295,7 @@ public final class ObservedKernel {
                 return method.invoke(behind, arguments);
             }
             names.add(method.getName());
+            noteRelease(method.getName(), arguments);
             if (method.getName().equals("ioctl")) {
                 made(arguments);
             }
@@ -265,7 +310,9 @@ public final class ObservedKernel {
             }
             if (!fails) {
                 Object answered = answered(method, arguments);
-                return answered != null ? answered : method.invoke(behind, arguments);
+                Object result = answered != null ? answered : method.invoke(behind, arguments);
+                noteOpened(method.getName(), arguments, result);
+                return result;
             }
             if (DONE_ALTHOUGH_FAILED.contains(method.getName())) {
                 method.invoke(behind, arguments);

@@ -7,7 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Errno;
@@ -67,6 +71,48 @@ class OpeningTest {
     }
 
     @Test
+    void whatCannotBeClosedEitherIsToldBesideWhatFailedFirst() {
+        TestHost host = new TestHost();
+        ObservedKernel observed = host.observed();
+        observed.failRequest(vfio_h.VFIO_GET_API_VERSION, Errno.EIO.negated());
+        observed.failCall(2);
+        assertToldBeside("VFIO_GET_API_VERSION", "close(/dev/vfio/vfio)", () -> Container.open(host.kernel()));
+        observed.heal();
+        try (Container container = Container.open(host.kernel())) {
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_GROUP_SET_CONTAINER);
+            assertToldBeside(
+                    "VFIO_GROUP_SET_CONTAINER(group 0)", "close(/dev/vfio/0)", () -> container.attach(TestHost.EDU));
+            observed.heal();
+            Group group = container.attach(TestHost.EDU);
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY);
+            assertToldBeside("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", "munmap(", () -> container.allocate(1));
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_GET_INFO);
+            assertToldBeside("VFIO_DEVICE_GET_INFO", "close(0000:01:00.0)", () -> group.openDevice(TestHost.EDU));
+            observed.heal();
+            Region bar = group.openDevice(TestHost.EDU).bar(0);
+            failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);
+            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.writeOnEvent(0, 4, 0));
+            observed.heal();
+        }
+        host.assertAllGivenBack();
+    }
+
+    private static void failTogetherWithTheNextCall(ObservedKernel observed, int request) {
+        observed.answerRequest(request, _ -> {
+            observed.failCall(observed.calls());
+            return Errno.EIO.negated();
+        });
+    }
+
+    private static void assertToldBeside(String failed, String notClosed, Executable use) {
+        VfioException e = assertThrows(VfioException.class, use);
+        assertTrue(e.getMessage().contains("[" + failed), e.getMessage());
+        assertEquals(1, e.getSuppressed().length);
+        String suppressed = String.valueOf(e.getSuppressed()[0].getMessage());
+        assertTrue(suppressed.contains("[" + notClosed), suppressed);
+    }
+
+    @Test
     void aKernelWithVersion1GivesTheDefaultWindowOnly() {
         TestHost host = withV1Only();
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
@@ -87,6 +133,39 @@ class OpeningTest {
             assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
         }
         host.assertAllGivenBack();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_1", "V4_2", "V4_10", "V4_12", "V5_0"})
+    void version1IsTakenWhereTheHostLendsItsTable(KernelVersion version) {
+        TestHost host = new TestHost(
+                EmulatedMachine.power7().toBuilder().kernel(version).build());
+        try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
+            Container container = device.container();
+            assertEquals(1, container.version());
+            assertEquals(1, container.info().maxWindows());
+            DmaMemory memory = container.allocate(PAGE);
+            container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            assertEquals(16, host.group(0).windows().getFirst().mappedPages());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void whicheverCallFailsWhereTheHostLendsItsTableNothingStaysOpen() {
+        for (int call = 0; ; call++) {
+            TestHost host = new TestHost(EmulatedMachine.power7());
+            host.observed().failCall(call);
+            try {
+                Device.open(host.kernel(), TestHost.EDU).close();
+            } catch (VfioException e) {
+                assertEquals(Optional.of(Errno.EIO), e.errno(), e.getMessage());
+            }
+            host.assertAllGivenBack();
+            if (call >= host.observed().calls()) {
+                break;
+            }
+        }
     }
 
     @Test
@@ -116,11 +195,16 @@ class OpeningTest {
     @Test
     void aContainerThatIsForgottenIsReportedWithThePlaceWhereItWasOpened() throws InterruptedException {
         TestHost host = new TestHost();
+        Container other = Container.open(host.kernel());
+        other.attach(TestHost.OTHER_EDU);
+        other.allocate(1);
         forget(host.kernel());
         while (OpenSite.forgotten().stream().noneMatch(OpeningTest::isOfForget)) {
             System.gc();
             Thread.sleep(5);
         }
+        assertEquals(2, host.process().registeredRegions());
+        other.close();
         assertEquals(1, host.process().registeredRegions());
     }
 

@@ -1,5 +1,6 @@
 package org.jvfio.cli;
 
+import java.math.BigInteger;
 import org.apache.commons.cli.CommandLine;
 import org.jvfio.ByteSize;
 
@@ -36,11 +37,11 @@ final class CommandOptions {
         if (text == null) {
             return missing;
         }
-        long value = text.matches("[0-9]{1,18}") ? Long.parseLong(text) : -1;
-        if (value < least || value > most) {
+        BigInteger value = text.matches("[0-9]+") ? new BigInteger(text) : BigInteger.ONE.negate();
+        if (value.compareTo(BigInteger.valueOf(least)) < 0 || value.compareTo(BigInteger.valueOf(most)) > 0) {
             throw new Failure(
                     Failure.USAGE, "--%s %s: use a number from %d to %d".formatted(option, text, least, most));
         }
-        return value;
+        return value.longValueExact();
     }
 }

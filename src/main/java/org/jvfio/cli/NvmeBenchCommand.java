@@ -91,6 +91,12 @@ final class NvmeBenchCommand implements Command {
                         "--block %d: use a multiple of %d, up to %d"
                                 .formatted(block, namespace.blockBytes(), Math.min(most, range.size())));
             }
+            int capacity = drive.controller().queues().getFirst().capacity();
+            if (depth > capacity) {
+                throw new Failure(
+                        Failure.USAGE,
+                        "--depth %d: a queue of the drive has room for %d commands".formatted(depth, capacity));
+            }
             drive.keepImage();
             Load load = new Load(namespace, range, (int) block, depth, writes, line.hasOption("sequential"));
             load.run(seconds, progress);

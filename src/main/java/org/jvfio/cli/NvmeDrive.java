@@ -208,8 +208,8 @@ final class NvmeDrive implements AutoCloseable {
                     .build();
             return EmulatedKernel.boot(machine);
         } catch (IllegalArgumentException e) {
-            throw new Failure(
-                    Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; --drive-size SIZE makes one");
+            String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size SIZE makes one";
+            throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; " + advice);
         }
     }
 

@@ -39,7 +39,9 @@ final class NvmeIdentifyCommand implements Command {
 
     @Override
     public Options options() {
-        return NvmeDrive.options();
+        Options options = NvmeDrive.options();
+        options.getOption("namespace").setDescription("the one namespace to tell of; all by default");
+        return options;
     }
 
     @Override
@@ -51,7 +53,10 @@ final class NvmeIdentifyCommand implements Command {
                     .fact("address", drive.function().address().toString(), "");
             tellController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
-            tellNamespaces(step, nvme);
+            tellNamespaces(
+                    step,
+                    nvme,
+                    line.hasOption("namespace") ? List.of(drive.namespace().id()) : nvme.namespaceIds());
             tellHealth(step, nvme.health());
             drive.keepImage();
             step.print(out, line.hasOption("json"));
@@ -110,10 +115,10 @@ final class NvmeIdentifyCommand implements Command {
     }
 
     /** A namespace that cannot be used is told of, and is no reason to be silent about the others. */
-    private static void tellNamespaces(Step step, NvmeController nvme) {
+    private static void tellNamespaces(Step step, NvmeController nvme, List<Integer> ids) {
         List<Map<String, Object>> data = new ArrayList<>();
         List<String> lines = new ArrayList<>();
-        for (int id : nvme.namespaceIds()) {
+        for (int id : ids) {
             try {
                 NvmeNamespace namespace = nvme.namespace(id);
                 data.add(Step.data(

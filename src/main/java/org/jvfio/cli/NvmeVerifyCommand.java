@@ -20,6 +20,7 @@ final class NvmeVerifyCommand implements Command {
     private static final int DEPTH = 64;
     private static final long DEFAULT_BYTES = 256L << 20;
     private static final int MOST_PIECE_BYTES = 1 << 20;
+    private static final int PIECES_OF_A_PORTION = 1024;
     private static final long SEED = 1;
 
     @Override
@@ -76,60 +77,69 @@ final class NvmeVerifyCommand implements Command {
             SeededBytes data = new SeededBytes(seed);
             try (NvmeBuffer buffer = drive.controller().allocate(MOST_PIECE_BYTES)) {
                 if (writes) {
-                    write(step, namespace, pieces(range, namespace.blockBytes(), seed), data, buffer, progress);
+                    write(step, namespace, range, data, buffer, progress);
                 }
-                compare(step, namespace, pieces(range, namespace.blockBytes(), ~seed), data, buffer, progress);
+                compare(step, namespace, range, data, buffer, progress);
             }
             step.print(out, line.hasOption("json"));
         }
     }
 
-    /** All of a range in random pieces and in random order, which follow from the seed. */
-    private static List<Piece> pieces(ByteRange range, int blockBytes, long seed) {
+    /** What is done with a piece. */
+    private interface Work {
+        void on(Piece piece) throws Failure;
+    }
+
+    /**
+     * Goes through a range in random pieces, which follow from the seed, and in random order within each portion: no range
+     * is too long to remember its pieces.
+     *
+     * @return how many pieces there were
+     */
+    private static long inPieces(ByteRange range, int blockBytes, long seed, String what, Progress progress, Work work)
+            throws Failure {
         Random random = new Random(seed);
-        List<Piece> pieces = new ArrayList<>();
         long end = (range.offset() + range.size()) / blockBytes;
+        long count = 0;
+        long done = 0;
         for (long lba = range.offset() / blockBytes; lba < end; ) {
-            // As many small ones as large ones.
-            int most = 1 << random.nextInt(1 + Integer.numberOfTrailingZeros(MOST_PIECE_BYTES / blockBytes));
-            long blocks = Math.min(end - lba, 1 + random.nextInt(most));
-            pieces.add(new Piece(lba, blocks));
-            lba += blocks;
+            List<Piece> portion = new ArrayList<>();
+            while (lba < end && portion.size() < PIECES_OF_A_PORTION) {
+                // As many small ones as large ones.
+                int most = 1 << random.nextInt(1 + Integer.numberOfTrailingZeros(MOST_PIECE_BYTES / blockBytes));
+                long blocks = Math.min(end - lba, 1 + random.nextInt(most));
+                portion.add(new Piece(lba, blocks));
+                lba += blocks;
+            }
+            Collections.shuffle(portion, random);
+            for (Piece piece : portion) {
+                work.on(piece);
+                done += piece.blocks() * blockBytes;
+                progress.tell(what, done, range.size());
+            }
+            count += portion.size();
         }
-        Collections.shuffle(pieces, random);
-        return pieces;
+        return count;
     }
 
     private static void write(
-            Step step,
-            NvmeNamespace namespace,
-            List<Piece> pieces,
-            SeededBytes data,
-            NvmeBuffer buffer,
-            Progress progress) {
+            Step step, NvmeNamespace namespace, ByteRange range, SeededBytes data, NvmeBuffer buffer, Progress progress)
+            throws Failure {
         long start = System.nanoTime();
-        long done = 0;
-        for (Piece piece : pieces) {
+        long pieces = inPieces(range, namespace.blockBytes(), data.seed(), "written", progress, piece -> {
             long bytes = piece.blocks() * namespace.blockBytes();
             data.fill(buffer.segment().asSlice(0, bytes), piece.lba() * namespace.blockBytes());
             namespace.write(piece.lba(), piece.blocks(), buffer);
-            progress.tell("written", ++done, pieces.size());
-        }
+        });
         namespace.flush();
-        tell(step, "written", pieces.size(), start);
+        tell(step, "written", pieces, start);
     }
 
     private static void compare(
-            Step step,
-            NvmeNamespace namespace,
-            List<Piece> pieces,
-            SeededBytes data,
-            NvmeBuffer buffer,
-            Progress progress)
+            Step step, NvmeNamespace namespace, ByteRange range, SeededBytes data, NvmeBuffer buffer, Progress progress)
             throws Failure {
         long start = System.nanoTime();
-        long done = 0;
-        for (Piece piece : pieces) {
+        long pieces = inPieces(range, namespace.blockBytes(), ~data.seed(), "compared", progress, piece -> {
             long offset = piece.lba() * namespace.blockBytes();
             long bytes = piece.blocks() * namespace.blockBytes();
             buffer.segment().asSlice(0, bytes).fill((byte) 0);
@@ -145,12 +155,11 @@ final class NvmeVerifyCommand implements Command {
                                         offset + mismatch,
                                         (offset + mismatch) / namespace.blockBytes()));
             }
-            progress.tell("compared", ++done, pieces.size());
-        }
-        tell(step, "compared", pieces.size(), start);
+        });
+        tell(step, "compared", pieces, start);
     }
 
-    private static void tell(Step step, String what, int pieces, long start) {
+    private static void tell(Step step, String what, long pieces, long start) {
         long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
         step.fact(
                 what,

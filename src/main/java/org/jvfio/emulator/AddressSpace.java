@@ -39,6 +39,8 @@ final class AddressSpace {
     /** Maps fresh pages and answers their address. */
     long map(Backing backing, int protection, boolean shared) {
         long base = backing.segment().address();
+        // Fresh addresses may be those of memory from elsewhere that its owner has freed.
+        unmap(base, base + backing.size());
         areas.put(base, new Area(base, base + backing.size(), backing, base, protection, shared));
         return base;
     }

@@ -57,6 +57,33 @@ final class Backing {
         return segment;
     }
 
+    /** A device writes to the pages, or reads them; what their owner frees meanwhile is zeros for it. */
+    void transfer(long offset, MemorySegment data, long from, long length, boolean toMemory) {
+        MemorySegment pages = segment();
+        try {
+            copy(pages, offset, data, from, length, toMemory);
+        } catch (IllegalStateException freed) {
+            requireFreed(pages, freed);
+            copy(segment(), offset, data, from, length, toMemory);
+        }
+    }
+
+    private static void copy(
+            MemorySegment pages, long offset, MemorySegment data, long from, long length, boolean toMemory) {
+        if (toMemory) {
+            MemorySegment.copy(data, from, pages, offset, length);
+        } else {
+            MemorySegment.copy(pages, offset, data, from, length);
+        }
+    }
+
+    /** Adopted memory may be freed by its owner at any time, also while it is copied. */
+    private static void requireFreed(MemorySegment pages, IllegalStateException failure) {
+        if (pages.scope().isAlive()) {
+            throw failure;
+        }
+    }
+
     void pin() {
         pins++;
     }
@@ -91,8 +118,10 @@ final class Backing {
     private void hide() {
         Arena hidden = Arena.ofShared();
         MemorySegment copy = hidden.allocate(size, 8);
-        if (segment.scope().isAlive()) {
+        try {
             MemorySegment.copy(segment, 0, copy, 0, size);
+        } catch (IllegalStateException freed) {
+            requireFreed(segment, freed);
         }
         try {
             if (arena != null) {

@@ -102,7 +102,7 @@ final class Eeh {
             return Errno.EINVAL.negated();
         }
         boolean knownType = type == 0 || type == 1;
-        if (pe.machine().platform() == Platform.PSERIES) {
+        if (pe.bridge().platform() == Platform.PSERIES) {
             if (!knownType) {
                 return Errno.EINVAL.negated();
             }
@@ -133,7 +133,7 @@ final class Eeh {
         if (CONFIG_FUNCTIONS.contains(function)) {
             return true;
         }
-        if (pe.machine().platform() != Platform.PHB3) {
+        if (pe.bridge().platform() != Platform.PHB3) {
             return false;
         }
         return function >= FIRST_DMA_FUNCTION ? pe.window(type) != null : MEMORY_FUNCTIONS.contains(function);

@@ -62,24 +62,24 @@ public final class EmulatedHost {
     }
 
     private Pe makePe(EmulatedMachine.Slot slot) {
+        HostBridge bridge = machine.bridge(slot.domain());
         TableGroupCalls calls;
-        if (machine.lendsTables()) {
+        if (bridge.lendsTables(machine.kernel())) {
             calls = new LentTableCalls();
         } else {
-            calls = machine.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
+            calls = bridge.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
         }
-        Pe pe = new Pe(logPrefix(slot.address()), machine, calls, log, memory);
+        Pe pe = new Pe(logPrefix(slot, bridge.platform()), machine, bridge, calls, log, memory);
         calls.start(pe);
         return pe;
     }
 
     /** How Linux names a partitionable endpoint in its log: on powernv by bus and number, in an LPAR by device. */
-    private String logPrefix(String address) {
-        if (!machine.platform().isPowernv()) {
-            return "vfio-pci " + address + ": ";
+    private static String logPrefix(EmulatedMachine.Slot slot, Platform platform) {
+        if (!platform.isPowernv()) {
+            return "vfio-pci " + slot.address() + ": ";
         }
-        boolean highNumber = machine.platform() != Platform.PHB3 && address.startsWith("0000:");
-        return "pci %s     : [PE# %s] ".formatted(address.substring(0, 7), highNumber ? "1fd" : "fd");
+        return "pci %s     : [PE# %s] ".formatted(slot.address().substring(0, 7), platform.endpoint(slot.domain()));
     }
 
     /** What the host is made of. */
@@ -143,10 +143,18 @@ public final class EmulatedHost {
      *
      * @param errno what the step fails with
      * @throws NoSuchElementException if there is no group of this number
+     * @throws IllegalArgumentException if the group's platform never comes to the step: an LPAR does not make the host's
+     *     table anew, and a table that is lent is neither made nor set
      */
     public void failNext(int number, PlatformStep step, Errno errno) {
         locked(() -> {
-            existing(number).pe().failNext(step, errno.negated());
+            Pe pe = existing(number).pe();
+            if (!pe.calls().steps().contains(step)) {
+                throw new IllegalArgumentException(
+                        "the platform of group %d never comes to %s, only to %s; make it fail at one of these"
+                                .formatted(number, step, pe.calls().steps()));
+            }
+            pe.failNext(step, errno.negated());
             return step;
         });
     }
@@ -263,6 +271,16 @@ public final class EmulatedHost {
     /** What a close does to a host: it cannot be stopped. */
     void meet(Hazard hazard) {
         hazards.add(hazard);
+    }
+
+    /** How many hazards the kernel was led into. */
+    int hazardsMet() {
+        return hazards.size();
+    }
+
+    /** Forgets all hazards but the first ones: those of a call that was stopped by another one. */
+    void rewindHazards(int count) {
+        hazards.subList(count, hazards.size()).clear();
     }
 
     /** Runs what a device does later, with the host's lock held. A device that throws is reported as its thread's. */

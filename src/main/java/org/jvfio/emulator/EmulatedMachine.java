@@ -28,13 +28,18 @@ public final class EmulatedMachine {
             int group,
             Supplier<? extends EmulatedDevice> device,
             HostDriver driver,
-            @Nullable ExpansionRom rom) {}
+            @Nullable ExpansionRom rom) {
+        int domain() {
+            return Integer.parseInt(address, 0, 4, 16);
+        }
+    }
 
     private final Platform platform;
     private final KernelVersion kernel;
     private final int pageShift;
     private final long memoryBytes;
     private final long dma32Bytes;
+    private final Map<Integer, HostBridge> bridges;
     private final boolean eeh;
     private final boolean freezes;
     private final boolean windowCalls;
@@ -54,6 +59,7 @@ public final class EmulatedMachine {
         pageShift = builder.pageShift;
         memoryBytes = builder.memoryBytes;
         dma32Bytes = builder.dma32Bytes;
+        bridges = Map.copyOf(builder.bridges);
         eeh = builder.eeh;
         freezes = builder.freezes;
         windowCalls = builder.windowCalls;
@@ -74,22 +80,38 @@ public final class EmulatedMachine {
      * {@code 0002:01:00.0} in group 2), bound to vfio-pci.
      */
     public static EmulatedMachine power8() {
-        DeviceModels models = DeviceModels.installed();
-        return new Builder(Platform.PHB3)
-                .device("0000:01:00.0", 0, models.plain("edu"))
-                .device("0001:01:00.0", 1, models.plain("edu"))
-                .device("0002:01:00.0", 2, models.plain("nvme"))
-                .build();
+        return powernv(Platform.PHB3).build();
     }
 
     /** As {@link #power8}, with PHB4. */
     public static EmulatedMachine power9() {
-        return power8().toBuilder().platform(Platform.PHB4).build();
+        return powernv(Platform.PHB4).build();
     }
 
     /** As {@link #power8}, with PHB5. */
     public static EmulatedMachine power10() {
-        return power8().toBuilder().platform(Platform.PHB5).build();
+        return powernv(Platform.PHB5).build();
+    }
+
+    /**
+     * As {@link #power8}, with P7IOC (IODA1) and Linux 4.2, the first with ownership callbacks. These bridges have none: the
+     * host's table is lent, and there are no windows to make. Linux drives them until 5.18 here.
+     */
+    public static EmulatedMachine power7() {
+        return powernv(Platform.IODA1).kernel(KernelVersion.V4_2).build();
+    }
+
+    /** As {@link #power7}, with bridges of P5IOC2, older ones that lend their table in the same way. */
+    public static EmulatedMachine p5ioc2() {
+        return power7().toBuilder().platform(Platform.P5IOC2).build();
+    }
+
+    private static Builder powernv(Platform platform) {
+        DeviceModels models = DeviceModels.installed();
+        return new Builder(platform)
+                .device("0000:01:00.0", 0, models.plain("edu"))
+                .device("0001:01:00.0", 1, models.plain("edu"))
+                .device("0002:01:00.0", 2, models.plain("nvme"));
     }
 
     /**
@@ -109,12 +131,17 @@ public final class EmulatedMachine {
 
     /** The names that {@link #preset} knows. */
     public static List<String> presets() {
-        return List.of("power8", "power9", "power10", "pseries");
+        return List.of("p5ioc2", "power7", "power8", "power9", "power10", "pseries");
     }
 
-    /** The machine of a name, if there is one: {@link #power8}, {@link #power9}, {@link #power10}, {@link #pseries}. */
+    /**
+     * The machine of a name, if there is one: {@link #p5ioc2}, {@link #power7}, {@link #power8}, {@link #power9},
+     * {@link #power10}, {@link #pseries}.
+     */
     public static Optional<EmulatedMachine> preset(String name) {
         return switch (name) {
+            case "p5ioc2" -> Optional.of(p5ioc2());
+            case "power7" -> Optional.of(power7());
             case "power8" -> Optional.of(power8());
             case "power9" -> Optional.of(power9());
             case "power10" -> Optional.of(power10());
@@ -130,6 +157,7 @@ public final class EmulatedMachine {
      * <pre>{@code
      * {
      *   "like": "power9",
+     *   "platform": "phb5",
      *   "kernel": "6.4",
      *   "pages": "4K",
      *   "memory": "16G",
@@ -141,6 +169,7 @@ public final class EmulatedMachine {
      *   "capIpcLock": false,
      *   "hazards": "as-linux",
      *   "hugePages": {"2M": 32, "1G": 1},
+     *   "bridges": [{"domain": "0001", "platform": "phb4", "defaultWindow": "2G"}],
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
@@ -150,7 +179,8 @@ public final class EmulatedMachine {
      * }
      * }</pre>
      *
-     * {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
+     * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} are {@linkplain Builder#bridge set apart},
+     * with what is not said of them as the machine has it. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
      * a list of devices replaces those of the preset. {@code "model"} is the name of a {@link DeviceModel}, which has
      * options of its own: {@link org.jvfio.emulator.edu.EduModel} or {@link org.jvfio.emulator.nvme.NvmeModel}, or one
      * that you bring. A device of any model may have an expansion {@code "rom"}: the path of a file, which begins at the
@@ -170,6 +200,7 @@ public final class EmulatedMachine {
         return new Builder(this);
     }
 
+    /** The kind of the machine, and of its host bridges but for those that were {@linkplain Builder#bridge set}. */
     public Platform platform() {
         return platform;
     }
@@ -188,9 +219,13 @@ public final class EmulatedMachine {
         return memoryBytes;
     }
 
-    /** The size of the default window, in bytes. */
+    /** The size of the default window, in bytes, but for host bridges that were {@linkplain Builder#bridge set}. */
     public long dma32Bytes() {
         return dma32Bytes;
+    }
+
+    HostBridge bridge(int domain) {
+        return bridges.getOrDefault(domain, new HostBridge(platform, dma32Bytes));
     }
 
     boolean eeh() {
@@ -244,17 +279,6 @@ public final class EmulatedMachine {
         return slots;
     }
 
-    /** Whether groups have their table lent, on this platform with this kernel. */
-    boolean lendsTables() {
-        return platform.ownership() == Platform.Ownership.LENT
-                || !kernel.hasOwnershipCallbacks()
-                || (platform == Platform.PSERIES && !kernel.lparMakesWindows());
-    }
-
-    int dynamicWindows() {
-        return lendsTables() ? 0 : platform.dynamicWindows();
-    }
-
     /** Makes a machine from another one. */
     public static final class Builder {
         private Platform platform;
@@ -262,6 +286,7 @@ public final class EmulatedMachine {
         private int pageShift = SHIFT_64K;
         private long memoryBytes = 4 * GIB;
         private long dma32Bytes = 2 * GIB;
+        private final Map<Integer, HostBridge> bridges = new TreeMap<>();
         private boolean eeh = true;
         private boolean freezes = true;
         private boolean windowCalls = true;
@@ -285,6 +310,7 @@ public final class EmulatedMachine {
             pageShift = machine.pageShift;
             memoryBytes = machine.memoryBytes;
             dma32Bytes = machine.dma32Bytes;
+            bridges.putAll(machine.bridges);
             eeh = machine.eeh;
             freezes = machine.freezes;
             windowCalls = machine.windowCalls;
@@ -299,8 +325,28 @@ public final class EmulatedMachine {
             slots.addAll(machine.slots);
         }
 
+        /** The kind of the machine, and of each host bridge that is not {@linkplain #bridge set}. */
         public Builder platform(Platform newPlatform) {
             platform = newPlatform;
+            return this;
+        }
+
+        /**
+         * Sets the host bridge (PHB) of one PCI domain apart from the others. Bridges of PHB3, PHB4 and PHB5 can have their
+         * groups in one container, which then has the windows of the group that came last. No host mixes them: it stands for
+         * groups that differ in what {@code VFIO_IOMMU_SPAPR_TCE_GET_INFO} tells. One of IODA1 beside them stands for groups
+         * that cannot share a container at all. (From 4.7 to 6.3 Linux would follow a null pointer where such groups meet;
+         * the emulated kernel refuses them, as 4.2 does.)
+         *
+         * @param domain the PCI domain, 0 to 65535
+         * @param kind P5IOC2, IODA1, PHB3, PHB4 or PHB5 on a machine of one of these; PSERIES in an LPAR
+         * @param windowBytes the size of its groups' default window, in bytes: a power of two below 4 GiB
+         */
+        public Builder bridge(int domain, Platform kind, long windowBytes) {
+            if (domain < 0 || domain > 0xffff) {
+                throw new IllegalArgumentException("PCI domains are 0 to 65535, not " + domain);
+            }
+            bridges.put(domain, new HostBridge(kind, windowBytes));
             return this;
         }
 
@@ -328,7 +374,10 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** The size of the default window, in bytes: a power of two below 4 GiB. */
+        /**
+         * The size of the default window of groups whose host bridge is not {@linkplain #bridge set}, in bytes: a power of two
+         * below 4 GiB.
+         */
         public Builder dma32Bytes(long bytes) {
             dma32Bytes = bytes;
             return this;
@@ -482,20 +531,11 @@ public final class EmulatedMachine {
          * @throws IllegalArgumentException if its parts do not go together
          */
         public EmulatedMachine build() {
-            if (Long.bitCount(dma32Bytes) != 1 || dma32Bytes >= 4 * GIB) {
-                throw new IllegalArgumentException(
-                        "the default window is a power of two below 4 GiB, not " + dma32Bytes + " bytes");
-            }
+            check(new HostBridge(platform, dma32Bytes));
+            bridges.values().forEach(this::check);
             if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MOST_VECTORS) {
                 throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MOST_VECTORS
                         + " interrupt vectors, not " + interruptVectors);
-            }
-            if (memoryBytes < dma32Bytes / 2) {
-                throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");
-            }
-            if (platform.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
-                throw new IllegalArgumentException(platform + " is not supported by Linux " + kernel.release()
-                        + "; choose a version up to " + KernelVersion.V5_0.release());
             }
             if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
                 throw new IllegalArgumentException("VFIO has no groups in an LPAR before Linux "
@@ -512,7 +552,33 @@ public final class EmulatedMachine {
                                             .toList()));
                 }
             }
+            if (hasBridge(Platform.P5IOC2) && hasBridge(Platform.IODA1)) {
+                throw new IllegalArgumentException("Linux drives no bridges of P5IOC2 beside those of IODA1");
+            }
             return new EmulatedMachine(this);
+        }
+
+        private boolean hasBridge(Platform kind) {
+            return platform == kind || bridges.values().stream().anyMatch(bridge -> bridge.platform() == kind);
+        }
+
+        private void check(HostBridge bridge) {
+            Platform kind = bridge.platform();
+            if (Long.bitCount(bridge.dma32Bytes()) != 1 || bridge.dma32Bytes() >= 4 * GIB) {
+                throw new IllegalArgumentException(
+                        "the default window is a power of two below 4 GiB, not " + bridge.dma32Bytes() + " bytes");
+            }
+            if (memoryBytes < bridge.dma32Bytes() / 2) {
+                throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");
+            }
+            if (kind.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
+                throw new IllegalArgumentException(kind + " is not supported by Linux " + kernel.release()
+                        + "; choose a version up to " + KernelVersion.V5_0.release());
+            }
+            if (kind.isPowernv() != platform.isPowernv()) {
+                throw new IllegalArgumentException(
+                        "a host bridge of " + kind + " cannot be in a machine of " + platform + ": one is of an LPAR");
+            }
         }
     }
 }

@@ -5,12 +5,17 @@ public enum Hazard {
     /** TCE invalidation of no pages at bus address 0 on PHB3 ({@code pnv_pci_phb3_tce_invalidate}). */
     PHB3_INVALIDATES_FOR_EVER(
             "the kernel would write TCE invalidations for ever and the host be lost",
-            "POWER8 (PHB3), all versions up to 7.2",
+            "POWER8 (PHB3), from 5.4 to 7.2",
             true),
-    /** A MAP or UNMAP that passes the end of its window's table ({@code iommu_tce_check_ioba}). */
+    /**
+     * A MAP or UNMAP that passes the end of its window's table ({@code iommu_tce_put_param_check},
+     * {@code iommu_tce_check_ioba}). In an LPAR the hypervisor refuses the entry, and the kernel then clears its place in
+     * the list of user addresses that type 7 has beside the table, which has no such place.
+     */
     WINDOW_OVERRUN(
-            "the kernel would go past the end of the TCE table and corrupt host memory",
-            "powernv, MAP from 4.12 to 7.2, UNMAP from 4.12 to 6.12",
+            "the kernel would go past the end of the TCE table, or of the list of user addresses beside it, and corrupt"
+                    + " host memory",
+            "powernv, MAP in all versions up to 7.2, UNMAP from 4.12 to 6.12; LPARs, MAP with type 7 from 6.11",
             false),
     /** UNREGISTER_MEMORY of memory with mappings, or the end of its container ({@code mm_iommu_put}). */
     REGISTRATION_LEAK(
@@ -40,6 +45,14 @@ public enum Hazard {
             "a window smaller than one IOMMU page makes the kernel shift by a negative count",
             "powernv, from 4.2",
             false),
+    /**
+     * The first use of the default window where the platform borrows the table of the host, which has no call to free it
+     * ({@code BUG_ON} in {@code tce_iommu_create_window}).
+     */
+    BORROWED_TABLE(
+            "the kernel would stop in the middle of the call with a BUG, as the host's table cannot be freed",
+            "LPARs, from 6.4 to 6.10",
+            true),
     /** A window that the hypervisor refuses ({@code failed_ddw_pdn_list} of {@code pseries/iommu.c}). */
     WINDOWS_LOST(
             "the hypervisor refuses the window, and the kernel would refuse every later one to this device until it is"

@@ -1,6 +1,8 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -23,21 +25,28 @@ final class Ioda2Calls implements TableGroupCalls {
     }
 
     @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.allOf(PlatformStep.class);
+    }
+
+    @Override
     public void start(Pe pe) {
-        pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(pe.machine().dma32Bytes()));
+        pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(pe.bridge().dma32Bytes()));
         setUpHost(pe);
     }
 
     @Override
     public int takeOwnership(Pe pe) {
-        if (pe.window(0) == null) {
+        if (pe.window(0) == null && pe.machine().kernel().takesOwnershipAtSetContainer()) {
+            // Nothing is left to take, after a release that failed: this is called for each device of a group.
+            pe.hostOwned(false);
             return 0;
         }
         int failure = pe.failure(PlatformStep.TAKE_OWNERSHIP);
         if (failure != 0) {
             return failure;
         }
-        setBypass(pe, false);
+        pe.setBypass(false);
         unsetWindow(pe, 0);
         pe.hostOwned(false);
         return 0;
@@ -73,12 +82,7 @@ final class Ioda2Calls implements TableGroupCalls {
                 return;
             }
         }
-        setBypass(pe, true);
-    }
-
-    private static void setBypass(Pe pe, boolean enable) {
-        pe.log((enable ? "En" : "Dis") + "abling 64-bit DMA bypass");
-        pe.bypass(enable);
+        pe.setBypass(true);
     }
 
     @Override
@@ -156,13 +160,7 @@ final class Ioda2Calls implements TableGroupCalls {
         }
         long start = number == 0 ? 0 : BYPASS_BASE;
         long entries = 1L << (tableShift - 3);
-        return Creation.of(new TceTable(pageShift, start, entries, levels, levelShift - 3, chargedPages));
-    }
-
-    @Override
-    public long exchange(TceTable table, long index, long entry, long user) {
-        long written = (entry & TceTable.WRITE) != 0 ? entry | TceTable.READ : entry;
-        return table.exchange(index, written, user);
+        return Creation.of(new TceTable(pageShift, start, entries, levels, levelShift - 3, chargedPages, false));
     }
 
     /** The bytes of one level as a shift; the kernel computes it in unsigned 32-bit numbers, which may wrap. */

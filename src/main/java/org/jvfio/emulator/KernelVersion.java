@@ -63,6 +63,16 @@ public enum KernelVersion {
         return atLeast(V4_12) && before(V6_4);
     }
 
+    /** Whether type 7 is refused to a group whose platform makes no windows by looking at how many it can have. */
+    boolean type7NeedsWindows() {
+        return atLeast(V6_4);
+    }
+
+    /** Whether a table that is lent counts as the default window, made in its turn with its first use. */
+    boolean borrowsTables() {
+        return atLeast(V6_4);
+    }
+
     /** Whether the kernel has ownership callbacks; without, every group's table is lent. */
     boolean hasOwnershipCallbacks() {
         return atLeast(V4_2);
@@ -123,9 +133,27 @@ public enum KernelVersion {
         return before(V4_12) || atLeast(V7_2);
     }
 
-    /** Whether the end of a MAP is checked. */
-    boolean checksEndOfMap() {
-        return before(V4_12);
+    /**
+     * Whether the TCE caches of a bridge are told of a range of entries at once: from 5.4, which the constant of 5.0 stands
+     * for, too. Before, each entry was told by itself, and of no entries nothing.
+     */
+    boolean invalidatesRanges() {
+        return atLeast(V5_0);
+    }
+
+    /** Whether a mapping may take the place of another one, instead of finding the entry busy. */
+    boolean replacesMappings() {
+        return atLeast(V4_2);
+    }
+
+    /** Whether mapped memory is pinned for writing, whatever the direction. */
+    boolean pinsForWriting() {
+        return atLeast(V4_2);
+    }
+
+    /** What MAP and UNMAP answer for a bus address outside of all windows. */
+    Errno outsideOfWindows() {
+        return atLeast(V4_2) ? Errno.ENXIO : Errno.EINVAL;
     }
 
     /** Whether a group that leaves a container takes the mappings of those that stay with it. */
@@ -158,9 +186,12 @@ public enum KernelVersion {
         return atLeast(V5_19);
     }
 
-    /** Whether several groups may share a container. */
-    boolean sharesContainers() {
-        return atLeast(V4_2);
+    /**
+     * Whether several groups may share a container of type 2 as one of type 7, if their platform makes windows; later only
+     * one of type 7 has several groups, and before 4.2, which has no such platform, none.
+     */
+    boolean type2SharesContainers() {
+        return before(V6_4);
     }
 
     /** Whether a failed TCE_CREATE keeps what it charged to locked memory. */

@@ -1,10 +1,13 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
  * Old-style ownership: the host's one table is lent, when the host has nothing in it, and returned empty
- * ({@code iommu_take_ownership} and {@code iommu_release_ownership}).
+ * ({@code iommu_take_ownership} and {@code iommu_release_ownership}). So do bridges of IODA1 and P5IOC2; all others before
+ * there were ownership callbacks; and LPARs before Linux made windows for VFIO there.
  */
 final class LentTableCalls implements TableGroupCalls {
     private static final int PAGE_SHIFT = 12;
@@ -15,12 +18,25 @@ final class LentTableCalls implements TableGroupCalls {
     }
 
     @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.of(PlatformStep.TAKE_OWNERSHIP);
+    }
+
+    @Override
     public void start(Pe pe) {
-        long entries = pe.machine().dma32Bytes() >>> PAGE_SHIFT;
+        long bytes = pe.bridge().dma32Bytes();
+        switch (pe.bridge().platform()) {
+            case PHB3, PHB4, PHB5 -> pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(bytes));
+            case IODA1 -> pe.log(" Setting up 32-bit TCE table at %08x..%08x".formatted(0, bytes - 1));
+            case P5IOC2, PSERIES -> {
+                // Linux says nothing.
+            }
+        }
+        long entries = bytes >>> PAGE_SHIFT;
         int levelShift = 63 - Long.numberOfLeadingZeros(entries);
-        pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(pe.machine().dma32Bytes()));
-        pe.window(0, new TceTable(PAGE_SHIFT, 0, entries, 1, levelShift, 0));
-        pe.bypass(pe.machine().platform() != Platform.P5IOC2);
+        boolean hypervisor = !pe.bridge().platform().isPowernv();
+        pe.window(0, new TceTable(PAGE_SHIFT, 0, entries, 1, levelShift, 0, hypervisor));
+        pe.bypass(pe.bridge().platform().bypasses());
     }
 
     @Override
@@ -33,21 +49,21 @@ final class LentTableCalls implements TableGroupCalls {
             pe.kernelLog().add("iommu_tce: it_map is not empty");
             return Errno.EBUSY.negated();
         }
-        if (pe.bypass()) {
-            pe.log("Disabling 64-bit DMA bypass");
-        }
-        pe.bypass(false);
+        setBypass(pe, false);
         pe.hostOwned(false);
         return 0;
     }
 
     @Override
     public void releaseOwnership(Pe pe) {
-        if (pe.machine().platform() != Platform.P5IOC2) {
-            pe.log("Enabling 64-bit DMA bypass");
-            pe.bypass(true);
-        }
+        setBypass(pe, true);
         pe.hostOwned(true);
+    }
+
+    private static void setBypass(Pe pe, boolean enable) {
+        if (pe.bridge().platform().bypasses()) {
+            pe.setBypass(enable);
+        }
     }
 
     @Override
@@ -68,11 +84,5 @@ final class LentTableCalls implements TableGroupCalls {
     @Override
     public void unsetWindow(Pe pe, int number) {
         // A lent table stays where it is.
-    }
-
-    @Override
-    public long exchange(TceTable table, long index, long entry, long user) {
-        long written = (entry & TceTable.WRITE) != 0 ? entry | TceTable.READ : entry;
-        return table.exchange(index, written, user);
     }
 }

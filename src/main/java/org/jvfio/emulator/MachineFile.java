@@ -9,11 +9,13 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 
 /** Reads a machine that was written by hand, as {@link EmulatedMachine#read} documents it. */
 final class MachineFile {
     private static final Set<String> OPTIONS = Set.of(
             "like",
+            "platform",
             "kernel",
             "pages",
             "memory",
@@ -25,7 +27,10 @@ final class MachineFile {
             "capIpcLock",
             "hazards",
             "hugePages",
+            "bridges",
             "devices");
+    private static final Set<String> BRIDGE_OPTIONS = Set.of("domain", "platform", "defaultWindow");
+    private static final Pattern DOMAIN = Pattern.compile("[0-9a-f]{4}");
     private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom");
 
     private final MachineOptions top;
@@ -53,9 +58,12 @@ final class MachineFile {
     private EmulatedMachine machine() {
         top.requireKnown("the file", OPTIONS);
         String like = top.string("like");
-        EmulatedMachine.Builder machine = EmulatedMachine.preset(like)
-                .orElseThrow(() -> top.wrong("is like '" + like + "', which is none of " + EmulatedMachine.presets()))
-                .toBuilder();
+        EmulatedMachine preset = EmulatedMachine.preset(like)
+                .orElseThrow(() -> top.wrong("is like '" + like + "', which is none of " + EmulatedMachine.presets()));
+        EmulatedMachine.Builder machine = preset.toBuilder();
+        Platform platform = platform(top, preset.platform());
+        long window = top.size("defaultWindow", preset.dma32Bytes());
+        machine.platform(platform).dma32Bytes(window);
         given("kernel", name -> machine.kernel(kernel(top.string(name))));
         given("pages", name -> {
             long bytes = top.size(name);
@@ -68,7 +76,6 @@ final class MachineFile {
             }
         });
         given("memory", name -> machine.memoryBytes(top.size(name)));
-        given("defaultWindow", name -> machine.dma32Bytes(top.size(name)));
         given("eeh", name -> machine.eeh(top.flag(name)));
         given("freezes", name -> machine.freezes(top.flag(name)));
         given("interruptVectors", name -> machine.interruptVectors(top.integer(name)));
@@ -76,8 +83,26 @@ final class MachineFile {
         given("capIpcLock", name -> machine.capIpcLock(top.flag(name)));
         given("hazards", name -> machine.hazards(top.constant(name, HazardPolicy.values())));
         given("hugePages", name -> top.countsBySize(name).forEach(machine::hugePages));
+        given("bridges", name -> {
+            for (MachineOptions bridge : top.objects(name, "a bridge")) {
+                bridge.requireKnown("a bridge", BRIDGE_OPTIONS);
+                machine.bridge(domain(bridge), platform(bridge, platform), bridge.size("defaultWindow", window));
+            }
+        });
         given("devices", name -> addDevices(machine, name));
         return top.checked(machine::build);
+    }
+
+    private static Platform platform(MachineOptions options, Platform otherwise) {
+        return options.has("platform") ? options.constant("platform", Platform.values()) : otherwise;
+    }
+
+    private static int domain(MachineOptions bridge) {
+        String domain = bridge.string("domain");
+        if (!DOMAIN.matcher(domain).matches()) {
+            throw bridge.wrong("has a bridge of domain '" + domain + "'; write it like 0001");
+        }
+        return Integer.parseInt(domain, 16);
     }
 
     private void addDevices(EmulatedMachine.Builder machine, String name) {

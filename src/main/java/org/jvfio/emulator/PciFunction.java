@@ -58,7 +58,11 @@ final class PciFunction implements DeviceBus {
         registers = new ConfigRegisters(
                 device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
-        interrupts = new VfioInterrupts(hardware, device.isExpress(), machine.interruptVectors(), machine.platform());
+        interrupts = new VfioInterrupts(
+                hardware,
+                device.isExpress(),
+                machine.interruptVectors(),
+                pe.bridge().platform());
         ioEvents = new IoEvents(this, machine.kernel());
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
@@ -117,7 +121,7 @@ final class PciFunction implements DeviceBus {
     }
 
     int domain() {
-        return addressField(0, 4);
+        return slot.domain();
     }
 
     int bus() {

@@ -18,6 +18,7 @@ final class Pe {
 
     private final String name;
     private final EmulatedMachine machine;
+    private final HostBridge bridge;
     private final TableGroupCalls calls;
     private final KernelLog log;
     private final PhysicalMemory memory;
@@ -40,9 +41,16 @@ final class Pe {
         DMA_WRITE
     }
 
-    Pe(String name, EmulatedMachine machine, TableGroupCalls calls, KernelLog log, PhysicalMemory memory) {
+    Pe(
+            String name,
+            EmulatedMachine machine,
+            HostBridge bridge,
+            TableGroupCalls calls,
+            KernelLog log,
+            PhysicalMemory memory) {
         this.name = name;
         this.machine = machine;
+        this.bridge = bridge;
         this.calls = calls;
         this.log = log;
         this.memory = memory;
@@ -54,6 +62,11 @@ final class Pe {
 
     EmulatedMachine machine() {
         return machine;
+    }
+
+    /** The host bridge that it is below. */
+    HostBridge bridge() {
+        return bridge;
     }
 
     void log(String message) {
@@ -79,6 +92,12 @@ final class Pe {
 
     void bypass(boolean enabled) {
         bypass = enabled;
+    }
+
+    /** {@code pnv_pci_ioda2_set_bypass}: says so, too. */
+    void setBypass(boolean enable) {
+        log((enable ? "En" : "Dis") + "abling 64-bit DMA bypass");
+        bypass = enable;
     }
 
     boolean hostOwned() {
@@ -224,17 +243,14 @@ final class Pe {
             }
             long offset = physical + done - backing.physical();
             long run = Math.min(backing.size() - offset, length - done);
-            if (toMemory) {
-                MemorySegment.copy(data, from + done, backing.segment(), offset, run);
-            } else {
-                MemorySegment.copy(backing.segment(), offset, data, from + done, run);
-            }
+            backing.transfer(offset, data, from + done, run, toMemory);
             done += run;
         }
     }
 
     private boolean intoHost(long physical, long length) {
-        if (physical + length > machine.memoryBytes()) {
+        long end = machine.memoryBytes() - length;
+        if (end < 0 || Long.compareUnsigned(physical, end) > 0) {
             freeze();
             return false;
         }

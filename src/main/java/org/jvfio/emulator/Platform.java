@@ -4,18 +4,18 @@ import java.util.List;
 
 /** The kinds of POWER platform, with what each gives a VFIO program. */
 public enum Platform {
-    /** POWER5 systems with P5IOC2 bridges: the host's 32-bit table is lent. */
-    P5IOC2(Ownership.LENT, "p5ioc2", 0x1000L, 0, 0, false),
+    /** P5IOC2 bridges: the host's 32-bit table is lent. */
+    P5IOC2(Ownership.LENT, 0x1000L, 0, 0),
     /** POWER7 with P7IOC bridges (IODA1): the host's 32-bit table is lent. */
-    IODA1(Ownership.LENT, "ioda1", 0x1000L, 0, 0, false),
+    IODA1(Ownership.LENT, 0x1000L, 0, 0),
     /** POWER8 with PHB3 (IODA2). */
-    PHB3(Ownership.TAKEN, "ioda2", 0x11011000L, 2, 5, true),
+    PHB3(Ownership.TAKEN, 0x11011000L, 2, 5),
     /** POWER9 with PHB4. */
-    PHB4(Ownership.TAKEN, "ioda2", 0x40211000L, 2, 5, true),
+    PHB4(Ownership.TAKEN, 0x40211000L, 2, 5),
     /** POWER10 with PHB5. */
-    PHB5(Ownership.TAKEN, "ioda2", 0x40211000L, 2, 5, true),
+    PHB5(Ownership.TAKEN, 0x40211000L, 2, 5),
     /** A logical partition, or a KVM guest: windows are made by the hypervisor through RTAS. */
-    PSERIES(Ownership.TAKEN, "pseries", 0x1211000L, 2, 1, true);
+    PSERIES(Ownership.TAKEN, 0x1211000L, 2, 1);
 
     /** How a platform gives a group to VFIO. */
     enum Ownership {
@@ -26,19 +26,15 @@ public enum Platform {
     }
 
     private final Ownership ownership;
-    private final String calls;
     private final long pageSizes;
     private final int dynamicWindows;
     private final int levels;
-    private final boolean makesWindows;
 
-    Platform(Ownership ownership, String calls, long pageSizes, int dynamicWindows, int levels, boolean makesWindows) {
+    Platform(Ownership ownership, long pageSizes, int dynamicWindows, int levels) {
         this.ownership = ownership;
-        this.calls = calls;
         this.pageSizes = pageSizes;
         this.dynamicWindows = dynamicWindows;
         this.levels = levels;
-        this.makesWindows = makesWindows;
     }
 
     /** The sizes that the processor has for huge pages, as shifts, that of {@code mmap} without a size first. */
@@ -52,11 +48,6 @@ public enum Platform {
 
     Ownership ownership() {
         return ownership;
-    }
-
-    /** Names the platform's table group calls; groups with different ones cannot share a container. */
-    String calls() {
-        return calls;
     }
 
     /** The IOMMU page sizes, in bytes, as a bit map. */
@@ -93,8 +84,21 @@ public enum Platform {
         };
     }
 
-    boolean makesWindows() {
-        return makesWindows;
+    /** Whether 64-bit DMA of the host bypasses translation: through the window of bit 59, which IODA2 has. */
+    boolean bypasses() {
+        return switch (this) {
+            case PHB3, PHB4, PHB5 -> true;
+            case P5IOC2, IODA1, PSERIES -> false;
+        };
+    }
+
+    /** The number, in hexadecimal, that Linux gives the endpoint of the first bus below the bridge of a domain. */
+    String endpoint(int domain) {
+        return switch (this) {
+            case P5IOC2, IODA1, PHB3 -> "fd";
+            case PHB4, PHB5 -> domain == 0 ? "1fd" : "fd";
+            case PSERIES -> "0";
+        };
     }
 
     /** Whether Linux runs on the bare machine, and not below a hypervisor. */

@@ -1,7 +1,9 @@
 package org.jvfio.emulator;
 
+import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -16,8 +18,6 @@ final class PseriesCalls implements TableGroupCalls {
     private static final long LARGEST_BLOCK_PAGES = 0x2000000000L;
 
     private static final long TOO_MANY_LEVELS = 0xffffffffL;
-    /** H_PARAMETER is -4, and comes back as if it were an errno. */
-    private static final long H_PARAMETER = -4;
 
     private boolean failed;
     private boolean defaultWindow;
@@ -29,20 +29,25 @@ final class PseriesCalls implements TableGroupCalls {
     }
 
     @Override
+    public Set<PlatformStep> steps() {
+        return EnumSet.of(PlatformStep.TAKE_OWNERSHIP, PlatformStep.CREATE_TABLE, PlatformStep.SET_WINDOW);
+    }
+
+    @Override
     public void start(Pe pe) {
         setUpHost(pe);
     }
 
     private void setUpHost(Pe pe) {
         defaultWindow = true;
-        pe.window(0, table(pe, DEFAULT_PAGE_SHIFT, 0, pe.machine().dma32Bytes()));
+        pe.window(0, table(pe, DEFAULT_PAGE_SHIFT, 0, pe.bridge().dma32Bytes()));
     }
 
     private static TceTable table(Pe pe, int pageShift, long start, long windowBytes) {
         long entries = windowBytes >>> pageShift;
         int levelShift = Math.max(0, 63 - Long.numberOfLeadingZeros(entries));
         long charged = (windowBytes >>> (pageShift - 3)) >>> pe.machine().pageShift();
-        return new TceTable(pageShift, start, entries, 1, levelShift, charged);
+        return new TceTable(pageShift, start, entries, 1, levelShift, charged, true);
     }
 
     @Override
@@ -89,7 +94,7 @@ final class PseriesCalls implements TableGroupCalls {
 
     private static boolean isDefault(Pe pe, int pageShift, long windowBytes) {
         return pageShift == DEFAULT_PAGE_SHIFT
-                && Long.compareUnsigned(windowBytes, pe.machine().dma32Bytes()) <= 0;
+                && Long.compareUnsigned(windowBytes, pe.bridge().dma32Bytes()) <= 0;
     }
 
     /** The hypervisor gives one window beside the default one, if it is one page large at least. */
@@ -188,10 +193,5 @@ final class PseriesCalls implements TableGroupCalls {
             defaultWindow = false;
         }
         pe.window(number, null);
-    }
-
-    @Override
-    public long exchange(TceTable table, long index, long entry, long user) {
-        return Long.compareUnsigned(index, table.entries()) < 0 ? table.exchange(index, entry, user) : H_PARAMETER;
     }
 }

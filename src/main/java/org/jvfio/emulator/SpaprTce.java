@@ -21,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -57,7 +58,6 @@ final class SpaprTce {
     private boolean defaultWindowPending;
     private long enabledPages;
     private @Nullable Mm mm;
-    private @Nullable TableGroupCalls platform;
 
     SpaprTce(EmulatedHost host, boolean v2) {
         this.host = host;
@@ -88,6 +88,7 @@ final class SpaprTce {
         boolean pending = defaultWindowPending;
         boolean bound = mm != null;
         long logged = host.kernelLog().end();
+        int met = host.hazardsMet();
         try {
             return operate(request, argument);
         } catch (HostHazard hazard) {
@@ -98,6 +99,7 @@ final class SpaprTce {
                 letProcessGo();
             }
             host.kernelLog().rewind(logged);
+            host.rewindHazards(met);
             throw hazard;
         }
     }
@@ -127,17 +129,17 @@ final class SpaprTce {
         if (Integer.compareUnsigned(argsz, (int) INFO_SIZE_WITHOUT_DDW) < 0) {
             return Errno.EINVAL.negated();
         }
-        EmulatedMachine machine = host.machine();
+        HostBridge bridge = firstBridge();
         MemorySegment answer = MemorySegment.ofArray(new long[(int) INFO_SIZE / Long.BYTES]);
         vfio_iommu_spapr_tce_info.argsz(answer, argsz);
         vfio_iommu_spapr_tce_info.dma32_window_start(answer, 0);
-        vfio_iommu_spapr_tce_info.dma32_window_size(answer, (int) machine.dma32Bytes());
-        if (v2 && machine.dynamicWindows() != 0) {
+        vfio_iommu_spapr_tce_info.dma32_window_size(answer, (int) bridge.dma32Bytes());
+        if (v2 && bridge.dynamicWindows(version) != 0) {
             vfio_iommu_spapr_tce_info.flags(answer, VFIO_IOMMU_SPAPR_INFO_DDW);
             MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(answer);
-            vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw, machine.platform().pageSizes());
-            vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw, machine.dynamicWindows());
-            vfio_iommu_spapr_tce_ddw_info.levels(ddw, machine.platform().levels());
+            vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw, bridge.platform().pageSizes());
+            vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw, bridge.dynamicWindows(version));
+            vfio_iommu_spapr_tce_ddw_info.levels(ddw, bridge.platform().levels());
         }
         boolean whole = version.knowsV2() && Integer.compareUnsigned(argsz, (int) INFO_SIZE) >= 0;
         return argument.copyOut(answer, whole ? INFO_SIZE : INFO_SIZE_WITHOUT_DDW) ? 0 : Errno.EFAULT.negated();
@@ -147,14 +149,11 @@ final class SpaprTce {
         if (enabled) {
             return Errno.EBUSY.negated();
         }
-        if (host.machine().dma32Bytes() == 0) {
-            return Errno.EPERM.negated();
-        }
         Mm caller = bind(argument);
         if (caller == null) {
             return Errno.EPERM.negated();
         }
-        long pages = host.machine().dma32Bytes() >>> host.machine().pageShift();
+        long pages = firstBridge().dma32Bytes() >>> host.machine().pageShift();
         int charged = caller.charge(pages);
         if (charged != 0) {
             return charged;
@@ -215,7 +214,7 @@ final class SpaprTce {
         long bytes = vfio_iommu_type1_dma_map.size(map);
         TceTable table = find(iova);
         if (table == null) {
-            return Errno.ENXIO.negated();
+            return version.outsideOfWindows().negated();
         }
         long mask = (1L << table.pageShift()) - 1;
         if (((bytes | vaddr) & mask) != 0 || flags == 0) {
@@ -227,11 +226,11 @@ final class SpaprTce {
         long first = table.index(iova);
         long pages = bytes >>> table.pageShift();
         if (Long.compareUnsigned(pages, table.entries() - first) > 0) {
-            if (version.checksEndOfMap()) {
-                return Errno.EINVAL.negated();
+            boolean hypervisorRefuses = !host.machine().platform().isPowernv();
+            if (!hypervisorRefuses || v2) {
+                host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
             }
-            host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
-            if (host.machine().platform().isPowernv()) {
+            if (!hypervisorRefuses) {
                 pages = table.entries() - first;
             }
         }
@@ -241,20 +240,20 @@ final class SpaprTce {
 
     /** {@code tce_iommu_build} and {@code tce_iommu_build_v2}: page by page, undone from the start when one fails. */
     private int build(Mm caller, TceTable table, long first, long pages, long vaddr, long permissions, long bytes) {
-        TableGroupCalls calls = calls();
         long pageBytes = 1L << table.pageShift();
         long done = 0;
         int answer = 0;
         while (done < pages) {
             long user = vaddr + done * pageBytes;
             RegisteredRegion region = v2 ? caller.lookup(user, pageBytes) : null;
-            long target = v2 ? registered(region, table, user) : pinned(caller, table, user);
+            long target = v2 ? registered(region, table, user) : pinned(caller, table, user, permissions);
             if (Errno.isError(target)) {
                 answer = (int) target;
                 break;
             }
             long oldUser = table.user(first + done);
-            long old = calls.exchange(table, first + done, target | permissions, user);
+            boolean busy = !version.replacesMappings() && table.entry(first + done) != 0;
+            long old = busy ? Errno.EBUSY.negated() : table.exchange(first + done, target | permissions, user);
             if (old < 0) {
                 if (!v2) {
                     unpin(target);
@@ -285,10 +284,11 @@ final class SpaprTce {
         return region.physical(user);
     }
 
-    /** {@code tce_iommu_use_page}: pins the system page for writing, whatever the direction. */
-    private static long pinned(Mm caller, TceTable table, long user) {
+    /** {@code tce_iommu_use_page}: pins the system page. */
+    private long pinned(Mm caller, TceTable table, long user, long permissions) {
         AddressSpace.Area area = caller.addresses().find(user);
-        if (area == null || !area.writable()) {
+        boolean toWrite = version.pinsForWriting() || (permissions & TceTable.WRITE) != 0;
+        if (area == null || !area.accessible() || (toWrite && !area.writable())) {
             return Errno.EFAULT.negated();
         }
         if (area.backing().pageShift() < table.pageShift()) {
@@ -338,7 +338,7 @@ final class SpaprTce {
         long bytes = vfio_iommu_type1_dma_unmap.size(unmap);
         TceTable table = find(iova);
         if (table == null) {
-            return Errno.ENXIO.negated();
+            return version.outsideOfWindows().negated();
         }
         long mask = (1L << table.pageShift()) - 1;
         if ((bytes & mask) != 0) {
@@ -354,7 +354,9 @@ final class SpaprTce {
             if (version.checksEndOfUnmap()) {
                 return refused;
             }
-            host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
+            if (host.machine().platform().isPowernv()) {
+                host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
+            }
             pages = table.entries() - first;
         }
         hazardOfNoPages("VFIO_IOMMU_UNMAP_DMA", table, first, pages, bytes);
@@ -368,18 +370,21 @@ final class SpaprTce {
 
     /** PHB3 invalidates from the first page to the last one, and the last of none before address 0 is beyond all. */
     private void hazardOfNoPages(String call, TceTable table, long first, long pages, long bytes) {
-        if (pages == 0 && first == 0 && table.start() == 0 && host.machine().platform() == Platform.PHB3) {
+        if (pages == 0
+                && first == 0
+                && table.start() == 0
+                && groups.stream().anyMatch(group -> group.pe().bridge().platform() == Platform.PHB3)
+                && version.invalidatesRanges()) {
             host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe(call, 0, bytes));
         }
     }
 
     /** {@code tce_iommu_clear}: lets go of what the entries hold. */
     private void clear(Mm owner, TceTable table, long first, long pages) {
-        TableGroupCalls calls = calls();
         long end = first + pages;
         for (long index = table.nextWritten(first, end); index < end; index = table.nextWritten(index + 1, end)) {
             long user = table.user(index);
-            long old = calls.exchange(table, index, 0, 0);
+            long old = table.exchange(index, 0, 0);
             if (old > 0) {
                 release(owner, table, old, user);
             }
@@ -514,7 +519,10 @@ final class SpaprTce {
         if (!defaultWindowPending) {
             return 0;
         }
-        int answer = createWindow(caller, DEFAULT_PAGE_SHIFT, host.machine().dma32Bytes(), 1);
+        if (!firstPe().calls().makesWindows()) {
+            host.hazard(Hazard.BORROWED_TABLE, () -> "the first VFIO_IOMMU_MAP_DMA or VFIO_IOMMU_UNMAP_DMA");
+        }
+        int answer = createWindow(caller, DEFAULT_PAGE_SHIFT, firstBridge().dma32Bytes(), 1);
         if (answer == 0) {
             defaultWindowPending = false;
         }
@@ -541,13 +549,14 @@ final class SpaprTce {
         if (tables[number] != null) {
             return Errno.ENOSPC.negated();
         }
-        if (Integer.compareUnsigned(pageShift, Long.SIZE) >= 0
-                || (host.machine().platform().pageSizes() & (1L << pageShift)) == 0) {
+        Pe first = firstPe();
+        TableGroupCalls calls = first.calls();
+        if (!calls.makesWindows()
+                || Integer.compareUnsigned(pageShift, Long.SIZE) >= 0
+                || (first.bridge().platform().pageSizes() & (1L << pageShift)) == 0) {
             return Errno.EINVAL.negated();
         }
-        Pe first = groups.getFirst().pe();
-        TableGroupCalls calls = first.calls();
-        if (!calls.makesWindows() || !host.machine().windowCalls()) {
+        if (!host.machine().windowCalls()) {
             return Errno.EPERM.negated();
         }
         Supplier<String> call = () -> "VFIO_IOMMU_SPAPR_TCE_CREATE(page_shift=%d, window_size=0x%x, levels=%d)"
@@ -556,9 +565,15 @@ final class SpaprTce {
         if (bytes == 0) {
             return Errno.EINVAL.negated();
         }
-        calls.hazardOfTable(first, number, pageShift, windowBytes, levels)
-                .ifPresent(hazard -> host.hazard(hazard, call));
         long pages = bytes >>> host.machine().pageShift();
+        boolean leaksIfRefused = version.leaksChargeOfFailedCreate() && pages > 0;
+        Optional<Hazard> hazard = calls.hazardOfTable(first, number, pageShift, windowBytes, levels);
+        hazard.ifPresent(known -> host.hazard(known, call));
+        // That a hypervisor has refused cannot be taken back: what comes of it is met before it is asked.
+        boolean leakMet = leaksIfRefused && hazard.equals(Optional.of(Hazard.WINDOWS_LOST));
+        if (leakMet) {
+            host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+        }
         int charged = caller.charge(pages);
         if (charged != 0) {
             return charged;
@@ -567,8 +582,10 @@ final class SpaprTce {
         TceTable table = creation.table();
         if (table == null) {
             caller.refund(pages);
-            if (version.leaksChargeOfFailedCreate() && pages > 0) {
-                host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+            if (leaksIfRefused) {
+                if (!leakMet) {
+                    host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
+                }
                 caller.leak(pages);
             }
             return creation.answer();
@@ -608,6 +625,9 @@ final class SpaprTce {
         if (table == null) {
             return Errno.EINVAL.negated();
         }
+        if (!firstPe().calls().makesWindows()) {
+            return Errno.EPERM.negated();
+        }
         clear(caller, table, 0, table.entries());
         int number = table == tables[0] ? 0 : 1;
         groups.forEach(group -> group.pe().calls().unsetWindow(group.pe(), number));
@@ -633,8 +653,13 @@ final class SpaprTce {
         return null;
     }
 
-    private TableGroupCalls calls() {
-        return Objects.requireNonNull(platform);
+    /** The group that came last is asked for what windows can be; Linux adds each at the head of its list. */
+    private Pe firstPe() {
+        return groups.getFirst().pe();
+    }
+
+    private HostBridge firstBridge() {
+        return firstPe().bridge();
     }
 
     private int eeh(Argument argument) {
@@ -651,13 +676,10 @@ final class SpaprTce {
     int attach(IommuGroup group, Mm caller) {
         Pe pe = group.pe();
         boolean makesWindows = pe.calls().makesWindows();
-        if (version.tiesTypeToPlatform() && v2 != makesWindows) {
-            return Errno.EPERM.negated();
-        }
-        if (v2 && !makesWindows) {
+        if (version.type7NeedsWindows() && v2 && !makesWindows) {
             return Errno.EINVAL.negated();
         }
-        if (!groups.isEmpty() && (!v2 || !version.sharesContainers())) {
+        if (!groups.isEmpty() && !(version.type2SharesContainers() ? makesWindows : v2)) {
             return Errno.EBUSY.negated();
         }
         for (IommuGroup other : groups) {
@@ -668,8 +690,11 @@ final class SpaprTce {
                 return Errno.EPERM.negated();
             }
         }
+        if (version.tiesTypeToPlatform() && v2 != makesWindows) {
+            return Errno.EPERM.negated();
+        }
         if (!version.takesOwnershipAtSetContainer()) {
-            if (makesWindows && !host.machine().windowCalls() && !version.defaultWindowIsLazy()) {
+            if (makesWindows && !host.machine().windowCalls()) {
                 host.kernelLog().add("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c tce_iommu_attach_group");
                 return Errno.EFAULT.negated();
             }
@@ -679,15 +704,13 @@ final class SpaprTce {
             }
         }
         int answer = makesWindows ? shareWindows(pe) : 0;
-        if (groups.isEmpty() && tables[0] == null && makesWindows) {
-            defaultWindowPending = true;
-        }
-        if (!makesWindows) {
+        if (!makesWindows && !version.borrowsTables()) {
             tables[0] = pe.window(0);
+        } else if (groups.isEmpty() && tables[0] == null) {
+            defaultWindowPending = true;
         }
         if (answer == 0) {
             groups.addFirst(group);
-            platform = pe.calls();
             if (!version.defaultWindowIsLazy()) {
                 answer = createDefaultWindow(boundMemory(caller));
                 if (answer != 0) {

@@ -74,8 +74,9 @@ final class Sysfs {
             files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
         }
         for (IommuGroup group : host.iommuGroups().values()) {
-            String address = group.functions().getFirst().address();
-            files.put(GROUPS + group.number() + "/name", name(address));
+            int domain = group.functions().getFirst().domain();
+            files.put(GROUPS + group.number() + "/name", name(domain, group.pe().bridge()));
+            files.put(GROUPS + group.number() + "/reserved_regions", "");
             files.put(GROUPS + group.number() + "/type", "unknown\n");
         }
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
@@ -91,13 +92,8 @@ final class Sysfs {
         return files;
     }
 
-    private String name(String address) {
-        int domain = Integer.parseInt(address.substring(0, 4), 16);
-        String endpoint = "0";
-        if (host.machine().platform().isPowernv()) {
-            endpoint = host.machine().platform() != Platform.PHB3 && domain == 0 ? "1fd" : "fd";
-        }
-        return "domain%d-pe%s\n".formatted(domain, endpoint);
+    private static String name(int domain, HostBridge bridge) {
+        return "domain%d-pe%s\n".formatted(domain, bridge.platform().endpoint(domain));
     }
 
     private NavigableMap<String, String> links() {

@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What a platform does for an IOMMU group: {@code struct iommu_table_group_ops}. */
@@ -18,6 +19,9 @@ interface TableGroupCalls {
 
     /** Whether user space can have windows made; if not, the host's own table is lent. */
     boolean makesWindows();
+
+    /** The steps that the platform comes to, and can fail at. */
+    Set<PlatformStep> steps();
 
     /** The platform sets up what the host needs, at boot. */
     void start(Pe pe);
@@ -43,11 +47,4 @@ interface TableGroupCalls {
 
     /** Gives the group back to the host, which sets up its window and bypass again. */
     void releaseOwnership(Pe pe);
-
-    /**
-     * Writes one entry of a table and answers the old one.
-     *
-     * @return the old entry, 0 or more; or a negated errno of the hypervisor
-     */
-    long exchange(TceTable table, long index, long entry, long user);
 }

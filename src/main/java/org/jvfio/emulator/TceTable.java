@@ -20,6 +20,8 @@ final class TceTable {
     static final long WRITE = 2;
     static final long PERMISSIONS = READ | WRITE;
 
+    private static final long H_PARAMETER = -4;
+
     private static final int CHUNK_SHIFT = 10;
     private static final int CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
     private static final int RECENT_CHUNKS = 64;
@@ -42,6 +44,7 @@ final class TceTable {
     private final int levels;
     private final int levelShift;
     private final long chargedPages;
+    private final boolean hypervisor;
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
     private long mappedEntries;
@@ -55,14 +58,23 @@ final class TceTable {
      * @param entries how many IOMMU pages it translates
      * @param levelShift log2 of the entries of one level
      * @param chargedPages the system pages charged to locked memory for it
+     * @param hypervisor whether it is written by the hypervisor
      */
-    TceTable(int pageShift, long start, long entries, int levels, int levelShift, long chargedPages) {
+    TceTable(
+            int pageShift,
+            long start,
+            long entries,
+            int levels,
+            int levelShift,
+            long chargedPages,
+            boolean hypervisor) {
         this.pageShift = pageShift;
         this.start = start;
         this.entries = entries;
         this.levels = levels;
         this.levelShift = levelShift;
         this.chargedPages = chargedPages;
+        this.hypervisor = hypervisor;
     }
 
     int pageShift() {
@@ -121,8 +133,20 @@ final class TceTable {
         return chunk == null ? 0 : chunk.users[(int) (index & (CHUNK_ENTRIES - 1))];
     }
 
-    /** Writes an entry and its user address, and answers the entry that was there. */
+    /**
+     * Writes an entry and its user address. Without a hypervisor an entry that may be written may be read, too; with one it
+     * is as it was asked for, and the hypervisor refuses what is past the end of the table.
+     *
+     * @return the entry that was there, 0 or more; or {@code H_PARAMETER}, which comes back as if it were an errno
+     */
     long exchange(long index, long entry, long user) {
+        if (!hypervisor) {
+            return write(index, (entry & WRITE) != 0 ? entry | READ : entry, user);
+        }
+        return Long.compareUnsigned(index, entries) < 0 ? write(index, entry, user) : H_PARAMETER;
+    }
+
+    private long write(long index, long entry, long user) {
         Chunk chunk = chunk(index);
         if (chunk == null) {
             if (entry == 0) {

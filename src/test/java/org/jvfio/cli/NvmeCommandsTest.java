@@ -18,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -318,6 +319,8 @@ class NvmeCommandsTest {
                 "nvme write --kernel linux | nvme write destroys what a real drive has there; if that may be lost, say --overwrite",
                 "nvme bench --write --kernel linux | nvme bench --write destroys what a real drive has there; if that may be lost, say --overwrite",
                 "nvme bench --depth 0 | --depth 0: use a number from 1 to 4096",
+                "nvme bench --depth 2048 | --depth 2048: a queue of the drive has room for 2047 commands",
+                "nvme verify --seed 9223372036854775808 | --seed 9223372036854775808: use a number from 0 to 9223372036854775807",
                 "nvme bench --block 100 | --block 100: use a multiple of 512, up to 524288",
                 "nvme identify --completion mxi | --completion mxi: it is one of polled, msix, msi, intx; did you mean msi?",
                 "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; name that, too",
@@ -357,11 +360,11 @@ class NvmeCommandsTest {
 
     @Test
     void aMachineThatIsNoneIsRefused() throws IOException {
-        Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power7\"}");
+        Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power6\"}");
         Ended ended = run("demo", "--machine", machine.toString());
         assertEquals(1, ended.status());
         assertTrue(
-                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " is like 'power7'"), ended.err());
+                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " is like 'power6'"), ended.err());
     }
 
     @Test
@@ -370,6 +373,31 @@ class NvmeCommandsTest {
         assertEquals(1, ended.status());
         assertTrue(ended.err().contains("--drive-size SIZE makes one"), ended.err());
         assertTrue(!Files.exists(image()));
+    }
+
+    @Test
+    void anImageThatIsTooSmallIsNotMadeAgain() throws IOException {
+        Files.write(image(), new byte[0]);
+        Ended ended = run("nvme", "identify", "--drive", image().toString(), "--drive-size", "1M");
+        assertEquals(1, ended.status());
+        assertTrue(ended.err().contains("remove it, or name another file"), ended.err());
+    }
+
+    @Test
+    void oneNamespaceIsIdentifiedIfItIsNamed() throws IOException {
+        Object all = ok("nvme identify --json").data().get("namespaces");
+        assertEquals(all, ok("nvme identify --json --namespace 1").data().get("namespaces"));
+        Ended none = run("nvme", "identify", "--namespace", "2");
+        assertEquals(1, none.status());
+        assertTrue(none.err().contains("cannot use namespace 2"), none.err());
+    }
+
+    @Test
+    void theLargestSeedAndARangeOfMoreThanOnePortionAreVerified() throws IOException {
+        Map<String, Object> data =
+                ok("nvme verify --size 128M --json --seed 9223372036854775807").data();
+        Object pieces = ((Map<?, ?>) Objects.requireNonNull(data.get("compared"))).get("pieces");
+        assertTrue(pieces instanceof Integer count && count > 1024, data.toString());
     }
 
     @Test

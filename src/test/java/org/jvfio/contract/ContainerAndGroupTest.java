@@ -21,6 +21,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_NOIOMMU_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -189,6 +190,17 @@ class ContainerAndGroupTest extends Contract {
     @Scenario("A16")
     void aGroupWhoseDevicesVfioHasIsViable() {
         assertEquals(VFIO_GROUP_FLAGS_VIABLE, openGroup().flags());
+    }
+
+    @Test
+    void sysfsTellsOfAGroupThatNothingInItIsReserved() throws IOException {
+        String group = "/sys/kernel/iommu_groups/" + first.group();
+        assertEquals("", process.kernel().readFile(group + "/reserved_regions"));
+        assertEquals("unknown\n", process.kernel().readFile(group + "/type"));
+        assertEquals(
+                List.of("devices", "name", "reserved_regions", "type"),
+                process.kernel().list(group));
+        assertEquals(List.of(first.address()), process.kernel().list(group + "/devices"));
     }
 
     @Test

@@ -82,6 +82,15 @@ interface ContractHost {
         return never;
     }
 
+    /** Whether VFIO gets the host's table of a group lent, and makes none. */
+    default boolean lendsTables() {
+        return switch (platform()) {
+            case P5IOC2, IODA1 -> true;
+            case PHB3, PHB4, PHB5 -> version().before(KernelVersion.V4_2);
+            case PSERIES -> version().before(KernelVersion.V6_11);
+        };
+    }
+
     default boolean isPowernv() {
         return platform().isPowernv();
     }

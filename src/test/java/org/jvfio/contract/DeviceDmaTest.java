@@ -162,6 +162,20 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
+    @Scenario("D15")
+    void aMappingThatFailsHalfwayLeavesNothing() {
+        Container container = enabledType2();
+        long holed = process.memory(3 * PAGE);
+        process.free(holed + 2 * PAGE, PAGE);
+        Buffers ofHoled = new Buffers(process, holed);
+        assertAnswer(0, container.map(0, source, PAGE));
+        assertAnswer(EFAULT, container.map(IOVA, holed, 3 * PAGE));
+        copy(edu(), 0, IOVA + PAGE);
+        ofHoled.assertNothingWritten();
+        assertStopped(container);
+    }
+
+    @Test
     @Scenario("D16")
     void aMappingThatFailsTakesWithItWhatItReplaced() {
         Container container = enabledType2();

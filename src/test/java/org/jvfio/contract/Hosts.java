@@ -17,6 +17,8 @@ import org.jvfio.emulator.nvme.EmulatedNvme;
 final class Hosts implements ArgumentsProvider {
     private static final long MIB = 1L << 20;
 
+    static final EmulatedMachine P5IOC2 = onPowernv(EmulatedMachine.p5ioc2(), 16 * MIB);
+    static final EmulatedMachine POWER7 = onPowernv(EmulatedMachine.power7(), 16 * MIB);
     static final EmulatedMachine POWER8 = onPowernv(EmulatedMachine.power8(), 16 * MIB);
     static final EmulatedMachine POWER9 = onPowernv(EmulatedMachine.power9(), 2 * MIB);
     static final EmulatedMachine POWER10 = onPowernv(EmulatedMachine.power10(), 2 * MIB);
@@ -30,10 +32,22 @@ final class Hosts implements ArgumentsProvider {
             .rom("0003:00:01.0", RomImage.ofNvme())
             .build();
 
+    /** Those, and hosts that lend their table, which type 2 alone can have. */
+    static final class OfType2 implements ArgumentsProvider {
+        @Override
+        public Stream<Arguments> provideArguments(ParameterDeclarations parameters, ExtensionContext context) {
+            return hosts(Stream.concat(emulated(), lending()));
+        }
+    }
+
     @Override
     public Stream<Arguments> provideArguments(ParameterDeclarations parameters, ExtensionContext context) {
+        return hosts(emulated());
+    }
+
+    private static Stream<Arguments> hosts(Stream<EmulatedContractHost> emulated) {
         return switch (System.getProperty("jvfio.kernel", "emulated")) {
-            case "emulated" -> emulated().map(Arguments::of);
+            case "emulated" -> emulated.map(Arguments::of);
             case "linux" -> Stream.of(Arguments.of(new LinuxContractHost()));
             default -> throw new IllegalArgumentException("jvfio.kernel is 'emulated' or 'linux'");
         };
@@ -50,6 +64,18 @@ final class Hosts implements ArgumentsProvider {
                         POWER9.toBuilder().pages4K().kernel(KernelVersion.V7_2).build()),
                 new EmulatedContractHost("POWER10", POWER10),
                 new EmulatedContractHost("LPAR", PSERIES));
+    }
+
+    private static Stream<EmulatedContractHost> lending() {
+        return Stream.of(
+                new EmulatedContractHost("P5IOC2 with Linux 4.2", P5IOC2),
+                new EmulatedContractHost("POWER7 with Linux 4.2", POWER7),
+                new EmulatedContractHost(
+                        "POWER7 with Linux 5.0",
+                        POWER7.toBuilder().kernel(KernelVersion.V5_0).build()),
+                new EmulatedContractHost(
+                        "LPAR with Linux 5.0",
+                        PSERIES.toBuilder().kernel(KernelVersion.V5_0).build()));
     }
 
     private static EmulatedMachine onPowernv(EmulatedMachine machine, long hugePage) {

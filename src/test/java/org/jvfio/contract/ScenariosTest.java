@@ -1,8 +1,10 @@
 package org.jvfio.contract;
 
+import static com.tngtech.archunit.core.domain.properties.CanBeAnnotated.Predicates.annotatedWith;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethod;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.io.IOException;
@@ -18,12 +20,21 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Every scenario has a test, or a reason why it has none. */
+/** Every scenario has a test that runs on Linux too, or a reason why it has none. */
 class ScenariosTest {
-    private static final Pattern SCENARIO = Pattern.compile("([A-K][1-9][0-9]?) +(.+?) = (.+?)( -- not tested: (.+))?");
+    private static final Pattern SCENARIO =
+            Pattern.compile("([A-K][1-9][0-9]?) +(.+?) = (.+?)( -- (not tested|emulator only): (.+))?");
+
+    private static final JavaClasses TESTS = new ClassFileImporter().importPackages("org.jvfio.contract");
 
     /** A line of {@code scenarios.txt}. */
-    private record Line(String number, boolean tested) {}
+    private record Line(String number, Tested where) {}
+
+    private enum Tested {
+        EVERYWHERE,
+        ON_THE_EMULATOR,
+        NOWHERE
+    }
 
     private static List<Line> lines() throws IOException {
         try (InputStream in = Objects.requireNonNull(ScenariosTest.class.getResourceAsStream("scenarios.txt"))) {
@@ -38,15 +49,23 @@ class ScenariosTest {
     private static Line parse(String text) {
         Matcher scenario = SCENARIO.matcher(text);
         assertTrue(scenario.matches(), text);
-        return new Line(scenario.group(1), scenario.group(4) == null);
+        Tested where = Tested.EVERYWHERE;
+        if (scenario.group(4) != null) {
+            where = scenario.group(5).equals("not tested") ? Tested.NOWHERE : Tested.ON_THE_EMULATOR;
+        }
+        return new Line(scenario.group(1), where);
     }
 
-    private static Set<String> covered() {
-        return new ClassFileImporter()
-                .importPackages("org.jvfio.contract").stream()
-                        .flatMap(javaClass -> javaClass.getMethods().stream())
-                        .flatMap(ScenariosTest::scenarios)
-                        .collect(Collectors.toCollection(TreeSet::new));
+    private static Set<String> covered(JavaClasses tests) {
+        return tests.stream()
+                .flatMap(javaClass -> javaClass.getMethods().stream())
+                .flatMap(ScenariosTest::scenarios)
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** The scenarios of tests that run on all hosts. */
+    private static Set<String> coveredEverywhere() {
+        return covered(TESTS.that(annotatedWith(ContractTest.class).or(annotatedWith(Type2ContractTest.class))));
     }
 
     private static Stream<String> scenarios(JavaMethod method) {
@@ -56,10 +75,22 @@ class ScenariosTest {
     }
 
     @Test
-    void eachScenarioHasATestOrAReason() throws IOException {
-        Set<String> tested =
-                lines().stream().filter(Line::tested).map(Line::number).collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(tested, covered());
+    void eachScenarioHasATestOnEveryHostOrAReason() throws IOException {
+        assertEquals(tested(Tested.EVERYWHERE), coveredEverywhere());
+    }
+
+    @Test
+    void whatOnlyTheEmulatorShowsHasATestThere() throws IOException {
+        Set<String> emulated = covered(TESTS);
+        emulated.removeAll(coveredEverywhere());
+        assertEquals(tested(Tested.ON_THE_EMULATOR), emulated);
+    }
+
+    private static Set<String> tested(Tested where) throws IOException {
+        return lines().stream()
+                .filter(line -> line.where() == where)
+                .map(Line::number)
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     @Test

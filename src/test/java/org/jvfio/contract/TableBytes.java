@@ -6,7 +6,7 @@ final class TableBytes {
 
     /** The default window, of pages of 4K in one level. */
     static long ofDefaultWindow(Contract test, Container container) {
-        return of(test, 12, container.info().size(), 1);
+        return test.host.lendsTables() ? 0 : of(test, 12, container.info().size(), 1);
     }
 
     /** Of a window of this page shift, size in bytes and levels, charged in whole system pages. */

@@ -7,10 +7,14 @@ import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.MIB;
 import static org.jvfio.contract.Contract.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
+import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
+import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,22 +35,23 @@ class VersionsTest {
     private static final long IOVA = 0x100000;
     private static final long PAGE = 64 * KIB;
 
+    private final List<Host> hosts = new ArrayList<>();
+
     /** A process on a host with this version of Linux. */
     private static final class Host {
         private final EmulatedKernel kernel;
         private final VfioProcess process;
+        private final List<EmulatedKernel> children = new ArrayList<>();
 
         private Host(EmulatedMachine machine) {
             kernel = EmulatedKernel.boot(machine);
             process = EmulatedContractHost.process(kernel);
         }
 
-        private static Host power8(KernelVersion version) {
-            return new Host(Hosts.POWER8.toBuilder().kernel(version).build());
-        }
-
-        private static Host lpar(KernelVersion version) {
-            return new Host(Hosts.PSERIES.toBuilder().kernel(version).build());
+        private EmulatedKernel fork() {
+            EmulatedKernel child = kernel.fork();
+            children.add(child);
+            return child;
         }
 
         private Group group() {
@@ -70,6 +75,34 @@ class VersionsTest {
         private Container v2() {
             return container(group(), VFIO_SPAPR_TCE_v2_IOMMU);
         }
+
+        private Container enabledV1() {
+            Container container = container(group(), VFIO_SPAPR_TCE_IOMMU);
+            assertAnswer(0, container.enable());
+            return container;
+        }
+    }
+
+    private Host host(EmulatedMachine machine) {
+        Host host = new Host(machine);
+        hosts.add(host);
+        return host;
+    }
+
+    private Host power8(KernelVersion version) {
+        return host(Hosts.POWER8.toBuilder().kernel(version).build());
+    }
+
+    private Host lpar(KernelVersion version) {
+        return host(Hosts.PSERIES.toBuilder().kernel(version).build());
+    }
+
+    @AfterEach
+    void theHostHasAllBackWhenItsProcessesEnd() {
+        for (Host host : hosts) {
+            host.children.forEach(EmulatedKernel::exit);
+            EmulatedContractHost.exit(host.kernel);
+        }
     }
 
     private static void assertAnswered(String expected, long actual) {
@@ -81,7 +114,7 @@ class VersionsTest {
     @EnumSource(KernelVersion.class)
     @Scenario("K5")
     void devicesCannotBeBoundFrom519To63(KernelVersion version) {
-        int descriptor = Host.power8(version).process.open("/dev/vfio/0", O_RDWR);
+        int descriptor = power8(version).process.open("/dev/vfio/0", O_RDWR);
         boolean broken = version.atLeast(KernelVersion.V5_19) && version.before(KernelVersion.V6_4);
         assertTrue(broken ? descriptor == Errno.ENOENT.negated() : descriptor >= 0);
     }
@@ -99,7 +132,7 @@ class VersionsTest {
         "V7_2, 0"
     })
     void type2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
-        assertAnswered(answer, Host.power8(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswered(answer, power8(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
 
     @ParameterizedTest
@@ -115,7 +148,7 @@ class VersionsTest {
         "V7_2, 0"
     })
     void type7OnABridgeThatMakesWindows(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         assertAnswer(answer.equals("0") ? 1 : 0, host.process.openContainer().checkExtension(7));
         assertAnswered(answer, host.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
     }
@@ -123,20 +156,130 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_12, EPERM", "V5_0, EPERM", "V6_4, EINVAL", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
     void type7InAnLpar(KernelVersion version, String answer) {
-        assertAnswered(answer, Host.lpar(version).setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+        assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_12, 0", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
     void type2InAnLpar(KernelVersion version, String answer) {
-        assertAnswered(answer, Host.lpar(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
+        assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
+    @Scenario("D26")
+    void aSecondGroupWithType2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Container container = host.enabledV1();
+        Group other = host.process.openGroup(1);
+        if (version == KernelVersion.V4_1) {
+            assertAnswer(0, container.disable());
+        }
+        assertAnswered(answer, other.setContainer(container));
+        if (answer.equals("0")) {
+            Buffers buffers = new Buffers(host.process);
+            assertAnswer(0, container.map(IOVA, buffers.memory(), Buffers.BYTES));
+            Edu edu = Edu.mastering(other.device("0001:01:00.0"));
+            edu.readMemory(IOVA, Edu.BUFFER_BYTES);
+            edu.writeMemory(IOVA + PAGE, Edu.BUFFER_BYTES);
+            buffers.assertCopied();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EINVAL", "V4_2, ENXIO", "V4_10, ENXIO", "V6_4, ENXIO", "V6_12, ENXIO", "V7_2, ENXIO"})
+    @Scenario({"D4", "D22"})
+    void aBusAddressOutsideOfTheWindow(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Container container = host.enabledV1();
+        assertAnswered(answer, container.map(2 * GIB, host.process.memory(PAGE), PAGE));
+        assertAnswered(answer, container.unmap(2 * GIB, PAGE));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, 0", "V6_12, 0", "V7_2, 0"})
+    void mappingWhereSomethingIsMapped(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Container container = host.enabledV1();
+        long memory = host.process.memory(2 * PAGE);
+        assertAnswer(0, container.map(IOVA + PAGE, memory, PAGE));
+        assertAnswered(answer, container.map(IOVA, memory, 2 * PAGE));
+        // Of a call that failed half way nothing stays, and nothing goes that was there before.
+        assertEquals(
+                answer.equals("0") ? 32 : 16,
+                host.kernel.host().group(0).windows().getFirst().mappedPages());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_1, 0", "V4_2, EFAULT", "V4_10, EFAULT", "V6_4, EFAULT", "V6_12, EFAULT", "V7_2, EFAULT"})
+    @Scenario("D13")
+    void mappingMemoryThatMayOnlyBeReadForADeviceThatOnlyReads(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Container container = host.enabledV1();
+        long memory = host.process.readOnlyMemory(PAGE);
+        assertAnswered(answer, container.map(IOVA, memory, PAGE, VFIO_DMA_MAP_FLAG_READ));
+        assertAnswer(Errno.EFAULT, container.map(IOVA + PAGE, memory, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_12", "V5_0", "V6_11", "V6_12", "V7_2"})
+    @Scenario("D28")
+    void aDeviceInAnLparDoesNotReadWhatItMayOnlyWrite(KernelVersion version) {
+        copyThroughMappingsForWriting(lpar(version)).assertNotCopied();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
+    @Scenario("D28")
+    void aDeviceBelowABridgeThatLendsItsTableReadsWhatItMayOnlyWrite(KernelVersion version) {
+        copyThroughMappingsForWriting(
+                        host(Hosts.POWER7.toBuilder().kernel(version).build()))
+                .assertCopied();
+    }
+
+    private static Buffers copyThroughMappingsForWriting(Host host) {
+        Group group = host.group();
+        Container container = host.container(group, VFIO_SPAPR_TCE_IOMMU);
+        assertAnswer(0, container.enable());
+        Buffers buffers = new Buffers(host.process);
+        assertAnswer(0, container.map(IOVA, buffers.memory(), Buffers.BYTES, VFIO_DMA_MAP_FLAG_WRITE));
+        Edu edu = Edu.mastering(group.device(host.process.edus().getFirst().address()));
+        edu.readMemory(IOVA, Edu.BUFFER_BYTES);
+        edu.writeMemory(IOVA + PAGE, Edu.BUFFER_BYTES);
+        return buffers;
+    }
+
+    /** Linux says nothing of an LPAR's windows, and has no bypass to switch. */
+    @ParameterizedTest
+    @EnumSource(names = {"V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
+    void anLparsWindowComesAndGoesInSilence(KernelVersion version) {
+        Host host = lpar(version);
+        Group group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_IOMMU);
+        assertEquals(false, host.kernel.host().group(1).bypass());
+        assertAnswer(0, group.unsetContainer());
+        assertEquals(false, host.kernel.host().group(1).bypass());
+        assertEquals(List.of(), host.kernel.host().log());
+    }
+
+    /** The host's table is lent at once before 6.4, and with its first use from then on. */
+    @ParameterizedTest
+    @EnumSource(names = {"V4_12", "V5_0", "V6_4"})
+    void anLparsLentTableIsNotCharged(KernelVersion version) {
+        Host host = lpar(version);
+        Container container = host.enabledV1();
+        assertEquals(GIB, host.process.lockedBytes());
+        if (version.before(KernelVersion.V6_4)) {
+            assertAnswer(0, container.map(IOVA, host.process.memory(PAGE), PAGE));
+            assertEquals(GIB, host.process.lockedBytes());
+        }
     }
 
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, EPERM", "V4_10, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario("D1")
     void mappingBeforeEnable(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswered(answer, container.map(IOVA, host.process.memory(PAGE), PAGE));
     }
@@ -147,7 +290,7 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
     void theDefaultWindowIsMadeAtAttachBefore410(KernelVersion version) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         host.v2();
         long table = 8 * MIB;
         assertEquals(version.before(KernelVersion.V4_10) ? table : 0, host.process.lockedBytes());
@@ -159,7 +302,7 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
     void removingAnUnusedDefaultWindowRemovesItBefore410(KernelVersion version) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.v2();
         int before = host.kernel.host().log().size();
         assertAnswer(0, container.remove(0));
@@ -174,7 +317,7 @@ class VersionsTest {
     @CsvSource({"V4_2, 0", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, EBUSY", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
     @Scenario("E3")
     void registeringTheSameMemoryAgain(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
@@ -185,7 +328,7 @@ class VersionsTest {
     @CsvSource({"V4_2, EBUSY", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
     @Scenario("E21")
     void unregisteringMappedMemory(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
@@ -200,7 +343,7 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
     void registrationsOutliveTheContainerBefore410(KernelVersion version) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Group group = host.group();
         Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         assertAnswer(0, container.register(host.process.memory(PAGE), PAGE));
@@ -210,13 +353,13 @@ class VersionsTest {
     }
 
     /** A container of Linux 4.2, whose process paid its default window, and in which a child has mapped memory. */
-    private static final class Shared {
+    private final class Shared {
         private static final long TABLE = 8 * MIB;
 
-        private final Host host = Host.power8(KernelVersion.V4_2);
+        private final Host host = power8(KernelVersion.V4_2);
         private final Group group = host.group();
         private final Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
-        private final EmulatedKernel child = host.kernel.fork();
+        private final EmulatedKernel child = host.fork();
         private final Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
 
         private Shared() {
@@ -276,11 +419,11 @@ class VersionsTest {
 
     @Test
     void before410DisableRefundsItsCaller() {
-        Host host = Host.power8(KernelVersion.V4_2);
+        Host host = power8(KernelVersion.V4_2);
         Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
-        EmulatedKernel child = host.kernel.fork();
+        EmulatedKernel child = host.fork();
         Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
         assertAnswer(0, inherited.disable());
         assertEquals(0, child.lockedBytes());
@@ -290,11 +433,11 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     void infoForAnotherProcess(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.v2();
         container.createWindow(16, GIB, 1);
-        VfioProcess child = EmulatedContractHost.process(host.kernel.fork());
-        Container inherited = new Container(child, container.descriptor());
+        EmulatedKernel child = host.fork();
+        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
         assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
     }
 
@@ -310,7 +453,7 @@ class VersionsTest {
     })
     @Scenario({"D7", "D21"})
     void aMisalignedBusAddress(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.map(IOVA + 0x800, host.process.memory(PAGE), 0x1000));
@@ -322,7 +465,7 @@ class VersionsTest {
     @CsvSource({"V4_1, EINVAL", "V4_2, EINVAL", "V4_10, EINVAL", "V7_2, 1"})
     @Scenario("D23")
     void unmappingPastTheEndOfTheWindow(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.unmap(2 * GIB - 0x1000, 0x2000));
@@ -335,7 +478,7 @@ class VersionsTest {
             names = {"V4_1", "V5_19"})
     @Scenario("H4")
     void aGroupThatLeavesTakesAllMappingsWithItFrom611(KernelVersion version) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Group group = host.group();
         Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         Group other = host.process.openGroup(1);
@@ -358,7 +501,7 @@ class VersionsTest {
     @CsvSource({"V4_1, 0", "V4_2, 0", "V4_10, 0", "V4_12, 0", "V5_0, 0", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario({"A19", "A20"})
     void aGroupThatTheHostUses(KernelVersion version, String answer) {
-        Host host = new Host(Hosts.POWER8.toBuilder()
+        Host host = host(Hosts.POWER8.toBuilder()
                 .device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER)
                 .kernel(version)
                 .build());
@@ -377,7 +520,7 @@ class VersionsTest {
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADFD", "V6_12, EBADFD", "V7_2, EBADFD"})
     @Scenario("A23")
     void aFileThatIsNoContainer(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         assertAnswered(answer, host.group().setContainer(host.process.open("/dev/null", O_RDWR)));
     }
 
@@ -385,7 +528,7 @@ class VersionsTest {
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADF", "V6_12, EBADF", "V7_2, EBADF"})
     @Scenario({"A22", "A24"})
     void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Group group = host.group();
         assertAnswered(answer, group.setContainer(-1));
         assertAnswer(Errno.EBADF, group.setContainer(9999));
@@ -397,7 +540,7 @@ class VersionsTest {
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, ENODEV", "V6_12, ENODEV", "V7_2, ENODEV"})
     @Scenario("B4")
     void aWrongNameWithoutAContainer(KernelVersion version, String answer) {
-        assertAnswered(answer, Host.power8(version).group().getDevice("0000:01:00.7"));
+        assertAnswered(answer, power8(version).group().getDevice("0000:01:00.7"));
     }
 
     @ParameterizedTest
@@ -406,7 +549,7 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V5_19"})
     void bypassEndsAtSetContainerFrom64AndAtAttachBefore(KernelVersion version) {
-        Host host = Host.power8(version);
+        Host host = power8(version);
         Container container = host.process.openContainer();
         assertAnswer(0, host.group().setContainer(container));
         assertEquals(

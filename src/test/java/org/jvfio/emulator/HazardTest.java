@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.kernel.CallScript;
 import org.jvfio.uapi.vfio_h;
 
@@ -90,6 +92,33 @@ class HazardTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10", "V4_12"})
+    void phb3AnswersWhatSpinsItBeforeItWasToldOfRanges(KernelVersion version) {
+        EmulatedKernel kernel = EmulatedKernel.boot(
+                EmulatedMachine.power8().toBuilder().kernel(version).build());
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("map c m 0 0"));
+            assertEquals("0 size=0", script.run("unmap c 0 0"));
+            assertEquals("-1 EINVAL", script.run("map c 0x10000 0 0x10000"));
+        }
+    }
+
+    @Test
+    void anyGroupOfPhb3MakesNothingSpin() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+                .bridge(1, Platform.PHB4, 1L << 31)
+                .build());
+        try (CallScript script = prepared(kernel)) {
+            script.run("open h /dev/vfio/1");
+            assertEquals("0", script.run("setcont h c"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("unmap c 0 0"));
+            assertEquals(Hazard.PHB3_INVALIDATES_FOR_EVER, stopped.hazard());
+            assertEquals("0", script.run("unset g"));
+            assertEquals("0 size=0", script.run("unmap c 0 0"));
+        }
+    }
+
     @Test
     void otherBridgesAnswerWhatSpinsPhb3() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9());
@@ -100,9 +129,79 @@ class HazardTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
+    void mappingAcrossAWindowsEndCorruptsTheHost(KernelVersion version) {
+        EmulatedMachine machine =
+                EmulatedMachine.power8().toBuilder().kernel(version).build();
+        assertHazard(Hazard.WINDOW_OVERRUN, machine, "map c m 0x7fff0000 0x20000");
+    }
+
+    /** A container of type 2 on a host, with 1 MiB of memory. */
+    private static CallScript enabled(EmulatedKernel kernel) {
+        CallScript script = new CallScript(kernel, kernel::capIpcLock);
+        script.run("open c /dev/vfio/vfio");
+        script.run("open g /dev/vfio/" + kernel.host().groups().getFirst());
+        script.run("setcont g c");
+        script.run("setiommu c 2");
+        script.run("enable c");
+        script.run("mem m 0x100000");
+        return script;
+    }
+
     @Test
-    void mappingAcrossAWindowsEndCorruptsTheHost() {
-        assertHazard(Hazard.WINDOW_OVERRUN, EmulatedMachine.power8(), "map c m 0x7fff0000 0x20000");
+    void mappingAcrossTheEndOfALentTableCorruptsTheHostToo() {
+        for (EmulatedMachine machine : List.of(
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build(), EmulatedMachine.power7())) {
+            EmulatedKernel kernel = EmulatedKernel.boot(machine);
+            try (CallScript script = enabled(kernel)) {
+                HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("map c m 0x7fff0000 0x20000"));
+                assertEquals(Hazard.WINDOW_OVERRUN, stopped.hazard());
+                assertEquals(0, kernel.host().group(0).windows().getFirst().mappedPages());
+                assertEquals("-1 EINVAL", script.run("unmap c 0x7fff0000 0x20000"));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_12", "V5_0", "V6_11", "V6_12"})
+    void theHypervisorRefusesType2WhatPassesTheEndOfItsWindow(KernelVersion version) {
+        EmulatedKernel kernel = EmulatedKernel.boot(
+                EmulatedMachine.pseries().toBuilder().kernel(version).build());
+        try (CallScript script = enabled(kernel)) {
+            assertEquals("-1 EINTR", script.run("map c m 0x3fff0000 0x20000"));
+            assertEquals(0, kernel.host().group(1).windows().getFirst().mappedPages());
+            assertEquals("0 size=20000", script.run("unmap c 0x3fff0000 0x20000"));
+        }
+    }
+
+    @Test
+    void mappingAcrossTheEndOfAWindowWithType7IsAHazardInAnLparToo() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries());
+        try (CallScript script = prepared(kernel)) {
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("map c m 0x3fff0000 0x20000"));
+            assertEquals(Hazard.WINDOW_OVERRUN, stopped.hazard());
+            assertEquals("0 size=20000", script.run("unmap c 0x3fff0000 0x20000"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(HazardPolicy.class)
+    void aBorrowedTableCannotBeFreed(HazardPolicy policy) {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries().toBuilder()
+                .kernel(KernelVersion.V6_4)
+                .hazards(policy)
+                .build());
+        try (CallScript script = enabled(kernel)) {
+            long locked = kernel.lockedBytes();
+            for (String call : List.of("map c m 0 0x10000", "unmap c 0 0x10000")) {
+                HostHazard stopped = assertThrows(HostHazard.class, () -> script.run(call));
+                assertEquals(Hazard.BORROWED_TABLE, stopped.hazard());
+            }
+            assertEquals(locked, kernel.lockedBytes());
+            assertEquals("0", script.run("unset g"));
+            assertTrue(kernel.host().group(1).ownedByHost());
+        }
     }
 
     @Test
@@ -217,6 +316,44 @@ class HazardTest {
             assertEquals("-1 ENODEV", script.run(create));
             assertEquals("0", script.run("remove c 0x800000000000000"));
             assertEquals("-1 ENODEV", script.run(create));
+        }
+    }
+
+    @Test
+    void aCallThatOneHazardStopsHasNotMetAnother() {
+        EmulatedMachine machine = EmulatedMachine.pseries().toBuilder()
+                .hazard(Hazard.WINDOWS_LOST, HazardPolicy.AS_LINUX)
+                .build();
+        EmulatedKernel kernel = EmulatedKernel.boot(machine);
+        String create = "create c 16 0x40000000 1";
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            long locked = kernel.lockedBytes();
+            List<String> log = kernel.host().log();
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run(create));
+            assertEquals(Hazard.CREATE_CHARGE_LEAK, stopped.hazard());
+            assertEquals(locked, kernel.lockedBytes());
+            assertEquals(log, kernel.host().log());
+            assertEquals(List.of(), kernel.host().hazards());
+            assertEquals("0", script.run("remove c 0x800000000000000"));
+            assertEquals("0 start=800000000000000", script.run(create));
+        }
+    }
+
+    @Test
+    void aRefusedWindowLeaksItsChargeOnce() {
+        EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.pseries()));
+        String create = "create c 16 0x40000000 1";
+        try (CallScript script = prepared(kernel)) {
+            assertEquals("0", script.run("remove c 0"));
+            assertEquals("0 start=800000000000000", script.run(create));
+            long locked = kernel.lockedBytes();
+            assertEquals("-1 ENODEV", script.run(create));
+            assertEquals(locked + 0x20000, kernel.lockedBytes());
+            assertEquals(
+                    List.of(Hazard.WINDOWS_LOST, Hazard.CREATE_CHARGE_LEAK),
+                    kernel.host().hazards());
         }
     }
 

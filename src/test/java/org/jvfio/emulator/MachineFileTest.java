@@ -41,6 +41,25 @@ class MachineFileTest {
     }
 
     @Test
+    void aBridgeIsSetApart() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "platform": "phb4", "defaultWindow": "1G",
+                 "bridges": [{"domain": "0001", "platform": "phb5"}, {"domain": "00ff", "defaultWindow": "2G"}]}
+                """);
+        assertEquals(new HostBridge(Platform.PHB4, 1L << 30), machine.bridge(0));
+        assertEquals(new HostBridge(Platform.PHB5, 1L << 30), machine.bridge(1));
+        assertEquals(new HostBridge(Platform.PHB4, 2L << 30), machine.bridge(0xff));
+        assertEquals(machine.bridge(1), machine.toBuilder().build().bridge(1));
+    }
+
+    @Test
+    void aDomainHasFourDigits() {
+        EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
+        assertThrows(IllegalArgumentException.class, () -> machine.bridge(0x10000, Platform.PHB3, 1L << 30));
+        assertThrows(IllegalArgumentException.class, () -> machine.bridge(-1, Platform.PHB3, 1L << 30));
+    }
+
+    @Test
     void aDeviceHasTheRomOfAFile() throws IOException {
         Files.write(directory.resolve("edu.rom"), new byte[3000]);
         EmulatedMachine machine = read("""
@@ -68,8 +87,16 @@ class MachineFileTest {
                 "[]|has the file that is no JSON object",
                 "{|is no JSON: Unexpected end-of-input",
                 "{}|lacks 'like'",
-                "{\"like\": \"power7\"}|is like 'power7', which is none of [power8, power9, power10, pseries]",
-                "{\"like\": \"power8\", \"page\": 1}|has 'page' in the file; known are [capIpcLock,",
+                "{\"like\": \"power6\"}|is like 'power6', which is none of [p5ioc2, power7, power8, power9, power10, pseries]",
+                "{\"like\": \"power8\", \"platform\": \"ioda1\"}|IODA1 is not supported by Linux 6.12; choose a version up to 5.0",
+                "{\"like\": \"power8\", \"platform\": \"phb9\"}|has 'platform' phb9, which is none of [p5ioc2, ioda1, phb3, phb4, phb5, pseries]",
+                "{\"like\": \"power8\", \"bridges\": [{\"platform\": \"phb4\"}]}|lacks 'domain'",
+                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"1\"}]}|has a bridge of domain '1'; write it like 0001",
+                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"kind\": 1}]}|has 'kind' in a bridge; known are [defaultWindow, domain, platform]",
+                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"defaultWindow\": \"3G\"}]}|the default window is a power of two below 4 GiB, not 3221225472 bytes",
+                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"platform\": \"pseries\"}]}|a host bridge of PSERIES cannot be in a machine of PHB3: one is of an LPAR",
+                "{\"like\": \"p5ioc2\", \"bridges\": [{\"domain\": \"0001\", \"platform\": \"ioda1\"}]}|Linux drives no bridges of P5IOC2 beside those of IODA1",
+                "{\"like\": \"power8\", \"page\": 1}|has 'page' in the file; known are [bridges,",
                 "{\"like\": \"power8\", \"pages\": \"16K\"}|has pages of 16K; they are 4K or 64K",
                 "{\"like\": \"power8\", \"memory\": \"lots\"}|has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
                 "{\"like\": \"power8\", \"memory\": \"99999999T\"}|has 'memory' of 99999999T, which is too large",

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
@@ -97,13 +98,14 @@ class OwnershipTest {
         }
     }
 
-    @Test
-    void withThePatchOwnershipCallbacksWithoutWindowCallsAreAnEfaultAndAWarning() {
-        EmulatedKernel kernel = boot(
-                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2).windowCalls(false));
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
+    void withThePatchOwnershipCallbacksWithoutWindowCallsAreAnEfaultAndAWarning(KernelVersion version) {
+        EmulatedKernel kernel =
+                boot(EmulatedMachine.power8().toBuilder().kernel(version).windowCalls(false));
         try (CallScript script = script(kernel)) {
             assertEquals("0", enterContainer(script));
-            assertEquals("-1 EFAULT", script.run("setiommu c 2"));
+            assertEquals("-1 EFAULT", script.run("setiommu c 7"));
             assertTrue(kernel.host().log().getLast().startsWith("WARNING"));
             assertHostHasItsWindowAndBypass(kernel);
         }
@@ -123,11 +125,56 @@ class OwnershipTest {
     }
 
     @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V6_12"})
+    void aGroupWithoutAHostWindowIsTakenAllTheSame(KernelVersion version) {
+        EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(version));
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            script.run("setiommu c 7");
+            kernel.host().failNext(0, PlatformStep.CREATE_HOST_TABLE, Errno.ENOMEM);
+            assertEquals("0", script.run("unset g"));
+            assertTrue(kernel.host().group(0).ownedByHost());
+            int logged = kernel.host().log().size();
+            assertEquals("0", script.run("setcont g c"));
+            assertEquals("0", script.run("setiommu c 7"));
+            assertFalse(kernel.host().group(0).ownedByHost());
+            List<String> log = kernel.host().log();
+            boolean told = log.subList(logged, log.size()).stream()
+                    .anyMatch(line -> line.endsWith("Disabling 64-bit DMA bypass"));
+            assertEquals(version.before(KernelVersion.V6_4), told);
+            assertEquals("0", script.run("unset g"));
+            assertHostHasItsWindowAndBypass(kernel);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"CREATE_HOST_TABLE", "SET_HOST_WINDOW"})
+    void aStepThatAPlatformNeverComesToCannotFail(PlatformStep step) {
+        EmulatedHost lpar = EmulatedKernel.boot(EmulatedMachine.pseries()).host();
+        IllegalArgumentException refused =
+                assertThrows(IllegalArgumentException.class, () -> lpar.failNext(1, step, Errno.EIO));
+        assertEquals(
+                "the platform of group 1 never comes to " + step
+                        + ", only to [TAKE_OWNERSHIP, CREATE_TABLE, SET_WINDOW]; make it fail at one of these",
+                refused.getMessage());
+        EmulatedHost lending = boot(EmulatedMachine.power8().toBuilder()
+                        .platform(Platform.IODA1)
+                        .kernel(KernelVersion.V4_2))
+                .host();
+        assertThrows(IllegalArgumentException.class, () -> lending.failNext(0, step, Errno.EIO));
+        assertThrows(IllegalArgumentException.class, () -> lending.failNext(0, PlatformStep.CREATE_TABLE, Errno.EIO));
+    }
+
+    @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
     void oldBridgesLendTheirTableToTypeOne(KernelVersion version) {
-        EmulatedKernel kernel = boot(
-                EmulatedMachine.power8().toBuilder().platform(Platform.IODA1).kernel(version));
+        EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
+            assertEquals(
+                    "pci 0000:01     : [PE# fd]  Setting up 32-bit TCE table at 00000000..7fffffff",
+                    kernel.host().log().getFirst());
+            int logged = kernel.host().log().size();
+            assertFalse(kernel.host().group(0).bypass());
             assertEquals("0", enterContainer(script));
             assertTrue(kernel.host().group(0).ownedByHost());
             assertEquals("0", script.run("setiommu c 2"));
@@ -141,13 +188,14 @@ class OwnershipTest {
             assertEquals(0, kernel.host().group(0).windows().getFirst().mappedPages());
             assertTrue(kernel.host().group(0).ownedByHost());
             assertEquals(0, kernel.lockedBytes());
+            assertFalse(kernel.host().group(0).bypass());
+            assertEquals(logged, kernel.host().log().size());
         }
     }
 
     @Test
     void aTableThatTheHostUsesIsNotLent() {
-        EmulatedKernel kernel = boot(
-                EmulatedMachine.power8().toBuilder().platform(Platform.P5IOC2).kernel(KernelVersion.V4_2));
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.p5ioc2());
         kernel.host().hostMappings(0, 1);
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -159,12 +207,56 @@ class OwnershipTest {
     }
 
     @Test
-    void aLentTableIsNoPlaceForDynamicWindows() {
-        EmulatedKernel kernel = boot(
-                EmulatedMachine.power8().toBuilder().platform(Platform.IODA1).kernel(KernelVersion.V4_2));
+    void anLparWhoseTableTheHostUsesIsRefusedAtSetContainerFrom64() {
+        EmulatedKernel kernel = boot(EmulatedMachine.pseries().toBuilder().kernel(KernelVersion.V6_4));
+        kernel.host().hostMappings(1, 1);
+        try (CallScript script = script(kernel)) {
+            script.run("open c /dev/vfio/vfio");
+            script.run("open g /dev/vfio/1");
+            assertEquals("-1 EBUSY", script.run("setcont g c"));
+            assertTrue(kernel.host().group(1).ownedByHost());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_2", "V4_10"})
+    void type7TakesALentTableButMakesNoWindows(KernelVersion version) {
+        EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
             enterContainer(script);
-            assertEquals("-1 EINVAL", script.run("setiommu c 7"));
+            assertEquals("0", script.run("setiommu c 7"));
+            assertEquals("0 argsz=32 flags=0 start=0 size=80000000 pgsizes=0 max=0 levels=0", script.run("info c 32"));
+            assertEquals("-1 EINVAL", script.run("create c 12 0x40000000 1"));
+            assertEquals("-1 EINVAL", script.run("remove c 0x80000000"));
+            assertEquals("-1 EPERM", script.run("remove c 0"));
+            script.run("mem m 0x10000");
+            assertEquals("0", script.run("reg c m 0x10000"));
+            assertEquals("0", script.run("map c m 0 0x10000"));
+            assertEquals(16, kernel.host().group(0).windows().getFirst().mappedPages());
+            assertEquals("0", script.run("unset g"));
+            assertEquals(0, kernel.host().group(0).windows().getFirst().mappedPages());
+            assertTrue(kernel.host().group(0).ownedByHost());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"V4_12", "V5_0"})
+    void type7DoesNotTakeALentTableFrom412(KernelVersion version) {
+        EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertEquals("-1 EPERM", script.run("setiommu c 7"));
+        }
+    }
+
+    @Test
+    void aTableIsLentToOneOfTwoGroups() {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power7());
+        try (CallScript script = script(kernel)) {
+            enterContainer(script);
+            assertEquals("0", script.run("setiommu c 2"));
+            script.run("open h /dev/vfio/1");
+            assertEquals("-1 EBUSY", script.run("setcont h c"));
         }
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
@@ -53,6 +54,28 @@ class UserMemoryTest {
     }
 
     @Test
+    void freshMemoryTakesThePlaceOfMemoryFromElsewhereThatItsOwnerFreed() {
+        long address;
+        long elsewhere;
+        int attempts = 0;
+        do {
+            assertTrue(attempts++ < 1000, "no address came back");
+            MemorySegment memory;
+            try (Arena early = Arena.ofShared()) {
+                memory = early.allocate(PAGE, PAGE);
+                kernel.adopt(memory);
+            }
+            elsewhere = memory.address();
+            address = kernel.mmap(PAGE, READ_WRITE, ANONYMOUS, -1, 0);
+            assertEquals(0, kernel.munmap(address, PAGE));
+            if (address != elsewhere) {
+                kernel.disown(memory);
+            }
+            assertEquals(0, kernel.host().userMemoryBytes());
+        } while (address != elsewhere);
+    }
+
+    @Test
     void memoryUnmappedAfterRegistrationStaysPinnedAndMappable() {
         try (CallScript script = prepared()) {
             assertEquals("0", script.run("mem m 0x10000"));
@@ -64,6 +87,32 @@ class UserMemoryTest {
             assertEquals("0", script.run("unreg c m 0x10000"));
             assertEquals(0, kernel.host().userMemoryBytes());
         }
+    }
+
+    @Test
+    void whatAMappingReplacesIsUnpinned() {
+        try (CallScript script = new CallScript(kernel, kernel::capIpcLock)) {
+            script.run("open c /dev/vfio/vfio");
+            script.run("open g /dev/vfio/0");
+            script.run("setcont g c");
+            assertEquals("0", script.run("setiommu c 2"));
+            assertEquals("0", script.run("enable c"));
+            long first = mapped(PAGE);
+            long second = mapped(PAGE);
+            assertEquals("0", script.run("map c " + first + " 0x10000 0x1000"));
+            assertEquals(0, kernel.munmap(first, PAGE));
+            assertEquals(2 * PAGE, kernel.host().userMemoryBytes(), "pinned");
+            assertEquals("0", script.run("map c " + second + " 0x10000 0x1000"));
+            assertEquals(PAGE, kernel.host().userMemoryBytes());
+            assertEquals(0, kernel.munmap(second, PAGE));
+            assertEquals(PAGE, kernel.host().userMemoryBytes(), "pinned");
+            assertEquals("0 size=1000", script.run("unmap c 0x10000 0x1000"));
+            assertEquals(0, kernel.host().userMemoryBytes());
+        }
+    }
+
+    private long mapped(long bytes) {
+        return kernel.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
     }
 
     @Test

@@ -5,15 +5,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
@@ -40,7 +37,6 @@ public final class NvmeController implements AutoCloseable {
     private static final int ADMIN_ENTRIES = 32;
     private static final int ALL_NAMESPACES = -1;
     private static final int DATA_BYTES = ControllerData.BYTES;
-    private static final int MOST_EVENTS = 4;
 
     private static final int DELETE_SUBMISSION_QUEUE = 0x00;
     private static final int CREATE_SUBMISSION_QUEUE = 0x01;
@@ -50,7 +46,6 @@ public final class NvmeController implements AutoCloseable {
     private static final int IDENTIFY = 0x06;
     private static final int ABORT = 0x08;
     private static final int SET_FEATURES = 0x09;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
 
     private static final int IDENTIFY_NAMESPACE = 0;
     private static final int IDENTIFY_CONTROLLER = 1;
@@ -61,9 +56,7 @@ public final class NvmeController implements AutoCloseable {
     private static final int FEATURE_EVENTS = 11;
     private static final int ALL_HEALTH_EVENTS = 0xff;
     private static final int NAMESPACE_EVENTS = 1 << 8;
-    private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
-    private static final int LOG_NAMESPACES = 4;
 
     private static final Duration ABORT_GRACE = Duration.ofMillis(500);
     private static final long SHORTEST_TICK_MILLIS = 1;
@@ -90,12 +83,26 @@ public final class NvmeController implements AutoCloseable {
     private final NvmeQueue admin;
     private final NvmeBuffer data;
     private final List<NvmeQueue> queues = new ArrayList<>();
-    private final Queue<NvmeRequest> events = new ConcurrentLinkedQueue<>();
+    private final EventRequests events;
     private final CountDownLatch end = new CountDownLatch(1);
-    // The one that changes the state; taken before a queue's lock, never after it.
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    /**
+     * Whoever changes the state has it, and whoever stops, starts or loses the commands of the queues. It may be held long,
+     * as a reset is; neither submitting nor completing a command needs it.
+     *
+     * <p>Order: {@link #dataLock}, this, the lock of a queue; two queues are never locked at a time. A queue that meets a
+     * failure calls {@link #fail} when it has given its lock back. Opening, which nobody else takes part in yet, takes the
+     * first two the other way round.
+     *
+     * <p>No callback of the program is called with any of them held. Under this lock only the admin queue is polled, whose
+     * callbacks are the driver's own; requests that are lost are told of by {@link #tellLost}.
+     */
     private final ReentrantLock lock = new ReentrantLock();
-    // Whoever has it uses the data buffer of the admin commands.
+
+    /** Whoever has it uses the data buffer of the program's admin commands; the thread that looks after all never does. */
     private final ReentrantLock dataLock = new ReentrantLock();
+
     private final Thread watch;
 
     private @Nullable NvmeIdentity identity;
@@ -104,6 +111,9 @@ public final class NvmeController implements AutoCloseable {
     private long maxTransferBytes;
     private volatile NvmeState state = NvmeState.RESETTING;
     private volatile @Nullable VfioException failure;
+    // Both are guarded by the lock: who closes it; I/O commands that are lost, and whom nobody has told yet.
+    private @Nullable Thread closer;
+    private @Nullable NvmeRequest lost;
     private final AtomicInteger resets = new AtomicInteger();
     private final AtomicInteger aborts = new AtomicInteger();
 
@@ -128,9 +138,11 @@ public final class NvmeController implements AutoCloseable {
         adminMemory = DmaArea.of(
                 device.container(),
                 window,
-                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, listBytes) + 2L * Math.max(1 << pageShift, DATA_BYTES));
+                NvmeQueue.memoryBytes(ADMIN_ENTRIES, pageShift, listBytes) + 3L * Math.max(1 << pageShift, DATA_BYTES));
         admin = new NvmeQueue(this, registers, capabilities, 0, ADMIN_ENTRIES, pageShift, listBytes, adminMemory);
-        data = adminMemory.take(DATA_BYTES, Math.max(1 << pageShift, DATA_BYTES));
+        int dataAlignment = Math.max(1 << pageShift, DATA_BYTES);
+        data = adminMemory.take(DATA_BYTES, dataAlignment);
+        events = new EventRequests(this, admin, adminMemory.take(DATA_BYTES, dataAlignment), options.events());
         watch = Thread.ofPlatform().daemon().name("nvme " + device).unstarted(this::watch);
     }
 
@@ -210,10 +222,10 @@ public final class NvmeController implements AutoCloseable {
             makeQueues(asked);
             enableInterrupts();
             createQueues(asked);
+            askForEvents();
             state = NvmeState.READY;
             queues.forEach(NvmeQueue::start);
             watch.start();
-            askForEvents();
         } finally {
             lock.unlock();
         }
@@ -269,7 +281,7 @@ public final class NvmeController implements AutoCloseable {
     /** Number of Queues: how many of each kind there are, less one, the completion queues above. */
     private int setQueues(String asked, int pairs) {
         int value = (pairs - 1) << 16 | (pairs - 1);
-        return execute(new NvmeRequest().admin(asked, SET_FEATURES, 0, FEATURE_QUEUES, value));
+        return succeed(new NvmeRequest().admin(asked, SET_FEATURES, 0, FEATURE_QUEUES, value));
     }
 
     /** As many vectors as there are for the queues; queues share them if there are fewer. */
@@ -315,8 +327,13 @@ public final class NvmeController implements AutoCloseable {
     private void interrupted(List<NvmeQueue> served) {
         served.forEach(NvmeQueue::pollUnlessClosed);
         if (options.completion() == NvmeCompletion.INTX && state != NvmeState.CLOSED && state != NvmeState.FAILED) {
-            // The controller asserts the line until it knows that its completions were seen.
-            enabled().unmask();
+            try {
+                // The controller asserts the line until it knows that its completions were seen.
+                enabled().unmask();
+            } catch (RuntimeException e) {
+                // Nothing would be completed any more; it is no failure if they were closed meanwhile.
+                fail("unmask its interrupt", e);
+            }
         }
     }
 
@@ -326,40 +343,42 @@ public final class NvmeController implements AutoCloseable {
             int size = (queue.entries() - 1) << 16 | queue.number();
             int contiguous = 1;
             int interrupting = interrupts == null ? 0 : vectorOf(queue.number()) << 16 | 1 << 1;
-            execute(new NvmeRequest()
+            succeed(new NvmeRequest()
                     .admin(asked, CREATE_COMPLETION_QUEUE, 0, size, interrupting | contiguous)
                     .data(queue.completionIova(), 1));
-            execute(new NvmeRequest()
+            succeed(new NvmeRequest()
                     .admin(asked, CREATE_SUBMISSION_QUEUE, 0, size, queue.number() << 16 | contiguous)
                     .data(queue.submissionIova(), 1));
         }
     }
 
     /** Gives an admin command, and waits for it: dword 0 of its completion. */
-    private int execute(NvmeRequest request) {
-        await(() -> admin.submit(request));
-        long limit = System.nanoTime() + options.adminTimeout().toNanos();
-        while (!request.isDone()) {
-            request.awaitSlice(admin);
-            // Nobody else sees that a command is late while this thread makes the controller ready, shuts it down, or
-            // is
-            // the one that looks.
-            if ((lock.isHeldByCurrentThread() || Thread.currentThread().equals(watch))
-                    && System.nanoTime() - limit > 0
-                    && !request.isDone()) {
-                throw request.late(options.adminTimeout());
-            }
-        }
+    private int succeed(NvmeRequest request) {
+        execute(request);
         request.requireSuccess();
         return request.result();
     }
 
-    private void await(BooleanSupplier done) {
-        for (int look = 0; !done.getAsBoolean(); look++) {
-            requireUsable();
-            if (look > 100) {
+    /** Gives an admin command, and waits until it is done, well or not. */
+    private void execute(NvmeRequest request) {
+        // Nobody else sees that a command is late while this thread makes the controller ready, or shuts it down.
+        boolean isAlone = lock.isHeldByCurrentThread();
+        long limit = System.nanoTime() + options.adminTimeout().toNanos();
+        while (!admin.submit(request)) {
+            if (admin.pollIfIdle() == 0) {
                 Awaited.pause();
             }
+            requireInTime(request, isAlone, limit);
+        }
+        while (!request.isDone()) {
+            request.awaitSlice(admin);
+            requireInTime(request, isAlone, limit);
+        }
+    }
+
+    private void requireInTime(NvmeRequest request, boolean isAlone, long limit) {
+        if (isAlone && System.nanoTime() - limit > 0 && !request.isDone()) {
+            throw request.late(options.adminTimeout());
         }
     }
 
@@ -378,11 +397,12 @@ public final class NvmeController implements AutoCloseable {
         try {
             NvmeBuffer into = data.slice(0, bytes);
             into.segment().fill((byte) 0);
-            execute(request.data(into));
+            succeed(request.data(into));
             VarHandle.fullFence();
             return ControllerData.copy(into.segment());
         } finally {
             dataLock.unlock();
+            tellLost();
         }
     }
 
@@ -557,11 +577,13 @@ public final class NvmeController implements AutoCloseable {
      * Refuses what a closed or failed controller cannot do.
      *
      * @throws VfioException if it has failed
-     * @throws IllegalStateException if it is closed
+     * @throws IllegalStateException if it is closed or being closed
      */
     void requireUsable() {
-        if (state == NvmeState.CLOSED) {
-            throw new IllegalStateException("the NVMe controller of " + this + " is closed");
+        NvmeState now = state;
+        if (now == NvmeState.CLOSED || now == NvmeState.CLOSING) {
+            String being = now == NvmeState.CLOSING ? "being " : "";
+            throw new IllegalStateException("the NVMe controller of %s is %sclosed".formatted(this, being));
         }
         VfioException cause = failure;
         if (cause != null) {
@@ -569,52 +591,48 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
+    /** Whether it takes no commands now, and never will again. */
+    boolean isEnding() {
+        return switch (state) {
+            case READY, RESETTING -> false;
+            case FAILED, CLOSING, CLOSED -> true;
+        };
+    }
+
     // Events, timeouts, failures.
 
+    /** As Linux does, it is driven also if it refuses to be told which events are wanted. */
     private void askForEvents() {
-        execute(new NvmeRequest()
-                .admin(
-                        "ask " + this + " for events",
-                        SET_FEATURES,
-                        0,
-                        FEATURE_EVENTS,
-                        ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_EVENTS)));
-        int count = Math.min(MOST_EVENTS, identity().eventLimit());
-        for (int i = 0; i < count; i++) {
-            submitEventRequest(new NvmeRequest().onDone(this::event));
+        int wanted = ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_EVENTS);
+        NvmeRequest request =
+                new NvmeRequest().admin("choose the events of " + this, SET_FEATURES, 0, FEATURE_EVENTS, wanted);
+        execute(request);
+        if (request.isRefused()) {
+            LOGGER.log(
+                    System.Logger.Level.WARNING,
+                    "{0}; it tells of those that it chooses",
+                    request.failure().getMessage());
+        } else {
+            request.requireSuccess();
         }
+        events.begin(identity().eventLimit());
     }
 
-    private void submitEventRequest(NvmeRequest request) {
-        request.admin("ask " + this + " for an event", ASYNC_EVENT_REQUEST, 0, 0, 0)
-                .forEver();
-        admin.submit(request);
-    }
-
-    /** The request is submitted again once its event is told, so that a controller can have no more events than requests. */
-    private void event(NvmeRequest request) {
-        if (request.isSuccess()) {
-            events.add(request);
-        }
-    }
-
+    /** Without this thread nothing has a timeout: whatever it ends for, the controller does not outlive it. */
     private void watch() {
         long tick = Math.clamp(options.commandTimeout().toMillis() / 4, SHORTEST_TICK_MILLIS, LONGEST_TICK_MILLIS);
+        String asked = "look after " + this;
         try {
-            while (!end.await(tick, TimeUnit.MILLISECONDS)) {
-                try {
-                    look();
-                } catch (RuntimeException e) {
-                    if (state == NvmeState.READY && !resetIfLate()) {
-                        fail("look after " + this, e);
-                    }
-                    if (state == NvmeState.FAILED || state == NvmeState.CLOSED) {
-                        return;
-                    }
-                }
+            while (state != NvmeState.FAILED && !end.await(tick, TimeUnit.MILLISECONDS)) {
+                look();
             }
+        } catch (RuntimeException e) {
+            fail(asked, e);
         } catch (InterruptedException interrupted) {
-            fail("look after " + this, new IllegalStateException("its thread was interrupted", interrupted));
+            fail(asked, new IllegalStateException("its thread was interrupted", interrupted));
+        } catch (Error e) {
+            fail(asked, new IllegalStateException("its thread has ended: " + e, e));
+            throw e;
         }
     }
 
@@ -631,59 +649,33 @@ public final class NvmeController implements AutoCloseable {
                     // An interrupt may have been lost, and nobody else looks.
                     queues.forEach(NvmeQueue::poll);
                 }
-                tellEvents();
                 lookForLate();
+                events.tell();
             }
-        }
-    }
-
-    private void tellEvents() {
-        for (int left = MOST_EVENTS; left > 0; left--) {
-            NvmeRequest request = events.poll();
-            if (request == null) {
-                return;
-            }
-            NvmeEvent event = NvmeEvent.of(request.result());
-            int page = event.logPage();
-            if (page == LOG_ERRORS || page == LOG_HEALTH || page == LOG_NAMESPACES) {
-                // The controller holds further events of this kind back until its page was read.
-                int bytes = page == LOG_NAMESPACES ? DATA_BYTES : NvmeHealth.BYTES;
-                log("read log page %d of %s".formatted(page, this), page, bytes);
-            }
-            try {
-                options.events().accept(event);
-            } catch (RuntimeException e) {
-                LOGGER.log(System.Logger.Level.WARNING, "a listener of the events of " + this + " failed", e);
-            }
-            submitEventRequest(request);
         }
     }
 
     private void lookForLate() {
-        long limit = options.commandTimeout().toNanos();
-        if (resetIfLate()) {
+        if (admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != NvmeQueue.NONE) {
+            reset("an admin command was not done in time");
             return;
         }
+        long limit = options.commandTimeout().toNanos();
         for (NvmeQueue queue : queues) {
             if (queue.late(System.nanoTime(), limit) != NvmeQueue.NONE) {
                 // It may be done, and nobody has looked.
                 queue.poll();
             }
+            // Each turn ends one at least; none becomes late that was submitted after the first turn.
             int late = queue.late(System.nanoTime(), limit);
-            if (late != NvmeQueue.NONE && !abort(queue, late)) {
-                reset("a command was not done in time, and could not be aborted");
-                return;
+            while (late != NvmeQueue.NONE) {
+                if (!abort(queue, late)) {
+                    reset("a command was not done in time, and could not be aborted");
+                    return;
+                }
+                late = queue.late(System.nanoTime(), limit);
             }
         }
-    }
-
-    /** Resets the controller if it has not done a command of the driver's own in time; whether that was so. */
-    private boolean resetIfLate() {
-        boolean late = admin.late(System.nanoTime(), options.adminTimeout().toNanos()) != NvmeQueue.NONE;
-        if (late) {
-            reset("an admin command was not done in time");
-        }
-        return late;
     }
 
     /** Has the controller end a command; whether it did. */
@@ -714,7 +706,6 @@ public final class NvmeController implements AutoCloseable {
 
     /** Brings a controller that lost commands back; all commands under way are lost. */
     private void reset(String why) {
-        NvmeRequest lost = null;
         lock.lock();
         try {
             if (state != NvmeState.READY) {
@@ -727,26 +718,23 @@ public final class NvmeController implements AutoCloseable {
             String asked = "reset " + this;
             try {
                 stopController(asked);
-                lost = lose(NvmeStatus.ABORTED_BY_HOST, "the controller was reset: " + why);
+                lose(NvmeStatus.ABORTED_BY_HOST, "the controller was reset: " + why);
                 startAdmin(asked);
                 int granted = setQueues(asked, queues.size());
                 if (Math.min(granted & 0xffff, granted >>> 16) + 1 < queues.size()) {
                     throw new VfioException(asked, "it has fewer queues than before", "open the controller again");
                 }
                 createQueues(asked);
+                askForEvents();
                 state = NvmeState.READY;
                 queues.forEach(NvmeQueue::start);
             } catch (RuntimeException e) {
-                lost = disable(asked, e, lost);
+                disable(asked, e);
             }
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
-        if (state == NvmeState.READY) {
-            askForEvents();
-        }
-        queues.forEach(NvmeQueue::resume);
+        tellLost();
     }
 
     /** The controller does no DMA afterwards. */
@@ -769,38 +757,51 @@ public final class NvmeController implements AutoCloseable {
         queues.forEach(NvmeQueue::stop);
     }
 
-    private @Nullable NvmeRequest lose(NvmeStatus status, String why) {
-        NvmeRequest lost = admin.lose(null, status, why);
+    /** Forgets all commands under way, which the controller cannot do any more; called with the lock held. */
+    private void lose(NvmeStatus status, String why) {
+        NvmeQueue.deliver(admin.lose(null, status, why));
         for (NvmeQueue queue : queues) {
             lost = queue.lose(lost, status, why);
         }
-        return lost;
+    }
+
+    /** Ends the requests that are lost, and has who waits for room look again; later, if this thread has a lock. */
+    private void tellLost() {
+        if (lock.isHeldByCurrentThread() || dataLock.isHeldByCurrentThread()) {
+            return;
+        }
+        NvmeRequest row;
+        lock.lock();
+        try {
+            row = lost;
+            lost = null;
+        } finally {
+            lock.unlock();
+        }
+        NvmeQueue.deliver(row);
+        queues.forEach(NvmeQueue::resume);
     }
 
     /** Ends the work with a controller that cannot be trusted; called without the lock of a queue. */
     void fail(String asked, RuntimeException cause) {
-        NvmeRequest lost;
         lock.lock();
         try {
-            if (state == NvmeState.FAILED || state == NvmeState.CLOSED) {
-                return;
+            if (state != NvmeState.FAILED && state != NvmeState.CLOSED) {
+                disable(asked, cause);
             }
-            lost = disable(asked, cause, null);
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
-        admin.resume();
-        queues.forEach(NvmeQueue::resume);
+        tellLost();
     }
 
-    /** Stops the controller as far as it can be stopped; the requests that are lost. */
-    private @Nullable NvmeRequest disable(String asked, RuntimeException cause, @Nullable NvmeRequest row) {
+    /** Stops the controller as far as it can be stopped, and loses its commands. */
+    private void disable(String asked, RuntimeException cause) {
         VfioException reason = cause instanceof VfioException e
                 ? e
                 : new VfioException(asked, String.valueOf(cause.getMessage()), "open the device again");
         if (state == NvmeState.FAILED) {
-            return row;
+            return;
         }
         failure = reason;
         state = NvmeState.FAILED;
@@ -815,70 +816,85 @@ public final class NvmeController implements AutoCloseable {
             }
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
-        NvmeRequest lost = row;
-        String why = reason.reason();
-        lost = admin.lose(lost, NvmeStatus.NO_PATH, why);
-        for (NvmeQueue queue : queues) {
-            lost = queue.lose(lost, NvmeStatus.NO_PATH, why);
-        }
-        return lost;
+        lose(NvmeStatus.NO_PATH, reason.reason());
     }
 
     /**
-     * Shuts the controller down in order: it ends the commands under way, deletes its queues, writes what it holds in
-     * caches to its medium, and is disabled. Its memory is freed; the device stays open. A controller that has failed is
-     * only given back.
+     * Shuts the controller down in order: it takes no more commands, ends those under way, deletes its queues, writes what
+     * it holds in caches to its medium, and is disabled. Its memory is freed; the device stays open. A controller that has
+     * failed is only given back. Transfers that were not submitted whole fail with {@link IllegalStateException}.
+     *
+     * <p>If another thread is closing it, this waits for that; a callback that is called by closing does not wait.
      *
      * @throws VfioException if it does not shut down in its time; all is given back then too
      */
     @Override
     public void close() {
-        NvmeRequest lost = null;
+        if (!beginToClose()) {
+            return;
+        }
+        queues.forEach(NvmeQueue::resume);
+        drain();
         RuntimeException thrown = null;
         lock.lock();
         try {
-            if (state == NvmeState.CLOSED) {
-                return;
-            }
-            end.countDown();
-            boolean orderly = state == NvmeState.READY;
-            try {
-                if (orderly) {
+            if (state == NvmeState.CLOSING) {
+                try {
                     shutDown();
+                } catch (RuntimeException e) {
+                    thrown = e;
+                    disable("close " + this, e);
                 }
-            } catch (RuntimeException e) {
-                thrown = e;
-            }
-            if (orderly && state == NvmeState.READY && thrown != null) {
-                lost = disable("close " + this, thrown, null);
             }
             state = NvmeState.CLOSED;
             stopQueues();
-            NvmeRequest rest = admin.lose(lost, NvmeStatus.NO_PATH, "the controller was closed");
-            for (NvmeQueue queue : queues) {
-                rest = queue.lose(rest, NvmeStatus.NO_PATH, "the controller was closed");
-            }
-            lost = rest;
+            lose(NvmeStatus.NO_PATH, "the controller was closed");
         } finally {
             lock.unlock();
         }
-        NvmeQueue.deliver(lost);
+        tellLost();
         awaitWatch();
-        queues.forEach(NvmeQueue::resume);
-        release();
+        try {
+            release();
+        } finally {
+            released.countDown();
+        }
         if (thrown != null) {
             throw thrown;
         }
     }
 
+    /** Whether closing it is this thread's; if not, it is closed, or a callback asks for it that closing waits for. */
+    private boolean beginToClose() {
+        Thread first;
+        lock.lock();
+        try {
+            first = closer;
+            if (first == null) {
+                closer = Thread.currentThread();
+                end.countDown();
+                if (state == NvmeState.READY) {
+                    state = NvmeState.CLOSING;
+                }
+                queues.forEach(NvmeQueue::refuse);
+                return true;
+            }
+        } finally {
+            lock.unlock();
+        }
+        Thread current = Thread.currentThread();
+        if (!current.equals(first) && !current.equals(watch)) {
+            awaitUninterruptibly(released::await);
+        }
+        return false;
+    }
+
+    /** Called with the lock held, without callbacks of the program: those of the admin queue are the driver's own. */
     private void shutDown() {
         String asked = "shut down " + this;
-        queues.forEach(NvmeQueue::refuse);
-        drain();
         for (NvmeQueue queue : queues) {
-            execute(new NvmeRequest().admin(asked, DELETE_SUBMISSION_QUEUE, 0, queue.number(), 0));
-            queue.poll();
-            execute(new NvmeRequest().admin(asked, DELETE_COMPLETION_QUEUE, 0, queue.number(), 0));
+            succeed(new NvmeRequest().admin(asked, DELETE_SUBMISSION_QUEUE, 0, queue.number(), 0));
+            succeed(new NvmeRequest().admin(asked, DELETE_COMPLETION_QUEUE, 0, queue.number(), 0));
         }
         stopQueues();
         registers.shutDown(asked, identity().shutdownTimeout());
@@ -899,10 +915,22 @@ public final class NvmeController implements AutoCloseable {
     }
 
     private void awaitWatch() {
+        if (watch != Thread.currentThread()) {
+            awaitUninterruptibly(watch::join);
+        }
+    }
+
+    /** Something that waits. */
+    private interface Wait {
+        void run() throws InterruptedException;
+    }
+
+    private static void awaitUninterruptibly(Wait wait) {
         boolean interrupted = false;
-        while (watch.isAlive() && watch != Thread.currentThread()) {
+        while (true) {
             try {
-                watch.join();
+                wait.run();
+                break;
             } catch (InterruptedException e) {
                 interrupted = true;
             }

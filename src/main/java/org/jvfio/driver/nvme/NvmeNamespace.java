@@ -10,7 +10,11 @@ import org.jvfio.VfioException;
  * number of threads may use it; each takes one of the controller's queues.
  *
  * <p>The methods that give a future end it in a thread that polls or waits, or in one of the driver where there are
- * interrupts. With {@link NvmeCompletion#POLLED}, {@link NvmeController#poll} has to be called meanwhile.
+ * interrupts. With {@link NvmeCompletion#POLLED}, {@link NvmeController#poll} has to be called meanwhile. Closing the
+ * controller ends all, those that were not submitted whole with {@link IllegalStateException}.
+ *
+ * <p>Each call allocates what keeps it going, whatever the number of its commands: a future, and a request for each of up
+ * to 8 commands that are under way at a time. A {@link NvmeRequest} allocates nothing when it is submitted.
  */
 public final class NvmeNamespace {
     private final NvmeController controller;
@@ -173,16 +177,15 @@ public final class NvmeNamespace {
     }
 
     private Transfer start(NvmeQueue queue, Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
-        String asked = operation.describe(this, lba, count);
         if (operation != Operation.FLUSH && (count < 1 || lba < 0 || lba > blocks() - count)) {
             throw new VfioException(
-                    asked,
+                    operation.describe(this, lba, count),
                     "it has %d blocks of %d bytes".formatted(blocks(), blockBytes()),
                     "use at least 1 block, and stay inside");
         }
         if (buffer != null && buffer.size() >>> blockShift() < count) {
             throw new VfioException(
-                    asked,
+                    operation.describe(this, lba, count),
                     "they take %d bytes, and the buffer has %d".formatted(count << blockShift(), buffer.size()),
                     "use a larger buffer");
         }

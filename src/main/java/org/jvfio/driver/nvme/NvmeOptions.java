@@ -30,7 +30,8 @@ import org.jvfio.DmaWindow;
  *     never
  * @param window the DMA window of the queues and of {@link NvmeController#allocate}; the default window if empty, or the
  *     only one there is
- * @param events is told of the controller's asynchronous events, by a thread of the driver
+ * @param events is told of the controller's asynchronous events, by a thread of the driver, which it must not hold up. What it
+ *     throws goes to the {@linkplain Thread#getUncaughtExceptionHandler uncaught exception handler}
  */
 public record NvmeOptions(
         int queuePairs,

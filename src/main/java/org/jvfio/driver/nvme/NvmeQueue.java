@@ -44,7 +44,12 @@ public final class NvmeQueue {
     private final long submissionDoorbell;
     private final long completionDoorbell;
 
+    /**
+     * Guards all that follows, and the fields of a request while it is in a slot. It is held for a moment, without a
+     * callback; the controller's lock may be taken before it, but not after it.
+     */
     private final ReentrantLock lock = new ReentrantLock();
+
     private final Queue<Runnable> waitingForRoom = new ConcurrentLinkedQueue<>();
     // Commands under way, by slot. The identifier of a command is its slot and, above that, how often that was used, so
     // that a completion that comes twice or late is told from the next one.
@@ -144,7 +149,8 @@ public final class NvmeQueue {
      * @return false if the queue is full or the controller is being reset; the request is not under way then. If true, it
      *     will be done exactly once, also if the controller fails
      * @throws VfioException if the controller has failed, or the request's buffer is not mapped any more
-     * @throws IllegalStateException if the request is under way or was never prepared, or the controller is closed
+     * @throws IllegalStateException if the request is under way or was never prepared, or the controller is closed or being
+     *     closed
      */
     public boolean submit(NvmeRequest request) {
         return add(request, true);
@@ -293,15 +299,14 @@ public final class NvmeQueue {
     }
 
     /**
-     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. Callbacks,
-     * which this would hold up, must not call it.
+     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. If it is
+     * submitted again as soon as it is done, the next time is not waited for. Callbacks, which this would hold up, must not
+     * call it.
      *
      * @throws IllegalStateException if the controller is closed
      */
     public void await(NvmeRequest request) {
-        if (request.isUnderWay()) {
-            controller.await(this, request);
-        }
+        controller.await(this, request);
     }
 
     /** The same, unless another thread has the queue. */
@@ -416,40 +421,33 @@ public final class NvmeQueue {
         freeSlots[free++] = slot;
     }
 
-    /** Tells whoever waits for a row of requests; one callback that throws does not keep the others from theirs. */
+    /** Ends a row of requests, whatever their callbacks throw; called with no lock held. */
     static void deliver(@Nullable NvmeRequest first) {
-        RuntimeException thrown = null;
         for (NvmeRequest request = first; request != null; ) {
             NvmeRequest following = request.next;
             request.next = null;
-            try {
-                request.deliver();
-            } catch (RuntimeException e) {
-                if (thrown == null) {
-                    thrown = e;
-                } else {
-                    thrown.addSuppressed(e);
-                }
-            }
+            request.deliver();
             request = following;
-        }
-        if (thrown != null) {
-            throw thrown;
         }
     }
 
-    /** Has something run once, when there may be room for a command. */
+    /**
+     * Has something run once, when there may be room for a command, or there will be none: now, or by whoever completes a
+     * command, and when the controller is ready again or comes to its end. Whoever makes room, or ends the controller, looks
+     * for what waits afterwards; it is there before this looks for room: one of both finds the other.
+     */
     void whenRoom(Runnable action) {
         waitingForRoom.add(action);
-        if (mayHaveRoom()) {
+        if (needNotWait()) {
             runWaiting();
         }
     }
 
-    private boolean mayHaveRoom() {
+    /** A controller that is being reset takes no commands, and whoever waits for it is told when it does. */
+    private boolean needNotWait() {
         lock.lock();
         try {
-            return !taking || free > 0;
+            return taking ? free > 0 : controller.isEnding();
         } finally {
             lock.unlock();
         }

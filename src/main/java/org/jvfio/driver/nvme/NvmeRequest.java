@@ -1,7 +1,6 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.DmaDirection;
@@ -18,14 +17,18 @@ import org.jvfio.VfioException;
  * request.requireSuccess();
  * }</pre>
  *
- * <p>It is prepared by one thread at a time, and not while it is under way. It covers at most {@link
- * NvmeNamespace#maxTransferBlocks} blocks; {@link NvmeNamespace} splits what is larger.
+ * <p>It is new, under way or done. {@link NvmeQueue#submit} makes it be under way, which only one of several threads that
+ * try succeeds in; its completion, or the end of its controller, makes it be done, once. Who has found it not under way
+ * prepares it and has its results; while it is under way it is the driver's, and so is its buffer. It can be submitted
+ * again as soon as it is done, by its own callback too.
+ *
+ * <p>It is prepared by one thread at a time. It covers at most {@link NvmeNamespace#maxTransferBlocks} blocks; {@link
+ * NvmeNamespace} splits what is larger.
  */
 public final class NvmeRequest extends Awaited {
     private static final int MOST_BLOCKS = 1 << 16;
     private static final long BLOCKS_OF_A_RANGE = (1L << 32) - 1;
 
-    private final AtomicBoolean underWay = new AtomicBoolean();
     private @Nullable Consumer<NvmeRequest> callback;
 
     private @Nullable String task;
@@ -254,8 +257,10 @@ public final class NvmeRequest extends Awaited {
     }
 
     /**
-     * Has something called with the request when it is done, by the thread that finds it so: one that polls or waits, or
-     * one of the driver. It may submit the request again; it must not wait for others.
+     * Has something called with the request when it is done, by the thread that finds it so: one that polls, waits or
+     * closes the controller, or one of the driver. No lock of the driver is held meanwhile. It may submit the request again
+     * and close the controller; it must not wait for others. What it throws goes to the {@linkplain
+     * Thread#getUncaughtExceptionHandler uncaught exception handler} of that thread, and harms nobody else.
      *
      * @throws IllegalStateException if it is under way
      */
@@ -263,10 +268,6 @@ public final class NvmeRequest extends Awaited {
         requireIdle();
         callback = action;
         return this;
-    }
-
-    boolean isUnderWay() {
-        return underWay.get();
     }
 
     /** Whether it was submitted and is complete, well or not. */
@@ -282,6 +283,11 @@ public final class NvmeRequest extends Awaited {
     /** Whether it did what was asked, once it is done. */
     public boolean isSuccess() {
         return (statusField & 0x7ff) == 0;
+    }
+
+    /** Whether the controller has answered that it does not do it, once it is done. */
+    boolean isRefused() {
+        return lost == null && !isSuccess();
     }
 
     /** Dword 0 of the completion, once it is done. */
@@ -326,9 +332,13 @@ public final class NvmeRequest extends Awaited {
     }
 
     private void requireIdle() {
-        if (underWay.get()) {
-            throw new IllegalStateException("the request is under way: " + asked());
+        if (isUnderWay()) {
+            throw underWay();
         }
+    }
+
+    private IllegalStateException underWay() {
+        return new IllegalStateException("the request is under way: " + asked());
     }
 
     /** It is given to a queue; only one queue has it at a time. */
@@ -336,10 +346,9 @@ public final class NvmeRequest extends Awaited {
         if (operation == null && task == null) {
             throw new IllegalStateException("the request was not prepared");
         }
-        if (!underWay.compareAndSet(false, true)) {
-            requireIdle();
+        if (!begin()) {
+            throw underWay();
         }
-        begin();
         lost = null;
         abortAsked = false;
     }
@@ -360,13 +369,18 @@ public final class NvmeRequest extends Awaited {
         lost = why;
     }
 
-    /** Tells whoever waits for it; it may be submitted again from now on. */
+    /** Ends it and tells whoever waits for it, with no lock held; it may be submitted again from now on. */
     void deliver() {
+        // Read before it is somebody else's.
         Consumer<NvmeRequest> told = callback;
-        underWay.set(false);
         finish();
         if (told != null) {
-            told.accept(this);
+            try {
+                told.accept(this);
+            } catch (Throwable thrown) {
+                // Others wait for theirs, and the thread that is here has its own work.
+                Uncaught.report(thrown);
+            }
         }
     }
 }

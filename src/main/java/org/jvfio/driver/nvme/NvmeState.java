@@ -8,6 +8,8 @@ public enum NvmeState {
     RESETTING,
     /** It is disabled: it gave an answer that makes no sense, or none. */
     FAILED,
+    /** It is being closed: it takes no more commands, and those under way are ended. */
+    CLOSING,
     /** It was shut down. */
     CLOSED
 }

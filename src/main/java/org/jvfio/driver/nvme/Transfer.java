@@ -54,6 +54,7 @@ final class Transfer extends Awaited {
         this.blocks = blocks;
         this.buffer = buffer;
         this.retries = retries;
+        begin();
         long pieces = Math.ceilDiv(blocks, NvmeRequest.mostBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MOST_UNDER_WAY); i++) {
             Piece piece = new Piece();

@@ -38,12 +38,17 @@ public final class LinuxKernel implements Kernel {
     private final MappedMemory mapped = new MappedMemory();
     private final long pageSize;
 
+    /** The only one, made when it is first asked for: a process has one kernel, and registers memory with it once. */
+    private static final class Only {
+        private static final LinuxKernel KERNEL = new LinuxKernel();
+    }
+
     private LinuxKernel() {
         pageSize = sysconf(vfio_h._SC_PAGESIZE);
     }
 
     /**
-     * The kernel of this machine.
+     * The kernel of this machine, the same each time.
      *
      * @throws UnsupportedOperationException with the sentence of {@link #unavailable()}, if there is one
      */
@@ -51,12 +56,12 @@ public final class LinuxKernel implements Kernel {
         unavailable().ifPresent(reason -> {
             throw new UnsupportedOperationException(reason);
         });
-        return new LinuxKernel();
+        return Only.KERNEL;
     }
 
     /** The same on any Linux, with or without VFIO: of the constants of ppc64le, many mean the same on other machines. */
     static LinuxKernel onAnyMachine() {
-        return new LinuxKernel();
+        return Only.KERNEL;
     }
 
     /**

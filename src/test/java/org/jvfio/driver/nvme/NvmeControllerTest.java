@@ -329,29 +329,6 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aCallbackThatThrowsKeepsNobodyFromHisCompletion() {
-        try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open();
-                NvmeBuffer buffer = nvme.allocate(8192)) {
-            NvmeNamespace disk = nvme.namespace(1);
-            NvmeQueue queue = nvme.queue(0);
-            NvmeRequest bad = new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> {
-                throw new UnsupportedOperationException("a callback");
-            });
-            NvmeRequest good = new NvmeRequest().read(disk, 1, 1, buffer.slice(4096, 4096));
-            queue.enqueue(bad);
-            queue.enqueue(good);
-            assertThrows(UnsupportedOperationException.class, () -> {
-                while (!good.isDone()) {
-                    queue.poll();
-                }
-            });
-            assertTrue(bad.isDone() && good.isDone());
-            disk.read(0, 1, buffer);
-        }
-    }
-
-    @Test
     void aControllerMayGrantFewerQueues() {
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
                         .queuePairs(2)

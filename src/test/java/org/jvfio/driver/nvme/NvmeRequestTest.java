@@ -2,11 +2,17 @@ package org.jvfio.driver.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeRequestTest {
     private static final int BLOCK = 512;
 
@@ -37,6 +43,48 @@ class NvmeRequestTest {
             assertEquals(0x5a, read[2 * BLOCK - 1]);
             assertArrayEquals(zeroes, Arrays.copyOfRange(read, 2 * BLOCK, 8 * BLOCK));
             assertEquals(disk.blocks(), disk.usedBlocks());
+        }
+    }
+
+    @Test
+    void aRequestIsNewThenUnderWayThenDone() {
+        NvmeRequest request = new NvmeRequest();
+        assertFalse(request.isDone() || request.isUnderWay());
+        assertThrows(IllegalStateException.class, request::take);
+        request.admin("try it", 0, 0, 0, 0);
+        for (int time = 0; time < 3; time++) {
+            request.take();
+            assertTrue(request.isUnderWay() && !request.isDone());
+            assertThrows(IllegalStateException.class, request::take);
+            assertThrows(IllegalStateException.class, () -> request.onDone(done -> {}));
+            request.deliver();
+            assertTrue(request.isDone() && !request.isUnderWay());
+        }
+    }
+
+    /** Its own callback submits it again, before whoever waits for it has seen that it was done. */
+    @Test
+    void whoWaitsForARequestWaitsForOneTimeOfIt() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeQueue queue = nvme.queue(0);
+            AtomicInteger done = new AtomicInteger();
+            NvmeRequest request = new NvmeRequest()
+                    .read(nvme.namespace(1), 0, 1, buffer)
+                    .onDone(again -> {
+                        if (done.incrementAndGet() < 100) {
+                            assertTrue(queue.submit(again));
+                        }
+                    });
+            assertTrue(queue.submit(request));
+            for (int time = 1; time <= 100; time++) {
+                queue.await(request);
+                assertEquals(time, done.get());
+            }
+            assertTrue(request.isDone());
+            queue.await(request);
+            assertEquals(100, done.get());
         }
     }
 }

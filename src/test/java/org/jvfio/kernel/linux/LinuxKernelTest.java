@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.uapi.vfio_h.EFD_CLOEXEC;
@@ -77,6 +78,11 @@ class LinuxKernelTest {
     void close() {
         descriptors.forEach(kernel::close);
         arena.close();
+    }
+
+    @Test
+    void a_process_has_one_kernel() {
+        assertSame(kernel, LinuxKernel.onAnyMachine());
     }
 
     @Test

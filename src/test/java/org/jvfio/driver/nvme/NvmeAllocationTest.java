@@ -1,0 +1,64 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What the driver's calls allocate. NvmeBenchmark shows the same for a request, more exactly. */
+@Timeout(60)
+class NvmeAllocationTest {
+    private static final int CALLS = 2000;
+    private static final int ROUNDS = 15;
+
+    private static long allocatedBytes() {
+        try {
+            // The library does not require the module that has it.
+            Object threads = Class.forName("java.lang.management.ManagementFactory")
+                    .getMethod("getThreadMXBean")
+                    .invoke(null);
+            Method allocated =
+                    Class.forName("com.sun.management.ThreadMXBean").getMethod("getCurrentThreadAllocatedBytes");
+            return (long) allocated.invoke(threads);
+        } catch (ClassNotFoundException
+                | NoSuchMethodException
+                | IllegalAccessException
+                | InvocationTargetException e) {
+            throw new IllegalStateException("this JVM does not count what threads allocate", e);
+        }
+    }
+
+    /** The least that a call allocates, on average over a round of them. */
+    private static long bytesOf(Runnable call) {
+        long[] rounds = new long[ROUNDS];
+        for (int round = 0; round < ROUNDS; round++) {
+            long before = allocatedBytes();
+            for (int i = 0; i < CALLS; i++) {
+                call.run();
+            }
+            rounds[round] = (allocatedBytes() - before) / CALLS;
+        }
+        return Arrays.stream(rounds).min().orElseThrow();
+    }
+
+    @Test
+    void aReadAllocatesLittleAndARequestLess() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeQueue queue = nvme.queue(0);
+            NvmeRequest request = new NvmeRequest();
+            long ofRequest = bytesOf(() -> {
+                request.read(disk, 0, 8, buffer);
+                queue.submit(request);
+                queue.await(request);
+            });
+            long ofRead = bytesOf(() -> disk.read(0, 8, buffer));
+            assertTrue(ofRead - ofRequest < 1000, "%d bytes, and %d for a request".formatted(ofRead, ofRequest));
+        }
+    }
+}

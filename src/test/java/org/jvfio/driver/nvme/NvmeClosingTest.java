@@ -1,0 +1,235 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
+
+/** A controller that is closed, or reset, while there is work for it: all of it comes to an end, and nobody spins. */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class NvmeClosingTest {
+    private static final int STATUS = 0x1c;
+    private static final NvmeFaults LOST =
+            NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
+
+    private static final NvmeFaults LATE = NvmeFaults.NONE.withLatency(Duration.ofMillis(1), Duration.ofMillis(2));
+
+    private static Thread start(Runnable action) {
+        return Thread.ofPlatform().daemon().start(action);
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
+    void transfersThatAreNotSubmittedWholeEnd(NvmeCompletion completion) {
+        // More pieces than are submitted at once, or than the queue has room for; some transfers wait for room.
+        try (NvmeHost host = new NvmeHost(LATE)) {
+            NvmeController nvme = host.open(
+                    NvmeOptions.DEFAULT.completion(completion).queueDepth(8).maxTransferBytes(4096));
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeBuffer buffer = nvme.allocate(1 << 20);
+            List<CompletableFuture<Void>> transfers = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                transfers.add(disk.readAsync(0, 2048, buffer));
+            }
+            nvme.close();
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            for (CompletableFuture<Void> transfer : transfers) {
+                assertTrue(transfer.isDone());
+                CompletionException e = assertThrows(CompletionException.class, transfer::join);
+                assertInstanceOf(IllegalStateException.class, e.getCause());
+            }
+            buffer.close();
+        }
+    }
+
+    /** What was submitted is done, and well; what comes from then on is refused. */
+    @Test
+    void whatIsUnderWayIsDoneAndNothingElseIsTaken() {
+        try (NvmeHost host = new NvmeHost(LATE)) {
+            NvmeController nvme = host.open();
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeBuffer buffer = nvme.allocate(4096);
+            NvmeQueue queue = nvme.queue(0);
+            List<String> told = new ArrayList<>();
+            NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> {
+                told.add(nvme.state() + " " + done.isSuccess());
+                for (Runnable refused : List.<Runnable>of(
+                        () -> queue.submit(done),
+                        () -> disk.read(0, 1, buffer),
+                        () -> disk.flushAsync().join(),
+                        nvme::health,
+                        nvme::namespaceIds)) {
+                    told.add(assertThrows(IllegalStateException.class, refused::run)
+                            .getMessage());
+                }
+                // Closing does not wait for itself.
+                nvme.close();
+                told.add(nvme.state().toString());
+            });
+            assertTrue(queue.submit(request));
+            nvme.close();
+            String refused = "the NVMe controller of " + nvme + " is being closed";
+            assertEquals(List.of("CLOSING true", refused, refused, refused, refused, refused, "CLOSING"), told);
+            assertTrue(request.isSuccess());
+            buffer.close();
+        }
+    }
+
+    @Test
+    void whoeverClosesItSecondWaitsUntilItIsClosed() throws InterruptedException {
+        try (NvmeHost host = new NvmeHost(LATE)) {
+            NvmeController nvme = host.open();
+            NvmeBuffer buffer = nvme.allocate(4096);
+            CountDownLatch called = new CountDownLatch(1);
+            CountDownLatch goOn = new CountDownLatch(1);
+            AtomicInteger openForSecond = new AtomicInteger();
+            AtomicBoolean staysInterrupted = new AtomicBoolean();
+            NvmeRequest request = new NvmeRequest()
+                    .read(nvme.namespace(1), 0, 1, buffer)
+                    .onDone(done -> {
+                        called.countDown();
+                        awaitQuietly(goOn);
+                    });
+            assertTrue(nvme.queue(0).submit(request));
+            Thread first = start(nvme::close);
+            assertTrue(called.await(30, TimeUnit.SECONDS));
+            Thread second = start(() -> {
+                nvme.close();
+                openForSecond.set(host.process().registeredRegions());
+            });
+            Thread interrupted = start(() -> {
+                Thread.currentThread().interrupt();
+                nvme.close();
+                staysInterrupted.set(Thread.currentThread().isInterrupted());
+            });
+            while (second.getState() != Thread.State.WAITING || interrupted.getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            // A callback is called without a lock: others may look meanwhile, and what has failed may be disabled.
+            nvme.poll();
+            nvme.fail("try it", new IllegalStateException("it was tried"));
+            assertEquals(NvmeState.FAILED, nvme.state());
+            goOn.countDown();
+            for (Thread thread : List.of(first, second, interrupted)) {
+                thread.join();
+            }
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            assertEquals(1, openForSecond.get(), "only the buffer");
+            assertTrue(staysInterrupted.get());
+            buffer.close();
+        }
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void aCallbackMayCloseTheController() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open();
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeBuffer buffer = nvme.allocate(8192);
+            NvmeQueue queue = nvme.queue(0);
+            NvmeRequest closing = new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> nvme.close());
+            NvmeRequest other = new NvmeRequest().read(disk, 1, 1, buffer.slice(4096, 4096));
+            queue.enqueue(closing);
+            queue.enqueue(other);
+            queue.poll();
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            assertTrue(closing.isSuccess() && other.isDone() && other.isSuccess());
+            buffer.close();
+        }
+    }
+
+    @Test
+    void aListenerOfEventsMayCloseTheController() throws InterruptedException {
+        NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
+        CompletableFuture<NvmeController> opened = new CompletableFuture<>();
+        CountDownLatch closed = new CountDownLatch(1);
+        try (NvmeHost host = new NvmeHost(hot)) {
+            NvmeController nvme = host.open(
+                    NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(40)).events(event -> {
+                        opened.join().close();
+                        closed.countDown();
+                    }));
+            opened.complete(nvme);
+            nvme.namespace(1).flush();
+            assertTrue(closed.await(30, TimeUnit.SECONDS));
+            assertEquals(NvmeState.CLOSED, nvme.state());
+            nvme.close();
+        }
+    }
+
+    /** A drive that gets ready again when a test lets it. */
+    private static final class Slow extends WatchedNvme {
+        private volatile boolean held;
+
+        Slow() {
+            super(EmulatedNvme.builder()
+                    .namespace(NvmeHost.BYTES)
+                    .readyTimeout(Duration.ofSeconds(30))
+                    .faults(LOST)
+                    .build());
+        }
+
+        @Override
+        public long read(int bar, long offset, int size) {
+            long value = super.read(bar, offset, size);
+            return held && offset == STATUS ? 0 : value;
+        }
+    }
+
+    @Test
+    void aTransferThatBeginsDuringAResetIsDoneAfterIt() {
+        Slow drive = new Slow();
+        try (NvmeHost host = new NvmeHost(() -> drive);
+                NvmeController nvme = host.open(
+                        NvmeOptions.DEFAULT.maxTransferBytes(4096).retries(0).commandTimeout(Duration.ofMillis(50)));
+                NvmeBuffer buffer = nvme.allocate(1 << 16)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeRequest lost = new NvmeRequest().read(disk, 0, 1, buffer);
+            drive.held = true;
+            assertTrue(nvme.queue(0).submit(lost));
+            while (nvme.state() != NvmeState.RESETTING) {
+                Thread.onSpinWait();
+            }
+            // It does not wait for the reset to end, which it will not before the drive is let go on.
+            CompletableFuture<Void> read = disk.readAsync(0, 128, buffer);
+            CompletableFuture<Void> other = disk.readAsync(0, 1, buffer);
+            assertEquals(NvmeState.RESETTING, nvme.state());
+            assertFalse(read.isDone() || other.isDone());
+            drive.held = false;
+            while (!read.isDone() || !other.isDone()) {
+                nvme.poll();
+            }
+            read.join();
+            other.join();
+            assertEquals(1, nvme.resets());
+        }
+    }
+}
