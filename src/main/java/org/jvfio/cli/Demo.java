@@ -126,8 +126,8 @@ final class Demo {
     private void tellTaken(Container container) {
         TceInfo info = container.info();
         List<String> pages = info.pageSizes().stream().map(PageSize::toString).toList();
-        String platform = "%d windows, pages of %s, up to %s"
-                .formatted(info.maxWindows(), String.join(" ", pages), levels(info.maxLevels()));
+        String platform = "%s, pages of %s, up to %s"
+                .formatted(windows(info.maxWindows()), String.join(" ", pages), levels(info.maxLevels()));
         Step step = new Step("take", "2. JVFIO takes its group from the host")
                 .fact(
                         "platform",
@@ -141,6 +141,10 @@ final class Demo {
                         "platform",
                         platform);
         audience.accept(addLog(step).fact("pe", log.data(), "owner", log.describe("this process")));
+    }
+
+    private static String windows(int windows) {
+        return windows + (windows == 1 ? " window" : " windows");
     }
 
     private static String levels(int levels) {

@@ -16,6 +16,7 @@ import org.apache.commons.cli.UnrecognizedOptionException;
 import org.apache.commons.cli.help.HelpFormatter;
 import org.apache.commons.cli.help.TextHelpAppendable;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.HostHazard;
 
 /**
  * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command line
@@ -53,6 +54,9 @@ public final class Main {
             return e.status();
         } catch (VfioException e) {
             err.println(NAME + ": " + e.getMessage());
+            return Failure.FAILED;
+        } catch (HostHazard e) {
+            err.println(NAME + ": the emulated host does not survive this: " + e.getMessage());
             return Failure.FAILED;
         }
     }

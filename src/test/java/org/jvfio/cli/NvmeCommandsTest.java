@@ -286,6 +286,16 @@ class NvmeCommandsTest {
     }
 
     @Test
+    void aHostThatIsLostIsToldInALine() throws IOException {
+        Path machine =
+                Files.writeString(directory.resolve("machine.json"), "{\"like\": \"pseries\", \"kernel\": \"6.4\"}");
+        Ended ended = run("nvme", "identify", "--machine", machine.toString());
+        assertEquals(1, ended.status());
+        assertTrue(ended.err().startsWith("jvfio: the emulated host does not survive this: "), ended.err());
+        assertTrue(ended.err().strip().endsWith("[BORROWED_TABLE; LPARs, from 6.4 to 6.10]"), ended.err());
+    }
+
+    @Test
     void messagesOfMsiAreUsedIfTheDriveHasThem() throws IOException {
         Path machine = Files.writeString(
                 directory.resolve("machine.json"),
