@@ -104,11 +104,10 @@ public final class DmaMemory implements AutoCloseable {
      * unregisters it, and frees it if it was allocated.
      *
      * @throws VfioException if it was allocated and a part of it is registered a second time, with its container or another
-     *     one; nothing has changed then. Or
-     *     if the kernel refuses to unmap it: what of it is mapped then stays, and it can be used. Or if the kernel refuses
-     *     to unregister it, or it was allocated and another thread has a call run on its segment (reading a file into it,
-     *     say), during which it cannot be freed: it is closed then, and what is left to be done is tried again when it, or
-     *     its container, is closed again
+     *     one; nothing has changed then. Or if the kernel refuses to unmap it: what of it is mapped then stays, and it can be
+     *     used. Or if the kernel refuses to unregister it, or it was allocated and another thread has a call run on its
+     *     segment (reading a file into it, say), during which it cannot be freed: it is closed then, and what is left to be
+     *     done is tried again when it, or its container, is closed again
      */
     @Override
     public void close() {
