@@ -38,7 +38,8 @@ record TableCharge(
         if (defaultTable == 0 || (table > 0 && grown() == defaultTable + table)) {
             return true;
         }
-        // Where only the default table was charged, these are its errors: no memory for it in the kernel, or no window in
+        // Where only the default table was charged, these are its errors: no memory for it in the kernel, or no window
+        // in
         // firmware. But too little memory may be left to lock for the other table, if another thread has locked some.
         boolean failed = errno == Errno.ENODEV || (errno == Errno.ENOMEM && after.allows(table));
         return grown() >= defaultTable && !failed;
