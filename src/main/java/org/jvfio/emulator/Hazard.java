@@ -17,6 +17,11 @@ public enum Hazard {
                     + " host memory",
             "powernv, MAP in all versions up to 7.2, UNMAP from 4.12 to 6.12; LPARs, MAP with type 7 from 6.11",
             false),
+    /** An UNMAP far past the end of its window, of which the hypervisor refuses each entry ({@code tce_iommu_clear}). */
+    ENDLESS_UNMAP(
+            "the kernel would ask the hypervisor for each page beyond the window's end, one by one, and not be interrupted",
+            "LPARs, from 4.12 to 6.12",
+            true),
     /** UNREGISTER_MEMORY of memory with mappings, or the end of its container ({@code mm_iommu_put}). */
     REGISTRATION_LEAK(
             "the memory is still mapped: the kernel would answer 0, keep it pinned and charged, and warn when the"

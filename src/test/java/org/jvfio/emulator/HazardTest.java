@@ -187,6 +187,20 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(HazardPolicy.class)
+    void unmappingFarPastAWindowsEndDoesNotEndInAnLpar(HazardPolicy policy) {
+        EmulatedKernel kernel = EmulatedKernel.boot(
+                EmulatedMachine.pseries().toBuilder().hazards(policy).build());
+        try (CallScript script = enabled(kernel)) {
+            assertEquals("0 size=100001000", script.run("unmap c 0x3ffff000 0x100001000"));
+            HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("unmap c 0x3ffff000 0x100002000"));
+            assertEquals(Hazard.ENDLESS_UNMAP, stopped.hazard());
+            stopped = assertThrows(HostHazard.class, () -> script.run("unmap c 0 0xfffffffffffff000"));
+            assertEquals(Hazard.ENDLESS_UNMAP, stopped.hazard());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(HazardPolicy.class)
     void aBorrowedTableCannotBeFreed(HazardPolicy policy) {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries().toBuilder()
                 .kernel(KernelVersion.V6_4)
