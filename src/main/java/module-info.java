@@ -9,15 +9,16 @@ module org.jvfio {
     exports org.jvfio.driver.edu;
     exports org.jvfio.driver.nvme;
     exports org.jvfio.emulator;
+    exports org.jvfio.emulator.device;
     exports org.jvfio.emulator.edu;
     exports org.jvfio.emulator.nvme;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
 
-    uses org.jvfio.emulator.DeviceModel;
+    uses org.jvfio.emulator.device.DeviceModel;
 
     // As in META-INF/services, which counts on the class path.
-    provides org.jvfio.emulator.DeviceModel with
+    provides org.jvfio.emulator.device.DeviceModel with
             org.jvfio.emulator.edu.EduModel,
             org.jvfio.emulator.nvme.NvmeModel;
 }

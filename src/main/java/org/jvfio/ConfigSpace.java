@@ -417,7 +417,7 @@ public final class ConfigSpace {
      *
      * @throws VfioException if the device has no such state, and as {@link #capabilities}
      */
-    public void powerState(PowerState state) {
+    public void setPowerState(PowerState state) {
         lock.lock();
         try {
             PciCapability.PowerManagement capability = powerManagement("set");

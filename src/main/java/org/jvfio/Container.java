@@ -60,7 +60,7 @@ public final class Container implements AutoCloseable {
     // The largest system page of POWER, so that the memory suits a kernel with either page size.
     private static final PageSize MEMORY_ALIGNMENT = PageSize.SIZE_64K;
 
-    private static final long MOST_BYTES = 1L << 47;
+    private static final long MAX_BYTES = 1L << 47;
     // A thread that never runs.
     private static final Thread STRANGER = Thread.ofVirtual().unstarted(() -> {});
 
@@ -347,7 +347,7 @@ public final class Container implements AutoCloseable {
      *
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
-    public TceInfo info() {
+    public TceInfo iommuInfo() {
         lock.lock();
         try {
             return attachedInfo();
@@ -520,7 +520,7 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if there is none, with all that stands against it
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
-    public WindowPlan plan(WindowRequest request) {
+    public WindowPlan planWindow(WindowRequest request) {
         return plans(request).getFirst();
     }
 
@@ -531,7 +531,7 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the plan is no longer possible, or the kernel refuses
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
-    public DmaWindow create(WindowPlan plan) {
+    public DmaWindow apply(WindowPlan plan) {
         lock.lock();
         try {
             if (plans(plan.request()).stream().noneMatch(plan::isTheSameAs)) {
@@ -546,7 +546,7 @@ public final class Container implements AutoCloseable {
                             .filter(window -> window.range().equals(plan.range()))
                             .findFirst()
                             .orElseThrow();
-                case CREATE -> createWindow(plan.page(), plan.size(), plan.levels());
+                case CREATE -> createWindow(plan.pageSize(), plan.size(), plan.levels());
                 case REPLACE_DEFAULT -> replaceDefaultWindow(plan);
             };
         } finally {
@@ -558,9 +558,9 @@ public final class Container implements AutoCloseable {
         DmaWindow low = defaultWindow();
         low.close();
         try {
-            return createWindow(plan.page(), plan.size(), plan.levels());
+            return createWindow(plan.pageSize(), plan.size(), plan.levels());
         } catch (VfioException e) {
-            Teardown.after(e, () -> createWindow(low.page(), low.range().size(), low.levels(), true));
+            Teardown.after(e, () -> createWindow(low.pageSize(), low.range().size(), low.levels(), true));
             throw e;
         }
     }
@@ -576,7 +576,7 @@ public final class Container implements AutoCloseable {
      *     mapped then
      * @throws IllegalStateException if no group is attached, or the container or the memory is closed
      */
-    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
         lock.lock();
         try {
             return windowFor("map", part, limits).map(part, direction, limits);
@@ -587,13 +587,13 @@ public final class Container implements AutoCloseable {
 
     /**
      * Prepares a part of memory for a device in the window that {@link #map} would take, to be mapped and unmapped as those
-     * of {@link DmaWindow#prepare(MemoryRange, DmaDirection, DmaLimits)}.
+     * of {@link DmaWindow#prepare(MemoryRange, DmaDirection, DmaConstraints)}.
      *
      * @return a mapping that is not mapped yet
      * @throws VfioException if no window can show it, for the reasons that each has
      * @throws IllegalStateException if no group is attached, or the container or the memory is closed
      */
-    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
         lock.lock();
         try {
             return windowFor("prepare", part, limits).prepare(part, direction, limits);
@@ -602,12 +602,12 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    private DmaWindow windowFor(String verb, MemoryRange part, DmaLimits limits) {
+    private DmaWindow windowFor(String verb, MemoryRange part, DmaConstraints limits) {
         attachedInfo();
         part.memory().requireOpen();
         List<Cause> obstacles = new ArrayList<>();
         List<DmaWindow> bestFirst = windows.stream()
-                .sorted(Comparator.comparing(DmaWindow::page)
+                .sorted(Comparator.comparing(DmaWindow::pageSize)
                         .thenComparing(window -> window.range().start(), Long::compareUnsigned)
                         .reversed())
                 .toList();
@@ -725,7 +725,7 @@ public final class Container implements AutoCloseable {
         String asked =
                 "allocate " + ByteSize.formatSigned(bytes) + " of DMA memory" + (huge ? " in pages of " + page : "");
         // Beyond 2^47 bytes there are no user addresses, and sums stay far from overflow below.
-        if (bytes <= 0 || bytes > MOST_BYTES || page.bytes() > MOST_BYTES) {
+        if (bytes <= 0 || bytes > MAX_BYTES || page.bytes() > MAX_BYTES) {
             throw new VfioException(
                     asked, bytes + " bytes are no size of memory", "ask for at least 1 byte, and at most 128T");
         }

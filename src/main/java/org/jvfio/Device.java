@@ -48,7 +48,7 @@ public final class Device implements AutoCloseable {
     private @Nullable InterruptDispatcher dispatcher;
     private @Nullable Interrupts releaseRequests;
     private final List<EventFd> events = new ArrayList<>();
-    private @Nullable WakeUp wakeUp;
+    private @Nullable WakeupEvent wakeUp;
     private volatile boolean hasLowPower;
     private boolean ownsContainer;
 
@@ -516,12 +516,12 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * The devices that {@link #resetBus} resets, this one among them; empty if neither its bus nor its slot can be reset.
+     * The devices that {@link #hotReset} resets, this one among them; empty if neither its bus nor its slot can be reset.
      *
      * @throws VfioException if the kernel does not tell
      * @throws IllegalStateException if the device is closed
      */
-    public List<DependentDevice> devicesOfBus() {
+    public List<DependentDevice> hotResetDevices() {
         return new HotReset(descriptor, address.toString()).devices();
     }
 
@@ -535,7 +535,7 @@ public final class Device implements AutoCloseable {
      *     groups has MSI-X enabled while its memory is not decoded; or the reset fails
      * @throws IllegalStateException if the device, or a group, is closed
      */
-    public void resetBus(Group... others) {
+    public void hotReset(Group... others) {
         lock().lock();
         try {
             List<Group> taken = new ArrayList<>(container().groups());
@@ -555,7 +555,7 @@ public final class Device implements AutoCloseable {
      * @throws VfioException if the kernel refuses, or {@link InterruptType#REQUEST} was enabled otherwise
      * @throws IllegalStateException if the device is closed
      */
-    public void onReleaseRequested(Runnable handler) {
+    public void onDeviceRequest(Runnable handler) {
         lock().lock();
         try {
             if (releaseRequests == null) {
@@ -568,14 +568,14 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Closes the device when the kernel wants it back: {@link #onReleaseRequested} of {@link #close}. A driver that has to
+     * Closes the device when the kernel wants it back: {@link #onDeviceRequest} of {@link #close}. A driver that has to
      * shut its device down first sets a handler of its own, which ends with that.
      *
-     * @throws VfioException as {@link #onReleaseRequested}
+     * @throws VfioException as {@link #onDeviceRequest}
      * @throws IllegalStateException if the device is closed
      */
     public void closeWhenReleaseIsRequested() {
-        onReleaseRequested(this::close);
+        onDeviceRequest(this::close);
     }
 
     /**
@@ -595,7 +595,7 @@ public final class Device implements AutoCloseable {
      * @throws VfioException if the device has no {@link DeviceFeature#VF_TOKEN}
      * @throws IllegalStateException if the device is closed
      */
-    public void vfToken(UUID token) {
+    public void setVfToken(UUID token) {
         DeviceFeature.VF_TOKEN.set(
                 descriptor,
                 "set the VF token of " + address,
@@ -627,13 +627,13 @@ public final class Device implements AutoCloseable {
      *     power already; nothing has changed then
      * @throws IllegalStateException if the device is closed
      */
-    public WakeUp enterLowPowerUntilWoken() {
+    public WakeupEvent enterLowPowerWithWakeup() {
         String asked = "let " + address + " have low power until it is woken";
         lock().lock();
         try {
             descriptor.requireOpen();
             InterruptDispatcher started = dispatcher(asked);
-            WakeUp entered = new WakeUp(
+            WakeupEvent entered = new WakeupEvent(
                     this,
                     started,
                     Descriptor.eventfd(kernel(), "the event that tells that " + address + " is woken", asked));
@@ -649,7 +649,7 @@ public final class Device implements AutoCloseable {
                 Teardown.after(e, entered::close);
                 throw e;
             }
-            WakeUp former = wakeUp;
+            WakeupEvent former = wakeUp;
             wakeUp = entered;
             if (former != null) {
                 // The device had power, or it could not have been let lose it.
@@ -669,7 +669,7 @@ public final class Device implements AutoCloseable {
 
     /**
      * Gives the device power again; it may have forgotten everything. Nothing happens if it has. Who waits for a {@link
-     * WakeUp} is told.
+     * WakeupEvent} is told.
      *
      * @throws VfioException if the kernel has no {@link DeviceFeature#LOW_POWER_EXIT}
      * @throws IllegalStateException if the device is closed

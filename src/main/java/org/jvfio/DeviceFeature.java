@@ -12,11 +12,11 @@ import org.jvfio.uapi.vfio_h;
 
 /** What vfio-pci can do for some devices ({@code VFIO_DEVICE_FEATURE}), if the kernel is new enough. */
 public enum DeviceFeature {
-    /** {@link Device#vfToken}: of a physical function with SR-IOV, where vfio-pci has {@code enable_sriov=1}. */
+    /** {@link Device#setVfToken}: of a physical function with SR-IOV, where vfio-pci has {@code enable_sriov=1}. */
     VF_TOKEN(vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN),
     /** {@link Device#enterLowPower}: Linux 6.1 and newer. */
     LOW_POWER_ENTRY(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
-    /** {@link Device#enterLowPowerUntilWoken}: Linux 6.1 and newer. */
+    /** {@link Device#enterLowPowerWithWakeup}: Linux 6.1 and newer. */
     LOW_POWER_ENTRY_WITH_WAKEUP(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP),
     /** {@link Device#exitLowPower}: Linux 6.1 and newer. */
     LOW_POWER_EXIT(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);

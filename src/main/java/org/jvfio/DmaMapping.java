@@ -211,7 +211,7 @@ public final class DmaMapping implements AutoCloseable {
      * @throws VfioException if there is no such part, or the kernel refuses; nothing has changed then
      * @throws IllegalStateException if it is not mapped, or closed
      */
-    public List<DmaMapping> unmap(long partOffset, long partSize) {
+    public List<DmaMapping> unmapRange(long partOffset, long partSize) {
         window.container().lock().lock();
         try {
             IovaRange part;
@@ -241,7 +241,7 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     private void requirePart(long partOffset, long partSize) {
-        PageSize page = window.page();
+        PageSize page = window.pageSize();
         if (partSize <= 0
                 || partOffset < 0
                 || partOffset > range.size() - partSize

@@ -16,7 +16,7 @@ public final class DmaMemory implements AutoCloseable {
     private final Kernel kernel;
     private final Container container;
     private final MemorySegment segment;
-    private final PageSize page;
+    private final PageSize pageSize;
     private final long allocation;
     private final long allocatedBytes;
     private final Set<DmaMapping> mappings = new LinkedHashSet<>();
@@ -47,7 +47,7 @@ public final class DmaMemory implements AutoCloseable {
         this.kernel = kernel;
         this.container = container;
         this.segment = segment;
-        this.page = page;
+        this.pageSize = page;
         this.allocation = allocation;
         this.allocatedBytes = allocatedBytes;
     }
@@ -68,14 +68,14 @@ public final class DmaMemory implements AutoCloseable {
         return segment.address();
     }
 
-    /** Its size in bytes, a multiple of {@link #page}. */
+    /** Its size in bytes, a multiple of {@link #pageSize}. */
     public long size() {
         return segment.byteSize();
     }
 
     /** The pages that it is made of: a window whose pages are larger cannot map it. */
-    public PageSize page() {
-        return page;
+    public PageSize pageSize() {
+        return pageSize;
     }
 
     /** Whether {@link #close} frees it; what was brought is its owner's to free, after it is closed. */
@@ -90,7 +90,7 @@ public final class DmaMemory implements AutoCloseable {
 
     /**
      * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll}, {@link
-     * DmaWindow#mapScattered}.
+     * DmaWindow#mapContiguous}.
      *
      * @param offset bytes
      * @param size bytes

@@ -23,7 +23,7 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 public final class DmaWindow implements AutoCloseable {
     private final Container container;
     private final IovaRange range;
-    private final PageSize page;
+    private final PageSize pageSize;
     private final int levels;
     private final long tableBytes;
     private final boolean isDefault;
@@ -35,7 +35,7 @@ public final class DmaWindow implements AutoCloseable {
     DmaWindow(Container container, IovaRange range, PageSize page, int levels, long tableBytes, boolean isDefault) {
         this.container = container;
         this.range = range;
-        this.page = page;
+        this.pageSize = page;
         this.levels = levels;
         this.tableBytes = tableBytes;
         this.isDefault = isDefault;
@@ -48,8 +48,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /** The size of an IOMMU page: what addresses, and sizes, of mappings are multiples of. */
-    public PageSize page() {
-        return page;
+    public PageSize pageSize() {
+        return pageSize;
     }
 
     /** The levels of its TCE table. */
@@ -89,7 +89,7 @@ public final class DmaWindow implements AutoCloseable {
      * @return bytes, without the page at bus address 0; 0 if there is none
      * @throws IllegalStateException if the window is closed
      */
-    public long largestFree(DmaLimits limits) {
+    public long largestFree(DmaConstraints limits) {
         container.lock().lock();
         try {
             requireOpen();
@@ -106,21 +106,21 @@ public final class DmaWindow implements AutoCloseable {
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(DmaMemory memory, DmaDirection direction) {
-        return map(memory.range(), direction, DmaLimits.NONE);
+        return map(memory.range(), direction, DmaConstraints.NONE);
     }
 
     /**
      * Maps a part of a memory at the lowest free addresses, but never at bus address 0, which many devices take for none.
      *
      * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #page}
-     * @param size bytes, a multiple of {@link #page}, at least one
+     *     #pageSize}
+     * @param size bytes, a multiple of {@link #pageSize}, at least one
      * @throws VfioException if the part cannot be mapped, no addresses are free, or the kernel refuses; nothing is mapped
      *     then
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(DmaMemory memory, long offset, long size, DmaDirection direction) {
-        return map(memory.range(offset, size), direction, DmaLimits.NONE);
+        return map(memory.range(offset, size), direction, DmaConstraints.NONE);
     }
 
     /**
@@ -132,7 +132,7 @@ public final class DmaWindow implements AutoCloseable {
      *     mapped then
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
         container.lock().lock();
         try {
             String asked = "map %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
@@ -146,10 +146,10 @@ public final class DmaWindow implements AutoCloseable {
     /**
      * Maps a part of a memory at an address of the caller's choice.
      *
-     * @param iova the bus address, a multiple of {@link #page}; 0 is possible in a window that begins there
+     * @param iova the bus address, a multiple of {@link #pageSize}; 0 is possible in a window that begins there
      * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #page}
-     * @param size bytes, a multiple of {@link #page}, at least one
+     *     #pageSize}
+     * @param size bytes, a multiple of {@link #pageSize}, at least one
      * @throws VfioException if the part cannot be mapped, the addresses are not in the window or not free, or the kernel
      *     refuses; nothing is mapped then
      * @throws IllegalStateException if the window or the memory is closed
@@ -172,14 +172,14 @@ public final class DmaWindow implements AutoCloseable {
      * DmaMapping#unmap} then cost one system call each, and allocate nothing.
      *
      * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #page}
-     * @param size bytes, a multiple of {@link #page}, at least one
+     *     #pageSize}
+     * @param size bytes, a multiple of {@link #pageSize}, at least one
      * @return a mapping that is not mapped yet
      * @throws VfioException if the part cannot be mapped, or no addresses are free
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping prepare(DmaMemory memory, long offset, long size, DmaDirection direction) {
-        return prepare(memory.range(offset, size), direction, DmaLimits.NONE);
+        return prepare(memory.range(offset, size), direction, DmaConstraints.NONE);
     }
 
     /**
@@ -191,7 +191,7 @@ public final class DmaWindow implements AutoCloseable {
      * @throws VfioException if the part cannot be mapped, or no such addresses are free
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaLimits limits) {
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
         container.lock().lock();
         try {
             String asked = "prepare %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
@@ -234,8 +234,8 @@ public final class DmaWindow implements AutoCloseable {
             requireOpen();
             String asked = "reserve %s of window %s".formatted(addresses, range);
             requireInside(asked, addresses);
-            long start = addresses.start() & -page.bytes();
-            IovaRange pages = take(asked, start, (addresses.last() | (page.bytes() - 1)) - start + 1);
+            long start = addresses.start() & -pageSize.bytes();
+            IovaRange pages = take(asked, start, (addresses.last() | (pageSize.bytes() - 1)) - start + 1);
             IovaReservation reservation = new IovaReservation(this, pages);
             reservations.put(pages.start(), reservation);
             return reservation;
@@ -270,7 +270,7 @@ public final class DmaWindow implements AutoCloseable {
                 for (MemoryRange part : ranges) {
                     String asked = "map %s in window %s".formatted(part, range);
                     requireMappable(asked, part, direction);
-                    IovaRange at = allocate(asked, part.size(), DmaLimits.NONE);
+                    IovaRange at = allocate(asked, part.size(), DmaConstraints.NONE);
                     opened.add(opened(DmaMapping.of(this, part, at, direction)));
                 }
             });
@@ -288,19 +288,19 @@ public final class DmaWindow implements AutoCloseable {
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
-    public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction) {
-        return mapScattered(ranges, direction, DmaLimits.NONE);
+    public List<DmaMapping> mapContiguous(List<MemoryRange> ranges, DmaDirection direction) {
+        return mapContiguous(ranges, direction, DmaConstraints.NONE);
     }
 
     /**
-     * Maps parts of memory one behind the other, as {@link #mapScattered(List, DmaDirection)}, at addresses that a device
+     * Maps parts of memory one behind the other, as {@link #mapContiguous(List, DmaDirection)}, at addresses that a device
      * can use.
      *
      * @param limits what the device demands of the addresses of the whole
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
-    public List<DmaMapping> mapScattered(List<MemoryRange> ranges, DmaDirection direction, DmaLimits limits) {
+    public List<DmaMapping> mapContiguous(List<MemoryRange> ranges, DmaDirection direction, DmaConstraints limits) {
         container.lock().lock();
         try {
             List<DmaMapping> opened = new ArrayList<>();
@@ -360,26 +360,27 @@ public final class DmaWindow implements AutoCloseable {
         if (!memory.isAlive()) {
             return Optional.of(DmaMemory.freed());
         }
-        if (page.compareTo(memory.page()) > 0) {
+        if (pageSize.compareTo(memory.pageSize()) > 0) {
             return Cause.of(
-                    "the memory is made of pages of %s, the window of pages of %s".formatted(memory.page(), page),
-                    "create a window with pages of at most " + memory.page());
+                    "the memory is made of pages of %s, the window of pages of %s"
+                            .formatted(memory.pageSize(), pageSize),
+                    "create a window with pages of at most " + memory.pageSize());
         }
         if (part.size() <= 0 || part.offset() < 0 || part.offset() > memory.size() - part.size()) {
             return Cause.of(
                     "0x%x bytes at offset 0x%x are no part of %s".formatted(part.size(), part.offset(), memory),
                     "map at least one page, inside the memory");
         }
-        if (!page.isAligned(part.size()) || !page.isAligned(part.address())) {
+        if (!pageSize.isAligned(part.size()) || !pageSize.isAligned(part.address())) {
             return Cause.of(
-                    "0x%x bytes at 0x%x are not whole pages of %s".formatted(part.size(), part.address(), page),
-                    "use a size, and an offset in the memory, that are multiples of " + page);
+                    "0x%x bytes at 0x%x are not whole pages of %s".formatted(part.size(), part.address(), pageSize),
+                    "use a size, and an offset in the memory, that are multiples of " + pageSize);
         }
         return Optional.empty();
     }
 
     /** Why the window cannot show a part of memory to a device, if that is so. */
-    Optional<Cause> mappingObstacle(MemoryRange part, DmaLimits limits) {
+    Optional<Cause> mappingObstacle(MemoryRange part, DmaConstraints limits) {
         Optional<Cause> obstacle = mappingObstacle(part);
         if (obstacle.isEmpty() && free.largestPiece(limits.alignment(), limits.mask()) < part.size()) {
             return Optional.of(free.shortage(part.size(), limits.alignment(), limits.mask()));
@@ -388,7 +389,7 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /** Takes the lowest free addresses. */
-    private IovaRange allocate(String asked, long size, DmaLimits limits) {
+    private IovaRange allocate(String asked, long size, DmaConstraints limits) {
         long iova = free.allocate(size, limits.alignment(), limits.mask());
         if (iova == IovaAllocator.NONE) {
             Cause shortage = free.shortage(size, limits.alignment(), limits.mask());
@@ -399,9 +400,9 @@ public final class DmaWindow implements AutoCloseable {
 
     /** Takes addresses of the caller's choice. */
     private IovaRange take(String asked, long iova, long size) {
-        if (!page.isAligned(iova)) {
+        if (!pageSize.isAligned(iova)) {
             throw new VfioException(
-                    asked, "the address is not a multiple of the window's pages", "use a multiple of " + page);
+                    asked, "the address is not a multiple of the window's pages", "use a multiple of " + pageSize);
         }
         if (!range.contains(iova) || Long.compareUnsigned(size, range.size() - (iova - range.start())) > 0) {
             throw notInside(asked);
@@ -551,7 +552,7 @@ public final class DmaWindow implements AutoCloseable {
     IommuState.Window state(boolean pending, long dmaMask) {
         return new IommuState.Window(
                 range,
-                page,
+                pageSize,
                 levels,
                 isDefault,
                 pending,
@@ -569,6 +570,6 @@ public final class DmaWindow implements AutoCloseable {
     /** Its addresses and page size. */
     @Override
     public String toString() {
-        return "%s with %s pages".formatted(range, page);
+        return "%s with %s pages".formatted(range, pageSize);
     }
 }

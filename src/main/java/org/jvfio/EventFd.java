@@ -4,7 +4,7 @@ import java.util.concurrent.locks.Lock;
 
 /**
  * An event that the kernel acts on whenever it is signalled: it unmasks an interrupt line ({@link Interrupts#unmaskEvent})
- * or writes to a register ({@link Region#writeOnEvent}). It belongs to what it was made for, and is closed with that.
+ * or writes to a register ({@link Region#ioEventFd}). It belongs to what it was made for, and is closed with that.
  */
 public final class EventFd implements AutoCloseable {
     private final Descriptor descriptor;

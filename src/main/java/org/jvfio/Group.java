@@ -131,7 +131,7 @@ public final class Group implements AutoCloseable {
 
     /**
      * Opens a virtual function whose physical function is driven through VFIO too, by a driver that has set a token with
-     * {@link Device#vfToken}: only who knows it gets the device. It is as {@link #openDevice(PciAddress)} else.
+     * {@link Device#setVfToken}: only who knows it gets the device. It is as {@link #openDevice(PciAddress)} else.
      *
      * @throws VfioException if the token is another one, or the device takes none; and as without a token
      * @throws IllegalStateException if the group is closed

@@ -21,7 +21,7 @@ public enum InterruptType {
      * freezes the PE, and nothing is signalled: ask {@link Device#isFrozen}.
      */
     ERROR(vfio_h.VFIO_PCI_ERR_IRQ_INDEX, false),
-    /** The kernel wants the device back, as somebody unbinds or removes it: see {@link Device#onReleaseRequested}. */
+    /** The kernel wants the device back, as somebody unbinds or removes it: see {@link Device#onDeviceRequest}. */
     REQUEST(vfio_h.VFIO_PCI_REQ_IRQ_INDEX, false);
 
     private final int index;

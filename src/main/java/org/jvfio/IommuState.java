@@ -23,7 +23,7 @@ record IommuState(
      */
     record Window(
             IovaRange range,
-            PageSize page,
+            PageSize pageSize,
             int levels,
             boolean isDefault,
             boolean pending,

@@ -24,7 +24,7 @@ final class IovaAllocator {
     private static final int MIN_PAGE_SHIFT = 12;
 
     private final IovaRange window;
-    private final PageSize page;
+    private final PageSize pageSize;
     private final int shift;
 
     // The entries of node n begin at slot n * FANOUT. A piece is two longs: its first page and the page after its last
@@ -59,7 +59,7 @@ final class IovaAllocator {
             throw new IllegalArgumentException("%s is no window of pages of %s".formatted(window, page));
         }
         this.window = window;
-        this.page = page;
+        this.pageSize = page;
         shift = page.shift();
         root = newNode();
         long first = window.start() >>> shift;
@@ -217,7 +217,7 @@ final class IovaAllocator {
                         pieces,
                         pieces == 1 ? "" : "s",
                         ByteSize.format(largestPiece()),
-                        isFree(0, page.bytes()) ? " (bus address 0 is not given)" : "");
+                        isFree(0, pageSize.bytes()) ? " (bus address 0 is not given)" : "");
         if (wanted > best(0)) {
             return new Cause(free, "map less at a time, close mappings, or create a larger window");
         }
@@ -234,15 +234,15 @@ final class IovaAllocator {
     }
 
     private long pages(long size) {
-        if (size == 0 || !page.isAligned(size)) {
-            throw new IllegalArgumentException("0x%x bytes are not whole pages of %s".formatted(size, page));
+        if (size == 0 || !pageSize.isAligned(size)) {
+            throw new IllegalArgumentException("0x%x bytes are not whole pages of %s".formatted(size, pageSize));
         }
         return size >>> shift;
     }
 
     private long pageNumber(long iova) {
-        if (!page.isAligned(iova)) {
-            throw new IllegalArgumentException("0x%x is not a multiple of %s".formatted(iova, page));
+        if (!pageSize.isAligned(iova)) {
+            throw new IllegalArgumentException("0x%x is not a multiple of %s".formatted(iova, pageSize));
         }
         return iova >>> shift;
     }

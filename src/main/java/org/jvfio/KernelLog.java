@@ -17,7 +17,7 @@ import org.jvfio.uapi.vfio_h;
 public final class KernelLog implements AutoCloseable {
     private static final String PATH = "/dev/kmsg";
     // CONSOLE_EXT_LOG_MAX of Linux; a read into less than a record fails with EINVAL.
-    private static final int LONGEST_RECORD = 8192;
+    private static final int MAX_RECORD = 8192;
     private static final String ASKED = "read the kernel's log";
 
     private final Descriptor descriptor;
@@ -54,7 +54,7 @@ public final class KernelLog implements AutoCloseable {
     public List<String> read() {
         List<String> messages = new ArrayList<>();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(LONGEST_RECORD);
+            MemorySegment buffer = arena.allocate(MAX_RECORD);
             while (true) {
                 long count = descriptor.read(buffer);
                 if (count == Errno.EAGAIN.negated()) {

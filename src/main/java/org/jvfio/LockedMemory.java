@@ -52,7 +52,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
     }
 
     /** Bytes that may still be locked; empty if nothing limits them. */
-    public OptionalLong left() {
+    public OptionalLong remaining() {
         return privileged || limit.isEmpty()
                 ? OptionalLong.empty()
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
@@ -60,7 +60,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
 
     /** Whether so many bytes more may be locked. */
     boolean allows(long bytes) {
-        return left().isEmpty() || left().getAsLong() >= bytes;
+        return remaining().isEmpty() || remaining().getAsLong() >= bytes;
     }
 
     /** Why the kernel has no memory for something that locks so many bytes: it may not be locked, or there is none. */
@@ -70,12 +70,15 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : shortage(bytes);
     }
 
-    /** Why something cannot lock memory that is not {@link #left}, and the limit with which it could. */
+    /** Why something cannot lock memory that is not {@link #remaining}, and the limit with which it could. */
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(
                 "it locks up to %s, and this process has %s, so that %s are left"
-                        .formatted(ByteSize.format(bytes), this, ByteSize.format(left().orElse(0))),
+                        .formatted(
+                                ByteSize.format(bytes),
+                                this,
+                                ByteSize.format(remaining().orElse(0))),
                 "allow more: ulimit -l %d, or LimitMEMLOCK=%dK in its systemd unit".formatted(kilobytes, kilobytes));
     }
 

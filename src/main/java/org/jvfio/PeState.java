@@ -12,7 +12,7 @@ public enum PeState {
     /** Frozen: loads answer all ones, stores and DMA are dropped. */
     STOPPED(2, "frozen"),
     /** Registers work again, DMA is still dropped. */
-    DMA_STOPPED(4, "frozen for DMA"),
+    STOPPED_DMA(4, "frozen for DMA"),
     /** The host is recovering it, or has given it up. */
     UNAVAILABLE(5, "unavailable");
 
@@ -31,7 +31,7 @@ public enum PeState {
 
     /** Whether registers, DMA or both are frozen. */
     public boolean isFrozen() {
-        return this == STOPPED || this == DMA_STOPPED;
+        return this == STOPPED || this == STOPPED_DMA;
     }
 
     /** In a word or two, as in {@code frozen}. */

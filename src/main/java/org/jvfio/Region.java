@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * smaller ones, which some devices answer with a machine check.
  *
  * <p><b>Paths.</b> Where the kernel lets a BAR be mapped, accesses are loads and stores of the processor; elsewhere, and of
- * the MSI-X table always, they are calls of the kernel ({@code pread}, {@code pwrite}). {@link #unmapped} gives the region
+ * the MSI-X table always, they are calls of the kernel ({@code pread}, {@code pwrite}). {@link #viaSyscalls} gives the region
  * with calls only. Both ways do the same, but for an 8-byte access, of which Linux before 6.11 makes two of 4 in a call.
  *
  * <p><b>Order.</b> POWER orders accesses of a device and of memory by itself neither with each other nor, a load after a
@@ -86,7 +86,7 @@ public final class Region {
     }
 
     /** The same region, accessed by calls of the kernel alone. */
-    public Region unmapped() {
+    public Region viaSyscalls() {
         return new Region(device, descriptor, name, info, null, order);
     }
 
@@ -130,7 +130,7 @@ public final class Region {
      * @throws VfioException if that part is not mapped, or the MSI-X table is in it
      * @throws IllegalStateException if the device is closed
      */
-    public MemorySegment segment(long offset, long size) {
+    public MemorySegment unsafeSegment(long offset, long size) {
         descriptor.requireOpen();
         BarMapping.Part part = mapping == null ? null : mapping.find(offset, size);
         if (part == null) {
@@ -236,7 +236,7 @@ public final class Region {
      * @throws VfioException if it is no register of a BAR, there is such an event, or the kernel refuses
      * @throws IllegalStateException if the device is closed
      */
-    public EventFd writeOnEvent(long offset, int width, long value) {
+    public EventFd ioEventFd(long offset, int width, long value) {
         if (width != Byte.BYTES && width != Short.BYTES && width != Integer.BYTES && width != Long.BYTES) {
             throw new VfioException(
                     asked("write by an event", offset, width), "registers have 1, 2, 4 or 8 bytes", "use such a width");

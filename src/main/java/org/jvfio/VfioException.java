@@ -15,7 +15,7 @@ import org.jvfio.kernel.Errno;
 public final class VfioException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    private final String asked;
+    private final String operation;
     private final String reason;
     private final String hint;
     private final @Nullable String call;
@@ -35,7 +35,7 @@ public final class VfioException extends RuntimeException {
     private VfioException(String asked, Cause cause, @Nullable String call, @Nullable Errno errno, String answer) {
         super("cannot " + asked + ": " + cause.reason() + (call == null ? "" : " [" + call + " = " + answer + "]")
                 + "; " + cause.hint());
-        this.asked = asked;
+        this.operation = asked;
         this.reason = cause.reason();
         this.hint = cause.hint();
         this.call = call;
@@ -66,8 +66,8 @@ public final class VfioException extends RuntimeException {
     }
 
     /** What was to be done, as it follows "cannot". */
-    public String asked() {
-        return asked;
+    public String operation() {
+        return operation;
     }
 
     /** What is wrong. */

@@ -30,7 +30,7 @@ final class WindowOptions {
     private WindowOptions(WindowRequest request, IommuState state) {
         this.request = request;
         this.state = state;
-        memoryPage = request.memoryPage().orElse(state.systemPage());
+        memoryPage = request.memoryPageSize().orElse(state.systemPage());
         defaultWindow =
                 state.windows().stream().filter(IommuState.Window::isDefault).findFirst();
     }
@@ -54,7 +54,7 @@ final class WindowOptions {
     private Comparator<WindowPlan> bestFirst() {
         return Comparator.comparingInt(this::disturbance)
                 .thenComparingLong(WindowPlan::lockedBytes)
-                .thenComparing(WindowPlan::page, Comparator.reverseOrder())
+                .thenComparing(WindowPlan::pageSize, Comparator.reverseOrder())
                 .thenComparing(WindowPlan::step);
     }
 
@@ -79,9 +79,9 @@ final class WindowOptions {
             against(
                     "version 1 of the SPAPR TCE IOMMU makes no windows",
                     "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
-        } else if (request.page().isPresent()
-                && !info().pageSizes().contains(request.page().get())) {
-            against("the IOMMU has no pages of " + request.page().get(), "use one of " + names(info().pageSizes()));
+        } else if (request.pageSize().isPresent()
+                && !info().pageSizes().contains(request.pageSize().get())) {
+            against("the IOMMU has no pages of " + request.pageSize().get(), "use one of " + names(info().pageSizes()));
         } else if (pages().isEmpty()) {
             against(
                     "the window's pages would be larger than those of the memory, %s".formatted(memoryPage),
@@ -101,17 +101,17 @@ final class WindowOptions {
 
     private void use(IommuState.Window window) {
         String name = window.isDefault() ? "the default window" : "window " + window.range();
-        if (!request.page().orElse(window.page()).equals(window.page())
+        if (!request.pageSize().orElse(window.pageSize()).equals(window.pageSize())
                 || request.levels().orElse(window.levels()) != window.levels()) {
             return;
         }
-        if (window.page().compareTo(memoryPage) > 0) {
+        if (window.pageSize().compareTo(memoryPage) > 0) {
             against(
-                    "%s has pages of %s, the memory of %s".formatted(name, window.page(), memoryPage),
+                    "%s has pages of %s, the memory of %s".formatted(name, window.pageSize(), memoryPage),
                     "use larger pages for the memory (hugetlb)");
             return;
         }
-        long wanted = window.page().roundUp(request.bytes());
+        long wanted = window.pageSize().roundUp(request.bytes());
         long usable = window.largestFree();
         if (usable < wanted) {
             against(
@@ -132,7 +132,7 @@ final class WindowOptions {
                         name,
                         ByteSize.format(usable),
                         ByteSize.format(window.range().size()),
-                        window.page()));
+                        window.pageSize()));
         if (window.pending()) {
             reasons.add("the kernel makes it with the first mapping");
         }
@@ -140,7 +140,7 @@ final class WindowOptions {
         plans.add(new WindowPlan(
                 request,
                 Step.USE,
-                window.page(),
+                window.pageSize(),
                 window.range().size(),
                 window.levels(),
                 window.range(),
@@ -300,7 +300,7 @@ final class WindowOptions {
     }
 
     private String pageReason(PageSize page) {
-        if (request.page().isPresent()) {
+        if (request.pageSize().isPresent()) {
             return "pages of %s, as asked".formatted(page);
         }
         if (page.equals(pages().getFirst())) {
@@ -388,7 +388,7 @@ final class WindowOptions {
     private List<PageSize> pages() {
         return info().pageSizes().stream()
                 .filter(page -> page.compareTo(memoryPage) <= 0)
-                .filter(page -> request.page().orElse(page).equals(page))
+                .filter(page -> request.pageSize().orElse(page).equals(page))
                 .sorted(Comparator.reverseOrder())
                 .toList();
     }

@@ -4,12 +4,12 @@ import java.util.List;
 
 /**
  * A window that serves a {@link WindowRequest}, before anything is touched: which it will be, what it costs, and why. A
- * value: {@link Container#plans} gives all that are possible, to be printed and compared, and {@link Container#create}
+ * value: {@link Container#plans} gives all that are possible, to be printed and compared, and {@link Container#apply}
  * makes one of them real.
  *
  * @param request what it serves
  * @param step what has to be done
- * @param page the size of an IOMMU page
+ * @param pageSize the size of an IOMMU page
  * @param size what is asked of the kernel, {@code window_size} of {@code VFIO_IOMMU_SPAPR_TCE_CREATE}, in bytes: a power
  *     of two
  * @param levels the levels of the TCE table
@@ -25,7 +25,7 @@ import java.util.List;
 public record WindowPlan(
         WindowRequest request,
         Step step,
-        PageSize page,
+        PageSize pageSize,
         long size,
         int levels,
         IovaRange range,
@@ -52,7 +52,7 @@ public record WindowPlan(
         return equals(new WindowPlan(
                 other.request,
                 other.step,
-                other.page,
+                other.pageSize,
                 other.size,
                 other.levels,
                 other.range,
@@ -79,7 +79,7 @@ public record WindowPlan(
                         what,
                         range,
                         ByteSize.format(range.size()),
-                        page,
+                        pageSize,
                         levels,
                         levels == 1 ? "" : "s",
                         ByteSize.formatSigned(lockedBytes));

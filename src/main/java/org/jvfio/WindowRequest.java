@@ -4,7 +4,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * What a driver needs of a DMA window, in its own terms: what {@link Container#plan} finds a window for. Immutable; each
+ * What a driver needs of a DMA window, in its own terms: what {@link Container#planWindow} finds a window for. Immutable; each
  * method with an argument gives another request.
  *
  * <pre>{@code
@@ -12,21 +12,21 @@ import java.util.OptionalInt;
  * }</pre>
  *
  * @param bytes how much is mapped at a time, in one piece, at least 1 and at most 2<sup>47</sup>, where user addresses end
- * @param memoryPage the pages that the mapped memory is made of: the system's if empty, larger ones for hugetlb memory;
+ * @param memoryPageSize the pages that the mapped memory is made of: the system's if empty, larger ones for hugetlb memory;
  *     no window with larger pages can map it
  * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
  * @param registeredBytes how much of the memory is registered, and so locked, already
- * @param page the IOMMU page size of the window, if that matters
+ * @param pageSize the IOMMU page size of the window, if that matters
  * @param levels the levels of its TCE table, if that matters
  * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs small
  *     pages
  */
 public record WindowRequest(
         long bytes,
-        Optional<PageSize> memoryPage,
+        Optional<PageSize> memoryPageSize,
         int dmaMaskBits,
         long registeredBytes,
-        Optional<PageSize> page,
+        Optional<PageSize> pageSize,
         OptionalInt levels,
         boolean keepsDefaultWindow) {
     private static final long MAX_BYTES = 1L << 47;
@@ -36,7 +36,7 @@ public record WindowRequest(
             throw new IllegalArgumentException(
                     bytes + " bytes to map: ask for 1 byte to " + ByteSize.format(MAX_BYTES));
         }
-        DmaLimits.ofMaskBits(dmaMaskBits);
+        DmaConstraints.ofMaskBits(dmaMaskBits);
         if (registeredBytes < 0 || registeredBytes > bytes) {
             throw new IllegalArgumentException(
                     registeredBytes + " bytes are registered already, of " + bytes + " to map: that cannot be");
@@ -54,9 +54,9 @@ public record WindowRequest(
     }
 
     /** The same for memory made of such pages. */
-    public WindowRequest memoryPage(PageSize size) {
+    public WindowRequest memoryPageSize(PageSize size) {
         return new WindowRequest(
-                bytes, Optional.of(size), dmaMaskBits, registeredBytes, page, levels, keepsDefaultWindow);
+                bytes, Optional.of(size), dmaMaskBits, registeredBytes, pageSize, levels, keepsDefaultWindow);
     }
 
     /**
@@ -65,7 +65,7 @@ public record WindowRequest(
      * @throws IllegalArgumentException if they are not in 1..64
      */
     public WindowRequest dmaMaskBits(int bits) {
-        return new WindowRequest(bytes, memoryPage, bits, registeredBytes, page, levels, keepsDefaultWindow);
+        return new WindowRequest(bytes, memoryPageSize, bits, registeredBytes, pageSize, levels, keepsDefaultWindow);
     }
 
     /**
@@ -74,29 +74,35 @@ public record WindowRequest(
      * @throws IllegalArgumentException if they are not in 0..{@link #bytes}
      */
     public WindowRequest registeredBytes(long registered) {
-        return new WindowRequest(bytes, memoryPage, dmaMaskBits, registered, page, levels, keepsDefaultWindow);
+        return new WindowRequest(bytes, memoryPageSize, dmaMaskBits, registered, pageSize, levels, keepsDefaultWindow);
     }
 
     /** The same with this IOMMU page size and no other. */
-    public WindowRequest page(PageSize size) {
+    public WindowRequest pageSize(PageSize size) {
         return new WindowRequest(
-                bytes, memoryPage, dmaMaskBits, registeredBytes, Optional.of(size), levels, keepsDefaultWindow);
+                bytes, memoryPageSize, dmaMaskBits, registeredBytes, Optional.of(size), levels, keepsDefaultWindow);
     }
 
     /** The same with so many levels of the TCE table and no others. */
     public WindowRequest levels(int count) {
         return new WindowRequest(
-                bytes, memoryPage, dmaMaskBits, registeredBytes, page, OptionalInt.of(count), keepsDefaultWindow);
+                bytes,
+                memoryPageSize,
+                dmaMaskBits,
+                registeredBytes,
+                pageSize,
+                OptionalInt.of(count),
+                keepsDefaultWindow);
     }
 
     /** The same where the default window must stay. */
     public WindowRequest keepDefaultWindow() {
-        return new WindowRequest(bytes, memoryPage, dmaMaskBits, registeredBytes, page, levels, true);
+        return new WindowRequest(bytes, memoryPageSize, dmaMaskBits, registeredBytes, pageSize, levels, true);
     }
 
     /** The highest bus address that the device can use, unsigned. */
     long dmaMask() {
-        return DmaLimits.ofMaskBits(dmaMaskBits).mask();
+        return DmaConstraints.ofMaskBits(dmaMaskBits).mask();
     }
 
     /** As it follows "cannot plan a window for". */
@@ -105,9 +111,9 @@ public record WindowRequest(
         return "%s of %s, for a device with %d address bits%s%s%s"
                 .formatted(
                         ByteSize.format(bytes),
-                        memoryPage.map(size -> "memory in pages of " + size).orElse("memory"),
+                        memoryPageSize.map(size -> "memory in pages of " + size).orElse("memory"),
                         dmaMaskBits,
-                        page.map(size -> ", with IOMMU pages of " + size).orElse(""),
+                        pageSize.map(size -> ", with IOMMU pages of " + size).orElse(""),
                         levels.isPresent() ? ", with %d levels".formatted(levels.getAsInt()) : "",
                         keepsDefaultWindow ? ", beside the default window" : "");
     }

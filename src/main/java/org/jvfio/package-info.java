@@ -12,7 +12,7 @@
  *     Container container = device.container();
  *     container.create(container.plan(WindowRequest.of(bytes).dmaMaskBits(40)));
  *     DmaMemory memory = container.allocate(bytes);
- *     DmaMapping mapping = container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaLimits.ofMaskBits(40));
+ *     DmaMapping mapping = container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(40));
  *     device.enableBusMastering();
  *     // mapping.iova() is what the device is told, memory.segment() what the program sees
  * }
@@ -64,13 +64,13 @@
  * 64-bit addresses; or on powernv in place of the default window, if that is closed first.
  *
  * <p>Which window serves a driver is a matter of the device's address bits, the size and the pages of the memory, what the
- * platform offers, and how much may be locked for tables. {@link org.jvfio.Container#plan} answers that, with a reason for
- * each choice, before anything is touched; {@link org.jvfio.Container#create(org.jvfio.WindowPlan)} does it.
+ * platform offers, and how much may be locked for tables. {@link org.jvfio.Container#planWindow} answers that, with a reason for
+ * each choice, before anything is touched; {@link org.jvfio.Container#apply(org.jvfio.WindowPlan)} does it.
  *
  * <p>Memory can be mapped in a window if it is made of pages at least as large as the window's: windows of more than the
  * system page need {@linkplain org.jvfio.Container#allocate(long, org.jvfio.PageSize) huge pages}. Addresses, offsets and
  * sizes of mappings are multiples of the window's page. Addresses come from the window, the lowest that are free and that
- * the device reaches ({@link org.jvfio.DmaLimits}), or are the caller's; some can be {@linkplain org.jvfio.DmaWindow#reserve
+ * the device reaches ({@link org.jvfio.DmaConstraints}), or are the caller's; some can be {@linkplain org.jvfio.DmaWindow#reserve
  * reserved}. {@link org.jvfio.Container#map} picks the window too.
  *
  * <h2>TCE</h2>
@@ -99,11 +99,11 @@
  * kernel turns each interrupt into a count of an eventfd; one thread of the device polls those, and wakes whoever {@linkplain
  * org.jvfio.Interrupts#await waits} or calls a {@linkplain org.jvfio.Interrupts#onInterrupt handler}. A line stays asserted
  * until the driver has told the device, so the kernel masks it, and the driver unmasks it. The kernel tells in the same way
- * that it {@linkplain org.jvfio.Device#onReleaseRequested wants the device back}.
+ * that it {@linkplain org.jvfio.Device#onDeviceRequest wants the device back}.
  *
  * <h2>Reset</h2>
  *
- * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#resetBus} all devices of its bus, {@link
+ * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#hotReset} all devices of its bus, {@link
  * org.jvfio.Eeh#recover} the PE. After each of them the driver sets its device up anew.
  *
  * <h2>EEH</h2>

@@ -64,16 +64,16 @@ class AnySequencePropertyTest {
             return random.nextBoolean() ? any(memories).range() : any(memories).range(pages(4), pages(4));
         }
 
-        private DmaLimits limits() {
+        private DmaConstraints limits() {
             return random.nextBoolean()
-                    ? DmaLimits.NONE
-                    : new DmaLimits(1 + random.nextInt(64), 1L << random.nextInt(62));
+                    ? DmaConstraints.NONE
+                    : new DmaConstraints(1 + random.nextInt(64), 1L << random.nextInt(62));
         }
 
         private WindowRequest request() {
             WindowRequest request =
                     WindowRequest.of(1 + Math.abs(pages(1 << 12) % (1L << 47))).dmaMaskBits(1 + random.nextInt(64));
-            return random.nextBoolean() ? request : request.page(pageSize()).memoryPage(pageSize());
+            return random.nextBoolean() ? request : request.pageSize(pageSize()).memoryPageSize(pageSize());
         }
 
         private List<MemoryRange> ranges() {
@@ -101,14 +101,14 @@ class AnySequencePropertyTest {
                     mappings.add(
                             any(windows).prepareAt(pages(1 << 10), any(memories), pages(4), pages(4), direction()));
                 case 11 -> mappings.addAll(any(windows).mapAll(ranges(), direction()));
-                case 12 -> mappings.addAll(any(windows).mapScattered(ranges(), direction()));
+                case 12 -> mappings.addAll(any(windows).mapContiguous(ranges(), direction()));
                 case 13 -> toggle(any(mappings));
                 case 14 -> change();
                 case 15 -> mappings.add(container.map(anyRange(), direction(), limits()));
                 case 16 -> mappings.add(container.prepare(anyRange(), direction(), limits()));
                 case 17 -> reservations.add(reserve(any(windows)));
-                case 18 -> windows.add(container.create(any(container.plans(request()))));
-                case 19 -> mappings.addAll(any(windows).mapScattered(ranges(), direction(), limits()));
+                case 18 -> windows.add(container.apply(any(container.plans(request()))));
+                case 19 -> mappings.addAll(any(windows).mapContiguous(ranges(), direction(), limits()));
                 default -> close();
             }
         }
@@ -188,7 +188,7 @@ class AnySequencePropertyTest {
 
         private void change() {
             if (random.nextBoolean()) {
-                mappings.addAll(any(mappings).unmap(pages(3), pages(3)));
+                mappings.addAll(any(mappings).unmapRange(pages(3), pages(3)));
             } else {
                 mappings.add(any(mappings).replace(any(memories), pages(3), direction()));
             }

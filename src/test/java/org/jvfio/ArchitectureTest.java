@@ -35,7 +35,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.DeviceModel;
+import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 

@@ -41,7 +41,7 @@ class BusAddressTest {
         host.assertAllGivenBack();
     }
 
-    private DmaMapping map(long pages, DmaLimits limits) {
+    private DmaMapping map(long pages, DmaConstraints limits) {
         return container.map(memory.range(0, pages * PAGE), DIRECTION, limits);
     }
 
@@ -58,29 +58,29 @@ class BusAddressTest {
 
     @Test
     void aDeviceWithAllAddressBitsIsGivenTheWindowWithTheLargestPages() {
-        DmaMapping mapping = map(1, DmaLimits.NONE);
+        DmaMapping mapping = map(1, DmaConstraints.NONE);
         assertSame(high, mapping.window());
         assertEquals(HIGH, mapping.iova());
-        assertSame(high, map(1, DmaLimits.ofMaskBits(60)).window());
+        assertSame(high, map(1, DmaConstraints.ofMaskBits(60)).window());
     }
 
     @Test
     void aDeviceWithFewerAddressBitsIsGivenWhatItReaches() {
-        DmaMapping mapping = map(2, DmaLimits.ofMaskBits(32));
+        DmaMapping mapping = map(2, DmaConstraints.ofMaskBits(32));
         assertSame(low, mapping.window());
         assertEquals(4096, mapping.iova());
-        assertSame(low, map(2, DmaLimits.ofMaskBits(59)).window());
-        DmaMapping prepared = container.prepare(memory.range(), DIRECTION, DmaLimits.ofMaskBits(32));
+        assertSame(low, map(2, DmaConstraints.ofMaskBits(59)).window());
+        DmaMapping prepared = container.prepare(memory.range(), DIRECTION, DmaConstraints.ofMaskBits(32));
         prepared.map();
         assertSame(low, prepared.window());
     }
 
     @Test
     void aPartThatIsNoWholePageOfTheOneWindowIsMappedInTheOther() {
-        DmaMapping mapping = container.map(memory.range(4096, 8192), DIRECTION, DmaLimits.NONE);
+        DmaMapping mapping = container.map(memory.range(4096, 8192), DIRECTION, DmaConstraints.NONE);
         assertSame(low, mapping.window());
         assertRefused(
-                () -> container.map(memory.range(100, 4096), DIRECTION, DmaLimits.NONE),
+                () -> container.map(memory.range(100, 4096), DIRECTION, DmaConstraints.NONE),
                 "in window 0x800000000000000..0x80000003fffffff 0x1000 bytes at",
                 "in window 0x0..0x7fffffff 0x1000 bytes at",
                 "are not whole pages of 4K");
@@ -90,64 +90,65 @@ class BusAddressTest {
     void whenOneWindowIsFullTheOtherIsUsed() {
         IovaReservation rest = high.reserve(new IovaRange(HIGH + PAGE, G - PAGE));
         assertEquals(PAGE, high.freeBytes());
-        assertSame(low, map(2, DmaLimits.NONE).window());
-        assertSame(high, map(1, DmaLimits.NONE).window());
-        assertSame(low, map(1, DmaLimits.NONE).window());
+        assertSame(low, map(2, DmaConstraints.NONE).window());
+        assertSame(high, map(1, DmaConstraints.NONE).window());
+        assertSame(low, map(1, DmaConstraints.NONE).window());
         rest.close();
-        assertSame(high, map(1, DmaLimits.NONE).window());
+        assertSame(high, map(1, DmaConstraints.NONE).window());
     }
 
     @Test
     void whenNoWindowServesEachSaysWhy() {
         VfioException e = assertRefused(
-                () -> map(16, DmaLimits.ofMaskBits(20)),
+                () -> map(16, DmaConstraints.ofMaskBits(20)),
                 "in window 0x800000000000000..0x80000003fffffff 1G are free in 1 piece, the largest of 1G, and the lowest"
                         + " that fits ends at 0x8000000000fffff, beyond the device's mask 0xfffff; in window"
                         + " 0x0..0x7fffffff 2G are free in 1 piece, the largest of 2097148K (bus address 0 is not given),"
                         + " and the lowest that fits ends at 0x100fff, beyond the device's mask 0xfffff");
-        assertEquals("map %s for a device with 20 address bits".formatted(memory.range()), e.asked());
+        assertEquals("map %s for a device with 20 address bits".formatted(memory.range()), e.operation());
         assertEquals("close mappings at lower addresses", e.hint());
         low.close();
         high.close();
-        assertRefused(() -> map(1, DmaLimits.NONE), "the container has no window");
+        assertRefused(() -> map(1, DmaConstraints.NONE), "the container has no window");
     }
 
     @Test
     void addressesAreAlignedAsAskedAndToPagesAnyway() {
-        map(1, DmaLimits.NONE);
-        assertEquals(HIGH + 16 * PAGE, map(1, DmaLimits.NONE.alignedTo(1 << 20)).iova());
-        assertEquals(HIGH + PAGE, map(1, DmaLimits.NONE.alignedTo(8)).iova());
-        assertEquals(PAGE, map(1, DmaLimits.ofMaskBits(32).alignedTo(PAGE)).iova());
+        map(1, DmaConstraints.NONE);
+        assertEquals(
+                HIGH + 16 * PAGE, map(1, DmaConstraints.NONE.alignedTo(1 << 20)).iova());
+        assertEquals(HIGH + PAGE, map(1, DmaConstraints.NONE.alignedTo(8)).iova());
+        assertEquals(PAGE, map(1, DmaConstraints.ofMaskBits(32).alignedTo(PAGE)).iova());
         assertEquals(
                 HIGH + 32 * PAGE,
-                high.prepare(memory.range(), DIRECTION, DmaLimits.NONE.alignedTo(1 << 20))
+                high.prepare(memory.range(), DIRECTION, DmaConstraints.NONE.alignedTo(1 << 20))
                         .iova());
         assertEquals(
                 HIGH + 48 * PAGE,
-                high.mapScattered(
+                high.mapContiguous(
                                 List.of(memory.range(PAGE, PAGE), memory.range(0, PAGE)),
                                 DIRECTION,
-                                DmaLimits.NONE.alignedTo(1 << 20))
+                                DmaConstraints.NONE.alignedTo(1 << 20))
                         .getFirst()
                         .iova());
         VfioException e = assertRefused(
-                () -> high.map(memory.range(), DIRECTION, DmaLimits.NONE.alignedTo(1L << 60)),
+                () -> high.map(memory.range(), DIRECTION, DmaConstraints.NONE.alignedTo(1L << 60)),
                 "none has 1M at a multiple of 1152921504606846976".replace("1152921504606846976", "1E"));
         assertEquals(
                 "map 1M in window 0x800000000000000..0x80000003fffffff for a device with 64 address bits, at a multiple of 1E",
-                e.asked());
+                e.operation());
     }
 
     @Test
     void limitsThatNoDeviceHasAreRefused() {
-        assertThrows(IllegalArgumentException.class, () -> DmaLimits.ofMaskBits(0));
-        assertThrows(IllegalArgumentException.class, () -> DmaLimits.ofMaskBits(65));
-        assertThrows(IllegalArgumentException.class, () -> DmaLimits.NONE.alignedTo(0));
-        assertThrows(IllegalArgumentException.class, () -> DmaLimits.NONE.alignedTo(3));
-        assertThrows(IllegalArgumentException.class, () -> DmaLimits.NONE.alignedTo(Long.MIN_VALUE));
-        assertEquals(-1, DmaLimits.NONE.mask());
-        assertEquals(1, DmaLimits.ofMaskBits(1).mask());
-        assertEquals("for a device with 64 address bits", DmaLimits.NONE.toString());
+        assertThrows(IllegalArgumentException.class, () -> DmaConstraints.ofMaskBits(0));
+        assertThrows(IllegalArgumentException.class, () -> DmaConstraints.ofMaskBits(65));
+        assertThrows(IllegalArgumentException.class, () -> DmaConstraints.NONE.alignedTo(0));
+        assertThrows(IllegalArgumentException.class, () -> DmaConstraints.NONE.alignedTo(3));
+        assertThrows(IllegalArgumentException.class, () -> DmaConstraints.NONE.alignedTo(Long.MIN_VALUE));
+        assertEquals(-1, DmaConstraints.NONE.mask());
+        assertEquals(1, DmaConstraints.ofMaskBits(1).mask());
+        assertEquals("for a device with 64 address bits", DmaConstraints.NONE.toString());
     }
 
     @Test
@@ -156,21 +157,21 @@ class BusAddressTest {
             assertEquals(new IovaRange(HIGH + PAGE, 2 * PAGE), reservation.range(), "all pages that it touches");
             assertSame(high, reservation.window());
             assertEquals(List.of(reservation), high.reservations());
-            assertEquals(HIGH, map(1, DmaLimits.NONE).iova());
-            assertEquals(HIGH + 3 * PAGE, map(1, DmaLimits.NONE).iova());
+            assertEquals(HIGH, map(1, DmaConstraints.NONE).iova());
+            assertEquals(HIGH + 3 * PAGE, map(1, DmaConstraints.NONE).iova());
             assertRefused(
                     () -> high.mapAt(HIGH + 2 * PAGE, memory, 0, PAGE, DIRECTION),
                     "0x800000000010000..0x80000000002ffff is reserved already");
             assertRefused(() -> high.prepareAt(HIGH + 2 * PAGE, memory, 0, PAGE, DIRECTION), "is reserved already");
         }
         assertEquals(List.of(), high.reservations());
-        assertEquals(HIGH + PAGE, map(2, DmaLimits.NONE).iova());
+        assertEquals(HIGH + PAGE, map(2, DmaConstraints.NONE).iova());
     }
 
     @Test
     void onlyFreeAddressesOfTheWindowAreReserved() {
-        DmaMapping mapping = map(1, DmaLimits.NONE);
-        DmaMapping prepared = high.prepare(memory.range(0, PAGE), DIRECTION, DmaLimits.NONE);
+        DmaMapping mapping = map(1, DmaConstraints.NONE);
+        DmaMapping prepared = high.prepare(memory.range(0, PAGE), DIRECTION, DmaConstraints.NONE);
         IovaReservation reservation = high.reserve(new IovaRange(HIGH + 4 * PAGE, 1));
         assertRefused(() -> high.reserve(new IovaRange(HIGH, 1)), mapping + " is mapped already");
         assertRefused(() -> high.reserve(new IovaRange(HIGH, 3 * PAGE)), prepared + " is prepared already");
@@ -191,7 +192,7 @@ class BusAddressTest {
         assertEquals(List.of(), high.reservations());
         assertThrows(IllegalStateException.class, () -> high.reserve(new IovaRange(HIGH, 1)));
         assertThrows(IllegalStateException.class, high::freeBytes);
-        assertThrows(IllegalStateException.class, () -> high.largestFree(DmaLimits.NONE));
+        assertThrows(IllegalStateException.class, () -> high.largestFree(DmaConstraints.NONE));
         low.reserve(new IovaRange(0, 1));
     }
 
@@ -199,29 +200,29 @@ class BusAddressTest {
     void addressesThatWereGivenBackAreOnePieceAgain() {
         List<DmaMapping> mappings = high.mapAll(
                 List.of(memory.range(0, PAGE), memory.range(0, 4 * PAGE), memory.range(0, PAGE)), DIRECTION);
-        assertEquals(G - 6 * PAGE, high.largestFree(DmaLimits.NONE));
-        List<DmaMapping> pieces = mappings.get(1).unmap(PAGE, 2 * PAGE);
+        assertEquals(G - 6 * PAGE, high.largestFree(DmaConstraints.NONE));
+        List<DmaMapping> pieces = mappings.get(1).unmapRange(PAGE, 2 * PAGE);
         assertEquals(G - 4 * PAGE, high.freeBytes());
-        assertEquals(HIGH + 2 * PAGE, map(2, DmaLimits.NONE).iova());
+        assertEquals(HIGH + 2 * PAGE, map(2, DmaConstraints.NONE).iova());
         pieces.forEach(DmaMapping::close);
         mappings.forEach(DmaMapping::close);
         high.mappings().forEach(DmaMapping::close);
         assertEquals(G, high.freeBytes());
-        assertEquals(G, high.largestFree(DmaLimits.NONE));
-        assertEquals(HIGH, map(16, DmaLimits.NONE).iova());
+        assertEquals(G, high.largestFree(DmaConstraints.NONE));
+        assertEquals(HIGH, map(16, DmaConstraints.NONE).iova());
     }
 
     @Test
     void aMappingThatFailsLosesNoAddresses() {
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
-        assertThrows(VfioException.class, () -> map(1, DmaLimits.NONE));
+        assertThrows(VfioException.class, () -> map(1, DmaConstraints.NONE));
         assertThrows(VfioException.class, () -> high.mapAt(HIGH + G - PAGE, memory, 0, PAGE, DIRECTION));
-        assertThrows(VfioException.class, () -> high.mapScattered(List.of(memory.range(), memory.range()), DIRECTION));
+        assertThrows(VfioException.class, () -> high.mapContiguous(List.of(memory.range(), memory.range()), DIRECTION));
         host.observed().heal();
-        assertEquals(G, high.largestFree(DmaLimits.NONE));
+        assertEquals(G, high.largestFree(DmaConstraints.NONE));
         assertEquals(List.of(), high.mappings());
         assertRefused(() -> high.mapAll(List.of(memory.range(), memory.range(0, 5)), DIRECTION), "not whole pages");
-        assertEquals(G, high.largestFree(DmaLimits.NONE));
+        assertEquals(G, high.largestFree(DmaConstraints.NONE));
     }
 
     @Test
@@ -240,7 +241,7 @@ class BusAddressTest {
         assertThrows(NullPointerException.class, () -> high.prepare(memory, 0, PAGE, absent()));
         assertThrows(NullPointerException.class, () -> high.mapAt(HIGH, memory, 0, PAGE, absent()));
         assertThrows(NullPointerException.class, () -> high.mapAll(List.of(memory.range()), absent()));
-        assertThrows(NullPointerException.class, () -> high.mapScattered(List.of(memory.range()), absent()));
+        assertThrows(NullPointerException.class, () -> high.mapContiguous(List.of(memory.range()), absent()));
         assertEquals(G, high.freeBytes());
         assertEquals(List.of(), high.mappings());
     }
@@ -252,7 +253,7 @@ class BusAddressTest {
 
     @Test
     void whatIsReplacedKeepsItsAddressesAndWhatIsPreparedStaysSo() {
-        DmaMapping prepared = container.prepare(memory.range(0, PAGE), DIRECTION, DmaLimits.NONE);
+        DmaMapping prepared = container.prepare(memory.range(0, PAGE), DIRECTION, DmaConstraints.NONE);
         prepared.map();
         int calls = host.observed().calls();
         DmaMapping other = prepared.replace(memory, PAGE, DIRECTION);
@@ -265,6 +266,6 @@ class BusAddressTest {
         prepared.close();
         assertTrue(other.isMapped());
         other.close();
-        assertEquals(G, high.largestFree(DmaLimits.NONE));
+        assertEquals(G, high.largestFree(DmaConstraints.NONE));
     }
 }

@@ -246,7 +246,7 @@ class ConfigSpaceTest {
                 assertTrue(config.capabilities().size() < SPACE);
                 walked++;
             } catch (VfioException e) {
-                assertTrue(e.asked().startsWith("read the capabilities of"), e.getMessage());
+                assertTrue(e.operation().startsWith("read the capabilities of"), e.getMessage());
             }
             config.bars();
         }
@@ -280,12 +280,12 @@ class ConfigSpaceTest {
         bytes.putShort(0x42, (short) 0x0403);
         bytes.putShort(0x44, (short) 0x0108);
         assertEquals(PowerState.D0, config.powerState());
-        config.powerState(PowerState.D3_HOT);
+        config.setPowerState(PowerState.D3_HOT);
         assertEquals(0x010b, bytes.getShort(0x44));
         assertEquals(PowerState.D3_HOT, config.powerState());
-        config.powerState(PowerState.D2);
+        config.setPowerState(PowerState.D2);
         assertEquals(PowerState.D2, config.powerState());
-        assertRefused("it has no D1", () -> config.powerState(PowerState.D1));
+        assertRefused("it has no D1", () -> config.setPowerState(PowerState.D1));
         bytes.putShort(0x44, (short) 1);
         assertEquals(PowerState.D1, config.powerState());
     }

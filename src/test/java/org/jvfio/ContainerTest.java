@@ -74,9 +74,9 @@ class ContainerTest {
     void aContainerTellsWhatItsPlatformOffers() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
-            assertThrows(IllegalStateException.class, container::info);
+            assertThrows(IllegalStateException.class, container::iommuInfo);
             container.attach(0);
-            TceInfo info = container.info();
+            TceInfo info = container.iommuInfo();
             assertEquals(Optional.of(new IovaRange(0, 1L << 31)), info.defaultWindow());
             assertEquals(
                     List.of(PageSize.SIZE_4K, PageSize.SIZE_64K, PageSize.SIZE_16M, PageSize.SIZE_256M),

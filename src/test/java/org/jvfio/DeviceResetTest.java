@@ -47,8 +47,8 @@ class DeviceResetTest {
         long calls = host.observed().made(vfio_h.VFIO_DEVICE_RESET);
         String reason = TestHost.NVME + " has MSI-X enabled while its memory is not decoded";
         assertRefused(reason, drive::reset);
-        assertRefused(reason, drive::resetBus);
-        assertRefused(reason, device::resetBus);
+        assertRefused(reason, drive::hotReset);
+        assertRefused(reason, device::hotReset);
         assertEquals(calls, host.observed().made(vfio_h.VFIO_DEVICE_RESET));
         drive.configSpace().enable(PciCommand.MEMORY);
         drive.reset();
@@ -98,17 +98,17 @@ class DeviceResetTest {
         share(new int[] {0, 0, 1, 0}, new int[] {7, 0xffff, 0xfe, 0xff});
         assertEquals(
                 List.of(new DependentDevice(TestHost.EDU, 0), new DependentDevice(PciAddress.parse("ffff:fe:1f.7"), 7)),
-                device.devicesOfBus());
+                device.hotResetDevices());
     }
 
     @Test
     void aBusIsResetWithAllItsGroups() {
         share(new int[] {0, 0, 1, 0}, new int[] {1, 1, 1, 0}, new int[] {0, 0, 1, 1});
         List<Integer> counts = resets();
-        assertRefused("0001:01:00.0 of IOMMU group 1", device::resetBus);
+        assertRefused("0001:01:00.0 of IOMMU group 1", device::hotReset);
         assertEquals(List.of(), counts);
         container.attach(TestHost.OTHER_EDU);
-        device.resetBus();
+        device.hotReset();
         assertEquals(List.of(2), counts);
     }
 
@@ -118,9 +118,9 @@ class DeviceResetTest {
         List<Integer> counts = resets();
         try (Container other = Container.open(host.kernel())) {
             Group group = other.attach(TestHost.OTHER_EDU);
-            device.resetBus(group);
+            device.hotReset(group);
             group.close();
-            assertThrows(IllegalStateException.class, () -> device.resetBus(group));
+            assertThrows(IllegalStateException.class, () -> device.hotReset(group));
         }
         assertEquals(List.of(2), counts);
     }
@@ -128,17 +128,17 @@ class DeviceResetTest {
     @Test
     void aBusThatCannotBeResetSaysSo() {
         host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, struct -> Errno.ENODEV.negated());
-        assertEquals(List.of(), device.devicesOfBus());
-        assertRefused("neither its bus nor its slot", device::resetBus);
+        assertEquals(List.of(), device.hotResetDevices());
+        assertRefused("neither its bus nor its slot", device::hotReset);
         for (Errno errno : List.of(Errno.EPERM, Errno.ENOSPC)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, struct -> errno.negated());
-            VfioException e = assertThrows(VfioException.class, device::devicesOfBus);
+            VfioException e = assertThrows(VfioException.class, device::hotResetDevices);
             assertEquals(errno, e.errno().orElseThrow());
         }
         share(new int[] {0, 0, 1, 0});
         for (Errno errno : List.of(Errno.EINVAL, Errno.EAGAIN)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_PCI_HOT_RESET, struct -> errno.negated());
-            VfioException e = assertThrows(VfioException.class, device::resetBus);
+            VfioException e = assertThrows(VfioException.class, device::hotReset);
             assertEquals(errno, e.errno().orElseThrow());
         }
     }
@@ -154,10 +154,10 @@ class DeviceResetTest {
             return 0;
         });
         assertTrue(device.supports(DeviceFeature.VF_TOKEN));
-        device.vfToken(UUID.fromString("00010203-0405-0607-0809-0a0b0c0d0e0f"));
+        device.setVfToken(UUID.fromString("00010203-0405-0607-0809-0a0b0c0d0e0f"));
         device.enterLowPower();
         device.exitLowPower();
-        device.enterLowPowerUntilWoken();
+        device.enterLowPowerWithWakeup();
         assertEquals(List.of(0x60000, 0x20000, 0x20003, 0x20005, 0x20004), asked);
         byte[] token = new byte[16];
         for (int each = 0; each < token.length; each++) {
@@ -171,9 +171,9 @@ class DeviceResetTest {
     @Test
     void aDeviceThatIsWokenTellsOnce() throws InterruptedException {
         int before = host.process().openDescriptors();
-        WakeUp first = device.enterLowPowerUntilWoken();
+        WakeupEvent first = device.enterLowPowerWithWakeup();
         assertFalse(first.await(Duration.ZERO));
-        WakeUp second = device.enterLowPowerUntilWoken();
+        WakeupEvent second = device.enterLowPowerWithWakeup();
         assertTrue(first.await(Duration.ZERO), "the call woke it, and let it have low power again");
         assertFalse(second.await(Duration.ofMillis(1)));
         device.configSpace().vendorId();
@@ -186,7 +186,7 @@ class DeviceResetTest {
 
     @Test
     void noHandlerWaitsForTheDeviceToBeWoken() throws InterruptedException {
-        WakeUp woken = device.enterLowPowerUntilWoken();
+        WakeupEvent woken = device.enterLowPowerWithWakeup();
         LinkedBlockingQueue<String> refusals = new LinkedBlockingQueue<>();
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             line.onInterrupt(
@@ -201,18 +201,18 @@ class DeviceResetTest {
 
     @Test
     void aDeviceThatCannotSleepLeavesNothingBehind() {
-        device.enterLowPowerUntilWoken().close();
+        device.enterLowPowerWithWakeup().close();
         device.exitLowPower();
         int before = host.process().openDescriptors();
         for (Errno errno : List.of(Errno.ENOTTY, Errno.EINVAL)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_FEATURE, struct -> errno.negated());
             assertFalse(device.supports(DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP));
-            VfioException e = assertThrows(VfioException.class, device::enterLowPowerUntilWoken);
+            VfioException e = assertThrows(VfioException.class, device::enterLowPowerWithWakeup);
             assertEquals(errno, e.errno().orElseThrow());
             assertEquals(before, host.process().openDescriptors());
         }
         device.close();
-        assertThrows(IllegalStateException.class, device::enterLowPowerUntilWoken);
+        assertThrows(IllegalStateException.class, device::enterLowPowerWithWakeup);
     }
 
     @Test
@@ -241,10 +241,10 @@ class DeviceResetTest {
     void theDriverIsToldThatTheKernelWantsTheDevice() throws Exception {
         List<Integer> eventfds = requestEventfds();
         CountDownLatch asked = new CountDownLatch(2);
-        device.onReleaseRequested(() -> {
+        device.onDeviceRequest(() -> {
             throw new AssertionError("replaced");
         });
-        device.onReleaseRequested(asked::countDown);
+        device.onDeviceRequest(asked::countDown);
         assertEquals(1, eventfds.size());
         request(eventfds.getFirst());
         while (asked.getCount() == 2) {

@@ -166,7 +166,7 @@ class DmaMappingTest {
     @Test
     void aPartIsUnmappedAndTheRestStays() {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
-        List<DmaMapping> left = mapping.unmap(PAGE, PAGE);
+        List<DmaMapping> left = mapping.unmapRange(PAGE, PAGE);
         assertEquals(List.of(new IovaRange(HIGH, PAGE), new IovaRange(HIGH + 2 * PAGE, 2 * PAGE)), ranges(left));
         assertEquals(
                 List.of(0L, 2 * PAGE), left.stream().map(DmaMapping::offset).toList());
@@ -177,8 +177,8 @@ class DmaMappingTest {
                 HIGH + PAGE, window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 List.of(new IovaRange(HIGH + 3 * PAGE, PAGE)),
-                ranges(left.getLast().unmap(0, PAGE)));
-        assertEquals(List.of(), left.getFirst().unmap(0, PAGE));
+                ranges(left.getLast().unmapRange(0, PAGE)));
+        assertEquals(List.of(), left.getFirst().unmapRange(0, PAGE));
         assertEquals(2, mappedPages());
     }
 
@@ -192,7 +192,7 @@ class DmaMappingTest {
         int calls = host.observed().calls();
         for (long[] part :
                 new long[][] {{0, 0}, {0, 4096}, {4096, PAGE}, {0, 5 * PAGE}, {4 * PAGE, PAGE}, {-PAGE, PAGE}}) {
-            VfioException e = assertThrows(VfioException.class, () -> mapping.unmap(part[0], part[1]));
+            VfioException e = assertThrows(VfioException.class, () -> mapping.unmapRange(part[0], part[1]));
             assertTrue(e.getMessage().contains("of 0x800000000000000..0x80000000003ffff"), e.getMessage());
         }
         assertEquals(calls, host.observed().calls());
@@ -245,8 +245,8 @@ class DmaMappingTest {
         int calls = host.observed().calls();
         List<MemoryRange> wrong = List.of(ranges.getFirst(), memory.range(4 * PAGE, PAGE));
         assertThrows(VfioException.class, () -> window.mapAll(wrong, DmaDirection.TO_DEVICE));
-        assertThrows(VfioException.class, () -> window.mapScattered(wrong, DmaDirection.TO_DEVICE));
-        assertThrows(VfioException.class, () -> window.mapScattered(List.of(), DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> window.mapContiguous(wrong, DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> window.mapContiguous(List.of(), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls());
         List<DmaMapping> mappings = window.mapAll(ranges, DmaDirection.TO_DEVICE);
         assertEquals(mappings, window.mappings());
@@ -256,7 +256,7 @@ class DmaMappingTest {
     @Test
     void scatteredPiecesGetAddressesWithoutGaps() {
         window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        List<DmaMapping> mappings = window.mapScattered(
+        List<DmaMapping> mappings = window.mapContiguous(
                 List.of(memory.range(2 * PAGE, PAGE), memory.range(0, 2 * PAGE)), DmaDirection.TO_DEVICE);
         assertEquals(
                 List.of(new IovaRange(HIGH + 2 * PAGE, PAGE), new IovaRange(HIGH + 3 * PAGE, 2 * PAGE)),

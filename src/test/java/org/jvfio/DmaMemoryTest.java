@@ -77,7 +77,7 @@ class DmaMemoryTest {
     void hugePagesAreMappedInAWindowOfHugePages() {
         DmaMemory memory = container.allocate(1, PageSize.SIZE_16M);
         assertEquals(1L << 24, memory.size());
-        assertEquals(PageSize.SIZE_16M, memory.page());
+        assertEquals(PageSize.SIZE_16M, memory.pageSize());
         assertTrue(PageSize.SIZE_16M.isAligned(memory.address()));
         DmaWindow window = container.createWindow(PageSize.SIZE_16M, 1L << 34, 1);
         window.map(memory, DmaDirection.BIDIRECTIONAL);
@@ -263,7 +263,7 @@ class DmaMemoryTest {
         DmaMapping prepared;
         try (Arena early = Arena.ofShared()) {
             memory = container.register(early.allocate(PAGE, PAGE));
-            prepared = container.prepare(memory.range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+            prepared = container.prepare(memory.range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE);
         }
         int calls = host.observed().calls();
         for (Executable map : List.<Executable>of(

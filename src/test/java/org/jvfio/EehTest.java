@@ -34,7 +34,7 @@ class EehTest {
             assertEquals(PeState.STOPPED, eeh.state());
             assertEquals(-1, device.bar(0).readInt(0));
             eeh.unfreezeIo();
-            assertEquals(PeState.DMA_STOPPED, eeh.state());
+            assertEquals(PeState.STOPPED_DMA, eeh.state());
             eeh.unfreezeDma();
             assertEquals(PeState.NORMAL, eeh.state());
         }

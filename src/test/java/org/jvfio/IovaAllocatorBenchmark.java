@@ -24,7 +24,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public class IovaAllocatorBenchmark {
     private static final IovaRange WINDOW = new IovaRange(1L << 59, 1L << 40);
     private static final long PAGE = PageSize.SIZE_64K.bytes();
-    private static final int MOST_PAGES = 8;
+    private static final int MAX_PAGES = 8;
     private static final long ANYWHERE = -1;
 
     /** How many ranges are in use. */
@@ -57,7 +57,7 @@ public class IovaAllocatorBenchmark {
     }
 
     private void take(int i) {
-        long pages = 1L + random.nextInt(MOST_PAGES);
+        long pages = 1L + random.nextInt(MAX_PAGES);
         ranges[i] = allocator.allocate(pages * PAGE, 1, ANYWHERE) | pages;
     }
 

@@ -232,7 +232,7 @@ class LifetimeTest {
         made.mapping().unmap();
         made.memory().close();
         assertTrue(isBusMaster(made.device()));
-        made.window().prepare(made.container().allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        made.window().prepare(made.container().allocate(1).range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE);
         made.window().close();
         assertTrue(isBusMaster(made.device()));
         made.container().close();
@@ -297,7 +297,7 @@ class LifetimeTest {
             Group second = container.attach(TestHost.OTHER_EDU);
             second.openDevice(TestHost.OTHER_EDU).enableInterrupts(InterruptType.INTX, 1);
             DmaMapping mapping =
-                    container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+                    container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE);
             Thread mapper = new Thread(mapping::map);
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_SET_IRQS, _ -> {
                 DmaMappingTest.startAndAwaitWaiting(mapper);
@@ -319,7 +319,7 @@ class LifetimeTest {
         Device device = Device.open(host.kernel(), TestHost.EDU);
         Container container = device.container();
         container.attach(TestHost.OTHER_EDU);
-        container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+        container.prepare(container.allocate(1).range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE);
         device.group().close();
         host.assertAllGivenBack();
     }
@@ -346,7 +346,7 @@ class LifetimeTest {
         int calls = host.observed().calls();
         List<Runnable> uses = List.of(
                 () -> made.container().attach(TestHost.EDU),
-                () -> made.container().info(),
+                () -> made.container().iommuInfo(),
                 () -> made.container().eeh(),
                 () -> made.container().defaultWindow(),
                 () -> made.container().createWindow(PageSize.SIZE_64K, WINDOW, 1),
@@ -406,10 +406,10 @@ class LifetimeTest {
             TestHost host = new TestHost();
             Made made = make(host);
             Container container = made.container();
-            DmaMapping prepared = container.prepare(made.memory().range(), DmaDirection.TO_DEVICE, DmaLimits.NONE);
+            DmaMapping prepared = container.prepare(made.memory().range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE);
             List<Runnable> uses = List.of(
                     () -> container
-                            .map(made.memory().range(), DmaDirection.TO_DEVICE, DmaLimits.NONE)
+                            .map(made.memory().range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE)
                             .close(),
                     () -> made.window()
                             .map(made.memory(), DmaDirection.TO_DEVICE)

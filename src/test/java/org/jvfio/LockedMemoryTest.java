@@ -15,7 +15,7 @@ class LockedMemoryTest {
                 .build());
         LockedMemory memory = LockedMemory.of(host.kernel());
         assertEquals(new LockedMemory(0, OptionalLong.of(3 << 20), false), memory);
-        assertEquals(OptionalLong.of(3 << 20), memory.left());
+        assertEquals(OptionalLong.of(3 << 20), memory.remaining());
     }
 
     @Test
@@ -23,14 +23,14 @@ class LockedMemoryTest {
         TestHost host = new TestHost(
                 EmulatedMachine.power8().toBuilder().memlockBytes(-1).build());
         assertEquals(OptionalLong.empty(), LockedMemory.of(host.kernel()).limit());
-        assertEquals(OptionalLong.empty(), LockedMemory.of(host.kernel()).left());
+        assertEquals(OptionalLong.empty(), LockedMemory.of(host.kernel()).remaining());
     }
 
     @Test
     void whatIsLeftIsNeverNegative() {
-        assertEquals(OptionalLong.of(0), new LockedMemory(2, OptionalLong.of(1), false).left());
-        assertEquals(OptionalLong.of(1), new LockedMemory(2, OptionalLong.of(3), false).left());
-        assertEquals(OptionalLong.empty(), new LockedMemory(2, OptionalLong.of(3), true).left());
+        assertEquals(OptionalLong.of(0), new LockedMemory(2, OptionalLong.of(1), false).remaining());
+        assertEquals(OptionalLong.of(1), new LockedMemory(2, OptionalLong.of(3), false).remaining());
+        assertEquals(OptionalLong.empty(), new LockedMemory(2, OptionalLong.of(3), true).remaining());
     }
 
     @Test

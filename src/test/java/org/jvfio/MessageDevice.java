@@ -2,10 +2,10 @@ package org.jvfio;
 
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
 
 /** A device that sends the MSI-X message of the number that is written to its register. */
 final class MessageDevice implements EmulatedDevice {

@@ -91,7 +91,7 @@ class OpeningTest {
             observed.heal();
             Region bar = group.openDevice(TestHost.EDU).bar(0);
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);
-            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.writeOnEvent(0, 4, 0));
+            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.ioEventFd(0, 4, 0));
             observed.heal();
         }
         host.assertAllGivenBack();
@@ -118,8 +118,8 @@ class OpeningTest {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Container container = device.container();
             assertEquals(1, container.version());
-            assertEquals(List.of(PageSize.SIZE_4K), container.info().pageSizes());
-            assertEquals(1, container.info().maxWindows());
+            assertEquals(List.of(PageSize.SIZE_4K), container.iommuInfo().pageSizes());
+            assertEquals(1, container.iommuInfo().maxWindows());
             VfioException create =
                     assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_4K, 1L << 30, 1));
             assertTrue(create.reason().contains("version 1"), create.getMessage());
@@ -128,7 +128,7 @@ class OpeningTest {
             assertTrue(remove.reason().contains("keeps its only window"), remove.getMessage());
             DmaMemory memory = container.allocate(PAGE);
             DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
-            mapping.unmap(4096, 4096);
+            mapping.unmapRange(4096, 4096);
             assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
             assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
         }
@@ -143,7 +143,7 @@ class OpeningTest {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Container container = device.container();
             assertEquals(1, container.version());
-            assertEquals(1, container.info().maxWindows());
+            assertEquals(1, container.iommuInfo().maxWindows());
             DmaMemory memory = container.allocate(PAGE);
             container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
             assertEquals(16, host.group(0).windows().getFirst().mappedPages());

@@ -106,7 +106,7 @@ class RegionTest {
         assertTrue(bar.isReadable());
         assertTrue(bar.isWritable());
         assertEquals(List.of(), bar.mappableAreas());
-        assertRefused("the region is not mapped", () -> bar.segment(0, 4));
+        assertRefused("the region is not mapped", () -> bar.unsafeSegment(0, 4));
     }
 
     @Test
@@ -130,8 +130,8 @@ class RegionTest {
         assertEquals(0x04030201, bar.readInt(16));
         assertEquals(0x0605, bar.readShort(20));
         assertEquals(calls, host.observed().calls(), "system calls");
-        assertEquals(0, bar.unmapped().readLong(8), "the device has no such register");
-        assertEquals(0x0102030405060708L, bar.segment(8, 8).get(ValueLayout.JAVA_LONG, 0));
+        assertEquals(0, bar.viaSyscalls().readLong(8), "the device has no such register");
+        assertEquals(0x0102030405060708L, bar.unsafeSegment(8, 8).get(ValueLayout.JAVA_LONG, 0));
     }
 
     @Test
@@ -145,11 +145,11 @@ class RegionTest {
         assertEquals(-1L, bar.readLong(TABLE + TABLE_BYTES - 8));
         bar.writeInt(TABLE, 5);
         assertEquals(calls + 3, host.observed().calls(), "system calls");
-        assertRefused("the MSI-X table is in it", () -> bar.segment(TABLE - 8, 16));
-        assertRefused("outside of what is mapped", () -> bar.segment(BAR_BYTES - 8, 16));
-        assertRefused("outside of what is mapped", () -> bar.segment(-8, 4));
-        assertRefused("outside of what is mapped", () -> bar.segment(0, Long.MAX_VALUE));
-        bar.segment(TABLE + TABLE_BYTES, BAR_BYTES - TABLE - TABLE_BYTES).fill((byte) 1);
+        assertRefused("the MSI-X table is in it", () -> bar.unsafeSegment(TABLE - 8, 16));
+        assertRefused("outside of what is mapped", () -> bar.unsafeSegment(BAR_BYTES - 8, 16));
+        assertRefused("outside of what is mapped", () -> bar.unsafeSegment(-8, 4));
+        assertRefused("outside of what is mapped", () -> bar.unsafeSegment(0, Long.MAX_VALUE));
+        bar.unsafeSegment(TABLE + TABLE_BYTES, BAR_BYTES - TABLE - TABLE_BYTES).fill((byte) 1);
         assertEquals(0x01010101, bar.readInt(BAR_BYTES - 4));
     }
 
@@ -205,7 +205,7 @@ class RegionTest {
         Region bar = bar(vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_MMAP, at -> {}, 0);
         assertEquals(0, bar.readInt(0));
         assertRefused("does not allow it", () -> bar.writeInt(0, 1));
-        assertRefused("does not allow it", () -> bar.writeOnEvent(0, 4, 1));
+        assertRefused("does not allow it", () -> bar.ioEventFd(0, 4, 1));
     }
 
     @Test
@@ -230,13 +230,13 @@ class RegionTest {
     @Test
     void aBarIsMappedOnceAndUntilTheDeviceIsClosed() {
         Region bar = whole();
-        MemorySegment memory = bar.segment(0, 8);
-        assertEquals(memory, device.bar(0).segment(0, 8));
+        MemorySegment memory = bar.unsafeSegment(0, 8);
+        assertEquals(memory, device.bar(0).unsafeSegment(0, 8));
         assertEquals(1, host.observed().calls("mmap"));
         device.close();
         assertFalse(memory.scope().isAlive());
         for (Executable use : List.<Executable>of(
-                () -> bar.readInt(0), () -> bar.writeLong(0, 1), () -> bar.segment(0, 8), () -> device.bar(0))) {
+                () -> bar.readInt(0), () -> bar.writeLong(0, 1), () -> bar.unsafeSegment(0, 8), () -> device.bar(0))) {
             IllegalStateException e = assertThrows(IllegalStateException.class, use);
             assertEquals("0004:01:00.0 is closed", e.getMessage());
         }
@@ -344,11 +344,11 @@ class RegionTest {
             });
             return 0;
         });
-        EventFd event = bar.writeOnEvent(8, 4, 0xfffffffff0e0d0c0L);
+        EventFd event = bar.ioEventFd(8, 4, 0xfffffffff0e0d0c0L);
         event.signal();
         event.close();
-        bar.withOrder(ByteOrder.BIG_ENDIAN).writeOnEvent(0x10, 2, 0x1234).signal();
-        bar.withOrder(ByteOrder.BIG_ENDIAN).writeOnEvent(0x18, 8, 0x0102030405060708L);
+        bar.withOrder(ByteOrder.BIG_ENDIAN).ioEventFd(0x10, 2, 0x1234).signal();
+        bar.withOrder(ByteOrder.BIG_ENDIAN).ioEventFd(0x18, 8, 0x0102030405060708L);
         device.close();
         assertEquals(
                 List.of(
@@ -365,13 +365,13 @@ class RegionTest {
     @Test
     void anEventThatCannotBeIsRefused() {
         Region bar = device.bar(0);
-        assertRefused("1, 2, 4 or 8 bytes", () -> bar.writeOnEvent(0, 3, 0));
-        assertRefused("not a multiple of 4", () -> bar.writeOnEvent(2, 4, 0));
-        assertRefused("the region has 16K", () -> bar.writeOnEvent(BAR_BYTES, 4, 0));
+        assertRefused("1, 2, 4 or 8 bytes", () -> bar.ioEventFd(0, 3, 0));
+        assertRefused("not a multiple of 4", () -> bar.ioEventFd(2, 4, 0));
+        assertRefused("the region has 16K", () -> bar.ioEventFd(BAR_BYTES, 4, 0));
         for (Errno errno : List.of(Errno.EEXIST, Errno.ENOSPC, Errno.EINVAL, Errno.ENOTTY, Errno.EBUSY)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_IOEVENTFD, struct -> errno.negated());
             int descriptors = host.process().openDescriptors();
-            VfioException e = assertThrows(VfioException.class, () -> bar.writeOnEvent(0, 4, 0));
+            VfioException e = assertThrows(VfioException.class, () -> bar.ioEventFd(0, 4, 0));
             assertEquals(errno, e.errno().orElseThrow());
             assertEquals(descriptors, host.process().openDescriptors());
         }

@@ -74,7 +74,7 @@ class SharedMemoryTest {
     void devicesOfTwoContainersExchangeDataInIt() {
         DmaMemory memory = container.allocate(2 * PAGE);
         DmaMemory shared = other.register(memory.segment().asSlice(PAGE, PAGE));
-        DmaLimits limits = DmaLimits.ofMaskBits(28);
+        DmaConstraints limits = DmaConstraints.ofMaskBits(28);
         long from = container
                 .map(memory.range(), DmaDirection.BIDIRECTIONAL, limits)
                 .iova();

@@ -94,7 +94,7 @@ class TableChargeTest {
                 prepared::map,
                 () -> window.map(memory, DmaDirection.TO_DEVICE),
                 () -> window.mapAll(List.of(memory.range()), DmaDirection.TO_DEVICE),
-                () -> container.map(memory.range(), DmaDirection.TO_DEVICE, DmaLimits.NONE))) {
+                () -> container.map(memory.range(), DmaDirection.TO_DEVICE, DmaConstraints.NONE))) {
             VfioException e = assertThrows(VfioException.class, map);
             assertEquals(Optional.empty(), e.call());
             assertTrue(

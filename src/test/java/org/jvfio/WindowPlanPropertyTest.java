@@ -21,9 +21,9 @@ import org.jvfio.emulator.WindowView;
 
 /** Whatever is asked for, wherever: a plan that is given can be had, costs what it says, and shows as much memory. */
 class WindowPlanPropertyTest {
-    private static final long MOST_BYTES = 1L << 42;
+    private static final long MAX_BYTES = 1L << 42;
     // More is not allocated, but only its last page is mapped where it would end.
-    private static final long MOST_MAPPED = 1L << 25;
+    private static final long MAX_MAPPED = 1L << 25;
 
     /** What has been done in a container before a window is asked for. */
     enum Before {
@@ -85,7 +85,7 @@ class WindowPlanPropertyTest {
 
     private static EmulatedMachine machine(EmulatedMachine model, boolean smallPages, long limit) {
         EmulatedMachine.Builder builder = model.toBuilder();
-        hugePage(model).ifPresent(page -> builder.hugePages(page.bytes(), (int) (MOST_MAPPED / page.bytes())));
+        hugePage(model).ifPresent(page -> builder.hugePages(page.bytes(), (int) (MAX_MAPPED / page.bytes())));
         // Old kernels lock all of the default window, or its table, at once, or the container cannot be had.
         boolean limited = limit != -1 && model.kernel().atLeast(KernelVersion.V4_10);
         return (smallPages ? builder.pages4K() : builder)
@@ -100,7 +100,7 @@ class WindowPlanPropertyTest {
                 Arbitraries.longs().between(1, 1L << 20),
                 Arbitraries.integers().between(0, 42).map(shift -> 1L << shift),
                 Arbitraries.integers().between(13, 42).map(shift -> (1L << shift) - 1),
-                Arbitraries.longs().between(1, MOST_BYTES));
+                Arbitraries.longs().between(1, MAX_BYTES));
         Arbitrary<Optional<PageSize>> pages = Arbitraries.integers()
                 .between(11, 31)
                 .map(PageSize::ofShift)
@@ -155,16 +155,16 @@ class WindowPlanPropertyTest {
         boolean kept = container.windows().stream().anyMatch(DmaWindow::isDefault);
         WindowRequest request = plan.request();
         long lockedBefore = host.process().lockedBytes();
-        DmaWindow window = container.create(plan);
+        DmaWindow window = container.apply(plan);
         assertEquals(plan.range(), window.range());
-        assertEquals(plan.page(), window.page());
+        assertEquals(plan.pageSize(), window.pageSize());
         assertEquals(plan.levels(), window.levels());
         assertEquals(plan.tableBytes(), window.tableBytes());
         assertEquals(
                 kept && !plan.removesDefaultWindow(),
                 container.windows().stream().anyMatch(DmaWindow::isDefault));
         assertFalse(request.keepsDefaultWindow() && kept && plan.removesDefaultWindow());
-        assertTrue(plan.page().equals(request.page().orElse(plan.page())));
+        assertTrue(plan.pageSize().equals(request.pageSize().orElse(plan.pageSize())));
         assertTrue(plan.levels() == request.levels().orElse(plan.levels()));
 
         long registered = map(host, container, window, request);
@@ -177,7 +177,7 @@ class WindowPlanPropertyTest {
                 .findFirst()
                 .orElseThrow();
         assertEquals(plan.range().size(), real.size());
-        assertEquals(plan.page().shift(), real.pageShift());
+        assertEquals(plan.pageSize().shift(), real.pageShift());
         assertEquals(plan.levels(), real.levels());
     }
 
@@ -187,28 +187,28 @@ class WindowPlanPropertyTest {
             return window.mappings().getLast().range().last() + 1;
         }
         return window.range().start() == 0
-                ? window.page().bytes()
+                ? window.pageSize().bytes()
                 : window.range().start();
     }
 
     /** Maps all that was asked for, or where that is much its last page; answers by how much that grew what is locked. */
     private static long map(TestHost host, Container container, DmaWindow window, WindowRequest request) {
-        PageSize memoryPage = request.memoryPage().orElse(container.systemPage());
-        long bytes = window.page().roundUp(request.bytes());
+        PageSize memoryPage = request.memoryPageSize().orElse(container.systemPage());
+        long bytes = window.pageSize().roundUp(request.bytes());
         DmaMemory memory;
         DmaMapping mapping;
-        if (memoryPage.roundUp(bytes) <= MOST_MAPPED
+        if (memoryPage.roundUp(bytes) <= MAX_MAPPED
                 && (memoryPage.equals(container.systemPage())
                         || hugePage(host.process().host().machine())
                                 .filter(memoryPage::equals)
                                 .isPresent())) {
             memory = container.allocate(bytes, memoryPage);
             mapping = window.map(memory, 0, bytes, DmaDirection.BIDIRECTIONAL);
-        } else if (window.page().compareTo(container.systemPage()) <= 0) {
+        } else if (window.pageSize().compareTo(container.systemPage()) <= 0) {
             memory = container.allocate(1);
             long first = firstFree(window);
-            long last = first + bytes - window.page().bytes();
-            mapping = window.mapAt(last, memory, 0, window.page().bytes(), DmaDirection.BIDIRECTIONAL);
+            long last = first + bytes - window.pageSize().bytes();
+            mapping = window.mapAt(last, memory, 0, window.pageSize().bytes(), DmaDirection.BIDIRECTIONAL);
         } else {
             return 0;
         }

@@ -66,7 +66,7 @@ class WindowPlanTest {
     private VfioException assertNone(WindowRequest request, String... reasons) {
         long created = host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE);
         VfioException e = assertThrows(VfioException.class, () -> container.plans(request));
-        assertEquals("plan a window for " + request, e.asked());
+        assertEquals("plan a window for " + request, e.operation());
         for (String reason : reasons) {
             assertTrue(e.reason().contains(reason), e.getMessage());
         }
@@ -82,14 +82,14 @@ class WindowPlanTest {
     }
 
     private void assertStart(long start, Step step, WindowRequest request) {
-        WindowPlan plan = container.plan(request);
+        WindowPlan plan = container.planWindow(request);
         assertEquals(step, plan.step(), plan.toString());
         assertEquals(start, plan.range().start(), plan.toString());
     }
 
     /** The window is one of the kernel's, and as large as the plan has it. */
     private DmaWindow create(WindowPlan plan) {
-        DmaWindow window = container.create(plan);
+        DmaWindow window = container.apply(plan);
         assertEquals(plan.range(), window.range());
         assertTrue(ranges().contains(plan.range()), "%s is in %s".formatted(plan.range(), ranges()));
         assertEquals(plan.tableBytes(), window.tableBytes());
@@ -104,7 +104,7 @@ class WindowPlanTest {
 
     @Test
     void aFreshContainerGetsALargePagedWindowInPlaceOfTheDefaultOneThatIsNotMadeYet() {
-        WindowPlan plan = container.plan(WindowRequest.of(256 * M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(256 * M));
         assertEquals(Step.REPLACE_DEFAULT, plan.step());
         assertTrue(plan.removesDefaultWindow());
         assertEquals("""
@@ -140,7 +140,7 @@ class WindowPlanTest {
     @Test
     void aDefaultWindowThatIsInUseServesAsItIs() {
         mapInDefaultWindow();
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(Step.USE, plan.step());
         assertEquals(0, plan.lockedBytes());
         assertEquals(8 * M, plan.tableBytes());
@@ -149,10 +149,10 @@ class WindowPlanTest {
                         + " already, and 1M for the memory when it is registered; now 8256K locked of 8M, not limited"
                         + " (CAP_IPC_LOCK)",
                 plan.reasons().getLast());
-        assertSame(container.defaultWindow(), container.create(plan));
+        assertSame(container.defaultWindow(), container.apply(plan));
         assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
         assertNone(
-                WindowRequest.of(4 * G).page(PageSize.SIZE_4K).dmaMaskBits(59),
+                WindowRequest.of(4 * G).pageSize(PageSize.SIZE_4K).dmaMaskBits(59),
                 "the default window has at most %s free in one piece for a device with 59 address bits"
                         .formatted(ByteSize.format(2 * G - 68 * K)),
                 "4G at 0x800000000000000 are beyond the 59 address bits of the device",
@@ -164,7 +164,7 @@ class WindowPlanTest {
         mapInDefaultWindow().close();
         WindowRequest request = WindowRequest.of(4 * G);
         assertEquals(List.of(Step.CREATE, Step.CREATE), steps(request).subList(0, 2));
-        WindowPlan plan = container.plan(request.dmaMaskBits(40));
+        WindowPlan plan = container.planWindow(request.dmaMaskBits(40));
         assertEquals(Step.REPLACE_DEFAULT, plan.step());
         assertEquals(2 * M - 8 * M, plan.lockedBytes());
         assertTrue(plan.toString().contains("8G, pages of 64K, 1 level, -6M locked"), plan.toString());
@@ -176,10 +176,10 @@ class WindowPlanTest {
 
     @Test
     void aDefaultWindowThatMustStayStays() {
-        WindowRequest request = WindowRequest.of(M).page(PageSize.SIZE_64K);
+        WindowRequest request = WindowRequest.of(M).pageSize(PageSize.SIZE_64K);
         assertStart(0, Step.REPLACE_DEFAULT, request);
         assertStart(HIGH, Step.CREATE, request.keepDefaultWindow());
-        WindowPlan plan = container.plan(request.keepDefaultWindow());
+        WindowPlan plan = container.planWindow(request.keepDefaultWindow());
         assertFalse(plan.removesDefaultWindow());
         assertTrue(plan.reasons().get(3).contains("the default window comes along"), plan.toString());
         assertTrue(plan.reasons().getLast().contains(", 8M for that of the default window"), plan.toString());
@@ -191,7 +191,7 @@ class WindowPlanTest {
         assertEquals(2, host.group(0).windows().size());
         assertEquals(plan.lockedBytes(), host.process().lockedBytes());
         assertTrue(container
-                .plan(WindowRequest.of(M).page(PageSize.SIZE_64K))
+                .planWindow(WindowRequest.of(M).pageSize(PageSize.SIZE_64K))
                 .reasons()
                 .getFirst()
                 .startsWith("window 0x800000000000000..0x80000001fffffff serves as it is: 512M of 512M"));
@@ -201,9 +201,10 @@ class WindowPlanTest {
     void aWindowIsWithinTheAddressBitsOfTheDevice() {
         WindowRequest request = WindowRequest.of(128 * M);
         assertStart(0, Step.REPLACE_DEFAULT, request.dmaMaskBits(28));
-        assertStart(0, Step.REPLACE_DEFAULT, request.dmaMaskBits(59).page(PageSize.SIZE_64K));
+        assertStart(0, Step.REPLACE_DEFAULT, request.dmaMaskBits(59).pageSize(PageSize.SIZE_64K));
         // The window may be larger than what the device reaches; what is asked for is not.
-        assertEquals(512 * M, container.plan(request.dmaMaskBits(28)).range().size());
+        assertEquals(
+                512 * M, container.planWindow(request.dmaMaskBits(28)).range().size());
         assertNone(
                 WindowRequest.of(256 * M).dmaMaskBits(28),
                 "the default window has at most 262140K free in one piece for a device with 28 address bits",
@@ -217,7 +218,7 @@ class WindowPlanTest {
 
     @Test
     void bit59OfADeviceReachesTheSecondWindow() {
-        WindowRequest request = WindowRequest.of(M).keepDefaultWindow().page(PageSize.SIZE_64K);
+        WindowRequest request = WindowRequest.of(M).keepDefaultWindow().pageSize(PageSize.SIZE_64K);
         assertNone(request.dmaMaskBits(59), "beyond the 59 address bits", "is to stay");
         assertStart(HIGH, Step.CREATE, request.dmaMaskBits(60));
     }
@@ -229,7 +230,7 @@ class WindowPlanTest {
                 steps(WindowRequest.of(4 * K).dmaMaskBits(16)));
         assertEquals(
                 PageSize.SIZE_4K,
-                container.plan(WindowRequest.of(60 * K).dmaMaskBits(16)).page());
+                container.planWindow(WindowRequest.of(60 * K).dmaMaskBits(16)).pageSize());
         assertNone(
                 WindowRequest.of(1).dmaMaskBits(12),
                 "the default window has at most 0 free in one piece for a device with 12 address bits",
@@ -242,13 +243,13 @@ class WindowPlanTest {
     @Test
     void theSizeIsRoundedUpToPagesAndAPowerOfTwo() {
         WindowPlan plan =
-                container.plan(WindowRequest.of(G + 1).keepDefaultWindow().page(PageSize.SIZE_64K));
+                container.planWindow(WindowRequest.of(G + 1).keepDefaultWindow().pageSize(PageSize.SIZE_64K));
         assertEquals(2 * G, plan.size());
         assertEquals(
                 "a size of 2G: 1073741825B in whole pages are 1048640K, in a power of two",
                 plan.reasons().get(1));
         WindowPlan small =
-                container.plan(WindowRequest.of(1).keepDefaultWindow().page(PageSize.SIZE_64K));
+                container.planWindow(WindowRequest.of(1).keepDefaultWindow().pageSize(PageSize.SIZE_64K));
         assertEquals(64 * K, small.size());
         assertEquals(512 * M, small.range().size());
         assertEquals(
@@ -260,37 +261,41 @@ class WindowPlanTest {
     @Test
     void theFewestLevelsAreTakenAndMoreOnlyWithAReason() {
         WindowRequest request = WindowRequest.of(1L << 40).keepDefaultWindow();
-        WindowPlan plan = container.plan(request);
+        WindowPlan plan = container.planWindow(request);
         assertEquals(2, plan.levels());
         assertEquals(
                 "2 levels: with fewer, a level of its table would be 128M, and the kernel can make at most 16M in one piece",
                 plan.reasons().get(2));
         assertEquals(
                 "2 levels, as asked",
-                container.plan(request.levels(2)).reasons().get(2));
+                container.planWindow(request.levels(2)).reasons().get(2));
         assertNone(
-                request.page(PageSize.SIZE_64K).levels(1),
+                request.pageSize(PageSize.SIZE_64K).levels(1),
                 "a level of its table would be 128M",
                 "the default window is to stay");
-        assertNone(request.page(PageSize.SIZE_64K).levels(6), "a table has 1 to 5 levels here, not 6", "is to stay");
+        assertNone(
+                request.pageSize(PageSize.SIZE_64K).levels(6), "a table has 1 to 5 levels here, not 6", "is to stay");
     }
 
     @Test
     void thePagesOfTheMemoryBoundThoseOfTheWindow() {
         WindowRequest request = WindowRequest.of(M).keepDefaultWindow();
-        assertNone(request.page(PageSize.SIZE_16M), "the window's pages would be larger than those of the memory, 64K");
+        assertNone(
+                request.pageSize(PageSize.SIZE_16M),
+                "the window's pages would be larger than those of the memory, 64K");
         assertEquals(
                 List.of(PageSize.SIZE_16M, PageSize.SIZE_64K, PageSize.SIZE_4K, PageSize.SIZE_4K),
-                container.plans(request.memoryPage(PageSize.SIZE_16M)).stream()
-                        .map(WindowPlan::page)
+                container.plans(request.memoryPageSize(PageSize.SIZE_16M)).stream()
+                        .map(WindowPlan::pageSize)
                         .sorted(Comparator.reverseOrder())
                         .toList());
-        assertNone(request.page(PageSize.SIZE_2M), "the IOMMU has no pages of 2M");
+        assertNone(request.pageSize(PageSize.SIZE_2M), "the IOMMU has no pages of 2M");
         assertNone(
-                request.memoryPage(PageSize.SIZE_4K), "this kernel has no memory in pages of 4K, only of 64K or more");
+                request.memoryPageSize(PageSize.SIZE_4K),
+                "this kernel has no memory in pages of 4K, only of 64K or more");
         DmaWindow large = container.createWindow(PageSize.SIZE_16M, G, 1);
         VfioException e = assertNone(
-                WindowRequest.of(M).page(PageSize.SIZE_16M),
+                WindowRequest.of(M).pageSize(PageSize.SIZE_16M),
                 "window %s has pages of 16M, the memory of 64K".formatted(large.range()),
                 "the window's pages would be larger than those of the memory, 64K");
         assertEquals("use larger pages for the memory (hugetlb)", e.hint());
@@ -303,13 +308,13 @@ class WindowPlanTest {
             assertNone(
                     WindowRequest.of(G + M)
                             .keepDefaultWindow()
-                            .page(PageSize.SIZE_4K)
+                            .pageSize(PageSize.SIZE_4K)
                             .dmaMaskBits(32),
                     "the default window has at most %s free in one piece".formatted(ByteSize.format(G - 4 * K)),
                     "beyond the 32 address bits",
                     "the default window is to stay");
             assertNone(
-                    WindowRequest.of(G + M).page(PageSize.SIZE_4K).dmaMaskBits(32),
+                    WindowRequest.of(G + M).pageSize(PageSize.SIZE_4K).dmaMaskBits(32),
                     "the default window has at most",
                     "beyond the 32 address bits",
                     "4K of the default window are mapped, prepared or reserved");
@@ -318,20 +323,20 @@ class WindowPlanTest {
         assertEquals(
                 Step.USE,
                 container
-                        .plan(WindowRequest.of(G + M)
+                        .planWindow(WindowRequest.of(G + M)
                                 .keepDefaultWindow()
                                 .dmaMaskBits(32)
-                                .page(PageSize.SIZE_4K))
+                                .pageSize(PageSize.SIZE_4K))
                         .step());
     }
 
     @Test
     void hugePagesMakeTheTableSmall() {
         reboot(EmulatedMachine.power9().toBuilder().hugePages(2 * M, 2).build());
-        WindowPlan plan = container.plan(WindowRequest.of(4 * M)
-                .memoryPage(PageSize.SIZE_2M)
+        WindowPlan plan = container.planWindow(WindowRequest.of(4 * M)
+                .memoryPageSize(PageSize.SIZE_2M)
                 .keepDefaultWindow()
-                .page(PageSize.SIZE_2M));
+                .pageSize(PageSize.SIZE_2M));
         DmaWindow window = create(plan);
         DmaMemory memory = container.allocate(4 * M, PageSize.SIZE_2M);
         window.map(memory, DmaDirection.BIDIRECTIONAL);
@@ -346,7 +351,7 @@ class WindowPlanTest {
                 List.of(Step.REPLACE_DEFAULT, Step.REPLACE_DEFAULT),
                 steps(WindowRequest.of(M)),
                 "the default one takes 8M");
-        create(container.plan(WindowRequest.of(M)));
+        create(container.planWindow(WindowRequest.of(M)));
         container.allocate(M);
         assertEquals(needed, host.process().lockedBytes());
         rebootWithMemlock(needed - 64 * K);
@@ -358,14 +363,16 @@ class WindowPlanTest {
         assertTrue(e.hint().contains("ulimit -l 1152, or LimitMEMLOCK=1152K in its systemd unit"), e.hint());
         assertEquals(
                 Step.REPLACE_DEFAULT,
-                container.plan(WindowRequest.of(M).registeredBytes(64 * K)).step());
+                container
+                        .planWindow(WindowRequest.of(M).registeredBytes(64 * K))
+                        .step());
     }
 
     @Test
     void aWindowThatIsThereNeedsRoomForTheMemoryOnly() {
         rebootWithMemlock(8 * M + 256 * K);
         mapInDefaultWindow();
-        assertEquals(Step.USE, container.plan(WindowRequest.of(128 * K)).step());
+        assertEquals(Step.USE, container.planWindow(WindowRequest.of(128 * K)).step());
         assertNone(
                 WindowRequest.of(256 * K),
                 "it locks up to 256K, and this process has 8256K locked of 8448K, so that 192K are left",
@@ -388,10 +395,10 @@ class WindowPlanTest {
         assertStart(0, Step.REPLACE_DEFAULT, request);
         container.defaultWindow().close();
         assertStart(0, Step.CREATE, request);
-        create(container.plan(request));
+        create(container.planWindow(request));
         high.close();
         assertTrue(container
-                .plan(request.page(PageSize.SIZE_4K))
+                .planWindow(request.pageSize(PageSize.SIZE_4K))
                 .reasons()
                 .get(3)
                 .startsWith("at 0x800000000000000: the other place is taken"));
@@ -400,13 +407,13 @@ class WindowPlanTest {
     @Test
     void inAnLparTheDynamicWindowIsHighWhateverElseThereIs() {
         reboot(EmulatedMachine.pseries());
-        WindowRequest request = WindowRequest.of(M).page(PageSize.SIZE_64K);
+        WindowRequest request = WindowRequest.of(M).pageSize(PageSize.SIZE_64K);
         assertEquals(List.of(Step.REPLACE_DEFAULT, Step.CREATE), steps(request));
-        WindowPlan beside = container.plan(request.keepDefaultWindow());
+        WindowPlan beside = container.planWindow(request.keepDefaultWindow());
         assertEquals(new IovaRange(HIGH, M), beside.range());
         assertEquals(2 * M, beside.lockedBytes(), "the default window's table; its own is less than a system page");
         assertFalse(beside.toString().contains("twice"), beside.toString());
-        WindowPlan alone = container.plan(request);
+        WindowPlan alone = container.planWindow(request);
         assertEquals(new IovaRange(HIGH, M), alone.range());
         assertEquals(0, alone.lockedBytes());
         assertTrue(alone.reasons().get(3).contains("the hypervisor has its dynamic window there"), alone.toString());
@@ -422,7 +429,7 @@ class WindowPlanTest {
     void inAnLparTheDefaultWindowIsRestoredAsItWas() {
         reboot(EmulatedMachine.pseries());
         container.defaultWindow().close();
-        WindowPlan plan = container.plan(WindowRequest.of(M).page(PageSize.SIZE_4K));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M).pageSize(PageSize.SIZE_4K));
         assertEquals(new IovaRange(0, G), plan.range());
         assertTrue(plan.reasons().get(1).endsWith("in a power of two, and as small as the firmware makes it"));
         create(plan);
@@ -435,8 +442,8 @@ class WindowPlanTest {
         reboot(EmulatedMachine.pseries());
         container.defaultWindow().close();
         // All of its 1G, but for the page at 0.
-        assertStart(0, Step.CREATE, WindowRequest.of(G - 4 * K).page(PageSize.SIZE_4K));
-        WindowPlan plan = container.plan(WindowRequest.of(G).page(PageSize.SIZE_4K));
+        assertStart(0, Step.CREATE, WindowRequest.of(G - 4 * K).pageSize(PageSize.SIZE_4K));
+        WindowPlan plan = container.planWindow(WindowRequest.of(G).pageSize(PageSize.SIZE_4K));
         assertEquals(new IovaRange(HIGH, 2 * G), plan.range());
         create(plan);
     }
@@ -447,7 +454,7 @@ class WindowPlanTest {
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2).build();
         reboot(old);
         assertEquals(8 * M, host.process().lockedBytes());
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(Step.USE, plan.step());
         assertEquals(0, plan.lockedBytes());
         giveBack();
@@ -461,31 +468,32 @@ class WindowPlanTest {
     void version1HasItsWindowAndNothingElse() {
         reboot(withV1Only());
         assertEquals(1, container.version());
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(List.of(Step.USE), steps(WindowRequest.of(M)));
         assertEquals(0, plan.lockedBytes());
         long before = host.process().lockedBytes();
-        container.create(plan).map(container.allocate(M), DmaDirection.TO_DEVICE);
+        container.apply(plan).map(container.allocate(M), DmaDirection.TO_DEVICE);
         assertEquals(before, host.process().lockedBytes());
         assertNone(
                 WindowRequest.of(4 * G),
                 "the default window has at most %s free in one piece for".formatted(ByteSize.format(2 * G - M - 4 * K)),
                 "version 1 of the SPAPR TCE IOMMU makes no windows");
-        assertNone(WindowRequest.of(M).page(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU makes no windows");
+        assertNone(
+                WindowRequest.of(M).pageSize(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU makes no windows");
         assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU makes no windows");
     }
 
     @Test
     void ifTheKernelRefusesTheWindowThatReplacesTheDefaultOneThatIsMadeAgain() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         host.process().host().failNext(0, PlatformStep.SET_WINDOW, Errno.EIO);
-        VfioException e = assertThrows(VfioException.class, () -> container.create(plan));
+        VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
         assertEquals(Errno.EIO, e.errno().orElseThrow());
         assertEquals(0, e.getSuppressed().length);
         DmaWindow again = container.defaultWindow();
         assertEquals(List.of(again), container.windows());
         assertTrue(again.isDefault());
-        assertEquals(container.info().defaultWindow().orElseThrow(), again.range());
+        assertEquals(container.iommuInfo().defaultWindow().orElseThrow(), again.range());
         assertEquals(PageSize.SIZE_4K.shift(), host.group(0).windows().getLast().pageShift());
         assertEquals(8 * M, host.process().lockedBytes());
         mapInDefaultWindow();
@@ -493,29 +501,29 @@ class WindowPlanTest {
 
     @Test
     void ifTheKernelRefusesThatTooTheContainerHasNoWindowLeft() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, Errno.EIO.negated());
-        VfioException e = assertThrows(VfioException.class, () -> container.create(plan));
+        VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
         assertEquals(1, e.getSuppressed().length);
         assertEquals(List.of(), container.windows());
         assertEquals(List.of(), host.group(0).windows());
         host.observed().heal();
-        create(container.plan(WindowRequest.of(M)));
+        create(container.planWindow(WindowRequest.of(M)));
     }
 
     @Test
     void aPlanStaysPossibleWhileItsWindowsAreAsTheyWere() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         DmaMemory memory = container.allocate(M);
         create(plan).map(memory, DmaDirection.TO_DEVICE);
     }
 
     @Test
     void aPlanThatIsNoLongerPossibleIsRefusedBeforeAnythingIsTouched() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         mapInDefaultWindow();
         long removed = host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE);
-        VfioException e = assertThrows(VfioException.class, () -> container.create(plan));
+        VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
         assertEquals("plan again", e.hint());
         assertEquals(removed, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE));
         assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
@@ -523,40 +531,40 @@ class WindowPlanTest {
 
     @Test
     void aPlanOfOnesOwnMakingIsRefused() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         WindowPlan mine = new WindowPlan(
                 plan.request(),
                 plan.step(),
-                plan.page(),
+                plan.pageSize(),
                 plan.size() * 3,
                 plan.levels(),
                 plan.range(),
                 plan.tableBytes(),
                 plan.lockedBytes(),
                 plan.reasons());
-        assertThrows(VfioException.class, () -> container.create(mine));
+        assertThrows(VfioException.class, () -> container.apply(mine));
         assertEquals(List.of(container.defaultWindow()), container.windows());
     }
 
     @Test
     void plansAreValues() {
-        WindowPlan plan = container.plan(WindowRequest.of(M));
-        assertEquals(plan, container.plan(WindowRequest.of(M)));
-        assertNotEquals(plan, container.plan(WindowRequest.of(2 * M)));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
+        assertEquals(plan, container.planWindow(WindowRequest.of(M)));
+        assertNotEquals(plan, container.planWindow(WindowRequest.of(2 * M)));
         assertThrows(UnsupportedOperationException.class, () -> plan.reasons().clear());
         try (Container other = Container.open(host.kernel())) {
             other.attach(TestHost.OTHER_EDU);
-            assertEquals(plan, other.plan(WindowRequest.of(M)));
+            assertEquals(plan, other.planWindow(WindowRequest.of(M)));
         }
     }
 
     @Test
     void plansNeedAnAttachedGroup() {
         try (Container empty = Container.open(host.kernel())) {
-            assertThrows(IllegalStateException.class, () -> empty.plan(WindowRequest.of(M)));
+            assertThrows(IllegalStateException.class, () -> empty.planWindow(WindowRequest.of(M)));
         }
-        WindowPlan plan = container.plan(WindowRequest.of(M));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
         container.close();
-        assertThrows(IllegalStateException.class, () -> container.create(plan));
+        assertThrows(IllegalStateException.class, () -> container.apply(plan));
     }
 }

@@ -30,9 +30,9 @@ class WindowRequestTest {
                 "1G of memory in pages of 2M, for a device with 40 address bits, with IOMMU pages of 64K, with 2 levels,"
                         + " beside the default window",
                 WindowRequest.of(1 << 30)
-                        .memoryPage(PageSize.SIZE_2M)
+                        .memoryPageSize(PageSize.SIZE_2M)
                         .dmaMaskBits(40)
-                        .page(PageSize.SIZE_64K)
+                        .pageSize(PageSize.SIZE_64K)
                         .levels(2)
                         .keepDefaultWindow()
                         .toString());
@@ -48,11 +48,11 @@ class WindowRequestTest {
                 WindowRequest.of(5)
                         .keepDefaultWindow()
                         .levels(2)
-                        .page(PageSize.SIZE_64K)
+                        .pageSize(PageSize.SIZE_64K)
                         .registeredBytes(3)
                         .dmaMaskBits(40)
-                        .memoryPage(PageSize.SIZE_2M));
-        assertEquals(all, all.memoryPage(PageSize.SIZE_2M).dmaMaskBits(40).registeredBytes(3));
+                        .memoryPageSize(PageSize.SIZE_2M));
+        assertEquals(all, all.memoryPageSize(PageSize.SIZE_2M).dmaMaskBits(40).registeredBytes(3));
     }
 
     @Test

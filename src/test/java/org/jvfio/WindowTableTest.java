@@ -87,8 +87,8 @@ class WindowTableTest {
                 .platform(onPower9 ? Platform.PHB4 : Platform.PHB3)
                 .build();
         WindowRequest request = WindowRequest.of(bytes(sizeText))
-                .page(page)
-                .memoryPage(PageSize.ofShift(Math.max(page.shift(), machine.pageShift())))
+                .pageSize(page)
+                .memoryPageSize(PageSize.ofShift(Math.max(page.shift(), machine.pageShift())))
                 .keepDefaultWindow();
         int fewest = 0;
         for (int levels = 1; levels <= cells.size(); levels++) {
@@ -129,11 +129,11 @@ class WindowTableTest {
             assertEquals(tableBytes, plan.tableBytes());
             assertEquals(tableBytes + DEFAULT_TABLE, plan.lockedBytes());
 
-            DmaWindow window = container.create(plan);
+            DmaWindow window = container.apply(plan);
             WindowView real = host.group(0).windows().getLast();
             assertEquals(plan.range(), window.range());
             assertEquals(plan.range(), new IovaRange(real.start(), real.size()));
-            assertEquals(plan.page().shift(), real.pageShift());
+            assertEquals(plan.pageSize().shift(), real.pageShift());
             assertEquals(plan.levels(), real.levels());
             assertEquals(plan.lockedBytes(), host.process().lockedBytes());
             window.close();
@@ -159,7 +159,7 @@ class WindowTableTest {
             MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
             vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
             vfio_iommu_spapr_tce_create.page_shift(
-                    struct, request.page().orElseThrow().shift());
+                    struct, request.pageSize().orElseThrow().shift());
             vfio_iommu_spapr_tce_create.window_size(struct, request.bytes());
             vfio_iommu_spapr_tce_create.levels(struct, request.levels().orElseThrow());
             return container.descriptor().ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, struct);

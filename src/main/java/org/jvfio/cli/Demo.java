@@ -85,7 +85,7 @@ final class Demo {
             DmaWindow low = container.defaultWindow();
             DmaWindow high = createWindow(container);
             tellWindows(container);
-            DmaMemory memory = container.allocate(2 * high.page().bytes());
+            DmaMemory memory = container.allocate(2 * high.pageSize().bytes());
             long half = memory.size() / 2;
             EduDevice edu = EduDevice.of(device);
             DmaWindow reached = edu.reaches(high.range().start()) ? high : low;
@@ -124,7 +124,7 @@ final class Demo {
     }
 
     private void tellTaken(Container container) {
-        TceInfo info = container.info();
+        TceInfo info = container.iommuInfo();
         List<String> pages = info.pageSizes().stream().map(PageSize::toString).toList();
         String platform = "%s, pages of %s, up to %s"
                 .formatted(windows(info.maxWindows()), String.join(" ", pages), levels(info.maxLevels()));
@@ -152,7 +152,7 @@ final class Demo {
     }
 
     private DmaWindow createWindow(Container container) {
-        PageSize page = container.info().pageSizes().stream()
+        PageSize page = container.iommuInfo().pageSizes().stream()
                 .filter(size -> size.compareTo(container.systemPage()) <= 0)
                 .max(Comparator.naturalOrder())
                 .orElseThrow();
@@ -178,7 +178,7 @@ final class Demo {
                 "size",
                 window.range().size(),
                 "pageSize",
-                window.page().bytes(),
+                window.pageSize().bytes(),
                 "levels",
                 window.levels(),
                 "tableBytes",
@@ -189,7 +189,7 @@ final class Demo {
         return "%-38s %4s pages  %4s  %s  tables %s"
                 .formatted(
                         window.range(),
-                        window.page(),
+                        window.pageSize(),
                         ByteSize.format(window.range().size()),
                         levels(window.levels()),
                         ByteSize.format(window.tableBytes()));

@@ -23,10 +23,10 @@ import org.jvfio.driver.nvme.NvmeRequest;
 /** {@code jvfio nvme bench}: how many commands a drive does in a second, and how long each takes. */
 final class NvmeBenchCommand implements Command {
     private static final int DEFAULT_DEPTH = 32;
-    private static final int MOST_DEPTH = 4096;
+    private static final int MAX_DEPTH = 4096;
     private static final long DEFAULT_BLOCK = 4096;
     private static final long DEFAULT_SECONDS = 5;
-    private static final long MOST_SECONDS = 86_400;
+    private static final long MAX_SECONDS = 86_400;
     private static final double[] PERCENTILES = {50, 90, 99, 99.9, 100};
 
     @Override
@@ -77,8 +77,8 @@ final class NvmeBenchCommand implements Command {
         if (writes) {
             NvmeDrive.requireOverwrite(line, name() + " --write");
         }
-        int depth = (int) CommandOptions.number(line, "depth", DEFAULT_DEPTH, 1, MOST_DEPTH);
-        long seconds = CommandOptions.number(line, "seconds", DEFAULT_SECONDS, 1, MOST_SECONDS);
+        int depth = (int) CommandOptions.number(line, "depth", DEFAULT_DEPTH, 1, MAX_DEPTH);
+        long seconds = CommandOptions.number(line, "seconds", DEFAULT_SECONDS, 1, MAX_SECONDS);
         long block = CommandOptions.bytes(line, "block", DEFAULT_BLOCK);
         try (NvmeDrive drive = NvmeDrive.open(line, depth + 1, block);
                 Progress progress = Progress.of(line)) {

@@ -131,10 +131,10 @@ final class NvmeDrive implements AutoCloseable {
         DeviceChoice deviceChoice = DeviceChoice.of(line, DeviceKind.NVME);
         int namespaceId = (int) CommandOptions.number(line, "namespace", 1, 1, Integer.MAX_VALUE);
         NvmeOptions options = NvmeOptions.DEFAULT
-                .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MOST_QUEUE_PAIRS))
+                .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS))
                 .queueDepth(queueDepth)
                 .maxTransferBytes(Math.clamp(
-                        transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MOST_TRANSFER_BYTES))
+                        transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
                 .completion(completion(line));
         Optional<Path> image = image(line, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(line, image.get()) : Optional.empty();

@@ -19,7 +19,7 @@ import org.jvfio.driver.nvme.NvmeNamespace;
 final class NvmeVerifyCommand implements Command {
     private static final int DEPTH = 64;
     private static final long DEFAULT_BYTES = 256L << 20;
-    private static final int MOST_PIECE_BYTES = 1 << 20;
+    private static final int MAX_PIECE_BYTES = 1 << 20;
     private static final int PIECES_OF_A_PORTION = 1024;
     private static final long SEED = 1;
 
@@ -75,7 +75,7 @@ final class NvmeVerifyCommand implements Command {
                             "completion",
                             drive.completion());
             SeededBytes data = new SeededBytes(seed);
-            try (NvmeBuffer buffer = drive.controller().allocate(MOST_PIECE_BYTES)) {
+            try (NvmeBuffer buffer = drive.controller().allocate(MAX_PIECE_BYTES)) {
                 if (writes) {
                     write(step, namespace, range, data, buffer, progress);
                 }
@@ -106,7 +106,7 @@ final class NvmeVerifyCommand implements Command {
             List<Piece> portion = new ArrayList<>();
             while (lba < end && portion.size() < PIECES_OF_A_PORTION) {
                 // As many small ones as large ones.
-                int most = 1 << random.nextInt(1 + Integer.numberOfTrailingZeros(MOST_PIECE_BYTES / blockBytes));
+                int most = 1 << random.nextInt(1 + Integer.numberOfTrailingZeros(MAX_PIECE_BYTES / blockBytes));
                 long blocks = Math.min(end - lba, 1 + random.nextInt(most));
                 portion.add(new Piece(lba, blocks));
                 lba += blocks;

@@ -7,6 +7,10 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedCapability;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -69,10 +73,10 @@ final class ConfigRegisters {
         writable = new byte[size];
         Arrays.fill(writable, vfio_h.PCI_STD_HEADER_SIZEOF, size, (byte) -1);
         header(device);
-        List<PciCapability> own = new ArrayList<>(device.capabilities());
+        List<EmulatedCapability> own = new ArrayList<>(device.capabilities());
         boolean managesPower = own.stream().anyMatch(each -> !each.isExtended() && each.id() == vfio_h.PCI_CAP_ID_PM);
         if (device.isExpress() && !managesPower) {
-            own.addFirst(PciCapability.powerManagement(false));
+            own.addFirst(EmulatedCapability.powerManagement(false));
         }
         standard(device, own, reportsErrors);
         extended(own, size);
@@ -100,7 +104,7 @@ final class ConfigRegisters {
         }
     }
 
-    private void standard(EmulatedDevice device, List<PciCapability> own, boolean reportsErrors) {
+    private void standard(EmulatedDevice device, List<EmulatedCapability> own, boolean reportsErrors) {
         DeviceInterrupts interrupts = device.interrupts();
         int link = vfio_h.PCI_CAPABILITY_LIST;
         int place = FIRST_CAPABILITY;
@@ -131,7 +135,7 @@ final class ConfigRegisters {
             writable(place + vfio_h.PCI_EXP_DEVCTL2, 0xffff, Short.BYTES);
             rest = after(place, EXPRESS_BYTES);
         }
-        for (PciCapability capability : own) {
+        for (EmulatedCapability capability : own) {
             if (!capability.isExtended()) {
                 boolean power = device.isExpress() && capability.id() == vfio_h.PCI_CAP_ID_PM;
                 place = power ? POWER : rest;
@@ -162,7 +166,7 @@ final class ConfigRegisters {
         return (place + bytes + Integer.BYTES - 1) & -Integer.BYTES;
     }
 
-    private void fill(PciCapability capability, int place) {
+    private void fill(EmulatedCapability capability, int place) {
         int header = capability.headerBytes();
         for (int each = 0; each < capability.bytes() - header; each++) {
             values.put(place + header + each, capability.register(each));
@@ -170,10 +174,10 @@ final class ConfigRegisters {
         }
     }
 
-    private void extended(List<PciCapability> own, int size) {
+    private void extended(List<EmulatedCapability> own, int size) {
         int place = vfio_h.PCI_CFG_SPACE_SIZE;
         int previous = 0;
-        for (PciCapability capability : own) {
+        for (EmulatedCapability capability : own) {
             if (capability.isExtended()) {
                 if (place + capability.bytes() > size) {
                     throw new IllegalArgumentException(

@@ -9,6 +9,9 @@ import java.util.ServiceLoader;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.emulator.device.MachineOptions;
 
 /** The models of devices that there are: those of the project, and those that users bring. */
 final class DeviceModels {

@@ -14,6 +14,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
 
 /**

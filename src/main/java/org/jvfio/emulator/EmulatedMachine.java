@@ -11,6 +11,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
  * What a host is made of: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()} derives
@@ -290,7 +293,7 @@ public final class EmulatedMachine {
         private boolean eeh = true;
         private boolean freezes = true;
         private boolean windowCalls = true;
-        private int interruptVectors = DeviceInterrupts.MOST_VECTORS;
+        private int interruptVectors = DeviceInterrupts.MAX_VECTORS;
         private final Map<Integer, Integer> hugePages = new TreeMap<>();
         private boolean vfioModule = true;
         private boolean spaprModule = true;
@@ -533,8 +536,8 @@ public final class EmulatedMachine {
         public EmulatedMachine build() {
             check(new HostBridge(platform, dma32Bytes));
             bridges.values().forEach(this::check);
-            if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MOST_VECTORS) {
-                throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MOST_VECTORS
+            if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MAX_VECTORS) {
+                throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MAX_VECTORS
                         + " interrupt vectors, not " + interruptVectors);
             }
             if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {

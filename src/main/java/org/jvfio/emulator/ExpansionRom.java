@@ -8,8 +8,8 @@ import java.nio.ByteOrder;
  * place of a PCI data structure, which has its length (PCI Firmware Specification).
  */
 final class ExpansionRom {
-    private static final int LEAST_BYTES = 2 << 10;
-    private static final int MOST_BYTES = 16 << 20;
+    private static final int MIN_BYTES = 2 << 10;
+    private static final int MAX_BYTES = 16 << 20;
     private static final short SIGNATURE = (short) 0xaa55;
     private static final int STRUCTURE_PLACE = 0x18;
     /** "PCIR". */
@@ -28,7 +28,7 @@ final class ExpansionRom {
      * @param contents none, if it is empty; what is larger than 16 MiB has no BAR
      */
     ExpansionRom(byte[] contents) {
-        if (contents.length > MOST_BYTES) {
+        if (contents.length > MAX_BYTES) {
             throw new IllegalArgumentException("a ROM of %d bytes: the largest has 16 MiB".formatted(contents.length));
         }
         this.contents = ByteBuffer.wrap(contents.clone()).order(ByteOrder.LITTLE_ENDIAN);
@@ -37,7 +37,7 @@ final class ExpansionRom {
     /** The size of its BAR, a power of two; 0 if there is none. */
     int barBytes() {
         int bytes = contents.capacity();
-        return bytes == 0 ? 0 : Math.max(LEAST_BYTES, Integer.highestOneBit(bytes * 2 - 1));
+        return bytes == 0 ? 0 : Math.max(MIN_BYTES, Integer.highestOneBit(bytes * 2 - 1));
     }
 
     /** How much of it its images take, as Linux counts ({@code pci_get_rom_size}); 0 if it knows none. */

@@ -19,5 +19,5 @@ public record GroupView(
         boolean ownedByHost,
         boolean bypass,
         List<WindowView> windows,
-        PeState state,
+        EehState state,
         boolean open) {}

@@ -6,10 +6,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.MachineOptions;
 
 /** Reads a machine that was written by hand, as {@link EmulatedMachine#read} documents it. */
 final class MachineFile {
@@ -52,7 +55,7 @@ final class MachineFile {
                                     notJson.getLocation().getLineNr()),
                     notJson);
         }
-        return new MachineFile(MachineOptions.ofFile(path, json)).machine();
+        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null"))).machine();
     }
 
     private EmulatedMachine machine() {
@@ -72,14 +75,17 @@ final class MachineFile {
             } else if (bytes == 1 << 16) {
                 machine.pages64K();
             } else {
-                throw top.wrong("has pages of " + top.value(name) + "; they are 4K or 64K");
+                throw top.wrong("has pages of " + top.value(name).orElseThrow() + "; they are 4K or 64K");
             }
         });
         given("memory", name -> machine.memoryBytes(top.size(name)));
         given("eeh", name -> machine.eeh(top.flag(name)));
         given("freezes", name -> machine.freezes(top.flag(name)));
         given("interruptVectors", name -> machine.interruptVectors(top.integer(name)));
-        given("memlock", name -> machine.memlockBytes("unlimited".equals(top.value(name)) ? -1 : top.size(name)));
+        given(
+                "memlock",
+                name -> machine.memlockBytes(
+                        top.value(name).filter("unlimited"::equals).isPresent() ? -1 : top.size(name)));
         given("capIpcLock", name -> machine.capIpcLock(top.flag(name)));
         given("hazards", name -> machine.hazards(top.constant(name, HazardPolicy.values())));
         given("hugePages", name -> top.countsBySize(name).forEach(machine::hugePages));

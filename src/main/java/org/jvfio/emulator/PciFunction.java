@@ -8,6 +8,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
@@ -17,7 +21,7 @@ import org.jvfio.uapi.vfio_h;
  */
 final class PciFunction implements DeviceBus {
     private static final int BARS = 6;
-    private static final int LEAST_BAR_BYTES = 16;
+    private static final int MIN_BAR_BYTES = 16;
     private static final int D3HOT = 3;
     private static final int REQUESTS_LOGGED = 10;
 
@@ -78,7 +82,7 @@ final class PciFunction implements DeviceBus {
         for (int bar = 0; bar < BARS; bar++) {
             long bytes = barBytes[bar];
             wide[bar] = bytes != 0 && device.isWideBar(bar);
-            if (bytes != 0 && (bytes < LEAST_BAR_BYTES || Long.bitCount(bytes) != 1)) {
+            if (bytes != 0 && (bytes < MIN_BAR_BYTES || Long.bitCount(bytes) != 1)) {
                 throw unusable("%d bytes in BAR %d: it has a power of two, at least 16".formatted(bytes, bar));
             }
             if (!wide[bar] && bytes > 1L << 30) {

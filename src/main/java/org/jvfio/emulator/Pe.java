@@ -164,14 +164,14 @@ final class Pe {
         dmaFrozen = false;
     }
 
-    PeState state() {
+    EehState state() {
         if (resetAsserted && !machine.platform().isPowernv()) {
-            return PeState.RESET;
+            return EehState.RESET;
         }
         if (dmaFrozen) {
-            return registersFrozen ? PeState.STOPPED : PeState.STOPPED_DMA;
+            return registersFrozen ? EehState.STOPPED : EehState.STOPPED_DMA;
         }
-        return registersFrozen ? PeState.UNAVAILABLE : PeState.NORMAL;
+        return registersFrozen ? EehState.UNAVAILABLE : EehState.NORMAL;
     }
 
     /** Whether an access to a register goes through, and not into a frozen endpoint. */

@@ -43,7 +43,7 @@ final class SpaprTce {
     private static final long INFO_SIZE_WITHOUT_DDW = 16;
     private static final int MISALIGNED = 1;
     /** About a second's work for a hypervisor; Linux does not stop at any count. */
-    private static final long MOST_REFUSED_PAGES = 1 << 20;
+    private static final long MAX_REFUSED_PAGES = 1 << 20;
 
     private final EmulatedHost host;
     private final KernelVersion version;
@@ -358,7 +358,7 @@ final class SpaprTce {
             }
             if (host.machine().platform().isPowernv()) {
                 host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
-            } else if (Long.compareUnsigned(pages - (table.entries() - first), MOST_REFUSED_PAGES) > 0) {
+            } else if (Long.compareUnsigned(pages - (table.entries() - first), MAX_REFUSED_PAGES) > 0) {
                 host.hazard(Hazard.ENDLESS_UNMAP, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
             }
             pages = table.entries() - first;

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceIdentity;
 
 /** The part of sysfs and procfs that tells of PCI devices, IOMMU groups, memory, processes and the kernel. */
 final class Sysfs {

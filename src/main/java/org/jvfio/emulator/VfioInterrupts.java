@@ -19,6 +19,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_irq_info;

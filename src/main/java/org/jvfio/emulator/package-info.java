@@ -5,7 +5,7 @@
  *
  * <p>{@link org.jvfio.emulator.EmulatedKernel} is the kernel, as a process of the host has it, and {@link
  * org.jvfio.emulator.EmulatedMachine} what the host is made of. Its devices are plug-ins: each is an {@link
- * org.jvfio.emulator.EmulatedDevice}, and a {@link org.jvfio.emulator.DeviceModel} lets a machine file name it. Those of
+ * org.jvfio.emulator.device.EmulatedDevice}, and a {@link org.jvfio.emulator.device.DeviceModel} lets a machine file name it. Those of
  * the project are in {@link org.jvfio.emulator.edu} and {@link org.jvfio.emulator.nvme}.
  */
 @NullMarked

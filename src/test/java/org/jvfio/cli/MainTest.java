@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.DeviceModel;
+import org.jvfio.emulator.device.DeviceModel;
 
 class MainTest {
     private record Ended(int status, String out, String err) {}
@@ -125,7 +125,7 @@ class MainTest {
             assertEquals(1, ended.status());
             assertEquals(
                     "jvfio: cannot make the emulated machine: a device model that is installed cannot be used:"
-                            + " org.jvfio.emulator.DeviceModel: Provider org.example.Gone not found"
+                            + " org.jvfio.emulator.device.DeviceModel: Provider org.example.Gone not found"
                             + System.lineSeparator(),
                     ended.err());
         } finally {

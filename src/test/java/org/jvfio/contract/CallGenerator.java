@@ -31,9 +31,9 @@ final class CallGenerator {
     private static final int SHIFT_4K = 12;
     private static final int V1 = 2;
     private static final int V2 = 7;
-    private static final int MOST_CONTAINERS = 3;
-    private static final int MOST_MEMORIES = 6;
-    private static final long MOST_HUGE_BYTES = 32 * MIB;
+    private static final int MAX_CONTAINERS = 3;
+    private static final int MAX_MEMORIES = 6;
+    private static final long MAX_HUGE_BYTES = 32 * MIB;
 
     private final ContractHost host;
     private final EmulatedMachine machine;
@@ -169,12 +169,12 @@ final class CallGenerator {
         List<Choice> choices = new ArrayList<>();
         boolean anyContainer = !containers.isEmpty();
         boolean anyGroup = groups.stream().anyMatch(GroupModel::isOpen);
-        add(choices, containers.size() < MOST_CONTAINERS ? (anyContainer ? 3 : 60) : 0, this::openContainer);
+        add(choices, containers.size() < MAX_CONTAINERS ? (anyContainer ? 3 : 60) : 0, this::openContainer);
         boolean wanted = groups.stream().noneMatch(GroupModel::isOpen)
                 || (withDevices && groups.stream().noneMatch(each -> each.isOpen() && isQuickToReset(each)));
         int group = groups.stream().allMatch(GroupModel::isOpen) ? 1 : 5;
         add(choices, wanted ? 60 : group, this::openGroup);
-        add(choices, memories.isEmpty() ? 40 : memories.size() < MOST_MEMORIES ? 5 : 0, this::makeMemory);
+        add(choices, memories.isEmpty() ? 40 : memories.size() < MAX_MEMORIES ? 5 : 0, this::makeMemory);
         add(choices, 2, this::openOther);
         add(choices, 4, this::raw);
         add(choices, 2, this::limit);
@@ -302,7 +302,7 @@ final class CallGenerator {
         if (draw.oneIn(6) && !hugePageShifts.isEmpty()) {
             int shift = draw.pick(hugePageShifts);
             long page = 1L << shift;
-            long bytes = Math.min(page << draw.below(2), MOST_HUGE_BYTES);
+            long bytes = Math.min(page << draw.below(2), MAX_HUGE_BYTES);
             Memory memory = new Memory(newName("h"), bytes, shift, withSecond && draw.oneIn(2));
             memories.add(memory);
             return "huge " + memory.name() + " " + shift + " " + hex(bytes);
@@ -387,7 +387,7 @@ final class CallGenerator {
         for (int attempt = 0; attempt < 6 && !draw.oneIn(8) && isRegistered(range); attempt++) {
             range = range(container);
         }
-        if (isRegistered(range) && memories.size() < MOST_MEMORIES && !draw.oneIn(4)) {
+        if (isRegistered(range) && memories.size() < MAX_MEMORIES && !draw.oneIn(4)) {
             return makeMemory();
         }
         container.registered.add(range);

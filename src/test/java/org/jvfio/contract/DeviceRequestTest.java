@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 @ContractTest
 class DeviceRequestTest extends Contract {
     private static final String DRIVER = "/sys/bus/pci/drivers/vfio-pci/";
-    private static final long LONGEST_SECONDS = 60;
+    private static final long MAX_SECONDS = 60;
 
     private final Group group = openGroup();
     private final Device device;
@@ -34,7 +34,7 @@ class DeviceRequestTest extends Contract {
     private void assertLogged(String message) {
         String line = "vfio-pci " + first.address() + ": " + message;
         List<String> messages = log.newMessages();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LONGEST_SECONDS);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(MAX_SECONDS);
         while (!messages.contains(line) && System.nanoTime() < end) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
             messages.addAll(log.newMessages());
@@ -45,7 +45,7 @@ class DeviceRequestTest extends Contract {
     /** Closing the device lets the host go on; the test gives the device back to vfio-pci. */
     private void closeAndRebind(CompletableFuture<Long> unbinding) throws Exception {
         assertAnswer(0, device.close());
-        assertEquals(0, unbinding.get(LONGEST_SECONDS, TimeUnit.SECONDS));
+        assertEquals(0, unbinding.get(MAX_SECONDS, TimeUnit.SECONDS));
         assertAnswer(0, group.close());
         assertAnswer(0, process.store(DRIVER + "bind", first.address()));
     }

@@ -78,10 +78,10 @@ class DriverNvmeTest extends Contract {
     void itsRegistersAreReadOnEitherPath() {
         assertEquals(0x4000, bar.size());
         assertEquals(0x00010400, bar.readInt(VERSION));
-        assertEquals(bar.unmapped().readInt(VERSION), bar.readInt(VERSION));
-        assertEquals(bar.unmapped().readLong(CAPABILITIES), bar.readLong(CAPABILITIES));
+        assertEquals(bar.viaSyscalls().readInt(VERSION), bar.readInt(VERSION));
+        assertEquals(bar.viaSyscalls().readLong(CAPABILITIES), bar.readLong(CAPABILITIES));
         assertEquals(-1, bar.readInt(TABLE));
-        assertEquals(-1, bar.unmapped().readInt(TABLE));
+        assertEquals(-1, bar.viaSyscalls().readInt(TABLE));
     }
 
     @Test
@@ -114,14 +114,14 @@ class DriverNvmeTest extends Contract {
 
     @Test
     void withoutPowerItIsNotAccessed() {
-        config.powerState(PowerState.D3_HOT);
+        config.setPowerState(PowerState.D3_HOT);
         assertEquals(host.takesPower() ? PowerState.D3_HOT : PowerState.D0, config.powerState());
         assumeTrue(host.takesPower(), "the device stays in D0");
-        for (Region region : new Region[] {bar, bar.unmapped()}) {
+        for (Region region : new Region[] {bar, bar.viaSyscalls()}) {
             VfioException e = assertThrows(VfioException.class, () -> region.readInt(VERSION));
             assertTrue(e.reason().contains("power state"), e.getMessage());
         }
-        config.powerState(PowerState.D0);
+        config.setPowerState(PowerState.D0);
         device.enableMemory();
         assertEquals(0x00010400, bar.readInt(VERSION));
     }

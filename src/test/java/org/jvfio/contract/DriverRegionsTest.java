@@ -28,7 +28,7 @@ class DriverRegionsTest extends Contract {
 
     private final Device device = Device.open(process.kernel(), PciAddress.parse(first.address()));
     private final Region mapped = device.bar(0).withOrder(EduDevice.of(device).order());
-    private final Region unmapped = mapped.unmapped();
+    private final Region unmapped = mapped.viaSyscalls();
 
     DriverRegionsTest(ContractHost host) {
         super(host);
@@ -54,12 +54,12 @@ class DriverRegionsTest extends Contract {
 
     @Test
     void whatIsMappedIsMemory() {
-        assertThrows(VfioException.class, () -> unmapped.segment(ID, Integer.BYTES));
-        assertThrows(VfioException.class, () -> mapped.segment(mapped.size(), 1));
+        assertThrows(VfioException.class, () -> unmapped.unsafeSegment(ID, Integer.BYTES));
+        assertThrows(VfioException.class, () -> mapped.unsafeSegment(mapped.size(), 1));
         if (mapped.isMapped()) {
             assertEquals(
                     mapped.readInt(ID),
-                    mapped.segment(ID, Integer.BYTES).get(ValueLayout.JAVA_INT.withOrder(mapped.order()), 0));
+                    mapped.unsafeSegment(ID, Integer.BYTES).get(ValueLayout.JAVA_INT.withOrder(mapped.order()), 0));
         }
     }
 
@@ -143,6 +143,6 @@ class DriverRegionsTest extends Contract {
             assertEquals(device + " is closed", e.getMessage());
             assertThrows(IllegalStateException.class, () -> region.writeInt(LIVENESS, 0));
         }
-        assertThrows(IllegalStateException.class, () -> mapped.segment(0, 4));
+        assertThrows(IllegalStateException.class, () -> mapped.unsafeSegment(0, 4));
     }
 }

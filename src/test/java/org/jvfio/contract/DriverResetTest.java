@@ -22,7 +22,7 @@ import org.jvfio.EventFd;
 import org.jvfio.PciAddress;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
-import org.jvfio.WakeUp;
+import org.jvfio.WakeupEvent;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.kernel.Errno;
 
@@ -47,13 +47,13 @@ class DriverResetTest extends Contract {
 
     @Test
     void aDeviceAloneOnItsBusIsResetWithIt() {
-        List<DependentDevice> devices = device.devicesOfBus();
+        List<DependentDevice> devices = device.hotResetDevices();
         if (devices.isEmpty()) {
-            assertThrows(VfioException.class, device::resetBus);
+            assertThrows(VfioException.class, device::hotReset);
         } else {
             assertTrue(devices.contains(new DependentDevice(PciAddress.parse(first.address()), first.group())));
             assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
-            device.resetBus();
+            device.hotReset();
             device.enableMemory();
             assertEquals(0x010000ed, registers.readInt(0));
         }
@@ -61,8 +61,8 @@ class DriverResetTest extends Contract {
 
     @Test
     void theKernelWritesToARegisterWhenAnEventIsSignalled() throws InterruptedException {
-        try (EventFd event = registers.writeOnEvent(LIVENESS, 4, 0x12345678)) {
-            VfioException e = assertThrows(VfioException.class, () -> registers.writeOnEvent(LIVENESS, 4, 0x12345678));
+        try (EventFd event = registers.ioEventFd(LIVENESS, 4, 0x12345678)) {
+            VfioException e = assertThrows(VfioException.class, () -> registers.ioEventFd(LIVENESS, 4, 0x12345678));
             assertEquals(Errno.EEXIST, e.errno().orElseThrow());
             registers.writeInt(LIVENESS, 0);
             event.signal();
@@ -70,7 +70,7 @@ class DriverResetTest extends Contract {
                 Thread.sleep(1);
             }
         }
-        registers.writeOnEvent(LIVENESS, 4, 0x12345678).close();
+        registers.ioEventFd(LIVENESS, 4, 0x12345678).close();
     }
 
     @Test
@@ -79,7 +79,7 @@ class DriverResetTest extends Contract {
         assertTrue(device.supports(DeviceFeature.LOW_POWER_EXIT));
         device.enterLowPower();
         assertThrows(VfioException.class, device::enterLowPower);
-        assertEquals(0x010000ed, registers.unmapped().readInt(0), "a call wakes it");
+        assertEquals(0x010000ed, registers.viaSyscalls().readInt(0), "a call wakes it");
         if (registers.isMapped()) {
             VfioException e = assertThrows(VfioException.class, () -> registers.readInt(0));
             assertTrue(e.reason().contains("low power"), e.getMessage());
@@ -93,11 +93,11 @@ class DriverResetTest extends Contract {
     void aDeviceWithLowPowerTellsWhenItIsWoken() throws InterruptedException {
         assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP));
         for (int round = 0; round < 3; round++) {
-            WakeUp woken = device.enterLowPowerUntilWoken();
+            WakeupEvent woken = device.enterLowPowerWithWakeup();
             assertFalse(woken.await(Duration.ZERO));
             do {
                 // The kernel takes the power some time after it was let, and until then nothing is woken.
-                assertEquals(0x010000ed, registers.unmapped().readInt(0));
+                assertEquals(0x010000ed, registers.viaSyscalls().readInt(0));
             } while (!woken.await(Duration.ofMillis(100)));
             assertEquals(0x010000ed, registers.readInt(0), "it has full power");
         }
@@ -105,7 +105,7 @@ class DriverResetTest extends Contract {
 
     @Test
     void aDeviceThatIsGivenPowerIsAwake() throws InterruptedException {
-        WakeUp woken = device.enterLowPowerUntilWoken();
+        WakeupEvent woken = device.enterLowPowerWithWakeup();
         device.exitLowPower();
         assertTrue(woken.await(Duration.ofSeconds(60)));
         assertEquals(0x010000ed, registers.readInt(0));
@@ -113,13 +113,13 @@ class DriverResetTest extends Contract {
 
     @Test
     void aDeviceIsClosedWithLowPower() throws InterruptedException {
-        WakeUp woken = device.enterLowPowerUntilWoken();
+        WakeupEvent woken = device.enterLowPowerWithWakeup();
         Thread closer = Thread.startVirtualThread(device::close);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)));
         assertEquals("the wake-up of " + device + " is closed", e.getMessage());
         closer.join();
         try (Device again = Device.open(process.kernel(), device.address())) {
-            again.enterLowPowerUntilWoken().close();
+            again.enterLowPowerWithWakeup().close();
             again.exitLowPower();
         }
     }
@@ -127,7 +127,7 @@ class DriverResetTest extends Contract {
     @Test
     void anOrdinaryDeviceHasNoToken() {
         assertFalse(device.supports(DeviceFeature.VF_TOKEN));
-        assertThrows(VfioException.class, () -> device.vfToken(new UUID(1, 2)));
+        assertThrows(VfioException.class, () -> device.setVfToken(new UUID(1, 2)));
     }
 
     @Test

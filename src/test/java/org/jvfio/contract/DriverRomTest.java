@@ -122,10 +122,10 @@ class DriverRomTest extends Contract {
     void itIsNotReadWithoutPower() {
         assumeTrue(host.takesPower(), "the device stays in D0");
         Region rom = rom();
-        device.configSpace().powerState(PowerState.D3_HOT);
+        device.configSpace().setPowerState(PowerState.D3_HOT);
         VfioException e = assertThrows(VfioException.class, () -> rom.readInt(0));
         assertTrue(e.reason().contains("power state"), e.getMessage());
-        device.configSpace().powerState(PowerState.D0);
+        device.configSpace().setPowerState(PowerState.D0);
         device.enableMemory();
         assertEquals((short) SIGNATURE, rom.readShort(0));
     }

@@ -7,8 +7,8 @@ import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.Device;
+import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
-import org.jvfio.DmaLimits;
 import org.jvfio.DmaMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
@@ -19,7 +19,7 @@ import org.jvfio.driver.edu.EduDevice;
 class DriverSharedMemoryTest extends Contract {
     private static final long PART = 64 * KIB;
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
-    private static final DmaLimits LIMITS = DmaLimits.ofMaskBits(28);
+    private static final DmaConstraints LIMITS = DmaConstraints.ofMaskBits(28);
 
     private final Device device = Device.open(process.kernel(), PciAddress.parse(first.address()));
     private final Device other = Device.open(process.kernel(), PciAddress.parse(second.address()));

@@ -31,7 +31,7 @@ final class Edu {
     private static final int ID_VALUE = 0x010000ed;
 
     private static final long POLL_NANOS = 100_000;
-    private static final long LONGEST_TRANSFER_NANOS = 20_000_000_000L;
+    private static final long MAX_TRANSFER_NANOS = 20_000_000_000L;
 
     private final Device device;
     private final long bar;
@@ -87,7 +87,7 @@ final class Edu {
         write(DMA_DESTINATION, destination);
         write(DMA_COUNT, bytes);
         write(DMA_COMMAND, command);
-        long end = System.nanoTime() + LONGEST_TRANSFER_NANOS;
+        long end = System.nanoTime() + MAX_TRANSFER_NANOS;
         // Frozen, the device's registers read as all ones: it is not seen to end, and has ended.
         int status = readRegister(DMA_COMMAND);
         while ((status & RUN) != 0 && status != -1) {

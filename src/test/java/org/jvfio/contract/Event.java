@@ -14,7 +14,7 @@ import org.jvfio.uapi.vfio_h;
 /** An eventfd that a device signals. */
 final class Event extends VfioFile {
     private static final ValueLayout.OfLong COUNTER = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final int LONGEST_WAIT_MILLIS = 20_000;
+    private static final int MAX_WAIT_MILLIS = 20_000;
     private static final int QUIET_MILLIS = 200;
 
     Event(VfioProcess process) {
@@ -24,7 +24,7 @@ final class Event extends VfioFile {
 
     /** Waits until it is signalled, and takes what was counted. */
     long await() {
-        assertEquals(1, poll(LONGEST_WAIT_MILLIS), "signalled");
+        assertEquals(1, poll(MAX_WAIT_MILLIS), "signalled");
         return take();
     }
 

@@ -11,8 +11,8 @@ import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
-import org.jvfio.DmaLimits;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
@@ -43,7 +43,9 @@ class GuardsTest extends Contract {
     /** It maps and unmaps as before, gives everything back, and the kernel's log knows of no harm. */
     @AfterEach
     void theHostIsWell() {
-        container.map(container.allocate(1).range(), DIRECTION, DmaLimits.NONE).close();
+        container
+                .map(container.allocate(1).range(), DIRECTION, DmaConstraints.NONE)
+                .close();
         container.close();
         List<String> alarms = log.newMessages().stream()
                 .filter(line -> ALARMS.stream().anyMatch(line::contains))
@@ -61,7 +63,7 @@ class GuardsTest extends Contract {
 
     /** A page size of the IOMMU that the system's pages cannot back. */
     private PageSize tooLargePage() {
-        return container.info().pageSizes().stream()
+        return container.iommuInfo().pageSizes().stream()
                 .filter(page -> page.compareTo(systemPage) > 0)
                 .findFirst()
                 .orElseThrow();
@@ -74,9 +76,9 @@ class GuardsTest extends Contract {
         DmaWindow window = container.defaultWindow();
         assertRefused("are no part of", () -> window.mapAt(0, memory, 0, 0, DIRECTION));
         assertRefused("are no part of", () -> window.prepareAt(0, memory, 0, 0, DIRECTION));
-        assertRefused("they have no bytes", () -> window.mapScattered(List.of(), DIRECTION));
+        assertRefused("they have no bytes", () -> window.mapContiguous(List.of(), DIRECTION));
         DmaMapping mapping = window.mapAt(0, memory, 0, systemPage.bytes(), DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmap(0, 0));
+        assertRefused("not whole pages", () -> mapping.unmapRange(0, 0));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
@@ -91,7 +93,7 @@ class GuardsTest extends Contract {
                 "the memory is made of pages of %s, the window of pages of %s".formatted(systemPage, page),
                 () -> window.mapAt(window.range().start(), memory, 0, page.bytes(), DIRECTION));
         window.close();
-        container.create(container.plan(WindowRequest.of(1)));
+        container.apply(container.planWindow(WindowRequest.of(1)));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
@@ -143,7 +145,7 @@ class GuardsTest extends Contract {
         assertRefused("not whole pages", () -> window.mapAt(start, memory, 0, bytes + 1, DIRECTION));
         assertRefused("not whole pages", () -> window.mapAt(start, memory, bytes / 2, bytes, DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmap(bytes / 2, bytes));
+        assertRefused("not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
     }
 
     /** The kernel answers 0, and never lets go of the memory. */
@@ -151,7 +153,7 @@ class GuardsTest extends Contract {
     void whatIsMappedIsNotUnregistered() {
         long before = process.lockedBytes();
         DmaMemory memory = container.allocate(4 * systemPage.bytes());
-        DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaLimits.NONE);
+        DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaConstraints.NONE);
         observed.failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
         assertThrows(VfioException.class, memory::close);
         assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
@@ -181,7 +183,7 @@ class GuardsTest extends Contract {
             assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
             assertRefused("address bits of a window", () -> container.createWindow(PageSize.SIZE_64K, GIB, 5));
         }
-        int most = container.info().maxLevels();
+        int most = container.iommuInfo().maxLevels();
         assertRefused("levels here", () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
         assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
         assertEquals(before, process.lockedBytes());

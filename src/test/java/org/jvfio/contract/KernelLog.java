@@ -15,7 +15,7 @@ import org.jvfio.uapi.vfio_h;
 final class KernelLog {
     private static final String PATH = "/dev/kmsg";
     private static final int FLAGS = vfio_h.O_RDONLY | vfio_h.O_NONBLOCK;
-    private static final int LONGEST_RECORD = 8192;
+    private static final int MAX_RECORD = 8192;
 
     private final Kernel kernel;
     private final int descriptor;
@@ -40,7 +40,7 @@ final class KernelLog {
     List<String> newMessages() {
         List<String> messages = new ArrayList<>();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment record = arena.allocate(LONGEST_RECORD);
+            MemorySegment record = arena.allocate(MAX_RECORD);
             long answer = kernel.read(descriptor, record);
             while (answer != Errno.EAGAIN.negated()) {
                 // EPIPE: the kernel has overwritten what was not yet read, and goes on with what it has.

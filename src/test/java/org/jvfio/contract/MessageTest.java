@@ -19,9 +19,9 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.uapi.vfio_h;
 
 /** Messages of a device with many vectors, which real machines of these tests do not have. */

@@ -1,10 +1,10 @@
 package org.jvfio.contract;
 
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
 
 /** A device that sends the message of the vector that is written to its first register, of 4 bytes. */
 final class Messenger implements EmulatedDevice {

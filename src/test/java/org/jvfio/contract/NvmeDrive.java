@@ -37,7 +37,7 @@ final class NvmeDrive implements NvmeAccess {
     private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final long POLL_NANOS = 200_000;
-    private static final long LONGEST_NANOS = 20_000_000_000L;
+    private static final long MAX_NANOS = 20_000_000_000L;
 
     private final Device device;
     private final long bar;
@@ -172,7 +172,7 @@ final class NvmeDrive implements NvmeAccess {
     public boolean pause() {
         long now = System.nanoTime();
         if (deadline == 0) {
-            deadline = now + LONGEST_NANOS;
+            deadline = now + MAX_NANOS;
         }
         LockSupport.parkNanos(POLL_NANOS);
         VarHandle.fullFence();

@@ -38,13 +38,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.NoSuchElementException;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.PciCapability;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedCapability;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_pci_dependent_device;
 import org.jvfio.uapi.vfio_pci_hot_reset_info;
@@ -62,13 +62,13 @@ class OwnCapabilitiesTest {
     /** A device that is nothing but what it says of itself, and counts its resets. */
     private static final class Shell implements EmulatedDevice {
         private final boolean express;
-        private final List<PciCapability> capabilities;
+        private final List<EmulatedCapability> capabilities;
         private final byte[] rom;
         private DeviceInterrupts interrupts = DeviceInterrupts.NONE;
         private long[] bars = {4096};
         private int resets;
 
-        Shell(boolean express, byte[] rom, PciCapability... capabilities) {
+        Shell(boolean express, byte[] rom, EmulatedCapability... capabilities) {
             this.express = express;
             this.rom = rom.clone();
             this.capabilities = List.of(capabilities);
@@ -95,7 +95,7 @@ class OwnCapabilitiesTest {
         }
 
         @Override
-        public List<PciCapability> capabilities() {
+        public List<EmulatedCapability> capabilities() {
             return capabilities;
         }
 
@@ -130,7 +130,7 @@ class OwnCapabilitiesTest {
         }
     }
 
-    private static Shell shell(boolean express, PciCapability... capabilities) {
+    private static Shell shell(boolean express, EmulatedCapability... capabilities) {
         return new Shell(express, new byte[0], capabilities);
     }
 
@@ -163,7 +163,7 @@ class OwnCapabilitiesTest {
 
     @Test
     void aVendorsCapabilityIsTheUsers() {
-        Device device = open(shell(false, PciCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
+        Device device = open(shell(false, EmulatedCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
         ConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_VNDR), config.capabilities());
         int place = config.capability(PCI_CAP_ID_VNDR);
@@ -180,12 +180,12 @@ class OwnCapabilitiesTest {
     void capabilitiesThatLinuxHidesAreSkipped() {
         Device device = open(shell(
                 true,
-                PciCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0]),
-                PciCapability.vendorSpecific(new byte[1]),
-                PciCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[8], new byte[0]),
-                PciCapability.serialNumber(0x1122334455667788L),
-                PciCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[8], new byte[0]),
-                PciCapability.advancedErrorReporting()));
+                EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0]),
+                EmulatedCapability.vendorSpecific(new byte[1]),
+                EmulatedCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[8], new byte[0]),
+                EmulatedCapability.serialNumber(0x1122334455667788L),
+                EmulatedCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[8], new byte[0]),
+                EmulatedCapability.advancedErrorReporting()));
         ConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_EXP, PCI_CAP_ID_PM, PCI_CAP_ID_VNDR), config.capabilities());
         // The first of the extended ones anchors the chain, without its id.
@@ -206,7 +206,7 @@ class OwnCapabilitiesTest {
 
     @Test
     void aDeviceWithOnlyHiddenCapabilitiesHasNone() {
-        Device device = open(shell(false, PciCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
+        Device device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
         assertEquals(List.of(), device.config().capabilities());
         assertEquals(0, device.config().readShort(vfio_h.PCI_STATUS));
         device.process.end();
@@ -214,7 +214,7 @@ class OwnCapabilitiesTest {
 
     @Test
     void wakingResetsADeviceThatSaysSo() {
-        Device device = open(shell(false, PciCapability.powerManagement(true)));
+        Device device = open(shell(false, EmulatedCapability.powerManagement(true)));
         ConfigSpace config = device.config();
         int control = config.capability(PCI_CAP_ID_PM) + PCI_PM_CTRL;
         MemorySegment resets = device.process.struct(ValueLayout.JAVA_LONG);
@@ -233,7 +233,7 @@ class OwnCapabilitiesTest {
     @Test
     void aConventionalFunctionIsResetByItsCapability() {
         byte[] registers = {6, 3, 0, 0};
-        Device device = open(shell(false, PciCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
+        Device device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
         ConfigSpace config = device.config();
         int place = config.capability(PCI_CAP_ID_AF);
         MemorySegment resets = device.process.struct(ValueLayout.JAVA_LONG);
@@ -342,7 +342,8 @@ class OwnCapabilitiesTest {
 
     @Test
     void aFunctionThatMayHaveVirtualOnesHasAToken() {
-        Device device = open(shell(true, PciCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0])));
+        Device device =
+                open(shell(true, EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0])));
         int set = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
         assertAnswer(0, device.feature(set, WHOLE_TOKEN, 0));
         assertAnswer(EINVAL, device.feature(set, WHOLE_TOKEN - 1, 0));
@@ -351,7 +352,7 @@ class OwnCapabilitiesTest {
 
     @Test
     void aTokenMayComeWithTheName() {
-        PciCapability virtual = PciCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0]);
+        EmulatedCapability virtual = EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0]);
         VfioProcess process = EmulatedContractHost.process(boot(shell(true, virtual)));
         Group group = group(process);
         String token = " vf_token=2ab74924-c335-45f4-9b16-8569e5b08258";
@@ -410,23 +411,26 @@ class OwnCapabilitiesTest {
         assertRefused("7 BARs", sized(DeviceInterrupts.NONE, new long[7]));
         assertRefused("not 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
         assertRefused("MSI-X table", sized(Messenger.EXTENDED, 4096));
-        assertThrows(IllegalArgumentException.class, () -> boot(shell(false, PciCapability.advancedErrorReporting())));
+        assertThrows(
+                IllegalArgumentException.class, () -> boot(shell(false, EmulatedCapability.advancedErrorReporting())));
         assertThrows(
                 IllegalArgumentException.class,
                 () -> boot(shell(
                         false,
-                        PciCapability.vendorSpecific(new byte[180]),
-                        PciCapability.vendorSpecific(new byte[20]))));
-        assertThrows(
-                IllegalArgumentException.class, () -> PciCapability.of(PCI_CAP_ID_MSIX, new byte[10], new byte[0]));
-        assertThrows(IllegalArgumentException.class, () -> PciCapability.of(0x100, new byte[2], new byte[0]));
-        assertThrows(IllegalArgumentException.class, () -> PciCapability.of(PCI_CAP_ID_AF, new byte[1], new byte[2]));
+                        EmulatedCapability.vendorSpecific(new byte[180]),
+                        EmulatedCapability.vendorSpecific(new byte[20]))));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> PciCapability.extended(PCI_EXT_CAP_ID_DPC, 16, new byte[1], new byte[0]));
+                () -> EmulatedCapability.of(PCI_CAP_ID_MSIX, new byte[10], new byte[0]));
+        assertThrows(IllegalArgumentException.class, () -> EmulatedCapability.of(0x100, new byte[2], new byte[0]));
+        assertThrows(
+                IllegalArgumentException.class, () -> EmulatedCapability.of(PCI_CAP_ID_AF, new byte[1], new byte[2]));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> PciCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[4096], new byte[0]));
+                () -> EmulatedCapability.extended(PCI_EXT_CAP_ID_DPC, 16, new byte[1], new byte[0]));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> EmulatedCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[4096], new byte[0]));
     }
 
     private static void assertRefused(String what, EmulatedDevice device) {

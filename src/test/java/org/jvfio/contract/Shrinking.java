@@ -11,7 +11,7 @@ import org.jvfio.contract.Differential.Difference;
 
 /** Makes a sequence with a difference shorter and simpler, as long as it ends with the same difference. */
 final class Shrinking {
-    private static final int MOST_RUNS = 150;
+    private static final int MAX_RUNS = 150;
 
     private final Function<List<String>, Optional<Difference>> run;
     private final String name;
@@ -48,7 +48,7 @@ final class Shrinking {
 
     /** Takes a candidate if it differs in the same way. */
     private boolean accept(List<String> candidate) {
-        if (runs >= MOST_RUNS || !givesItsNames(candidate)) {
+        if (runs >= MAX_RUNS || !givesItsNames(candidate)) {
             return false;
         }
         runs++;

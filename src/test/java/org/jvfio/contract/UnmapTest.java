@@ -41,7 +41,7 @@ class UnmapTest extends Contract {
             before.close();
             gone.close();
             assertEquals(locked - page, process.lockedBytes(), "nothing of it was mapped");
-            List<DmaMapping> left = after.unmap(0, page);
+            List<DmaMapping> left = after.unmapRange(0, page);
 
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);

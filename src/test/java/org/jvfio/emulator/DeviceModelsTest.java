@@ -16,6 +16,8 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.MachineOptions;
 import org.jvfio.emulator.edu.EduModel;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.NvmeModel;

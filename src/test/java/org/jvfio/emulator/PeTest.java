@@ -39,7 +39,7 @@ class PeTest {
         assertFalse(reachesHost(all, 8));
         assertFalse(reachesHost(1L << 63, 8));
         assertFalse(reachesHost(-1L, 8));
-        assertEquals(PeState.STOPPED, pe.state());
+        assertEquals(EehState.STOPPED, pe.state());
     }
 
     /** The only page of window 0 is memory that a process has from elsewhere, and that is pinned. */

@@ -1,5 +1,7 @@
 package org.jvfio.emulator;
 
+import org.jvfio.emulator.device.EmulatedDevice;
+
 /** The devices of a machine that has not been booted. */
 public final class Slots {
     private Slots() {}

@@ -5,11 +5,11 @@ import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
-import org.jvfio.emulator.PciCapability;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedCapability;
+import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
  * A device that somebody has only on paper: it adds the bytes of memory. Its driver writes where they begin, and then how
@@ -61,8 +61,8 @@ final class Adder implements EmulatedDevice {
     }
 
     @Override
-    public List<PciCapability> capabilities() {
-        return List.of(PciCapability.serialNumber(42));
+    public List<EmulatedCapability> capabilities() {
+        return List.of(EmulatedCapability.serialNumber(42));
     }
 
     @Override

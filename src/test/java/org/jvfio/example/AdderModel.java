@@ -3,8 +3,8 @@ package org.jvfio.example;
 import java.time.Duration;
 import java.util.Set;
 import java.util.function.Supplier;
-import org.jvfio.emulator.DeviceModel;
-import org.jvfio.emulator.MachineOptions;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.MachineOptions;
 
 /** Gives machine files the model {@code adder}: an {@link Adder}, which takes {@code latencyMicros} to add. */
 public final class AdderModel implements DeviceModel {

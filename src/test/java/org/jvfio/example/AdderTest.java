@@ -15,9 +15,9 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.Region;
+import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.emulator.PeState;
 
 /** A driver is written before its device is there: the device is an {@link Adder}, the host an emulated POWER9. */
 class AdderTest {
@@ -67,7 +67,7 @@ class AdderTest {
             }
             assertEquals(-1, registers.readLong(Adder.SUM));
             assertFalse(interrupts.await(Adder.FAILED, Duration.ZERO));
-            assertEquals(PeState.STOPPED, kernel.host().group(GROUP).state());
+            assertEquals(EehState.STOPPED, kernel.host().group(GROUP).state());
         }
     }
 }

@@ -20,9 +20,9 @@ public final class CopyDriver {
         long bytes = 256L << 20;
         try (Device device = Device.open(kernel, address)) {
             Container container = device.container();
-            WindowPlan plan = container.plan(WindowRequest.of(bytes).dmaMaskBits(64));
+            WindowPlan plan = container.planWindow(WindowRequest.of(bytes).dmaMaskBits(64));
             DmaMemory memory = container.allocate(bytes);
-            DmaMapping mapping = container.create(plan).map(memory, DmaDirection.BIDIRECTIONAL);
+            DmaMapping mapping = container.apply(plan).map(memory, DmaDirection.BIDIRECTIONAL);
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
             memory.segment().setString(0, text);

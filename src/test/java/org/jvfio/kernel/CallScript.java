@@ -66,9 +66,9 @@ public final class CallScript implements AutoCloseable {
     private static final Set<String> OPENING = Set.of("open", "getdev", "event");
     private static final int CAPABILITY_BYTES = 256;
     private static final int IRQ_SET_BYTES = 20;
-    private static final int MOST_IRQS = 128;
+    private static final int MAX_IRQS = 128;
     private static final int HOT_RESET_BYTES = 12;
-    private static final int MOST_DEVICES = 32;
+    private static final int MAX_DEVICES = 32;
     private static final int FEATURE_BYTES = 8;
     private static final int FEATURE_DATA_BYTES = 56;
     /** What tells of mapping, which not every kernel of this project lets a BAR have. */
@@ -550,7 +550,7 @@ public final class CallScript implements AutoCloseable {
             int flags = (int) number(1);
             int[] values = list(6);
             boolean bytes = (flags & vfio_h.VFIO_IRQ_SET_DATA_BOOL) != 0;
-            MemorySegment set = arena.allocate(IRQ_SET_BYTES + MOST_IRQS * Integer.BYTES, Integer.BYTES);
+            MemorySegment set = arena.allocate(IRQ_SET_BYTES + MAX_IRQS * Integer.BYTES, Integer.BYTES);
             // What the list does not say: yes, or no descriptor.
             set.asSlice(IRQ_SET_BYTES).fill((byte) -1);
             for (int each = 0; each < values.length; each++) {
@@ -570,7 +570,7 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String hotResetInfo() {
-            MemorySegment info = arena.allocate(HOT_RESET_BYTES + MOST_DEVICES * Long.BYTES, Integer.BYTES);
+            MemorySegment info = arena.allocate(HOT_RESET_BYTES + MAX_DEVICES * Long.BYTES, Integer.BYTES);
             vfio_pci_hot_reset_info.argsz(info, (int) number(1, info.byteSize()));
             vfio_pci_hot_reset_info.flags(info, (int) number(2, 0));
             return answer(ioctl(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info));
@@ -578,7 +578,7 @@ public final class CallScript implements AutoCloseable {
 
         private String hotReset() {
             int[] groups = list(1);
-            MemorySegment reset = arena.allocate(HOT_RESET_BYTES + MOST_DEVICES * Integer.BYTES, Integer.BYTES);
+            MemorySegment reset = arena.allocate(HOT_RESET_BYTES + MAX_DEVICES * Integer.BYTES, Integer.BYTES);
             for (int each = 0; each < groups.length; each++) {
                 reset.set(ValueLayout.JAVA_INT, HOT_RESET_BYTES + each * Integer.BYTES, groups[each]);
             }

@@ -12,7 +12,7 @@ abstract class Awaited {
     private static final int SPINS = 200;
     private static final int YIELDS = 200;
     private static final long PAUSE_NANOS = 20_000;
-    private static final long LONGEST_PAUSE_NANOS = 50_000_000;
+    private static final long MAX_PAUSE_NANOS = 50_000_000;
     private static final long NEW = 0;
 
     /** Counts each beginning and each end: it is odd while it is under way. */
@@ -83,7 +83,7 @@ abstract class Awaited {
         try {
             for (int look = 0; turns.get() == turn; look++) {
                 if (!polls) {
-                    LockSupport.parkNanos(LONGEST_PAUSE_NANOS);
+                    LockSupport.parkNanos(MAX_PAUSE_NANOS);
                 } else if (queue.pollIfIdle() > 0) {
                     look = 0;
                 } else if (look < SPINS) {

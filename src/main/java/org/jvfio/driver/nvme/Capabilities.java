@@ -5,9 +5,9 @@ import org.jvfio.VfioException;
 
 /** What the register CAP says, checked. */
 record Capabilities(long register) {
-    private static final int LEAST_PAGE_SHIFT = 12;
+    private static final int MIN_PAGE_SHIFT = 12;
     // The shift is a field of 4 bits above 12; a driver has no use for more than 1 MiB.
-    private static final int MOST_PAGE_SHIFT = 20;
+    private static final int MAX_PAGE_SHIFT = 20;
     private static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);
 
     /** Refuses what this driver, or any, cannot work with. */
@@ -20,12 +20,12 @@ record Capabilities(long register) {
                     "its smallest page, 2^%d bytes, is larger than its largest, 2^%d"
                             .formatted(capabilities.leastPageShift(), capabilities.mostPageShift()));
         }
-        if (capabilities.leastPageShift() > MOST_PAGE_SHIFT) {
+        if (capabilities.leastPageShift() > MAX_PAGE_SHIFT) {
             throw unusable(
                     asked,
                     register,
                     "its smallest page has 2^%d bytes, and this driver takes up to 2^%d"
-                            .formatted(capabilities.leastPageShift(), MOST_PAGE_SHIFT));
+                            .formatted(capabilities.leastPageShift(), MAX_PAGE_SHIFT));
         }
         if (capabilities.queueEntries() < 2) {
             throw unusable(asked, register, "its queues have a single entry (MQES 0)");
@@ -64,12 +64,12 @@ record Capabilities(long register) {
 
     /** MPSMIN, as a shift of bytes. */
     int leastPageShift() {
-        return LEAST_PAGE_SHIFT + (int) (register >>> 48 & 0xf);
+        return MIN_PAGE_SHIFT + (int) (register >>> 48 & 0xf);
     }
 
     /** MPSMAX, as a shift of bytes. */
     int mostPageShift() {
-        return LEAST_PAGE_SHIFT + (int) (register >>> 52 & 0xf);
+        return MIN_PAGE_SHIFT + (int) (register >>> 52 & 0xf);
     }
 
     /** Whether the register CRTO has timeouts of its own: CRMS. */
@@ -80,7 +80,7 @@ record Capabilities(long register) {
     /** The page that is nearest to 4096 bytes of those that it has, or the one that is asked for. */
     int pageShift(String asked, int wantedBytes) {
         int shift = Integer.numberOfTrailingZeros(wantedBytes);
-        if (shift < leastPageShift() || shift > Math.min(MOST_PAGE_SHIFT, mostPageShift())) {
+        if (shift < leastPageShift() || shift > Math.min(MAX_PAGE_SHIFT, mostPageShift())) {
             throw new VfioException(
                     asked,
                     "it has no pages of %d bytes, only from 2^%d to 2^%d"

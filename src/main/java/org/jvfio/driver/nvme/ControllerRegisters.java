@@ -33,8 +33,8 @@ final class ControllerRegisters {
     private static final int CSTS_SHUTDOWN_COMPLETE = 2 << 2;
 
     // The register can ask for nine hours.
-    private static final Duration LONGEST_READY = Duration.ofMinutes(5);
-    private static final int LEAST_PAGE_SHIFT = 12;
+    private static final Duration MAX_READY = Duration.ofMinutes(5);
+    private static final int MIN_PAGE_SHIFT = 12;
     private static final int QUICK_LOOKS = 100;
     private static final long QUICK_NANOS = 20_000;
     private static final long SLOW_NANOS = 1_000_000;
@@ -120,10 +120,7 @@ final class ControllerRegisters {
         writeAddress(ACQ, completion);
         bar.writeInt(
                 CC,
-                CC_COMPLETION_ENTRY
-                        | CC_SUBMISSION_ENTRY
-                        | (pageShift - LEAST_PAGE_SHIFT) << CC_PAGE_SHIFT
-                        | CC_ENABLE);
+                CC_COMPLETION_ENTRY | CC_SUBMISSION_ENTRY | (pageShift - MIN_PAGE_SHIFT) << CC_PAGE_SHIFT | CC_ENABLE);
         await(asked, "start", CSTS_READY, CSTS_READY, CSTS_FATAL, readyTimeout(capabilities));
     }
 
@@ -148,7 +145,7 @@ final class ControllerRegisters {
         // CRTO's lower half is for the controller and its media, in the same unit; it counts where it is longer.
         Duration withMedia = Duration.ofMillis(500L * (bar.readInt(CRTO) & 0xffff));
         Duration longer = withMedia.compareTo(timeout) > 0 ? withMedia : timeout;
-        return longer.compareTo(LONGEST_READY) > 0 ? LONGEST_READY : longer;
+        return longer.compareTo(MAX_READY) > 0 ? MAX_READY : longer;
     }
 
     private void await(String asked, String verb, int bits, int value, int fatal, Duration timeout) {

@@ -18,7 +18,8 @@ final class DmaArea implements AutoCloseable {
 
     /** Zeroed memory for a controller, mapped both ways. */
     static NvmeBuffer allocate(Container container, DmaWindow window, long bytes) {
-        PageSize page = window.page().compareTo(container.systemPage()) > 0 ? window.page() : container.systemPage();
+        PageSize page =
+                window.pageSize().compareTo(container.systemPage()) > 0 ? window.pageSize() : container.systemPage();
         DmaMemory memory = container.allocate(bytes, page);
         try {
             DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);

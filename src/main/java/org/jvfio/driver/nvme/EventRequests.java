@@ -23,7 +23,7 @@ final class EventRequests {
     private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
     private static final int LOG_NAMESPACES = 4;
-    private static final int MOST_UNDER_WAY = 4;
+    private static final int MAX_IN_FLIGHT = 4;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     private final NvmeController controller;
@@ -58,7 +58,7 @@ final class EventRequests {
      */
     void begin(int limit) {
         // Earlier ones whose event is not told yet are not submitted again, or there would be too many.
-        requests = IntStream.range(0, Math.min(MOST_UNDER_WAY, limit))
+        requests = IntStream.range(0, Math.min(MAX_IN_FLIGHT, limit))
                 .mapToObj(each -> new NvmeRequest().onDone(this::arrived))
                 .toList();
         toSubmit.clear();

@@ -11,8 +11,8 @@ import org.jvfio.VfioException;
  * @param blockShift the size of a block as a shift of bytes
  */
 record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
-    private static final int LEAST_BLOCK_SHIFT = 9;
-    private static final int MOST_BLOCK_SHIFT = 20;
+    private static final int MIN_BLOCK_SHIFT = 9;
+    private static final int MAX_BLOCK_SHIFT = 20;
     private static final int FORMATS = 128;
     private static final int FORMAT_BYTES = 4;
 
@@ -27,11 +27,11 @@ record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
         }
         int word = data.integer(FORMATS + FORMAT_BYTES * format);
         int shift = word >>> 16 & 0xff;
-        if (shift < LEAST_BLOCK_SHIFT || shift > MOST_BLOCK_SHIFT) {
+        if (shift < MIN_BLOCK_SHIFT || shift > MAX_BLOCK_SHIFT) {
             throw unusable(
                     asked,
                     "its blocks have 2^%d bytes, and this driver takes 2^%d to 2^%d"
-                            .formatted(shift, LEAST_BLOCK_SHIFT, MOST_BLOCK_SHIFT));
+                            .formatted(shift, MIN_BLOCK_SHIFT, MAX_BLOCK_SHIFT));
         }
         if ((word & 0xffff) != 0) {
             throw unusable(asked, "its blocks have %d bytes of metadata".formatted(word & 0xffff));

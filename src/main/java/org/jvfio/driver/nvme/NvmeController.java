@@ -51,7 +51,7 @@ public final class NvmeController implements AutoCloseable {
     private static final int IDENTIFY_CONTROLLER = 1;
     private static final int IDENTIFY_LIST = 2;
     private static final int LIST_ENTRIES = DATA_BYTES / Integer.BYTES;
-    private static final int MOST_NAMESPACES = 1 << 14;
+    private static final int MAX_NAMESPACES = 1 << 14;
     private static final int FEATURE_QUEUES = 7;
     private static final int FEATURE_EVENTS = 11;
     private static final int ALL_HEALTH_EVENTS = 0xff;
@@ -60,7 +60,7 @@ public final class NvmeController implements AutoCloseable {
 
     private static final Duration ABORT_GRACE = Duration.ofMillis(500);
     private static final long SHORTEST_TICK_MILLIS = 1;
-    private static final long LONGEST_TICK_MILLIS = 250;
+    private static final long MAX_TICK_MILLIS = 250;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     // Two drivers of a controller would reset it under each other.
@@ -502,7 +502,7 @@ public final class NvmeController implements AutoCloseable {
                 if (id == 0) {
                     return List.copyOf(ids);
                 }
-                if (id <= last || id > identity().mostNamespaces() || ids.size() == MOST_NAMESPACES) {
+                if (id <= last || id > identity().mostNamespaces() || ids.size() == MAX_NAMESPACES) {
                     throw new VfioException(
                             asked,
                             "namespace %d follows %d, of %d in all"
@@ -620,7 +620,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Without this thread nothing has a timeout: whatever it ends for, the controller does not outlive it. */
     private void watch() {
-        long tick = Math.clamp(options.commandTimeout().toMillis() / 4, SHORTEST_TICK_MILLIS, LONGEST_TICK_MILLIS);
+        long tick = Math.clamp(options.commandTimeout().toMillis() / 4, SHORTEST_TICK_MILLIS, MAX_TICK_MILLIS);
         String asked = "look after " + this;
         try {
             while (state != NvmeState.FAILED && !end.await(tick, TimeUnit.MILLISECONDS)) {

@@ -46,7 +46,7 @@ public record NvmeIdentity(
         Duration shutdownTimeout) {
     // What Linux takes where the controller does not say, and what it takes at most.
     private static final Duration SHUTDOWN = Duration.ofSeconds(5);
-    private static final Duration LONGEST_SHUTDOWN = Duration.ofSeconds(60);
+    private static final Duration MAX_SHUTDOWN = Duration.ofSeconds(60);
 
     /** Checks and reads the 4096 bytes of the identify command. */
     static NvmeIdentity of(String asked, ControllerData data, int versionRegister) {
@@ -80,7 +80,7 @@ public record NvmeIdentity(
         if (said.compareTo(SHUTDOWN) < 0) {
             return SHUTDOWN;
         }
-        return said.compareTo(LONGEST_SHUTDOWN) > 0 ? LONGEST_SHUTDOWN : said;
+        return said.compareTo(MAX_SHUTDOWN) > 0 ? MAX_SHUTDOWN : said;
     }
 
     private static void requireEntrySize(String asked, String queue, int sizes, int shift) {

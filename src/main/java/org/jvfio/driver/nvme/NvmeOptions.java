@@ -20,7 +20,7 @@ import org.jvfio.DmaWindow;
  * @param commandTimeout after which a command is aborted, and the controller reset if that does not help
  * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
  *     being opened or reset
- * @param maxTransferBytes the most that one command transfers, 4096 to {@link #MOST_TRANSFER_BYTES}; the controller may
+ * @param maxTransferBytes the most that one command transfers, 4096 to {@link #MAX_TRANSFER_BYTES}; the controller may
  *     take less at a time (MDTS). Each entry of an I/O queue has memory for a list of as many pages of the controller as
  *     a command can have, 8 bytes a page: with pages of 4096 bytes 1 KiB if it takes 512 KiB, 4 KiB for 2 MiB, 68 KiB for
  *     32 MiB
@@ -45,14 +45,14 @@ public record NvmeOptions(
         Optional<DmaWindow> window,
         Consumer<NvmeEvent> events) {
     /** The most pairs of I/O queues that a controller can have. */
-    public static final int MOST_QUEUE_PAIRS = (1 << 16) - 1;
+    public static final int MAX_QUEUE_PAIRS = (1 << 16) - 1;
 
     /** The most that one command can be let transfer: 65536 blocks of 4096 bytes, with lists of 516 KiB. */
-    public static final int MOST_TRANSFER_BYTES = 1 << 28;
+    public static final int MAX_TRANSFER_BYTES = 1 << 28;
 
-    private static final int MOST_ENTRIES = 1 << 16;
-    private static final int LEAST_TRANSFER = 1 << 12;
-    private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
+    private static final int MAX_ENTRIES = 1 << 16;
+    private static final int MIN_TRANSFER = 1 << 12;
+    private static final Duration MAX_TIMEOUT = Duration.ofDays(1);
 
     /**
      * One pair of queues of 128 entries, polled; 30 seconds for a command, up to 2 MiB in it: more is
@@ -71,9 +71,9 @@ public record NvmeOptions(
             event -> {});
 
     public NvmeOptions {
-        requireRange("pairs of queues", queuePairs, 1, MOST_QUEUE_PAIRS);
-        requireRange("entries of a queue", queueDepth, 2, MOST_ENTRIES);
-        requireRange("bytes of a transfer at most", maxTransferBytes, LEAST_TRANSFER, MOST_TRANSFER_BYTES);
+        requireRange("pairs of queues", queuePairs, 1, MAX_QUEUE_PAIRS);
+        requireRange("entries of a queue", queueDepth, 2, MAX_ENTRIES);
+        requireRange("bytes of a transfer at most", maxTransferBytes, MIN_TRANSFER, MAX_TRANSFER_BYTES);
         requireRange("retries", retries, 0, Integer.MAX_VALUE);
         requireTimeout(commandTimeout);
         requireTimeout(adminTimeout);
@@ -84,7 +84,7 @@ public record NvmeOptions(
     }
 
     private static void requireTimeout(Duration timeout) {
-        if (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
+        if (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(MAX_TIMEOUT) > 0) {
             throw new IllegalArgumentException(
                     "a timeout of " + timeout + " for a command: use 1 millisecond to 1 day");
         }

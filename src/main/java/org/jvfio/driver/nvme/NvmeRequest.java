@@ -26,7 +26,7 @@ import org.jvfio.VfioException;
  * NvmeNamespace} splits what is larger.
  */
 public final class NvmeRequest extends Awaited {
-    private static final int MOST_BLOCKS = 1 << 16;
+    private static final int MAX_BLOCKS = 1 << 16;
     private static final long BLOCKS_OF_A_RANGE = (1L << 32) - 1;
 
     private @Nullable Consumer<NvmeRequest> callback;
@@ -129,7 +129,7 @@ public final class NvmeRequest extends Awaited {
     static long mostBlocks(Operation operation, NvmeNamespace of) {
         return switch (operation) {
             case READ, WRITE -> of.maxTransferBlocks();
-            case WRITE_ZEROES -> MOST_BLOCKS;
+            case WRITE_ZEROES -> MAX_BLOCKS;
             case DEALLOCATE -> BLOCKS_OF_A_RANGE;
             case FLUSH -> 1;
         };

@@ -19,7 +19,7 @@ final class PrpLists {
     private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** A list has room for a range of blocks at least. */
-    private static final int LEAST_BYTES = 64;
+    private static final int MIN_BYTES = 64;
 
     private final MemorySegment lists;
     private final long iova;
@@ -55,7 +55,7 @@ final class PrpLists {
             // All pages but the last have an entry that points to the next.
             return Math.toIntExact(Math.ceilDiv(entries - 1, entriesOfPage - 1) << pageShift);
         }
-        long bytes = Math.max(LEAST_BYTES, entries * Long.BYTES);
+        long bytes = Math.max(MIN_BYTES, entries * Long.BYTES);
         return (int) Long.highestOneBit(2 * bytes - 1);
     }
 

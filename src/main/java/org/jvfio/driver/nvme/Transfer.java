@@ -13,7 +13,7 @@ import org.jvfio.VfioException;
  * them is done, in the thread that finds that out; no thread holds a lock meanwhile.
  */
 final class Transfer extends Awaited {
-    private static final int MOST_UNDER_WAY = 8;
+    private static final int MAX_IN_FLIGHT = 8;
 
     private final NvmeQueue queue;
     private final NvmeNamespace namespace;
@@ -56,7 +56,7 @@ final class Transfer extends Awaited {
         this.retries = retries;
         begin();
         long pieces = Math.ceilDiv(blocks, NvmeRequest.mostBlocks(operation, namespace));
-        for (int i = 0; i < Math.min(pieces, MOST_UNDER_WAY); i++) {
+        for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
             Piece piece = new Piece();
             piece.request.onDone(request -> {
                 done.add(piece);

@@ -4,8 +4,8 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.Set;
 import java.util.function.Supplier;
-import org.jvfio.emulator.DeviceModel;
-import org.jvfio.emulator.MachineOptions;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.MachineOptions;
 
 /**
  * The model {@code edu} of machine files: an {@link EmulatedEdu}. Its options are

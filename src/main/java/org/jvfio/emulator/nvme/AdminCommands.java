@@ -1,7 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** The commands of the admin queue (NVM Express 1.4, 5). */
 final class AdminCommands {

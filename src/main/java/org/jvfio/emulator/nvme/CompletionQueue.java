@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
 import java.util.function.LongSupplier;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** A completion queue in the host's memory: the controller writes entries at its tail, the host consumes them at its head. */
 final class CompletionQueue {

@@ -35,7 +35,7 @@ record Configuration(
 
     static final long SMALLEST_PAGE = 1L << 12;
     static final long LARGEST_PAGE = 1L << 16;
-    private static final int MOST_BLOCKS = 1 << 16;
+    private static final int MAX_BLOCKS = 1 << 16;
 
     /** A namespace: its size, where its bytes are (null for memory), and the size of its blocks. */
     record Medium(long bytes, @Nullable Path image, int blockBytes) {
@@ -50,7 +50,7 @@ record Configuration(
 
     /** The most data of a command in bytes, whether or not MDTS limits it. */
     long mostBytes() {
-        return mdts == 0 ? (long) MOST_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
+        return mdts == 0 ? (long) MAX_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
     }
 
     /** How many interrupt vectors a completion queue can choose from: the line is one. */

@@ -1,7 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.util.List;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** An NVMe controller behind its registers: enables, resets and shuts down, and processes the commands of its queues. */
 final class Controller {

@@ -8,10 +8,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
  * An NVMe controller of version 1.4, as QEMU's {@code nvme} device is one: the same PCI identity, registers and limits.
@@ -128,21 +128,21 @@ public final class EmulatedNvme implements EmulatedDevice {
         static final long DEFAULT_BYTES = 512L << 20;
         static final int DEFAULT_BLOCK = 512;
         private static final int LARGE_BLOCK = 4096;
-        private static final int MOST_PAIRS = 64;
-        private static final int MOST_ENTRIES = 1 << 16;
-        private static final int MOST_MDTS = 16;
-        private static final int MOST_VECTORS = MOST_PAIRS + 1;
-        private static final int MOST_MESSAGES = 32;
-        private static final int MOST_TIMEOUT = 255;
+        private static final int MAX_PAIRS = 64;
+        private static final int MAX_ENTRIES = 1 << 16;
+        private static final int MAX_MDTS = 16;
+        private static final int MAX_VECTORS = MAX_PAIRS + 1;
+        private static final int MAX_MESSAGES = 32;
+        private static final int MAX_TIMEOUT = 255;
         private static final int SERIAL_LENGTH = 20;
 
         private final List<Configuration.Medium> media = new ArrayList<>();
         private String serial = "jvfio";
-        private int queuePairs = MOST_PAIRS;
+        private int queuePairs = MAX_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
         private int messages;
-        private int vectors = MOST_VECTORS;
+        private int vectors = MAX_VECTORS;
         private Duration readyTimeout = Duration.ofMillis(7500);
         private NvmeFaults faults = NvmeFaults.NONE;
 
@@ -171,7 +171,7 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param pairs 1 to 64
          */
         public Builder queuePairs(int pairs) {
-            queuePairs = check("I/O queue pairs", pairs, 1, MOST_PAIRS);
+            queuePairs = check("I/O queue pairs", pairs, 1, MAX_PAIRS);
             return this;
         }
 
@@ -181,7 +181,7 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param entries 2 to 65536
          */
         public Builder queueEntries(int entries) {
-            queueEntries = check("queue entries", entries, 2, MOST_ENTRIES);
+            queueEntries = check("queue entries", entries, 2, MAX_ENTRIES);
             return this;
         }
 
@@ -191,7 +191,7 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param shift 1 to 16, or 0 for no limit
          */
         public Builder mdts(int shift) {
-            mdts = check("MDTS", shift, 0, MOST_MDTS);
+            mdts = check("MDTS", shift, 0, MAX_MDTS);
             return this;
         }
 
@@ -201,7 +201,7 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param count a power of two from 1 to 32, or 0 for no MSI
          */
         public Builder msi(int count) {
-            if (check("MSI messages", count, 0, MOST_MESSAGES) != 0 && Integer.bitCount(count) != 1) {
+            if (check("MSI messages", count, 0, MAX_MESSAGES) != 0 && Integer.bitCount(count) != 1) {
                 throw new IllegalArgumentException("MSI messages: %d is no power of two".formatted(count));
             }
             messages = count;
@@ -214,7 +214,7 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param count 1 to 65, or 0 for no MSI-X
          */
         public Builder msix(int count) {
-            vectors = check("MSI-X vectors", count, 0, MOST_VECTORS);
+            vectors = check("MSI-X vectors", count, 0, MAX_VECTORS);
             return this;
         }
 
@@ -227,7 +227,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         public Builder readyTimeout(Duration timeout) {
             long units = timeout.dividedBy(Configuration.TIMEOUT_UNIT);
             if (units < 1
-                    || units > MOST_TIMEOUT
+                    || units > MAX_TIMEOUT
                     || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
                 throw new IllegalArgumentException(
                         "a timeout of %s; it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
@@ -266,9 +266,9 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param blockBytes 512 or 4096
          */
         public Builder namespace(long bytes, int blockBytes) {
-            if (bytes > MemoryStore.MOST_BYTES) {
+            if (bytes > MemoryStore.MAX_BYTES) {
                 throw new IllegalArgumentException(
-                        "a namespace of %d bytes in memory; the most are %d".formatted(bytes, MemoryStore.MOST_BYTES));
+                        "a namespace of %d bytes in memory; the most are %d".formatted(bytes, MemoryStore.MAX_BYTES));
             }
             return add(bytes, null, blockBytes);
         }
@@ -304,7 +304,7 @@ public final class EmulatedNvme implements EmulatedDevice {
                 throw new IllegalArgumentException(
                         "a namespace of %d bytes has not one block of %d bytes".formatted(bytes, blockBytes));
             }
-            check("namespaces", media.size() + 1, 1, IdentifyData.MOST_NAMESPACES);
+            check("namespaces", media.size() + 1, 1, IdentifyData.MAX_NAMESPACES);
             media.add(new Configuration.Medium(bytes, image, blockBytes));
             return this;
         }

@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.time.Duration;
 import java.util.List;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 
 /** How the commands of a controller are executed: at once, but for what its faults do to them. */

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class IdentifyData {
     static final int BYTES = 4096;
     /** How many namespaces there could be: the largest valid identifier, as in QEMU. */
-    static final int MOST_NAMESPACES = 256;
+    static final int MAX_NAMESPACES = 256;
 
     static final int BROADCAST = -1;
     static final int ABORT_LIMIT = 4;
@@ -56,7 +56,7 @@ final class IdentifyData {
 
     /** Whether a namespace identifier is one that could be; there need not be a namespace of it. */
     static boolean isValid(int namespace) {
-        return namespace > 0 && namespace <= MOST_NAMESPACES;
+        return namespace > 0 && namespace <= MAX_NAMESPACES;
     }
 
     /** The namespace of a number, if it is attached. */
@@ -142,7 +142,7 @@ final class IdentifyData {
         data.set(WORD, 268, (short) CRITICAL_TEMPERATURE);
         data.set(ValueLayout.JAVA_BYTE, 512, (byte) (Command.ENTRY_SHIFT << 4 | Command.ENTRY_SHIFT));
         data.set(ValueLayout.JAVA_BYTE, 513, (byte) (CompletionQueue.ENTRY_SHIFT << 4 | CompletionQueue.ENTRY_SHIFT));
-        data.set(Command.DWORD, 516, MOST_NAMESPACES);
+        data.set(Command.DWORD, 516, MAX_NAMESPACES);
         data.set(WORD, 520, (short) 0x0d); // compare, dataset management, write zeroes
         data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; all namespaces can be flushed at once
         UUID subsystem = UUID.nameUUIDFromBytes(configuration.serial().getBytes(StandardCharsets.UTF_8));

@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /**
  * A namespace in a raw image file: block 0 is at its beginning, and no byte of it is anything else. Another reader of

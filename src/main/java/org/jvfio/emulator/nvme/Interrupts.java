@@ -1,7 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.util.Arrays;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /**
  * How the controller tells the host of completions: by a message for each batch, or by its interrupt line, which is

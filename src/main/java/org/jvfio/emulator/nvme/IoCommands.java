@@ -1,7 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** The commands of I/O queues (NVM Express 1.4, 6). */
 final class IoCommands {
@@ -21,7 +21,7 @@ final class IoCommands {
     private static final int FORCE_UNIT_ACCESS = 1 << 30;
     private static final int DEALLOCATE = 1 << 2;
     private static final int RANGE_BYTES = 16;
-    private static final int MOST_RANGES = 256;
+    private static final int MAX_RANGES = 256;
     private static final int COMPARED_AT_ONCE = 1 << 16;
 
     private final DeviceBus bus;
@@ -30,7 +30,7 @@ final class IoCommands {
     private final Prp prp;
     private final IdentifyData identity;
     private final Features features;
-    private final MemorySegment dataset = MemorySegment.ofArray(new long[MOST_RANGES * RANGE_BYTES / Long.BYTES]);
+    private final MemorySegment dataset = MemorySegment.ofArray(new long[MAX_RANGES * RANGE_BYTES / Long.BYTES]);
     private final MemorySegment ofHost = MemorySegment.ofArray(new long[COMPARED_AT_ONCE / Long.BYTES]);
     private final MemorySegment stored = MemorySegment.ofArray(new long[COMPARED_AT_ONCE / Long.BYTES]);
 

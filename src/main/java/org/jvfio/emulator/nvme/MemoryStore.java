@@ -2,12 +2,12 @@ package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** A namespace in the Java heap. Only what was written takes memory, in chunks of 64 KiB. */
 final class MemoryStore implements Store {
     /** The largest one: its index alone takes a MiB. */
-    static final long MOST_BYTES = 1L << 44;
+    static final long MAX_BYTES = 1L << 44;
 
     private static final int CHUNK_SHIFT = 16;
     private static final int CHUNK_BYTES = 1 << CHUNK_SHIFT;

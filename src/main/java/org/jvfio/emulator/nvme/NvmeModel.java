@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Supplier;
-import org.jvfio.emulator.DeviceModel;
-import org.jvfio.emulator.MachineOptions;
+import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.emulator.device.MachineOptions;
 
 /**
  * The model {@code nvme} of machine files: an {@link EmulatedNvme}. Its options are

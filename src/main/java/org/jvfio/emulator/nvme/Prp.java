@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /**
  * Where the data of a command is in the host's memory, as its PRP entries say (NVM Express 1.4, 4.3). Entries that follow

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /** The queues of a controller: number 0 are those of administration. */
 final class Queues {

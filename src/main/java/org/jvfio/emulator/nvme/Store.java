@@ -1,7 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
-import org.jvfio.emulator.DeviceBus;
+import org.jvfio.emulator.device.DeviceBus;
 
 /**
  * What keeps the bytes of a namespace. Every range that it is asked for is inside it; every answer is an

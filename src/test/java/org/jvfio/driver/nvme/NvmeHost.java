@@ -8,9 +8,9 @@ import java.util.function.Supplier;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
 import org.jvfio.PciCommand;
-import org.jvfio.emulator.EmulatedDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
 

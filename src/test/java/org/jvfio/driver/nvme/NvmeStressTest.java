@@ -35,7 +35,7 @@ class NvmeStressTest {
     private static final int QUEUES = 4;
     private static final int LANES = 4;
     private static final int PLACES = 16;
-    private static final int MOST_BLOCKS = 16;
+    private static final int MAX_BLOCKS = 16;
     private static final int BLOCK = 512;
     private static final long PAUSE_NANOS = 20_000;
     private static final int GET_LOG_PAGE = 0x02;
@@ -99,7 +99,7 @@ class NvmeStressTest {
             this.disk = disk;
             this.buffer = buffer;
             this.tally = tally;
-            firstBlock = (long) number * PLACES * MOST_BLOCKS;
+            firstBlock = (long) number * PLACES * MAX_BLOCKS;
             random = new Random(number);
             request.onDone(done -> {
                 calls.incrementAndGet();
@@ -114,10 +114,10 @@ class NvmeStressTest {
             }
             place = random.nextInt(PLACES);
             writes = seeds[place] == 0 || random.nextBoolean();
-            long lba = firstBlock + (long) place * MOST_BLOCKS;
+            long lba = firstBlock + (long) place * MAX_BLOCKS;
             if (writes) {
                 seed = random.nextLong() | 1;
-                blocks[place] = 1 + random.nextInt(MOST_BLOCKS);
+                blocks[place] = 1 + random.nextInt(MAX_BLOCKS);
                 fill(seed, blocks[place]);
                 request.write(disk, lba, blocks[place], buffer);
                 seeds[place] = 0;
@@ -236,10 +236,10 @@ class NvmeStressTest {
         NvmeController nvme = disk.controller();
         NvmeQueue queue = nvme.queue(thread % QUEUES);
         boolean polls = nvme.options().completion() == NvmeCompletion.POLLED;
-        try (NvmeBuffer buffer = nvme.allocate((long) LANES * MOST_BLOCKS * BLOCK)) {
+        try (NvmeBuffer buffer = nvme.allocate((long) LANES * MAX_BLOCKS * BLOCK)) {
             List<Lane> lanes = new ArrayList<>();
             for (int lane = 0; lane < LANES; lane++) {
-                NvmeBuffer part = buffer.slice((long) lane * MOST_BLOCKS * BLOCK, MOST_BLOCKS * BLOCK);
+                NvmeBuffer part = buffer.slice((long) lane * MAX_BLOCKS * BLOCK, MAX_BLOCKS * BLOCK);
                 lanes.add(new Lane(disk, part, thread * LANES + lane, tally));
             }
             while (System.nanoTime() - deadline < 0 || lanes.stream().anyMatch(lane -> lane.underWay)) {

@@ -5,10 +5,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.DeviceBus;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
-import org.jvfio.emulator.EmulatedDevice;
+import org.jvfio.emulator.device.DeviceBus;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /**

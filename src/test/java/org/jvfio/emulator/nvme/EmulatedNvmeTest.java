@@ -14,9 +14,9 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.jvfio.emulator.DeviceInterrupts;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.device.DeviceInterrupts;
 
 /** How a controller is configured. */
 class EmulatedNvmeTest {

@@ -9,9 +9,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import org.jvfio.emulator.DeviceBus;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.Slots;
+import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
 
 /**

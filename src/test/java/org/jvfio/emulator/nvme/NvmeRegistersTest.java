@@ -20,8 +20,8 @@ import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.jvfio.emulator.DeviceIdentity;
-import org.jvfio.emulator.DeviceInterrupts;
+import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.emulator.device.DeviceInterrupts;
 
 /** The registers of the controller: NVM Express 1.4, 3.1 and 7.6. */
 class NvmeRegistersTest {

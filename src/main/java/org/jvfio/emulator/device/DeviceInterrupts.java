@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 /**
  * How a PCI device interrupts.
@@ -16,17 +16,17 @@ public record DeviceInterrupts(
     public static final DeviceInterrupts NONE = new DeviceInterrupts(false, 0, 0, 0, 0, 0);
 
     /** The size of the largest MSI-X table. */
-    static final int MOST_VECTORS = 2048;
+    public static final int MAX_VECTORS = 2048;
 
-    private static final int MOST_MESSAGES = 32;
+    private static final int MAX_MESSAGES = 32;
     private static final int LAST_BAR = 5;
 
     public DeviceInterrupts {
-        if (messages != 0 && (messages < 0 || messages > MOST_MESSAGES || Integer.bitCount(messages) != 1)) {
+        if (messages != 0 && (messages < 0 || messages > MAX_MESSAGES || Integer.bitCount(messages) != 1)) {
             throw new IllegalArgumentException(messages + " MSI messages: a device has 1, 2, 4, 8, 16, 32 or none");
         }
-        if (vectors < 0 || vectors > MOST_VECTORS) {
-            throw new IllegalArgumentException(vectors + " MSI-X vectors: a device has 0 to " + MOST_VECTORS);
+        if (vectors < 0 || vectors > MAX_VECTORS) {
+            throw new IllegalArgumentException(vectors + " MSI-X vectors: a device has 0 to " + MAX_VECTORS);
         }
         if (tableBar < 0 || tableBar > LAST_BAR) {
             throw new IllegalArgumentException("an MSI-X table in BAR " + tableBar + ": there are BARs 0 to 5");

@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 import java.nio.file.Path;
 import java.time.Duration;
@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -43,8 +44,13 @@ public final class MachineOptions {
         }
     }
 
-    /** What a whole file has. */
-    static MachineOptions ofFile(Path file, @Nullable Object json) {
+    /**
+     * The options of a machine file.
+     *
+     * @param json the parsed file, a map if it is right
+     * @throws IllegalArgumentException if it is not a JSON object
+     */
+    public static MachineOptions ofFile(Path file, Object json) {
         MachineOptions empty = new MachineOptions(file.toString(), file.resolveSibling(""), Map.of());
         return empty.nested("the file", json);
     }
@@ -64,10 +70,9 @@ public final class MachineOptions {
         return values.get(name) != null;
     }
 
-    /** A value as JSON has it. */
-    @Nullable
-    Object value(String name) {
-        return values.get(name);
+    /** A value as JSON has it: a number, string, boolean, list or map; empty if it is missing or null. */
+    public Optional<Object> value(String name) {
+        return Optional.ofNullable(values.get(name));
     }
 
     /** A string. */
@@ -174,7 +179,7 @@ public final class MachineOptions {
     }
 
     /** Takes a step, and adds the name of the file to what it throws. */
-    <T> T checked(Supplier<T> step) {
+    public <T> T checked(Supplier<T> step) {
         try {
             return step.get();
         } catch (WrongOption named) {
@@ -185,7 +190,7 @@ public final class MachineOptions {
     }
 
     /** A constant, written as in Java or in lower case with hyphens. */
-    <T extends Enum<T>> T constant(String name, T[] constants) {
+    public <T extends Enum<T>> T constant(String name, T[] constants) {
         Object value = values.get(name);
         for (T constant : constants) {
             if (constant.name().equals(value) || spelt(constant).equals(value)) {
@@ -204,7 +209,7 @@ public final class MachineOptions {
     }
 
     /** An object with numbers by their sizes in bytes. */
-    Map<Long, Integer> countsBySize(String name) {
+    public Map<Long, Integer> countsBySize(String name) {
         Map<Long, Integer> counts = new TreeMap<>();
         MachineOptions object = nested("'" + name + "'", values.get(name));
         for (Object size : object.values.keySet()) {

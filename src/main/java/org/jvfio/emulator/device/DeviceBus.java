@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -44,7 +44,7 @@ public interface EmulatedDevice {
      * Capabilities of its own, after those that are made of {@link #interrupts} and {@link #isExpress}; those past the
      * first 256 bytes are for PCI Express devices only.
      */
-    default List<PciCapability> capabilities() {
+    default List<EmulatedCapability> capabilities() {
         return List.of();
     }
 

@@ -6,12 +6,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The event by which the kernel tells that a device with low power was woken, made by {@link
- * Device#enterLowPowerUntilWoken}. It comes once; that the driver itself gives the device power counts as it.
+ * Device#enterLowPowerWithWakeup}. It comes once; that the driver itself gives the device power counts as it.
  *
  * <p>Closing it wakes all who wait, with {@link IllegalStateException}, and leaves the device with the power that it has.
  * Closing the device does it, too, and so does entering low power anew.
  */
-public final class WakeUp implements AutoCloseable {
+public final class WakeupEvent implements AutoCloseable {
     private final Device device;
     private final InterruptDispatcher dispatcher;
     private final Descriptor eventfd;
@@ -34,7 +34,7 @@ public final class WakeUp implements AutoCloseable {
     private @Nullable VfioException failure;
 
     /** Takes over an eventfd that the kernel is to signal. */
-    WakeUp(Device device, InterruptDispatcher dispatcher, Descriptor eventfd) {
+    WakeupEvent(Device device, InterruptDispatcher dispatcher, Descriptor eventfd) {
         this.device = device;
         this.dispatcher = dispatcher;
         this.eventfd = eventfd;

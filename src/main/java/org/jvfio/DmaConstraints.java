@@ -4,7 +4,7 @@ package org.jvfio;
  * What a device demands of the bus addresses that it is given. Immutable; {@link #alignedTo} gives another one.
  *
  * <pre>{@code
- * DmaLimits.ofMaskBits(32).alignedTo(1 << 20)
+ * DmaConstraints.ofMaskBits(32).alignedTo(1 << 20)
  * }</pre>
  *
  * @param maskBits how many bits of a bus address the device has, 1 to 64: its DMA mask is 2<sup>maskBits</sup> - 1, the
@@ -12,11 +12,11 @@ package org.jvfio;
  *     has the first one only
  * @param alignment what the first address is a multiple of, in bytes, a power of two; the window's pages are so in any case
  */
-public record DmaLimits(int maskBits, long alignment) {
+public record DmaConstraints(int maskBits, long alignment) {
     /** A device with all 64 address bits that takes any page. */
-    public static final DmaLimits NONE = new DmaLimits(Long.SIZE, 1);
+    public static final DmaConstraints NONE = new DmaConstraints(Long.SIZE, 1);
 
-    public DmaLimits {
+    public DmaConstraints {
         if (maskBits < 1 || maskBits > Long.SIZE) {
             throw new IllegalArgumentException("a DMA mask of " + maskBits + " bits: a device has 1 to 64");
         }
@@ -30,8 +30,8 @@ public record DmaLimits(int maskBits, long alignment) {
      *
      * @throws IllegalArgumentException if they are not in 1..64
      */
-    public static DmaLimits ofMaskBits(int bits) {
-        return new DmaLimits(bits, 1);
+    public static DmaConstraints ofMaskBits(int bits) {
+        return new DmaConstraints(bits, 1);
     }
 
     /**
@@ -39,8 +39,8 @@ public record DmaLimits(int maskBits, long alignment) {
      *
      * @throws IllegalArgumentException if that is no power of two
      */
-    public DmaLimits alignedTo(long bytes) {
-        return new DmaLimits(maskBits, bytes);
+    public DmaConstraints alignedTo(long bytes) {
+        return new DmaConstraints(maskBits, bytes);
     }
 
     /** The DMA mask: the highest bus address that the device can use, unsigned. */

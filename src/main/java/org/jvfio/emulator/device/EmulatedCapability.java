@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -10,7 +10,7 @@ import org.jvfio.uapi.vfio_h;
  * A capability that a device brings into its configuration space, beside those that the emulator makes of what it says of
  * itself (MSI, MSI-X, PCI Express, power management). Immutable.
  */
-public final class PciCapability {
+public final class EmulatedCapability {
     private static final int HEADER_BYTES = 2;
     private static final int EXTENDED_HEADER_BYTES = 4;
     private static final int POWER_BYTES = 8;
@@ -20,8 +20,8 @@ public final class PciCapability {
     private static final int FATAL_ERRORS = 0x00462030;
     private static final int UNCORRECTABLE_ERRORS = 0x007ff030;
     private static final int CORRECTABLE_ERRORS = 0x0000f1c1;
-    private static final int MOST_STANDARD_BYTES = vfio_h.PCI_CFG_SPACE_SIZE - vfio_h.PCI_STD_HEADER_SIZEOF;
-    private static final int MOST_EXTENDED_BYTES = vfio_h.PCI_CFG_SPACE_EXP_SIZE - vfio_h.PCI_CFG_SPACE_SIZE;
+    private static final int MAX_STANDARD_BYTES = vfio_h.PCI_CFG_SPACE_SIZE - vfio_h.PCI_STD_HEADER_SIZEOF;
+    private static final int MAX_EXTENDED_BYTES = vfio_h.PCI_CFG_SPACE_EXP_SIZE - vfio_h.PCI_CFG_SPACE_SIZE;
 
     /** Those that the emulator makes itself, and those that Linux serves in ways of their own, which it does not emulate. */
     private static final Set<Integer> NOT_OF_DEVICES = Set.of(
@@ -41,13 +41,13 @@ public final class PciCapability {
     private final byte[] registers;
     private final byte[] writable;
 
-    private PciCapability(boolean extended, int id, int version, byte[] registers, byte[] writable) {
+    private EmulatedCapability(boolean extended, int id, int version, byte[] registers, byte[] writable) {
         this.extended = extended;
         this.id = id;
         this.version = version;
         this.registers = registers.clone();
         this.writable = Arrays.copyOf(writable, registers.length);
-        int most = extended ? MOST_EXTENDED_BYTES : MOST_STANDARD_BYTES;
+        int most = extended ? MAX_EXTENDED_BYTES : MAX_STANDARD_BYTES;
         if (id < 0 || id > (extended ? 0xffff : 0xff) || (!extended && NOT_OF_DEVICES.contains(id))) {
             throw new IllegalArgumentException("capability 0x%x is none that a device brings".formatted(id));
         }
@@ -72,8 +72,8 @@ public final class PciCapability {
      * @param writable which bits of them can be written; where it is shorter, none can
      * @throws IllegalArgumentException if it is one that the emulator makes itself, or if it is too large
      */
-    public static PciCapability of(int id, byte[] registers, byte[] writable) {
-        return new PciCapability(false, id, 0, registers, writable);
+    public static EmulatedCapability of(int id, byte[] registers, byte[] writable) {
+        return new EmulatedCapability(false, id, 0, registers, writable);
     }
 
     /**
@@ -85,8 +85,8 @@ public final class PciCapability {
      * @param writable which bits of them can be written; where it is shorter, none can
      * @throws IllegalArgumentException if it is too large
      */
-    public static PciCapability extended(int id, int version, byte[] registers, byte[] writable) {
-        return new PciCapability(true, id, version, registers, writable);
+    public static EmulatedCapability extended(int id, int version, byte[] registers, byte[] writable) {
+        return new EmulatedCapability(true, id, version, registers, writable);
     }
 
     /**
@@ -94,7 +94,7 @@ public final class PciCapability {
      *
      * @param registers what follows its id, next pointer and length
      */
-    public static PciCapability vendorSpecific(byte[] registers) {
+    public static EmulatedCapability vendorSpecific(byte[] registers) {
         byte[] all = new byte[registers.length + 1];
         all[0] = (byte) (all.length + HEADER_BYTES);
         System.arraycopy(registers, 0, all, 1, registers.length);
@@ -104,7 +104,7 @@ public final class PciCapability {
     }
 
     /** Power management, which a PCI Express device has without asking: D0 and D3hot, with or without a soft reset. */
-    public static PciCapability powerManagement(boolean resetsWhenItWakes) {
+    public static EmulatedCapability powerManagement(boolean resetsWhenItWakes) {
         byte[] registers = new byte[POWER_BYTES - HEADER_BYTES];
         littleEndian(registers).putShort(0, (short) POWER_VERSION).putShort(vfio_h.PCI_PM_CTRL - HEADER_BYTES, (short)
                 (resetsWhenItWakes ? 0 : vfio_h.PCI_PM_CTRL_NO_SOFT_RESET));
@@ -112,7 +112,7 @@ public final class PciCapability {
     }
 
     /** Advanced error reporting (AER), with nothing to report. */
-    public static PciCapability advancedErrorReporting() {
+    public static EmulatedCapability advancedErrorReporting() {
         byte[] registers = new byte[ERROR_REPORTING_BYTES - EXTENDED_HEADER_BYTES];
         littleEndian(registers).putInt(vfio_h.PCI_ERR_UNCOR_SEVER - EXTENDED_HEADER_BYTES, FATAL_ERRORS);
         byte[] writable = new byte[registers.length];
@@ -124,7 +124,7 @@ public final class PciCapability {
     }
 
     /** A serial number of 64 bits. */
-    public static PciCapability serialNumber(long number) {
+    public static EmulatedCapability serialNumber(long number) {
         byte[] registers = new byte[Long.BYTES];
         littleEndian(registers).putLong(0, number);
         return extended(vfio_h.PCI_EXT_CAP_ID_DSN, 1, registers, new byte[0]);
@@ -134,34 +134,34 @@ public final class PciCapability {
         return ByteBuffer.wrap(registers).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    boolean isExtended() {
+    public boolean isExtended() {
         return extended;
     }
 
-    int id() {
+    public int id() {
         return id;
     }
 
-    int version() {
+    public int version() {
         return version;
     }
 
-    int headerBytes() {
+    public int headerBytes() {
         return extended ? EXTENDED_HEADER_BYTES : HEADER_BYTES;
     }
 
     /** Its size with its header, in bytes. */
-    int bytes() {
+    public int bytes() {
         return headerBytes() + registers.length;
     }
 
     /** A register's initial value. */
-    byte register(int number) {
+    public byte register(int number) {
         return registers[number];
     }
 
     /** Which bits of a register can be written. */
-    byte writable(int number) {
+    public byte writable(int number) {
         return writable[number];
     }
 }

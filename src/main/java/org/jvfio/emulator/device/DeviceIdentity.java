@@ -1,4 +1,4 @@
-package org.jvfio.emulator;
+package org.jvfio.emulator.device;
 
 /**
  * What a PCI device says of itself in configuration space.

@@ -1,7 +1,7 @@
 package org.jvfio.emulator;
 
 /** The state of a partitionable endpoint as EEH reports it ({@code VFIO_EEH_PE_GET_STATE}). */
-public enum PeState {
+public enum EehState {
     NORMAL(0),
     /** Reset is asserted. */
     RESET(1),
@@ -13,7 +13,7 @@ public enum PeState {
 
     private final int number;
 
-    PeState(int number) {
+    EehState(int number) {
         this.number = number;
     }
 
