@@ -9,6 +9,7 @@ import static org.jvfio.contract.Contract.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
@@ -514,6 +515,17 @@ class VersionsTest {
             assertAnswer(0, container.setIommu(type));
             assertAnswer(Errno.EINVAL, group.getDevice("0000:01:00.0"));
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_12, EINVAL", "V6_12, EINVAL", "V7_2, EINVAL", "V7_3, 0"})
+    void setIrqs_errorIndexOfConventionalDevice_refusedUpToLinux72(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Group group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        Device edu = group.device(host.process.edus().getFirst().address());
+        int event = new Event(host.process).descriptor();
+        assertAnswered(answer, edu.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
     }
 
     @ParameterizedTest
