@@ -44,7 +44,7 @@ import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_irq_info;
 import org.jvfio.uapi.vfio_irq_set;
 
-/** RawInterrupts of an edu device, which has a line and one MSI message. */
+/** Interrupts of an edu device, which has INTx and one MSI message. */
 @ContractTest
 class InterruptTest extends Contract {
     private final RawGroup group = openGroup();

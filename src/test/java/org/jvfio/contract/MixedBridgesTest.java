@@ -28,7 +28,7 @@ import org.jvfio.kernel.Errno;
 
 /**
  * Groups below host bridges of different kinds, which no real host has: they stand for groups that differ, or do not go
- * together. RawGroup 0 is below a bridge of the machine's kind, group 1 below the other one.
+ * together. Group 0 is below a bridge of the machine's kind, group 1 below the other one.
  */
 @EmulatorTest
 class MixedBridgesTest {
@@ -125,7 +125,7 @@ class MixedBridgesTest {
         RawGroup other = process.openGroup(1);
         assertAnswer(EPERM, other.setContainer(container));
         assertEquals(
-                "tce_vfio: RawGroup 1 is incompatible with group 0",
+                "tce_vfio: Group 1 is incompatible with group 0",
                 kernel.host().log().getLast());
         assertTrue(kernel.host().group(1).ownedByHost());
         assertAnswer(0, other.setContainer(process.openContainer()));
