@@ -480,7 +480,7 @@ final class Power {
             List<String> all = new ArrayList<>(List.of("/jvfio/test-classes", "/jvfio/jvfio.jar"));
             all.addAll(otherJars);
             List<String> command = new ArrayList<>(java("-XX:SharedArchiveFile=/jre/lib/server/classes.jsa", all));
-            command.add("org.jvfio.contract.DifferentialCommand");
+            command.add("org.jvfio.contract.random.DifferentialCommand");
             command.addAll(more);
             return command;
         }

@@ -24,6 +24,7 @@ import org.jvfio.InterruptInfo;
 import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.KernelVersion;
 
