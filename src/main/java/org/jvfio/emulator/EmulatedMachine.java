@@ -198,9 +198,10 @@ public final class EmulatedMachine {
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
      * @throws IllegalStateException if a device model that is installed cannot be used, or two that are have the name of
-     *     one of the machine's
+     *     one of the machine's; or if the library {@code jackson-jr-objects}, optional for this module, is not available
      */
     public static EmulatedMachine read(Path file) throws IOException {
+        JsonLibrary.require();
         return MachineFile.read(file);
     }
 
