@@ -150,7 +150,7 @@ class InterruptTest extends Contract {
 
     @Test
     void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
-        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         if (!hasErrorIndex()) {
             assertAnswer(EINVAL, errors.trigger(event));
             return;

@@ -24,8 +24,10 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
 import org.jvfio.contract.host.Buffers;
 import org.jvfio.contract.host.Edu;
 import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.Hosts;
 import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
@@ -529,9 +531,9 @@ class VersionsTest {
     @CsvSource({"V4_12, EINVAL", "V6_12, EINVAL", "V7_2, EINVAL", "V7_3, 0"})
     void setIrqs_errorIndexOfConventionalDevice_refusedUpToLinux72(KernelVersion version, String answer) {
         Host host = power8(version);
-        Group group = host.group();
+        RawGroup group = host.group();
         host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
-        Device edu = group.device(host.process.edus().getFirst().address());
+        RawDevice edu = group.device(host.process.edus().getFirst().address());
         int event = new Event(host.process).descriptor();
         assertAnswered(answer, edu.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
     }
