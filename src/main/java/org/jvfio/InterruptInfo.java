@@ -25,7 +25,7 @@ public record InterruptInfo(int count, boolean eventfd, boolean maskable, boolea
             GetIrqInfo info = GetIrqInfo.of(arena, type.index());
             int answer = info.call(descriptor);
             if (answer == Errno.EINVAL.negated() && type == InterruptType.ERROR) {
-                // The kernel knows this type for PCI Express devices only.
+                // Linux up to 7.2 has this type for PCI Express devices only.
                 return new InterruptInfo(0, false, false, false, false);
             }
             if (answer != 0) {
