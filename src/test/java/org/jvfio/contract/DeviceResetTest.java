@@ -64,14 +64,14 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J28")
-    void onlyADeviceThatCanBeResetIs() {
+    void deviceReset_bySupport_zeroOrEinval() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         assertEquals(host.isPowernv(), saysItResets(device));
         assertAnswer(host.isPowernv() ? 0 : EINVAL.negated(), device.reset());
     }
 
     @Test
-    void anExpressDeviceResetsItselfAndKeepsItsCommandRegister() {
+    void deviceReset_expressDevice_keepsCommandRegister() {
         RawDevice nvme = nvme();
         assertEquals(true, saysItResets(nvme));
         nvme.masterBus(true);
@@ -89,7 +89,7 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J29")
-    void aBusSaysWhichDevicesAreResetWithIt() {
+    void hotResetInfo_singleDevice_listsIt() {
         MemorySegment info = process.struct(vfio_pci_hot_reset_info.layout());
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, 0));
         assertAnswer(EINVAL, device.hotResetInfo(info, HEADER - 1));
@@ -115,7 +115,7 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J30")
-    void aBusIsResetWithTheGroupsOfAllItsDevices() {
+    void hotReset_wrongGroups_einval() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, 0));
         assertAnswer(EINVAL, device.hotReset());
         MemorySegment reset = process.struct(vfio_pci_hot_reset.layout());
@@ -132,14 +132,14 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J31")
-    void aGroupOfABusIsADescriptorOfIt() {
+    void hotReset_descriptorOfOtherFile_einval() {
         assertHotReset(EINVAL, container.descriptor());
         assertHotReset(EINVAL, device.descriptor());
         assertHotReset(EBADF, -1);
     }
 
     @Test
-    void aBusIsReset() {
+    void hotReset_ownGroup_resets() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         device.masterBus(true);
         assertAnswer(host.isPowernv() ? 0 : ENODEV.negated(), device.hotReset(group.descriptor()));
@@ -149,7 +149,7 @@ class DeviceResetTest extends Contract {
     }
 
     @Test
-    void aResetOfThePeLeavesTheCommandRegisterToTheUser() {
+    void eehReset_busMasterOn_busMasterIsOff() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         device.masterBus(true);
         int answer = host.hasEeh() ? 0 : ENODEV.negated();

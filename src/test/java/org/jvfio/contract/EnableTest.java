@@ -24,7 +24,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C5")
-    void type2HasNoWindowsToMake() {
+    void tceGetInfo_v1_noDynamicWindows() {
         RawContainer container = v1();
         MemorySegment info = container.infoStruct(32);
         info.asSlice(4).fill(UNTOUCHED);
@@ -34,7 +34,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C7")
-    void enableLocksAsMuchAsTheWholeWindow() {
+    void enable_v1_locksTheWholeWindow() {
         RawContainer container = v1();
         long before = process.lockedBytes();
         assertAnswer(0, container.enable());
@@ -45,13 +45,13 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C8")
-    void anEnabledContainerIsBusy() {
+    void enable_twice_ebusy() {
         assertAnswer(EBUSY, enabledV1().enable());
     }
 
     @Test
     @Scenario("C9")
-    void enableNeedsTheRightToLockTheWholeWindow() {
+    void enable_memlockBelowWindow_enomem() {
         RawContainer container = v1();
         long window = container.info().size();
         process.mayLock(window - process.pageSize());
@@ -62,13 +62,13 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C11")
-    void whatIsNotEnabledCanBeDisabled() {
+    void disable_neverEnabled_succeeds() {
         assertAnswer(0, v1().disable());
     }
 
     @Test
     @Scenario({"C12", "C13"})
-    void mappingsOutliveDisable() {
+    void disable_liveMapping_mappingStays() {
         RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
@@ -80,7 +80,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C14")
-    void type2DoesNotKnowTheCallsOfType7() {
+    void v2Calls_v1Container_enotty() {
         RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(ENOTTY, container.register(memory, 64 * KIB));
@@ -91,7 +91,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C18")
-    void theFirstMappingNeedsTheRightToLockTheTable() {
+    void mapDma_memlockWithoutTable_enomem() {
         RawContainer container = v1();
         long memory = process.memory(64 * KIB);
         process.mayLock(container.info().size());

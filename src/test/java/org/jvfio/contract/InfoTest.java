@@ -28,7 +28,7 @@ class InfoTest extends Contract {
 
     @Test
     @Scenario("C1")
-    void infoTellsWhatWindowsAGroupCanHave() {
+    void tceGetInfo_v2_limitsOfThePlatform() {
         long pageSizes = switch (host.platform()) {
             case PHB3 -> 0x11011000;
             case PHB4, PHB5 -> 0x40211000;
@@ -42,7 +42,7 @@ class InfoTest extends Contract {
 
     @Test
     @Scenario({"C2", "C3"})
-    void aShortInfoStructIsFilledWithoutTheWindowsPart() {
+    void tceGetInfo_argszWithoutDdw_fillsSixteenBytes() {
         RawContainer container = v2();
         for (int argsz : new int[] {16, 24, 31}) {
             MemorySegment info = container.infoStruct(argsz);
@@ -57,7 +57,7 @@ class InfoTest extends Contract {
 
     @Test
     @Scenario("C4")
-    void infoNeedsItsShortestStruct() {
+    void tceGetInfo_argszBelowSixteen_einval() {
         RawContainer container = v2();
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(12)));
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(15)));
@@ -66,7 +66,7 @@ class InfoTest extends Contract {
 
     @Test
     @Scenario("C6")
-    void infoIsOfTheGroupAndNotOfItsWindows() {
+    void tceGetInfo_windowsCreatedAndRemoved_unchanged() {
         RawContainer container = v2();
         RawTceInfo before = container.info();
         container.createWindow(16, GIB, 1);
@@ -77,7 +77,7 @@ class InfoTest extends Contract {
 
     @Test
     @Scenario("C10")
-    void type7IsNotEnabled() {
+    void enable_v2_enotty() {
         RawContainer container = v2();
         assertAnswer(ENOTTY, container.enable());
         assertAnswer(ENOTTY, container.disable());

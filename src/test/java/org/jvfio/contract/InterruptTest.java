@@ -91,7 +91,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aDeviceSaysHowItInterrupts() {
+    void irqInfo_edu_countsAndFlags() {
         assertInfo(
                 VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
@@ -101,7 +101,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void onlyKnownInterruptsHaveAnInfo() {
+    void irqInfo_unknownIndexOrShortArgsz_einval() {
         assertAnswer(EINVAL, info(VFIO_PCI_NUM_IRQS, 16));
         assertAnswer(EINVAL, info(-1, 16));
         assertAnswer(EINVAL, info(VFIO_PCI_INTX_IRQ_INDEX, 15));
@@ -111,7 +111,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J24")
-    void aRequestIsCheckedBeforeItsData() {
+    void setIrqs_invalidArguments_refused() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_SET_IRQS, 0));
         assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 19));
         assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 23));
@@ -130,7 +130,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J25")
-    void onlyInterruptsThatThereAreAreSet() {
+    void setIrqs_outOfRange_einval() {
         assertAnswer(EINVAL, line.triggerFrom(1, event.descriptor()));
         assertAnswer(EINVAL, messages.triggerAll(event, 2));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
@@ -141,7 +141,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario({"J18", "J19", "J20"})
-    void oneKindOfInterruptIsUsedAtATime() {
+    void setIrqs_secondKindOfInterrupt_einval() {
         assertAnswer(EINVAL, line.disable());
         assertAnswer(0, line.trigger(event));
         assertAnswer(EINVAL, messages.trigger(event));
@@ -157,7 +157,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario({"J22", "J23"})
-    void onlyTheLineIsMasked() {
+    void setIrqs_maskMsi_enotty() {
         assertAnswer(EINVAL, line.mask());
         assertAnswer(0, messages.trigger(event));
         assertAnswer(ENOTTY, messages.mask());
@@ -170,7 +170,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J26")
-    void aTriggerIsAnEventfd() {
+    void setIrqs_otherFileAsEventfd_einvalOrEbadf() {
         int file = process.open("/dev/null", vfio_h.O_RDWR);
         for (RawInterrupts each : new RawInterrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
             assertAnswer(EINVAL, each.trigger(file));
@@ -182,7 +182,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theLineIsMaskedByEachInterrupt() {
+    void intx_raised_maskedUntilUnmask() {
         assertAnswer(0, line.trigger(event));
         edu.raise();
         event.await(1);
@@ -207,7 +207,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsAssertedAlreadyInterruptsOnlyOnPower8WhenItIsEnabled() {
+    void setIrqs_assertedIntxEnabled_signalsOnPower8() {
         edu.raise();
         assertAnswer(0, line.trigger(event));
         assertEnabledLine(event);
@@ -221,7 +221,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsStillAssertedInterruptsOnlyOnPower8WhenItIsEnabledAgain() {
+    void setIrqs_assertedIntxEnabledAgain_signalsOnPower8() {
         assertAnswer(0, line.trigger(event));
         edu.raise();
         event.await(1);
@@ -231,7 +231,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsAssertedAlreadyInterruptsWhenItIsMaskedAndUnmasked() {
+    void setIrqs_unmaskAssertedIntx_signals() {
         edu.raise();
         assertAnswer(0, line.trigger(event));
         assertEnabledLine(event);
@@ -241,7 +241,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMaskedLineWaits() {
+    void intx_raisedWhileMasked_signalsAfterUnmask() {
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 0));
         edu.raise();
@@ -258,7 +258,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventUnmasksTheLine() {
+    void unmaskEvent_signalled_unmasksIntx() {
         Event unmask = new Event(process);
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.unmaskBy(unmask.descriptor()));
@@ -280,7 +280,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventThatIsClosedUnmasksNoLonger() {
+    void unmaskEvent_closed_noEffect() {
         Event unmask = new Event(process);
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.unmaskBy(unmask.descriptor()));
@@ -295,7 +295,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventThatIsSignalledAlreadyUnmasksAtOnce() {
+    void unmaskEvent_signalledBeforeSet_unmasksAtOnce() {
         Event unmask = new Event(process);
         unmask.signal();
         assertAnswer(0, line.trigger(event));
@@ -307,7 +307,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theCommandRegisterDisablesTheLine() {
+    void intx_disabledByCommandRegister_signalsLater() {
         assertAnswer(0, line.trigger(event));
         device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
         edu.raise();
@@ -326,7 +326,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theTriggerOfTheLineIsExchanged() {
+    void setIrqs_otherEventfdForIntx_replacesIt() {
         Event other = new Event(process);
         assertAnswer(0, line.trigger(-1));
         edu.raise();
@@ -345,7 +345,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void interruptsAreTriggeredByHand() {
+    void setIrqs_triggerByNoneOrBool_signals() {
         assertAnswer(EINVAL, line.loopBack(0, 1));
         assertAnswer(EINVAL, messages.loopBack(0, 1));
         assertAnswer(0, line.trigger(event));
@@ -362,7 +362,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMessageIsSentForEachInterrupt() {
+    void msi_raisedTwice_signalsTwice() {
         assertAnswer(0, messages.trigger(event));
         edu.raise();
         event.await(1);
@@ -374,7 +374,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMessageIsAWriteToMemory() {
+    void msi_busMasterOff_dropped() {
         Edu.notMastering(device);
         assertAnswer(0, messages.trigger(event));
         edu.raise();
@@ -386,7 +386,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void onlyPower8KeepsAMessageWithoutATrigger() {
+    void msi_raisedWithoutEventfd_keptOnPower8() {
         assertAnswer(0, messages.trigger(-1));
         edu.raise();
         edu.raise();
@@ -404,7 +404,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aTriggerThatCannotBeSetDisablesWhatItWouldEnable() {
+    void setIrqs_badEventfd_disablesTheIndex() {
         assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
         assertAnswer(EINVAL, messages.disable());
         assertAnswer(EBADF, line.trigger(Integer.MAX_VALUE));
@@ -417,7 +417,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aResetKeepsTheTriggers() {
+    void deviceReset_msiEnabled_triggersKept() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         assertAnswer(0, messages.trigger(event));
         // Without a reset of its own, edu is reset with its bus, which an LPAR does not have.
@@ -430,7 +430,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J27")
-    void theHostsRequestHasItsOwnTrigger() {
+    void setIrqs_requestIndex_ownEvent() {
         RawInterrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
         assertAnswer(EINVAL, request.loopBack(0, 1));
         assertAnswer(EINVAL, request.disable());
@@ -453,7 +453,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void descriptorsOfADeviceShareItsInterrupts() {
+    void setIrqs_secondDescriptor_sharedInterrupts() {
         RawDevice again = group.device(first.address());
         assertAnswer(0, messages.trigger(event));
         assertAnswer(EINVAL, again.interrupts(VFIO_PCI_INTX_IRQ_INDEX).trigger(event));
@@ -463,7 +463,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void interruptsEndWithTheLastDescriptor() {
+    void closeDevice_lastDescriptor_interruptsDisabled() {
         Event request = new Event(process);
         assertAnswer(0, messages.trigger(event));
         assertAnswer(0, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).trigger(request));

@@ -84,7 +84,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void registersSayWhatTheControllerCanDo() {
+    void registers_afterReset_capabilities() {
         assertEquals(0x0f0107ff, drive.register(0));
         assertEquals(0x00400820, drive.register(4));
         assertEquals(0x00010400, drive.register(8));
@@ -92,7 +92,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void itIsEnabledAndDisabled() {
+    void enable_afterDisable_ready() {
         drive.enabled();
         drive.disable();
         drive.enabled();
@@ -100,7 +100,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsSetWronglyIsAFatalStatus() {
+    void enable_invalidConfiguration_fatalStatus() {
         long queues = drive.pages(4);
         int[][] wrong = {
             {0x000f0000, 0, 0, ENABLED},
@@ -119,7 +119,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void shutdownIsTold() {
+    void shutdown_normal_complete() {
         drive.enabled();
         drive.register(RawNvme.CC, ENABLED | SHUTDOWN);
         drive.awaitStatus(READY | SHUTDOWN_COMPLETE);
@@ -128,7 +128,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void theControllerSaysWhatItIs() {
+    void identifyController_qemuDrive_fields() {
         drive.enabled();
         long data = identify(0x01, 0);
         assertEquals(0x1af41b36, drive.dword(data), "VID and SSVID");
@@ -159,7 +159,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void aNamespaceSaysHowManyBlocksItHas() {
+    void identifyNamespace_first_sizeAndFormat() {
         drive.enabled();
         long data = identify(0x00, 1);
         long blocks = drive.qword(data);
@@ -173,7 +173,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void namespacesAreListed() {
+    void identifyLists_everyStructure_oneNamespace() {
         drive.enabled();
         for (int list : new int[] {0x02, 0x07, 0x10}) {
             long all = identify(list, 0);
@@ -208,7 +208,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void commandsThatDoNotExistAreInvalid() {
+    void admin_unknownOpcode_invalidOpcode() {
         drive.enabled();
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x7f)));
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x18)));
@@ -227,7 +227,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void queuesThatCannotBeAreNotCreated() {
+    void createQueue_invalidArguments_refused() {
         drive.enabled();
         assertStatus(0x101, drive.admin(createCq(0, 4, 0, 1)));
         assertStatus(0x101, drive.admin(createCq(65, 4, 0, 1)));
@@ -266,7 +266,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void featuresHaveTheirDefaults() {
+    void getFeatures_afterEnable_defaults() {
         drive.enabled();
         assertEquals(0x07, assertSuccess(getFeature(0x01, 0)).result(), "arbitration");
         assertEquals(0, assertSuccess(getFeature(0x02, 0)).result(), "power state");
@@ -293,7 +293,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void allQueuesAreGivenWhateverIsAsked() {
+    void setFeatures_numberOfQueues_all() {
         drive.enabled();
         assertEquals(
                 63 << 16 | 63, assertSuccess(setFeature(0x07, 0, 3 << 16 | 3)).result());
@@ -303,7 +303,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void logsAreReadWithinTheirBounds() {
+    void getLogPage_everyPage_withinBounds() {
         drive.enabled();
         long log = drive.pages(1);
         NvmeEntry health = NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2);
@@ -330,7 +330,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void eventsAreRequestedAndAborted() {
+    void asyncEventRequest_aborted_statusAborted() {
         drive.enabled();
         int first = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         for (int request = 1; request < 4; request++) {
@@ -350,7 +350,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void wrongDoorbellsAreEvents() {
+    void doorbell_absentQueue_asyncEvent() {
         drive.enabled();
         int request = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         assertSuccess(drive.admin(NvmeEntry.of(GET_FEATURES).dword(10, 7)));
@@ -378,7 +378,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsWrittenIsReadBackInAllFormsOfPrps() {
+    void readAndWrite_everyFormOfPrp_sameData() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(5, 1);
@@ -410,7 +410,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void ioCommandsThatAreWrongAreRefused() {
+    void io_invalidArguments_refused() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(4);
@@ -442,7 +442,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void blocksAreComparedZeroedAndDeallocated() {
+    void compare_afterWriteZeroesAndDeallocate_zeros() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(2, 2);
@@ -475,7 +475,7 @@ class NvmeControllerTest extends Contract {
 
     /** QEMU's bridges drop the data, and its controller does not notice; a list that it cannot read, it does. */
     @Test
-    void dataThatAreNotMappedAreNotTransferred() {
+    void read_dataNotMapped_notTransferred() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(1);
@@ -492,7 +492,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void queuesThatAreNotMappedAreAFatalStatusWhereNothingFreezes() {
+    void enable_queuesNotMapped_fatalStatusOrFrozen() {
         drive.enableWith(0x000f000f, RawNvme.nowhere(), drive.pages(1), ENABLED);
         drive.awaitStatus(READY);
         drive.register(0x1000, 1);

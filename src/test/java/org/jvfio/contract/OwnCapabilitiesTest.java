@@ -172,7 +172,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aVendorsCapabilityIsTheUsers() {
+    void configWrite_vendorCapability_kept() {
         RawDevice device = open(shell(false, EmulatedCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
         RawConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_VNDR), config.capabilities());
@@ -187,7 +187,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void capabilitiesThatLinuxHidesAreSkipped() {
+    void configRead_hiddenCapabilities_skipped() {
         RawDevice device = open(shell(
                 true,
                 EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0]),
@@ -215,7 +215,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aDeviceWithOnlyHiddenCapabilitiesHasNone() {
+    void configRead_onlyHiddenCapabilities_emptyList() {
         RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
         assertEquals(List.of(), device.config().capabilities());
         assertEquals(0, device.config().readShort(vfio_h.PCI_STATUS));
@@ -223,7 +223,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void wakingResetsADeviceThatSaysSo() {
+    void configWrite_d0WithoutNoSoftReset_resets() {
         RawDevice device = open(shell(false, EmulatedCapability.powerManagement(true)));
         RawConfigSpace config = device.config();
         int control = config.capability(PCI_CAP_ID_PM) + PCI_PM_CTRL;
@@ -241,7 +241,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aConventionalFunctionIsResetByItsCapability() {
+    void configWrite_advancedFeaturesReset_resets() {
         byte[] registers = {6, 3, 0, 0};
         RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
         RawConfigSpace config = device.config();
@@ -291,7 +291,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomIsReadToTheEndOfItsLastImage() {
+    void pread_romWithImages_endsWithLastImage() {
         assertRom(4096, 5 * 512, image(5, true));
         assertRom(8192, 10 * 512, together(image(4, false), image(6, true), new byte[512]));
         assertRom(4096, 5 * 512, together(image(5, false), new byte[512]));
@@ -300,7 +300,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomWithoutAnImageIsNotShown() {
+    void pread_romWithoutImage_enomem() {
         assertRom(2048, 0, new byte[100]);
         assertRom(2048, 0, new byte[] {0x55});
         assertRom(2048, 0, new byte[] {0x55, (byte) 0xaa});
@@ -313,7 +313,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aPartOfARomIsReadUpToTheEndOfItsBar() {
+    void pread_acrossEndOfRom_shortCount() {
         RawDevice device = open(new Shell(false, image(5, true)));
         MemorySegment bytes = device.process().struct(ValueLayout.JAVA_LONG);
         assertAnswer(4, device.pread(bytes, ROM + 4092));
@@ -322,7 +322,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aBusIsResetWithAllItsGroups() {
+    void hotReset_twoGroupsOnBus_needsBoth() {
         Shell one = shell(false);
         Shell two = shell(false);
         VfioProcess process = EmulatedContractHost.process(EmulatedKernel.boot(machine()
@@ -351,7 +351,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aFunctionThatMayHaveVirtualOnesHasAToken() {
+    void deviceFeature_vfTokenOfSriovDevice_set() {
         RawDevice device =
                 open(shell(true, EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0])));
         int set = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
@@ -361,7 +361,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aTokenMayComeWithTheName() {
+    void getDeviceFd_vfTokenOfSriovDevice_accepted() {
         EmulatedCapability virtual = EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0]);
         VfioProcess process = EmulatedContractHost.process(boot(shell(true, virtual)));
         RawGroup group = group(process);
@@ -374,7 +374,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void configurationSpaceThatIsBlockedAnswersWhatLinuxKnowsItself() {
+    void pread_configSpaceDuringEehReset_emulatedRegistersOnly() {
         VfioProcess process = EmulatedContractHost.process(boot(shell(true)));
         RawGroup group = process.openGroup(0);
         RawContainer container = process.openContainer();
@@ -397,7 +397,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void anErrorOfAnExpressDeviceIsTold() {
+    void reportError_errorEventSet_signals() {
         EmulatedKernel kernel = boot(shell(true));
         VfioProcess process = EmulatedContractHost.process(kernel);
         RawDevice device = group(process).device(ADDRESS);
@@ -416,7 +416,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aDeviceThatCannotBeIsRefusedWhenTheHostBoots() {
+    void boot_invalidDevice_illegalArgument() {
         assertRefused("BAR 0", sized(DeviceInterrupts.NONE, 24));
         assertRefused("7 BARs", sized(DeviceInterrupts.NONE, new long[7]));
         assertRefused("not 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));

@@ -66,7 +66,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C15")
-    void anotherProcessMapsNothingInAnEnabledContainer() {
+    void mapDma_otherProcessInEnabledV1_eperm() {
         RawContainer container = container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         share(container);
@@ -76,7 +76,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C16")
-    void aContainerThatNobodyHasChangedIsAnyones() {
+    void tceGetInfo_otherProcessBeforeAnyChange_succeeds() {
         RawContainer container = v2(group);
         share(container);
         assertEquals("1", other.run("ext c0 7"));
@@ -85,7 +85,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C17")
-    void aContainerThatWasChangedTellsOthersNothing() {
+    void tceGetInfo_otherProcessAfterChange_eperm() {
         RawContainer container = v2(group);
         container.createWindow(16, GIB, 1);
         share(container);
@@ -95,7 +95,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("E28")
-    void anotherProcessRegistersNothingInAContainer() {
+    void registerMemory_otherProcess_eperm() {
         RawContainer container = v2(group);
         assertAnswer(0, container.register(process.memory(PAGE), PAGE));
         share(container);
@@ -104,7 +104,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("F13")
-    void anotherProcessMapsNothingInAContainer() {
+    void mapDma_otherProcessInV2_eperm() {
         RawContainer container = v2(group);
         long memory = process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
@@ -117,7 +117,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("G28")
-    void aFailedCallMakesTheContainerTheCallers() {
+    void tceCreate_failedInFirstProcess_containerIsItsOwn() {
         RawContainer container = v2(group);
         MemorySegment refused = container.creation(16, GIB, 1);
         vfio_iommu_spapr_tce_create.flags(refused, 1);
@@ -128,12 +128,12 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("A13")
-    void aGroupIsBusyForOtherProcessesToo() {
+    void openGroup_otherProcess_ebusy() {
         assertEquals("-1 EBUSY", other.run("open g0 /dev/vfio/" + first.group()));
     }
 
     @Test
-    void aProcessThatIsGivenAContainerMakesItItsOwn() {
+    void registerMemory_receivedContainer_containerIsTheReceivers() {
         RawContainer container = v2(group);
         share(container);
         assertEquals("0; locked 0x10000", other.run("reg c0 m0 0x10000"));

@@ -73,7 +73,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J1")
-    void aDeviceHasNineRegionsAndFiveKindsOfInterrupt() {
+    void deviceGetInfo_edu_nineRegionsAndFiveIrqs() {
         MemorySegment info = process.struct(vfio_device_info.layout());
         vfio_device_info.argsz(info, 15);
         assertAnswer(EINVAL, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
@@ -93,7 +93,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J2")
-    void thereAreNoRegionsOfVgaOrOfTheDevicesOwn() {
+    void regionInfo_vgaOrUnknownIndex_einval() {
         MemorySegment info = process.struct(vfio_region_info.layout());
         assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_VGA_REGION_INDEX, 32));
         assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_NUM_REGIONS, 32));
@@ -104,7 +104,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J3")
-    void regionsAreBarsAndConfigurationSpace() {
+    void regionInfo_barsAndConfigSpace_sizesAndFlags() {
         assertRegion(edu, VFIO_PCI_BAR0_REGION_INDEX, EDU_BAR, READ_WRITE);
         for (int bar = VFIO_PCI_BAR1_REGION_INDEX; bar <= VFIO_PCI_ROM_REGION_INDEX; bar++) {
             assertRegion(edu, bar, 0, 0);
@@ -118,7 +118,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario({"J4", "J5"})
-    void aBarWithATableThatCanBeMappedSaysSo() {
+    void regionInfo_mappableBarWithMsixTable_capability() {
         RawDevice nvme = nvme();
         MemorySegment info = buffer(64);
         assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 32));
@@ -138,14 +138,14 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J8")
-    void anAccessEndsWithTheBar() {
+    void preadAndPwrite_acrossEndOfBar_shortCount() {
         assertAnswer(Integer.BYTES, edu.pread(buffer(8), EDU_BAR - Integer.BYTES));
         assertAnswer(Integer.BYTES, edu.pwrite(buffer(8), EDU_BAR - Integer.BYTES));
     }
 
     @Test
     @Scenario("J9")
-    void anAccessBeginsInARegionThatThereIs() {
+    void pread_outsideRegions_einval() {
         assertAnswer(EINVAL, edu.pread(buffer(4), EDU_BAR));
         assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_BAR1_REGION_INDEX << 40));
         assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_NUM_REGIONS << 40));
@@ -155,7 +155,7 @@ class RegionTest extends Contract {
     }
 
     @Test
-    void readsWithoutAnOffsetGoOnFromTheStartOfTheFirstBar() {
+    void read_noOffset_startOfFirstBar() {
         MemorySegment id = buffer(4);
         assertAnswer(4, edu.pread(id, 0));
         MemorySegment read = buffer(4);
@@ -169,7 +169,7 @@ class RegionTest extends Contract {
     }
 
     @Test
-    void registersOf32BitsAreAllOnesAs64() {
+    void pread_eightBytesOf32BitRegister_allOnes() {
         assumeTrue(host.version().atLeast(KernelVersion.V6_11), "the kernel reads no more than 32 bits at once");
         MemorySegment both = buffer(8);
         assertAnswer(8, edu.pread(both, 0));
@@ -178,7 +178,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J10")
-    void aBarIsAccessedWhileMemoryIsDecoded() {
+    void pread_memoryDisabled_eio() {
         MemorySegment id = buffer(4);
         assertAnswer(4, edu.pread(id, 0));
         edu.changeCommand(PCI_COMMAND_MEMORY, false);
@@ -194,7 +194,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J12")
-    void aRomIsNotWritten() {
+    void pwrite_rom_einval() {
         long rom = (long) VFIO_PCI_ROM_REGION_INDEX << 40;
         assertAnswer(EINVAL, edu.pwrite(buffer(4), rom));
         assertAnswer(EINVAL, edu.pread(buffer(4), rom));
@@ -202,7 +202,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J13")
-    void aTableOfVectorsReadsAsOnes() {
+    void pread_msixTable_allOnes() {
         RawDevice nvme = nvme();
         MemorySegment entry = buffer(16);
         assertAnswer(16, nvme.pwrite(entry, TABLE + 64 * 16));
@@ -222,7 +222,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario({"J14", "J17"})
-    void onlyBarsAreMappedAndShared() {
+    void mmap_privateOrNotABar_einval() {
         long page = process.pageSize();
         assertMmap(EINVAL, edu, page, MAP_PRIVATE, 0);
         assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_CONFIG_REGION_INDEX << 40);
@@ -235,7 +235,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J15")
-    void aBarWithTheFlagIsMapped() {
+    void mmap_barWithMmapFlag_mapped() {
         RawDevice nvme = nvme();
         boolean mappable =
                 (vfio_region_info.flags(nvme.region(VFIO_PCI_BAR0_REGION_INDEX)) & VFIO_REGION_INFO_FLAG_MMAP) != 0;

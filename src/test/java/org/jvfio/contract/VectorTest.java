@@ -44,7 +44,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void aControllerSaysHowItInterrupts() {
+    void irqInfo_nvme_countsAndFlags() {
         assertInfo(
                 VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
@@ -53,7 +53,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void allVectorsAreTriggeredByHand() {
+    void setIrqs_triggerAllVectors_signalled() {
         assertAnswer(EINVAL, vectors.loopBack(0, 1));
         assertAnswer(EINVAL, vectors.triggerAll(event, VECTORS + 1));
         assertAnswer(0, vectors.triggerAll(event, VECTORS));
@@ -66,7 +66,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void vectorsStayAsManyAsWereGranted() {
+    void setIrqs_moreVectorsThanGranted_einval() {
         assertAnswer(0, vectors.triggerAll(event, 2));
         assertAnswer(EINVAL, vectors.triggerFrom(2, event.descriptor()));
         assertAnswer(0, vectors.triggerFrom(2, -1));
@@ -80,7 +80,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void aBlockHasItsTriggersOrNone() {
+    void setIrqs_badEventfdInBlock_blockIsUnset() {
         assertAnswer(0, vectors.triggerAll(event, 4));
         assertAnswer(EBADF, vectors.triggerFrom(1, event.descriptor(), Integer.MAX_VALUE, event.descriptor()));
         assertAnswer(0, vectors.loopBack(0, 4));
@@ -92,7 +92,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void errorsHaveATriggerOfTheirOwn() {
+    void setIrqs_errorIndex_besideMsix() {
         RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         assertAnswer(EINVAL, errors.loopBack(0, 1));
         assertAnswer(ENOTTY, errors.unmask());

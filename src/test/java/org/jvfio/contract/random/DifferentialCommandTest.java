@@ -90,12 +90,12 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void kernelsThatAnswerAlikeDoNotDiffer() {
+    void runSeeds_equalKernels_noDifference() {
         assertTrue(report((_, answer) -> answer, 5).contains("5 seeds of 100 calls each from seed 1 on"));
     }
 
     @Test
-    void aKernelThatAnswersOtherwiseIsShownWithFewCalls() {
+    void runSeeds_kernelWithOtherErrno_shrunkSequence() {
         String report = report(DifferentialCommandTest::otherwiseOutsideOfWindows, 4);
         List<String> lines = report.lines().toList();
         int first = lines.stream()
@@ -115,7 +115,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void callsByHandAreAllShown() {
+    void runCalls_writtenByHand_showsEveryResult() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         DifferentialCommand command = new DifferentialCommand(
                 HOST,
@@ -144,7 +144,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void whatIsLeftWhenAllIsClosedIsADifference() {
+    void run_groupStatusDiffersAtEnd_difference() {
         Differential differential = comparison(
                 (request, answer) -> request == vfio_h.VFIO_GROUP_GET_STATUS ? Errno.ENODEV.negated() : answer);
         Difference difference = differential.run(calls()).orElseThrow();
@@ -153,7 +153,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void aSeedHasOneSequence() {
+    void sequence_sameSeed_sameCalls() {
         assertEquals(sequence(3), sequence(3));
         assertNotEquals(sequence(3), sequence(4));
     }
@@ -163,7 +163,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void everyCallIsMade() {
+    void sequence_fiftySeeds_everyCallIsMade() {
         List<String> names = new ArrayList<>();
         for (int seed = 1; seed <= 50; seed++) {
             sequence(seed)
@@ -176,7 +176,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void whatLosesAHostIsLeftOutAndNamed() {
+    void run_callThatHangsPower8_leftOutAndNamed() {
         Differential differential = comparison((_, answer) -> answer);
         assertEquals(Optional.empty(), differential.run(calls("map c1 m3 0x0 0x0", "map c1 m3 0x0 0x10000")));
         assertEquals(
