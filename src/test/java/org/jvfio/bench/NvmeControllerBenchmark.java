@@ -5,7 +5,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
 import org.jvfio.emulator.nvme.EmulatedNvme;
-import org.jvfio.uapi.vfio_h;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -29,7 +28,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public class NvmeControllerBenchmark {
     private static final ValueLayout.OfInt DWORD = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final long WINDOW = VfioProcess.SECOND_WINDOW;
+    private static final long WINDOW = BenchProcess.SECOND_WINDOW;
     private static final long MEMORY_BYTES = 1 << 20;
     private static final int ENTRIES = 64;
     private static final int PAGE = 4096;
@@ -48,8 +47,8 @@ public class NvmeControllerBenchmark {
     @Param({"1", "32"})
     private int depth;
 
-    private final VfioProcess process =
-            new VfioProcess(EmulatedNvme.builder().namespace(DRIVE_BYTES).build());
+    private final BenchProcess process =
+            new BenchProcess(EmulatedNvme.builder().namespace(DRIVE_BYTES).build());
     private MemorySegment memory = MemorySegment.NULL;
     private int tail;
     private int head;
@@ -60,8 +59,8 @@ public class NvmeControllerBenchmark {
     @Setup
     public void enable() {
         long address = process.registeredMemory(MEMORY_BYTES);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, process.windowOf(16, 1L << 30, 1));
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, process.mapOf(address, WINDOW, MEMORY_BYTES));
+        process.call(process.windowOf(16, 1L << 30, 1));
+        process.call(process.mapOf(address, WINDOW, MEMORY_BYTES));
         memory = process.kernel().memory(address, MEMORY_BYTES);
         process.write(0x24, (ENTRIES - 1) << 16 | (ENTRIES - 1));
         process.write(0x28, WINDOW + ADMIN_SUBMISSIONS);

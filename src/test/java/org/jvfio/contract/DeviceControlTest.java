@@ -21,7 +21,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_SET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_IOEVENTFD;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -32,7 +31,7 @@ import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
-import org.jvfio.uapi.vfio_device_ioeventfd;
+import org.jvfio.ioctl.IoEventFd;
 import org.jvfio.uapi.vfio_h;
 
 /** Registers that eventfds write, features of a device, and what a device descriptor does not know. */
@@ -101,9 +100,8 @@ class DeviceControlTest extends Contract {
     @Test
     void ioEventFd_invalidArguments_einval() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_IOEVENTFD, 0));
-        MemorySegment shorter = process.struct(vfio_device_ioeventfd.layout());
-        vfio_device_ioeventfd.argsz(shorter, 27);
-        assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_IOEVENTFD, shorter));
+        assertAnswer(
+                EINVAL, device.call(IoEventFd.of(process.arena(), 0, 0, 0, 0).argsz(27)));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 0, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 3, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 16, event.descriptor()));
@@ -211,7 +209,10 @@ class DeviceControlTest extends Contract {
         // GET_API_VERSION, GROUP_GET_STATUS, QUERY_GFX_PLANE, GET_GFX_DMABUF, BIND_IOMMUFD, ATTACH_PT, DETACH_PT.
         for (int number : new int[] {0, 3, 14, 15, 18, 19, 20}) {
             int request = vfio_h.VFIO_GET_API_VERSION + number;
-            assertAnswer(ENOTTY, device.ioctl(request, process.struct(vfio_device_ioeventfd.layout())));
+            assertAnswer(
+                    ENOTTY,
+                    device.ioctl(
+                            request, IoEventFd.of(process.arena(), 0, 0, 0, 0).struct()));
         }
     }
 }

@@ -31,8 +31,8 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
+import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
 /** EEH_PE_OP of a container, where EEH is on; where it is off, there is no endpoint to operate on. */
@@ -97,22 +97,20 @@ class EehTest extends Contract {
     @Test
     @Scenario("I3")
     void eehPeOp_flagsOrShortArgsz_einval() {
-        MemorySegment flags = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.flags(flags, 1);
-        assertEeh(EINVAL, container.eeh(flags));
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.argsz(shorter, 8);
-        assertEeh(EINVAL, container.eeh(shorter));
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.eeh(shorter));
+        assertEeh(
+                EINVAL,
+                container.call(container.eehOperation(VFIO_EEH_PE_GET_STATE).flags(1)));
+        EehPeOp shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE).argsz(8);
+        assertEeh(EINVAL, container.call(shorter));
+        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.call(shorter.argsz(12)));
     }
 
     @Test
     @Scenario("I4")
     void eehInject_shortArgsz_einval() {
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_INJECT_ERR);
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(EINVAL, container.eeh(shorter));
+        assertEeh(
+                EINVAL,
+                container.call(container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
     }
 
     @Test

@@ -7,11 +7,11 @@ import static org.jvfio.kernel.Errno.ENOMEM;
 import static org.jvfio.kernel.Errno.ENOTTY;
 import static org.jvfio.kernel.Errno.EPERM;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawTceInfo;
+import org.jvfio.ioctl.GetTceInfo;
 
 /** What a container of type 2 tells, and how it is enabled. */
 @Type2ContractTest
@@ -26,9 +26,9 @@ class EnableTest extends Contract {
     @Scenario("C5")
     void tceGetInfo_v1_noDynamicWindows() {
         RawContainer container = v1();
-        MemorySegment info = container.infoStruct(32);
-        info.asSlice(4).fill(UNTOUCHED);
-        assertAnswer(0, container.getInfo(info));
+        GetTceInfo info = GetTceInfo.of(process.arena());
+        info.struct().asSlice(4).fill(UNTOUCHED);
+        assertAnswer(0, container.call(info));
         assertEquals(new RawTceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), RawTceInfo.of(info));
     }
 

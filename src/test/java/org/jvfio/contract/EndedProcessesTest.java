@@ -68,7 +68,7 @@ class EndedProcessesTest {
         assertAnswer(EBUSY, parent.open("/dev/vfio/0", O_RDWR));
         container.info();
         child.exit();
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EINVAL, container.getInfo(32));
     }
 
     /** A process that ended and left its container, with memory of it mapped, to a child. */

@@ -7,15 +7,14 @@ import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOTTY;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawTceInfo;
+import org.jvfio.ioctl.GetTceInfo;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 
 /** What a group's windows can be. */
 @ContractTest
@@ -45,13 +44,13 @@ class InfoTest extends Contract {
     void tceGetInfo_argszWithoutDdw_fillsSixteenBytes() {
         RawContainer container = v2();
         for (int argsz : new int[] {16, 24, 31}) {
-            MemorySegment info = container.infoStruct(argsz);
-            info.asSlice(4).fill(UNTOUCHED);
-            assertAnswer(0, container.getInfo(info));
-            assertEquals(vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, vfio_iommu_spapr_tce_info.flags(info));
+            GetTceInfo info = GetTceInfo.of(process.arena()).argsz(argsz);
+            info.struct().asSlice(4).fill(UNTOUCHED);
+            assertAnswer(0, container.call(info));
+            assertEquals(vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, info.flags());
             byte[] untouched = new byte[16];
             Arrays.fill(untouched, UNTOUCHED);
-            assertArrayEquals(untouched, info.asSlice(16).toArray(ValueLayout.JAVA_BYTE));
+            assertArrayEquals(untouched, info.struct().asSlice(16).toArray(ValueLayout.JAVA_BYTE));
         }
     }
 
@@ -59,8 +58,8 @@ class InfoTest extends Contract {
     @Scenario("C4")
     void tceGetInfo_argszBelowSixteen_einval() {
         RawContainer container = v2();
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(12)));
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(15)));
+        assertAnswer(EINVAL, container.getInfo(12));
+        assertAnswer(EINVAL, container.getInfo(15));
         assertAnswer(EFAULT, container.ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO, 0));
     }
 

@@ -28,9 +28,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_IRQS;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Edu;
@@ -39,10 +36,10 @@ import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawInterrupts;
 import org.jvfio.emulator.Platform;
+import org.jvfio.ioctl.GetIrqInfo;
+import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_irq_set;
 
 /** Interrupts of an edu device, which has INTx and one MSI message. */
 @ContractTest
@@ -67,27 +64,23 @@ class InterruptTest extends Contract {
     }
 
     private void assertInfo(int index, int count, int flags) {
-        MemorySegment info = device.interrupts(index).info();
-        assertEquals(count, vfio_irq_info.count(info));
-        assertEquals(flags, vfio_irq_info.flags(info));
+        GetIrqInfo info = device.interrupts(index).info();
+        assertEquals(count, info.count());
+        assertEquals(flags, info.flags());
     }
 
     private int info(int index, int argsz) {
-        MemorySegment info = process.struct(vfio_irq_info.layout());
-        vfio_irq_info.argsz(info, argsz);
-        vfio_irq_info.index(info, index);
-        return device.ioctl(VFIO_DEVICE_GET_IRQ_INFO, info);
+        return device.call(GetIrqInfo.of(process.arena(), index).argsz(argsz));
     }
 
-    /** DEVICE_SET_IRQS of a valid trigger, spoilt. */
-    private void assertRefused(Errno expected, Consumer<MemorySegment> spoil) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment set =
-                    line.struct(arena, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, Integer.BYTES);
-            set.set(vfio_h.C_INT, RawInterrupts.SET_BYTES, event.descriptor());
-            spoil.accept(set);
-            assertAnswer(expected, line.set(set));
-        }
+    /** DEVICE_SET_IRQS that sets the trigger of INTx, which is valid. */
+    private SetIrqs trigger() {
+        int flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        return SetIrqs.of(process.arena(), flags, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, event.descriptor());
+    }
+
+    private void assertRefused(Errno expected, int flags, int index, int start, int count) {
+        assertAnswer(expected, device.call(trigger().fill(flags, index, start, count)));
     }
 
     @Test
@@ -113,18 +106,19 @@ class InterruptTest extends Contract {
     @Scenario("J24")
     void setIrqs_invalidArguments_refused() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_SET_IRQS, 0));
-        assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 19));
-        assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 23));
-        assertRefused(EINVAL, set -> vfio_irq_set.index(set, VFIO_PCI_NUM_IRQS));
-        assertRefused(EINVAL, set -> vfio_irq_set.count(set, -1));
-        assertRefused(EINVAL, set -> vfio_irq_set.flags(set, vfio_irq_set.flags(set) | 1 << 6));
-        int trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
-        assertRefused(
-                EINVAL, set -> vfio_irq_set.flags(set, trigger | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL));
-        assertRefused(EINVAL, set -> vfio_irq_set.flags(set, trigger));
-        assertRefused(ENOTTY, set -> vfio_irq_set.flags(set, VFIO_IRQ_SET_DATA_EVENTFD));
-        assertRefused(ENOTTY, set -> vfio_irq_set.flags(set, vfio_irq_set.flags(set) | VFIO_IRQ_SET_ACTION_UNMASK));
-        assertRefused(EINVAL, set -> vfio_irq_set.start(set, 1));
+        assertAnswer(EINVAL, device.call(trigger().argsz(19)));
+        assertAnswer(EINVAL, device.call(trigger().argsz(23)));
+        int intx = VFIO_PCI_INTX_IRQ_INDEX;
+        int action = VFIO_IRQ_SET_ACTION_TRIGGER;
+        int flags = action | VFIO_IRQ_SET_DATA_EVENTFD;
+        assertRefused(EINVAL, flags, VFIO_PCI_NUM_IRQS, 0, 1);
+        assertRefused(EINVAL, flags, intx, 0, -1);
+        assertRefused(EINVAL, flags | 1 << 6, intx, 0, 1);
+        assertRefused(EINVAL, action | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL, intx, 0, 1);
+        assertRefused(EINVAL, action, intx, 0, 1);
+        assertRefused(ENOTTY, VFIO_IRQ_SET_DATA_EVENTFD, intx, 0, 1);
+        assertRefused(ENOTTY, flags | VFIO_IRQ_SET_ACTION_UNMASK, intx, 0, 1);
+        assertRefused(EINVAL, flags, intx, 1, 1);
         assertAnswer(0, line.trigger(event));
     }
 

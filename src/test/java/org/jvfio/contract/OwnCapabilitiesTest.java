@@ -31,7 +31,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
 
 import java.io.ByteArrayOutputStream;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -55,10 +54,9 @@ import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedCapability;
 import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.GetRegionInfo;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_pci_dependent_device;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /** Devices with capabilities, ROMs and neighbours that the devices of the test machines do not have. */
 class OwnCapabilitiesTest {
@@ -259,9 +257,9 @@ class OwnCapabilitiesTest {
     /** What Linux shows of a ROM of this contents: its size, and how far it can be read before there are ones. */
     private static void assertRom(int size, int end, byte[] contents) {
         RawDevice device = open(new Shell(false, contents));
-        MemorySegment info = device.region(VFIO_PCI_ROM_REGION_INDEX);
-        assertEquals(end == 0 ? 0 : size, vfio_region_info.size(info));
-        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, vfio_region_info.flags(info));
+        GetRegionInfo info = device.region(VFIO_PCI_ROM_REGION_INDEX);
+        assertEquals(end == 0 ? 0 : size, info.size());
+        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, info.flags());
         MemorySegment byteThere = device.process().struct(ValueLayout.JAVA_BYTE);
         assertAnswer(EINVAL, device.pread(byteThere, ROM + size));
         for (int place = 0; place < size; place += 13) {
@@ -334,12 +332,11 @@ class OwnCapabilitiesTest {
         RawDevice device = group.device(ADDRESS);
         // Its neighbour would be reset with it, so it is not reset alone.
         assertAnswer(EINVAL, device.reset());
-        MemorySegment info = process.struct(MemoryLayout.sequenceLayout(4, ValueLayout.JAVA_LONG));
-        assertAnswer(0, device.hotResetInfo(info, 12 + 2 * 8));
-        assertEquals(2, vfio_pci_hot_reset_info.count(info));
-        MemorySegment second = info.asSlice(12 + 8);
-        assertEquals(1, vfio_pci_dependent_device.group_id(second));
-        assertEquals(1, vfio_pci_dependent_device.devfn(second));
+        GetHotResetInfo info = GetHotResetInfo.of(process.arena(), 2);
+        assertAnswer(0, device.call(info));
+        assertEquals(2, info.count());
+        assertEquals(1, info.group(1));
+        assertEquals(1, info.devfn(1));
         RawGroup other = process.openGroup(1);
         assertAnswer(EINVAL, device.hotReset(group.descriptor()));
         int before = two.resets;

@@ -7,7 +7,6 @@ import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
@@ -15,7 +14,6 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawTceInfo;
 import org.jvfio.contract.host.SecondProcess;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
 /**
  * A container belongs to the memory of the process that first changed it. Another process that has it open, be it a child
@@ -119,9 +117,7 @@ class ProcessesTest extends Contract {
     @Scenario("G28")
     void tceCreate_failedInFirstProcess_containerIsItsOwn() {
         RawContainer container = v2(group);
-        MemorySegment refused = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.flags(refused, 1);
-        assertAnswer(EINVAL, container.create(refused));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).flags(1)));
         share(container);
         assertNotPermitted("create c0 16 0x40000000 1", "remove c0 0");
     }
@@ -138,7 +134,7 @@ class ProcessesTest extends Contract {
         share(container);
         assertEquals("0; locked 0x10000", other.run("reg c0 m0 0x10000"));
         assertAnswer(EPERM, container.register(process.memory(PAGE), PAGE));
-        assertAnswer(EPERM, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EPERM, container.getInfo(32));
         assertAnswer(0, container.close());
         assertEquals("0", other.run("info c0").substring(0, 1));
         assertAnswer(0, group.close());

@@ -35,10 +35,10 @@ import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
+import org.jvfio.ioctl.GetDeviceInfo;
+import org.jvfio.ioctl.GetRegionInfo;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_info_cap_header;
-import org.jvfio.uapi.vfio_region_info;
 
 /** What a device descriptor says of a device, and access to its regions. */
 @ContractTest
@@ -47,7 +47,7 @@ class RegionTest extends Contract {
     private static final long EDU_BAR = MIB;
     private static final long NVME_BAR = 16 * KIB;
     private static final long TABLE = 0x2000;
-    private static final int UNTOUCHED = 0x5a5a5a5a;
+    private static final byte UNTOUCHED = 0x5a;
 
     private final RawGroup group = openGroup();
     private final RawDevice edu;
@@ -64,41 +64,37 @@ class RegionTest extends Contract {
     }
 
     private void assertRegion(RawDevice device, int index, long size, int flags) {
-        MemorySegment info = device.region(index);
-        assertEquals(size, vfio_region_info.size(info));
-        assertEquals((long) index << 40, vfio_region_info.offset(info));
+        GetRegionInfo info = device.region(index);
+        assertEquals(size, info.size());
+        assertEquals((long) index << 40, info.offset());
         int mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
-        assertEquals(flags, vfio_region_info.flags(info) & ~mappable);
+        assertEquals(flags, info.flags() & ~mappable);
     }
 
     @Test
     @Scenario("J1")
     void deviceGetInfo_edu_nineRegionsAndFiveIrqs() {
-        MemorySegment info = process.struct(vfio_device_info.layout());
-        vfio_device_info.argsz(info, 15);
-        assertAnswer(EINVAL, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
+        GetDeviceInfo info = GetDeviceInfo.of(process.arena()).argsz(15);
+        assertAnswer(EINVAL, edu.call(info));
         assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_INFO, 0));
-        vfio_device_info.argsz(info, 16);
-        vfio_device_info.cap_offset(info, UNTOUCHED);
-        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
-        assertTrue((vfio_device_info.flags(info) & VFIO_DEVICE_FLAGS_PCI) != 0);
-        assertEquals(0, vfio_device_info.flags(info) & ~(VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET));
-        assertEquals(VFIO_PCI_NUM_REGIONS, vfio_device_info.num_regions(info));
-        assertEquals(VFIO_PCI_NUM_IRQS, vfio_device_info.num_irqs(info));
-        assertEquals(UNTOUCHED, vfio_device_info.cap_offset(info));
-        vfio_device_info.argsz(info, 24);
-        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
-        assertEquals(0, vfio_device_info.cap_offset(info));
+        info.struct().asSlice(16).fill(UNTOUCHED);
+        assertAnswer(0, edu.call(info.argsz(16)));
+        assertTrue((info.flags() & VFIO_DEVICE_FLAGS_PCI) != 0);
+        assertEquals(0, info.flags() & ~(VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET));
+        assertEquals(VFIO_PCI_NUM_REGIONS, info.regions());
+        assertEquals(VFIO_PCI_NUM_IRQS, info.irqs());
+        assertEquals(0x5a5a5a5a, info.capOffset());
+        assertAnswer(0, edu.call(info.argsz(24)));
+        assertEquals(0, info.capOffset());
     }
 
     @Test
     @Scenario("J2")
     void regionInfo_vgaOrUnknownIndex_einval() {
-        MemorySegment info = process.struct(vfio_region_info.layout());
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_VGA_REGION_INDEX, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_NUM_REGIONS, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, -1, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 31));
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_VGA_REGION_INDEX, 32));
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_NUM_REGIONS, 32));
+        assertAnswer(EINVAL, edu.regionInfo(-1, 32));
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_BAR0_REGION_INDEX, 31));
         assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_REGION_INFO, 0));
     }
 
@@ -120,17 +116,17 @@ class RegionTest extends Contract {
     @Scenario({"J4", "J5"})
     void regionInfo_mappableBarWithMsixTable_capability() {
         RawDevice nvme = nvme();
-        MemorySegment info = buffer(64);
-        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 32));
+        GetRegionInfo info = GetRegionInfo.of(process.arena(), VFIO_PCI_BAR0_REGION_INDEX, 64);
+        assertAnswer(0, nvme.call(info.argsz(32)));
         int both = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
-        boolean mappable = (vfio_region_info.flags(info) & both) != 0;
-        assertEquals(mappable ? both : 0, vfio_region_info.flags(info) & both);
-        assertEquals(mappable ? 40 : 32, vfio_region_info.argsz(info));
-        assertEquals(0, vfio_region_info.cap_offset(info));
-        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 64));
-        assertEquals(64, vfio_region_info.argsz(info));
-        assertEquals(mappable ? 32 : 0, vfio_region_info.cap_offset(info));
-        MemorySegment capability = info.asSlice(32);
+        boolean mappable = (info.flags() & both) != 0;
+        assertEquals(mappable ? both : 0, info.flags() & both);
+        assertEquals(mappable ? 40 : 32, info.argsz());
+        assertEquals(0, info.capOffset());
+        assertAnswer(0, nvme.call(info.argsz(64)));
+        assertEquals(64, info.argsz());
+        assertEquals(mappable ? 32 : 0, info.capOffset());
+        MemorySegment capability = info.struct().asSlice(32);
         assertEquals(mappable ? VFIO_REGION_INFO_CAP_MSIX_MAPPABLE : 0, vfio_info_cap_header.id(capability));
         assertEquals(mappable ? 1 : 0, vfio_info_cap_header.version(capability));
         assertEquals(0, vfio_info_cap_header.next(capability));
@@ -237,8 +233,7 @@ class RegionTest extends Contract {
     @Scenario("J15")
     void mmap_barWithMmapFlag_mapped() {
         RawDevice nvme = nvme();
-        boolean mappable =
-                (vfio_region_info.flags(nvme.region(VFIO_PCI_BAR0_REGION_INDEX)) & VFIO_REGION_INFO_FLAG_MMAP) != 0;
+        boolean mappable = (nvme.region(VFIO_PCI_BAR0_REGION_INDEX).flags() & VFIO_REGION_INFO_FLAG_MMAP) != 0;
         long bytes = Math.max(process.pageSize(), NVME_BAR);
         long address = nvme.mmap(bytes, MAP_SHARED, 0);
         if (mappable) {

@@ -1,8 +1,8 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINTR;

@@ -15,13 +15,12 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_INTX_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSIX_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawInterrupts;
-import org.jvfio.uapi.vfio_irq_info;
+import org.jvfio.ioctl.GetIrqInfo;
 
 /** The interrupts of an NVMe controller, which has a line, 65 vectors of MSI-X, and errors to report. */
 @ContractTest
@@ -38,9 +37,9 @@ class VectorTest extends Contract {
     }
 
     private void assertInfo(int index, int count, int flags) {
-        MemorySegment info = device.interrupts(index).info();
-        assertEquals(count, vfio_irq_info.count(info));
-        assertEquals(flags, vfio_irq_info.flags(info));
+        GetIrqInfo info = device.interrupts(index).info();
+        assertEquals(count, info.count());
+        assertEquals(flags, info.flags());
     }
 
     @Test

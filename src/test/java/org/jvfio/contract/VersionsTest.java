@@ -446,7 +446,7 @@ class VersionsTest {
         container.createWindow(16, GIB, 1);
         EmulatedKernel child = host.fork();
         RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
-        assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
+        assertAnswered(answer, inherited.getInfo(32));
     }
 
     @ParameterizedTest

@@ -1,8 +1,8 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOMEM;
@@ -26,7 +26,7 @@ import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.ioctl.TceCreate;
 
 /** TCE_CREATE and TCE_REMOVE in containers of type 7. */
 @ContractTest
@@ -253,12 +253,8 @@ class WindowTest extends Contract {
     @Scenario("G19")
     void tceCreate_flagsOrShortArgsz_einval() {
         RawContainer container = v2();
-        MemorySegment create = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.flags(create, 1);
-        assertAnswer(EINVAL, container.create(create));
-        MemorySegment shorter = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.argsz(shorter, STRUCT_BYTES - 8);
-        assertAnswer(EINVAL, container.create(shorter));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).flags(1)));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).argsz(STRUCT_BYTES - 8)));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, 0));
     }
 
@@ -267,11 +263,11 @@ class WindowTest extends Contract {
     void tceCreate_readOnlyStruct_efaultAndWindowExists(@TempDir Path directory) throws IOException {
         RawContainer container = withoutDefaultWindow();
         Path file = directory.resolve("create");
-        Files.write(file, container.creation(16, GIB, 1).toArray(ValueLayout.JAVA_BYTE));
+        Files.write(file, container.creation(16, GIB, 1).struct().toArray(ValueLayout.JAVA_BYTE));
         try (Arena arena = Arena.ofConfined();
                 FileChannel channel = FileChannel.open(file)) {
             MemorySegment create = channel.map(FileChannel.MapMode.READ_ONLY, 0, STRUCT_BYTES, arena);
-            assertAnswer(EFAULT, container.create(create));
+            assertAnswer(EFAULT, container.call(new TceCreate(create)));
         }
         assertAnswer(0, container.remove(inPlaceOfTheDefault()));
     }
