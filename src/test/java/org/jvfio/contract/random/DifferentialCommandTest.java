@@ -7,8 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +22,7 @@ import org.jvfio.contract.random.Differential.Difference;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
@@ -69,18 +69,17 @@ class DifferentialCommandTest {
     }
 
     private static Kernel answering(Kernel right, BiFunction<Integer, Integer, Integer> otherwise) {
-        return (Kernel) Proxy.newProxyInstance(
-                Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, call, words) -> {
-                    Object answer;
-                    try {
-                        answer = call.invoke(right, words);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    return call.getName().equals("ioctl")
-                            ? otherwise.apply((Integer) words[1], (Integer) answer)
-                            : answer;
-                });
+        return new ForwardingKernel(right) {
+            @Override
+            public int ioctl(int fd, int request, long argument) {
+                return otherwise.apply(request, super.ioctl(fd, request, argument));
+            }
+
+            @Override
+            public int ioctl(int fd, int request, MemorySegment argument) {
+                return otherwise.apply(request, super.ioctl(fd, request, argument));
+            }
+        };
     }
 
     /** Of an address outside of all windows another kernel might say that it is invalid. */
