@@ -35,6 +35,7 @@ import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 import org.jvfio.ioctl.GetIrqInfo;
 import org.jvfio.ioctl.SetIrqs;
@@ -90,7 +91,11 @@ class InterruptTest extends Contract {
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
         assertInfo(VFIO_PCI_MSIX_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
         assertInfo(VFIO_PCI_REQ_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
+        if (hasErrorIndex()) {
+            assertInfo(VFIO_PCI_ERR_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+        } else {
+            assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
+        }
     }
 
     @Test
@@ -129,8 +134,27 @@ class InterruptTest extends Contract {
         assertAnswer(EINVAL, messages.triggerAll(event, 2));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).disable());
-        assertAnswer(EINVAL, device.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
         assertAnswer(EINVAL, line.loopBack(1, 0));
+    }
+
+    /** edu is not PCI Express, and has the index of errors from Linux 7.3 on. */
+    private boolean hasErrorIndex() {
+        return host.version().atLeast(KernelVersion.V7_3);
+    }
+
+    @Test
+    void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        if (!hasErrorIndex()) {
+            assertAnswer(EINVAL, errors.trigger(event));
+            return;
+        }
+        assertAnswer(0, errors.trigger(event));
+        assertAnswer(0, errors.loopBack(0, 1));
+        assertEquals(1, event.take());
+        assertAnswer(EINVAL, errors.triggerFrom(1, event.descriptor()));
+        assertAnswer(0, errors.trigger(-1));
+        assertAnswer(EINVAL, errors.loopBack(0, 1));
     }
 
     @Test

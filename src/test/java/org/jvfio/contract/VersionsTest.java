@@ -9,6 +9,7 @@ import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
@@ -23,8 +24,10 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
 import org.jvfio.contract.host.Buffers;
 import org.jvfio.contract.host.Edu;
 import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.Hosts;
 import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
@@ -522,6 +525,17 @@ class VersionsTest {
             assertAnswer(0, container.setIommu(type));
             assertAnswer(Errno.EINVAL, group.getDevice("0000:01:00.0"));
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_12, EINVAL", "V6_12, EINVAL", "V7_2, EINVAL", "V7_3, 0"})
+    void setIrqs_errorIndexOfConventionalDevice_refusedUpToLinux72(KernelVersion version, String answer) {
+        Host host = power8(version);
+        RawGroup group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawDevice edu = group.device(host.process.edus().getFirst().address());
+        int event = new Event(host.process).descriptor();
+        assertAnswered(answer, edu.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
     }
 
     @ParameterizedTest

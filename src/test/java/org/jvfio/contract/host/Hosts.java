@@ -22,6 +22,7 @@ public final class Hosts implements ArgumentsProvider {
     public static final EmulatedMachine POWER8 = onPowernv(EmulatedMachine.power8(), 16 * MIB);
     public static final EmulatedMachine POWER9 = onPowernv(EmulatedMachine.power9(), 2 * MIB);
     public static final EmulatedMachine POWER10 = onPowernv(EmulatedMachine.power10(), 2 * MIB);
+    public static final EmulatedMachine POWER11 = onPowernv(EmulatedMachine.power11(), 2 * MIB);
     /** As a guest of QEMU, which has no EEH and drops the DMA that it cannot translate. */
     public static final EmulatedMachine PSERIES = derived(EmulatedMachine.pseries())
             .freezes(false)
@@ -63,6 +64,9 @@ public final class Hosts implements ArgumentsProvider {
                         "POWER9 with 4K pages and Linux 7.2",
                         POWER9.toBuilder().pages4K().kernel(KernelVersion.V7_2).build()),
                 new EmulatedContractHost("POWER10", POWER10),
+                new EmulatedContractHost(
+                        "POWER11 with Linux 7.3",
+                        POWER11.toBuilder().kernel(KernelVersion.V7_3).build()),
                 new EmulatedContractHost("LPAR", PSERIES));
     }
 
