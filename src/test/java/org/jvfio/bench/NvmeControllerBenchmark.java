@@ -1,5 +1,10 @@
 package org.jvfio.bench;
 
+import static org.jvfio.fixture.nvme.Opcodes.CREATE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.CREATE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -32,8 +37,6 @@ public class NvmeControllerBenchmark {
     private static final long MEMORY_BYTES = 1 << 20;
     private static final int ENTRIES = 64;
     private static final int PAGE = 4096;
-    private static final int READ = 0x02;
-    private static final int WRITE = 0x01;
     private static final long DRIVE_BYTES = 64 << 20;
     private static final int BLOCKS_OF_PAGE = PAGE / 512;
     private static final long DOORBELL = 0x1000;
@@ -66,9 +69,9 @@ public class NvmeControllerBenchmark {
         process.write(0x28, WINDOW + ADMIN_SUBMISSIONS);
         process.write(0x30, WINDOW + ADMIN_COMPLETIONS);
         process.write(0x14, 0x00460001);
-        entry(ADMIN_SUBMISSIONS, 0x05, WINDOW + COMPLETIONS, 1L << 32 | (ENTRIES - 1) << 16 | 1);
+        entry(ADMIN_SUBMISSIONS, CREATE_CQ, WINDOW + COMPLETIONS, 1L << 32 | (ENTRIES - 1) << 16 | 1);
         process.write(DOORBELL, 1);
-        entry(ADMIN_SUBMISSIONS + 64, 0x01, WINDOW + SUBMISSIONS, 0x10001L << 32 | (ENTRIES - 1) << 16 | 1);
+        entry(ADMIN_SUBMISSIONS + 64, CREATE_SQ, WINDOW + SUBMISSIONS, 0x10001L << 32 | (ENTRIES - 1) << 16 | 1);
         process.write(DOORBELL, 2);
         for (long first = 0; first < DRIVE_BYTES / 512; first += BLOCKS_OF_PAGE) {
             submit(WRITE, first, 0);

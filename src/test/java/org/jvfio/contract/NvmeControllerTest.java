@@ -6,6 +6,20 @@ import static org.jvfio.contract.host.RawNvme.ENABLED;
 import static org.jvfio.contract.host.RawNvme.FATAL;
 import static org.jvfio.contract.host.RawNvme.PAGE;
 import static org.jvfio.contract.host.RawNvme.READY;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
+import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
+import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.GET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.GET_LOG_PAGE;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.SET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE_ZEROES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -16,28 +30,13 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawNvme;
-import org.jvfio.emulator.nvme.NvmeEntry;
-import org.jvfio.emulator.nvme.NvmeHostQueue;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** The NVMe controller itself, QEMU's and the emulated one: what its registers say and how it answers commands. */
 @ContractTest
 class NvmeControllerTest extends Contract {
-    private static final int DELETE_SQ = 0x00;
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int DELETE_CQ = 0x04;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int SET_FEATURES = 0x09;
-    private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
-
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
 
     private static final int BLOCK = 512;
     private static final int SHUTDOWN = 1 << 14;
