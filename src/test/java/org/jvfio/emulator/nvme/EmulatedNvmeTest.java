@@ -17,6 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
 
 /** How a controller is configured. */
 class EmulatedNvmeTest {

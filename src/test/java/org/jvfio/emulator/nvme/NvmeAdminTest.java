@@ -6,6 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.GET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.GET_LOG_PAGE;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.SET_FEATURES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -14,18 +22,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** The commands of the admin queue: NVM Express 1.4, 5. */
 class NvmeAdminTest {
-    private static final int DELETE_SQ = 0x00;
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int DELETE_CQ = 0x04;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int SET_FEATURES = 0x09;
-    private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
 
     private static final int INVALID_OPCODE = 0x01;
     private static final int INVALID_FIELD = 0x02;

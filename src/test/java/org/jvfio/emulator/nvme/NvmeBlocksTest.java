@@ -4,6 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
+import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE_ZEROES;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -17,16 +23,12 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** Commands that read, write and change logical blocks, and where their data is: NVM Express 1.4, 4.3 and 6. */
 class NvmeBlocksTest {
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
     private static final int DEALLOCATE = 4;
 
     private static final int INVALID_OPCODE = 0x01;

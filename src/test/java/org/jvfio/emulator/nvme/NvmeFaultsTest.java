@@ -15,6 +15,10 @@ import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.READY;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,14 +30,12 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults.Transition;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** What goes wrong with a controller that was told to go wrong. */
 class NvmeFaultsTest {
-    private static final int FLUSH = 0x00;
-    private static final int READ = 0x02;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
     private static final int ABORTED = 0x07;
     private static final int ABORTED_BY_DELETION = 0x08;
     private static final int ABORT_LIMIT = 0x103;
