@@ -13,7 +13,7 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** The models of devices that there are: those of the project, and those that users bring. */
+/** The installed device models: the project's own and those of users. */
 final class DeviceModels {
     private final List<DeviceModel> models;
 
@@ -22,9 +22,9 @@ final class DeviceModels {
     }
 
     /**
-     * Finds all models: those that this class sees, and those that the thread's context class loader does.
+     * Finds all models, through this class's loader and the thread's context class loader.
      *
-     * @throws IllegalStateException if one of them is announced and cannot be used
+     * @throws IllegalStateException if one is listed as a service provider and cannot be loaded
      */
     static DeviceModels installed() {
         try {
@@ -38,7 +38,7 @@ final class DeviceModels {
             return new DeviceModels(List.copyOf(byClass.values()));
         } catch (ServiceConfigurationError broken) {
             throw new IllegalStateException(
-                    "a device model that is installed cannot be used: " + broken.getMessage(), broken);
+                    "an installed device model cannot be loaded: " + broken.getMessage(), broken);
         }
     }
 
@@ -49,7 +49,7 @@ final class DeviceModels {
     }
 
     /**
-     * The model of a name, if there is one.
+     * The model with a name, if there is one.
      *
      * @throws IllegalStateException if there are several
      */
@@ -57,15 +57,14 @@ final class DeviceModels {
         List<DeviceModel> named =
                 models.stream().filter(model -> model.name().equals(name)).toList();
         if (named.size() > 1) {
-            throw new IllegalStateException(
-                    "%d device models have the name '%s', of the classes %s; leave one of them in"
-                            .formatted(
-                                    named.size(),
-                                    name,
-                                    named.stream()
-                                            .map(model -> model.getClass().getName())
-                                            .sorted()
-                                            .collect(Collectors.joining(" and "))));
+            throw new IllegalStateException("%d device models have the name '%s', of the classes %s; keep one of them"
+                    .formatted(
+                            named.size(),
+                            name,
+                            named.stream()
+                                    .map(model -> model.getClass().getName())
+                                    .sorted()
+                                    .collect(Collectors.joining(" and "))));
         }
         return named.stream().findFirst();
     }
@@ -73,17 +72,17 @@ final class DeviceModels {
     /**
      * Makes devices of one of the project's own models, without options.
      *
-     * @throws IllegalStateException if it is not there
+     * @throws IllegalStateException if the model is missing
      */
     Supplier<? extends EmulatedDevice> plain(String name) {
         return find(name)
                 .orElseThrow(() -> new IllegalStateException(
-                        "of the device models '%s' is missing, there are %s: META-INF/services/%s is not that of JVFIO"
+                        "the device model '%s' is missing, the installed models are %s; restore JVFIO's META-INF/services/%s"
                                 .formatted(name, names(), DeviceModel.class.getName())))
                 .configure(MachineOptions.of(Map.of()));
     }
 
-    /** The names of all, as a sentence has them. */
+    /** The names of all models, joined for a message. */
     String names() {
         List<String> names = models.stream()
                 .map(model -> "'" + model.name() + "'")
