@@ -1,8 +1,11 @@
 package org.jvfio.emulator;
 
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
@@ -13,8 +16,11 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** The installed device models: the project's own and those of users. */
-final class DeviceModels {
+/**
+ * The device models that machine files can name: the project's, and those that users bring. See {@link DeviceModel} for how
+ * one is installed.
+ */
+public final class DeviceModels {
     private final List<DeviceModel> models;
 
     DeviceModels(List<DeviceModel> models) {
@@ -22,11 +28,11 @@ final class DeviceModels {
     }
 
     /**
-     * Finds all models, through this class's loader and the thread's context class loader.
+     * Finds the models that the class loader of this class and the context class loader of the thread see.
      *
-     * @throws IllegalStateException if one is listed as a service provider and cannot be loaded
+     * @throws IllegalStateException if one of them cannot be loaded
      */
-    static DeviceModels installed() {
+    public static DeviceModels installed() {
         try {
             Map<Class<?>, DeviceModel> byClass = new LinkedHashMap<>();
             ClassLoader own = DeviceModel.class.getClassLoader();
@@ -40,6 +46,38 @@ final class DeviceModels {
             throw new IllegalStateException(
                     "an installed device model cannot be loaded: " + broken.getMessage(), broken);
         }
+    }
+
+    /**
+     * These and the models of jars that are neither on the module path nor on the class path. The jars stay open as long as
+     * one of their classes is in use.
+     *
+     * @param path jars, modular or not, and directories of jars. Each of them has at least one model; a directory may have
+     *     the jars that its models require, too. Where JVFIO itself is on the class path, a modular jar must name its
+     *     models in {@code META-INF/services} as well
+     * @throws IllegalArgumentException if one of them does not exist, is not a jar, has no model, or has one that cannot be
+     *     loaded or whose name another model has
+     */
+    public DeviceModels withJars(List<Path> path) {
+        List<DeviceModel> all = new ArrayList<>(models);
+        for (DeviceModel added : DeviceModelPath.load(path)) {
+            String name = Objects.requireNonNullElse(added.name(), "");
+            if (name.isBlank()) {
+                throw new IllegalArgumentException("the device model %s has no name"
+                        .formatted(added.getClass().getName()));
+            }
+            for (DeviceModel other : all) {
+                if (name.equals(other.name())) {
+                    throw new IllegalArgumentException("two device models have the name '%s': %s and %s"
+                            .formatted(
+                                    name,
+                                    other.getClass().getName(),
+                                    added.getClass().getName()));
+                }
+            }
+            all.add(added);
+        }
+        return new DeviceModels(all);
     }
 
     private static void addTo(Map<Class<?>, DeviceModel> byClass, @Nullable ClassLoader loader) {

@@ -201,8 +201,20 @@ public final class EmulatedMachine {
      *     the machine uses; or if the library {@code jackson-jr-objects}, optional for this module, is not available
      */
     public static EmulatedMachine read(Path file) throws IOException {
+        return read(file, DeviceModels.installed());
+    }
+
+    /**
+     * As {@link #read(Path)}, with these device models.
+     *
+     * @throws IOException if the file cannot be read
+     * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
+     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library {@code
+     *     jackson-jr-objects} is not available
+     */
+    public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
         JsonLibrary.require();
-        return MachineFile.read(file);
+        return MachineFile.read(file, models);
     }
 
     /** A builder with all options of this machine. */

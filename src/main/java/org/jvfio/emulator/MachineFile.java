@@ -37,12 +37,14 @@ final class MachineFile {
     private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom");
 
     private final MachineOptions top;
+    private final DeviceModels models;
 
-    private MachineFile(MachineOptions top) {
+    private MachineFile(MachineOptions top, DeviceModels models) {
         this.top = top;
+        this.models = models;
     }
 
-    static EmulatedMachine read(Path path) throws IOException {
+    static EmulatedMachine read(Path path, DeviceModels models) throws IOException {
         Object json;
         try {
             json = JSON.std.anyFrom(Files.readString(path));
@@ -55,7 +57,7 @@ final class MachineFile {
                                     notJson.getLocation().getLineNr()),
                     notJson);
         }
-        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null"))).machine();
+        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null")), models).machine();
     }
 
     private EmulatedMachine machine() {
@@ -113,14 +115,13 @@ final class MachineFile {
     }
 
     private void addDevices(EmulatedMachine.Builder machine, String name) {
-        DeviceModels models = DeviceModels.installed();
         machine.withoutDevices();
         for (MachineOptions device : top.objects(name, "a device")) {
             String address = device.string("address");
             int group = device.integer("group");
             HostDriver driver =
                     device.has("driver") ? device.constant("driver", HostDriver.values()) : HostDriver.VFIO_PCI;
-            DeviceModel model = model(models, device.string("model"));
+            DeviceModel model = model(device.string("model"));
             Set<String> known = new TreeSet<>(DEVICE_OPTIONS);
             known.addAll(model.options());
             device.requireKnown("a device of model '" + model.name() + "'", known);
@@ -141,7 +142,7 @@ final class MachineFile {
         }
     }
 
-    private DeviceModel model(DeviceModels models, String name) {
+    private DeviceModel model(String name) {
         return models.find(name)
                 .orElseThrow(() -> top.wrong("has a device of model '" + name + "'; there are " + models.names()));
     }

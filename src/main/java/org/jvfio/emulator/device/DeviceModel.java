@@ -4,11 +4,13 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /**
- * A device model that machine files can use: {@code "model": "edu"} is a device of the model with that name. Implement
- * it to use your own devices in machine files. It is found by {@link java.util.ServiceLoader}, with the class loader of
- * this class and the context class loader of the thread that reads the file: its module {@code provides DeviceModel
- * with} it, or, on the class path, its jar names it in {@code META-INF/services/org.jvfio.emulator.device.DeviceModel}.
- * {@code AdderModel}, among the examples in this project's tests, is one.
+ * A kind of device that a machine file can name: {@code "model": "edu"} is a device of the model with that name. Write
+ * one to have devices of your own in machine files. It is found by {@link java.util.ServiceLoader}, with the class
+ * loader of this class and the context class loader of the thread that reads the file: its module {@code provides
+ * DeviceModel with} it, or, on the class path, its jar names it in {@code
+ * META-INF/services/org.jvfio.emulator.device.DeviceModel}. Jars that are on neither path are named by {@link
+ * org.jvfio.emulator.DeviceModels#withJars} or by {@code jvfio --device-models}. {@code AdderModel}, among the examples in
+ * this project's tests, is one.
  *
  * <p>The project has {@link org.jvfio.emulator.edu.EduModel} and {@link org.jvfio.emulator.nvme.NvmeModel}.
  */
