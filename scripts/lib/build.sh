@@ -45,7 +45,8 @@ maven_packages() {
 # Its other warnings are kept out of standard output, which is for data.
 set_java_command() {
     java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
-        --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
+        --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio
+        --add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob)
     if [[ -s $target/jvfio.aot ]]; then
         java_command+=(-XX:AOTCache="$target/jvfio.aot")
     fi
@@ -58,7 +59,7 @@ make_aot_cache() {
     : >"$target/jvfio.aot"
     set_java_command
     "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
-        --module org.jvfio/org.jvfio.cli.Main demo >"$target/aot.log" 2>&1 </dev/null || return 0
+        --module org.jvfio/org.jvfio.cli.Launcher demo >"$target/aot.log" 2>&1 </dev/null || return 0
     mv "$target/jvfio.aot.new" "$target/jvfio.aot"
 }
 

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
+import org.jvfio.ioctl.IoctlFile;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
@@ -13,7 +14,7 @@ import org.jvfio.uapi.vfio_h;
  * A file descriptor and its lifetime: calls share it, closing waits for them, and no call uses a number that the kernel
  * may have given to another file since.
  */
-final class Descriptor implements AutoCloseable {
+final class Descriptor implements IoctlFile, AutoCloseable {
     private static final int CLOSED = -1;
     private static final MemorySegment ONE =
             Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1).asReadOnly();
@@ -94,7 +95,8 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    int ioctl(int request, long argument) {
+    @Override
+    public int ioctl(int request, long argument) {
         long stamp = lock.readLock();
         try {
             return kernel.ioctl(number(), request, argument);
@@ -103,7 +105,8 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    int ioctl(int request, MemorySegment argument) {
+    @Override
+    public int ioctl(int request, MemorySegment argument) {
         long stamp = lock.readLock();
         try {
             return kernel.ioctl(number(), request, argument);

@@ -17,8 +17,9 @@ public enum InterruptType {
     /** Message signalled interrupts by a table of up to 2048 vectors. The device must be a bus master to send them. */
     MSIX(vfio_h.VFIO_PCI_MSIX_IRQ_INDEX, true),
     /**
-     * The host's error handling (AER) saw an uncorrectable error of the device; PCI Express only. On POWER such an error
-     * freezes the PE, and nothing is signalled: ask {@link Device#isFrozen}.
+     * The host's error handling (AER) saw an uncorrectable error of the device. Up to Linux 7.2 only PCI Express devices
+     * have this interrupt; later every PCI device has it, and one that is not PCI Express never signals it. On POWER such
+     * an error freezes the PE, and nothing is signalled: ask {@link Device#isFrozen}.
      */
     ERROR(vfio_h.VFIO_PCI_ERR_IRQ_INDEX, false),
     /** The kernel wants the device back, as somebody unbinds or removes it: see {@link Device#onDeviceRequest}. */

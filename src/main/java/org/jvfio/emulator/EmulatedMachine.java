@@ -96,6 +96,11 @@ public final class EmulatedMachine {
         return powernv(Platform.PHB5).build();
     }
 
+    /** As {@link #power10}: Linux drives the bridges of POWER11 as those of POWER10, and answers the same calls alike. */
+    public static EmulatedMachine power11() {
+        return power10();
+    }
+
     /**
      * As {@link #power8}, with P7IOC (IODA1) and Linux 4.2, the first with ownership callbacks. These bridges have none: the
      * host's table is lent, and there are no windows to make. Linux drives them until 5.18 here.
@@ -134,12 +139,12 @@ public final class EmulatedMachine {
 
     /** The names that {@link #preset} knows. */
     public static List<String> presets() {
-        return List.of("p5ioc2", "power7", "power8", "power9", "power10", "pseries");
+        return List.of("p5ioc2", "power7", "power8", "power9", "power10", "power11", "pseries");
     }
 
     /**
      * The machine of a name, if there is one: {@link #p5ioc2}, {@link #power7}, {@link #power8}, {@link #power9},
-     * {@link #power10}, {@link #pseries}.
+     * {@link #power10}, {@link #power11}, {@link #pseries}.
      */
     public static Optional<EmulatedMachine> preset(String name) {
         return switch (name) {
@@ -148,6 +153,7 @@ public final class EmulatedMachine {
             case "power8" -> Optional.of(power8());
             case "power9" -> Optional.of(power9());
             case "power10" -> Optional.of(power10());
+            case "power11" -> Optional.of(power11());
             case "pseries" -> Optional.of(pseries());
             default -> Optional.empty();
         };
@@ -192,9 +198,10 @@ public final class EmulatedMachine {
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
      * @throws IllegalStateException if a device model that is installed cannot be used, or two that are have the name of
-     *     one of the machine's
+     *     one of the machine's; or if the library {@code jackson-jr-objects}, optional for this module, is not available
      */
     public static EmulatedMachine read(Path file) throws IOException {
+        JsonLibrary.require();
         return MachineFile.read(file);
     }
 

@@ -4,9 +4,7 @@ package org.jvfio.emulator;
 public enum Hazard {
     /** TCE invalidation of no pages at bus address 0 on PHB3 ({@code pnv_pci_phb3_tce_invalidate}). */
     PHB3_INVALIDATES_FOR_EVER(
-            "the kernel would write TCE invalidations for ever and the host be lost",
-            "POWER8 (PHB3), from 5.4 to 7.2",
-            true),
+            "the kernel would write TCE invalidations for ever and the host be lost", "POWER8 (PHB3), from 5.4", true),
     /**
      * A MAP or UNMAP that passes the end of its window's table ({@code iommu_tce_put_param_check},
      * {@code iommu_tce_check_ioba}). In an LPAR the hypervisor refuses the entry, and the kernel then clears its place in
@@ -15,7 +13,7 @@ public enum Hazard {
     WINDOW_OVERRUN(
             "the kernel would go past the end of the TCE table, or of the list of user addresses beside it, and corrupt"
                     + " host memory",
-            "powernv, MAP in all versions up to 7.2, UNMAP from 4.12 to 6.12; LPARs, MAP with type 7 from 6.11",
+            "powernv, MAP in all versions, UNMAP from 4.12 to 6.12; LPARs, MAP with type 7 from 6.11",
             false),
     /** An UNMAP far past the end of its window, of which the hypervisor refuses each entry ({@code tce_iommu_clear}). */
     ENDLESS_UNMAP(

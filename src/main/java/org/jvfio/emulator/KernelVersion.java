@@ -25,7 +25,9 @@ public enum KernelVersion {
     V6_11("6.11"),
     V6_12("6.12"),
     /** Unmapping past a window's end is refused. */
-    V7_2("7.2");
+    V7_2("7.2"),
+    /** Every PCI device has an error interrupt; from 7.3-rc7. */
+    V7_3("7.3");
 
     private final String release;
 
@@ -169,6 +171,11 @@ public enum KernelVersion {
     /** Whether DEVICE_IOEVENTFD writes 8 bytes: powerpc then has {@code iowrite64} as a macro. */
     boolean signalsEightBytes() {
         return before(V7_2);
+    }
+
+    /** Whether a device that is not PCI Express has the interrupt index {@code VFIO_PCI_ERR_IRQ_INDEX}, too. */
+    boolean anyDeviceHasErrorInterrupt() {
+        return atLeast(V7_3);
     }
 
     /** Whether a huge page can take several entries of a page table; before, it had a table of its own. */

@@ -64,7 +64,7 @@ final class PciFunction implements DeviceBus {
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,
-                device.isExpress(),
+                device.isExpress() || machine.kernel().anyDeviceHasErrorInterrupt(),
                 machine.interruptVectors(),
                 pe.bridge().platform());
         ioEvents = new IoEvents(this, machine.kernel());

@@ -12,7 +12,7 @@ public enum Platform {
     PHB3(Ownership.TAKEN, 0x11011000L, 2, 5),
     /** POWER9 with PHB4. */
     PHB4(Ownership.TAKEN, 0x40211000L, 2, 5),
-    /** POWER10 with PHB5. */
+    /** POWER10 and POWER11 with PHB5. */
     PHB5(Ownership.TAKEN, 0x40211000L, 2, 5),
     /** A logical partition, or a KVM guest: windows are made by the hypervisor through RTAS. */
     PSERIES(Ownership.TAKEN, 0x1211000L, 2, 1);

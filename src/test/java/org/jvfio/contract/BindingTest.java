@@ -1,5 +1,6 @@
 package org.jvfio.contract;
 
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -7,6 +8,7 @@ import static org.jvfio.kernel.Errno.ENOENT;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
 
 /** Giving a device to vfio-pci and taking it back, by the files of sysfs. */
 @ContractTest

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EIO;
 import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_0;
@@ -58,6 +59,12 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawConfigSpace;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.uapi.vfio_h;
 
 /** Configuration space, of which Linux shows a part as it is, and a part as it would like it to be. */
@@ -66,9 +73,9 @@ class ConfigSpaceTest extends Contract {
     private static final int D3HOT = 3;
     private static final int NO_CAPABILITY = 0x100;
 
-    private final Group group = openGroup();
-    private final Device edu;
-    private final ConfigSpace config;
+    private final RawGroup group = openGroup();
+    private final RawDevice edu;
+    private final RawConfigSpace config;
 
     ConfigSpaceTest(ContractHost host) {
         super(host);
@@ -113,7 +120,7 @@ class ConfigSpaceTest extends Contract {
         assertAnswer(EFAULT, edu.pread(four, offset + 254));
         assertAnswer(EFAULT, edu.pwrite(four, offset + 254));
         assertAnswer(EFAULT, edu.pread(four, offset + 256));
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         int end = host.hasExtendedConfig() ? 4096 : 256;
         assertAnswer(EFAULT, nvme.pread(four, offset + end - 2));
         assertAnswer(EFAULT, nvme.pread(four, offset + end));
@@ -150,7 +157,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void aWideBarTellsItsSizeInTwoRegisters() {
-        ConfigSpace wide = nvme().config();
+        RawConfigSpace wide = nvme().config();
         wide.writeInt(PCI_BASE_ADDRESS_0, -1);
         wide.writeInt(PCI_BASE_ADDRESS_1, -1);
         // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
@@ -179,7 +186,7 @@ class ConfigSpaceTest extends Contract {
         assertEquals(both, config.readShort(PCI_COMMAND) & both);
         config.writeByte(PCI_COMMAND + 1, 0);
         assertEquals(PCI_COMMAND_MASTER, config.readShort(PCI_COMMAND) & both);
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertEquals(PCI_COMMAND_MASTER, again.config().readShort(PCI_COMMAND) & both);
     }
 
@@ -196,7 +203,7 @@ class ConfigSpaceTest extends Contract {
     @Test
     void capabilitiesAreChained() {
         assertEquals(List.of(PCI_CAP_ID_MSI), config.capabilities());
-        ConfigSpace nvme = nvme().config();
+        RawConfigSpace nvme = nvme().config();
         assertEquals(List.of(PCI_CAP_ID_MSIX, PCI_CAP_ID_EXP, PCI_CAP_ID_PM), nvme.capabilities());
         if (host.hasExtendedConfig()) {
             assertEquals(0, nvme.readInt(NO_CAPABILITY));
@@ -229,8 +236,8 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void theTableOfVectorsIsDescribedAndEnabledByItsIoctl() {
-        Device nvme = nvme();
-        ConfigSpace space = nvme.config();
+        RawDevice nvme = nvme();
+        RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_MSIX);
         assertEquals(64, space.readShort(place + PCI_MSIX_FLAGS));
         assertEquals(0x2000, space.readInt(place + PCI_MSIX_TABLE));
@@ -248,8 +255,8 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void aDeviceThatSleepsHasNoRegisters() {
-        Device nvme = nvme();
-        ConfigSpace space = nvme.config();
+        RawDevice nvme = nvme();
+        RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_PM);
         assertEquals(0, space.readShort(place + PCI_PM_PMC) & PCI_PM_CAP_PME_MASK);
         int control = place + PCI_PM_CTRL;
@@ -268,8 +275,8 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void aFunctionIsResetByItsCapability() {
-        Device nvme = nvme();
-        ConfigSpace space = nvme.config();
+        RawDevice nvme = nvme();
+        RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_EXP);
         assertEquals(PCI_EXP_DEVCAP_FLR, space.readInt(place + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR);
         nvme.masterBus(true);
@@ -281,7 +288,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void aDeviceKeepsTheBitsOfItsCommandRegisterThatItHas() {
-        ConfigSpace space = nvme().config();
+        RawConfigSpace space = nvme().config();
         int command = space.readShort(PCI_COMMAND);
         int asked = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_PARITY;
         space.writeShort(PCI_COMMAND, asked);
@@ -291,7 +298,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void firmwareMakesAnExpressDeviceReportErrors() {
-        ConfigSpace space = nvme().config();
+        RawConfigSpace space = nvme().config();
         int control = space.readShort(space.capability(PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL);
         int uncorrected = PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE;
         assertEquals(host.isPowernv() ? uncorrected : 0, control & (uncorrected | PCI_EXP_DEVCTL_CERE));
@@ -299,7 +306,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     void theSizesOfTransfersAreTheHosts() {
-        ConfigSpace space = nvme().config();
+        RawConfigSpace space = nvme().config();
         int place = space.capability(PCI_CAP_ID_EXP);
         int control = place + PCI_EXP_DEVCTL;
         for (int sizes : IntStream.of(0, PCI_EXP_DEVCTL_PAYLOAD, PCI_EXP_DEVCTL_READRQ & 0x5000)

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EBADFD;
 import static org.jvfio.kernel.Errno.EBUSY;
@@ -25,6 +26,12 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioFile;
 import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
 
@@ -52,7 +59,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A2")
     void bothTypesOfTheSpaprIommuAreSupported() {
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(host.hasEeh() ? 1 : 0, container.checkExtension(VFIO_EEH));
@@ -61,7 +68,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A2")
     void theIommuOfOtherMachinesIsNotSupported() {
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(TYPE1));
         assertAnswer(0, container.checkExtension(TYPE1_V2));
         assertAnswer(0, container.checkExtension(VFIO_NOIOMMU_IOMMU));
@@ -70,7 +77,7 @@ class ContainerAndGroupTest extends Contract {
 
     @Test
     void extensionsAreTheSameWithAnIommuOfEitherType() {
-        Container container = v1();
+        RawContainer container = v1();
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(0, container.checkExtension(TYPE1));
@@ -79,7 +86,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A4")
     void anIommuNeedsAGroup() {
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(EINVAL, container.setIommu(TYPE1));
     }
@@ -87,7 +94,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A5")
     void anIommuOfAnotherKindIsNoDevice() {
-        Container container = containerWith(openGroup());
+        RawContainer container = containerWith(openGroup());
         assertAnswer(ENODEV, container.setIommu(TYPE1));
         assertAnswer(ENODEV, container.setIommu(TYPE1_V2));
         assertAnswer(ENODEV, container.setIommu(UNKNOWN_EXTENSION));
@@ -96,7 +103,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario({"A6", "A7"})
     void afterARefusedTypeAnotherOneCanBeSet() {
-        Container container = containerWith(openGroup());
+        RawContainer container = containerWith(openGroup());
         assertAnswer(host.hasEeh() ? EINVAL : ENODEV, container.setIommu(VFIO_EEH));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
     }
@@ -104,7 +111,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A8")
     void anIommuIsSetOnce() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
@@ -112,7 +119,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario({"A9", "A11"})
     void withoutAnIommuOnlyTheContainersOwnCallsAreKnown() {
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
         assertAnswer(EINVAL, container.map(0, 0, 0x10000));
         assertAnswer(EINVAL, container.eeh(vfio_h.VFIO_EEH_PE_GET_STATE));
@@ -122,7 +129,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A10")
     void anIommuDoesNotKnowOtherCalls() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(ENOTTY, container.ioctl(UNKNOWN_REQUEST, 0));
         assertAnswer(ENOTTY, container.ioctl(vfio_h.VFIO_GROUP_GET_STATUS, 0));
     }
@@ -130,7 +137,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     void theNumbersOfX86MeanNothing() {
         int bitOfPowerpc = 0x20000000;
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(ENOTTY, container.ioctl(vfio_h.VFIO_GET_API_VERSION & ~bitOfPowerpc, 0));
     }
 
@@ -220,7 +227,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A21")
     void aGroupInAContainerSaysSo() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         containerWith(group);
         assertEquals(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET, group.flags());
     }
@@ -228,7 +235,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A22")
     void aDescriptorThatIsNotOpenIsNoContainer() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         assertAnswer(EBADF, group.setContainer(NO_DESCRIPTOR));
         assertAnswer(EBADF, group.setContainer(-1));
     }
@@ -236,7 +243,7 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A23")
     void anotherFileIsNoContainer() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         assertAnswer(EBADFD, group.setContainer(process.open("/dev/null", O_RDWR)));
         assertAnswer(EBADFD, group.setContainer(group));
     }
@@ -244,8 +251,8 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A24")
     void aGroupIsInOneContainer() {
-        Group group = openGroup();
-        Container container = containerWith(group);
+        RawGroup group = openGroup();
+        RawContainer container = containerWith(group);
         assertAnswer(EINVAL, group.setContainer(container));
         assertAnswer(EINVAL, group.setContainer(process.openContainer()));
         assertAnswer(EBADF, group.setContainer(NO_DESCRIPTOR));
@@ -266,9 +273,9 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario({"A27", "A28"})
     void anOpenDeviceKeepsItsGroupInTheContainer() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         v2(group);
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         assertAnswer(EBUSY, group.unsetContainer());
         assertAnswer(0, device.close());
         assertAnswer(0, group.unsetContainer());
@@ -278,8 +285,8 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A29")
     void theLastGroupTakesTheIommuWithIt() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         assertAnswer(0, group.unsetContainer());
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(EINVAL, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
@@ -289,8 +296,8 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A30")
     void anEmptiedContainerMayHaveAnotherType() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         assertAnswer(0, group.unsetContainer());
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
@@ -300,8 +307,8 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A31")
     void aClosedGroupLeavesItsContainer() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         assertAnswer(0, group.close());
         assertAnswer(1, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
@@ -312,9 +319,9 @@ class ContainerAndGroupTest extends Contract {
     @Test
     @Scenario("A32")
     void anOpenDeviceKeepsItsGroupOpen() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         v2(group);
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         assertAnswer(0, group.close());
         assertAnswer(EBUSY, process.open("/dev/vfio/" + first.group(), O_RDWR));
         assertAnswer(0, device.close());

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EEXIST;
 import static org.jvfio.kernel.Errno.EFAULT;
@@ -25,6 +26,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.uapi.vfio_device_ioeventfd;
 import org.jvfio.uapi.vfio_h;
@@ -38,8 +44,8 @@ class DeviceControlTest extends Contract {
     private static final int WHOLE_TOKEN = 24;
     private static final int ENTRY = 16;
 
-    private final Group group = openGroup();
-    private final Device device;
+    private final RawGroup group = openGroup();
+    private final RawDevice device;
     private final Edu edu;
     private final Event event;
 
@@ -109,7 +115,7 @@ class DeviceControlTest extends Contract {
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 4, device.descriptor()));
         boolean eightBytes = host.version().before(KernelVersion.V7_2);
         assertAnswer(eightBytes ? 0 : EINVAL.negated(), device.ioEvent(DMA_SOURCE, 0, 8, event.descriptor()));
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE + 64 * 16 + 12, 0, 4, event.descriptor()));
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE - 4, 0, 8, event.descriptor()));
         assertAnswer(0, nvme.ioEvent(0x1000, 0, 4, event.descriptor()));
@@ -157,7 +163,7 @@ class DeviceControlTest extends Contract {
         assertAnswer(0, device.feature(wake));
         assertAnswer(0, device.feature(sleep));
         assertAnswer(0, device.close());
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertAnswer(0, again.feature(sleep));
         assertAnswer(0, again.feature(wake));
     }
@@ -195,7 +201,7 @@ class DeviceControlTest extends Contract {
         assertAnswer(0, device.feature(sleep, ENTRY, other.descriptor()));
         assertAnswer(0, device.close());
         other.assertQuiet();
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertAnswer(0, again.feature(sleep, ENTRY, other.descriptor()));
     }
 

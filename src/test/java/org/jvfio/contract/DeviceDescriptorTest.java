@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EMFILE;
@@ -12,6 +13,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** GET_DEVICE_FD of a group. */
 @ContractTest
@@ -19,7 +24,7 @@ class DeviceDescriptorTest extends Contract {
     private static final String UUID = "2ab74924-c335-45f4-9b16-8569e5b08258";
     private static final int LIVENESS = 4;
 
-    private final Group group = openGroup();
+    private final RawGroup group = openGroup();
 
     DeviceDescriptorTest(ContractHost host) {
         super(host);
@@ -105,11 +110,11 @@ class DeviceDescriptorTest extends Contract {
     @Scenario("B10")
     void aDeviceCanBeOpenedTwiceAndIsResetOnce() {
         v2(group);
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         Edu edu = Edu.mastering(device);
         edu.writeRegister(LIVENESS, 0x12345678);
         assertEquals(~0x12345678, edu.readRegister(LIVENESS));
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertTrue(device.descriptor() != again.descriptor());
         assertEquals(~0x12345678, edu.readRegister(LIVENESS));
         assertAnswer(0, device.close());

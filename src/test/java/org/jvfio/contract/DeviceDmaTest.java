@@ -1,5 +1,6 @@
 package org.jvfio.contract;
 
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -11,6 +12,12 @@ import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_STATE_STOPPED;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** A device's DMA, through what is mapped and no further. */
 @ContractTest
@@ -19,7 +26,7 @@ class DeviceDmaTest extends Contract {
     private static final int BYTES = Edu.BUFFER_BYTES;
     private static final long IOVA = 0x100000;
 
-    private final Group group = openGroup();
+    private final RawGroup group = openGroup();
     private final Buffers buffers = new Buffers(process);
     private final long source = buffers.memory();
     private final long target = buffers.memory() + PAGE;
@@ -32,14 +39,14 @@ class DeviceDmaTest extends Contract {
         return Edu.mastering(group.device(first.address()));
     }
 
-    private Container enabledType2() {
-        Container container = container(group, VFIO_SPAPR_TCE_IOMMU);
+    private RawContainer enabledType2() {
+        RawContainer container = container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         return container;
     }
 
-    private Container registeredType7() {
-        Container container = v2(group);
+    private RawContainer registeredType7() {
+        RawContainer container = v2(group);
         assertAnswer(0, container.register(source, 2 * PAGE));
         return container;
     }
@@ -50,14 +57,14 @@ class DeviceDmaTest extends Contract {
     }
 
     /** QEMU's bridges drop what they cannot translate; hardware stops the device too. */
-    private void assertStopped(Container container) {
+    private void assertStopped(RawContainer container) {
         int state = host.freezes() ? VFIO_EEH_PE_STATE_STOPPED : VFIO_EEH_PE_STATE_NORMAL;
         assertAnswer(host.hasEeh() ? state : ENODEV.negated(), container.eeh(VFIO_EEH_PE_GET_STATE));
     }
 
     @Test
     void aDeviceCopiesThroughTheDefaultWindowOfType2() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(0x123000, target, PAGE));
         copy(edu(), 0, 0x123000);
@@ -73,7 +80,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     void aDeviceCopiesThroughBothEndsOfASecondWindow() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         long window = container.createWindow(systemPageShift(), GIB, 1);
         assertAnswer(0, container.map(window, source, PAGE));
         assertAnswer(0, container.map(window + GIB - PAGE, target, PAGE));
@@ -83,7 +90,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     void aDeviceCopiesThroughATableOfSeveralLevels() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.remove(0));
         // An LPAR's tables are the hypervisor's, and have one level.
         int levels = host.isPowernv() ? 2 : 1;
@@ -97,7 +104,7 @@ class DeviceDmaTest extends Contract {
     @Test
     void aDeviceThatDoesNotMasterTheBusCopiesNothing() {
         assertAnswer(0, registeredType7().map(IOVA, source, 2 * PAGE));
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         Edu edu = Edu.mastering(device);
         edu.readMemory(IOVA, BYTES);
         device.masterBus(false);
@@ -108,7 +115,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("A33")
     void mappingsOutliveTheContainersDescriptor() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
         assertAnswer(0, container.close());
@@ -119,7 +126,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("C12")
     void mappingsOutliveDisable() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         assertAnswer(0, container.disable());
         copy(edu(), IOVA, IOVA + PAGE);
@@ -128,7 +135,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     void whatIsNotMappedIsNotWritten() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, PAGE));
         copy(edu(), IOVA, IOVA + PAGE);
         buffers.assertNothingWritten();
@@ -137,7 +144,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     void whatIsUnmappedIsNotWritten() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
         copy(edu, IOVA, IOVA + PAGE);
@@ -151,7 +158,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     void aRemovedWindowIsNotWrittenThrough() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
         edu.readMemory(IOVA, BYTES);
@@ -164,7 +171,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D15")
     void aMappingThatFailsHalfwayLeavesNothing() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         long holed = process.memory(3 * PAGE);
         process.free(holed + 2 * PAGE, PAGE);
         Buffers ofHoled = new Buffers(process, holed);
@@ -178,7 +185,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D16")
     void aMappingThatFailsTakesWithItWhatItReplaced() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(IOVA, target, PAGE));
         long holed = process.memory(2 * PAGE);
@@ -192,7 +199,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("F2")
     void aMappingThatFailsTakesWithItWhatItReplacedInType7Too() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         assertAnswer(EINVAL, container.map(IOVA + PAGE, target, 2 * PAGE));
         copy(edu(), IOVA, IOVA + PAGE);
@@ -203,7 +210,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D17")
     void mappingAgainReplaces() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(IOVA, source, PAGE));
         assertAnswer(0, container.map(IOVA, target, PAGE));
@@ -214,7 +221,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D24")
     void aPartThatIsUnmappedLeavesTheRest() {
-        Container container = registeredType7();
+        RawContainer container = registeredType7();
         long between = process.memory(PAGE);
         assertAnswer(0, container.register(between, PAGE));
         assertAnswer(0, container.map(IOVA, source, PAGE));
@@ -228,7 +235,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D27")
     void aDeviceDoesNotWriteWhatItMayOnlyRead() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE, VFIO_DMA_MAP_FLAG_READ));
         assertAnswer(0, container.map(IOVA, target, PAGE, VFIO_DMA_MAP_FLAG_READ));
         copy(edu(), 0, IOVA);
@@ -239,7 +246,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D28")
     void aDeviceReadsWhatItMayOnlyWriteExceptInAnLpar() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
         assertAnswer(0, container.map(IOVA, target, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
         copy(edu(), 0, IOVA);
@@ -253,7 +260,7 @@ class DeviceDmaTest extends Contract {
     @Test
     @Scenario("D29")
     void thePlaceInASystemPageIsKept() {
-        Container container = enabledType2();
+        RawContainer container = enabledType2();
         long memory = process.memory(PAGE);
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(IOVA, memory + 0x3000, 0x1000));

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.ENODEV;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
@@ -10,6 +11,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.HostLog;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** The host takes a device away from vfio-pci while it is in use. */
 @ContractTest
@@ -17,9 +23,9 @@ class DeviceRequestTest extends Contract {
     private static final String DRIVER = "/sys/bus/pci/drivers/vfio-pci/";
     private static final long MAX_SECONDS = 60;
 
-    private final Group group = openGroup();
-    private final Device device;
-    private final KernelLog log = new KernelLog(process);
+    private final RawGroup group = openGroup();
+    private final RawDevice device;
+    private final HostLog log = new HostLog(process);
 
     DeviceRequestTest(ContractHost host) {
         super(host);

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -21,6 +22,11 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_pci_dependent_device;
@@ -34,9 +40,9 @@ class DeviceResetTest extends Contract {
     private static final int ENTRY_SIZES = 0x00460000;
     private static final int HEADER = 12;
 
-    private final Group group = openGroup();
-    private final Container container;
-    private final Device device;
+    private final RawGroup group = openGroup();
+    private final RawContainer container;
+    private final RawDevice device;
 
     DeviceResetTest(ContractHost host) {
         super(host);
@@ -44,8 +50,8 @@ class DeviceResetTest extends Contract {
         device = group.device(first.address());
     }
 
-    private static boolean saysItResets(Device device) {
-        MemorySegment info = device.process.struct(vfio_device_info.layout());
+    private static boolean saysItResets(RawDevice device) {
+        MemorySegment info = device.process().struct(vfio_device_info.layout());
         vfio_device_info.argsz(info, (int) vfio_device_info.sizeof());
         assertAnswer(0, device.ioctl(VFIO_DEVICE_GET_INFO, info));
         return (vfio_device_info.flags(info) & VFIO_DEVICE_FLAGS_RESET) != 0;
@@ -66,7 +72,7 @@ class DeviceResetTest extends Contract {
 
     @Test
     void anExpressDeviceResetsItselfAndKeepsItsCommandRegister() {
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         assertEquals(true, saysItResets(nvme));
         nvme.masterBus(true);
         MemorySegment configuration = process.struct(ValueLayout.JAVA_INT);
@@ -120,7 +126,7 @@ class DeviceResetTest extends Contract {
         vfio_pci_hot_reset.count(reset, 1);
         assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, reset));
         assertHotReset(EINVAL, group.descriptor(), group.descriptor());
-        Group other = process.openGroup(second.group());
+        RawGroup other = process.openGroup(second.group());
         assertHotReset(EINVAL, other.descriptor());
     }
 

@@ -15,6 +15,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.PciCapability;
 import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 
 /** Configuration space as a driver has it, by the public API. */
 @ContractTest

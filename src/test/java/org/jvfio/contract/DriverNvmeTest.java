@@ -23,6 +23,7 @@ import org.jvfio.PciFunction;
 import org.jvfio.PowerState;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 
 /** An NVMe controller, PCI Express with MSI-X, as a driver has it by the public API. */
 @ContractTest

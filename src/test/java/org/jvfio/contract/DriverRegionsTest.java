@@ -16,6 +16,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.PciCommand;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 
 /** BARs as a driver has them, by the public API: whatever path an access takes, it does the same. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 
 import java.time.Duration;
 import java.util.List;
@@ -23,6 +24,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
 import org.jvfio.WakeupEvent;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.kernel.Errno;
 

@@ -19,6 +19,7 @@ import org.jvfio.PciCommand;
 import org.jvfio.PowerState;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 
 /** The expansion ROM of a device as a driver has it, by the public API. */
 @ContractTest

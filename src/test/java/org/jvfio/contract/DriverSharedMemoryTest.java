@@ -12,6 +12,7 @@ import org.jvfio.DmaDirection;
 import org.jvfio.DmaMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 
 /** Memory that two drivers of one process share, each with a container of its own, by the public API. */

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -23,6 +24,12 @@ import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_IO;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawConfigSpace;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_eeh_pe_op;
@@ -44,8 +51,8 @@ class EehTest extends Contract {
     private static final int LIVENESS = 4;
     private static final long IOVA = 0x100000;
 
-    private final Group group = openGroup();
-    private final Container container = v2(group);
+    private final RawGroup group = openGroup();
+    private final RawContainer container = v2(group);
 
     EehTest(ContractHost host) {
         super(host);
@@ -158,8 +165,8 @@ class EehTest extends Contract {
     @Test
     void aStoppedEndpointAnswersOnesWhereTheDeviceWouldAnswer() {
         freeze();
-        Device device = group.device(first.address());
-        ConfigSpace config = device.config();
+        RawDevice device = group.device(first.address());
+        RawConfigSpace config = device.config();
         assertEquals(0x11e81234, config.readInt(vfio_h.PCI_VENDOR_ID));
         // The kernel answers for INTX_DISABLE and the list of capabilities itself.
         int command = config.readInt(vfio_h.PCI_COMMAND);
@@ -195,7 +202,7 @@ class EehTest extends Contract {
     @Scenario("I11")
     void configurationSpaceIsBlockedDuringAReset() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         MemorySegment command = process.struct(ValueLayout.JAVA_SHORT);
         assertAnswer(Short.BYTES, device.readCommand(command));
         assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
@@ -218,7 +225,7 @@ class EehTest extends Contract {
     @Test
     @Scenario("I15")
     void openingADeviceThawsItsEndpoint() {
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertAnswer(0, device.close());

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.ENOMEM;
 import static org.jvfio.kernel.Errno.ENOTTY;
@@ -8,6 +9,9 @@ import static org.jvfio.kernel.Errno.EPERM;
 
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawTceInfo;
 
 /** What a container of type 2 tells, and how it is enabled. */
 @Type2ContractTest
@@ -21,17 +25,17 @@ class EnableTest extends Contract {
     @Test
     @Scenario("C5")
     void type2HasNoWindowsToMake() {
-        Container container = v1();
+        RawContainer container = v1();
         MemorySegment info = container.infoStruct(32);
         info.asSlice(4).fill(UNTOUCHED);
         assertAnswer(0, container.getInfo(info));
-        assertEquals(new TceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), TceInfo.of(info));
+        assertEquals(new RawTceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), RawTceInfo.of(info));
     }
 
     @Test
     @Scenario("C7")
     void enableLocksAsMuchAsTheWholeWindow() {
-        Container container = v1();
+        RawContainer container = v1();
         long before = process.lockedBytes();
         assertAnswer(0, container.enable());
         assertEquals(before + container.info().size(), process.lockedBytes());
@@ -48,7 +52,7 @@ class EnableTest extends Contract {
     @Test
     @Scenario("C9")
     void enableNeedsTheRightToLockTheWholeWindow() {
-        Container container = v1();
+        RawContainer container = v1();
         long window = container.info().size();
         process.mayLock(window - process.pageSize());
         assertAnswer(ENOMEM, container.enable());
@@ -65,7 +69,7 @@ class EnableTest extends Contract {
     @Test
     @Scenario({"C12", "C13"})
     void mappingsOutliveDisable() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
         assertAnswer(0, container.disable());
@@ -77,7 +81,7 @@ class EnableTest extends Contract {
     @Test
     @Scenario("C14")
     void type2DoesNotKnowTheCallsOfType7() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(ENOTTY, container.register(memory, 64 * KIB));
         assertAnswer(ENOTTY, container.unregister(memory, 64 * KIB));
@@ -88,7 +92,7 @@ class EnableTest extends Contract {
     @Test
     @Scenario("C18")
     void theFirstMappingNeedsTheRightToLockTheTable() {
-        Container container = v1();
+        RawContainer container = v1();
         long memory = process.memory(64 * KIB);
         process.mayLock(container.info().size());
         assertAnswer(0, container.enable());

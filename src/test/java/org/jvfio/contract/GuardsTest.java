@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.Container;
 import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
@@ -21,6 +22,8 @@ import org.jvfio.PageSize;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 import org.jvfio.WindowRequest;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.HostLog;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
@@ -30,9 +33,9 @@ class GuardsTest extends Contract {
     private static final DmaDirection DIRECTION = DmaDirection.BIDIRECTIONAL;
     private static final List<String> ALARMS = List.of("WARNING:", "BUG:", "Oops", "soft lockup", "rcu_sched");
 
-    private final KernelLog log = new KernelLog(process);
+    private final HostLog log = new HostLog(process);
     private final ObservedKernel observed = new ObservedKernel(process.kernel());
-    private final org.jvfio.Container container = org.jvfio.Container.open(observed.kernel());
+    private final Container container = Container.open(observed.kernel());
     private final PageSize systemPage = container.systemPage();
 
     GuardsTest(ContractHost host) {
@@ -106,7 +109,7 @@ class GuardsTest extends Contract {
         int calls = observed.calls();
         assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed, 0, bytes, DIRECTION));
         assertEquals(calls, observed.calls());
-        try (org.jvfio.Container other = org.jvfio.Container.open(observed.kernel())) {
+        try (Container other = Container.open(observed.kernel())) {
             other.attach(PciAddress.parse(second.address()));
             DmaMemory memory = other.allocate(bytes);
             assertRefused("belongs to another container", () -> window.mapAt(0, memory, 0, bytes, DIRECTION));

@@ -1,9 +1,15 @@
 package org.jvfio.contract;
 
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
 import org.opentest4j.TestAbortedException;
 
 /** Windows whose pages are larger than the system's, which take memory that has such pages only. */
@@ -13,8 +19,8 @@ class HugePagesTest extends Contract {
     private static final int SHIFT_16M = 24;
     private static final int PAGES = 2;
 
-    private final Group group = openGroup();
-    private final Container container = v2(group);
+    private final RawGroup group = openGroup();
+    private final RawContainer container = v2(group);
     private final int shift;
     private final long page;
     private final long memory;

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOTTY;
@@ -10,6 +11,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawTceInfo;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 
@@ -31,15 +35,15 @@ class InfoTest extends Contract {
             default -> 0x1211000;
         };
         long size = host.isPowernv() ? 2 * GIB : GIB;
-        TceInfo expected =
-                new TceInfo(32, vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, 0, size, pageSizes, 2, host.isPowernv() ? 5 : 1);
+        RawTceInfo expected =
+                new RawTceInfo(32, vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, 0, size, pageSizes, 2, host.isPowernv() ? 5 : 1);
         assertEquals(expected, v2().info());
     }
 
     @Test
     @Scenario({"C2", "C3"})
     void aShortInfoStructIsFilledWithoutTheWindowsPart() {
-        Container container = v2();
+        RawContainer container = v2();
         for (int argsz : new int[] {16, 24, 31}) {
             MemorySegment info = container.infoStruct(argsz);
             info.asSlice(4).fill(UNTOUCHED);
@@ -54,7 +58,7 @@ class InfoTest extends Contract {
     @Test
     @Scenario("C4")
     void infoNeedsItsShortestStruct() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(12)));
         assertAnswer(EINVAL, container.getInfo(container.infoStruct(15)));
         assertAnswer(EFAULT, container.ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO, 0));
@@ -63,8 +67,8 @@ class InfoTest extends Contract {
     @Test
     @Scenario("C6")
     void infoIsOfTheGroupAndNotOfItsWindows() {
-        Container container = v2();
-        TceInfo before = container.info();
+        RawContainer container = v2();
+        RawTceInfo before = container.info();
         container.createWindow(16, GIB, 1);
         assertEquals(before, container.info());
         assertAnswer(0, container.remove(0));
@@ -74,7 +78,7 @@ class InfoTest extends Contract {
     @Test
     @Scenario("C10")
     void type7IsNotEnabled() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(ENOTTY, container.enable());
         assertAnswer(ENOTTY, container.disable());
     }

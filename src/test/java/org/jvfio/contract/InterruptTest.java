@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
@@ -31,20 +32,27 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_irq_info;
 import org.jvfio.uapi.vfio_irq_set;
 
-/** Interrupts of an edu device, which has a line and one MSI message. */
+/** Interrupts of an edu device, which has INTx and one MSI message. */
 @ContractTest
 class InterruptTest extends Contract {
-    private final Group group = openGroup();
-    private final Device device;
+    private final RawGroup group = openGroup();
+    private final RawDevice device;
     private final Edu edu;
-    private final Interrupts line;
-    private final Interrupts messages;
+    private final RawInterrupts line;
+    private final RawInterrupts messages;
     private final Event event;
 
     InterruptTest(ContractHost host) {
@@ -77,7 +85,7 @@ class InterruptTest extends Contract {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment set =
                     line.struct(arena, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, Integer.BYTES);
-            set.set(vfio_h.C_INT, Interrupts.SET_BYTES, event.descriptor());
+            set.set(vfio_h.C_INT, RawInterrupts.SET_BYTES, event.descriptor());
             spoil.accept(set);
             assertAnswer(expected, line.set(set));
         }
@@ -90,7 +98,11 @@ class InterruptTest extends Contract {
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
         assertInfo(VFIO_PCI_MSIX_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
         assertInfo(VFIO_PCI_REQ_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
+        if (hasErrorIndex()) {
+            assertInfo(VFIO_PCI_ERR_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+        } else {
+            assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
+        }
     }
 
     @Test
@@ -128,8 +140,27 @@ class InterruptTest extends Contract {
         assertAnswer(EINVAL, messages.triggerAll(event, 2));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).disable());
-        assertAnswer(EINVAL, device.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
         assertAnswer(EINVAL, line.loopBack(1, 0));
+    }
+
+    /** edu is not PCI Express, and has the index of errors from Linux 7.3 on. */
+    private boolean hasErrorIndex() {
+        return host.version().atLeast(KernelVersion.V7_3);
+    }
+
+    @Test
+    void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
+        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        if (!hasErrorIndex()) {
+            assertAnswer(EINVAL, errors.trigger(event));
+            return;
+        }
+        assertAnswer(0, errors.trigger(event));
+        assertAnswer(0, errors.loopBack(0, 1));
+        assertEquals(1, event.take());
+        assertAnswer(EINVAL, errors.triggerFrom(1, event.descriptor()));
+        assertAnswer(0, errors.trigger(-1));
+        assertAnswer(EINVAL, errors.loopBack(0, 1));
     }
 
     @Test
@@ -165,7 +196,7 @@ class InterruptTest extends Contract {
     @Scenario("J26")
     void aTriggerIsAnEventfd() {
         int file = process.open("/dev/null", vfio_h.O_RDWR);
-        for (Interrupts each : new Interrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
+        for (RawInterrupts each : new RawInterrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
             assertAnswer(EINVAL, each.trigger(file));
             assertAnswer(EBADF, each.trigger(Integer.MAX_VALUE));
         }
@@ -424,7 +455,7 @@ class InterruptTest extends Contract {
     @Test
     @Scenario("J27")
     void theHostsRequestHasItsOwnTrigger() {
-        Interrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
+        RawInterrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
         assertAnswer(EINVAL, request.loopBack(0, 1));
         assertAnswer(EINVAL, request.disable());
         assertAnswer(0, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
@@ -447,7 +478,7 @@ class InterruptTest extends Contract {
 
     @Test
     void descriptorsOfADeviceShareItsInterrupts() {
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertAnswer(0, messages.trigger(event));
         assertAnswer(EINVAL, again.interrupts(VFIO_PCI_INTX_IRQ_INDEX).trigger(event));
         assertAnswer(0, again.close());
@@ -461,7 +492,7 @@ class InterruptTest extends Contract {
         assertAnswer(0, messages.trigger(event));
         assertAnswer(0, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).trigger(request));
         assertAnswer(0, device.close());
-        Device reopened = group.device(first.address());
+        RawDevice reopened = group.device(first.address());
         Edu.mastering(reopened).raise();
         event.assertQuiet();
         assertAnswer(EINVAL, reopened.interrupts(VFIO_PCI_MSI_IRQ_INDEX).disable());

@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOSPC;
@@ -19,6 +19,14 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.Messenger;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
@@ -32,9 +40,9 @@ class MessageTest {
     private static final long PENDING_BITS = 0x3000;
 
     private VfioProcess process = boot(Messenger.EXTENDED, 2048);
-    private Container container;
-    private Device device;
-    private Interrupts messages;
+    private RawContainer container;
+    private RawDevice device;
+    private RawInterrupts messages;
     private Event event;
 
     MessageTest() {
@@ -50,7 +58,7 @@ class MessageTest {
     }
 
     private void use(int index) {
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(vfio_h.VFIO_SPAPR_TCE_v2_IOMMU));

@@ -2,15 +2,20 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.jvfio.contract.NvmeDrive.ENABLED;
-import static org.jvfio.contract.NvmeDrive.FATAL;
-import static org.jvfio.contract.NvmeDrive.PAGE;
-import static org.jvfio.contract.NvmeDrive.READY;
+import static org.jvfio.contract.host.RawNvme.ENABLED;
+import static org.jvfio.contract.host.RawNvme.FATAL;
+import static org.jvfio.contract.host.RawNvme.PAGE;
+import static org.jvfio.contract.host.RawNvme.READY;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawNvme;
 import org.jvfio.emulator.nvme.NvmeEntry;
 import org.jvfio.emulator.nvme.NvmeHostQueue;
 import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
@@ -38,10 +43,10 @@ class NvmeControllerTest extends Contract {
     private static final int SHUTDOWN = 1 << 14;
     private static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    private final Group group = process.openGroup(process.nvmes().getFirst().group());
-    private final Container container = v2(group);
-    private final Device device = group.device(process.nvmes().getFirst().address());
-    private final NvmeDrive drive = new NvmeDrive(process, container, device);
+    private final RawGroup group = process.openGroup(process.nvmes().getFirst().group());
+    private final RawContainer container = v2(group);
+    private final RawDevice device = group.device(process.nvmes().getFirst().address());
+    private final RawNvme drive = new RawNvme(process, container, device);
 
     NvmeControllerTest(ContractHost host) {
         super(host);
@@ -116,7 +121,7 @@ class NvmeControllerTest extends Contract {
     @Test
     void shutdownIsTold() {
         drive.enabled();
-        drive.register(NvmeDrive.CC, ENABLED | SHUTDOWN);
+        drive.register(RawNvme.CC, ENABLED | SHUTDOWN);
         drive.awaitStatus(READY | SHUTDOWN_COMPLETE);
         drive.disable();
         drive.enabled();
@@ -475,20 +480,20 @@ class NvmeControllerTest extends Contract {
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(1);
         if (host.freezes()) {
-            queue.submit(blocks(READ, 0, 8, NvmeDrive.nowhere(), 0));
-            assertEquals(-1, drive.register(NvmeDrive.CSTS), "the registers of a frozen endpoint");
+            queue.submit(blocks(READ, 0, 8, RawNvme.nowhere(), 0));
+            assertEquals(-1, drive.register(RawNvme.CSTS), "the registers of a frozen endpoint");
             assertTrue(queue.isEmpty());
         } else {
-            int code = queue.execute(blocks(READ, 0, 8, NvmeDrive.nowhere(), 0)).code();
+            int code = queue.execute(blocks(READ, 0, 8, RawNvme.nowhere(), 0)).code();
             assertTrue(code == 0x00 || code == 0x04, () -> "status 0x%x".formatted(code));
-            assertStatus(0x04, queue.execute(blocks(READ, 0, 32, page, NvmeDrive.nowhere())));
+            assertStatus(0x04, queue.execute(blocks(READ, 0, 32, page, RawNvme.nowhere())));
             assertSuccess(queue.execute(blocks(READ, 0, 8, page, 0)));
         }
     }
 
     @Test
     void queuesThatAreNotMappedAreAFatalStatusWhereNothingFreezes() {
-        drive.enableWith(0x000f000f, NvmeDrive.nowhere(), drive.pages(1), ENABLED);
+        drive.enableWith(0x000f000f, RawNvme.nowhere(), drive.pages(1), ENABLED);
         drive.awaitStatus(READY);
         drive.register(0x1000, 1);
         drive.awaitStatus(host.freezes() ? -1 : FATAL);

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.nvme.NvmeBuffer;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;

@@ -1,19 +1,25 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.HostLog;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** Who has a group's windows, as a kernel without a hypervisor below it logs it; in an LPAR it logs nothing of it. */
 @ContractTest
 class OwnershipTest extends Contract {
-    private final KernelLog log;
+    private final HostLog log;
 
     OwnershipTest(ContractHost host) {
         super(host);
-        log = new KernelLog(process);
+        log = new HostLog(process);
     }
 
     /** What was logged of the first device's partitionable endpoint since this was asked the last time. */
@@ -44,7 +50,7 @@ class OwnershipTest extends Contract {
 
     @Test
     void openingAGroupTakesNothingFromTheHost() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         process.openContainer();
         assertAnswer(0, group.close());
         assertLogged(List.of());
@@ -52,7 +58,7 @@ class OwnershipTest extends Contract {
 
     @Test
     void setContainerTakesBypassAndWindowFromTheHost() {
-        Group group = openGroup();
+        RawGroup group = openGroup();
         containerWith(group);
         assertLogged(List.of("Disabling 64-bit DMA bypass", "Removing DMA window #0"));
         assertAnswer(0, group.unsetContainer());
@@ -61,8 +67,8 @@ class OwnershipTest extends Contract {
 
     @Test
     void setIommuMakesNoWindow() {
-        Group group = openGroup();
-        Container container = containerWith(group);
+        RawGroup group = openGroup();
+        RawContainer container = containerWith(group);
         logged();
         assertAnswer(0, container.setIommu(7));
         assertLogged(List.of());
@@ -71,7 +77,7 @@ class OwnershipTest extends Contract {
     @Test
     @Scenario("D2")
     void theDefaultWindowComesWithItsFirstUse() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         logged();
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
@@ -83,8 +89,8 @@ class OwnershipTest extends Contract {
 
     @Test
     void aSecondWindowComesWithTheDefaultOne() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         logged();
         container.createWindow(16, GIB, 1);
         assertLogged(List.of(
@@ -96,7 +102,7 @@ class OwnershipTest extends Contract {
 
     @Test
     void aWindowOfOnesOwnMayTakeThePlaceOfTheDefaultOne() {
-        Container container = v2();
+        RawContainer container = v2();
         logged();
         assertAnswer(0, container.remove(0));
         assertLogged(List.of());
@@ -108,8 +114,8 @@ class OwnershipTest extends Contract {
 
     @Test
     void closingTheGroupGivesTheHostItsOwnBack() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         container.createWindow(16, GIB, 1);
         logged();
         assertAnswer(0, container.close());
@@ -120,9 +126,9 @@ class OwnershipTest extends Contract {
 
     @Test
     void theLastDeviceGivesTheHostItsOwnBack() {
-        Group group = openGroup();
-        Container container = v2(group);
-        Device device = group.device(first.address());
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
+        RawDevice device = group.device(first.address());
         assertAnswer(0, container.close());
         assertAnswer(0, group.close());
         logged();

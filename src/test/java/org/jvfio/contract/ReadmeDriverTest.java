@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
 import org.jvfio.PciAddress;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.example.CopyDriver;
 
 /** The driver in the README copies through the device of every host. */

@@ -3,6 +3,7 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
@@ -30,6 +31,9 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_info;
@@ -45,8 +49,8 @@ class RegionTest extends Contract {
     private static final long TABLE = 0x2000;
     private static final int UNTOUCHED = 0x5a5a5a5a;
 
-    private final Group group = openGroup();
-    private final Device edu;
+    private final RawGroup group = openGroup();
+    private final RawDevice edu;
 
     RegionTest(ContractHost host) {
         super(host);
@@ -59,7 +63,7 @@ class RegionTest extends Contract {
                 MemoryLayout.sequenceLayout(bytes, ValueLayout.JAVA_BYTE).withByteAlignment(Long.BYTES));
     }
 
-    private void assertRegion(Device device, int index, long size, int flags) {
+    private void assertRegion(RawDevice device, int index, long size, int flags) {
         MemorySegment info = device.region(index);
         assertEquals(size, vfio_region_info.size(info));
         assertEquals((long) index << 40, vfio_region_info.offset(info));
@@ -106,7 +110,7 @@ class RegionTest extends Contract {
             assertRegion(edu, bar, 0, 0);
         }
         assertRegion(edu, VFIO_PCI_CONFIG_REGION_INDEX, 256, READ_WRITE);
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         assertRegion(nvme, VFIO_PCI_BAR0_REGION_INDEX, NVME_BAR, READ_WRITE);
         assertRegion(nvme, VFIO_PCI_BAR1_REGION_INDEX, 0, 0);
         assertRegion(nvme, VFIO_PCI_CONFIG_REGION_INDEX, host.hasExtendedConfig() ? 4096 : 256, READ_WRITE);
@@ -115,7 +119,7 @@ class RegionTest extends Contract {
     @Test
     @Scenario({"J4", "J5"})
     void aBarWithATableThatCanBeMappedSaysSo() {
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         MemorySegment info = buffer(64);
         assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 32));
         int both = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
@@ -199,7 +203,7 @@ class RegionTest extends Contract {
     @Test
     @Scenario("J13")
     void aTableOfVectorsReadsAsOnes() {
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         MemorySegment entry = buffer(16);
         assertAnswer(16, nvme.pwrite(entry, TABLE + 64 * 16));
         assertAnswer(16, nvme.pread(entry, TABLE));
@@ -212,7 +216,7 @@ class RegionTest extends Contract {
         assertAnswer(16, nvme.pread(entry, TABLE));
     }
 
-    private void assertMmap(Errno expected, Device device, long bytes, int flags, long offset) {
+    private void assertMmap(Errno expected, RawDevice device, long bytes, int flags, long offset) {
         assertAnswer(expected, device.mmap(bytes, flags, offset));
     }
 
@@ -232,7 +236,7 @@ class RegionTest extends Contract {
     @Test
     @Scenario("J15")
     void aBarWithTheFlagIsMapped() {
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         boolean mappable =
                 (vfio_region_info.flags(nvme.region(VFIO_PCI_BAR0_REGION_INDEX)) & VFIO_REGION_INFO_FLAG_MMAP) != 0;
         long bytes = Math.max(process.pageSize(), NVME_BAR);

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -11,6 +12,9 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
 
 /** REGISTER_MEMORY and UNREGISTER_MEMORY in containers of type 7. */
 @ContractTest
@@ -26,14 +30,14 @@ class RegistrationTest extends Contract {
         super(host);
     }
 
-    private Container otherV2() {
+    private RawContainer otherV2() {
         return v2(process.openGroup(second.group()));
     }
 
     @Test
     @Scenario("E1")
     void mappingNeedsARegistration() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
         assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
     }
@@ -41,7 +45,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E2")
     void registeredMemoryIsLocked() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(0, container.register(memory, BYTES));
         assertEquals(before + BYTES, process.lockedBytes());
@@ -52,7 +56,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E3")
     void memoryIsRegisteredOnceInAContainer() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EBUSY, container.register(memory, BYTES));
         assertAnswer(0, container.unregister(memory, BYTES));
@@ -61,8 +65,8 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E4")
     void memoryRegisteredInTwoContainersIsLockedOnce() {
-        Container container = v2();
-        Container other = otherV2();
+        RawContainer container = v2();
+        RawContainer other = otherV2();
         assertAnswer(0, container.register(memory, BYTES));
         long locked = process.lockedBytes();
         assertAnswer(0, other.register(memory, BYTES));
@@ -76,7 +80,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario({"E5", "E6"})
     void onlyWholeSystemPagesAreRegistered() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EINVAL, container.register(memory + page / 2, page));
         assertAnswer(EINVAL, container.register(memory, page + 1));
         assertAnswer(EINVAL, container.register(memory, page / 2));
@@ -91,7 +95,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E8")
     void registeringHasNoFlagsAndNeedsItsWholeStruct() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EINVAL, container.register(memory, BYTES, STRUCT_BYTES, 1));
         assertAnswer(EINVAL, container.register(memory, BYTES, 16, 0));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, 0));
@@ -100,7 +104,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E9")
     void registeringNeedsTheRightToLock() {
-        Container container = v2();
+        RawContainer container = v2();
         process.mayLock(BYTES - page);
         assertAnswer(ENOMEM, container.register(memory, BYTES));
         assertAnswer(0, container.register(memory, BYTES - page));
@@ -109,7 +113,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E10")
     void capIpcLockGoesBeyondTheLimit() {
-        Container container = v2();
+        RawContainer container = v2();
         process.mayLock(0);
         assertAnswer(ENOMEM, container.register(memory, page));
         process.mayLockAll();
@@ -119,7 +123,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E11")
     void memoryMustBeThere() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         process.free(memory, 64 * KIB);
         assertAnswer(EFAULT, container.register(memory, 128 * KIB));
@@ -129,7 +133,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E12")
     void aHoleFurtherOnIsAnsweredWithTheCountOfPagesBeforeIt() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         process.free(memory + 192 * KIB, 64 * KIB);
         assertAnswer(192 * KIB / page, container.register(memory, 256 * KIB));
@@ -147,7 +151,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E14")
     void registrationsMayNotOverlap() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, MIB));
         long locked = process.lockedBytes();
         assertAnswer(EINVAL, container.register(memory + 64 * KIB, 64 * KIB));
@@ -160,7 +164,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E15")
     void nothingCannotBeRegistered() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(ENOMEM, container.register(memory, 0));
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
     }
@@ -168,7 +172,7 @@ class RegistrationTest extends Contract {
     /** It would keep an address for each page. */
     @Test
     void registeringMoreThanTheKernelCanListIsOutOfMemory() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(ENOMEM, container.register(memory, 1L << 62));
         assertEquals(before, process.lockedBytes());
@@ -177,7 +181,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E16")
     void registeredMemoryStaysMappableWhenTheProcessHasFreedIt() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         process.free(memory, BYTES);
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
@@ -192,7 +196,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E18")
     void onlyTheRangeThatWasRegisteredIsUnregistered() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(ENOENT, container.unregister(memory, BYTES / 2));
         assertAnswer(ENOENT, container.unregister(memory + BYTES / 2, BYTES / 2));
@@ -202,7 +206,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E19")
     void memoryIsUnregisteredOnce() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.unregister(memory, BYTES));
         assertAnswer(ENOENT, container.unregister(memory, BYTES));
@@ -211,8 +215,8 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E20")
     void aContainerUnregistersOnlyWhatItRegistered() {
-        Container container = v2();
-        Container other = otherV2();
+        RawContainer container = v2();
+        RawContainer other = otherV2();
         assertAnswer(0, container.register(memory, MIB));
         assertAnswer(0, other.register(memory + MIB, MIB));
         assertAnswer(ENOENT, other.unregister(memory, MIB));
@@ -222,7 +226,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario({"E21", "E22", "E23", "E24"})
     void unregisteringMappedMemoryLeaksIt() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
         long locked = process.lockedBytes();
@@ -239,8 +243,8 @@ class RegistrationTest extends Contract {
     @Scenario("E25")
     void whatIsMappedAndRegisteredGoesWithTheDescriptors() {
         long before = process.lockedBytes();
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.map(IOVA, memory, BYTES));
         assertAnswer(0, container.close());
@@ -251,9 +255,9 @@ class RegistrationTest extends Contract {
     /** As when it is unregistered while it is mapped; but no call is there that could refuse. */
     @Test
     void memoryThatAnotherContainerMapsLeaksWhenItsOwnIsClosed() {
-        Group group = openGroup();
-        Container container = v2(group);
-        Container other = otherV2();
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
+        RawContainer other = otherV2();
         assertAnswer(0, container.register(memory, BYTES));
         long own = process.memory(page);
         assertAnswer(0, other.register(own, page));
@@ -269,7 +273,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E26")
     void onlyWholeSystemPagesAreUnregistered() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EINVAL, container.unregister(memory, BYTES - 1));
         assertAnswer(EINVAL, container.unregister(memory + 1, BYTES));
@@ -277,7 +281,7 @@ class RegistrationTest extends Contract {
 
     @Test
     void unregisteringHasNoFlagsAndNeedsItsWholeStruct() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EINVAL, container.unregister(memory, BYTES, STRUCT_BYTES, 1));
         assertAnswer(EINVAL, container.unregister(memory, BYTES, 23, 0));
@@ -287,7 +291,7 @@ class RegistrationTest extends Contract {
     @Test
     @Scenario("E27")
     void unregisteredMemoryCannotBeMapped() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.unregister(memory, BYTES));
         assertAnswer(EINVAL, container.map(IOVA, memory, 64 * KIB));

@@ -1,11 +1,13 @@
 package org.jvfio.contract;
 
+import org.jvfio.contract.host.RawContainer;
+
 /** What a window's table costs, in bytes of locked memory. */
 final class TableBytes {
     private TableBytes() {}
 
     /** The default window, of pages of 4K in one level. */
-    static long ofDefaultWindow(Contract test, Container container) {
+    static long ofDefaultWindow(Contract test, RawContainer container) {
         return test.host.lendsTables() ? 0 : of(test, 12, container.info().size(), 1);
     }
 

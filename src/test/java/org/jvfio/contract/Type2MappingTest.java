@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINTR;
@@ -14,6 +15,9 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_UNMAP_DMA;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
@@ -44,7 +48,7 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D1")
     void mappingNeedsAnEnabledContainer() {
-        Container container = v1();
+        RawContainer container = v1();
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
         assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
     }
@@ -52,14 +56,14 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D2")
     void whatIsMappedCanBeUnmapped() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(0, container.map(0, memory, 64 * KIB));
         assertAnswer(0, container.unmap(0, 64 * KIB));
     }
 
     @Test
     void mappingLocksNoMemoryButTheTable() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         long before = process.lockedBytes();
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
         assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
@@ -70,14 +74,14 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D3")
     void theLastPageOfTheWindowCanBeMapped() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(0, container.map(container.info().size() - PAGE, memory, PAGE));
     }
 
     @Test
     @Scenario({"D4", "D5"})
     void mappingOutsideTheWindowIsRefused() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(ENXIO, container.map(container.info().size(), memory, PAGE));
         assertAnswer(ENXIO, container.map(SECOND_WINDOW, memory, PAGE));
     }
@@ -85,7 +89,7 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D6")
     void onlyWholePagesAreMapped() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(EINVAL, container.map(IOVA, memory, PAGE - 1));
         assertAnswer(EINVAL, container.map(IOVA, memory + 8, PAGE));
     }
@@ -105,32 +109,32 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D9")
     void theFlagsOfOtherIommusAreRefused() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, VFIO_DMA_MAP_FLAG_VADDR));
-        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, Container.READ_WRITE | UNKNOWN_FLAG));
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, RawContainer.READ_WRITE | UNKNOWN_FLAG));
     }
 
     @Test
     @Scenario("D10")
     void mappingNeedsItsWholeStruct() {
-        Container container = enabledV1();
-        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, Container.READ_WRITE, 24));
+        RawContainer container = enabledV1();
+        assertAnswer(EINVAL, container.map(IOVA, memory, PAGE, RawContainer.READ_WRITE, 24));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_MAP_DMA, 0));
         int longer = (int) vfio_iommu_type1_dma_map.sizeof() + 8;
-        assertAnswer(0, container.map(IOVA, memory, PAGE, Container.READ_WRITE, longer));
+        assertAnswer(0, container.map(IOVA, memory, PAGE, RawContainer.READ_WRITE, longer));
     }
 
     @Test
     @Scenario("D11")
     void theWindowIsLookedForBeforeTheDirection() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(ENXIO, container.map(container.info().size(), memory, PAGE, 0));
     }
 
     @Test
     @Scenario("D12")
     void unknownFlagsAreSeenBeforeTheWindowIsLookedFor() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(EINVAL, container.map(container.info().size(), memory, PAGE, UNKNOWN_FLAG));
     }
 
@@ -151,7 +155,7 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D18")
     void nothingCanBeMapped() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(0, container.map(IOVA, memory, 0));
         assertAnswer(0, container.unmap(IOVA, 0));
     }
@@ -165,7 +169,7 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D20")
     void unmappingHasNoFlags() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         for (int flag : new int[] {1, 2, 4}) {
             assertAnswer(EINVAL, container.unmap(IOVA, PAGE, flag, (int) vfio_iommu_type1_dma_unmap.sizeof()));
         }
@@ -173,7 +177,7 @@ class Type2MappingTest extends Contract {
 
     @Test
     void unmappingNeedsItsWholeStruct() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(EINVAL, container.unmap(IOVA, PAGE, 0, 23));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_UNMAP_DMA, 0));
     }
@@ -181,7 +185,7 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D21")
     void aMisalignedBusAddressIsAnsweredWithOneByUnmapToo() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(misaligned(), container.unmap(IOVA + 0x800, PAGE));
         assertAnswer(EINVAL, container.unmap(IOVA, PAGE - 1));
     }
@@ -189,14 +193,14 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D22")
     void unmappingOutsideTheWindowIsRefused() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(ENXIO, container.unmap(container.info().size(), PAGE));
     }
 
     @Test
     @Scenario("D24")
     void aPartOfAMappingCanBeUnmapped() {
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(0, container.map(IOVA, memory, MIB));
         assertAnswer(0, container.unmap(IOVA + 512 * KIB, 64 * KIB));
         assertAnswer(0, container.unmap(IOVA, MIB));
@@ -211,9 +215,9 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D25")
     void type2TakesOneOfTwoGroups() {
-        Group group = openGroup();
-        Container container = containerWith(group);
-        Group other = process.openGroup(second.group());
+        RawGroup group = openGroup();
+        RawContainer container = containerWith(group);
+        RawGroup other = process.openGroup(second.group());
         assertAnswer(0, other.setContainer(container));
         assertAnswer(EBUSY, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(0, other.unsetContainer());
@@ -223,8 +227,8 @@ class Type2MappingTest extends Contract {
     @Test
     @Scenario("D26")
     void type2TakesNoSecondGroup() {
-        Container container = v1();
-        Group other = process.openGroup(second.group());
+        RawContainer container = v1();
+        RawGroup other = process.openGroup(second.group());
         assertAnswer(EBUSY, other.setContainer(container));
         assertAnswer(0, other.setContainer(process.openContainer()));
     }
@@ -238,7 +242,7 @@ class Type2MappingTest extends Contract {
         if (unchecked && host.isPowernv()) {
             return;
         }
-        Container container = enabledV1();
+        RawContainer container = enabledV1();
         assertAnswer(
                 unchecked ? 0 : misaligned(), container.unmap(container.info().size() - PAGE, 2 * PAGE));
     }
@@ -247,7 +251,7 @@ class Type2MappingTest extends Contract {
     @Test
     void aHypervisorInterruptsAMappingPastTheEndOfTheWindow() {
         if (!host.isPowernv()) {
-            Container container = enabledV1();
+            RawContainer container = enabledV1();
             assertAnswer(EINTR, container.map(container.info().size() - PAGE, memory, 2 * PAGE));
         }
     }

@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EACCES;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -18,6 +18,12 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostDriver;
@@ -42,7 +48,7 @@ class UnpreparedHostTest {
     @Scenario("A3")
     void withoutTheSpaprModuleThereIsNoIommu() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().spaprModule(false));
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(0, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(0, container.checkExtension(VFIO_EEH));
@@ -68,9 +74,9 @@ class UnpreparedHostTest {
     void aDeviceWithoutADriverLeavesItsGroupViable() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertEquals(VFIO_GROUP_FLAGS_VIABLE, group.flags());
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(ENODEV, group.getDevice("0000:01:00.1"));
@@ -81,7 +87,7 @@ class UnpreparedHostTest {
     void aDeviceOfTheHostsKeepsItsGroup() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertEquals(0, group.flags());
         assertAnswer(EPERM, group.setContainer(process.openContainer()));
         assertAnswer(EINVAL, group.unsetContainer());
@@ -91,8 +97,8 @@ class UnpreparedHostTest {
     @Scenario({"A2", "A6", "I14"})
     void withoutEehThereIsNoEndpointToOperateOn() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().eeh(false));
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(VFIO_EEH));
         assertAnswer(0, group.setContainer(container));
         assertAnswer(ENODEV, container.setIommu(VFIO_EEH));
@@ -105,7 +111,7 @@ class UnpreparedHostTest {
     void aGroupInAContainerIsKeptFromTheHostsDrivers() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertAnswer(0, group.setContainer(process.openContainer()));
         assertAnswer(EBUSY, process.store("/sys/bus/pci/drivers/host/bind", "0000:01:00.1"));
         assertAnswer(0, group.unsetContainer());
@@ -130,11 +136,11 @@ class UnpreparedHostTest {
     @Scenario("K6")
     void unbindingWaitsUntilTheDeviceIsClosed() throws InterruptedException {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder());
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
-        Device device = group.device("0000:01:00.0");
+        RawDevice device = group.device("0000:01:00.0");
         AtomicLong answer = new AtomicLong(-1);
         Thread unbinding = Thread.ofPlatform()
                 .start(() -> answer.set(process.store("/sys/bus/pci/drivers/vfio-pci/unbind", "0000:01:00.0")));

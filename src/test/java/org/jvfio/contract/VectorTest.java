@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOTTY;
@@ -16,6 +17,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawInterrupts;
 import org.jvfio.uapi.vfio_irq_info;
 
 /** The interrupts of an NVMe controller, which has a line, 65 vectors of MSI-X, and errors to report. */
@@ -23,9 +28,9 @@ import org.jvfio.uapi.vfio_irq_info;
 class VectorTest extends Contract {
     private static final int VECTORS = 65;
 
-    private final Device device = nvme();
-    private final Interrupts vectors = device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX);
-    private final Interrupts line = device.interrupts(VFIO_PCI_INTX_IRQ_INDEX);
+    private final RawDevice device = nvme();
+    private final RawInterrupts vectors = device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX);
+    private final RawInterrupts line = device.interrupts(VFIO_PCI_INTX_IRQ_INDEX);
     private final Event event = new Event(process);
 
     VectorTest(ContractHost host) {
@@ -88,7 +93,7 @@ class VectorTest extends Contract {
 
     @Test
     void errorsHaveATriggerOfTheirOwn() {
-        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         assertAnswer(EINVAL, errors.loopBack(0, 1));
         assertAnswer(ENOTTY, errors.unmask());
         assertAnswer(0, vectors.trigger(event));

@@ -5,10 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.contract.Contract.GIB;
 import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.MIB;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
@@ -20,6 +21,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostDriver;
@@ -54,30 +62,30 @@ class VersionsTest {
             return child;
         }
 
-        private Group group() {
+        private RawGroup group() {
             return process.openGroup(process.edus().getFirst().group());
         }
 
         /** A container with its group and this type of IOMMU, if the kernel lets it have it. */
         private int setIommu(int type) {
-            Container container = process.openContainer();
+            RawContainer container = process.openContainer();
             int answer = group().setContainer(container);
             return answer == 0 ? container.setIommu(type) : answer;
         }
 
-        private Container container(Group group, int type) {
-            Container container = process.openContainer();
+        private RawContainer container(RawGroup group, int type) {
+            RawContainer container = process.openContainer();
             assertAnswer(0, group.setContainer(container));
             assertAnswer(0, container.setIommu(type));
             return container;
         }
 
-        private Container v2() {
+        private RawContainer v2() {
             return container(group(), VFIO_SPAPR_TCE_v2_IOMMU);
         }
 
-        private Container enabledV1() {
-            Container container = container(group(), VFIO_SPAPR_TCE_IOMMU);
+        private RawContainer enabledV1() {
+            RawContainer container = container(group(), VFIO_SPAPR_TCE_IOMMU);
             assertAnswer(0, container.enable());
             return container;
         }
@@ -170,8 +178,8 @@ class VersionsTest {
     @Scenario("D26")
     void aSecondGroupWithType2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
-        Group other = host.process.openGroup(1);
+        RawContainer container = host.enabledV1();
+        RawGroup other = host.process.openGroup(1);
         if (version == KernelVersion.V4_1) {
             assertAnswer(0, container.disable());
         }
@@ -191,7 +199,7 @@ class VersionsTest {
     @Scenario({"D4", "D22"})
     void aBusAddressOutsideOfTheWindow(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         assertAnswered(answer, container.map(2 * GIB, host.process.memory(PAGE), PAGE));
         assertAnswered(answer, container.unmap(2 * GIB, PAGE));
     }
@@ -200,7 +208,7 @@ class VersionsTest {
     @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, 0", "V6_12, 0", "V7_2, 0"})
     void mappingWhereSomethingIsMapped(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         long memory = host.process.memory(2 * PAGE);
         assertAnswer(0, container.map(IOVA + PAGE, memory, PAGE));
         assertAnswered(answer, container.map(IOVA, memory, 2 * PAGE));
@@ -215,7 +223,7 @@ class VersionsTest {
     @Scenario("D13")
     void mappingMemoryThatMayOnlyBeReadForADeviceThatOnlyReads(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         long memory = host.process.readOnlyMemory(PAGE);
         assertAnswered(answer, container.map(IOVA, memory, PAGE, VFIO_DMA_MAP_FLAG_READ));
         assertAnswer(Errno.EFAULT, container.map(IOVA + PAGE, memory, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
@@ -238,8 +246,8 @@ class VersionsTest {
     }
 
     private static Buffers copyThroughMappingsForWriting(Host host) {
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_IOMMU);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         Buffers buffers = new Buffers(host.process);
         assertAnswer(0, container.map(IOVA, buffers.memory(), Buffers.BYTES, VFIO_DMA_MAP_FLAG_WRITE));
@@ -254,7 +262,7 @@ class VersionsTest {
     @EnumSource(names = {"V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
     void anLparsWindowComesAndGoesInSilence(KernelVersion version) {
         Host host = lpar(version);
-        Group group = host.group();
+        RawGroup group = host.group();
         host.container(group, VFIO_SPAPR_TCE_IOMMU);
         assertEquals(false, host.kernel.host().group(1).bypass());
         assertAnswer(0, group.unsetContainer());
@@ -267,7 +275,7 @@ class VersionsTest {
     @EnumSource(names = {"V4_12", "V5_0", "V6_4"})
     void anLparsLentTableIsNotCharged(KernelVersion version) {
         Host host = lpar(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         assertEquals(GIB, host.process.lockedBytes());
         if (version.before(KernelVersion.V6_4)) {
             assertAnswer(0, container.map(IOVA, host.process.memory(PAGE), PAGE));
@@ -280,7 +288,7 @@ class VersionsTest {
     @Scenario("D1")
     void mappingBeforeEnable(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswered(answer, container.map(IOVA, host.process.memory(PAGE), PAGE));
     }
 
@@ -303,7 +311,7 @@ class VersionsTest {
             names = {"V4_1", "V5_19"})
     void removingAnUnusedDefaultWindowRemovesItBefore410(KernelVersion version) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         int before = host.kernel.host().log().size();
         assertAnswer(0, container.remove(0));
         List<String> log = host.kernel.host().log();
@@ -318,7 +326,7 @@ class VersionsTest {
     @Scenario("E3")
     void registeringTheSameMemoryAgain(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
         assertAnswered(answer, container.register(memory, PAGE));
@@ -329,7 +337,7 @@ class VersionsTest {
     @Scenario("E21")
     void unregisteringMappedMemory(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
         assertAnswer(0, container.map(IOVA, memory, PAGE));
@@ -344,8 +352,8 @@ class VersionsTest {
             names = {"V4_1", "V5_19"})
     void registrationsOutliveTheContainerBefore410(KernelVersion version) {
         Host host = power8(version);
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         assertAnswer(0, container.register(host.process.memory(PAGE), PAGE));
         assertAnswer(0, container.close());
         assertAnswer(0, group.close());
@@ -357,13 +365,14 @@ class VersionsTest {
         private static final long TABLE = 8 * MIB;
 
         private final Host host = power8(KernelVersion.V4_2);
-        private final Group group = host.group();
-        private final Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        private final RawGroup group = host.group();
+        private final RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         private final EmulatedKernel child = host.fork();
-        private final Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        private final RawContainer inherited =
+                new RawContainer(EmulatedContractHost.process(child), container.descriptor());
 
         private Shared() {
-            long memory = inherited.process.memory(PAGE);
+            long memory = inherited.process().memory(PAGE);
             assertAnswer(0, inherited.register(memory, PAGE));
             assertAnswer(0, inherited.map(IOVA, memory, PAGE));
             assertCharged(TABLE, PAGE);
@@ -392,7 +401,7 @@ class VersionsTest {
     @Test
     void before410NobodyIsRefundedMoreThanWasCharged() {
         Shared shared = new Shared();
-        assertAnswer(0, new Group(shared.inherited.process, shared.group.descriptor()).unsetContainer());
+        assertAnswer(0, new RawGroup(shared.inherited.process(), shared.group.descriptor()).unsetContainer());
         shared.assertCharged(Shared.TABLE, 0);
         assertEquals(List.of("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm"), shared.warnings());
     }
@@ -420,11 +429,11 @@ class VersionsTest {
     @Test
     void before410DisableRefundsItsCaller() {
         Host host = power8(KernelVersion.V4_2);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
         EmulatedKernel child = host.fork();
-        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
         assertAnswer(0, inherited.disable());
         assertEquals(0, child.lockedBytes());
         assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
@@ -434,10 +443,10 @@ class VersionsTest {
     @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     void infoForAnotherProcess(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         container.createWindow(16, GIB, 1);
         EmulatedKernel child = host.fork();
-        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
         assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
     }
 
@@ -454,7 +463,7 @@ class VersionsTest {
     @Scenario({"D7", "D21"})
     void aMisalignedBusAddress(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.map(IOVA + 0x800, host.process.memory(PAGE), 0x1000));
         assertAnswered(answer, container.unmap(IOVA + 0x800, 0x1000));
@@ -466,7 +475,7 @@ class VersionsTest {
     @Scenario("D23")
     void unmappingPastTheEndOfTheWindow(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.unmap(2 * GIB - 0x1000, 0x2000));
     }
@@ -479,9 +488,9 @@ class VersionsTest {
     @Scenario("H4")
     void aGroupThatLeavesTakesAllMappingsWithItFrom611(KernelVersion version) {
         Host host = power8(version);
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
-        Group other = host.process.openGroup(1);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawGroup other = host.process.openGroup(1);
         assertAnswer(0, other.setContainer(container));
         Buffers buffers = new Buffers(host.process);
         assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
@@ -505,15 +514,26 @@ class VersionsTest {
                 .device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER)
                 .kernel(version)
                 .build());
-        Group group = host.group();
+        RawGroup group = host.group();
         assertEquals(0, group.flags());
-        Container container = host.process.openContainer();
+        RawContainer container = host.process.openContainer();
         assertAnswered(answer, group.setContainer(container));
         if (answer.equals("0")) {
             int type = version == KernelVersion.V4_1 ? VFIO_SPAPR_TCE_IOMMU : VFIO_SPAPR_TCE_v2_IOMMU;
             assertAnswer(0, container.setIommu(type));
             assertAnswer(Errno.EINVAL, group.getDevice("0000:01:00.0"));
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V4_12, EINVAL", "V6_12, EINVAL", "V7_2, EINVAL", "V7_3, 0"})
+    void setIrqs_errorIndexOfConventionalDevice_refusedUpToLinux72(KernelVersion version, String answer) {
+        Host host = power8(version);
+        Group group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        Device edu = group.device(host.process.edus().getFirst().address());
+        int event = new Event(host.process).descriptor();
+        assertAnswered(answer, edu.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
     }
 
     @ParameterizedTest
@@ -529,7 +549,7 @@ class VersionsTest {
     @Scenario({"A22", "A24"})
     void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
         Host host = power8(version);
-        Group group = host.group();
+        RawGroup group = host.group();
         assertAnswered(answer, group.setContainer(-1));
         assertAnswer(Errno.EBADF, group.setContainer(9999));
         assertAnswer(0, group.setContainer(host.process.openContainer()));
@@ -550,7 +570,7 @@ class VersionsTest {
             names = {"V5_19"})
     void bypassEndsAtSetContainerFrom64AndAtAttachBefore(KernelVersion version) {
         Host host = power8(version);
-        Container container = host.process.openContainer();
+        RawContainer container = host.process.openContainer();
         assertAnswer(0, host.group().setContainer(container));
         assertEquals(
                 version.before(KernelVersion.V6_4), host.kernel.host().group(0).bypass());

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOMEM;
@@ -20,6 +21,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
@@ -38,8 +42,8 @@ class WindowTest extends Contract {
         return host.isPowernv() ? 0 : SECOND_WINDOW;
     }
 
-    private Container withoutDefaultWindow() {
-        Container container = v2();
+    private RawContainer withoutDefaultWindow() {
+        RawContainer container = v2();
         assertAnswer(0, container.remove(0));
         return container;
     }
@@ -47,7 +51,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario({"G1", "G2", "G27"})
     void thereIsPlaceForOneMoreThanTheDefaultWindow() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         assertEquals(SECOND_WINDOW, container.createWindow(16, 4 * GIB, 1));
         long tables = TableBytes.ofDefaultWindow(this, container) + TableBytes.of(this, 16, 4 * GIB, 1);
@@ -65,14 +69,14 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G4")
     void theDefaultWindowIsRemovedOnce() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         assertAnswer(EINVAL, container.remove(0));
     }
 
     @Test
     @Scenario("G5")
     void thePlaceOfARemovedWindowIsUsedAgain() {
-        Container container = v2();
+        RawContainer container = v2();
         container.createWindow(16, 4 * GIB, 1);
         long before = process.lockedBytes();
         assertAnswer(0, container.remove(SECOND_WINDOW));
@@ -83,7 +87,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario({"G6", "G7", "G8"})
     void anyAddressInAWindowNamesIt() {
-        Container container = v2();
+        RawContainer container = v2();
         container.createWindow(16, 4 * GIB, 1);
         long end = container.info().size();
         assertAnswer(EINVAL, container.remove(end));
@@ -96,7 +100,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G9")
     void onlyThePageSizesOfTheBridgeAreTaken() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         long pageSizes = container.info().pageSizes();
         for (int shift = 0; shift < Long.SIZE; shift++) {
             if ((pageSizes & (1L << shift)) == 0) {
@@ -108,7 +112,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G10")
     void pagesOf16MAreOfPower8AndLpars() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         boolean has16M = host.platform() == Platform.PHB3 || host.platform() == Platform.PSERIES;
         assertAnswer(has16M ? 0 : EINVAL.negated(), container.create(24, 64 * GIB, 1));
     }
@@ -116,7 +120,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G11")
     void aWindowsSizeIsAPowerOfTwo() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         leaksInAnLpar(container, 16, 3 * GIB, 1);
         leaksInAnLpar(container, 16, GIB + 64 * KIB, 1);
     }
@@ -130,7 +134,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G13")
     void aTableHasOneToFiveLevels() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         leaksInAnLpar(container, 16, GIB, 6);
         leaksInAnLpar(container, 16, GIB, -1);
         // An LPAR's kernel takes 0 for 1.
@@ -147,7 +151,7 @@ class WindowTest extends Contract {
         if (!host.isPowernv()) {
             return;
         }
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         for (int shift : new int[] {12, 16, 21, 24, 28, 30}) {
             if ((container.info().pageSizes() & (1L << shift)) == 0) {
                 continue;
@@ -177,7 +181,7 @@ class WindowTest extends Contract {
     }
 
     /** What an LPAR's kernel refuses after it has charged it. */
-    private void leaksInAnLpar(Container container, int pageShift, long size, int levels) {
+    private void leaksInAnLpar(RawContainer container, int pageShift, long size, int levels) {
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.create(pageShift, size, levels));
         if (!host.isPowernv()) {
@@ -188,7 +192,7 @@ class WindowTest extends Contract {
         assertEquals(before, process.lockedBytes());
     }
 
-    private void leaks(Container container, int expected, int pageShift, long size, int levels) {
+    private void leaks(RawContainer container, int expected, int pageShift, long size, int levels) {
         long before = process.lockedBytes();
         assertAnswer(expected, container.create(pageShift, size, levels));
         long leaked = host.isPowernv()
@@ -207,7 +211,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario({"G15", "G16"})
     void oneLevelHasAtMost16MOnPowernv() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         if (host.isPowernv()) {
             leaks(container, ENOMEM.negated(), 12, 16 * GIB, 1);
             assertEquals(0, container.createWindow(12, 16 * GIB, 2));
@@ -220,7 +224,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G17")
     void aTableMayNotReachBeyond55Bits() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         // A level has at least a system page of entries: 2 levels are 26 bits with pages of 64K, 3 are 27 with 4K.
         int levels = systemPageShift() == 16 ? 2 : 3;
         if (host.platform() == Platform.PHB4 || host.platform() == Platform.PHB5) {
@@ -233,7 +237,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G18")
     void aSmallTableIsRoundedToAWholePageOfEntries() {
-        Container container = v2();
+        RawContainer container = v2();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.register(memory, 64 * KIB));
         assertAnswer(0, container.remove(0));
@@ -249,7 +253,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G19")
     void creatingHasNoFlagsAndNeedsItsWholeStruct() {
-        Container container = v2();
+        RawContainer container = v2();
         MemorySegment create = container.creation(16, GIB, 1);
         vfio_iommu_spapr_tce_create.flags(create, 1);
         assertAnswer(EINVAL, container.create(create));
@@ -262,7 +266,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G20")
     void aWindowWhoseStartCannotBeAnsweredIsThere(@TempDir Path directory) throws IOException {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         Path file = directory.resolve("create");
         Files.write(file, container.creation(16, GIB, 1).toArray(ValueLayout.JAVA_BYTE));
         try (Arena arena = Arena.ofConfined();
@@ -276,7 +280,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G21")
     void theDefaultWindowIsLockedFirst() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         process.mayLock(TableBytes.ofDefaultWindow(this, container));
         assertAnswer(ENOMEM, container.create(16, GIB, 1));
@@ -288,7 +292,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G22")
     void withoutTheDefaultWindowOnlyTheTableIsLocked() {
-        Container container = withoutDefaultWindow();
+        RawContainer container = withoutDefaultWindow();
         long before = process.lockedBytes();
         process.mayLock(TableBytes.of(this, 16, GIB, 1));
         assertEquals(inPlaceOfTheDefault(), container.createWindow(16, GIB, 1));
@@ -298,7 +302,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G23")
     void removingAWindowLetsGoOfWhatIsMapped() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         long memory = process.memory(MIB);
         assertAnswer(0, container.register(memory, MIB));
@@ -311,7 +315,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G24")
     void removingHasNoFlagsAndNeedsItsWholeStruct() {
-        Container container = v2();
+        RawContainer container = v2();
         assertAnswer(EINVAL, container.remove(0, 8, 0));
         assertAnswer(EINVAL, container.remove(0, REMOVE_STRUCT_BYTES, 2));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_TCE_REMOVE, 0));
@@ -320,7 +324,7 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G25")
     void aDefaultWindowThatIsYetToComeIsRemovedByItsStart() {
-        Container container = v2();
+        RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.remove(0x1000));
         assertAnswer(0, container.remove(0));
@@ -330,8 +334,8 @@ class WindowTest extends Contract {
     @Test
     @Scenario("G26")
     void nothingIsLeftOfAContainersFirstLife() {
-        Group group = openGroup();
-        Container container = v2(group);
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.register(memory, 64 * KIB));
         container.createWindow(16, GIB, 1);

@@ -87,7 +87,7 @@ class MachineFileTest {
                 "[]|has the file that is no JSON object",
                 "{|is no JSON: Unexpected end-of-input",
                 "{}|lacks 'like'",
-                "{\"like\": \"power6\"}|is like 'power6', which is none of [p5ioc2, power7, power8, power9, power10, pseries]",
+                "{\"like\": \"power6\"}|is like 'power6', which is none of [p5ioc2, power7, power8, power9, power10, power11, pseries]",
                 "{\"like\": \"power8\", \"platform\": \"ioda1\"}|IODA1 is not supported by Linux 6.12; choose a version up to 5.0",
                 "{\"like\": \"power8\", \"platform\": \"phb9\"}|has 'platform' phb9, which is none of [p5ioc2, ioda1, phb3, phb4, phb5, pseries]",
                 "{\"like\": \"power8\", \"bridges\": [{\"platform\": \"phb4\"}]}|lacks 'domain'",
