@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.GetDeviceFd;
@@ -220,7 +221,7 @@ public final class Group implements AutoCloseable {
         descriptor.close();
     }
 
-    void requireRestorable(String asked) {
+    void requireRestorable(Supplier<String> asked) {
         devices.forEach(device -> device.requireRestorable(asked));
     }
 

@@ -91,7 +91,7 @@ class OpeningTest {
             observed.heal();
             Region bar = group.openDevice(TestHost.EDU).bar(0);
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);
-            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.ioEventFd(0, 4, 0));
+            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the ioeventfd of", () -> bar.ioEventFd(0, 4, 0));
             observed.heal();
         }
         host.assertAllGivenBack();

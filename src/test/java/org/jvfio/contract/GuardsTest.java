@@ -81,7 +81,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever in the TCE invalidation. */
     @Test
-    void nothingOfNoSizeIsMappedOrUnmappedAtBusAddressZero() {
+    void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
         assertInvalid(
@@ -100,7 +100,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatCannotBackAPageIsNotMappedAtBusAddressZero() {
+    void mapAt_smallerPagesThanWindow_refusedBeforeTheCall() {
         PageSize page = tooLargePage();
         container.defaultWindow().close();
         DmaWindow window = container.createWindow(page, 16 * page.bytes(), 1);
@@ -115,7 +115,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatIsNotRegisteredIsNotMappedAtBusAddressZero() {
+    void mapAt_notRegisteredAtIovaZero_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         long bytes = systemPage.bytes();
         DmaMemory closed = container.allocate(bytes);
@@ -146,7 +146,7 @@ class GuardsTest extends Contract {
 
     /** The kernel writes past its table, and answers 0. */
     @Test
-    void nothingIsMappedPastTheEndOfAWindow() {
+    void mapAt_pastEndOfWindow_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
@@ -163,7 +163,7 @@ class GuardsTest extends Contract {
 
     /** The kernel answers 1, which is no error to many. */
     @Test
-    void noAddressIsMisaligned() {
+    void mapAt_misaligned_refusedBeforeTheCall() {
         DmaWindow window = container.createWindow(systemPage, 1L << 30, 1);
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long start = window.range().start();
@@ -186,7 +186,7 @@ class GuardsTest extends Contract {
 
     /** The kernel answers 0, and never lets go of the memory. */
     @Test
-    void whatIsMappedIsNotUnregistered() {
+    void close_mappedMemory_unmapsBeforeUnregister() {
         long before = process.lockedBytes();
         DmaMemory memory = container.allocate(4 * systemPage.bytes());
         DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaConstraints.NONE);
@@ -217,7 +217,7 @@ class GuardsTest extends Contract {
 
     /** The kernel charges the table to locked memory, fails, and never takes the charge back. */
     @Test
-    void noWindowIsAskedForThatFailsWhenItIsCharged() {
+    void createWindow_leakyArguments_refusedBeforeTheCall() {
         long before = process.lockedBytes();
         if (host.isPowernv()) {
             assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
@@ -235,7 +235,7 @@ class GuardsTest extends Contract {
 
     /** The kernel replaces one by the other without a word. */
     @Test
-    void nothingIsMappedOverAMapping() {
+    void mapAt_overMapping_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
