@@ -11,8 +11,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A file descriptor and its lifetime. A read/write lock orders close after all calls in flight, so that no call uses a number
- * that the kernel has given to another file since.
+ * A file descriptor and its lifetime. A read/write lock orders close after all calls in flight, so that no call uses a
+ * number that the kernel has given to another file since.
  */
 final class Descriptor implements IoctlFile, AutoCloseable {
     private static final int CLOSED = -1;

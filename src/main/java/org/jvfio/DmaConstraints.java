@@ -8,8 +8,8 @@ package org.jvfio;
  * }</pre>
  *
  * @param maskBits how many bits of a bus address the device has, 1 to 64: its DMA mask is 2<sup>maskBits</sup> - 1, the
- *     highest address that it can use. Address bit 59 selects the second window on powernv, so a device with fewer than 60
- *     has the first one only
+ *     highest address that it can use. Address bit 59 selects the second window on powernv, so a device with fewer than
+ *     60 has the first one only
  * @param alignment the first address is a multiple of it; bytes, a power of two; at least the window's page in any case
  */
 public record DmaConstraints(int maskBits, long alignment) {

@@ -6,9 +6,9 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated with
- * {@link Container#allocate}, or the caller's, registered with {@link Container#register}. Devices can access it where
- * {@link DmaWindow#map} maps it.
+ * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated
+ * with {@link Container#allocate}, or the caller's, registered with {@link Container#register}. Devices can access it
+ * where {@link DmaWindow#map} maps it.
  */
 public final class DmaMemory implements AutoCloseable {
     private final Kernel kernel;
@@ -91,8 +91,8 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     /**
-     * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll}, {@link
-     * DmaWindow#mapContiguous}.
+     * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll},
+     * {@link DmaWindow#mapContiguous}.
      *
      * @param offset where it begins, in bytes, at least 0
      * @param bytes the size, at least 1
@@ -109,12 +109,12 @@ public final class DmaMemory implements AutoCloseable {
      *
      * @throws VfioException
      *     <ul>
-     *       <li>{@code CONFLICT} if it was allocated and a part of it is registered a second time, with its container or
-     *           another one; nothing has changed then
+     *       <li>{@code CONFLICT} if it was allocated and a part of it is registered a second time, with its container
+     *           or another one; nothing has changed then
      *       <li>if the kernel refuses to unmap it: the mappings that are left stay, and it can be used
-     *       <li>if the kernel refuses to unregister it, or ({@code BUSY}) it was allocated and another thread has a call in
-     *           flight on its segment, such as reading a file into it: it is closed then, and the remaining steps are
-     *           repeated when it, or its container, is closed again
+     *       <li>if the kernel refuses to unregister it, or ({@code BUSY}) it was allocated and another thread has a
+     *           call in flight on its segment, such as reading a file into it: it is closed then, and the remaining
+     *           steps are repeated when it, or its container, is closed again
      *     </ul>
      */
     @Override
@@ -225,7 +225,9 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped. */
+    /**
+     * Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped.
+     */
     boolean hasMappings() {
         return !mappings.isEmpty();
     }

@@ -3,12 +3,13 @@ package org.jvfio;
 import java.util.Arrays;
 
 /**
- * A set of free pages as intervals of page numbers ("pieces"), in a B+ tree by address. Beside each child an inner node has the
- * most pages that a piece below it can give, so the lowest fit is found, taken and given back in O(log n) of the pieces. That
- * number depends on the alignment; the tree keeps it for each alignment that was ever asked for, 52 at most. All nodes are in
- * a few arrays, so that nothing is allocated except when these grow.
+ * A set of free pages as intervals of page numbers ("pieces"), in a B+ tree by address. Beside each child an inner node
+ * has the most pages that a piece below it can give, so the lowest fit is found, taken and given back in O(log n) of
+ * the pieces. That number depends on the alignment; the tree keeps it for each alignment that was ever asked for, 52 at
+ * most. All nodes are in a few arrays, so that nothing is allocated except when these grow.
  *
- * <p>Operations move a path from the root to a leaf, and change the nodes along it. Not safe for use by several threads.
+ * <p>Operations move a path from the root to a leaf, and change the nodes along it. Not safe for use by several
+ * threads.
  */
 final class FreePages {
     /** No page: the result where none fits. */
@@ -334,7 +335,9 @@ final class FreePages {
         }
     }
 
-    /** Updates the nodes of the path, from a level upwards, after the most pages of an entry below them have changed. */
+    /**
+     * Updates the nodes of the path, from a level upwards, after the most pages of an entry below them have changed.
+     */
     private void changed(int level, int k, long was, long is) {
         for (int above = level; above < height && was != is; above++) {
             int slot = slot(pathNode[above], pathAt[above]);

@@ -3,8 +3,9 @@ package org.jvfio;
 import org.jvfio.VfioException.Kind;
 
 /**
- * The free bus addresses of a window: always gives the lowest that fit, never bus address 0 unless the caller names it, and
- * takes back any part of what it gave. Addresses and sizes are in bytes here, and in pages in the {@link FreePages}.
+ * The free bus addresses of a window: always gives the lowest that fit, never bus address 0 unless the caller names it,
+ * and takes back any part of what it gave. Addresses and sizes are in bytes here, and in pages in the {@link
+ * FreePages}.
  *
  * <p>Not safe for use by several threads.
  */

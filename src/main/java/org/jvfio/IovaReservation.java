@@ -1,8 +1,8 @@
 package org.jvfio;
 
 /**
- * Bus addresses of a window at which nothing is mapped, made by {@link DmaWindow#reserve}: for addresses that a device uses for
- * something else, such as MSIs. Closing it frees them.
+ * Bus addresses of a window at which nothing is mapped, made by {@link DmaWindow#reserve}: for addresses that a device
+ * uses for something else, such as MSIs. Closing it frees them.
  */
 public final class IovaReservation implements AutoCloseable {
     private final DmaWindow window;

@@ -16,10 +16,10 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
 /**
- * The registrations of a container, and the memory that uses them. The kernel rejects a range that overlaps another range of
- * the process, and unregisters a range only exactly as it was registered. So memory that overlaps a registered range, of this
- * container or another one, shares that range, and only the gaps are registered. A mapping may span adjacent ranges, as the
- * kernel looks up each page by itself.
+ * The registrations of a container, and the memory that uses them. The kernel rejects a range that overlaps another
+ * range of the process, and unregisters a range only exactly as it was registered. So memory that overlaps a registered
+ * range, of this container or another one, shares that range, and only the gaps are registered. A mapping may span
+ * adjacent ranges, as the kernel looks up each page by itself.
  *
  * <p>Guarded by the container's lock and the process-wide registration lock.
  */

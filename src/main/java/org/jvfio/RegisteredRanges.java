@@ -14,12 +14,12 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * The ranges that this process has registered with a kernel, through any of its containers. The kernel has one list of them
- * for a process ({@code mm_iommu_table_group_mem_t}), and each container can map what another has registered. Two ranges are
- * equal or disjoint, so that containers can share them.
+ * The ranges that this process has registered with a kernel, through any of its containers. The kernel has one list of
+ * them for a process ({@code mm_iommu_table_group_mem_t}), and each container can map what another has registered. Two
+ * ranges are equal or disjoint, so that containers can share them.
  *
- * <p>Guarded by its lock, the process-wide registration lock, which is acquired after the container lock. It refers neither to
- * a container nor to the kernel, so that forgotten ones become unreachable.
+ * <p>Guarded by its lock, the process-wide registration lock, which is acquired after the container lock. It refers
+ * neither to a container nor to the kernel, so that forgotten ones become unreachable.
  */
 final class RegisteredRanges {
     private static final Map<Kernel, RegisteredRanges> OF_KERNELS = new WeakHashMap<>();
@@ -98,9 +98,9 @@ final class RegisteredRanges {
         }
 
         /**
-         * Rejects a segment that may not share it. The registration pins the pages that backed these addresses when it was
-         * made. Where no user is left, or its memory was freed, other pages may back them by now, and devices would still
-         * access the old ones.
+         * Rejects a segment that may not share it. The registration pins the pages that backed these addresses when it
+         * was made. Where no user is left, or its memory was freed, other pages may back them by now, and devices would
+         * still access the old ones.
          */
         void requireShareable(String asked, MemorySegment other) {
             long at = Math.max(other.address(), start());

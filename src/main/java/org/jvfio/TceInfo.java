@@ -17,7 +17,9 @@ public record TceInfo(Optional<IovaRange> defaultWindow, List<PageSize> pageSize
         pageSizes = List.copyOf(pageSizes);
     }
 
-    /** Whether Linux makes the tables itself, on the bare machine; in an LPAR (pseries) the hypervisor does, by RTAS. */
+    /**
+     * Whether Linux makes the tables itself, on the bare machine; in an LPAR (pseries) the hypervisor does, by RTAS.
+     */
     boolean isPowernv() {
         // Only RTAS knows nothing of levels.
         return maxLevels > 1;

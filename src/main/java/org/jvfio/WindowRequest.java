@@ -4,22 +4,23 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * The requirements of a driver for a DMA window, from which {@link Container#planWindow} chooses one. Immutable; each method
- * with an argument returns another request.
+ * The requirements of a driver for a DMA window, from which {@link Container#planWindow} chooses one. Immutable; each
+ * method with an argument returns another request.
  *
  * <pre>{@code
  * WindowRequest.of(256 << 20).dmaMaskBits(32)
  * }</pre>
  *
- * @param bytes bytes that are mapped at a time, contiguously, at least 1 and at most 2<sup>47</sup>, where user addresses end
+ * @param bytes bytes that are mapped at a time, contiguously, at least 1 and at most 2<sup>47</sup>, where user
+ *     addresses end
  * @param memoryPageSize the pages that back the mapped memory: the system's if empty, larger ones for hugetlb memory;
  *     no window with larger pages can map it
  * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
  * @param registeredBytes bytes of the memory that are registered, and so locked, already
  * @param pageSize the IOMMU page size of the window; empty for any
  * @param levels the levels of its TCE table, at least 1; empty for any
- * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs small
- *     pages
+ * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs
+ *     small pages
  */
 public record WindowRequest(
         long bytes,
