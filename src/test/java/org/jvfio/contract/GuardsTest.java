@@ -74,7 +74,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever in the TCE invalidation. */
     @Test
-    void nothingOfNoSizeIsMappedOrUnmappedAtBusAddressZero() {
+    void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
         assertRefused("are no part of", () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
@@ -86,7 +86,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatCannotBackAPageIsNotMappedAtBusAddressZero() {
+    void mapAt_smallerPagesThanWindow_refusedBeforeTheCall() {
         PageSize page = tooLargePage();
         container.defaultWindow().close();
         DmaWindow window = container.createWindow(page, 16 * page.bytes(), 1);
@@ -101,7 +101,7 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatIsNotRegisteredIsNotMappedAtBusAddressZero() {
+    void mapAt_notRegisteredAtIovaZero_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         long bytes = systemPage.bytes();
         DmaMemory closed = container.allocate(bytes);
@@ -126,25 +126,27 @@ class GuardsTest extends Contract {
 
     /** The kernel writes past its table, and answers 0. */
     @Test
-    void nothingIsMappedPastTheEndOfAWindow() {
+    void mapAt_pastEndOfWindow_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
         assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
         assertRefused(
-                "not all in the window", () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
+                "not all in the window",
+                () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
         window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
 
     /** The kernel answers 1, which is no error to many. */
     @Test
-    void noAddressIsMisaligned() {
+    void mapAt_misaligned_refusedBeforeTheCall() {
         DmaWindow window = container.createWindow(systemPage, 1L << 30, 1);
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long start = window.range().start();
         long bytes = systemPage.bytes();
         assertRefused(
-                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
+                "not a multiple of the window's pages",
+                () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
         assertRefused("not whole pages", () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
         assertRefused("not whole pages", () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
@@ -153,7 +155,7 @@ class GuardsTest extends Contract {
 
     /** The kernel answers 0, and never lets go of the memory. */
     @Test
-    void whatIsMappedIsNotUnregistered() {
+    void close_mappedMemory_unmapsBeforeUnregister() {
         long before = process.lockedBytes();
         DmaMemory memory = container.allocate(4 * systemPage.bytes());
         DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaConstraints.NONE);
@@ -169,7 +171,7 @@ class GuardsTest extends Contract {
 
     /** The kernel warns with a back trace. */
     @Test
-    void nothingOfNoSizeIsRegistered() {
+    void register_sizeZero_refusedBeforeTheCall() {
         assertRefused("0 bytes are no size of memory", () -> container.allocate(0));
         assertRefused("not whole system pages", () -> container.register(MemorySegment.NULL));
         try (Arena arena = Arena.ofShared()) {
@@ -180,7 +182,7 @@ class GuardsTest extends Contract {
 
     /** The kernel charges the table to locked memory, fails, and never takes the charge back. */
     @Test
-    void noWindowIsAskedForThatFailsWhenItIsCharged() {
+    void createWindow_leakyArguments_refusedBeforeTheCall() {
         long before = process.lockedBytes();
         if (host.isPowernv()) {
             assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
@@ -195,11 +197,12 @@ class GuardsTest extends Contract {
 
     /** The kernel replaces one by the other without a word. */
     @Test
-    void nothingIsMappedOverAMapping() {
+    void mapAt_overMapping_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
-        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
+        assertRefused(
+                "is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
         mapping.replace(memory.range(systemPage.bytes(), mapping.size()), DIRECTION);
     }
 }
