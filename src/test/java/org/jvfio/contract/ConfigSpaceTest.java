@@ -85,7 +85,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void aHeaderSaysWhatTheDeviceIs() {
+    void configRead_header_idsOfEdu() {
         assertEquals(0x11e81234, config.readInt(PCI_VENDOR_ID));
         assertEquals(0x00ff0010, config.readInt(PCI_CLASS_REVISION));
         assertEquals(0x11001af4, config.readInt(vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
@@ -97,7 +97,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void whatTheDeviceIsCannotBeWritten() {
+    void configWrite_readOnlyRegisters_unchanged() {
         for (int register : new int[] {PCI_VENDOR_ID, PCI_CLASS_REVISION, vfio_h.PCI_SUBSYSTEM_VENDOR_ID}) {
             int before = config.readInt(register);
             config.writeInt(register, -1);
@@ -114,7 +114,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     @Scenario("J6")
-    void anAccessStaysInsideConfigurationSpace() {
+    void pread_pastEndOfConfigSpace_efault() {
         long offset = (long) VFIO_PCI_CONFIG_REGION_INDEX << 40;
         MemorySegment four = process.struct(ValueLayout.JAVA_INT);
         assertAnswer(EFAULT, edu.pread(four, offset + 254));
@@ -128,7 +128,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void anAccessMayHaveAnySizeAndPlace() {
+    void configRead_anySizeAndOffset_sameBytes() {
         MemorySegment all = config.read(0, 256);
         for (int start : new int[] {0, 1, 2, 3, 5, 0x3d, 0x41}) {
             for (int bytes = 1; bytes < 12; bytes++) {
@@ -140,7 +140,7 @@ class ConfigSpaceTest extends Contract {
 
     @Test
     @Scenario("J7")
-    void aBarTellsItsSize() {
+    void configWrite_onesToBar_sizeMask() {
         int address = config.readInt(PCI_BASE_ADDRESS_0);
         config.writeInt(PCI_BASE_ADDRESS_0, -1);
         assertEquals(-(int) MIB, config.readInt(PCI_BASE_ADDRESS_0));
@@ -156,7 +156,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void aWideBarTellsItsSizeInTwoRegisters() {
+    void configWrite_onesToWideBar_sizeMaskInTwoRegisters() {
         RawConfigSpace wide = nvme().config();
         wide.writeInt(PCI_BASE_ADDRESS_0, -1);
         wide.writeInt(PCI_BASE_ADDRESS_1, -1);
@@ -169,7 +169,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void statusIsRead() {
+    void configWrite_status_unchanged() {
         Edu device = Edu.mastering(edu);
         device.acknowledge();
         assertEquals(PCI_STATUS_CAP_LIST, config.readShort(PCI_STATUS));
@@ -180,7 +180,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void commandKeepsWhatIsWritten() {
+    void configWrite_command_kept() {
         edu.changeCommand(PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER, true);
         int both = PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER;
         assertEquals(both, config.readShort(PCI_COMMAND) & both);
@@ -191,7 +191,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void commandIsTheHostsAgainAfterTheLastDescriptor() {
+    void closeDevice_commandChanged_commandRestored() {
         edu.changeCommand(PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER, true);
         edu.changeCommand(PCI_COMMAND_MEMORY, false);
         assertAnswer(0, edu.close());
@@ -201,7 +201,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void capabilitiesAreChained() {
+    void configRead_capabilityList_idsInOrder() {
         assertEquals(List.of(PCI_CAP_ID_MSI), config.capabilities());
         RawConfigSpace nvme = nvme().config();
         assertEquals(List.of(PCI_CAP_ID_MSIX, PCI_CAP_ID_EXP, PCI_CAP_ID_PM), nvme.capabilities());
@@ -211,7 +211,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void messagesAreEnabledByTheirIoctl() {
+    void configWrite_msiEnable_onlyAfterSetIrqs() {
         int place = config.capability(PCI_CAP_ID_MSI);
         assertEquals(PCI_MSI_FLAGS_64BIT, config.readShort(place + PCI_MSI_FLAGS));
         config.writeInt(place + PCI_MSI_ADDRESS_LO, 0x12345678);
@@ -235,7 +235,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void theTableOfVectorsIsDescribedAndEnabledByItsIoctl() {
+    void configWrite_msixEnable_noEffect() {
         RawDevice nvme = nvme();
         RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_MSIX);
@@ -254,7 +254,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void aDeviceThatSleepsHasNoRegisters() {
+    void configWrite_d3hot_registersAreEio() {
         RawDevice nvme = nvme();
         RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_PM);
@@ -274,7 +274,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void aFunctionIsResetByItsCapability() {
+    void configWrite_functionLevelReset_commandKept() {
         RawDevice nvme = nvme();
         RawConfigSpace space = nvme.config();
         int place = space.capability(PCI_CAP_ID_EXP);
@@ -287,7 +287,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void aDeviceKeepsTheBitsOfItsCommandRegisterThatItHas() {
+    void configWrite_commandOfExpressDevice_implementedBitsKept() {
         RawConfigSpace space = nvme().config();
         int command = space.readShort(PCI_COMMAND);
         int asked = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_PARITY;
@@ -297,7 +297,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void firmwareMakesAnExpressDeviceReportErrors() {
+    void configRead_deviceControl_errorReportingOnPowernv() {
         RawConfigSpace space = nvme().config();
         int control = space.readShort(space.capability(PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL);
         int uncorrected = PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE;
@@ -305,7 +305,7 @@ class ConfigSpaceTest extends Contract {
     }
 
     @Test
-    void theSizesOfTransfersAreTheHosts() {
+    void configWrite_transferSizes_kept() {
         RawConfigSpace space = nvme().config();
         int place = space.capability(PCI_CAP_ID_EXP);
         int control = place + PCI_EXP_DEVCTL;

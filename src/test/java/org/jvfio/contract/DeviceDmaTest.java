@@ -63,7 +63,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void aDeviceCopiesThroughTheDefaultWindowOfType2() {
+    void dma_defaultWindowOfV1_copies() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(0x123000, target, PAGE));
@@ -72,14 +72,14 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void aDeviceCopiesThroughTheDefaultWindowOfType7() {
+    void dma_defaultWindowOfV2_copies() {
         assertAnswer(0, registeredType7().map(IOVA, source, 2 * PAGE));
         copy(edu(), IOVA, IOVA + PAGE);
         buffers.assertCopied();
     }
 
     @Test
-    void aDeviceCopiesThroughBothEndsOfASecondWindow() {
+    void dma_bothEndsOfSecondWindow_copies() {
         RawContainer container = registeredType7();
         long window = container.createWindow(systemPageShift(), GIB, 1);
         assertAnswer(0, container.map(window, source, PAGE));
@@ -89,7 +89,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void aDeviceCopiesThroughATableOfSeveralLevels() {
+    void dma_tableOfSeveralLevels_copies() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.remove(0));
         // An LPAR's tables are the hypervisor's, and have one level.
@@ -102,7 +102,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void aDeviceThatDoesNotMasterTheBusCopiesNothing() {
+    void dmaWrite_busMasterOff_nothingWritten() {
         assertAnswer(0, registeredType7().map(IOVA, source, 2 * PAGE));
         RawDevice device = group.device(first.address());
         Edu edu = Edu.mastering(device);
@@ -114,7 +114,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("A33")
-    void mappingsOutliveTheContainersDescriptor() {
+    void dma_containerClosed_copies() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
@@ -125,7 +125,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("C12")
-    void mappingsOutliveDisable() {
+    void dma_containerDisabled_copies() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         assertAnswer(0, container.disable());
@@ -134,7 +134,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void whatIsNotMappedIsNotWritten() {
+    void dmaWrite_notMapped_stopped() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, PAGE));
         copy(edu(), IOVA, IOVA + PAGE);
@@ -143,7 +143,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void whatIsUnmappedIsNotWritten() {
+    void dma_unmapped_stopped() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
@@ -157,7 +157,7 @@ class DeviceDmaTest extends Contract {
     }
 
     @Test
-    void aRemovedWindowIsNotWrittenThrough() {
+    void dma_windowRemoved_stopped() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         Edu edu = edu();
@@ -170,7 +170,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D15")
-    void aMappingThatFailsHalfwayLeavesNothing() {
+    void mapDma_holeAtEnd_earlierEntriesCleared() {
         RawContainer container = enabledType2();
         long holed = process.memory(3 * PAGE);
         process.free(holed + 2 * PAGE, PAGE);
@@ -184,7 +184,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D16")
-    void aMappingThatFailsTakesWithItWhatItReplaced() {
+    void mapDma_holeOverMapping_oldMappingCleared() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(IOVA, target, PAGE));
@@ -198,7 +198,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("F2")
-    void aMappingThatFailsTakesWithItWhatItReplacedInType7Too() {
+    void mapDma_notRegisteredOverMapping_oldMappingCleared() {
         RawContainer container = registeredType7();
         assertAnswer(0, container.map(IOVA, source, 2 * PAGE));
         assertAnswer(EINVAL, container.map(IOVA + PAGE, target, 2 * PAGE));
@@ -209,7 +209,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D17")
-    void mappingAgainReplaces() {
+    void mapDma_overMapping_replaces() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE));
         assertAnswer(0, container.map(IOVA, source, PAGE));
@@ -220,7 +220,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D24")
-    void aPartThatIsUnmappedLeavesTheRest() {
+    void unmapDma_partOfRange_restStaysMapped() {
         RawContainer container = registeredType7();
         long between = process.memory(PAGE);
         assertAnswer(0, container.register(between, PAGE));
@@ -234,7 +234,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D27")
-    void aDeviceDoesNotWriteWhatItMayOnlyRead() {
+    void dmaWrite_mappedForReading_stopped() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE, VFIO_DMA_MAP_FLAG_READ));
         assertAnswer(0, container.map(IOVA, target, PAGE, VFIO_DMA_MAP_FLAG_READ));
@@ -245,7 +245,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D28")
-    void aDeviceReadsWhatItMayOnlyWriteExceptInAnLpar() {
+    void dmaRead_mappedForWriting_copiesExceptInLpar() {
         RawContainer container = enabledType2();
         assertAnswer(0, container.map(0, source, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
         assertAnswer(0, container.map(IOVA, target, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
@@ -259,7 +259,7 @@ class DeviceDmaTest extends Contract {
 
     @Test
     @Scenario("D29")
-    void thePlaceInASystemPageIsKept() {
+    void mapDma_partOfSystemPage_offsetKept() {
         RawContainer container = enabledType2();
         long memory = process.memory(PAGE);
         assertAnswer(0, container.map(0, source, PAGE));

@@ -31,8 +31,8 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
+import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
 /** EEH_PE_OP of a container, where EEH is on; where it is off, there is no endpoint to operate on. */
@@ -84,40 +84,38 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I1", "I14"})
-    void anEndpointIsNormal() {
+    void eehGetState_healthyPe_normal() {
         assertState(VFIO_EEH_PE_STATE_NORMAL);
     }
 
     @Test
     @Scenario("I2")
-    void anUnknownOperationIsRefused() {
+    void eehPeOp_unknownOperation_einval() {
         assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
     }
 
     @Test
     @Scenario("I3")
-    void anOperationHasNoFlagsAndNeedsItsShortestStruct() {
-        MemorySegment flags = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.flags(flags, 1);
-        assertEeh(EINVAL, container.eeh(flags));
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.argsz(shorter, 8);
-        assertEeh(EINVAL, container.eeh(shorter));
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.eeh(shorter));
+    void eehPeOp_flagsOrShortArgsz_einval() {
+        assertEeh(
+                EINVAL,
+                container.call(container.eehOperation(VFIO_EEH_PE_GET_STATE).flags(1)));
+        EehPeOp shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE).argsz(8);
+        assertEeh(EINVAL, container.call(shorter));
+        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.call(shorter.argsz(12)));
     }
 
     @Test
     @Scenario("I4")
-    void anErrorToInjectNeedsItsWholeStruct() {
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_INJECT_ERR);
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(EINVAL, container.eeh(shorter));
+    void eehInject_shortArgsz_einval() {
+        assertEeh(
+                EINVAL,
+                container.call(container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
     }
 
     @Test
     @Scenario({"I5", "I6"})
-    void onlyKnownErrorsAreInjected() {
+    void eehInject_unknownTypeOrFunction_refused() {
         assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
         assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
         assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
@@ -125,7 +123,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario("I7")
-    void anInjectedErrorStopsTheEndpointOnPower8() {
+    void eehInject_dmaReadAddress_stopsPeOnPower8() {
         // The firmware wants a window to put it in, and that of later bridges fails at any rate.
         assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
         container.createWindow(16, GIB, 1);
@@ -139,7 +137,7 @@ class EehTest extends Contract {
 
     /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
     @Test
-    void firmwareInjectsErrorsIntoWhatItsBridgeKnows() {
+    void eehInject_everyFunction_zeroOrEio() {
         boolean power8 = host.platform() == Platform.PHB3;
         for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
             for (int function = 0; function < DMA_READ_ADDRESS; function++) {
@@ -153,7 +151,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I8", "I9"})
-    void aStoppedEndpointIsThawedInTwoSteps() {
+    void eehUnfreeze_stoppedPe_thawedInTwoSteps() {
         freeze();
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
@@ -163,7 +161,7 @@ class EehTest extends Contract {
     }
 
     @Test
-    void aStoppedEndpointAnswersOnesWhereTheDeviceWouldAnswer() {
+    void pread_stoppedPe_allOnes() {
         freeze();
         RawDevice device = group.device(first.address());
         RawConfigSpace config = device.config();
@@ -178,7 +176,7 @@ class EehTest extends Contract {
     }
 
     @Test
-    void enableThawsAStoppedEndpoint() {
+    void eehEnable_stoppedPe_normal() {
         freeze();
         assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
         assertState(VFIO_EEH_PE_STATE_NORMAL);
@@ -186,7 +184,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I10", "I12"})
-    void aResetStopsTheEndpointUntilItIsDeactivated() {
+    void eehReset_untilDeactivated_stopped() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         group.device(first.address());
         for (int reset : new int[] {VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL}) {
@@ -200,7 +198,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario("I11")
-    void configurationSpaceIsBlockedDuringAReset() {
+    void pread_configSpaceDuringEehReset_enodev() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         RawDevice device = group.device(first.address());
         MemorySegment command = process.struct(ValueLayout.JAVA_SHORT);
@@ -213,7 +211,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I13", "I16"})
-    void aNormalEndpointTakesEveryOperationThatThaws() {
+    void eehPeOp_healthyPe_zero() {
         assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
@@ -224,7 +222,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario("I15")
-    void openingADeviceThawsItsEndpoint() {
+    void getDeviceFd_stoppedPe_thawed() {
         RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));

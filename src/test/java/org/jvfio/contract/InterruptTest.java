@@ -28,9 +28,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_IRQS;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Edu;
@@ -40,10 +37,10 @@ import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawInterrupts;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
+import org.jvfio.ioctl.GetIrqInfo;
+import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_irq_set;
 
 /** Interrupts of an edu device, which has INTx and one MSI message. */
 @ContractTest
@@ -68,31 +65,27 @@ class InterruptTest extends Contract {
     }
 
     private void assertInfo(int index, int count, int flags) {
-        MemorySegment info = device.interrupts(index).info();
-        assertEquals(count, vfio_irq_info.count(info));
-        assertEquals(flags, vfio_irq_info.flags(info));
+        GetIrqInfo info = device.interrupts(index).info();
+        assertEquals(count, info.count());
+        assertEquals(flags, info.flags());
     }
 
     private int info(int index, int argsz) {
-        MemorySegment info = process.struct(vfio_irq_info.layout());
-        vfio_irq_info.argsz(info, argsz);
-        vfio_irq_info.index(info, index);
-        return device.ioctl(VFIO_DEVICE_GET_IRQ_INFO, info);
+        return device.call(GetIrqInfo.of(process.arena(), index).argsz(argsz));
     }
 
-    /** DEVICE_SET_IRQS of a valid trigger, spoilt. */
-    private void assertRefused(Errno expected, Consumer<MemorySegment> spoil) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment set =
-                    line.struct(arena, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, Integer.BYTES);
-            set.set(vfio_h.C_INT, RawInterrupts.SET_BYTES, event.descriptor());
-            spoil.accept(set);
-            assertAnswer(expected, line.set(set));
-        }
+    /** DEVICE_SET_IRQS that sets the trigger of INTx, which is valid. */
+    private SetIrqs trigger() {
+        int flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        return SetIrqs.of(process.arena(), flags, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, event.descriptor());
+    }
+
+    private void assertRefused(Errno expected, int flags, int index, int start, int count) {
+        assertAnswer(expected, device.call(trigger().fill(flags, index, start, count)));
     }
 
     @Test
-    void aDeviceSaysHowItInterrupts() {
+    void irqInfo_edu_countsAndFlags() {
         assertInfo(
                 VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
@@ -106,7 +99,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void onlyKnownInterruptsHaveAnInfo() {
+    void irqInfo_unknownIndexOrShortArgsz_einval() {
         assertAnswer(EINVAL, info(VFIO_PCI_NUM_IRQS, 16));
         assertAnswer(EINVAL, info(-1, 16));
         assertAnswer(EINVAL, info(VFIO_PCI_INTX_IRQ_INDEX, 15));
@@ -116,26 +109,27 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J24")
-    void aRequestIsCheckedBeforeItsData() {
+    void setIrqs_invalidArguments_refused() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_SET_IRQS, 0));
-        assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 19));
-        assertRefused(EINVAL, set -> vfio_irq_set.argsz(set, 23));
-        assertRefused(EINVAL, set -> vfio_irq_set.index(set, VFIO_PCI_NUM_IRQS));
-        assertRefused(EINVAL, set -> vfio_irq_set.count(set, -1));
-        assertRefused(EINVAL, set -> vfio_irq_set.flags(set, vfio_irq_set.flags(set) | 1 << 6));
-        int trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
-        assertRefused(
-                EINVAL, set -> vfio_irq_set.flags(set, trigger | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL));
-        assertRefused(EINVAL, set -> vfio_irq_set.flags(set, trigger));
-        assertRefused(ENOTTY, set -> vfio_irq_set.flags(set, VFIO_IRQ_SET_DATA_EVENTFD));
-        assertRefused(ENOTTY, set -> vfio_irq_set.flags(set, vfio_irq_set.flags(set) | VFIO_IRQ_SET_ACTION_UNMASK));
-        assertRefused(EINVAL, set -> vfio_irq_set.start(set, 1));
+        assertAnswer(EINVAL, device.call(trigger().argsz(19)));
+        assertAnswer(EINVAL, device.call(trigger().argsz(23)));
+        int intx = VFIO_PCI_INTX_IRQ_INDEX;
+        int action = VFIO_IRQ_SET_ACTION_TRIGGER;
+        int flags = action | VFIO_IRQ_SET_DATA_EVENTFD;
+        assertRefused(EINVAL, flags, VFIO_PCI_NUM_IRQS, 0, 1);
+        assertRefused(EINVAL, flags, intx, 0, -1);
+        assertRefused(EINVAL, flags | 1 << 6, intx, 0, 1);
+        assertRefused(EINVAL, action | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL, intx, 0, 1);
+        assertRefused(EINVAL, action, intx, 0, 1);
+        assertRefused(ENOTTY, VFIO_IRQ_SET_DATA_EVENTFD, intx, 0, 1);
+        assertRefused(ENOTTY, flags | VFIO_IRQ_SET_ACTION_UNMASK, intx, 0, 1);
+        assertRefused(EINVAL, flags, intx, 1, 1);
         assertAnswer(0, line.trigger(event));
     }
 
     @Test
     @Scenario("J25")
-    void onlyInterruptsThatThereAreAreSet() {
+    void setIrqs_outOfRange_einval() {
         assertAnswer(EINVAL, line.triggerFrom(1, event.descriptor()));
         assertAnswer(EINVAL, messages.triggerAll(event, 2));
         assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
@@ -150,7 +144,7 @@ class InterruptTest extends Contract {
 
     @Test
     void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
-        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         if (!hasErrorIndex()) {
             assertAnswer(EINVAL, errors.trigger(event));
             return;
@@ -165,7 +159,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario({"J18", "J19", "J20"})
-    void oneKindOfInterruptIsUsedAtATime() {
+    void setIrqs_secondKindOfInterrupt_einval() {
         assertAnswer(EINVAL, line.disable());
         assertAnswer(0, line.trigger(event));
         assertAnswer(EINVAL, messages.trigger(event));
@@ -181,7 +175,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario({"J22", "J23"})
-    void onlyTheLineIsMasked() {
+    void setIrqs_maskMsi_enotty() {
         assertAnswer(EINVAL, line.mask());
         assertAnswer(0, messages.trigger(event));
         assertAnswer(ENOTTY, messages.mask());
@@ -194,7 +188,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J26")
-    void aTriggerIsAnEventfd() {
+    void setIrqs_otherFileAsEventfd_einvalOrEbadf() {
         int file = process.open("/dev/null", vfio_h.O_RDWR);
         for (RawInterrupts each : new RawInterrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
             assertAnswer(EINVAL, each.trigger(file));
@@ -206,7 +200,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theLineIsMaskedByEachInterrupt() {
+    void intx_raised_maskedUntilUnmask() {
         assertAnswer(0, line.trigger(event));
         edu.raise();
         event.await(1);
@@ -231,7 +225,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsAssertedAlreadyInterruptsOnlyOnPower8WhenItIsEnabled() {
+    void setIrqs_assertedIntxEnabled_signalsOnPower8() {
         edu.raise();
         assertAnswer(0, line.trigger(event));
         assertEnabledLine(event);
@@ -245,7 +239,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsStillAssertedInterruptsOnlyOnPower8WhenItIsEnabledAgain() {
+    void setIrqs_assertedIntxEnabledAgain_signalsOnPower8() {
         assertAnswer(0, line.trigger(event));
         edu.raise();
         event.await(1);
@@ -255,7 +249,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aLineThatIsAssertedAlreadyInterruptsWhenItIsMaskedAndUnmasked() {
+    void setIrqs_unmaskAssertedIntx_signals() {
         edu.raise();
         assertAnswer(0, line.trigger(event));
         assertEnabledLine(event);
@@ -265,7 +259,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMaskedLineWaits() {
+    void intx_raisedWhileMasked_signalsAfterUnmask() {
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 0));
         edu.raise();
@@ -282,7 +276,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventUnmasksTheLine() {
+    void unmaskEvent_signalled_unmasksIntx() {
         Event unmask = new Event(process);
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.unmaskBy(unmask.descriptor()));
@@ -304,7 +298,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventThatIsClosedUnmasksNoLonger() {
+    void unmaskEvent_closed_noEffect() {
         Event unmask = new Event(process);
         assertAnswer(0, line.trigger(event));
         assertAnswer(0, line.unmaskBy(unmask.descriptor()));
@@ -319,7 +313,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void anEventThatIsSignalledAlreadyUnmasksAtOnce() {
+    void unmaskEvent_signalledBeforeSet_unmasksAtOnce() {
         Event unmask = new Event(process);
         unmask.signal();
         assertAnswer(0, line.trigger(event));
@@ -331,7 +325,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theCommandRegisterDisablesTheLine() {
+    void intx_disabledByCommandRegister_signalsLater() {
         assertAnswer(0, line.trigger(event));
         device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
         edu.raise();
@@ -350,7 +344,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void theTriggerOfTheLineIsExchanged() {
+    void setIrqs_otherEventfdForIntx_replacesIt() {
         Event other = new Event(process);
         assertAnswer(0, line.trigger(-1));
         edu.raise();
@@ -369,7 +363,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void interruptsAreTriggeredByHand() {
+    void setIrqs_triggerByNoneOrBool_signals() {
         assertAnswer(EINVAL, line.loopBack(0, 1));
         assertAnswer(EINVAL, messages.loopBack(0, 1));
         assertAnswer(0, line.trigger(event));
@@ -386,7 +380,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMessageIsSentForEachInterrupt() {
+    void msi_raisedTwice_signalsTwice() {
         assertAnswer(0, messages.trigger(event));
         edu.raise();
         event.await(1);
@@ -398,7 +392,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aMessageIsAWriteToMemory() {
+    void msi_busMasterOff_dropped() {
         Edu.notMastering(device);
         assertAnswer(0, messages.trigger(event));
         edu.raise();
@@ -410,7 +404,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void onlyPower8KeepsAMessageWithoutATrigger() {
+    void msi_raisedWithoutEventfd_keptOnPower8() {
         assertAnswer(0, messages.trigger(-1));
         edu.raise();
         edu.raise();
@@ -428,7 +422,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aTriggerThatCannotBeSetDisablesWhatItWouldEnable() {
+    void setIrqs_badEventfd_disablesTheIndex() {
         assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
         assertAnswer(EINVAL, messages.disable());
         assertAnswer(EBADF, line.trigger(Integer.MAX_VALUE));
@@ -441,7 +435,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void aResetKeepsTheTriggers() {
+    void deviceReset_msiEnabled_triggersKept() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         assertAnswer(0, messages.trigger(event));
         // Without a reset of its own, edu is reset with its bus, which an LPAR does not have.
@@ -454,7 +448,7 @@ class InterruptTest extends Contract {
 
     @Test
     @Scenario("J27")
-    void theHostsRequestHasItsOwnTrigger() {
+    void setIrqs_requestIndex_ownEvent() {
         RawInterrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
         assertAnswer(EINVAL, request.loopBack(0, 1));
         assertAnswer(EINVAL, request.disable());
@@ -477,7 +471,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void descriptorsOfADeviceShareItsInterrupts() {
+    void setIrqs_secondDescriptor_sharedInterrupts() {
         RawDevice again = group.device(first.address());
         assertAnswer(0, messages.trigger(event));
         assertAnswer(EINVAL, again.interrupts(VFIO_PCI_INTX_IRQ_INDEX).trigger(event));
@@ -487,7 +481,7 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    void interruptsEndWithTheLastDescriptor() {
+    void closeDevice_lastDescriptor_interruptsDisabled() {
         Event request = new Event(process);
         assertAnswer(0, messages.trigger(event));
         assertAnswer(0, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).trigger(request));

@@ -50,7 +50,7 @@ class NvmeDriverTest extends Contract {
     /** Twice, so that a controller that was shut down is known to start again; the second finds what the first wrote. */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void whatIsWrittenIsReadBackByTheNextOneToo(NvmeCompletion completion) {
+    void write_everyCompletionKind_readBackAfterReopen(NvmeCompletion completion) {
         NvmeOptions options =
                 NvmeOptions.builder().queuePairs(2).completion(completion).build();
         MemorySegment data = random(completion.name().hashCode());
@@ -82,7 +82,7 @@ class NvmeDriverTest extends Contract {
 
     /** QEMU's drive has a line and MSI-X, but no MSI. */
     @Test
-    void interruptsThatItDoesNotHaveAreRefused() {
+    void open_msiOnDriveWithoutIt_refused() {
         VfioException e = assertThrows(
                 VfioException.class,
                 () -> NvmeController.open(
@@ -100,7 +100,7 @@ class NvmeDriverTest extends Contract {
      * pages, whatever it says of its limit.
      */
     @Test
-    void aCommandTransfersAsMuchAsTheDriveTakes() {
+    void submit_largestTransfer_sameData() {
         int most = 3 << 20;
         try (NvmeController nvme = NvmeController.open(
                         device,
@@ -131,7 +131,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void zeroesAreWrittenAndBlocksForgotten() {
+    void read_afterWriteZeroes_zeros() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
                 NvmeBuffer buffer = nvme.allocate(BYTES)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -146,7 +146,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void itSaysWhatItIsAndHowItIs() {
+    void identity_openedDrive_modelAndHealth() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT)) {
             assertTrue(!nvme.identity().model().isEmpty());
             assertEquals(1, nvme.namespaceIds().getFirst());
@@ -156,7 +156,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void anErrorOfTheDriveIsToldAndHarmsNothing() {
+    void namespace_absentId_refusedAndDriveUsable() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
                 NvmeBuffer buffer = nvme.allocate(BYTES)) {
             NvmeNamespace disk = nvme.namespace(1);

@@ -36,7 +36,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E1")
-    void mappingNeedsARegistration() {
+    void mapDma_nothingRegistered_eperm() {
         RawContainer container = v2();
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
         assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
@@ -44,7 +44,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E2")
-    void registeredMemoryIsLocked() {
+    void registerMemory_anonymousMemory_locksIt() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(0, container.register(memory, BYTES));
@@ -55,7 +55,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E3")
-    void memoryIsRegisteredOnceInAContainer() {
+    void registerMemory_sameRangeTwice_ebusy() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EBUSY, container.register(memory, BYTES));
@@ -64,7 +64,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E4")
-    void memoryRegisteredInTwoContainersIsLockedOnce() {
+    void registerMemory_inTwoContainers_lockedOnce() {
         RawContainer container = v2();
         RawContainer other = otherV2();
         assertAnswer(0, container.register(memory, BYTES));
@@ -79,7 +79,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario({"E5", "E6"})
-    void onlyWholeSystemPagesAreRegistered() {
+    void registerMemory_partOfSystemPage_einval() {
         RawContainer container = v2();
         assertAnswer(EINVAL, container.register(memory + page / 2, page));
         assertAnswer(EINVAL, container.register(memory, page + 1));
@@ -88,13 +88,13 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E7")
-    void aRangeMayNotWrapAround() {
+    void registerMemory_rangeWraps_einval() {
         assertAnswer(EINVAL, v2().register(-page, 2 * page));
     }
 
     @Test
     @Scenario("E8")
-    void registeringHasNoFlagsAndNeedsItsWholeStruct() {
+    void registerMemory_flagsOrShortArgsz_einval() {
         RawContainer container = v2();
         assertAnswer(EINVAL, container.register(memory, BYTES, STRUCT_BYTES, 1));
         assertAnswer(EINVAL, container.register(memory, BYTES, 16, 0));
@@ -103,7 +103,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E9")
-    void registeringNeedsTheRightToLock() {
+    void registerMemory_beyondMemlock_enomem() {
         RawContainer container = v2();
         process.mayLock(BYTES - page);
         assertAnswer(ENOMEM, container.register(memory, BYTES));
@@ -112,7 +112,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E10")
-    void capIpcLockGoesBeyondTheLimit() {
+    void registerMemory_beyondMemlockWithCapIpcLock_succeeds() {
         RawContainer container = v2();
         process.mayLock(0);
         assertAnswer(ENOMEM, container.register(memory, page));
@@ -122,7 +122,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E11")
-    void memoryMustBeThere() {
+    void registerMemory_hole_efault() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         process.free(memory, 64 * KIB);
@@ -132,7 +132,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E12")
-    void aHoleFurtherOnIsAnsweredWithTheCountOfPagesBeforeIt() {
+    void registerMemory_holeAtEnd_countOfPagesBefore() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         process.free(memory + 192 * KIB, 64 * KIB);
@@ -144,13 +144,13 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E13")
-    void memoryMustBeWritable() {
+    void registerMemory_readOnlyMapping_efault() {
         assertAnswer(EFAULT, v2().register(process.readOnlyMemory(64 * KIB), 64 * KIB));
     }
 
     @Test
     @Scenario("E14")
-    void registrationsMayNotOverlap() {
+    void registerMemory_overlap_einval() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, MIB));
         long locked = process.lockedBytes();
@@ -163,7 +163,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E15")
-    void nothingCannotBeRegistered() {
+    void registerMemory_sizeZero_enomem() {
         RawContainer container = v2();
         assertAnswer(ENOMEM, container.register(memory, 0));
         assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
@@ -171,7 +171,7 @@ class RegistrationTest extends Contract {
 
     /** It would keep an address for each page. */
     @Test
-    void registeringMoreThanTheKernelCanListIsOutOfMemory() {
+    void registerMemory_moreThanTheKernelCanList_enomem() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(ENOMEM, container.register(memory, 1L << 62));
@@ -180,7 +180,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E16")
-    void registeredMemoryStaysMappableWhenTheProcessHasFreedIt() {
+    void mapDma_registeredMemoryUnmappedByProcess_succeeds() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         process.free(memory, BYTES);
@@ -189,13 +189,13 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E17")
-    void aContainerThatNothingWasDoneInHasNoRegistrations() {
+    void unregisterMemory_unchangedContainer_eperm() {
         assertAnswer(EPERM, v2().unregister(memory, BYTES));
     }
 
     @Test
     @Scenario("E18")
-    void onlyTheRangeThatWasRegisteredIsUnregistered() {
+    void unregisterMemory_partOfRange_enoent() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(ENOENT, container.unregister(memory, BYTES / 2));
@@ -205,7 +205,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E19")
-    void memoryIsUnregisteredOnce() {
+    void unregisterMemory_twice_enoent() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.unregister(memory, BYTES));
@@ -214,7 +214,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E20")
-    void aContainerUnregistersOnlyWhatItRegistered() {
+    void unregisterMemory_registeredInOtherContainer_enoent() {
         RawContainer container = v2();
         RawContainer other = otherV2();
         assertAnswer(0, container.register(memory, MIB));
@@ -225,7 +225,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario({"E21", "E22", "E23", "E24"})
-    void unregisteringMappedMemoryLeaksIt() {
+    void unregisterMemory_mapped_succeedsAndLeaks() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
@@ -241,7 +241,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E25")
-    void whatIsMappedAndRegisteredGoesWithTheDescriptors() {
+    void close_mappedAndRegistered_releasesAll() {
         long before = process.lockedBytes();
         RawGroup group = openGroup();
         RawContainer container = v2(group);
@@ -254,7 +254,7 @@ class RegistrationTest extends Contract {
 
     /** As when it is unregistered while it is mapped; but no call is there that could refuse. */
     @Test
-    void memoryThatAnotherContainerMapsLeaksWhenItsOwnIsClosed() {
+    void unsetContainer_memoryMappedByOtherContainer_leaks() {
         RawGroup group = openGroup();
         RawContainer container = v2(group);
         RawContainer other = otherV2();
@@ -272,7 +272,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E26")
-    void onlyWholeSystemPagesAreUnregistered() {
+    void unregisterMemory_partOfSystemPage_einval() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EINVAL, container.unregister(memory, BYTES - 1));
@@ -280,7 +280,7 @@ class RegistrationTest extends Contract {
     }
 
     @Test
-    void unregisteringHasNoFlagsAndNeedsItsWholeStruct() {
+    void unregisterMemory_flagsOrShortArgsz_einval() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(EINVAL, container.unregister(memory, BYTES, STRUCT_BYTES, 1));
@@ -290,7 +290,7 @@ class RegistrationTest extends Contract {
 
     @Test
     @Scenario("E27")
-    void unregisteredMemoryCannotBeMapped() {
+    void mapDma_unregisteredMemory_einval() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         assertAnswer(0, container.unregister(memory, BYTES));

@@ -75,12 +75,12 @@ class ScenariosTest {
     }
 
     @Test
-    void eachScenarioHasATestOnEveryHostOrAReason() throws IOException {
+    void scenarios_untagged_testedOnEveryHost() throws IOException {
         assertEquals(tested(Tested.EVERYWHERE), coveredEverywhere());
     }
 
     @Test
-    void whatOnlyTheEmulatorShowsHasATestThere() throws IOException {
+    void scenarios_emulatorOnly_testedOnTheEmulator() throws IOException {
         Set<String> emulated = covered(TESTS);
         emulated.removeAll(coveredEverywhere());
         assertEquals(tested(Tested.ON_THE_EMULATOR), emulated);
@@ -94,7 +94,7 @@ class ScenariosTest {
     }
 
     @Test
-    void aScenarioIsNumberedOnce() throws IOException {
+    void scenarios_numbers_unique() throws IOException {
         List<String> numbers = lines().stream().map(Line::number).toList();
         assertEquals(numbers.stream().distinct().toList(), numbers);
     }

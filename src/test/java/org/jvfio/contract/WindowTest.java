@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -25,7 +26,7 @@ import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.ioctl.TceCreate;
 
 /** TCE_CREATE and TCE_REMOVE in containers of type 7. */
 @ContractTest
@@ -50,7 +51,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario({"G1", "G2", "G27"})
-    void thereIsPlaceForOneMoreThanTheDefaultWindow() {
+    void tceCreate_twice_secondIsEnospc() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         assertEquals(SECOND_WINDOW, container.createWindow(16, 4 * GIB, 1));
@@ -62,20 +63,20 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G3")
-    void aWindowCanHaveThePlaceOfTheDefaultOne() {
+    void tceCreate_defaultWindowRemoved_startsInItsPlace() {
         assertEquals(inPlaceOfTheDefault(), withoutDefaultWindow().createWindow(16, 4 * GIB, 1));
     }
 
     @Test
     @Scenario("G4")
-    void theDefaultWindowIsRemovedOnce() {
+    void tceRemove_defaultWindowTwice_einval() {
         RawContainer container = withoutDefaultWindow();
         assertAnswer(EINVAL, container.remove(0));
     }
 
     @Test
     @Scenario("G5")
-    void thePlaceOfARemovedWindowIsUsedAgain() {
+    void tceCreate_afterRemove_startsAtSameAddress() {
         RawContainer container = v2();
         container.createWindow(16, 4 * GIB, 1);
         long before = process.lockedBytes();
@@ -86,7 +87,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario({"G6", "G7", "G8"})
-    void anyAddressInAWindowNamesIt() {
+    void tceRemove_addressInsideWindow_removesIt() {
         RawContainer container = v2();
         container.createWindow(16, 4 * GIB, 1);
         long end = container.info().size();
@@ -99,7 +100,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G9")
-    void onlyThePageSizesOfTheBridgeAreTaken() {
+    void tceCreate_unsupportedPageShift_einval() {
         RawContainer container = withoutDefaultWindow();
         long pageSizes = container.info().pageSizes();
         for (int shift = 0; shift < Long.SIZE; shift++) {
@@ -111,7 +112,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G10")
-    void pagesOf16MAreOfPower8AndLpars() {
+    void tceCreate_16MPages_succeedsOnPower8AndLpar() {
         RawContainer container = withoutDefaultWindow();
         boolean has16M = host.platform() == Platform.PHB3 || host.platform() == Platform.PSERIES;
         assertAnswer(has16M ? 0 : EINVAL.negated(), container.create(24, 64 * GIB, 1));
@@ -119,7 +120,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G11")
-    void aWindowsSizeIsAPowerOfTwo() {
+    void tceCreate_sizeNotPowerOfTwo_einval() {
         RawContainer container = withoutDefaultWindow();
         leaksInAnLpar(container, 16, 3 * GIB, 1);
         leaksInAnLpar(container, 16, GIB + 64 * KIB, 1);
@@ -127,13 +128,13 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G12")
-    void aWindowHasASize() {
+    void tceCreate_sizeZero_einval() {
         assertAnswer(EINVAL, withoutDefaultWindow().create(16, 0, 1));
     }
 
     @Test
     @Scenario("G13")
-    void aTableHasOneToFiveLevels() {
+    void tceCreate_levelsOutOfRange_einval() {
         RawContainer container = withoutDefaultWindow();
         leaksInAnLpar(container, 16, GIB, 6);
         leaksInAnLpar(container, 16, GIB, -1);
@@ -147,10 +148,8 @@ class WindowTest extends Contract {
      */
     @Test
     @Scenario({"G14", "G15", "G16", "G17"})
-    void aTableCostsWhatItsLevelsTake() {
-        if (!host.isPowernv()) {
-            return;
-        }
+    void tceCreate_everyShapeOfTable_chargesItsLevels() {
+        assumeTrue(host.isPowernv(), "in an LPAR, the hypervisor has the tables");
         RawContainer container = withoutDefaultWindow();
         for (int shift : new int[] {12, 16, 21, 24, 28, 30}) {
             if ((container.info().pageSizes() & (1L << shift)) == 0) {
@@ -204,13 +203,13 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G14")
-    void fiveLevelsCannotBeHadAndAreCharged() {
+    void tceCreate_fiveLevels_einvalAndChargeLeaks() {
         leaks(withoutDefaultWindow(), EINVAL.negated(), 16, GIB, 5);
     }
 
     @Test
     @Scenario({"G15", "G16"})
-    void oneLevelHasAtMost16MOnPowernv() {
+    void tceCreate_levelLargerThan16M_enomemOnPowernv() {
         RawContainer container = withoutDefaultWindow();
         if (host.isPowernv()) {
             leaks(container, ENOMEM.negated(), 12, 16 * GIB, 1);
@@ -223,7 +222,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G17")
-    void aTableMayNotReachBeyond55Bits() {
+    void tceCreate_tableBeyond55Bits_einval() {
         RawContainer container = withoutDefaultWindow();
         // A level has at least a system page of entries: 2 levels are 26 bits with pages of 64K, 3 are 27 with 4K.
         int levels = systemPageShift() == 16 ? 2 : 3;
@@ -236,7 +235,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G18")
-    void aSmallTableIsRoundedToAWholePageOfEntries() {
+    void mapDma_pastEndOfSmallTable_succeedsUpToSystemPageOfEntries() {
         RawContainer container = v2();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.register(memory, 64 * KIB));
@@ -252,34 +251,30 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G19")
-    void creatingHasNoFlagsAndNeedsItsWholeStruct() {
+    void tceCreate_flagsOrShortArgsz_einval() {
         RawContainer container = v2();
-        MemorySegment create = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.flags(create, 1);
-        assertAnswer(EINVAL, container.create(create));
-        MemorySegment shorter = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.argsz(shorter, STRUCT_BYTES - 8);
-        assertAnswer(EINVAL, container.create(shorter));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).flags(1)));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).argsz(STRUCT_BYTES - 8)));
         assertAnswer(EFAULT, container.ioctl(VFIO_IOMMU_SPAPR_TCE_CREATE, 0));
     }
 
     @Test
     @Scenario("G20")
-    void aWindowWhoseStartCannotBeAnsweredIsThere(@TempDir Path directory) throws IOException {
+    void tceCreate_readOnlyStruct_efaultAndWindowExists(@TempDir Path directory) throws IOException {
         RawContainer container = withoutDefaultWindow();
         Path file = directory.resolve("create");
-        Files.write(file, container.creation(16, GIB, 1).toArray(ValueLayout.JAVA_BYTE));
+        Files.write(file, container.creation(16, GIB, 1).struct().toArray(ValueLayout.JAVA_BYTE));
         try (Arena arena = Arena.ofConfined();
                 FileChannel channel = FileChannel.open(file)) {
             MemorySegment create = channel.map(FileChannel.MapMode.READ_ONLY, 0, STRUCT_BYTES, arena);
-            assertAnswer(EFAULT, container.create(create));
+            assertAnswer(EFAULT, container.call(new TceCreate(create)));
         }
         assertAnswer(0, container.remove(inPlaceOfTheDefault()));
     }
 
     @Test
     @Scenario("G21")
-    void theDefaultWindowIsLockedFirst() {
+    void tceCreate_limitOfDefaultWindowOnly_enomem() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         process.mayLock(TableBytes.ofDefaultWindow(this, container));
@@ -291,7 +286,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G22")
-    void withoutTheDefaultWindowOnlyTheTableIsLocked() {
+    void tceCreate_defaultWindowRemoved_chargesItsTableOnly() {
         RawContainer container = withoutDefaultWindow();
         long before = process.lockedBytes();
         process.mayLock(TableBytes.of(this, 16, GIB, 1));
@@ -301,7 +296,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G23")
-    void removingAWindowLetsGoOfWhatIsMapped() {
+    void tceRemove_liveMappings_releasesThem() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         long memory = process.memory(MIB);
@@ -314,7 +309,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G24")
-    void removingHasNoFlagsAndNeedsItsWholeStruct() {
+    void tceRemove_flagsOrShortArgsz_einval() {
         RawContainer container = v2();
         assertAnswer(EINVAL, container.remove(0, 8, 0));
         assertAnswer(EINVAL, container.remove(0, REMOVE_STRUCT_BYTES, 2));
@@ -323,7 +318,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G25")
-    void aDefaultWindowThatIsYetToComeIsRemovedByItsStart() {
+    void tceRemove_pendingDefaultWindow_onlyByItsStart() {
         RawContainer container = v2();
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.remove(0x1000));
@@ -333,7 +328,7 @@ class WindowTest extends Contract {
 
     @Test
     @Scenario("G26")
-    void nothingIsLeftOfAContainersFirstLife() {
+    void setIommu_containerUsedBefore_nothingIsLeft() {
         RawGroup group = openGroup();
         RawContainer container = v2(group);
         long memory = process.memory(64 * KIB);

@@ -205,7 +205,7 @@ public final class EduDevice {
             throw new VfioException(
                     Kind.UNSUPPORTED,
                     operation,
-                    "the kernel splits an access of 8 bytes into two of 4, so the registers hold 32 bits of the address",
+                    "the kernel splits an access of 8 bytes into two of 4, which sets 32 bits of the address only",
                     "use IOVAs below 4 GiB, as for a device with a DMA mask of 32 bits");
         }
         writeAddress(DMA_SOURCE, source);

@@ -174,7 +174,7 @@ public final class LinuxContractHost implements ContractHost {
     public ScriptedProcess startScripted() {
         KeptRanges ranges = new KeptRanges(kernel);
         return new ScriptedProcess(
-                ranges.kernel(), IpcLock::set, SecondJvm::running, log::newMessages, ranges::release);
+                ranges, IpcLock::set, SecondJvm::running, log::newMessages, ranges::release);
     }
 
     @Override

@@ -196,7 +196,8 @@ class NvmeStressTest {
                 assertEquals(tally.submitted.get(), tally.completed.get());
                 assertTrue(tally.events.get() > 0, "events were told");
                 System.out.printf(
-                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d events, %d aborts, %d resets%n",
+                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; "
+                                + "%d events, %d aborts, %d resets%n",
                         completion,
                         tally.submitted.get(),
                         tally.succeeded.get(),
