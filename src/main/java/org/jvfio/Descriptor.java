@@ -22,6 +22,7 @@ final class Descriptor implements IoctlFile, AutoCloseable {
     private final Kernel kernel;
     private final String name;
     private final StampedLock lock = new StampedLock();
+    private final IoctlFile keptOpen = new KeptOpen();
     private int number;
 
     /**
@@ -115,9 +116,21 @@ final class Descriptor implements IoctlFile, AutoCloseable {
         }
     }
 
-    /** {@link #ioctl} without a lock, for a caller who keeps this from being closed meanwhile. */
-    int ioctlKeptOpen(int request, MemorySegment argument) {
-        return kernel.ioctl(number(), request, argument);
+    /** Makes ioctls without the lock, for a caller who keeps this from being closed meanwhile. */
+    IoctlFile keptOpen() {
+        return keptOpen;
+    }
+
+    private final class KeptOpen implements IoctlFile {
+        @Override
+        public int ioctl(int request, long argument) {
+            return kernel.ioctl(number(), request, argument);
+        }
+
+        @Override
+        public int ioctl(int request, MemorySegment struct) {
+            return kernel.ioctl(number(), request, struct);
+        }
     }
 
     long read(MemorySegment buffer) {

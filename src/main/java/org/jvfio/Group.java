@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -226,7 +227,7 @@ public final class Group implements AutoCloseable {
         descriptor.close();
     }
 
-    void requireRestorable(String asked) {
+    void requireRestorable(Supplier<String> asked) {
         devices.forEach(device -> device.requireRestorable(asked));
     }
 

@@ -46,25 +46,25 @@ class DmaMappingTest {
 
     @Test
     void aPreparedMappingHasItsAddressesBeforeItIsMapped() {
-        DmaMapping mapping = window.prepare(memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         assertEquals(new IovaRange(HIGH, 2 * PAGE), mapping.range());
         assertFalse(mapping.isMapped());
         assertEquals(0, mappedPages());
         assertEquals(
                 HIGH + 2 * PAGE,
-                window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 HIGH + 8 * PAGE,
-                window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE)
                         .iova());
         assertThrows(
-                VfioException.class, () -> window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+                VfioException.class, () -> window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void eachMapAndUnmapIsOneSystemCall() {
-        DmaMapping prepared = window.prepare(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping other = window.map(memory, 2 * PAGE, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping prepared = window.prepare(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping other = window.map(memory.range(2 * PAGE, PAGE), DmaDirection.TO_DEVICE);
         for (DmaMapping mapping : List.of(prepared, other)) {
             if (mapping.isMapped()) {
                 mapping.unmap();
@@ -85,7 +85,7 @@ class DmaMappingTest {
 
     @Test
     void whatIsMappedIsNotMappedOverAndWhatIsNotMappedIsNotUnmapped() {
-        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
         assertThrows(IllegalStateException.class, mapping::unmap);
         assertEquals(calls, host.observed().calls());
@@ -96,7 +96,7 @@ class DmaMappingTest {
 
     @Test
     void aRefusedMapLeavesThePreparedOneUnmappedAndARefusedUnmapLeavesItMapped() {
-        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
         assertThrows(VfioException.class, mapping::map);
         assertFalse(mapping.isMapped());
@@ -149,8 +149,8 @@ class DmaMappingTest {
 
     @Test
     void closedWithItsMemoryItIsNotMappedAgain() {
-        DmaMapping idle = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping busy = window.prepare(memory, PAGE, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping idle = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping busy = window.prepare(memory.range(PAGE, PAGE), DmaDirection.TO_DEVICE);
         busy.map();
         memory.close();
         int calls = host.observed().calls();
@@ -174,7 +174,7 @@ class DmaMappingTest {
         assertEquals(3, mappedPages());
         assertThrows(IllegalStateException.class, mapping::unmap);
         assertEquals(
-                HIGH + PAGE, window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                HIGH + PAGE, window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 List.of(new IovaRange(HIGH + 3 * PAGE, PAGE)),
                 ranges(left.getLast().unmapRange(0, PAGE)));
@@ -201,10 +201,10 @@ class DmaMappingTest {
 
     @Test
     void otherMemoryTakesThePlaceOfAMappingInOneCall() {
-        DmaMapping old = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping old = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         DmaMemory other = container.allocate(2 * PAGE);
         int calls = host.observed().calls();
-        DmaMapping mapping = old.replace(other, 0, DmaDirection.FROM_DEVICE);
+        DmaMapping mapping = old.replace(other.range(0, old.size()), DmaDirection.FROM_DEVICE);
         assertEquals(calls + 1, host.observed().calls());
         assertEquals(old.range(), mapping.range());
         assertTrue(mapping.isMapped());
@@ -217,16 +217,16 @@ class DmaMappingTest {
 
     @Test
     void memoryThatCannotTakeItsPlaceLeavesTheOldMapping() {
-        DmaMapping mapping = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
-        assertThrows(VfioException.class, () -> mapping.replace(memory, 3 * PAGE, DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> mapping.replace(memory.range(3 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls());
         host.observed().failCall(calls);
-        assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertThrows(VfioException.class, () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertTrue(mapping.isMapped());
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
         VfioException e =
-                assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+                assertThrows(VfioException.class, () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(1, e.getSuppressed().length);
         assertFalse(mapping.isMapped());
         assertEquals(0, mappedPages());
@@ -255,7 +255,7 @@ class DmaMappingTest {
 
     @Test
     void scatteredPiecesGetAddressesWithoutGaps() {
-        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         List<DmaMapping> mappings = window.mapContiguous(
                 List.of(memory.range(2 * PAGE, PAGE), memory.range(0, 2 * PAGE)), DmaDirection.TO_DEVICE);
         assertEquals(
@@ -265,8 +265,8 @@ class DmaMappingTest {
 
     @Test
     void anUnmapTakesWhatItSaysAndNoMore() {
-        DmaMapping first = window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        window.mapAt(HIGH + PAGE, memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping first = window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         first.close();
         assertEquals(2, mappedPages());
     }

@@ -99,19 +99,19 @@ class DmaWindowTest {
     void mappingsGetTheLowestFreeAddressesButNeverZero() {
         DmaMemory memory = container.allocate(4 * PAGE);
         DmaWindow low = container.defaultWindow();
-        assertEquals(4096, low.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(4096, low.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         DmaWindow high = window();
-        DmaMapping first = high.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping second = high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping first = high.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping second = high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertEquals(HIGH, first.iova());
         assertEquals(HIGH + 2 * PAGE, second.iova());
         first.close();
         assertEquals(
                 HIGH + 3 * PAGE,
-                high.map(memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE).iova());
-        assertEquals(HIGH, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                high.map(memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE).iova());
+        assertEquals(HIGH, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
-                HIGH + PAGE, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                HIGH + PAGE, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(4, high.mappings().size());
     }
 
@@ -120,11 +120,11 @@ class DmaWindowTest {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
         long last = window.range().last() + 1 - PAGE;
-        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("not all in the window", () -> window.mapAt(0, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused("not all in the window", () -> window.mapAt(0, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
         assertEquals(
                 window.range().last(),
-                window.mapAt(last, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                window.mapAt(last, memory.range(0, PAGE), DmaDirection.TO_DEVICE)
                         .range()
                         .last());
         assertEquals(1, host.group(0).windows().getLast().mappedPages());
@@ -136,30 +136,30 @@ class DmaWindowTest {
         DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 29, 1);
         DmaMemory memory = container.allocate(1L << 20);
         for (long at = 0; at < window.range().size(); at += memory.size()) {
-            window.mapAt(at, memory, 0, memory.size(), DmaDirection.TO_DEVICE);
+            window.mapAt(at, memory.range(0, memory.size()), DmaDirection.TO_DEVICE);
         }
-        assertRefused("none of its 512M is free", () -> window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("none of its 512M is free", () -> window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void whatHangsAPower8NeverReachesTheKernel() {
         DmaWindow low = container.defaultWindow();
         DmaMemory memory = container.allocate(PAGE);
-        assertRefused("no part of", () -> low.mapAt(0, memory, 0, 0, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, PAGE, PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, -4096, 4096, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, 4096, Long.MAX_VALUE, DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory.range(0, 0), DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory.range(PAGE, PAGE), DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory.range(-4096, 4096), DmaDirection.TO_DEVICE));
+        assertRefused("no part of", () -> low.mapAt(0, memory.range(4096, Long.MAX_VALUE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void partsOfPagesAreNotMapped() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
-        assertRefused("not whole pages of 64K", () -> window.map(memory, 0, 4096, DmaDirection.TO_DEVICE));
-        assertRefused("not whole pages of 64K", () -> window.map(memory, 4096, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("not whole pages of 64K", () -> window.map(memory.range(0, 4096), DmaDirection.TO_DEVICE));
+        assertRefused("not whole pages of 64K", () -> window.map(memory.range(4096, PAGE), DmaDirection.TO_DEVICE));
         assertRefused(
                 "not a multiple of the window's pages",
-                () -> window.mapAt(HIGH + 4096, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+                () -> window.mapAt(HIGH + 4096, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
@@ -177,12 +177,12 @@ class DmaWindowTest {
     void aMappingIsNotReplacedByAnotherOne() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(3 * PAGE);
-        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("is mapped already", () -> window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
-        window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        window.mapAt(HIGH + 2 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused("is mapped already", () -> window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
+        window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertEquals(3, host.group(0).windows().getLast().mappedPages());
     }
 

@@ -371,7 +371,7 @@ class LifetimeTest {
         Made made = make(host);
         Region bar = made.device().bar(0);
         DmaMapping prepared =
-                made.window().prepare(made.memory(), 0, made.memory().size(), DmaDirection.TO_DEVICE);
+                made.window().prepare(made.memory().range(0, made.memory().size()), DmaDirection.TO_DEVICE);
         CountDownLatch working = new CountDownLatch(5);
         Callable<IllegalStateException> mapper = () -> untilClosed(
                 working,
@@ -422,7 +422,7 @@ class LifetimeTest {
                     () -> made.window()
                             .reserve(new IovaRange(made.window().range().last(), 1))
                             .close(),
-                    () -> container.plans(WindowRequest.of(1)),
+                    () -> container.planWindows(WindowRequest.of(1)),
                     () -> container.allocate(1).close(),
                     () -> made.memory().segment().fill((byte) 1),
                     () -> made.device().config().readInt(0));

@@ -89,7 +89,7 @@ class TableChargeTest {
         Container container = attached(host);
         DmaMemory memory = container.allocate(1);
         DmaWindow window = container.defaultWindow();
-        DmaMapping prepared = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping prepared = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         for (Executable map : List.<Executable>of(
                 prepared::map,
                 () -> window.map(memory, DmaDirection.TO_DEVICE),
@@ -167,7 +167,7 @@ class TableChargeTest {
         TestHost host = host(52 << 20);
         Container container = attached(host);
         DmaMapping mapping =
-                container.defaultWindow().prepare(container.allocate(PAGE), 0, PAGE, DmaDirection.TO_DEVICE);
+                container.defaultWindow().prepare(container.allocate(PAGE).range(0, PAGE), DmaDirection.TO_DEVICE);
         host.process().host().failNext(0, PlatformStep.CREATE_TABLE, Errno.ENOMEM);
         assertLeak("8M", refused(Errno.ENOMEM, mapping::map));
         host.process().host().failNext(0, PlatformStep.CREATE_TABLE, Errno.ENOMEM);

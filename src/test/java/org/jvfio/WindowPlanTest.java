@@ -65,7 +65,7 @@ class WindowPlanTest {
     /** No plan is made, for each of these reasons, and the kernel's windows are left alone. */
     private VfioException assertNone(WindowRequest request, String... reasons) {
         long created = host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE);
-        VfioException e = assertThrows(VfioException.class, () -> container.plans(request));
+        VfioException e = assertThrows(VfioException.class, () -> container.planWindows(request));
         assertEquals("plan a window for " + request, e.operation());
         for (String reason : reasons) {
             assertTrue(e.reason().contains(reason), e.getMessage());
@@ -78,7 +78,7 @@ class WindowPlanTest {
     }
 
     private List<Step> steps(WindowRequest request) {
-        return container.plans(request).stream().map(WindowPlan::step).toList();
+        return container.planWindows(request).stream().map(WindowPlan::step).toList();
     }
 
     private void assertStart(long start, Step step, WindowRequest request) {
@@ -121,7 +121,7 @@ class WindowPlanTest {
 
     @Test
     void allWaysToServeARequestAreTold() {
-        List<WindowPlan> plans = container.plans(WindowRequest.of(M));
+        List<WindowPlan> plans = container.planWindows(WindowRequest.of(M));
         assertEquals(
                 """
                 replace the default window by 0x0..0x1fffffff: 512M, pages of 64K, 1 level, 128K locked
@@ -285,7 +285,7 @@ class WindowPlanTest {
                 "the window's pages would be larger than those of the memory, 64K");
         assertEquals(
                 List.of(PageSize.SIZE_16M, PageSize.SIZE_64K, PageSize.SIZE_4K, PageSize.SIZE_4K),
-                container.plans(request.memoryPageSize(PageSize.SIZE_16M)).stream()
+                container.planWindows(request.memoryPageSize(PageSize.SIZE_16M)).stream()
                         .map(WindowPlan::pageSize)
                         .sorted(Comparator.reverseOrder())
                         .toList());
@@ -467,7 +467,7 @@ class WindowPlanTest {
     @Test
     void version1HasItsWindowAndNothingElse() {
         reboot(withV1Only());
-        assertEquals(1, container.version());
+        assertEquals(SpaprTceVersion.V1, container.iommuVersion());
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(List.of(Step.USE), steps(WindowRequest.of(M)));
         assertEquals(0, plan.lockedBytes());

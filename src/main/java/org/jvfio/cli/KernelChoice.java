@@ -1,13 +1,18 @@
 package org.jvfio.cli;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.Option;
 import org.apache.commons.cli.Options;
+import org.jvfio.emulator.DeviceModels;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Kernel;
@@ -17,14 +22,17 @@ import org.jvfio.kernel.linux.LinuxKernel;
 final class KernelChoice {
     private static final String EMULATED = "emulated";
     private static final String LINUX = "linux";
+    private static final String DEVICE_MODELS = "device-models";
     private static final List<String> WORDS = List.of(EMULATED, LINUX);
 
     private final boolean linux;
     private final Optional<Path> machineFile;
+    private final List<Path> deviceModels;
 
-    private KernelChoice(boolean linux, Optional<Path> machineFile) {
+    private KernelChoice(boolean linux, Optional<Path> machineFile, List<Path> deviceModels) {
         this.linux = linux;
         this.machineFile = machineFile;
+        this.deviceModels = deviceModels;
     }
 
     /** Adds the options. */
@@ -42,6 +50,13 @@ final class KernelChoice {
                         .desc("the emulated machine, as JSON: \"like\" one of "
                                 + String.join(", ", EmulatedMachine.presets())
                                 + ", and what differs (see EmulatedMachine.read); power8 without a file")
+                        .get())
+                .addOption(Option.builder()
+                        .longOpt(DEVICE_MODELS)
+                        .hasArg()
+                        .argName("PATH")
+                        .desc("jars, or directories of jars, with the device models that the machine's file names; may"
+                                + " be repeated, or be several separated by '" + File.pathSeparator + "'")
                         .get());
     }
 
@@ -62,8 +77,25 @@ final class KernelChoice {
         if (linux && line.hasOption("machine")) {
             throw new Failure(Failure.USAGE, "--machine is for the emulated kernel; leave it out, or --kernel linux");
         }
+        if (line.hasOption(DEVICE_MODELS) && !line.hasOption("machine")) {
+            throw new Failure(
+                    Failure.USAGE, "--device-models needs --machine, whose file names a model of them for a device");
+        }
         return new KernelChoice(
-                linux, Optional.ofNullable(line.getOptionValue("machine")).map(Path::of));
+                linux, Optional.ofNullable(line.getOptionValue("machine")).map(Path::of), deviceModels(line));
+    }
+
+    private static List<Path> deviceModels(CommandLine line) throws Failure {
+        List<Path> path = new ArrayList<>();
+        for (String value : Objects.requireNonNullElse(line.getOptionValues(DEVICE_MODELS), new String[0])) {
+            for (String element : value.split(Pattern.quote(File.pathSeparator), -1)) {
+                if (element.isEmpty()) {
+                    throw new Failure(Failure.USAGE, "--device-models '" + value + "': a path in it is empty");
+                }
+                path.add(Path.of(element));
+            }
+        }
+        return path;
     }
 
     /** Whether it is the kernel that this process runs on. */
@@ -84,9 +116,17 @@ final class KernelChoice {
         }
     }
 
-    private static EmulatedMachine read(Path file) throws Failure {
+    private EmulatedMachine read(Path file) throws Failure {
+        DeviceModels models = DeviceModels.installed();
+        if (!deviceModels.isEmpty()) {
+            try {
+                models = models.withJars(deviceModels);
+            } catch (IllegalArgumentException wrong) {
+                throw new Failure(Failure.FAILED, "cannot use --device-models: " + wrong.getMessage());
+            }
+        }
         try {
-            return EmulatedMachine.read(file);
+            return EmulatedMachine.read(file, models);
         } catch (NoSuchFileException missing) {
             throw new Failure(Failure.FAILED, "cannot use the machine " + file + ": there is no such file");
         } catch (IOException e) {

@@ -43,7 +43,7 @@ public class PreparedMappingBenchmark extends EmulatedBenchmark {
             DmaMemory page = container.allocate(PAGE);
             mapping = container
                     .createWindow(PageSize.SIZE_64K, GIB, 1)
-                    .prepare(page, 0, PAGE, DmaDirection.BIDIRECTIONAL);
+                    .prepare(page.range(0, PAGE), DmaDirection.BIDIRECTIONAL);
         }
 
         @TearDown

@@ -118,7 +118,7 @@ class DriverResetTest extends Contract {
         WakeupEvent woken = device.enterLowPowerWithWakeup();
         Thread closer = Thread.startVirtualThread(device::close);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)));
-        assertEquals("the wake-up of " + device + " is closed", e.getMessage());
+        assertEquals("wakeup event of " + device + " is closed", e.getMessage());
         closer.join();
         try (Device again = Device.open(process.kernel(), device.address())) {
             again.enterLowPowerWithWakeup().close();
@@ -134,8 +134,8 @@ class DriverResetTest extends Contract {
 
     @Test
     @Scenario("K6")
-    void closeWhenReleaseIsRequested_unbind_deviceClosed() throws Exception {
-        device.closeWhenReleaseIsRequested();
+    void closeOnDeviceRequest_unbind_deviceClosed() throws Exception {
+        device.closeOnDeviceRequest();
         try (ExecutorService host = Executors.newSingleThreadExecutor()) {
             Future<Long> unbound = host.submit(() -> process.store(DRIVER + "unbind", first.address()));
             assertAnswer(0, unbound.get(120, TimeUnit.SECONDS));

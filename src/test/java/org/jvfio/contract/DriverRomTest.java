@@ -77,8 +77,8 @@ class DriverRomTest extends Contract {
         Arrays.fill(ones, (byte) -1);
         assertArrayEquals(ones, rom.readBytes(end, ones.length));
         assertEquals(-1L, rom.readLong(rom.size() - Long.BYTES));
-        assertThrows(VfioException.class, () -> rom.readByte(rom.size()));
-        assertThrows(VfioException.class, () -> rom.readBytes(rom.size() - 1, 2));
+        assertThrows(IndexOutOfBoundsException.class, () -> rom.readByte(rom.size()));
+        assertThrows(IndexOutOfBoundsException.class, () -> rom.readBytes(rom.size() - 1, 2));
     }
 
     @Test

@@ -77,10 +77,10 @@ class GuardsTest extends Contract {
     void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
-        assertRefused("are no part of", () -> window.mapAt(0, memory, 0, 0, DIRECTION));
-        assertRefused("are no part of", () -> window.prepareAt(0, memory, 0, 0, DIRECTION));
+        assertRefused("are no part of", () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
+        assertRefused("are no part of", () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
         assertRefused("they have no bytes", () -> window.mapContiguous(List.of(), DIRECTION));
-        DmaMapping mapping = window.mapAt(0, memory, 0, systemPage.bytes(), DIRECTION);
+        DmaMapping mapping = window.mapAt(0, memory.range(0, systemPage.bytes()), DIRECTION);
         assertRefused("not whole pages", () -> mapping.unmapRange(0, 0));
     }
 
@@ -94,7 +94,7 @@ class GuardsTest extends Contract {
         DmaMemory memory = container.allocate(page.bytes());
         assertRefused(
                 "the memory is made of pages of %s, the window of pages of %s".formatted(systemPage, page),
-                () -> window.mapAt(window.range().start(), memory, 0, page.bytes(), DIRECTION));
+                () -> window.mapAt(window.range().start(), memory.range(0, page.bytes()), DIRECTION));
         window.close();
         container.apply(container.planWindow(WindowRequest.of(1)));
     }
@@ -107,21 +107,21 @@ class GuardsTest extends Contract {
         DmaMemory closed = container.allocate(bytes);
         closed.close();
         int calls = observed.calls();
-        assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed, 0, bytes, DIRECTION));
+        assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed.range(0, bytes), DIRECTION));
         assertEquals(calls, observed.calls());
         try (Container other = Container.open(observed.kernel())) {
             other.attach(PciAddress.parse(second.address()));
             DmaMemory memory = other.allocate(bytes);
-            assertRefused("belongs to another container", () -> window.mapAt(0, memory, 0, bytes, DIRECTION));
+            assertRefused("belongs to another container", () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
         }
         DmaMemory freed;
         try (Arena arena = Arena.ofShared()) {
             freed = container.register(arena.allocate(bytes, bytes));
         }
-        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed, 0, bytes, DIRECTION));
+        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed.range(0, bytes), DIRECTION));
         freed.close();
         DmaMemory memory = container.allocate(bytes);
-        assertRefused("are no part of", () -> window.mapAt(0, memory, bytes, bytes, DIRECTION));
+        assertRefused("are no part of", () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
     }
 
     /** The kernel writes past its table, and answers 0. */
@@ -130,10 +130,10 @@ class GuardsTest extends Contract {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
-        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, memory.size(), DIRECTION));
+        assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
         assertRefused(
-                "not all in the window", () -> window.prepareAt(last + memory.size(), memory, 0, 4096, DIRECTION));
-        window.mapAt(last, memory, 0, systemPage.bytes(), DIRECTION);
+                "not all in the window", () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
+        window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
 
     /** The kernel answers 1, which is no error to many. */
@@ -144,9 +144,9 @@ class GuardsTest extends Contract {
         long start = window.range().start();
         long bytes = systemPage.bytes();
         assertRefused(
-                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory, 0, bytes, DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory, 0, bytes + 1, DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory, bytes / 2, bytes, DIRECTION));
+                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
+        assertRefused("not whole pages", () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
+        assertRefused("not whole pages", () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
         assertRefused("not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
     }
@@ -198,8 +198,8 @@ class GuardsTest extends Contract {
     void mapAt_overMapping_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
-        DmaMapping mapping = window.map(memory, 0, systemPage.bytes(), DIRECTION);
-        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory, 0, memory.size(), DIRECTION));
-        mapping.replace(memory, systemPage.bytes(), DIRECTION);
+        DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
+        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
+        mapping.replace(memory.range(systemPage.bytes(), mapping.size()), DIRECTION);
     }
 }

@@ -416,7 +416,7 @@ class OwnCapabilitiesTest {
     void boot_invalidDevice_illegalArgument() {
         assertRefused("BAR 0", sized(DeviceInterrupts.NONE, 24));
         assertRefused("7 BARs", sized(DeviceInterrupts.NONE, new long[7]));
-        assertRefused("not 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
+        assertRefused("must be 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
         assertRefused("MSI-X table", sized(Messenger.EXTENDED, 4096));
         assertThrows(
                 IllegalArgumentException.class, () -> boot(shell(false, EmulatedCapability.advancedErrorReporting())));

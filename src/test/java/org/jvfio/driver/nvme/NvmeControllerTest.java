@@ -181,8 +181,8 @@ class NvmeControllerTest {
                 NvmeController nvme = host.open()) {
             DmaMemory memory = host.device().container().allocate(1 << 16);
             DmaWindow window = host.device().container().defaultWindow();
-            DmaMapping source = window.map(memory, 0, 1 << 15, DmaDirection.TO_DEVICE);
-            DmaMapping target = window.map(memory, 1 << 15, 1 << 15, DmaDirection.FROM_DEVICE);
+            DmaMapping source = window.map(memory.range(0, 1 << 15), DmaDirection.TO_DEVICE);
+            DmaMapping target = window.map(memory.range(1 << 15, 1 << 15), DmaDirection.FROM_DEVICE);
             NvmeBuffer out = NvmeBuffer.of(source);
             NvmeBuffer in = NvmeBuffer.of(target);
             randomize(out.segment(), 5);

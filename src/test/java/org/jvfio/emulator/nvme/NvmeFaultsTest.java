@@ -36,10 +36,10 @@ import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** What goes wrong with a controller that was told to go wrong. */
 class NvmeFaultsTest {
-    private static final int ABORTED = 0x07;
-    private static final int ABORTED_BY_DELETION = 0x08;
-    private static final int ABORT_LIMIT = 0x103;
-    private static final int ID_CONFLICT = 0x03;
+    private static final int COMMAND_ABORT_REQUESTED = 0x07;
+    private static final int COMMAND_ABORTED_DUE_TO_SQ_DELETION = 0x08;
+    private static final int ABORT_COMMAND_LIMIT_EXCEEDED = 0x103;
+    private static final int COMMAND_ID_CONFLICT = 0x03;
     private static final Duration MILLISECOND = Duration.ofMillis(1);
 
     private static NvmeHost host(NvmeFaults faults) {
@@ -143,7 +143,7 @@ class NvmeFaultsTest {
         int command = queue.submit(flush());
         Completion abort = assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, command << 16 | 1)));
         assertEquals(0, abort.result());
-        assertStatus(ABORTED, queue.next());
+        assertStatus(COMMAND_ABORT_REQUESTED, queue.next());
         host.pass(MILLISECOND);
         assertNull(queue.poll());
     }
@@ -156,7 +156,7 @@ class NvmeFaultsTest {
         queue.addAs(5, flush());
         queue.addAs(5, flush());
         queue.ring();
-        assertStatus(ID_CONFLICT, queue.next());
+        assertStatus(COMMAND_ID_CONFLICT, queue.next());
         host.pass(MILLISECOND);
         assertSuccess(queue.next());
     }
@@ -169,7 +169,8 @@ class NvmeFaultsTest {
             host.admin().submit(NvmeEntry.of(ABORT).dword(10, 0));
         }
         assertNull(host.admin().poll());
-        assertStatus(ABORT_LIMIT, host.admin(NvmeEntry.of(ABORT).dword(10, 0)));
+        assertStatus(
+                ABORT_COMMAND_LIMIT_EXCEEDED, host.admin(NvmeEntry.of(ABORT).dword(10, 0)));
     }
 
     @Test
@@ -185,11 +186,11 @@ class NvmeFaultsTest {
                 0,
                 assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, first << 16 | 1)))
                         .result());
-        assertStatus(ABORTED, queue.next());
+        assertStatus(COMMAND_ABORT_REQUESTED, queue.next());
         assertSuccess(queue.execute(flush()));
         queue.submit(flush());
         assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
-        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertStatus(COMMAND_ABORTED_DUE_TO_SQ_DELETION, queue.next());
     }
 
     @Test
@@ -201,7 +202,7 @@ class NvmeFaultsTest {
         queue.submit(flush());
         host.admin().add(NvmeEntry.of(0x00).dword(10, 1));
         host.admin().submit(NvmeEntry.of(0x04).dword(10, 1));
-        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertStatus(COMMAND_ABORTED_DUE_TO_SQ_DELETION, queue.next());
         assertTrue(host.line());
         assertSuccess(host.admin().next());
         assertSuccess(host.admin().next());
