@@ -51,7 +51,8 @@ class NvmeDriverTest extends Contract {
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
     void write_everyCompletionKind_readBackAfterReopen(NvmeCompletion completion) {
-        NvmeOptions options = NvmeOptions.DEFAULT.queuePairs(2).completion(completion);
+        NvmeOptions options =
+                NvmeOptions.builder().queuePairs(2).completion(completion).build();
         MemorySegment data = random(completion.name().hashCode());
         try (NvmeController nvme = NvmeController.open(device, options);
                 NvmeBuffer buffer = nvme.allocate(BYTES + OFFSET)) {
@@ -84,9 +85,12 @@ class NvmeDriverTest extends Contract {
     void open_msiOnDriveWithoutIt_refused() {
         VfioException e = assertThrows(
                 VfioException.class,
-                () -> NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI)));
+                () -> NvmeController.open(
+                        device,
+                        NvmeOptions.builder().completion(NvmeCompletion.MSI).build()));
         assertTrue(e.reason().startsWith("it has no MSI; it has INTx and MSI-X with "), e.reason());
-        try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX))) {
+        try (NvmeController nvme = NvmeController.open(
+                device, NvmeOptions.builder().completion(NvmeCompletion.MSIX).build())) {
             assertEquals(2, nvme.vectors());
         }
     }
@@ -99,7 +103,11 @@ class NvmeDriverTest extends Contract {
     void submit_largestTransfer_sameData() {
         int most = 3 << 20;
         try (NvmeController nvme = NvmeController.open(
-                        device, NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes(most));
+                        device,
+                        NvmeOptions.builder()
+                                .queueDepth(4)
+                                .maxTransferBytes(most)
+                                .build());
                 NvmeBuffer out = nvme.allocate(most + 2L * OFFSET);
                 NvmeBuffer in = nvme.allocate(most + 2L * OFFSET)) {
             NvmeNamespace disk = nvme.namespace(1);

@@ -63,14 +63,14 @@ class EduDeviceTest {
     }
 
     @Test
-    void theByteOrderOfItsRegistersIsSeenFromItsIdentification() {
+    void of_eitherByteOrder_detectsIt() {
         assertEquals(ByteOrder.BIG_ENDIAN, EduDevice.of(device(BIG)).order());
         assertEquals(ByteOrder.LITTLE_ENDIAN, EduDevice.of(device(LITTLE)).order());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"0000:01:00.0", "0001:01:00.0"})
-    void itAnswersComputesAndCopiesInEitherByteOrder(String address) {
+    void factorialAndCopy_eitherByteOrder_succeed(String address) {
         EduDevice edu = EduDevice.of(device(PciAddress.parse(address)));
         assertEquals("1.0", edu.version());
         assertTrue(edu.isAlive());
@@ -88,7 +88,7 @@ class EduDeviceTest {
     @EnumSource(
             value = InterruptType.class,
             names = {"INTX", "MSI"})
-    void itTellsByAnInterruptThatItIsDone(InterruptType type) {
+    void enableInterrupts_eitherType_completesOperations(InterruptType type) {
         for (PciAddress address : List.of(BIG, LITTLE)) {
             Device device = device(address);
             EduDevice edu = EduDevice.of(device);
@@ -110,7 +110,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void aTransferThatTakesTooLongIsGivenUpWithInterruptsToo() {
+    void readMemory_timeoutWithInterrupts_throws() {
         EduDevice edu = EduDevice.of(device(SLOW));
         edu.enableInterrupts(InterruptType.INTX);
         VfioException e = assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
@@ -118,7 +118,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void aThreadThatIsInterruptedGivesUp() {
+    void readMemory_threadInterrupted_throws() {
         EduDevice edu = EduDevice.of(device(SLOW));
         edu.enableInterrupts(InterruptType.MSI);
         Thread.currentThread().interrupt();
@@ -128,7 +128,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void interruptsThatOthersHaveEnabledAreNotTaken() {
+    void enableInterrupts_alreadyEnabled_throws() {
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         try (Interrupts others = device.enableInterrupts(InterruptType.MSI, 1)) {
@@ -142,7 +142,7 @@ class EduDeviceTest {
     @EnumSource(
             value = InterruptType.class,
             names = {"INTX", "MSI"})
-    void theInterruptOfATransferThatWasGivenUpDoesNotEndTheNextOne(InterruptType type) {
+    void readMemory_interruptOfFormerTransfer_isIgnored(InterruptType type) {
         EduDevice edu = EduDevice.of(device(UNHURRIED));
         edu.enableInterrupts(type);
         try (DmaMemory memory = container.allocate(65536)) {
@@ -158,7 +158,7 @@ class EduDeviceTest {
     @EnumSource(
             value = KernelVersion.class,
             names = {"V4_2", "V6_4", "V6_12"})
-    void anAddressIsToldWholeOrNotAtAll(KernelVersion version) {
+    void reaches_wideAddress_dependsOnTheKernel(KernelVersion version) {
         boolean wide = version.atLeast(KernelVersion.V6_11);
         long beyond = 1L << 59;
         for (ByteOrder order : new ByteOrder[] {ByteOrder.BIG_ENDIAN, ByteOrder.LITTLE_ENDIAN}) {
@@ -186,7 +186,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void aTimeoutMayBeAsLongAsADurationCanBe() {
+    void factorial_longestTimeout_succeeds() {
         EduDevice edu = EduDevice.of(device(BIG));
         assertEquals(120, edu.factorial(5, ChronoUnit.FOREVER.getDuration()));
         edu.enableInterrupts(InterruptType.MSI);
@@ -194,7 +194,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void aTransferThatLeavesTheBufferIsRefused() {
+    void readMemory_outsideBuffer_throws() {
         EduDevice edu = EduDevice.of(device(BIG));
         assertThrows(IndexOutOfBoundsException.class, () -> edu.readMemory(0, 0, 4097, TIMEOUT));
         assertThrows(IndexOutOfBoundsException.class, () -> edu.readMemory(0, 4096, 1, TIMEOUT));
@@ -203,7 +203,7 @@ class EduDeviceTest {
     }
 
     @Test
-    void aTransferThatTakesTooLongIsGivenUp() {
+    void readMemory_timeout_throws() {
         EduDevice edu = EduDevice.of(device(SLOW));
         Duration past = ChronoUnit.FOREVER.getDuration().negated();
         assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, past));
@@ -213,14 +213,14 @@ class EduDeviceTest {
     }
 
     @Test
-    void aDmaThatNoMappingAllowsIsSeenFromTheRegisters() {
+    void writeMemory_unmappedAddress_throws() {
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertTrue(e.reason().contains("read all ones"), e.getMessage());
     }
 
     @Test
-    void aFrozenDeviceIsNotTakenForEdu() {
+    void of_frozenDevice_throws() {
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));

@@ -45,7 +45,7 @@ class NvmeAllocationTest {
     }
 
     @Test
-    void aReadAllocatesLittleAndARequestLess() {
+    void submit_preparedRequest_allocatesNothing() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(4096)) {

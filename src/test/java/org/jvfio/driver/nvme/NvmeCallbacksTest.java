@@ -58,7 +58,7 @@ class NvmeCallbacksTest {
 
     /** Whoever polls finds a row of completions; the first callback that is called throws. */
     @Test
-    void aRequestIsDoneThoughTheCallbackOfAnotherThrows() {
+    void poll_callbackThrows_completesOtherRequests() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(8192)) {
@@ -84,7 +84,7 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void aHandlerOfUncaughtExceptionsThatThrowsHarmsNobodyEither() {
+    void poll_uncaughtHandlerThrows_completesOtherRequests() {
         Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> {
             throw new IllegalStateException("the handler", thrown);
         });
@@ -101,7 +101,7 @@ class NvmeCallbacksTest {
 
     /** A read that throws while its command is under way would let its caller free memory that the drive writes. */
     @Test
-    void aReadReturnsWhenItIsDoneAndNotBefore() {
+    void read_callbackOfAnotherRequestThrows_returnsWhenDone() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(4096)) {
@@ -111,7 +111,7 @@ class NvmeCallbacksTest {
                         .enqueue(new NvmeRequest().read(disk, 0, 1, other).onDone(NvmeCallbacksTest::throwing)));
                 try (NvmeBuffer buffer = nvme.allocate(4096)) {
                     disk.read(0, 8, buffer);
-                    assertEquals(0, nvme.queue(0).underWay());
+                    assertEquals(0, nvme.queue(0).inFlight());
                 }
             }
             assertEquals(100, uncaught.size());
@@ -122,11 +122,13 @@ class NvmeCallbacksTest {
     /** The host checks that nothing of the controller is left. */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void aControllerIsClosedWhole(NvmeCompletion completion) {
+    void close_callbackThrows_freesEverything(NvmeCompletion completion) {
         NvmeFaults lostOnce = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(lostOnce)) {
-            NvmeController nvme =
-                    host.open(NvmeOptions.DEFAULT.completion(completion).commandTimeout(Duration.ofMillis(300)));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .completion(completion)
+                    .commandTimeout(Duration.ofMillis(300))
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(8192);
             NvmeQueue queue = nvme.queue(0);
@@ -148,10 +150,12 @@ class NvmeCallbacksTest {
 
     /** Twice, so that the thread that resets it is known to go on. */
     @Test
-    void aControllerThatWasResetIsReadyAgain() {
+    void reset_callbackThrows_isReady() {
         NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Every(2), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(lost);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(50)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(50))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             for (int reset = 1; reset <= 2; reset++) {
@@ -171,10 +175,12 @@ class NvmeCallbacksTest {
     @EnumSource(
             value = NvmeCompletion.class,
             names = {"INTX", "MSIX"})
-    void interruptsGoOn(NvmeCompletion completion) throws InterruptedException {
+    void interrupt_callbackThrows_nextInterruptCompletes(NvmeCompletion completion) throws InterruptedException {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(2).completion(completion));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(2)
+                        .completion(completion)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             for (NvmeQueue queue : nvme.queues()) {
@@ -195,11 +201,14 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void whatWaitsForRoomIsToldThatTheControllerHasFailed() {
+    void whenSlotFree_controllerFails_runsWaiters() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Hung());
         try (NvmeHost host = new NvmeHost(hung)) {
-            NvmeController nvme =
-                    host.open(NvmeOptions.DEFAULT.queueDepth(2).retries(0).commandTimeout(Duration.ofMillis(50)));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .queueDepth(2)
+                    .retries(0)
+                    .commandTimeout(Duration.ofMillis(50))
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeRequest lost = new NvmeRequest().read(disk, 0, 1, buffer).onDone(NvmeCallbacksTest::throwing);
@@ -213,7 +222,7 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void aListenerOfEventsThatThrowsHearsOfTheNextOne() throws InterruptedException {
+    void events_listenerThrows_receivesNextEvent() throws InterruptedException {
         NvmeFaults hot = NvmeFaults.NONE
                 .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400))
                 .with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Temperature(300))
@@ -222,14 +231,15 @@ class NvmeCallbacksTest {
         CountDownLatch first = new CountDownLatch(1);
         CountDownLatch second = new CountDownLatch(2);
         try (NvmeHost host = new NvmeHost(hot);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .retries(0)
                         .commandTimeout(Duration.ofMillis(100))
                         .events(event -> {
                             first.countDown();
                             second.countDown();
                             throw new AssertionError("a listener");
-                        }))) {
+                        })
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.flush();
             assertTrue(first.await(30, TimeUnit.SECONDS));

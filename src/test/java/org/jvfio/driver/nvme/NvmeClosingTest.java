@@ -40,11 +40,14 @@ class NvmeClosingTest {
 
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void transfersThatAreNotSubmittedWholeEnd(NvmeCompletion completion) {
+    void close_transfersNotSubmittedWhole_failThem(NvmeCompletion completion) {
         // More pieces than are submitted at once, or than the queue has room for; some transfers wait for room.
         try (NvmeHost host = new NvmeHost(LATE)) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.DEFAULT.completion(completion).queueDepth(8).maxTransferBytes(4096));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .completion(completion)
+                    .queueDepth(8)
+                    .maxTransferBytes(4096)
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(1 << 20);
             List<CompletableFuture<Void>> transfers = new ArrayList<>();
@@ -64,7 +67,7 @@ class NvmeClosingTest {
 
     /** What was submitted is done, and well; what comes from then on is refused. */
     @Test
-    void whatIsUnderWayIsDoneAndNothingElseIsTaken() {
+    void close_commandsInFlight_completesThemAndAcceptsNoOthers() {
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open();
             NvmeNamespace disk = nvme.namespace(1);
@@ -96,7 +99,7 @@ class NvmeClosingTest {
     }
 
     @Test
-    void whoeverClosesItSecondWaitsUntilItIsClosed() throws InterruptedException {
+    void close_whileAnotherThreadCloses_waits() throws InterruptedException {
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open();
             NvmeBuffer buffer = nvme.allocate(4096);
@@ -127,7 +130,7 @@ class NvmeClosingTest {
             }
             // A callback is called without a lock: others may look meanwhile, and what has failed may be disabled.
             nvme.poll();
-            nvme.fail("try it", new IllegalStateException("it was tried"));
+            nvme.lifecycle().fail("try it", new IllegalStateException("it was tried"));
             assertEquals(NvmeState.FAILED, nvme.state());
             goOn.countDown();
             for (Thread thread : List.of(first, second, interrupted)) {
@@ -149,7 +152,7 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aCallbackMayCloseTheController() {
+    void close_inCallback_closes() {
         try (NvmeHost host = new NvmeHost()) {
             NvmeController nvme = host.open();
             NvmeNamespace disk = nvme.namespace(1);
@@ -167,16 +170,18 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aListenerOfEventsMayCloseTheController() throws InterruptedException {
+    void close_inEventListener_closes() throws InterruptedException {
         NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
         CompletableFuture<NvmeController> opened = new CompletableFuture<>();
         CountDownLatch closed = new CountDownLatch(1);
         try (NvmeHost host = new NvmeHost(hot)) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(40)).events(event -> {
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .commandTimeout(Duration.ofMillis(40))
+                    .events(event -> {
                         opened.join().close();
                         closed.countDown();
-                    }));
+                    })
+                    .build());
             opened.complete(nvme);
             nvme.namespace(1).flush();
             assertTrue(closed.await(30, TimeUnit.SECONDS));
@@ -205,11 +210,14 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aTransferThatBeginsDuringAResetIsDoneAfterIt() {
+    void read_duringReset_completesAfterIt() {
         Slow drive = new Slow();
         try (NvmeHost host = new NvmeHost(() -> drive);
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.maxTransferBytes(4096).retries(0).commandTimeout(Duration.ofMillis(50)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .maxTransferBytes(4096)
+                        .retries(0)
+                        .commandTimeout(Duration.ofMillis(50))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(1 << 16)) {
             NvmeNamespace disk = nvme.namespace(1);
             NvmeRequest lost = new NvmeRequest().read(disk, 0, 1, buffer);

@@ -102,7 +102,7 @@ class NvmeMalformedAnswersTest {
 
     @ParameterizedTest
     @MethodSource("places")
-    void nonsenseIsReportedAndReachesNoMemory(Place place) {
+    void open_invalidAnswer_reportsItAndTouchesNoMemory(Place place) {
         EnumMap<End, Integer> ends = new EnumMap<>(End.class);
         for (int seed = 0; seed < SEEDS; seed++) {
             for (NvmeCompletion completion : List.of(NvmeCompletion.POLLED, NvmeCompletion.MSIX)) {
@@ -123,13 +123,14 @@ class NvmeMalformedAnswersTest {
     private static End drive(Place place, long seed, NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost(nonsense(place, seed))) {
             End end;
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(2)
                     .queueDepth(8)
                     .completion(completion)
                     .retries(1)
                     .commandTimeout(Duration.ofMillis(20))
-                    .adminTimeout(Duration.ofMillis(200)))) {
+                    .adminTimeout(Duration.ofMillis(200))
+                    .build())) {
                 end = end(host, nvme, () -> use(nvme));
                 end = close(host, nvme) ? end : End.FAILED;
             } catch (VfioException reported) {
@@ -203,11 +204,12 @@ class NvmeMalformedAnswersTest {
     }
 
     private static NvmeOptions patient() {
-        return NvmeOptions.DEFAULT
+        return NvmeOptions.builder()
                 .queueDepth(8)
                 .retries(0)
                 .commandTimeout(Duration.ofMillis(50))
-                .adminTimeout(Duration.ofMillis(200));
+                .adminTimeout(Duration.ofMillis(200))
+                .build();
     }
 
     /** The end of a command of which one bit of the completion is wrong. */
@@ -246,7 +248,7 @@ class NvmeMalformedAnswersTest {
         "its status,                        113, 123, TOLD",
         "how to go on after an error,       124, 127, UNNOTICED"
     })
-    void eachBitOfACompletionThatIsWrongHasItsEnd(String what, int first, int last, End expected) {
+    void poll_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, End expected) {
         for (int bit = first; bit <= last; bit++) {
             assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit);
         }
@@ -264,7 +266,7 @@ class NvmeMalformedAnswersTest {
         "its status,                        113, 123, TOLD",
         "how to go on after an error,       124, 127, UNNOTICED"
     })
-    void soHasEachOfTheCompletionOfAnAdminCommand(String what, int first, int last, String expected) {
+    void identify_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, String expected) {
         for (int bit = first; bit <= last; bit++) {
             End end = endWithWrongBit(true, bit);
             assertTrue(expected.contains(end.name()), what + ", bit " + bit + ": " + end);
@@ -292,7 +294,7 @@ class NvmeMalformedAnswersTest {
     }
 
     @Test
-    void eachBitOfTheCapabilitiesThatIsWrongEndsWithARefusalOrDoesNoHarm() {
+    void open_flippedBitInCapabilities_opensOrThrows() {
         Set<Integer> refused = new TreeSet<>();
         Set<Integer> unusable = new TreeSet<>();
         for (int bit = 0; bit < Long.SIZE; bit++) {
@@ -319,8 +321,7 @@ class NvmeMalformedAnswersTest {
         "a fatal error,          2, fatal error",
         "a device that is gone, -1, all ones"
     })
-    void aStatusThatTellsOfDisasterDisablesTheController(String what, int wrong, String reason)
-            throws InterruptedException {
+    void watchdog_badCsts_disablesController(String what, int wrong, String reason) throws InterruptedException {
         WrongRegister drive = new WrongRegister(CSTS, 0);
         try (NvmeHost host = new NvmeHost(() -> drive)) {
             NvmeController nvme = host.open(patient());
@@ -367,10 +368,10 @@ class NvmeMalformedAnswersTest {
     @CsvSource({
         "1, 512, 77,               REFUSED, its submission queues have 2^7 to 2^7 bytes",
         "1, 513, 33,               REFUSED, its completion queues have 2^3 to 2^3 bytes",
-        "1, 516, 00000000,         TOLD,    namespace 1 follows 0, of 0 in all",
-        "2, 0,   0500000003000000, TOLD,    namespace 3 follows 5",
-        "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 follows 1",
-        "0, 0,   0000000000000000, TOLD,    there is none of that number",
+        "1, 516, 00000000,         TOLD,    namespace 1 after 0, and the maximum is 0",
+        "2, 0,   0500000003000000, TOLD,    namespace 3 after 5",
+        "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 after 1",
+        "0, 0,   0000000000000000, TOLD,    it is not active",
         "0, 0,   ffffffffffffffff, TOLD,    it has 18446744073709551615 blocks",
         "0, 0,   ffffffffffffff00, TOLD,    it has 72057594037927935 blocks",
         "0, 26,  0f,               TOLD,    format 15 of 2",
@@ -379,7 +380,7 @@ class NvmeMalformedAnswersTest {
         "0, 130, 14,               TOLD,    a block has 1048576",
         "0, 128, 0800,             TOLD,    8 bytes of metadata"
     })
-    void aDescriptionThatMakesNoSenseIsToldInWords(int structure, int offset, String hex, End expected, String reason) {
+    void identify_invalidData_throwsWithReason(int structure, int offset, String hex, End expected, String reason) {
         try (NvmeHost host = new NvmeHost(() -> new WrongData(structure, offset, hex))) {
             VfioException told;
             if (expected == End.REFUSED) {
@@ -399,7 +400,7 @@ class NvmeMalformedAnswersTest {
     }
 
     @Test
-    void aCommandThatIsCompletedTwiceIsNoticed() {
+    void poll_duplicateCompletion_disablesController() {
         NvmeFaults doubled = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(3), new Effect.Doubled());
         try (NvmeHost host = new NvmeHost(doubled);
                 NvmeController nvme = host.open();

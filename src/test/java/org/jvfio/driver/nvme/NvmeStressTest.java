@@ -171,7 +171,7 @@ class NvmeStressTest {
 
     @ParameterizedTest
     @EnumSource(NvmeCompletion.class)
-    void noCompletionIsLostOrDoubledAndTheDataIsRight(NvmeCompletion completion) throws Exception {
+    void submit_manyThreadsAndResets_completesEachRequestOnce(NvmeCompletion completion) throws Exception {
         Tally tally = new Tally();
         // Two messages of MSI: the queues share one.
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
@@ -179,16 +179,17 @@ class NvmeStressTest {
                 .namespace(NvmeHost.BYTES)
                 .faults(LATE)
                 .build())) {
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(QUEUES)
                     .queueDepth(8)
                     .completion(completion)
                     .commandTimeout(Duration.ofMillis(50))
                     .adminTimeout(Duration.ofSeconds(2))
-                    .events(event -> tally.events.incrementAndGet()))) {
+                    .events(event -> tally.events.incrementAndGet())
+                    .build())) {
                 assertEquals(QUEUES, nvme.queues().size());
                 runAllThreads(nvme, tally);
-                nvme.requireUsable();
+                nvme.lifecycle().requireUsable();
                 assertEquals(NvmeState.READY, nvme.state());
                 assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
                 assertTrue(tally.compared.get() > 0, "data was read");

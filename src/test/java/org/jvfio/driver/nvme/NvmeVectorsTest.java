@@ -115,12 +115,14 @@ class NvmeVectorsTest {
         "MSI, 32, 65, 1, 2, 1, 0 0",
         "INTX, 8, 65, 2048, 2, 1, 0 0"
     })
-    void fewVectorsAreShared(
+    void open_fewerVectorsThanQueues_sharesThem(
             NvmeCompletion completion, int messages, int vectors, int granted, int pairs, int used, String ofQueues) {
         Interrupting drive = new Interrupting(true, messages, vectors);
         try (NvmeHost host = new NvmeHost(granting(granted), () -> drive);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(pairs).completion(completion))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(pairs)
+                        .completion(completion)
+                        .build())) {
             assertEquals(used, nvme.vectors());
             assertEquals(Stream.of(ofQueues.split(" ")).map(Integer::valueOf).toList(), drive.vectors);
             readByEach(nvme);
@@ -128,11 +130,14 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void moreQueuesThanAnyDeviceHasVectorsShareThem() {
+    void open_moreQueuesThanVectorsOfAnyDevice_sharesThem() {
         Interrupting drive = new Interrupting(true, 32, 65);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.queuePairs(64).queueDepth(4).completion(NvmeCompletion.MSI))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(64)
+                        .queueDepth(4)
+                        .completion(NvmeCompletion.MSI)
+                        .build())) {
             assertEquals(64, nvme.queues().size());
             assertEquals(32, nvme.vectors());
             assertEquals(1, drive.vectors.get(31));
@@ -149,13 +154,14 @@ class NvmeVectorsTest {
                 "INTX | false | 4 | 65 | it has no INTx; it has MSI with 4 vectors and MSI-X with 65 vectors",
                 "MSI  | false | 0 | 0  | it has no MSI; it has no interrupts"
             })
-    void interruptsThatADriveDoesNotHaveAreRefusedBeforeItIsTouched(
+    void open_missingInterruptType_throwsBeforeTouchingTheDrive(
             NvmeCompletion completion, boolean line, int messages, int vectors, String reason) {
         Interrupting drive = new Interrupting(line, messages, vectors);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive)) {
             int writes = drive.writes;
-            VfioException e =
-                    assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.completion(completion)));
+            VfioException e = assertThrows(
+                    VfioException.class,
+                    () -> host.open(NvmeOptions.builder().completion(completion).build()));
             assertEquals(reason, e.reason());
             assertEquals(writes, drive.writes);
             assertFalse(host.isBusMaster());
@@ -163,10 +169,11 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void aControllerThatIsPolledIsToldToInterruptForNoQueue() {
+    void open_polled_enablesNoInterrupts() {
         Interrupting drive = new Interrupting(true, 8, 65);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queuePairs(2))) {
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queuePairs(2).build())) {
             assertEquals(0, nvme.vectors());
             assertEquals(List.of(Interrupting.NONE, Interrupting.NONE), drive.vectors);
             readByEach(nvme);
@@ -175,11 +182,13 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 4})
-    void messagesGoOnAfterAReset(int messages) {
+    void reset_messageInterrupts_stillComplete(int messages) {
         NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, messages, 0, lost));
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI).commandTimeout(Duration.ofMillis(100)))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .completion(NvmeCompletion.MSI)
+                        .commandTimeout(Duration.ofMillis(100))
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             try (NvmeBuffer buffer = nvme.allocate(4096)) {
                 disk.read(0, 1, buffer);
@@ -192,12 +201,14 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "POLLED")
-    void aCompletionWhoseInterruptIsLostIsFoundLongBeforeItsCommandIsLate(NvmeCompletion completion)
-            throws InterruptedException {
+    void watchdog_lostInterrupt_completesBeforeTimeout(NvmeCompletion completion) throws InterruptedException {
         NvmeFaults quiet = NvmeFaults.NONE.with(Commands.anyIo(), Occurrence.always(), new Effect.LostInterrupt());
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, 4, 65, quiet));
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.queuePairs(2).completion(completion).commandTimeout(Duration.ofDays(1)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(2)
+                        .completion(completion)
+                        .commandTimeout(Duration.ofDays(1))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             for (NvmeQueue queue : nvme.queues()) {
                 awaitUnpolled(queue, new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
@@ -217,9 +228,11 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void aCompletionThatNobodyLooksForIsFoundWhenItsCommandIsLate() throws InterruptedException {
+    void watchdog_noThreadPolls_completesOnTimeout() throws InterruptedException {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(100))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             awaitUnpolled(nvme.queue(0), new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
             assertEquals(0, nvme.aborts());

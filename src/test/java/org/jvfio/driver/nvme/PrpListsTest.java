@@ -157,11 +157,13 @@ class PrpListsTest {
         "8191, 2048, 17",
         "8192, 4092, 17"
     })
-    void aFullListPointsToTheNextUnlessItIsTheEnd(int pages, int offset, int lists) {
+    void writePages_fullListPage_pointsToTheNextUnlessLast(int pages, int offset, int lists) {
         Reader reader = new Reader(PAGE);
         try (NvmeHost host = new NvmeHost(() -> reader);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes(32 << 20))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(4)
+                        .maxTransferBytes(32 << 20)
+                        .build())) {
             assertTransferred(nvme, reader, pages, offset, lists);
         }
     }
@@ -169,31 +171,34 @@ class PrpListsTest {
     @ParameterizedTest
     @CsvSource({"4096, 16, 514, 2", "8192, 12, 1025, 1", "8192, 16, 1026, 2", "16384, 12, 2047, 1", "65536, 16, 512, 1"
     })
-    void listsHaveThePageOfTheController(int page, int iommuShift, int pages, int lists) {
+    void writePages_anyPageSize_usesTheControllersPages(int page, int iommuShift, int pages, int lists) {
         Reader reader = new Reader(page);
         try (NvmeHost host = new NvmeHost(() -> reader)) {
             DmaWindow window = iommuShift == 12
                     ? host.device().container().defaultWindow()
                     : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queueDepth(3)
                     .maxTransferBytes(32 << 20)
                     .pageBytes(page)
-                    .window(window))) {
+                    .window(window)
+                    .build())) {
                 assertTransferred(nvme, reader, pages, 0, lists);
             }
         }
     }
 
     @Test
-    void eachCommandUnderWayHasListsOfItsOwn() {
+    void submit_manyInFlight_useSeparateLists() {
         // As much as a command can have, beginning inside a page.
         long bytes = 8 << 20;
         int offset = 512;
         Reader reader = new Reader(PAGE);
         try (NvmeHost host = new NvmeHost(() -> reader);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes((int) bytes));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(4)
+                        .maxTransferBytes((int) bytes)
+                        .build());
                 NvmeBuffer all = nvme.allocate(3 * bytes + offset);
                 NvmeBuffer back = nvme.allocate(3 * bytes + offset)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -236,11 +241,13 @@ class PrpListsTest {
         "0, 3000000, 2998272",
         "0, 268435456, 268435456"
     })
-    void aCommandIsAsLargeAsTheControllerAndTheOptionsLetIt(int mdts, int most, long expected) {
+    void maxTransferBytes_mdtsAndOptions_isTheLower(int mdts, int most, long expected) {
         try (NvmeHost host = new NvmeHost(() ->
                         EmulatedNvme.builder().mdts(mdts).namespace(1 << 20).build());
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(2).maxTransferBytes(most))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(2)
+                        .maxTransferBytes(most)
+                        .build())) {
             assertEquals(expected, nvme.maxTransferBytes());
             // A command counts its blocks in 16 bits.
             assertEquals(Math.min(1 << 16, expected / BLOCK), nvme.namespace(1).maxTransferBlocks());
@@ -263,7 +270,7 @@ class PrpListsTest {
         "8192, 16, 64",
         "268435456, 16, 32768"
     })
-    void aListTakesWhatItsEntriesAndTheirLinksNeed(long transfer, int pageShift, int bytes) {
+    void listBytes_entriesAndLinks_fit(long transfer, int pageShift, int bytes) {
         assertEquals(bytes, PrpLists.listBytes(transfer, pageShift));
     }
 }
