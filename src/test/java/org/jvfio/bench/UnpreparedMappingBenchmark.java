@@ -1,6 +1,5 @@
 package org.jvfio.bench;
 
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
 import org.jvfio.Container;
 import org.jvfio.DmaConstraints;
@@ -10,7 +9,9 @@ import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.uapi.vfio_h;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.UnmapDma;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
@@ -28,16 +29,16 @@ public class UnpreparedMappingBenchmark extends EmulatedBenchmark {
     private static final long WINDOW = 16 * GIB;
 
     private final long memory = process.registeredMemory(PAGE);
-    private final MemorySegment createWindow = process.windowOf(SHIFT_64K, WINDOW, 1);
-    private final MemorySegment map = process.mapOf(memory, VfioProcess.SECOND_WINDOW, PAGE);
-    private final MemorySegment unmap = process.unmapOf(VfioProcess.SECOND_WINDOW, PAGE);
+    private final TceCreate createWindow = process.windowOf(SHIFT_64K, WINDOW, 1);
+    private final MapDma map = process.mapOf(memory, BenchProcess.SECOND_WINDOW, PAGE);
+    private final UnmapDma unmap = process.unmapOf(BenchProcess.SECOND_WINDOW, PAGE);
 
     /** The two calls, made on the kernel. */
     @State(Scope.Benchmark)
     public static class BareCalls {
         @Setup
         public void create(UnpreparedMappingBenchmark benchmark) {
-            benchmark.process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, benchmark.createWindow);
+            benchmark.process.call(benchmark.createWindow);
         }
     }
 
@@ -73,8 +74,8 @@ public class UnpreparedMappingBenchmark extends EmulatedBenchmark {
 
     @Benchmark
     public void kernel(BareCalls calls) {
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, map);
-        process.call(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmap);
+        process.call(map);
+        process.call(unmap);
     }
 
     @Benchmark
