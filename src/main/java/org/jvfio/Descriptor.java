@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jvfio.ioctl.IoctlFile;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -62,11 +63,11 @@ final class Descriptor implements IoctlFile, AutoCloseable {
      * @param asked what it is made for, as it follows "cannot"
      * @throws VfioException if the kernel refuses
      */
-    static Descriptor eventfd(Kernel kernel, String name, String asked) {
+    static Descriptor eventfd(Kernel kernel, String name, Supplier<String> asked) {
         int answer = kernel.eventfd(0, vfio_h.EFD_CLOEXEC | vfio_h.EFD_NONBLOCK);
         if (answer < 0) {
             throw VfioException.failed(
-                    asked,
+                    asked.get(),
                     "eventfd",
                     answer,
                     VfioException.errnoOf(answer).map(KnownCauses::descriptor).orElseGet(Cause::unknown));
