@@ -91,7 +91,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(
                 Kind.LOCK_LIMIT,
-                "it needs %s of locked memory; %s; %s remaining"
+                "it needs %s of locked memory: %s, %s remaining"
                         .formatted(
                                 ByteSize.format(bytes),
                                 this,

@@ -24,9 +24,11 @@ record TceTable(long windowBytes, long lockedBytes) {
      *
      * @param operation what is to be done, for the exception
      * @param systemPage the page size of the kernel
+     * @throws IllegalArgumentException if the arguments describe no window of any platform
      * @throws VfioException if there can be no such table
      */
     static TceTable of(String operation, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+        requireValid(page, bytes, levels);
         Optional<Cause> obstacle = obstacle(info, systemPage, page, bytes, levels);
         if (obstacle.isPresent()) {
             throw new VfioException(operation, obstacle.get());

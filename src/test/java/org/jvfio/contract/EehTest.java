@@ -23,6 +23,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_IO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Edu;
@@ -89,67 +90,6 @@ class EehTest extends Contract {
     }
 
     @Test
-    @Scenario("I2")
-    void eehPeOp_unknownOperation_einval() {
-        assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
-    }
-
-    @Test
-    @Scenario("I3")
-    void eehPeOp_flagsOrShortArgsz_einval() {
-        assertEeh(
-                EINVAL,
-                container.call(container.eehOperation(VFIO_EEH_PE_GET_STATE).flags(1)));
-        EehPeOp shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE).argsz(8);
-        assertEeh(EINVAL, container.call(shorter));
-        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.call(shorter.argsz(12)));
-    }
-
-    @Test
-    @Scenario("I4")
-    void eehInject_shortArgsz_einval() {
-        assertEeh(
-                EINVAL,
-                container.call(container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
-    }
-
-    @Test
-    @Scenario({"I5", "I6"})
-    void eehInject_unknownTypeOrFunction_refused() {
-        assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
-        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
-        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
-    }
-
-    @Test
-    @Scenario("I7")
-    void eehInject_dmaReadAddress_stopsPeOnPower8() {
-        // The firmware wants a window to put it in, and that of later bridges fails at any rate.
-        assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
-        container.createWindow(16, GIB, 1);
-        boolean power8 = host.platform() == Platform.PHB3;
-        assertEeh(power8 ? 0 : EIO.negated(), container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
-        if (power8) {
-            freeze();
-            assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
-        }
-    }
-
-    /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
-    @Test
-    void eehInject_everyFunction_zeroOrEio() {
-        boolean power8 = host.platform() == Platform.PHB3;
-        for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
-            for (int function = 0; function < DMA_READ_ADDRESS; function++) {
-                boolean config = function / 2 == LOAD_CONFIG / 2 || function / 2 == STORE_CONFIG / 2;
-                boolean memory = function / 2 == LOAD_MEMORY / 2 || function / 2 == STORE_MEMORY / 2;
-                boolean known = config || (power8 && memory);
-                assertEeh(known ? 0 : EIO.negated(), container.injectError(type, function));
-            }
-        }
-    }
-
-    @Test
     @Scenario({"I8", "I9"})
     void eehUnfreeze_stoppedPe_thawedInTwoSteps() {
         freeze();
@@ -210,17 +150,6 @@ class EehTest extends Contract {
     }
 
     @Test
-    @Scenario({"I13", "I16"})
-    void eehPeOp_healthyPe_zero() {
-        assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_DISABLE));
-        assertState(VFIO_EEH_PE_STATE_NORMAL);
-    }
-
-    @Test
     @Scenario("I15")
     void getDeviceFd_stoppedPe_thawed() {
         RawDevice device = group.device(first.address());
@@ -229,5 +158,83 @@ class EehTest extends Contract {
         assertAnswer(0, device.close());
         group.device(first.address());
         assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Nested
+    class EehInjectCalls {
+        @Test
+        @Scenario("I4")
+        void eehInject_shortArgsz_einval() {
+            assertEeh(
+                    EINVAL,
+                    container.call(container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
+        }
+
+        @Test
+        @Scenario({"I5", "I6"})
+        void eehInject_unknownTypeOrFunction_refused() {
+            assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
+            assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
+            assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
+        }
+
+        @Test
+        @Scenario("I7")
+        void eehInject_dmaReadAddress_stopsPeOnPower8() {
+            // The firmware wants a window to put it in, and that of later bridges fails at any rate.
+            assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+            container.createWindow(16, GIB, 1);
+            boolean power8 = host.platform() == Platform.PHB3;
+            assertEeh(power8 ? 0 : EIO.negated(), container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+            if (power8) {
+                freeze();
+                assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+            }
+        }
+
+        /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
+        @Test
+        void eehInject_everyFunction_zeroOrEio() {
+            boolean power8 = host.platform() == Platform.PHB3;
+            for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
+                for (int function = 0; function < DMA_READ_ADDRESS; function++) {
+                    boolean config = function / 2 == LOAD_CONFIG / 2 || function / 2 == STORE_CONFIG / 2;
+                    boolean memory = function / 2 == LOAD_MEMORY / 2 || function / 2 == STORE_MEMORY / 2;
+                    boolean known = config || (power8 && memory);
+                    assertEeh(known ? 0 : EIO.negated(), container.injectError(type, function));
+                }
+            }
+        }
+    }
+
+    @Nested
+    class EehPeOpCalls {
+        @Test
+        @Scenario("I2")
+        void eehPeOp_unknownOperation_einval() {
+            assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
+        }
+
+        @Test
+        @Scenario("I3")
+        void eehPeOp_flagsOrShortArgsz_einval() {
+            assertEeh(
+                    EINVAL,
+                    container.call(container.eehOperation(VFIO_EEH_PE_GET_STATE).flags(1)));
+            EehPeOp shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE).argsz(8);
+            assertEeh(EINVAL, container.call(shorter));
+            assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.call(shorter.argsz(12)));
+        }
+
+        @Test
+        @Scenario({"I13", "I16"})
+        void eehPeOp_healthyPe_zero() {
+            assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_DISABLE));
+            assertState(VFIO_EEH_PE_STATE_NORMAL);
+        }
     }
 }

@@ -64,6 +64,13 @@ class GuardsTest extends Contract {
         assertEquals(calls, observed.calls(), "system calls");
     }
 
+    private void assertInvalid(Class<? extends RuntimeException> type, String message, Executable call) {
+        int calls = observed.calls();
+        RuntimeException e = assertThrows(type, call);
+        assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
+        assertEquals(calls, observed.calls(), "system calls");
+    }
+
     /** A page size of the IOMMU that the system's pages cannot back. */
     private PageSize tooLargePage() {
         return container.iommuInfo().pageSizes().stream()
@@ -77,11 +84,18 @@ class GuardsTest extends Contract {
     void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
-        assertRefused("are no part of", () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
-        assertRefused("are no part of", () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
-        assertRefused("they have no bytes", () -> window.mapContiguous(List.of(), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "at least 1 is needed",
+                () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "at least 1 is needed",
+                () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class, "no parts of memory", () -> window.mapContiguous(List.of(), DIRECTION));
         DmaMapping mapping = window.mapAt(0, memory.range(0, systemPage.bytes()), DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmapRange(0, 0));
+        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(0, 0));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
@@ -93,7 +107,7 @@ class GuardsTest extends Contract {
         assertEquals(host.isPowernv() ? 0 : SECOND_WINDOW, window.range().start());
         DmaMemory memory = container.allocate(page.bytes());
         assertRefused(
-                "the memory is made of pages of %s, the window of pages of %s".formatted(systemPage, page),
+                "the memory is backed by pages of %s, the window has pages of %s".formatted(systemPage, page),
                 () -> window.mapAt(window.range().start(), memory.range(0, page.bytes()), DIRECTION));
         window.close();
         container.apply(container.planWindow(WindowRequest.of(1)));
@@ -112,7 +126,10 @@ class GuardsTest extends Contract {
         try (Container other = Container.open(observed.kernel())) {
             other.attach(PciAddress.parse(second.address()));
             DmaMemory memory = other.allocate(bytes);
-            assertRefused("belongs to another container", () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
+            assertInvalid(
+                    IllegalArgumentException.class,
+                    "belongs to another container",
+                    () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
         }
         DmaMemory freed;
         try (Arena arena = Arena.ofShared()) {
@@ -121,7 +138,10 @@ class GuardsTest extends Contract {
         assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed.range(0, bytes), DIRECTION));
         freed.close();
         DmaMemory memory = container.allocate(bytes);
-        assertRefused("are no part of", () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "are outside",
+                () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
     }
 
     /** The kernel writes past its table, and answers 0. */
@@ -130,9 +150,13 @@ class GuardsTest extends Contract {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
-        assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
-        assertRefused(
-                "not all in the window",
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
+                () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
                 () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
         window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
@@ -144,13 +168,20 @@ class GuardsTest extends Contract {
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long start = window.range().start();
         long bytes = systemPage.bytes();
-        assertRefused(
-                "not a multiple of the window's pages",
+        assertInvalid(
+                IllegalArgumentException.class,
+                "the window's page",
                 () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages",
+                () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages",
+                () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
+        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
     }
 
     /** The kernel answers 0, and never lets go of the memory. */
@@ -171,12 +202,16 @@ class GuardsTest extends Contract {
 
     /** The kernel warns with a back trace. */
     @Test
-    void register_sizeZero_refusedBeforeTheCall() {
-        assertRefused("0 bytes are no size of memory", () -> container.allocate(0));
-        assertRefused("not whole system pages", () -> container.register(MemorySegment.NULL));
+    void nothingOfNoSizeIsRegistered() {
+        assertInvalid(IllegalArgumentException.class, "ask for 1 byte to 128T", () -> container.allocate(0));
+        assertInvalid(
+                IllegalArgumentException.class, "not whole system pages", () -> container.register(MemorySegment.NULL));
         try (Arena arena = Arena.ofShared()) {
             MemorySegment page = arena.allocate(systemPage.bytes(), systemPage.bytes());
-            assertRefused("not whole system pages", () -> container.register(page.asSlice(0, 0)));
+            assertInvalid(
+                    IllegalArgumentException.class,
+                    "not whole system pages",
+                    () -> container.register(page.asSlice(0, 0)));
         }
     }
 
@@ -190,7 +225,10 @@ class GuardsTest extends Contract {
         }
         int most = container.iommuInfo().maxLevels();
         assertRefused("levels here", () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
-        assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not a power of two",
+                () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
         assertEquals(before, process.lockedBytes());
         assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
     }

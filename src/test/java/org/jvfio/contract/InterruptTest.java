@@ -28,6 +28,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_IRQS;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Edu;
@@ -84,135 +85,9 @@ class InterruptTest extends Contract {
         assertAnswer(expected, device.call(trigger().fill(flags, index, start, count)));
     }
 
-    @Test
-    void irqInfo_edu_countsAndFlags() {
-        assertInfo(
-                VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
-        assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        assertInfo(VFIO_PCI_MSIX_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        assertInfo(VFIO_PCI_REQ_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        if (hasErrorIndex()) {
-            assertInfo(VFIO_PCI_ERR_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
-        } else {
-            assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
-        }
-    }
-
-    @Test
-    void irqInfo_unknownIndexOrShortArgsz_einval() {
-        assertAnswer(EINVAL, info(VFIO_PCI_NUM_IRQS, 16));
-        assertAnswer(EINVAL, info(-1, 16));
-        assertAnswer(EINVAL, info(VFIO_PCI_INTX_IRQ_INDEX, 15));
-        assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_GET_IRQ_INFO, 0));
-        assertAnswer(0, info(VFIO_PCI_INTX_IRQ_INDEX, Integer.MAX_VALUE));
-    }
-
-    @Test
-    @Scenario("J24")
-    void setIrqs_invalidArguments_refused() {
-        assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_SET_IRQS, 0));
-        assertAnswer(EINVAL, device.call(trigger().argsz(19)));
-        assertAnswer(EINVAL, device.call(trigger().argsz(23)));
-        int intx = VFIO_PCI_INTX_IRQ_INDEX;
-        int action = VFIO_IRQ_SET_ACTION_TRIGGER;
-        int flags = action | VFIO_IRQ_SET_DATA_EVENTFD;
-        assertRefused(EINVAL, flags, VFIO_PCI_NUM_IRQS, 0, 1);
-        assertRefused(EINVAL, flags, intx, 0, -1);
-        assertRefused(EINVAL, flags | 1 << 6, intx, 0, 1);
-        assertRefused(EINVAL, action | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL, intx, 0, 1);
-        assertRefused(EINVAL, action, intx, 0, 1);
-        assertRefused(ENOTTY, VFIO_IRQ_SET_DATA_EVENTFD, intx, 0, 1);
-        assertRefused(ENOTTY, flags | VFIO_IRQ_SET_ACTION_UNMASK, intx, 0, 1);
-        assertRefused(EINVAL, flags, intx, 1, 1);
-        assertAnswer(0, line.trigger(event));
-    }
-
-    @Test
-    @Scenario("J25")
-    void setIrqs_outOfRange_einval() {
-        assertAnswer(EINVAL, line.triggerFrom(1, event.descriptor()));
-        assertAnswer(EINVAL, messages.triggerAll(event, 2));
-        assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
-        assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).disable());
-        assertAnswer(EINVAL, line.loopBack(1, 0));
-    }
-
     /** edu is not PCI Express, and has the index of errors from Linux 7.3 on. */
     private boolean hasErrorIndex() {
         return host.version().atLeast(KernelVersion.V7_3);
-    }
-
-    @Test
-    void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
-        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
-        if (!hasErrorIndex()) {
-            assertAnswer(EINVAL, errors.trigger(event));
-            return;
-        }
-        assertAnswer(0, errors.trigger(event));
-        assertAnswer(0, errors.loopBack(0, 1));
-        assertEquals(1, event.take());
-        assertAnswer(EINVAL, errors.triggerFrom(1, event.descriptor()));
-        assertAnswer(0, errors.trigger(-1));
-        assertAnswer(EINVAL, errors.loopBack(0, 1));
-    }
-
-    @Test
-    @Scenario({"J18", "J19", "J20"})
-    void setIrqs_secondKindOfInterrupt_einval() {
-        assertAnswer(EINVAL, line.disable());
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(EINVAL, messages.trigger(event));
-        assertAnswer(EINVAL, messages.disable());
-        assertAnswer(0, line.disable());
-        assertAnswer(EINVAL, line.disable());
-        assertAnswer(0, messages.trigger(event));
-        assertAnswer(EINVAL, line.trigger(event));
-        assertAnswer(EINVAL, line.mask());
-        assertAnswer(0, messages.disable());
-        assertAnswer(0, line.trigger(event));
-    }
-
-    @Test
-    @Scenario({"J22", "J23"})
-    void setIrqs_maskMsi_enotty() {
-        assertAnswer(EINVAL, line.mask());
-        assertAnswer(0, messages.trigger(event));
-        assertAnswer(ENOTTY, messages.mask());
-        assertAnswer(ENOTTY, messages.unmask());
-        assertAnswer(ENOTTY, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).mask());
-        assertAnswer(0, messages.disable());
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(ENOTTY, line.events(VFIO_IRQ_SET_ACTION_MASK, 0, event.descriptor()));
-    }
-
-    @Test
-    @Scenario("J26")
-    void setIrqs_otherFileAsEventfd_einvalOrEbadf() {
-        int file = process.open("/dev/null", vfio_h.O_RDWR);
-        for (RawInterrupts each : new RawInterrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
-            assertAnswer(EINVAL, each.trigger(file));
-            assertAnswer(EBADF, each.trigger(Integer.MAX_VALUE));
-        }
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(EINVAL, line.unmaskBy(file));
-        assertAnswer(EBADF, line.unmaskBy(Integer.MAX_VALUE));
-    }
-
-    @Test
-    void intx_raised_maskedUntilUnmask() {
-        assertAnswer(0, line.trigger(event));
-        edu.raise();
-        event.await(1);
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, line.unmask());
-        event.await(1);
-        edu.acknowledge();
-        assertAnswer(0, line.unmask());
-        event.assertQuiet();
-        edu.raise();
-        event.await(1);
     }
 
     /** XICS looks at a line that is enabled; XIVE tells of it when it is asserted anew. */
@@ -222,216 +97,6 @@ class InterruptTest extends Contract {
         } else {
             trigger.assertQuiet();
         }
-    }
-
-    @Test
-    void setIrqs_assertedIntxEnabled_signalsOnPower8() {
-        edu.raise();
-        assertAnswer(0, line.trigger(event));
-        assertEnabledLine(event);
-        edu.raise();
-        event.assertQuiet();
-        edu.acknowledge();
-        assertAnswer(0, line.unmask());
-        event.assertQuiet();
-        edu.raise();
-        event.await(1);
-    }
-
-    @Test
-    void setIrqs_assertedIntxEnabledAgain_signalsOnPower8() {
-        assertAnswer(0, line.trigger(event));
-        edu.raise();
-        event.await(1);
-        assertAnswer(0, line.disable());
-        assertAnswer(0, line.trigger(event));
-        assertEnabledLine(event);
-    }
-
-    @Test
-    void setIrqs_unmaskAssertedIntx_signals() {
-        edu.raise();
-        assertAnswer(0, line.trigger(event));
-        assertEnabledLine(event);
-        assertAnswer(0, line.mask());
-        assertAnswer(0, line.unmask());
-        event.await(1);
-    }
-
-    @Test
-    void intx_raisedWhileMasked_signalsAfterUnmask() {
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 0));
-        edu.raise();
-        event.await(1);
-        edu.acknowledge();
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_UNMASK, 0, 1));
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 1));
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_UNMASK, 0, 0));
-        event.assertQuiet();
-        assertAnswer(0, line.unmask());
-        event.await(1);
-    }
-
-    @Test
-    void unmaskEvent_signalled_unmasksIntx() {
-        Event unmask = new Event(process);
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(0, line.unmaskBy(unmask.descriptor()));
-        assertAnswer(EBUSY, line.unmaskBy(unmask.descriptor()));
-        edu.raise();
-        event.await(1);
-        unmask.signal();
-        event.await(1);
-        assertEquals(0, unmask.take());
-        edu.acknowledge();
-        unmask.signal();
-        edu.raise();
-        event.await(1);
-        assertAnswer(0, line.unmaskBy(-1));
-        unmask.signal();
-        event.assertQuiet();
-        assertEquals(1, unmask.take());
-        assertAnswer(0, line.unmaskBy(unmask.descriptor()));
-    }
-
-    @Test
-    void unmaskEvent_closed_noEffect() {
-        Event unmask = new Event(process);
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(0, line.unmaskBy(unmask.descriptor()));
-        assertAnswer(0, unmask.close());
-        Event other = new Event(process);
-        edu.raise();
-        event.await(1);
-        other.signal();
-        event.assertQuiet();
-        assertAnswer(0, line.unmask());
-        event.await(1);
-    }
-
-    @Test
-    void unmaskEvent_signalledBeforeSet_unmasksAtOnce() {
-        Event unmask = new Event(process);
-        unmask.signal();
-        assertAnswer(0, line.trigger(event));
-        edu.raise();
-        event.await(1);
-        assertAnswer(0, line.unmaskBy(unmask.descriptor()));
-        event.await(1);
-        assertEquals(1, unmask.take());
-    }
-
-    @Test
-    void intx_disabledByCommandRegister_signalsLater() {
-        assertAnswer(0, line.trigger(event));
-        device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, line.unmask());
-        assertAnswer(0, line.loopBack(0, 1));
-        event.assertQuiet();
-        device.changeCommand(PCI_COMMAND_INTX_DISABLE, false);
-        event.await(1);
-        assertAnswer(0, line.disable());
-        device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
-        assertAnswer(0, line.trigger(event));
-        event.assertQuiet();
-        device.changeCommand(PCI_COMMAND_INTX_DISABLE, false);
-        event.await(1);
-    }
-
-    @Test
-    void setIrqs_otherEventfdForIntx_replacesIt() {
-        Event other = new Event(process);
-        assertAnswer(0, line.trigger(-1));
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, line.trigger(event));
-        event.assertQuiet();
-        assertAnswer(0, line.unmask());
-        event.await(1);
-        assertAnswer(0, line.trigger(other));
-        assertAnswer(0, line.unmask());
-        other.await(1);
-        event.assertQuiet();
-        assertAnswer(0, line.trigger(-1));
-        assertAnswer(0, line.unmask());
-        other.assertQuiet();
-    }
-
-    @Test
-    void setIrqs_triggerByNoneOrBool_signals() {
-        assertAnswer(EINVAL, line.loopBack(0, 1));
-        assertAnswer(EINVAL, messages.loopBack(0, 1));
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(0, line.loopBack(0, 1));
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
-        assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0));
-        assertEquals(2, event.take());
-        assertAnswer(0, line.disable());
-        assertAnswer(0, messages.trigger(event));
-        assertAnswer(0, messages.loopBack(0, 1));
-        assertAnswer(0, messages.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
-        assertAnswer(0, messages.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0));
-        assertEquals(2, event.take());
-    }
-
-    @Test
-    void msi_raisedTwice_signalsTwice() {
-        assertAnswer(0, messages.trigger(event));
-        edu.raise();
-        event.await(1);
-        edu.raise();
-        edu.raise();
-        event.await(2);
-        edu.acknowledge();
-        event.assertQuiet();
-    }
-
-    @Test
-    void msi_busMasterOff_dropped() {
-        Edu.notMastering(device);
-        assertAnswer(0, messages.trigger(event));
-        edu.raise();
-        event.assertQuiet();
-        device.masterBus(true);
-        event.assertQuiet();
-        edu.raise();
-        event.await(1);
-    }
-
-    @Test
-    void msi_raisedWithoutEventfd_keptOnPower8() {
-        assertAnswer(0, messages.trigger(-1));
-        edu.raise();
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, messages.trigger(event));
-        if (host.platform() == Platform.PHB3) {
-            event.await(1);
-        }
-        event.assertQuiet();
-        Event other = new Event(process);
-        assertAnswer(0, messages.trigger(other));
-        edu.raise();
-        other.await(1);
-        event.assertQuiet();
-    }
-
-    @Test
-    void setIrqs_badEventfd_disablesTheIndex() {
-        assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
-        assertAnswer(EINVAL, messages.disable());
-        assertAnswer(EBADF, line.trigger(Integer.MAX_VALUE));
-        assertAnswer(EINVAL, line.disable());
-        assertAnswer(0, messages.trigger(event));
-        assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
-        edu.raise();
-        event.assertQuiet();
-        assertAnswer(0, messages.disable());
     }
 
     @Test
@@ -447,40 +112,6 @@ class InterruptTest extends Contract {
     }
 
     @Test
-    @Scenario("J27")
-    void setIrqs_requestIndex_ownEvent() {
-        RawInterrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
-        assertAnswer(EINVAL, request.loopBack(0, 1));
-        assertAnswer(EINVAL, request.disable());
-        assertAnswer(0, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
-        assertAnswer(EINVAL, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0));
-        assertAnswer(EINVAL, request.trigger());
-        assertAnswer(0, request.trigger(event));
-        assertAnswer(0, line.trigger(event));
-        assertAnswer(0, request.loopBack(0, 1));
-        assertAnswer(0, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
-        assertEquals(2, event.take());
-        assertAnswer(EINVAL, request.trigger(-2));
-        assertAnswer(0, request.loopBack(0, 1));
-        assertEquals(1, event.take());
-        assertAnswer(0, request.trigger(-1));
-        assertAnswer(EINVAL, request.loopBack(0, 1));
-        assertAnswer(0, request.trigger(event));
-        assertAnswer(0, request.disable());
-        assertAnswer(EINVAL, request.loopBack(0, 1));
-    }
-
-    @Test
-    void setIrqs_secondDescriptor_sharedInterrupts() {
-        RawDevice again = group.device(first.address());
-        assertAnswer(0, messages.trigger(event));
-        assertAnswer(EINVAL, again.interrupts(VFIO_PCI_INTX_IRQ_INDEX).trigger(event));
-        assertAnswer(0, again.close());
-        edu.raise();
-        event.await(1);
-    }
-
-    @Test
     void closeDevice_lastDescriptor_interruptsDisabled() {
         Event request = new Event(process);
         assertAnswer(0, messages.trigger(event));
@@ -491,5 +122,390 @@ class InterruptTest extends Contract {
         event.assertQuiet();
         assertAnswer(EINVAL, reopened.interrupts(VFIO_PCI_MSI_IRQ_INDEX).disable());
         assertAnswer(EINVAL, reopened.interrupts(VFIO_PCI_REQ_IRQ_INDEX).loopBack(0, 1));
+    }
+
+    @Nested
+    class IrqInfoCalls {
+        @Test
+        void irqInfo_edu_countsAndFlags() {
+            assertInfo(
+                    VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
+            assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+            assertInfo(VFIO_PCI_MSIX_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+            assertInfo(VFIO_PCI_REQ_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+            if (hasErrorIndex()) {
+                assertInfo(VFIO_PCI_ERR_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
+            } else {
+                assertAnswer(EINVAL, info(VFIO_PCI_ERR_IRQ_INDEX, 16));
+            }
+        }
+
+        @Test
+        void irqInfo_unknownIndexOrShortArgsz_einval() {
+            assertAnswer(EINVAL, info(VFIO_PCI_NUM_IRQS, 16));
+            assertAnswer(EINVAL, info(-1, 16));
+            assertAnswer(EINVAL, info(VFIO_PCI_INTX_IRQ_INDEX, 15));
+            assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_GET_IRQ_INFO, 0));
+            assertAnswer(0, info(VFIO_PCI_INTX_IRQ_INDEX, Integer.MAX_VALUE));
+        }
+    }
+
+    @Nested
+    class SetIrqsCalls {
+        @Test
+        @Scenario("J24")
+        void setIrqs_invalidArguments_refused() {
+            assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_SET_IRQS, 0));
+            assertAnswer(EINVAL, device.call(trigger().argsz(19)));
+            assertAnswer(EINVAL, device.call(trigger().argsz(23)));
+            int intx = VFIO_PCI_INTX_IRQ_INDEX;
+            int action = VFIO_IRQ_SET_ACTION_TRIGGER;
+            int flags = action | VFIO_IRQ_SET_DATA_EVENTFD;
+            assertRefused(EINVAL, flags, VFIO_PCI_NUM_IRQS, 0, 1);
+            assertRefused(EINVAL, flags, intx, 0, -1);
+            assertRefused(EINVAL, flags | 1 << 6, intx, 0, 1);
+            assertRefused(EINVAL, action | VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL, intx, 0, 1);
+            assertRefused(EINVAL, action, intx, 0, 1);
+            assertRefused(ENOTTY, VFIO_IRQ_SET_DATA_EVENTFD, intx, 0, 1);
+            assertRefused(ENOTTY, flags | VFIO_IRQ_SET_ACTION_UNMASK, intx, 0, 1);
+            assertRefused(EINVAL, flags, intx, 1, 1);
+            assertAnswer(0, line.trigger(event));
+        }
+
+        @Test
+        @Scenario("J25")
+        void setIrqs_outOfRange_einval() {
+            assertAnswer(EINVAL, line.triggerFrom(1, event.descriptor()));
+            assertAnswer(EINVAL, messages.triggerAll(event, 2));
+            assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).trigger(event));
+            assertAnswer(EINVAL, device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX).disable());
+            assertAnswer(EINVAL, line.loopBack(1, 0));
+        }
+
+        @Test
+        void setIrqs_errorIndexOfConventionalDevice_enablesFromLinux73() {
+            RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+            if (!hasErrorIndex()) {
+                assertAnswer(EINVAL, errors.trigger(event));
+                return;
+            }
+            assertAnswer(0, errors.trigger(event));
+            assertAnswer(0, errors.loopBack(0, 1));
+            assertEquals(1, event.take());
+            assertAnswer(EINVAL, errors.triggerFrom(1, event.descriptor()));
+            assertAnswer(0, errors.trigger(-1));
+            assertAnswer(EINVAL, errors.loopBack(0, 1));
+        }
+
+        @Test
+        @Scenario({"J18", "J19", "J20"})
+        void setIrqs_secondKindOfInterrupt_einval() {
+            assertAnswer(EINVAL, line.disable());
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(EINVAL, messages.trigger(event));
+            assertAnswer(EINVAL, messages.disable());
+            assertAnswer(0, line.disable());
+            assertAnswer(EINVAL, line.disable());
+            assertAnswer(0, messages.trigger(event));
+            assertAnswer(EINVAL, line.trigger(event));
+            assertAnswer(EINVAL, line.mask());
+            assertAnswer(0, messages.disable());
+            assertAnswer(0, line.trigger(event));
+        }
+
+        @Test
+        @Scenario({"J22", "J23"})
+        void setIrqs_maskMsi_enotty() {
+            assertAnswer(EINVAL, line.mask());
+            assertAnswer(0, messages.trigger(event));
+            assertAnswer(ENOTTY, messages.mask());
+            assertAnswer(ENOTTY, messages.unmask());
+            assertAnswer(ENOTTY, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).mask());
+            assertAnswer(0, messages.disable());
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(ENOTTY, line.events(VFIO_IRQ_SET_ACTION_MASK, 0, event.descriptor()));
+        }
+
+        @Test
+        @Scenario("J26")
+        void setIrqs_otherFileAsEventfd_einvalOrEbadf() {
+            int file = process.open("/dev/null", vfio_h.O_RDWR);
+            for (RawInterrupts each : new RawInterrupts[] {line, messages, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX)}) {
+                assertAnswer(EINVAL, each.trigger(file));
+                assertAnswer(EBADF, each.trigger(Integer.MAX_VALUE));
+            }
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(EINVAL, line.unmaskBy(file));
+            assertAnswer(EBADF, line.unmaskBy(Integer.MAX_VALUE));
+        }
+
+        @Test
+        void setIrqs_assertedIntxEnabled_signalsOnPower8() {
+            edu.raise();
+            assertAnswer(0, line.trigger(event));
+            assertEnabledLine(event);
+            edu.raise();
+            event.assertQuiet();
+            edu.acknowledge();
+            assertAnswer(0, line.unmask());
+            event.assertQuiet();
+            edu.raise();
+            event.await(1);
+        }
+
+        @Test
+        void setIrqs_assertedIntxEnabledAgain_signalsOnPower8() {
+            assertAnswer(0, line.trigger(event));
+            edu.raise();
+            event.await(1);
+            assertAnswer(0, line.disable());
+            assertAnswer(0, line.trigger(event));
+            assertEnabledLine(event);
+        }
+
+        @Test
+        void setIrqs_unmaskAssertedIntx_signals() {
+            edu.raise();
+            assertAnswer(0, line.trigger(event));
+            assertEnabledLine(event);
+            assertAnswer(0, line.mask());
+            assertAnswer(0, line.unmask());
+            event.await(1);
+        }
+
+        @Test
+        void setIrqs_otherEventfdForIntx_replacesIt() {
+            Event other = new Event(process);
+            assertAnswer(0, line.trigger(-1));
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, line.trigger(event));
+            event.assertQuiet();
+            assertAnswer(0, line.unmask());
+            event.await(1);
+            assertAnswer(0, line.trigger(other));
+            assertAnswer(0, line.unmask());
+            other.await(1);
+            event.assertQuiet();
+            assertAnswer(0, line.trigger(-1));
+            assertAnswer(0, line.unmask());
+            other.assertQuiet();
+        }
+
+        @Test
+        void setIrqs_triggerByNoneOrBool_signals() {
+            assertAnswer(EINVAL, line.loopBack(0, 1));
+            assertAnswer(EINVAL, messages.loopBack(0, 1));
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(0, line.loopBack(0, 1));
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0));
+            assertEquals(2, event.take());
+            assertAnswer(0, line.disable());
+            assertAnswer(0, messages.trigger(event));
+            assertAnswer(0, messages.loopBack(0, 1));
+            assertAnswer(0, messages.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
+            assertAnswer(0, messages.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0));
+            assertEquals(2, event.take());
+        }
+
+        @Test
+        void setIrqs_badEventfd_disablesTheIndex() {
+            assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
+            assertAnswer(EINVAL, messages.disable());
+            assertAnswer(EBADF, line.trigger(Integer.MAX_VALUE));
+            assertAnswer(EINVAL, line.disable());
+            assertAnswer(0, messages.trigger(event));
+            assertAnswer(EBADF, messages.trigger(Integer.MAX_VALUE));
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, messages.disable());
+        }
+
+        @Test
+        @Scenario("J27")
+        void setIrqs_requestIndex_ownEvent() {
+            RawInterrupts request = device.interrupts(VFIO_PCI_REQ_IRQ_INDEX);
+            assertAnswer(EINVAL, request.loopBack(0, 1));
+            assertAnswer(EINVAL, request.disable());
+            assertAnswer(0, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
+            assertAnswer(EINVAL, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0));
+            assertAnswer(EINVAL, request.trigger());
+            assertAnswer(0, request.trigger(event));
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(0, request.loopBack(0, 1));
+            assertAnswer(0, request.bools(VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1));
+            assertEquals(2, event.take());
+            assertAnswer(EINVAL, request.trigger(-2));
+            assertAnswer(0, request.loopBack(0, 1));
+            assertEquals(1, event.take());
+            assertAnswer(0, request.trigger(-1));
+            assertAnswer(EINVAL, request.loopBack(0, 1));
+            assertAnswer(0, request.trigger(event));
+            assertAnswer(0, request.disable());
+            assertAnswer(EINVAL, request.loopBack(0, 1));
+        }
+
+        @Test
+        void setIrqs_secondDescriptor_sharedInterrupts() {
+            RawDevice again = group.device(first.address());
+            assertAnswer(0, messages.trigger(event));
+            assertAnswer(EINVAL, again.interrupts(VFIO_PCI_INTX_IRQ_INDEX).trigger(event));
+            assertAnswer(0, again.close());
+            edu.raise();
+            event.await(1);
+        }
+    }
+
+    @Nested
+    class IntxInterrupts {
+        @Test
+        void intx_raised_maskedUntilUnmask() {
+            assertAnswer(0, line.trigger(event));
+            edu.raise();
+            event.await(1);
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, line.unmask());
+            event.await(1);
+            edu.acknowledge();
+            assertAnswer(0, line.unmask());
+            event.assertQuiet();
+            edu.raise();
+            event.await(1);
+        }
+
+        @Test
+        void intx_raisedWhileMasked_signalsAfterUnmask() {
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 0));
+            edu.raise();
+            event.await(1);
+            edu.acknowledge();
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_UNMASK, 0, 1));
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_MASK, 0, 1));
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, line.bools(VFIO_IRQ_SET_ACTION_UNMASK, 0, 0));
+            event.assertQuiet();
+            assertAnswer(0, line.unmask());
+            event.await(1);
+        }
+
+        @Test
+        void intx_disabledByCommandRegister_signalsLater() {
+            assertAnswer(0, line.trigger(event));
+            device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, line.unmask());
+            assertAnswer(0, line.loopBack(0, 1));
+            event.assertQuiet();
+            device.changeCommand(PCI_COMMAND_INTX_DISABLE, false);
+            event.await(1);
+            assertAnswer(0, line.disable());
+            device.changeCommand(PCI_COMMAND_INTX_DISABLE, true);
+            assertAnswer(0, line.trigger(event));
+            event.assertQuiet();
+            device.changeCommand(PCI_COMMAND_INTX_DISABLE, false);
+            event.await(1);
+        }
+    }
+
+    @Nested
+    class UnmaskEvents {
+        @Test
+        void unmaskEvent_signalled_unmasksIntx() {
+            Event unmask = new Event(process);
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(0, line.unmaskBy(unmask.descriptor()));
+            assertAnswer(EBUSY, line.unmaskBy(unmask.descriptor()));
+            edu.raise();
+            event.await(1);
+            unmask.signal();
+            event.await(1);
+            assertEquals(0, unmask.take());
+            edu.acknowledge();
+            unmask.signal();
+            edu.raise();
+            event.await(1);
+            assertAnswer(0, line.unmaskBy(-1));
+            unmask.signal();
+            event.assertQuiet();
+            assertEquals(1, unmask.take());
+            assertAnswer(0, line.unmaskBy(unmask.descriptor()));
+        }
+
+        @Test
+        void unmaskEvent_closed_noEffect() {
+            Event unmask = new Event(process);
+            assertAnswer(0, line.trigger(event));
+            assertAnswer(0, line.unmaskBy(unmask.descriptor()));
+            assertAnswer(0, unmask.close());
+            Event other = new Event(process);
+            edu.raise();
+            event.await(1);
+            other.signal();
+            event.assertQuiet();
+            assertAnswer(0, line.unmask());
+            event.await(1);
+        }
+
+        @Test
+        void unmaskEvent_signalledBeforeSet_unmasksAtOnce() {
+            Event unmask = new Event(process);
+            unmask.signal();
+            assertAnswer(0, line.trigger(event));
+            edu.raise();
+            event.await(1);
+            assertAnswer(0, line.unmaskBy(unmask.descriptor()));
+            event.await(1);
+            assertEquals(1, unmask.take());
+        }
+    }
+
+    @Nested
+    class MsiInterrupts {
+        @Test
+        void msi_raisedTwice_signalsTwice() {
+            assertAnswer(0, messages.trigger(event));
+            edu.raise();
+            event.await(1);
+            edu.raise();
+            edu.raise();
+            event.await(2);
+            edu.acknowledge();
+            event.assertQuiet();
+        }
+
+        @Test
+        void msi_busMasterOff_dropped() {
+            Edu.notMastering(device);
+            assertAnswer(0, messages.trigger(event));
+            edu.raise();
+            event.assertQuiet();
+            device.masterBus(true);
+            event.assertQuiet();
+            edu.raise();
+            event.await(1);
+        }
+
+        @Test
+        void msi_raisedWithoutEventfd_keptOnPower8() {
+            assertAnswer(0, messages.trigger(-1));
+            edu.raise();
+            edu.raise();
+            event.assertQuiet();
+            assertAnswer(0, messages.trigger(event));
+            if (host.platform() == Platform.PHB3) {
+                event.await(1);
+            }
+            event.assertQuiet();
+            Event other = new Event(process);
+            assertAnswer(0, messages.trigger(other));
+            edu.raise();
+            other.await(1);
+            event.assertQuiet();
+        }
     }
 }

@@ -1,9 +1,10 @@
 package org.jvfio.contract;
 
-import static com.tngtech.archunit.core.domain.properties.CanBeAnnotated.Predicates.annotatedWith;
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethod;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -65,7 +66,15 @@ class ScenariosTest {
 
     /** The scenarios of tests that run on all hosts. */
     private static Set<String> coveredEverywhere() {
-        return covered(TESTS.that(annotatedWith(ContractTest.class).or(annotatedWith(Type2ContractTest.class))));
+        return covered(TESTS.that(describe("tests on all hosts", ScenariosTest::isOnAllHosts)));
+    }
+
+    /** Nested classes run where the class around them does. */
+    private static boolean isOnAllHosts(JavaClass tests) {
+        return tests.getEnclosingClass()
+                .map(ScenariosTest::isOnAllHosts)
+                .orElseGet(() -> tests.isAnnotatedWith(ContractTest.class)
+                        || tests.isAnnotatedWith(Type2ContractTest.class));
     }
 
     private static Stream<String> scenarios(JavaMethod method) {

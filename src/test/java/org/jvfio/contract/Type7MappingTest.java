@@ -50,7 +50,7 @@ class Type7MappingTest extends Contract {
         assertAnswer(EINVAL, container.map(IOVA, memory + BYTES - 64 * KIB, 128 * KIB));
         // With a mapping left, the memory would stay locked.
         assertAnswer(0, container.unregister(memory, BYTES));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
@@ -92,7 +92,7 @@ class Type7MappingTest extends Contract {
         RawContainer container = registered();
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.map(IOVA, memory + 8, 64 * KIB));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
@@ -138,7 +138,7 @@ class Type7MappingTest extends Contract {
         RawContainer container = registered();
         process.mayLock(0);
         assertAnswer(ENOMEM, container.map(IOVA, memory, 64 * KIB));
-        process.mayLock(TableBytes.ofDefaultWindow(this, container));
+        process.mayLock(tableBytes.ofDefaultWindow(container));
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
     }
 
@@ -154,6 +154,6 @@ class Type7MappingTest extends Contract {
         assertAnswer(0, container.unregister(memory, BYTES));
         assertAnswer(0, container.unmap(IOVA, 64 * KIB));
         assertAnswer(0, container.unregister(other, 64 * KIB));
-        assertEquals(before - BYTES + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before - BYTES + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 }
