@@ -236,11 +236,11 @@ public final class Container implements AutoCloseable {
     }
 
     /** Makes an operation on the PE of the only group: the result, or a negated errno. */
-    int eehOperation(MemorySegment struct) {
+    int eehOperation(EehPeOp call) {
         lock.lock();
         try {
             requireOneGroup();
-            return new EehPeOp(struct).call(descriptor);
+            return call.call(descriptor);
         } finally {
             lock.unlock();
         }

@@ -433,7 +433,7 @@ final class ControllerLifecycle {
         } finally {
             lock.unlock();
         }
-        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread()) {
+        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread() && !interrupts.isHandlerThread()) {
             awaitUninterruptibly(released::await);
         }
         return false;
