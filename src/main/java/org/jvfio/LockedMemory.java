@@ -81,7 +81,8 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         return allows(bytes)
                 ? new Cause(
                         Kind.OUT_OF_MEMORY,
-                        "the kernel has no memory for it", "free some memory, or ask for less at a time")
+                        "the kernel has no memory for it",
+                        "free some memory, or ask for less at a time")
                 : shortage(bytes);
     }
 

@@ -162,7 +162,8 @@ class BusAddressTest {
             assertRefused(
                     () -> high.mapAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION),
                     "0x800000000010000..0x80000000002ffff is reserved already");
-            assertRefused(() -> high.prepareAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION), "is reserved already");
+            assertRefused(
+                    () -> high.prepareAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION), "is reserved already");
         }
         assertEquals(List.of(), high.reservations());
         assertEquals(HIGH + PAGE, map(2, DmaConstraints.NONE).iova());
@@ -231,7 +232,8 @@ class BusAddressTest {
             high.mapAt(at, memory.range(0, 8 * PAGE), DIRECTION);
         }
         assertRefused(
-                () -> high.map(memory.range(0, 9 * PAGE), DIRECTION), "512M are free in 1024 pieces, the largest of 512K");
+                () -> high.map(memory.range(0, 9 * PAGE), DIRECTION),
+                "512M are free in 1024 pieces, the largest of 512K");
         high.mappings().getFirst().close();
         assertEquals(HIGH, high.map(memory.range(0, 9 * PAGE), DIRECTION).iova());
     }

@@ -58,7 +58,8 @@ class DmaMappingTest {
                 window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE)
                         .iova());
         assertThrows(
-                VfioException.class, () -> window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
+                VfioException.class,
+                () -> window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
@@ -174,7 +175,8 @@ class DmaMappingTest {
         assertEquals(3, mappedPages());
         assertThrows(IllegalStateException.class, mapping::unmap);
         assertEquals(
-                HIGH + PAGE, window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
+                HIGH + PAGE,
+                window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 List.of(new IovaRange(HIGH + 3 * PAGE, PAGE)),
                 ranges(left.getLast().unmapRange(0, PAGE)));
@@ -219,14 +221,19 @@ class DmaMappingTest {
     void memoryThatCannotTakeItsPlaceLeavesTheOldMapping() {
         DmaMapping mapping = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
-        assertThrows(VfioException.class, () -> mapping.replace(memory.range(3 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
+        assertThrows(
+                VfioException.class,
+                () -> mapping.replace(memory.range(3 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls());
         host.observed().failCall(calls);
-        assertThrows(VfioException.class, () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
+        assertThrows(
+                VfioException.class,
+                () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertTrue(mapping.isMapped());
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
-        VfioException e =
-                assertThrows(VfioException.class, () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
+        VfioException e = assertThrows(
+                VfioException.class,
+                () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(1, e.getSuppressed().length);
         assertFalse(mapping.isMapped());
         assertEquals(0, mappedPages());

@@ -68,7 +68,8 @@ class DmaMemoryTest {
         DmaMemory memory = container.allocate(PAGE);
         for (long size : new long[] {-1, -PAGE}) {
             VfioException part = assertThrows(
-                    VfioException.class, () -> container.defaultWindow().map(memory.range(0, size), DmaDirection.TO_DEVICE));
+                    VfioException.class,
+                    () -> container.defaultWindow().map(memory.range(0, size), DmaDirection.TO_DEVICE));
             assertTrue(part.getMessage().startsWith("cannot map -"), part.getMessage());
         }
     }
@@ -288,7 +289,8 @@ class DmaMemoryTest {
             host.observed().heal();
             return Errno.EIO.negated();
         });
-        VfioException e = assertThrows(VfioException.class, () -> mapping.replace(other.range(0, mapping.size()), DmaDirection.TO_DEVICE));
+        VfioException e = assertThrows(
+                VfioException.class, () -> mapping.replace(other.range(0, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(0, e.getSuppressed().length);
         assertEquals(maps + 1, host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA));
         assertFalse(mapping.isMapped());

@@ -99,7 +99,8 @@ class DmaWindowTest {
     void mappingsGetTheLowestFreeAddressesButNeverZero() {
         DmaMemory memory = container.allocate(4 * PAGE);
         DmaWindow low = container.defaultWindow();
-        assertEquals(4096, low.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                4096, low.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         DmaWindow high = window();
         DmaMapping first = high.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         DmaMapping second = high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
@@ -109,9 +110,11 @@ class DmaWindowTest {
         assertEquals(
                 HIGH + 3 * PAGE,
                 high.map(memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE).iova());
-        assertEquals(HIGH, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
-                HIGH + PAGE, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
+                HIGH, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                HIGH + PAGE,
+                high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(4, high.mappings().size());
     }
 
@@ -120,7 +123,8 @@ class DmaWindowTest {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
         long last = window.range().last() + 1 - PAGE;
-        assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused(
+                "not all in the window", () -> window.mapAt(last, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
         assertRefused("not all in the window", () -> window.mapAt(0, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
         assertEquals(
                 window.range().last(),
@@ -180,7 +184,8 @@ class DmaWindowTest {
         window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
         assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE));
-        assertRefused("is mapped already", () -> window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
+        assertRefused(
+                "is mapped already", () -> window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
         window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         window.mapAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertEquals(3, host.group(0).windows().getLast().mappedPages());

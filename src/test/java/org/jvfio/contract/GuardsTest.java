@@ -132,7 +132,8 @@ class GuardsTest extends Contract {
         long last = window.range().last() + 1 - systemPage.bytes();
         assertRefused("not all in the window", () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
         assertRefused(
-                "not all in the window", () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
+                "not all in the window",
+                () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
         window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
 
@@ -144,7 +145,8 @@ class GuardsTest extends Contract {
         long start = window.range().start();
         long bytes = systemPage.bytes();
         assertRefused(
-                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
+                "not a multiple of the window's pages",
+                () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
         assertRefused("not whole pages", () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
         assertRefused("not whole pages", () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
@@ -199,7 +201,8 @@ class GuardsTest extends Contract {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
-        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
+        assertRefused(
+                "is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
         mapping.replace(memory.range(systemPage.bytes(), mapping.size()), DIRECTION);
     }
 }

@@ -48,7 +48,7 @@ final class AdminQueue {
         this.pageShift = pageShift;
         this.timeout = timeout;
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
-        data = allocateData(memory, pageShift);
+        data = allocateData(memory);
     }
 
     private static QueueLayout layout(int pageShift) {
@@ -57,16 +57,12 @@ final class AdminQueue {
 
     /** Bytes of a {@link DmaArea} for the queue, its data buffer, and the log pages of events. */
     static long memoryBytes(int pageShift) {
-        return layout(pageShift).memoryBytes() + 3L * dataAlignment(pageShift);
+        return layout(pageShift).memoryBytes() + 2 * DmaArea.toPages(ControllerData.BYTES, pageShift);
     }
 
     /** A buffer for the data structure of an Identify command or a log page. */
-    static NvmeBuffer allocateData(DmaArea memory, int pageShift) {
-        return memory.allocate(ControllerData.BYTES, dataAlignment(pageShift));
-    }
-
-    private static int dataAlignment(int pageShift) {
-        return Math.max(1 << pageShift, ControllerData.BYTES);
+    static NvmeBuffer allocateData(DmaArea memory) {
+        return memory.allocate(ControllerData.BYTES);
     }
 
     NvmeQueue queue() {

@@ -82,7 +82,7 @@ final class ControllerLifecycle {
         this.claim = claim;
         this.adminMemory = adminMemory;
         admin = new AdminQueue(this, registers, pageShift, adminMemory, options.adminTimeout());
-        NvmeBuffer logPage = AdminQueue.allocateData(adminMemory, pageShift);
+        NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
         events = new EventRequests(this, admin.queue(), logPage, options.events());
         watchdog = new Watchdog(this, device, registers, events, options);
     }
@@ -236,7 +236,7 @@ final class ControllerLifecycle {
         int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
         int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
         QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
-        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes());
+        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes(), pageShift);
         ioQueues = IoQueues.of(this, registers, pairs, layout, memory);
     }
 

@@ -92,8 +92,8 @@ public final class NvmeController implements AutoCloseable {
             Capabilities capabilities = registers.capabilities();
             int pageShift =
                     capabilities.pageShift(operation, options.pageBytes().orElse(capabilities.defaultPageBytes()));
-            registers.stop(operation);
-            DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift));
+            registers.takeOver(operation);
+            DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
             return new ControllerLifecycle(device, options, window, registers, pageShift, claim, adminMemory);
         } catch (RuntimeException e) {
             try {
@@ -288,6 +288,7 @@ public final class NvmeController implements AutoCloseable {
      * Allocates zeroed memory and maps it in the controller's window, for the device to read and write.
      *
      * @param bytes the size, at least 1; rounded up to whole pages of the window
+     * @throws IllegalArgumentException if the size is less than 1
      * @throws VfioException if there is too little memory, the limit of locked memory is too low, or the window is full
      */
     public NvmeBuffer allocate(long bytes) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -46,7 +47,10 @@ import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 class NvmeControllerTest {
     private static final int BLOCK = 512;
     private static final int CC = 0x14;
+    private static final int CSTS = 0x1c;
     private static final int AQA = 0x24;
+    private static final ValueLayout.OfInt INT = WatchedNvme.INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -364,8 +368,8 @@ class NvmeControllerTest {
     void allocate_negativeSize_throws() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open()) {
-            VfioException e = assertThrows(VfioException.class, () -> nvme.allocate(-1));
-            assertTrue(e.getMessage().startsWith("cannot allocate -1B of DMA memory"), e.getMessage());
+            assertThrows(IllegalArgumentException.class, () -> nvme.allocate(-1));
+            assertThrows(IllegalArgumentException.class, () -> nvme.allocate(0));
         }
     }
 
@@ -669,6 +673,85 @@ class NvmeControllerTest {
             assertTrue(e.reason().contains("did not stop"), e.getMessage());
             assertFalse(host.isBusMaster());
         }
+    }
+
+    /** Clearing CC.EN before CSTS.RDY is set is undefined (3.1.5). */
+    @Test
+    void open_controllerBeingEnabled_waitsUntilReadyBeforeDisabling() {
+        class Watched extends WatchedNvme {
+            private final List<Integer> statuses = new ArrayList<>();
+
+            Watched() {
+                super(EmulatedNvme.builder()
+                        .namespace(1 << 20)
+                        .faults(NvmeFaults.NONE.withReadyDelay(Duration.ofMillis(200)))
+                        .build());
+            }
+
+            @Override
+            void written(long offset, long value) {
+                if (offset == CC && (value & 1) == 0) {
+                    statuses.add((int) read(0, CSTS, 4));
+                }
+            }
+        }
+        Watched drive = new Watched();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            host.device().enableMemory();
+            host.device().bar(0).writeInt(AQA, 0x10001);
+            host.device().bar(0).writeInt(CC, 0x460001);
+            assertEquals(0, host.device().bar(0).readInt(CSTS));
+            host.open().close();
+            assertEquals(1, drive.statuses.getFirst(), "CSTS when CC.EN was first cleared");
+        }
+    }
+
+    /** Some controllers fetch 4096 bytes of a range list, whatever the number of ranges. */
+    @ParameterizedTest
+    @CsvSource({"1, 4096, 12", "7, 4096, 12", "7, 4096, 16", "0, 65536, 12", "5, 65536, 16"})
+    void deallocate_controllerFetchesWholePage_staysInMappedMemory(int mdts, int pageBytes, int iommuShift) {
+        class Watched extends WatchedNvme {
+            private int lists;
+            private int unmapped;
+
+            Watched() {
+                super(EmulatedNvme.builder().mdts(mdts).namespace(4 << 20).build());
+            }
+
+            @Override
+            void fetches(MemorySegment command) {
+                if ((command.get(INT, 0) & 0xff) == 0x09 && command.get(INT, 44) == 1 << 2) {
+                    lists++;
+                    long list = command.get(LONG, 24);
+                    if (list % 4096 != 0 || !bus().readMemory(list, MemorySegment.ofArray(new byte[4096]), 0, 4096)) {
+                        unmapped++;
+                    }
+                }
+            }
+        }
+        Watched drive = new Watched();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            DmaWindow window = iommuShift == 12
+                    ? host.device().container().defaultWindow()
+                    : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
+                    .queueDepth(8)
+                    .pageBytes(pageBytes)
+                    .window(window)
+                    .build())) {
+                NvmeNamespace disk = nvme.namespace(1);
+                List<NvmeRequest> requests = new ArrayList<>();
+                for (int i = 0; i < nvme.queue(0).capacity(); i++) {
+                    requests.add(new NvmeRequest().deallocate(disk, 8L * i, 8));
+                    assertTrue(nvme.queue(0).enqueue(requests.getLast()));
+                }
+                nvme.queue(0).ring();
+                requests.forEach(nvme.queue(0)::await);
+                requests.forEach(NvmeRequest::requireSuccess);
+            }
+        }
+        assertEquals(7, drive.lists);
+        assertEquals(0, drive.unmapped, "lists that are not in a mapped page from its start");
     }
 
     @Test
