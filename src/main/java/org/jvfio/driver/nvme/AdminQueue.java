@@ -2,7 +2,9 @@ package org.jvfio.driver.nvme;
 
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jvfio.VfioException;
 
 /** The admin queue, and the admin commands that the driver issues. */
 final class AdminQueue {
@@ -79,6 +81,19 @@ final class AdminQueue {
     /** Executes Identify and copies the data structure. */
     ControllerData identify(String operation, int cns, int namespaceId) {
         return read(new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0), ControllerData.BYTES);
+    }
+
+    /** As {@link #identify}; empty if the controller rejects the command with a status, with or without DNR. */
+    Optional<ControllerData> identifyUnless(NvmeStatus status, String operation, int cns, int namespaceId) {
+        NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
+        try {
+            return Optional.of(read(request, ControllerData.BYTES));
+        } catch (VfioException e) {
+            if (request.isDone() && request.isRejected() && request.status().hasCodeOf(status)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
     }
 
     /** Executes Get Log Page and copies the page. */
