@@ -338,7 +338,7 @@ final class PciFunction implements DeviceBus {
     /** A byte of configuration space, including the device's live status bits. */
     byte readRegister(int register) {
         int value = registers.get(register);
-        if (register == vfio_h.PCI_STATUS && interrupts.isLineAsserted()) {
+        if (register == vfio_h.PCI_STATUS && interrupts.line().isAsserted()) {
             value |= vfio_h.PCI_STATUS_INTERRUPT;
         }
         int extended = registers.capability(vfio_h.PCI_CAP_ID_MSIX);
@@ -569,7 +569,7 @@ final class PciFunction implements DeviceBus {
         if (!hardware.line()) {
             throw new IllegalStateException(address() + " has no interrupt line, according to its DeviceInterrupts");
         }
-        interrupts.line(asserted);
+        interrupts.line().set(asserted);
     }
 
     @Override

@@ -398,7 +398,7 @@ final class VfioConfig {
             copy.putShort(vfio_h.PCI_COMMAND, (short) ((command & ~tracked) | (value & tracked)));
         }
         if (register == vfio_h.PCI_COMMAND || register == vfio_h.PCI_COMMAND + 1) {
-            function.interrupts().disableLine((command & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
+            function.interrupts().line().disable((command & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
         }
     }
 
