@@ -46,7 +46,7 @@ final class IoEvents {
         @Override
         public void signalled() {
             if (function.decodesMemory()) {
-                function.writeBar(bar, register, width, value);
+                function.bars().write(bar, register, width, value);
             }
         }
 
@@ -91,9 +91,9 @@ final class IoEvents {
 
     private boolean isRegister(int bar, long register, int width) {
         return (width < Long.BYTES || kernel.signalsEightBytes())
-                && register + width <= function.barBytes(bar)
-                && !function.isTable(bar, register)
-                && !function.isTable(bar, register + width - 1);
+                && register + width <= function.bars().bytes(bar)
+                && !function.bars().isTable(bar, register)
+                && !function.bars().isTable(bar, register + width - 1);
     }
 
     private @Nullable IoEvent find(int bar, long register, int width, long value) {
