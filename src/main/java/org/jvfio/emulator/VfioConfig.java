@@ -456,9 +456,9 @@ final class VfioConfig {
         if (!interrupts.isMsi()) {
             flags &= ~vfio_h.PCI_MSI_FLAGS_ENABLE;
         }
-        int most = interrupts.messagesLogarithm();
-        if ((flags & vfio_h.PCI_MSI_FLAGS_QSIZE) >> 4 > most) {
-            flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | most << 4;
+        int granted = interrupts.messagesLogarithm();
+        if ((flags & vfio_h.PCI_MSI_FLAGS_QSIZE) >> 4 > granted) {
+            flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | granted << 4;
         }
         copy.putShort(register, (short) flags);
         if (function.isConfigBlocked()) {
