@@ -5,7 +5,6 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
@@ -24,7 +23,8 @@ public final class DmaMapping implements AutoCloseable {
     private static final int UNMAPPED = 0;
     private static final int MAPPED = 1;
     private static final int CLOSED = 2;
-    // A thread holds the mapping until it sets another state. A thread that needs the container's lock too acquires that
+    // A thread holds the mapping until it sets another state. A thread that needs the container's lock too acquires
+    // that
     // first. A container closes its mappings before its descriptor, so the descriptor stays open while this is held.
     private static final int BUSY = 3;
     private static final long WAIT_NANOS = 20_000;
@@ -40,10 +40,17 @@ public final class DmaMapping implements AutoCloseable {
     private volatile int state;
 
     // The links of MappingList, guarded by the container's lock.
-    @Nullable DmaMapping nextInWindow;
-    @Nullable DmaMapping previousInWindow;
-    @Nullable DmaMapping nextInMemory;
-    @Nullable DmaMapping previousInMemory;
+    @Nullable
+    DmaMapping nextInWindow;
+
+    @Nullable
+    DmaMapping previousInWindow;
+
+    @Nullable
+    DmaMapping nextInMemory;
+
+    @Nullable
+    DmaMapping previousInMemory;
 
     private DmaMapping(
             DmaWindow window,
@@ -186,7 +193,9 @@ public final class DmaMapping implements AutoCloseable {
     private static Cause cause(int result) {
         if (result > 0) {
             return new Cause(
-                    Kind.KERNEL_REFUSED, "the kernel found the address misaligned", "use a multiple of the window's pages");
+                    Kind.KERNEL_REFUSED,
+                    "the kernel found the address misaligned",
+                    "use a multiple of the window's pages");
         }
         return Cause.of(result, KnownCauses::map);
     }
@@ -308,8 +317,7 @@ public final class DmaMapping implements AutoCloseable {
                 }
                 Cause obstacle = window.mappingObstacle(part, newDirection);
                 if (obstacle != null) {
-                    throw new VfioException(
-                            "map %s in place of %s".formatted(ByteSize.format(size), this), obstacle);
+                    throw new VfioException("map %s in place of %s".formatted(ByteSize.format(size), this), obstacle);
                 }
                 try {
                     call(container().mappingCalls().map().fill(newDirection.flags(), part.address(), iova, size));

@@ -374,7 +374,8 @@ public final class DmaWindow implements AutoCloseable {
      *
      * @throws IllegalArgumentException if the part is not whole pages of the window, or of another container's memory
      */
-    @Nullable Cause mappingObstacle(MemoryRange part, DmaDirection direction) {
+    @Nullable
+    Cause mappingObstacle(MemoryRange part, DmaDirection direction) {
         Objects.requireNonNull(direction, "direction");
         requireOpen();
         DmaMemory memory = part.memory();
@@ -410,7 +411,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /** Why a part of open memory of the container cannot be mapped in the window for a device; null if it can. */
-    @Nullable Cause obstacle(MemoryRange part, DmaConstraints constraints) {
+    @Nullable
+    Cause obstacle(MemoryRange part, DmaConstraints constraints) {
         Cause obstacle = memoryObstacle(part.memory());
         if (obstacle != null) {
             return obstacle;

@@ -62,9 +62,8 @@ final class DmaWindows {
         defaultWindow.ifPresent(windows::add);
         // Linux before 4.10 has created it by now, which shows in the locked memory. V1 has no pending window.
         if (iommu.registersMemory()) {
-            pendingWindow = defaultWindow
-                    .filter(window -> window.tableBytes() != grown)
-                    .orElse(null);
+            pendingWindow =
+                    defaultWindow.filter(window -> window.tableBytes() != grown).orElse(null);
         }
     }
 
@@ -175,9 +174,7 @@ final class DmaWindows {
                 return window;
             }
             obstacles.add(new Cause(
-                    obstacle.kind(),
-                    "in window %s %s".formatted(window.range(), obstacle.reason()),
-                    obstacle.hint()));
+                    obstacle.kind(), "in window %s %s".formatted(window.range(), obstacle.reason()), obstacle.hint()));
         }
         throw new VfioException(
                 "%s %s %s".formatted(verb, part, constraints),

@@ -121,8 +121,7 @@ final class IommuSetup {
             GetTceInfo call = GetTceInfo.of(arena);
             int result = call.call(descriptor);
             if (result != 0) {
-                throw VfioException.failed(
-                        "ask what the IOMMU offers", call, result, Cause.of(result, Cause::of));
+                throw VfioException.failed("ask what the IOMMU offers", call, result, Cause.of(result, Cause::of));
             }
             Optional<IovaRange> defaultWindow = call.defaultWindowSize() == 0
                     ? Optional.empty()

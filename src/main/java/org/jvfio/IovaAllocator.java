@@ -203,7 +203,8 @@ final class IovaAllocator {
         long wanted = pages(size);
         String text = ByteSize.format(size);
         if (wanted > window.size() >>> shift) {
-            return new Cause(Kind.EXHAUSTED, "the window has only " + ByteSize.format(window.size()), "create a larger window");
+            return new Cause(
+                    Kind.EXHAUSTED, "the window has only " + ByteSize.format(window.size()), "create a larger window");
         }
         if (wanted > freePages) {
             String some = freePages == 0 ? "none" : "only " + ByteSize.format(freeBytes());

@@ -81,7 +81,8 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         return allows(bytes)
                 ? new Cause(
                         Kind.OUT_OF_MEMORY,
-                        "the kernel has no memory for it", "free some memory, or ask for less at a time")
+                        "the kernel has no memory for it",
+                        "free some memory, or ask for less at a time")
                 : shortage(bytes);
     }
 
@@ -90,7 +91,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(
                 Kind.LOCK_LIMIT,
-                "it needs %s of locked memory; %s; %s remaining"
+                "it needs %s of locked memory: %s, %s remaining"
                         .formatted(
                                 ByteSize.format(bytes),
                                 this,

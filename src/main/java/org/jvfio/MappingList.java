@@ -21,12 +21,14 @@ abstract sealed class MappingList {
     /** The mappings in a window. */
     static final class OfWindow extends MappingList {
         @Override
-        @Nullable DmaMapping next(DmaMapping mapping) {
+        @Nullable
+        DmaMapping next(DmaMapping mapping) {
             return mapping.nextInWindow;
         }
 
         @Override
-        @Nullable DmaMapping previous(DmaMapping mapping) {
+        @Nullable
+        DmaMapping previous(DmaMapping mapping) {
             return mapping.previousInWindow;
         }
 
@@ -40,12 +42,14 @@ abstract sealed class MappingList {
     /** The mappings of a memory. */
     static final class OfMemory extends MappingList {
         @Override
-        @Nullable DmaMapping next(DmaMapping mapping) {
+        @Nullable
+        DmaMapping next(DmaMapping mapping) {
             return mapping.nextInMemory;
         }
 
         @Override
-        @Nullable DmaMapping previous(DmaMapping mapping) {
+        @Nullable
+        DmaMapping previous(DmaMapping mapping) {
             return mapping.previousInMemory;
         }
 

@@ -54,7 +54,8 @@ final class RegisteredMemory {
         try {
             // Another container may have freed it until now.
             if (!segment.scope().isAlive()) {
-                throw new VfioException(Kind.GONE, asked, "it is freed already", "register memory first, and free it last");
+                throw new VfioException(
+                        Kind.GONE, asked, "it is freed already", "register memory first, and free it last");
             }
             unregisterUnused(segment, asked);
             List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
@@ -66,9 +67,7 @@ final class RegisteredMemory {
                         .lockedMemory()
                         .require(
                                 () -> asked,
-                                gaps.stream()
-                                        .mapToLong(MemorySegment::byteSize)
-                                        .sum());
+                                gaps.stream().mapToLong(MemorySegment::byteSize).sum());
             }
             gaps.forEach(gap -> all.add(new RegisteredRanges.Range(gap)));
             List<RegisteredRanges.Range> added = new ArrayList<>();

@@ -24,9 +24,11 @@ record TceTable(long windowBytes, long lockedBytes) {
      *
      * @param operation what is to be done, for the exception
      * @param systemPage the page size of the kernel
+     * @throws IllegalArgumentException if the arguments describe no window of any platform
      * @throws VfioException if there can be no such table
      */
     static TceTable of(String operation, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+        requireValid(page, bytes, levels);
         Optional<Cause> obstacle = obstacle(info, systemPage, page, bytes, levels);
         if (obstacle.isPresent()) {
             throw new VfioException(operation, obstacle.get());
@@ -39,7 +41,9 @@ record TceTable(long windowBytes, long lockedBytes) {
         if (bytes <= 0 || Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
             throw new IllegalArgumentException("a window of %d bytes: not a power of two of at least one page of %s%s"
                     .formatted(
-                            bytes, page, bytes <= 0 ? "" : "; round it up to " + ByteSize.format(roundUp(bytes, page))));
+                            bytes,
+                            page,
+                            bytes <= 0 ? "" : "; round it up to " + ByteSize.format(roundUp(bytes, page))));
         }
         if (levels < 1) {
             throw new IllegalArgumentException("a TCE table of " + levels + " levels: it has at least 1");
@@ -52,7 +56,10 @@ record TceTable(long windowBytes, long lockedBytes) {
             return Cause.of(Kind.UNSUPPORTED, "the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
         }
         if (levels > info.maxLevels()) {
-            return Cause.of(Kind.UNSUPPORTED, "a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
+            return Cause.of(
+                    Kind.UNSUPPORTED,
+                    "a table has 1 to " + info.maxLevels() + " levels here, not " + levels,
+                    "use 1 level");
         }
         if (!info.isPowernv()) {
             return Optional.empty();

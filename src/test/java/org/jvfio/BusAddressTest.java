@@ -162,7 +162,8 @@ class BusAddressTest {
             assertRefused(
                     () -> high.mapAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION),
                     "0x800000000010000..0x80000000002ffff is reserved already");
-            assertRefused(() -> high.prepareAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION), "is reserved already");
+            assertRefused(
+                    () -> high.prepareAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DIRECTION), "is reserved already");
         }
         assertEquals(List.of(), high.reservations());
         assertEquals(HIGH + PAGE, map(2, DmaConstraints.NONE).iova());
@@ -177,9 +178,9 @@ class BusAddressTest {
         assertRefused(() -> high.reserve(new IovaRange(HIGH, 3 * PAGE)), prepared + " is prepared already");
         assertRefused(
                 () -> high.reserve(new IovaRange(HIGH + 3 * PAGE, 2 * PAGE)), reservation + " is reserved already");
-        assertRefused(() -> high.reserve(new IovaRange(HIGH + G, 1)), "the addresses are not all in the window");
-        assertRefused(() -> high.reserve(new IovaRange(HIGH + G - 1, 2)), "the addresses are not all in the window");
-        assertRefused(() -> high.reserve(new IovaRange(0, 1)), "the addresses are not all in the window");
+        assertThrows(IndexOutOfBoundsException.class, () -> high.reserve(new IovaRange(HIGH + G, 1)));
+        assertThrows(IndexOutOfBoundsException.class, () -> high.reserve(new IovaRange(HIGH + G - 1, 2)));
+        assertThrows(IndexOutOfBoundsException.class, () -> high.reserve(new IovaRange(0, 1)));
         high.reserve(new IovaRange(HIGH + G - 1, 1));
         assertEquals(G - 4 * PAGE, high.freeBytes());
     }
@@ -221,7 +222,9 @@ class BusAddressTest {
         host.observed().heal();
         assertEquals(G, high.largestFree(DmaConstraints.NONE));
         assertEquals(List.of(), high.mappings());
-        assertRefused(() -> high.mapAll(List.of(memory.range(), memory.range(0, 5)), DIRECTION), "not whole pages");
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> high.mapAll(List.of(memory.range(), memory.range(0, 5)), DIRECTION));
         assertEquals(G, high.largestFree(DmaConstraints.NONE));
     }
 
@@ -231,7 +234,8 @@ class BusAddressTest {
             high.mapAt(at, memory.range(0, 8 * PAGE), DIRECTION);
         }
         assertRefused(
-                () -> high.map(memory.range(0, 9 * PAGE), DIRECTION), "512M are free in 1024 pieces, the largest of 512K");
+                () -> high.map(memory.range(0, 9 * PAGE), DIRECTION),
+                "512M are free in 1024 pieces, the largest of 512K");
         high.mappings().getFirst().close();
         assertEquals(HIGH, high.map(memory.range(0, 9 * PAGE), DIRECTION).iova());
     }

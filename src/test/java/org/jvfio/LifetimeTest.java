@@ -418,7 +418,7 @@ class LifetimeTest {
                         prepared.map();
                         prepared.unmap();
                     },
-                    () -> made.mapping().replace(made.memory(), 0, DmaDirection.FROM_DEVICE),
+                    () -> made.mapping().replace(made.memory().range(), DmaDirection.FROM_DEVICE),
                     () -> made.window()
                             .reserve(new IovaRange(made.window().range().last(), 1))
                             .close(),

@@ -177,7 +177,7 @@ class OpeningTest {
                 .build());
         Kernel kernel = host.kernel();
         VfioException e = assertThrows(VfioException.class, () -> Device.open(kernel, TestHost.EDU));
-        assertTrue(e.reason().contains("it locks up to 2G, and this process has 0 locked of 1M"), e.getMessage());
+        assertTrue(e.reason().contains("it needs 2G of locked memory: 0 locked of 1M"), e.getMessage());
         assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
         host.assertAllGivenBack();
     }

@@ -357,9 +357,9 @@ class WindowPlanTest {
         rebootWithMemlock(needed - 64 * K);
         VfioException e = assertNone(
                 WindowRequest.of(M),
-                "it locks up to 9M, and this process has 0 locked of 1088K, so that 1088K are left",
-                "it locks up to 9344K",
-                "it locks up to 1152K");
+                "it needs 9M of locked memory: 0 locked of 1088K, 1088K remaining",
+                "it needs 9344K of locked memory",
+                "it needs 1152K of locked memory");
         assertTrue(e.hint().contains("ulimit -l 1152, or LimitMEMLOCK=1152K in its systemd unit"), e.hint());
         assertEquals(
                 Step.REPLACE_DEFAULT,
@@ -375,8 +375,8 @@ class WindowPlanTest {
         assertEquals(Step.USE, container.planWindow(WindowRequest.of(128 * K)).step());
         assertNone(
                 WindowRequest.of(256 * K),
-                "it locks up to 256K, and this process has 8256K locked of 8448K, so that 192K are left",
-                "it locks up to 384K",
+                "it needs 256K of locked memory: 8256K locked of 8448K, 192K remaining",
+                "it needs 384K of locked memory",
                 "64K of the default window are mapped, prepared or reserved");
     }
 
@@ -461,7 +461,7 @@ class WindowPlanTest {
         host = new TestHost(old.toBuilder().capIpcLock(false).memlockBytes(M).build());
         container = Container.open(host.kernel());
         VfioException e = assertThrows(VfioException.class, this::attach);
-        assertTrue(e.reason().contains("which Linux before 4.10 makes at once"), e.getMessage());
+        assertTrue(e.reason().contains("which Linux before 4.10 creates at once"), e.getMessage());
     }
 
     @Test
@@ -477,10 +477,10 @@ class WindowPlanTest {
         assertNone(
                 WindowRequest.of(4 * G),
                 "the default window has at most %s free in one piece for".formatted(ByteSize.format(2 * G - M - 4 * K)),
-                "version 1 of the SPAPR TCE IOMMU makes no windows");
+                "version 1 of the SPAPR TCE IOMMU creates no windows");
         assertNone(
-                WindowRequest.of(M).pageSize(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU makes no windows");
-        assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU makes no windows");
+                WindowRequest.of(M).pageSize(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU creates no windows");
+        assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU creates no windows");
     }
 
     @Test

@@ -320,9 +320,7 @@ final class Demo {
         EduDevice edu = EduDevice.of(device);
         DmaMapping again = destination
                 .window()
-                .map(
-                        destination.memory().range(destination.offset(), destination.size()),
-                        DmaDirection.FROM_DEVICE);
+                .map(destination.memory().range(destination.offset(), destination.size()), DmaDirection.FROM_DEVICE);
         copy(edu, source, again);
         PeState recovered = eeh.state();
         step.fact(
