@@ -488,6 +488,9 @@ public final class Container implements AutoCloseable {
      */
     @Override
     public void close() {
+        if (!lock.isHeldByCurrentThread()) {
+            groups().forEach(Group::stopHandlers);
+        }
         lock.lock();
         try {
             Teardown teardown = new Teardown();

@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.GetDeviceInfo;
@@ -431,14 +431,17 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Disables the interrupts of the device, unmaps its BARs and closes it; the kernel clears its bus mastering, and
-     * resets it if it can. The container is closed with a device that {@link #open} has opened. Closing twice has no
-     * effect.
+     * Disables the interrupts of the device as {@link Interrupts#close} does, unmaps its BARs and closes it; the kernel
+     * clears its bus mastering, and resets it if it can. The container is closed with a device that {@link #open} has
+     * opened. Closing twice has no effect.
      *
      * @throws VfioException if a step of the release fails; all others are made, and the device is closed
      */
     @Override
     public void close() {
+        if (!lock().isHeldByCurrentThread()) {
+            stopHandlers();
+        }
         lock().lock();
         try {
             if (ownsContainer) {
@@ -458,13 +461,23 @@ public final class Device implements AutoCloseable {
         }
     }
 
+    /** Starts no more interrupt handlers, and waits for one that is running. Called without the container's lock. */
+    void stopHandlers() {
+        interrupts.stopHandlers();
+    }
+
+    /** Waits for an interrupt handler that is running. Called without the container's lock. */
+    void awaitHandler() {
+        interrupts.awaitHandler();
+    }
+
     /** Whether the container is closed with this device. */
     boolean ownsContainer() {
         return ownsContainer;
     }
 
     /** The container's lock, which guards all state of the device that is not final. */
-    Lock lock() {
+    ReentrantLock lock() {
         return group.container().lock();
     }
 

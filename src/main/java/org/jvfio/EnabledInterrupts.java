@@ -143,6 +143,25 @@ final class EnabledInterrupts {
         }
     }
 
+    /** Starts no more handlers, and waits for one that is running. Called without the container's lock. */
+    void stopHandlers() {
+        snapshot().forEach(Interrupts::stopHandlers);
+    }
+
+    /** Waits for a handler that is running. Called without the container's lock. */
+    void awaitHandler() {
+        snapshot().forEach(Interrupts::awaitHandler);
+    }
+
+    private List<Interrupts> snapshot() {
+        device.lock().lock();
+        try {
+            return List.copyOf(enabled.values());
+        } finally {
+            device.lock().unlock();
+        }
+    }
+
     /** Removes interrupts that are being disabled. */
     void remove(Interrupts disabled) {
         enabled.remove(disabled.type());

@@ -176,6 +176,9 @@ public final class Group implements AutoCloseable {
      */
     @Override
     public void close() {
+        if (!container.lock().isHeldByCurrentThread()) {
+            awaitHandlers();
+        }
         container.lock().lock();
         try {
             if (closed) {
@@ -223,6 +226,25 @@ public final class Group implements AutoCloseable {
 
     void requireRestorable(Supplier<String> asked) {
         devices.forEach(device -> device.requireRestorable(asked));
+    }
+
+    /** Waits for interrupt handlers that are running. Called without the container's lock, which they may need. */
+    private void awaitHandlers() {
+        openDevices().forEach(Device::awaitHandler);
+    }
+
+    /** Starts no more interrupt handlers, and waits for those that are running. Called without the container's lock. */
+    void stopHandlers() {
+        openDevices().forEach(Device::stopHandlers);
+    }
+
+    private List<Device> openDevices() {
+        container.lock().lock();
+        try {
+            return List.copyOf(devices);
+        } finally {
+            container.lock().unlock();
+        }
     }
 
     void disableBusMastering(Teardown teardown) {

@@ -24,6 +24,9 @@ import org.jvfio.uapi.vfio_h;
 final class InterruptDispatcher implements AutoCloseable {
     private static final int WAKE = 0;
 
+    /** The dispatcher whose thread this is. */
+    private static final ThreadLocal<InterruptDispatcher> CURRENT = new ThreadLocal<>();
+
     /** Is called on the interrupt thread, without locks of the dispatcher. */
     interface Listener {
         /**
@@ -90,6 +93,11 @@ final class InterruptDispatcher implements AutoCloseable {
         return Thread.currentThread() == thread;
     }
 
+    /** Whether this is the interrupt thread of any device. */
+    static boolean isInterruptThread() {
+        return CURRENT.get() != null;
+    }
+
     /** Polls eventfds from now on, and notifies their listener. */
     synchronized void add(Listener listener, List<Descriptor> eventfds) {
         if (failure != null) {
@@ -140,6 +148,7 @@ final class InterruptDispatcher implements AutoCloseable {
     }
 
     private void run() {
+        CURRENT.set(this);
         try {
             while (beginPoll()) {
                 endPoll(kernel.poll(polled(), -1));

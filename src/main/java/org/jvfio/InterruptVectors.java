@@ -187,14 +187,24 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
     }
 
     /**
-     * Starts no more handlers, and waits for the one that is running. A handler that calls this does not wait for
-     * itself. The caller holds no lock that a handler may need.
+     * Starts no more handlers, and waits for the one that is running, unless a handler of any device calls this: two
+     * handlers could wait for each other. The caller holds no lock that a handler may need.
      */
     void stopHandlers() {
-        boolean interrupted = false;
         synchronized (handlers) {
             stopping = true;
-            while (handling && !dispatcher.isCurrentThread()) {
+        }
+        awaitHandler();
+    }
+
+    /** Waits for the handler that is running, as {@link #stopHandlers} does; others may start. */
+    void awaitHandler() {
+        if (InterruptDispatcher.isInterruptThread()) {
+            return;
+        }
+        boolean interrupted = false;
+        synchronized (handlers) {
+            while (handling) {
                 try {
                     handlers.wait();
                 } catch (InterruptedException _) {

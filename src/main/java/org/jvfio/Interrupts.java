@@ -209,21 +209,36 @@ public final class Interrupts implements AutoCloseable {
     }
 
     /**
+     * Whether the calling thread runs the handlers of the device. {@link #close} waits for this thread, so a handler
+     * must not wait for a thread that closes the interrupts.
+     */
+    public boolean isHandlerThread() {
+        return dispatcher.isCurrentThread();
+    }
+
+    /**
      * Disables the interrupts and waits for a handler that is running; threads that wait for interrupts get an {@link
-     * IllegalStateException}. A handler may call this, and does not wait for itself. The caller must hold no lock that
-     * a handler needs. Closing twice has no effect.
+     * IllegalStateException}. A handler, of this or another device, may call this; it does not wait then. The caller
+     * must hold no lock that a handler needs. Closing twice has no effect.
      *
      * @throws VfioException if a step of the release fails; all others are made
      */
     @Override
     public void close() {
-        stopHandlers();
+        if (!device.lock().isHeldByCurrentThread()) {
+            vectors.stopHandlers();
+        }
         disable();
     }
 
-    /** Starts no more handlers, and waits for the one that is running; called without the container's lock. */
+    /** Starts no more handlers, and waits for the one that is running. Called without the container's lock. */
     void stopHandlers() {
         vectors.stopHandlers();
+    }
+
+    /** Waits for a handler that is running. Called without the container's lock. */
+    void awaitHandler() {
+        vectors.awaitHandler();
     }
 
     /**

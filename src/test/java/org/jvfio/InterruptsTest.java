@@ -227,6 +227,122 @@ class InterruptsTest {
         messages(1).close();
     }
 
+    /** Each way to close the interrupts, while a handler runs that uses them and needs the container's lock. */
+    private void assertWaitsForHandler(AutoCloseable closed) throws Exception {
+        assertWaitsForHandler(messages(2), closed);
+    }
+
+    private void assertWaitsForHandler(Interrupts messages, AutoCloseable closed) throws Exception {
+        CountDownLatch running = new CountDownLatch(1);
+        CountDownLatch proceed = new CountDownLatch(1);
+        BlockingQueue<Object> ends = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> {
+            running.countDown();
+            try {
+                proceed.await();
+                messages.trigger(1);
+                container.windows();
+                ends.add("handled");
+            } catch (InterruptedException | RuntimeException e) {
+                ends.add(e);
+            }
+        });
+        send(0);
+        running.await();
+        Thread closer = Thread.ofPlatform().start(() -> {
+            try {
+                closed.close();
+                ends.add("closed");
+            } catch (Exception e) {
+                ends.add(e);
+            }
+        });
+        while (closer.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        proceed.countDown();
+        assertEquals("handled", ends.take());
+        assertEquals("closed", ends.take());
+    }
+
+    @Test
+    void close_handlerRuns_waitsForIt() throws Exception {
+        Interrupts messages = messages(2);
+        assertWaitsForHandler(messages, messages);
+    }
+
+    @Test
+    void deviceClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(device);
+    }
+
+    @Test
+    void groupClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(device.group());
+    }
+
+    @Test
+    void containerClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(container);
+    }
+
+    @Test
+    void close_interruptsFlow_handlerThrowsNothing() throws InterruptedException {
+        BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));
+        try {
+            for (int round = 0; round < 200; round++) {
+                Interrupts messages = messages(1);
+                CountDownLatch called = new CountDownLatch(3);
+                messages.onInterrupt(0, () -> {
+                    called.countDown();
+                    messages.trigger(0);
+                });
+                send(0);
+                called.await();
+                messages.close();
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+        assertEquals(List.of(), List.copyOf(reported));
+    }
+
+    @Test
+    void containerClose_inHandlersOfTwoDevices_doNotWaitForEachOther() throws InterruptedException {
+        Interrupts messages = messages(1);
+        Device edu = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+        Interrupts line = edu.enableInterrupts(InterruptType.INTX, 1);
+        CountDownLatch both = new CountDownLatch(2);
+        CountDownLatch closed = new CountDownLatch(2);
+        Runnable handler = () -> {
+            both.countDown();
+            try {
+                both.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            container.close();
+            closed.countDown();
+        };
+        messages.onInterrupt(0, handler);
+        line.onInterrupt(0, handler);
+        messages.trigger(0);
+        line.trigger(0);
+        assertTrue(closed.await(60, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void isHandlerThread_inHandler_true() throws InterruptedException {
+        Interrupts messages = messages(1);
+        BlockingQueue<Boolean> seen = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> seen.add(messages.isHandlerThread()));
+        messages.trigger(0);
+        assertEquals(true, seen.poll(60, TimeUnit.SECONDS));
+        assertFalse(messages.isHandlerThread());
+    }
+
     @Test
     void containerClose_inHandler_closesAll() throws InterruptedException {
         Interrupts messages = messages(1);

@@ -118,8 +118,8 @@ final class AdminQueue {
     /**
      * Executes Set Features, Number of Queues.
      *
-     * @return dword 0: the number of completion queues granted in the upper half, of submission queues in the lower half,
-     *     both zero-based
+     * @return dword 0: the number of completion queues granted in the upper half, of submission queues in the lower
+     *     half, both zero-based
      */
     int setQueueCount(String operation, int pairs) {
         int value = (pairs - 1) << 16 | (pairs - 1);

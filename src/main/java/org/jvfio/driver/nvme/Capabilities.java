@@ -2,6 +2,7 @@ package org.jvfio.driver.nvme;
 
 import java.time.Duration;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /** The controller capabilities (CAP), validated. */
 record Capabilities(long register) {
@@ -20,6 +21,7 @@ record Capabilities(long register) {
         Capabilities capabilities = new Capabilities(register);
         if (capabilities.minPageShift() > capabilities.maxPageShift()) {
             throw unusable(
+                    Kind.DEVICE_ERROR,
                     operation,
                     register,
                     "its minimum page size, 2^%d bytes, exceeds its maximum, 2^%d"
@@ -27,22 +29,24 @@ record Capabilities(long register) {
         }
         if (capabilities.minPageShift() > MAX_PAGE_SHIFT) {
             throw unusable(
+                    Kind.UNSUPPORTED,
                     operation,
                     register,
                     "its minimum page size is 2^%d bytes, and this driver supports up to 2^%d"
                             .formatted(capabilities.minPageShift(), MAX_PAGE_SHIFT));
         }
         if (capabilities.queueEntries() < 2) {
-            throw unusable(operation, register, "its queues have a single entry (MQES 0)");
+            throw unusable(Kind.DEVICE_ERROR, operation, register, "its queues have a single entry (MQES 0)");
         }
         if (!capabilities.hasNvmCommands()) {
-            throw unusable(operation, register, "it does not support the NVM command set");
+            throw unusable(Kind.UNSUPPORTED, operation, register, "it does not support the NVM command set");
         }
         return capabilities;
     }
 
-    private static VfioException unusable(String operation, long register, String reason) {
+    private static VfioException unusable(Kind kind, String operation, long register, String reason) {
         return new VfioException(
+                kind,
                 operation,
                 reason + " [CAP = 0x%016x]".formatted(register),
                 "use another drive, or newer firmware of this one");
@@ -96,6 +100,7 @@ record Capabilities(long register) {
         int shift = Integer.numberOfTrailingZeros(pageBytes);
         if (shift < minPageShift() || shift > Math.min(MAX_PAGE_SHIFT, maxPageShift())) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     operation,
                     "it has no pages of %d bytes, only from 2^%d to 2^%d"
                             .formatted(pageBytes, minPageShift(), maxPageShift()),

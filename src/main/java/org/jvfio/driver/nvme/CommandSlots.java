@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 
 /**
  * The commands in flight in a queue, by slot. Guarded by the lock of its {@link NvmeQueue}.
@@ -87,13 +88,13 @@ final class CommandSlots {
      * @return the list, to be delivered
      */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
         NvmeRequest list = failed;
         for (int slot = 0; slot < requests.length; slot++) {
             NvmeRequest request = requests[slot];
             if (request != null) {
                 releaseSlot(slot);
-                request.fail(status, reason);
+                request.fail(status, kind, reason);
                 request.next = list;
                 list = request;
             }

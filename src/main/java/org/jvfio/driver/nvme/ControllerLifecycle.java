@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * The state machine of a controller: start, reset, fail, close. {@link NvmeState} names the states.
@@ -161,7 +162,7 @@ final class ControllerLifecycle {
         }
         VfioException cause = failure;
         if (cause != null) {
-            throw new VfioException("use " + this, cause.reason(), cause.hint());
+            throw new VfioException(cause.kind(), "use " + this, cause.reason(), cause.hint());
         }
     }
 
@@ -225,6 +226,7 @@ final class ControllerLifecycle {
         int wanted = Math.min(options.queuePairs(), registers.doorbellPairs());
         if (wanted < 1) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     operation,
                     "its BAR 0 has no doorbells for I/O queues, which are %d bytes apart"
                             .formatted(capabilities.doorbellStride()),
@@ -266,8 +268,12 @@ final class ControllerLifecycle {
         }
     }
 
-    /** Resets a controller that lost a command or stopped; all commands in flight fail. */
-    void reset(String reason) {
+    /**
+     * Resets a controller that lost a command or stopped; all commands in flight fail.
+     *
+     * @param kind the kind of their failure
+     */
+    void reset(Kind kind, String reason) {
         lock.lock();
         try {
             if (state != NvmeState.READY) {
@@ -280,7 +286,7 @@ final class ControllerLifecycle {
             String operation = "reset " + this;
             try {
                 registers.stop(operation);
-                failCommands(NvmeStatus.ABORTED_BY_HOST, "the controller was reset: " + reason);
+                failCommands(NvmeStatus.ABORTED_BY_HOST, kind, "the controller was reset: " + reason);
                 admin.enable(operation);
                 int granted = admin.setQueueCount(operation, ioQueues.count());
                 if (Math.min(granted & 0xffff, granted >>> 16) + 1 < ioQueues.count()) {
@@ -306,14 +312,14 @@ final class ControllerLifecycle {
     }
 
     /** Fails all commands in flight of a stopped controller. Caller holds {@link #lock}. */
-    private void failCommands(NvmeStatus status, String reason) {
-        NvmeQueue.deliver(admin.queue().failAll(null, status, reason));
-        failed = ioQueues.failAll(failed, status, reason);
+    private void failCommands(NvmeStatus status, Kind kind, String reason) {
+        NvmeQueue.deliver(admin.queue().failAll(null, status, kind, reason));
+        failed = ioQueues.failAll(failed, status, kind, reason);
     }
 
     /**
-     * Delivers the failed I/O requests and runs the waiters for free slots. Does nothing if this thread holds a lock of the
-     * controller: it calls again after releasing it.
+     * Delivers the failed I/O requests and runs the waiters for free slots. Does nothing if this thread holds a lock of
+     * the controller: it calls again after releasing it.
      */
     void deliverFailed() {
         if (lock.isHeldByCurrentThread() || admin.isDataLockHeld()) {
@@ -365,7 +371,7 @@ final class ControllerLifecycle {
             }
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
-        failCommands(NvmeStatus.HOST_PATHING_ERROR, reason.reason());
+        failCommands(NvmeStatus.HOST_PATHING_ERROR, reason.kind(), reason.reason());
     }
 
     /** Closes the controller ({@link NvmeController#close}). */
@@ -388,7 +394,7 @@ final class ControllerLifecycle {
             }
             state = NvmeState.CLOSED;
             stopQueues();
-            failCommands(NvmeStatus.HOST_PATHING_ERROR, "the controller was closed");
+            failCommands(NvmeStatus.HOST_PATHING_ERROR, Kind.CONFLICT, "the controller was closed");
         } finally {
             lock.unlock();
         }
@@ -407,8 +413,8 @@ final class ControllerLifecycle {
     }
 
     /**
-     * Whether this thread is the one to close the controller. If not, another thread has closed it, or this thread runs a
-     * callback that the closing thread waits for.
+     * Whether this thread is the one to close the controller. If not, another thread has closed it, or this thread runs
+     * a callback that the closing thread waits for.
      */
     private boolean beginToClose() {
         Thread first;

@@ -5,6 +5,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.jvfio.Device;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * The controller registers in BAR 0 (little-endian) and the transitions that they drive: enable, disable, shut down.
@@ -62,6 +63,7 @@ final class ControllerRegisters {
         Region bar = device.bar(0);
         if (bar.size() < DOORBELLS + 2 * Integer.BYTES) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     operation,
                     "its BAR 0 has %d bytes, too few for the registers of NVMe".formatted(bar.size()),
                     "name an NVMe drive");
@@ -115,8 +117,8 @@ final class ControllerRegisters {
     }
 
     /**
-     * Disables the controller and waits until it is not ready: it has forgotten its queues and does no DMA. A controller
-     * that does not stop is reset with its function, where the device supports that.
+     * Disables the controller and waits until it is not ready: it has forgotten its queues and does no DMA. A
+     * controller that does not stop is reset with its function, where the device supports that.
      *
      * @throws VfioException if it does not stop within CAP.TO, or reads all ones
      */
@@ -159,8 +161,8 @@ final class ControllerRegisters {
      * @param entries entries of the admin submission queue and of the admin completion queue
      * @param submission the bus address of the admin submission queue
      * @param completion the bus address of the admin completion queue
-     * @throws VfioException if that takes longer than CAP.TO, the controller reports a fatal error, or the registers read
-     *     all ones
+     * @throws VfioException if that takes longer than CAP.TO, the controller reports a fatal error, or the registers
+     *     read all ones
      */
     void enable(String operation, int pageShift, int entries, long submission, long completion) {
         bar.writeInt(AQA, (entries - 1) << 16 | (entries - 1));
@@ -220,6 +222,7 @@ final class ControllerRegisters {
             }
             if (timedOut) {
                 throw new VfioException(
+                        Kind.TIMEOUT,
                         operation,
                         "the controller did not %s within its own limit of %d ms (CSTS 0x%08x)"
                                 .formatted(verb, timeout.toMillis(), status),
@@ -236,6 +239,7 @@ final class ControllerRegisters {
 
     private static VfioException unreachable(String operation, Device device) {
         return new VfioException(
+                Kind.FROZEN,
                 operation,
                 "the registers of " + device + " read all ones: it is gone, or its PE is frozen",
                 "check the state of its PE");

@@ -6,6 +6,7 @@ import org.jvfio.Device;
 import org.jvfio.Group;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * The right to drive a PCI function, which one controller of this process has at a time: two would reset it under each
@@ -23,7 +24,10 @@ record DriverClaim(Group group, PciAddress address) {
         DriverClaim claim = new DriverClaim(device.group(), device.address());
         if (!HELD.add(claim)) {
             throw new VfioException(
-                    operation, "this process drives it already", "use that controller, or close it first");
+                    Kind.CONFLICT,
+                    operation,
+                    "this process drives it already",
+                    "use that controller, or close it first");
         }
         return claim;
     }

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * The Asynchronous Event Requests of a controller (NVM Express base specification 1.4, 5.2). An event is passed to the
  * listener after its log page was read: until then the controller reports no further event of that type.
  *
- * <p>Used by one thread: the one that opens the controller, then the watchdog; under the controller's lock during a reset.
- * It never waits for the controller.
+ * <p>Used by one thread: the one that opens the controller, then the watchdog; under the controller's lock during a
+ * reset. It never waits for the controller.
  */
 final class EventRequests {
     private static final int LOG_ERRORS = 1;

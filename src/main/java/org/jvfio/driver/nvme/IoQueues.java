@@ -3,6 +3,7 @@ package org.jvfio.driver.nvme;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 
 /** The I/O queues of a controller and their memory. */
 final class IoQueues {
@@ -81,10 +82,10 @@ final class IoQueues {
 
     /** Fails all commands in flight, in front of a list of failed requests, and returns the list. */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
         NvmeRequest list = failed;
         for (NvmeQueue queue : queues) {
-            list = queue.failAll(list, status, reason);
+            list = queue.failAll(list, status, kind, reason);
         }
         return list;
     }

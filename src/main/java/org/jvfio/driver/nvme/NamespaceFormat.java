@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * The Identify Namespace data structure (CNS 00h), validated.
@@ -23,26 +24,31 @@ record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
         // FLBAS bits 6:5 are the upper bits of the format index where there are more than 16 formats.
         int format = (flags & 0xf) | (formats > 16 ? (flags >>> 5 & 0x3) << 4 : 0);
         if (format >= formats) {
-            throw unusable(operation, "it is in format %d of %d".formatted(format, formats));
+            throw unusable(Kind.DEVICE_ERROR, operation, "it is in format %d of %d".formatted(format, formats));
         }
         int word = data.integer(FORMATS + FORMAT_BYTES * format);
         int shift = word >>> 16 & 0xff;
         if (shift < MIN_BLOCK_SHIFT || shift > MAX_BLOCK_SHIFT) {
             throw unusable(
+                    Kind.UNSUPPORTED,
                     operation,
                     "its blocks have 2^%d bytes, and this driver supports 2^%d to 2^%d"
                             .formatted(shift, MIN_BLOCK_SHIFT, MAX_BLOCK_SHIFT));
         }
         if ((word & 0xffff) != 0) {
-            throw unusable(operation, "its blocks have %d bytes of metadata".formatted(word & 0xffff));
+            throw unusable(
+                    Kind.UNSUPPORTED, operation, "its blocks have %d bytes of metadata".formatted(word & 0xffff));
         }
         if (blocks <= 0 || blocks > Long.MAX_VALUE >>> shift) {
-            throw unusable(operation, "it has %s blocks of 2^%d bytes".formatted(Long.toUnsignedString(blocks), shift));
+            throw unusable(
+                    Kind.DEVICE_ERROR,
+                    operation,
+                    "it has %s blocks of 2^%d bytes".formatted(Long.toUnsignedString(blocks), shift));
         }
         return new NamespaceFormat(blocks, data.longInteger(8), data.longInteger(16), shift);
     }
 
-    private static VfioException unusable(String operation, String reason) {
-        return new VfioException(operation, reason, "format the namespace, or use another");
+    private static VfioException unusable(Kind kind, String operation, String reason) {
+        return new VfioException(kind, operation, reason, "format the namespace, or use another");
     }
 }

@@ -8,8 +8,8 @@ import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 
 /**
- * Mapped memory that a controller reads and writes without a copy: from {@link NvmeController#allocate}, or of a mapping of
- * the caller.
+ * Mapped memory that a controller reads and writes without a copy: from {@link NvmeController#allocate}, or of a
+ * mapping of the caller.
  */
 public final class NvmeBuffer implements AutoCloseable {
     private final DmaMapping mapping;
@@ -82,8 +82,8 @@ public final class NvmeBuffer implements AutoCloseable {
     }
 
     /**
-     * Unmaps and frees memory from {@link NvmeController#allocate}; does nothing to a slice or to a mapping of the caller. No
-     * command may be using the memory.
+     * Unmaps and frees memory from {@link NvmeController#allocate}; does nothing to a slice or to a mapping of the
+     * caller. No command may be using the memory.
      *
      * @throws org.jvfio.VfioException if the kernel returns an error
      */

@@ -8,7 +8,9 @@ import org.jvfio.InterruptType;
 public enum NvmeCompletion {
     /** Threads that wait poll their queue. No other thread does, so a program has to call {@link NvmeQueue#poll}. */
     POLLED(null),
-    /** MSI-X, with a vector for each queue where the device and the platform have as many; otherwise queues share them. */
+    /**
+     * MSI-X, with a vector for each queue where the device and the platform have as many; otherwise queues share them.
+     */
     MSIX(InterruptType.MSIX),
     /** MSI, as {@link #MSIX}; a device has 1, 2, 4, 8, 16 or 32 vectors. */
     MSI(InterruptType.MSI),

@@ -6,16 +6,17 @@ import org.jvfio.Device;
 import org.jvfio.DmaWindow;
 import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * An NVMe controller that this process drives. Any number of threads may use it.
  *
  * <p>A command that times out is aborted; if that fails, the controller is reset, and all commands in flight fail with
- * {@link NvmeStatus#ABORTED_BY_HOST} once the controller can no longer reach their buffers. A controller whose answers are
- * invalid, or that does not answer, is disabled ({@link NvmeState#FAILED}).
+ * {@link NvmeStatus#ABORTED_BY_HOST} once the controller can no longer reach their buffers. A controller whose answers
+ * are invalid, or that does not answer, is disabled ({@link NvmeState#FAILED}).
  *
- * <p>A thread of the driver checks timeouts, asynchronous events, and completions whose interrupt was lost. The source is
- * the NVM Express base specification 1.4.
+ * <p>A thread of the driver checks timeouts, asynchronous events, and completions whose interrupt was lost. The source
+ * is the NVM Express base specification 1.4.
  */
 public final class NvmeController implements AutoCloseable {
     /** The class code of NVMe in configuration space: mass storage, non-volatile memory, NVM Express. */
@@ -33,11 +34,12 @@ public final class NvmeController implements AutoCloseable {
     }
 
     /**
-     * Resets a controller, creates its queues and identifies it. Close it before the device; closing it leaves the device
-     * open.
+     * Resets a controller, creates its queues and identifies it. Close it before the device; closing it leaves the
+     * device open.
      *
-     * @throws VfioException if the device is not an NVMe controller, is driven already, or lacks the interrupts that the
-     *     options select: it is not touched then; or if it does not answer, or its answers are invalid: it is disabled then
+     * @throws VfioException if the device is not an NVMe controller, is driven already, or lacks the interrupts that
+     *     the options select: it is not touched then; or if it does not answer, or its answers are invalid: it is
+     *     disabled then
      * @throws IllegalStateException if the device is closed
      */
     public static NvmeController open(Device device, NvmeOptions options) {
@@ -61,6 +63,7 @@ public final class NvmeController implements AutoCloseable {
         if (code >>> 8 != CLASS_CODE) {
             boolean unreachable = code == ControllerRegisters.NO_ANSWER;
             throw new VfioException(
+                    unreachable ? Kind.FROZEN : Kind.UNSUPPORTED,
                     operation,
                     unreachable
                             ? "its configuration space reads all ones: it is gone, or its PE is frozen"
@@ -72,6 +75,7 @@ public final class NvmeController implements AutoCloseable {
     private static void requireInterrupts(String operation, Device device, InterruptType type) {
         if (device.interruptInfo(type).count() == 0) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     operation,
                     "it has no %s; it has %s".formatted(type, device.describeInterrupts()),
                     "choose one that it has, or poll");
@@ -110,8 +114,8 @@ public final class NvmeController implements AutoCloseable {
                     .filter(DmaWindow::isDefault)
                     .findFirst()
                     .or(() -> windows.stream().findFirst())
-                    .orElseThrow(
-                            () -> new VfioException(operation, "its container has no DMA window", "create a window"));
+                    .orElseThrow(() -> new VfioException(
+                            Kind.NOT_FOUND, operation, "its container has no DMA window", "create a window"));
         });
     }
 
@@ -248,17 +252,19 @@ public final class NvmeController implements AutoCloseable {
         lifecycle.requireUsable();
         if (id > identity().mostNamespaces()) {
             throw new VfioException(
+                    Kind.NOT_FOUND,
                     operation,
                     "it has namespaces 1 to %d".formatted(identity().mostNamespaces()),
                     "use one of those that it lists: " + namespaceIds());
         }
         ControllerData data = lifecycle.adminCommands().identify(operation, AdminQueue.IDENTIFY_NAMESPACE, id);
         if (data.longInteger(0) == 0) {
-            throw new VfioException(operation, "it is not active", "use one of " + namespaceIds());
+            throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + namespaceIds());
         }
         NamespaceFormat format = NamespaceFormat.of(operation, data);
         if (maxTransferBytes() >>> format.blockShift() == 0) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     operation,
                     "a command transfers at most %d bytes, and a block has %d"
                             .formatted(maxTransferBytes(), 1 << format.blockShift()),
@@ -289,11 +295,12 @@ public final class NvmeController implements AutoCloseable {
     }
 
     /**
-     * Shuts the controller down: it accepts no more commands, completes those in flight, deletes its queues, commits its
-     * cache to the medium, and is disabled. The memory of its queues is freed; the device stays open. A controller that has
-     * failed is only freed. A transfer that was not submitted whole fails with {@link IllegalStateException}.
+     * Shuts the controller down: it accepts no more commands, completes those in flight, deletes its queues, commits
+     * its cache to the medium, and is disabled. The memory of its queues is freed; the device stays open. A controller
+     * that has failed is only freed. A transfer that was not submitted whole fails with {@link IllegalStateException}.
      *
-     * <p>If another thread is closing it, this method waits for that thread, except in a callback that closing waits for.
+     * <p>If another thread is closing it, this method waits for that thread, except in a callback that closing waits
+     * for.
      *
      * @throws VfioException if the controller does not shut down within its own limit; everything is freed nevertheless
      */

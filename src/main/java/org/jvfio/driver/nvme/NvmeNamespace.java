@@ -4,10 +4,11 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.ByteSize;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * A namespace: an array of logical blocks. Operations on any number of blocks are split into commands that the controller
- * can execute. Any number of threads may use a namespace; each uses one of the controller's queues.
+ * A namespace: an array of logical blocks. Operations on any number of blocks are split into commands that the
+ * controller can execute. Any number of threads may use a namespace; each uses one of the controller's queues.
  *
  * <p>A future completes in a thread that polls or waits, or in a thread of the driver where there are interrupts. With
  * {@link NvmeCompletion#POLLED} a program has to call {@link NvmeController#poll} meanwhile. Closing the controller
@@ -77,8 +78,8 @@ public final class NvmeNamespace {
      * @param lba the first logical block
      * @param count the number of blocks, at least 1
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the other
-     *     direction only
+     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the
+     *     other direction only
      * @throws VfioException if the controller returns an error or fails
      * @throws IllegalStateException if the controller is closed
      */
@@ -87,14 +88,14 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Writes blocks from the beginning of a buffer and waits for it. The drive may hold them in its volatile write cache until
-     * {@link #flush}.
+     * Writes blocks from the beginning of a buffer and waits for it. The drive may hold them in its volatile write
+     * cache until {@link #flush}.
      *
      * @param lba the first logical block
      * @param count the number of blocks, at least 1
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the other
-     *     direction only
+     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the
+     *     other direction only
      * @throws VfioException if the controller returns an error or fails; blocks may have been written
      * @throws IllegalStateException if the controller is closed
      */
@@ -118,8 +119,8 @@ public final class NvmeNamespace {
      * @param lba the first logical block
      * @param count the number of blocks, at least 1
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the blocks
-     *     may be affected
+     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the
+     *     blocks may be affected
      * @throws IllegalStateException if the controller is closed
      */
     public void writeZeroes(long lba, long count) {
@@ -128,14 +129,14 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Deallocates blocks (Dataset Management): their contents are no longer needed, and what they read afterwards is up to
-     * the drive.
+     * Deallocates blocks (Dataset Management): their contents are no longer needed, and what they read afterwards is up
+     * to the drive.
      *
      * @param lba the first logical block
      * @param count the number of blocks, at least 1
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the blocks
-     *     may be affected
+     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the
+     *     blocks may be affected
      * @throws IllegalStateException if the controller is closed
      */
     public void deallocate(long lba, long count) {
@@ -199,7 +200,10 @@ public final class NvmeNamespace {
 
     private static VfioException unsupported(String operation) {
         return new VfioException(
-                operation, "the controller does not support the command", "write zeroes from a buffer");
+                Kind.UNSUPPORTED,
+                operation,
+                "the controller does not support the command",
+                "write zeroes from a buffer");
     }
 
     private void run(Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {

@@ -155,8 +155,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets the number of entries of each I/O queue, which the controller may limit (CAP.MQES). One fewer commands can be
-         * in flight.
+         * Sets the number of entries of each I/O queue, which the controller may limit (CAP.MQES). One fewer commands
+         * can be in flight.
          *
          * @param entries 2 to 65536
          * @throws IllegalArgumentException if it is out of range
@@ -186,8 +186,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets the time after which an admin command of the driver resets the controller, or disables it while it is opened,
-         * reset or closed.
+         * Sets the time after which an admin command of the driver resets the controller, or disables it while it is
+         * opened, reset or closed.
          *
          * @param timeout 1 millisecond to 1 day
          * @throws IllegalArgumentException if it is out of range
@@ -199,9 +199,9 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets the maximum number of bytes of one command, which the controller may limit (MDTS). Each entry of an I/O queue
-         * has memory for a PRP list of that many bytes, 8 bytes for a page: with pages of 4096 bytes 1 KiB for 512 KiB, 4 KiB
-         * for 2 MiB, 68 KiB for 32 MiB.
+         * Sets the maximum number of bytes of one command, which the controller may limit (MDTS). Each entry of an I/O
+         * queue has memory for a PRP list of that many bytes, 8 bytes for a page: with pages of 4096 bytes 1 KiB for
+         * 512 KiB, 4 KiB for 2 MiB, 68 KiB for 32 MiB.
          *
          * @param bytes 4096 to {@link #MAX_TRANSFER_BYTES}
          * @throws IllegalArgumentException if it is out of range
@@ -227,8 +227,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how often {@link NvmeNamespace} retries a command whose status allows it; an {@link NvmeRequest} is never
-         * retried.
+         * Sets how often {@link NvmeNamespace} retries a command whose status allows it; an {@link NvmeRequest} is
+         * never retried.
          *
          * @param count at least 0
          * @throws IllegalArgumentException if it is negative
@@ -246,9 +246,9 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets the listener of asynchronous events. It runs in the thread of the driver that checks timeouts, so it must
-         * return quickly. An exception that it throws goes to the {@linkplain Thread#getUncaughtExceptionHandler uncaught
-         * exception handler} of that thread.
+         * Sets the listener of asynchronous events. It runs in the thread of the driver that checks timeouts, so it
+         * must return quickly. An exception that it throws goes to the {@linkplain Thread#getUncaughtExceptionHandler
+         * uncaught exception handler} of that thread.
          */
         public Builder events(Consumer<NvmeEvent> listener) {
             events = Objects.requireNonNull(listener, "listener");

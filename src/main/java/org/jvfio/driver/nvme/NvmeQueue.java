@@ -5,6 +5,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * A submission queue with its completion queue. Any number of threads may use it; for the highest throughput give each
@@ -20,8 +21,8 @@ public final class NvmeQueue {
     private final CompletionQueue completions;
 
     /**
-     * Guards {@link #state}, both rings, the slots, and the fields of a request in a slot. Held briefly and never during a
-     * callback; may be acquired while the controller's lock is held, not the other way round.
+     * Guards {@link #state}, both rings, the slots, and the fields of a request in a slot. Held briefly and never
+     * during a callback; may be acquired while the controller's lock is held, not the other way round.
      */
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -80,19 +81,19 @@ public final class NvmeQueue {
     /**
      * Submits a command to the controller.
      *
-     * @return false if the queue is full or the controller is being reset; the request is not in flight then. If true, the
-     *     request completes exactly once, even if the controller fails
+     * @return false if the queue is full or the controller is being reset; the request is not in flight then. If true,
+     *     the request completes exactly once, even if the controller fails
      * @throws VfioException if the controller has failed
-     * @throws IllegalStateException if the request is in flight or was never prepared, its buffer is no longer mapped, or
-     *     the controller is closed or being closed
+     * @throws IllegalStateException if the request is in flight or was never prepared, its buffer is no longer mapped,
+     *     or the controller is closed or being closed
      */
     public boolean submit(NvmeRequest request) {
         return add(request, true);
     }
 
     /**
-     * Queues a command without writing the doorbell: the controller may not see it before {@link #ring}, {@link #submit}
-     * or {@link #poll} of this queue. Several commands then cost one doorbell write.
+     * Queues a command without writing the doorbell: the controller may not see it before {@link #ring}, {@link
+     * #submit} or {@link #poll} of this queue. Several commands then cost one doorbell write.
      *
      * @return as {@link #submit}
      * @throws VfioException as {@link #submit}
@@ -193,9 +194,9 @@ public final class NvmeQueue {
     }
 
     /**
-     * Waits until a request that was submitted to this queue completes, and polls the queue where there are no interrupts.
-     * If the request is submitted again on completion, the new submission is not waited for. Must not be called by a
-     * callback: it would delay the completions it waits for.
+     * Waits until a request that was submitted to this queue completes, and polls the queue where there are no
+     * interrupts. If the request is submitted again on completion, the new submission is not waited for. Must not be
+     * called by a callback: it would delay the completions it waits for.
      *
      * @throws IllegalStateException if the controller is closed
      */
@@ -304,9 +305,9 @@ public final class NvmeQueue {
     }
 
     /**
-     * Runs an action once, when a slot may be free or the controller ends: now, or in the thread that completes a command,
-     * makes the controller ready or ends it. The action is queued before the check for a free slot, and the other side
-     * frees the slot before it checks for waiters, so that one of them sees the other.
+     * Runs an action once, when a slot may be free or the controller ends: now, or in the thread that completes a
+     * command, makes the controller ready or ends it. The action is queued before the check for a free slot, and the
+     * other side frees the slot before it checks for waiters, so that one of them sees the other.
      */
     void whenSlotFree(Runnable action) {
         waiters.add(action);
@@ -415,10 +416,10 @@ public final class NvmeQueue {
      * @return those and the requests of this queue, to be delivered
      */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
         lock.lock();
         try {
-            return slots.failAll(failed, status, reason);
+            return slots.failAll(failed, status, kind, reason);
         } finally {
             lock.unlock();
         }

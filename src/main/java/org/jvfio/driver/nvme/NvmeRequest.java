@@ -5,6 +5,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.DmaDirection;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * One command, prepared once and {@linkplain NvmeQueue#submit submitted} any number of times. Preparing, submitting and
@@ -17,10 +18,10 @@ import org.jvfio.VfioException;
  * request.requireSuccess();
  * }</pre>
  *
- * <p>A request is new, in flight or done. {@link NvmeQueue#submit} puts it in flight; of several threads that try at once,
- * one succeeds. Its completion, or the end of its controller, makes it done, exactly once. While it is in flight, the
- * request and its buffer belong to the driver; otherwise a thread that has seen it not in flight may prepare it or read its
- * results. It can be submitted again as soon as it is done, by its own callback too.
+ * <p>A request is new, in flight or done. {@link NvmeQueue#submit} puts it in flight; of several threads that try at
+ * once, one succeeds. Its completion, or the end of its controller, makes it done, exactly once. While it is in flight,
+ * the request and its buffer belong to the driver; otherwise a thread that has seen it not in flight may prepare it or
+ * read its results. It can be submitted again as soon as it is done, by its own callback too.
  *
  * <p>One thread at a time prepares a request. A request covers at most {@link NvmeNamespace#maxTransferBlocks} blocks;
  * {@link NvmeNamespace} splits larger transfers.
@@ -57,8 +58,9 @@ public final class NvmeRequest extends ReusableCompletion {
 
     private int statusField;
     private int result;
-    /** Why the driver, not the controller, ended the command. */
+    // Set where the driver, not the controller, ended the command.
     private @Nullable String failureReason;
+    private Kind failureKind = Kind.DEVICE_ERROR;
 
     /** Creates a request that has to be prepared before it is submitted. */
     public NvmeRequest() {
@@ -71,8 +73,8 @@ public final class NvmeRequest extends ReusableCompletion {
      * @param lba the first logical block
      * @param count the number of blocks, 1 to {@link NvmeNamespace#maxTransferBlocks}
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is not
-     *     aligned to 4 bytes, or is not mapped for the device to write
+     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is
+     *     not aligned to 4 bytes, or is not mapped for the device to write
      * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest read(NvmeNamespace of, long lba, long count, NvmeBuffer into) {
@@ -85,8 +87,8 @@ public final class NvmeRequest extends ReusableCompletion {
      * @param lba the first logical block
      * @param count the number of blocks, 1 to {@link NvmeNamespace#maxTransferBlocks}
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
-     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is not
-     *     aligned to 4 bytes, or is not mapped for the device to read
+     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is
+     *     not aligned to 4 bytes, or is not mapped for the device to read
      * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest write(NvmeNamespace to, long lba, long count, NvmeBuffer from) {
@@ -118,8 +120,8 @@ public final class NvmeRequest extends ReusableCompletion {
     }
 
     /**
-     * Prepares a Dataset Management command that deallocates one range of blocks: their contents are no longer needed, and
-     * what they read afterwards is up to the drive.
+     * Prepares a Dataset Management command that deallocates one range of blocks: their contents are no longer needed,
+     * and what they read afterwards is up to the drive.
      *
      * @param lba the first logical block
      * @param count the number of blocks, 1 to 2<sup>32</sup> - 1
@@ -271,11 +273,11 @@ public final class NvmeRequest extends ReusableCompletion {
     }
 
     /**
-     * Sets a callback that runs when the request is done, in the thread that finds the completion: one that polls, waits or
-     * closes the controller, or a thread of the driver. No lock of the driver is held. The callback may submit the request
-     * again and may close the controller; it must not wait for other requests. An exception that it throws goes to the
-     * {@linkplain Thread#getUncaughtExceptionHandler uncaught exception handler} of the thread and affects no other
-     * request.
+     * Sets a callback that runs when the request is done, in the thread that finds the completion: one that polls,
+     * waits or closes the controller, or a thread of the driver. No lock of the driver is held. The callback may submit
+     * the request again and may close the controller; it must not wait for other requests. An exception that it throws
+     * goes to the {@linkplain Thread#getUncaughtExceptionHandler uncaught exception handler} of the thread and affects
+     * no other request.
      *
      * @throws IllegalStateException if the request is in flight
      */
@@ -326,15 +328,19 @@ public final class NvmeRequest extends ReusableCompletion {
         NvmeStatus status = status();
         if (reason != null) {
             return new VfioException(
-                    description(), reason, status.isRetryable() ? "try again" : "open the controller again");
+                    failureKind,
+                    description(),
+                    reason,
+                    status.isRetryable() ? "try again" : "open the controller again");
         }
         String hint = status.isRetryable() ? "try again, or check the drive's health" : "change the request";
-        return new VfioException(description(), "the controller returned " + status, hint);
+        return new VfioException(status.kind(), description(), "the controller returned " + status, hint);
     }
 
     /** The failure of a command that is given up while it is in flight. */
     VfioException timeout(Duration limit) {
         return new VfioException(
+                Kind.TIMEOUT,
                 description(),
                 "the controller did not complete the command within %d ms".formatted(limit.toMillis()),
                 "reset the device");
@@ -376,18 +382,22 @@ public final class NvmeRequest extends ReusableCompletion {
         statusField = field;
         result = dword0;
         if (abortRequested && field != 0) {
+            failureKind = Kind.TIMEOUT;
             failureReason = "the command timed out and was aborted: " + NvmeStatus.of(field);
         }
     }
 
     /** Records that the controller will not complete the command. */
-    void fail(NvmeStatus status, String reason) {
+    void fail(NvmeStatus status, Kind kind, String reason) {
         statusField = status.field();
         result = 0;
+        failureKind = kind;
         failureReason = reason;
     }
 
-    /** Makes the request done and runs its callback. No lock may be held; the request may be in flight again at once. */
+    /**
+     * Makes the request done and runs its callback. No lock may be held; the request may be in flight again at once.
+     */
     void deliver() {
         // Read first: after finish() the request may belong to another thread.
         Consumer<NvmeRequest> action = callback;

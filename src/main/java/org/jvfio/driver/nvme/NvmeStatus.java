@@ -1,11 +1,12 @@
 package org.jvfio.driver.nvme;
 
 import java.util.Map;
+import org.jvfio.VfioException.Kind;
 
 /**
- * The status of a completed command: the status field of the completion queue entry, or the path related status that the
- * driver sets where the controller did not complete the command. The names are those of the NVM Express base specification
- * 1.4, 4.6.1.
+ * The status of a completed command: the status field of the completion queue entry, or the path related status that
+ * the driver sets where the controller did not complete the command. The names are those of the NVM Express base
+ * specification 1.4, 4.6.1.
  *
  * @param type the status code type (SCT), 0 to 7
  * @param code the status code (SC), 0 to 255
@@ -20,6 +21,14 @@ public record NvmeStatus(int type, int code, boolean doNotRetry) {
     public static final NvmeStatus HOST_PATHING_ERROR = new NvmeStatus(3, 0x70, true);
 
     private static final int VENDOR_SPECIFIC = 7;
+
+    private static final int INVALID_OPCODE = 0x001;
+    private static final int OPERATION_DENIED = 0x015;
+    private static final int SANITIZE_IN_PROGRESS = 0x01d;
+    private static final int WRITE_PROTECTED = 0x020;
+    private static final int NAMESPACE_NOT_READY = 0x082;
+    private static final int FORMAT_IN_PROGRESS = 0x084;
+    private static final int ACCESS_DENIED = 0x286;
 
     private static final Map<Integer, String> TYPES = Map.of(
             0, "Generic Command Status",
@@ -142,6 +151,16 @@ public record NvmeStatus(int type, int code, boolean doNotRetry) {
     /** Whether the same command may succeed when it is submitted again. */
     public boolean isRetryable() {
         return !isSuccess() && !doNotRetry;
+    }
+
+    /** The kind of failure that an error status is. */
+    Kind kind() {
+        return switch (type << 8 | code) {
+            case INVALID_OPCODE -> Kind.UNSUPPORTED;
+            case SANITIZE_IN_PROGRESS, NAMESPACE_NOT_READY, FORMAT_IN_PROGRESS -> Kind.BUSY;
+            case OPERATION_DENIED, WRITE_PROTECTED, ACCESS_DENIED -> Kind.PERMISSION;
+            default -> Kind.DEVICE_ERROR;
+        };
     }
 
     /** The specification's name of the status; its type if the code is reserved or vendor specific. */

@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * The PRP lists and range lists (Dataset Management) of the commands of a queue. Each slot has memory for the list of the
- * largest command, so that submitting allocates nothing. Guarded by the lock of the {@link NvmeQueue}.
+ * The PRP lists and range lists (Dataset Management) of the commands of a queue. Each slot has memory for the list of
+ * the largest command, so that submitting allocates nothing. Guarded by the lock of the {@link NvmeQueue}.
  *
  * <p>If a PRP list does not end in a page, the last entry of that page points to the next one (NVM Express base
  * specification 1.4, 4.3). The pages of a list are contiguous on the bus.

@@ -8,8 +8,8 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 
 /**
- * The interrupt vectors of a controller and the queues that each serves. Vector 0 is the admin queue's, which I/O queues
- * share only if it is the only one; they share the others if there are fewer than queues.
+ * The interrupt vectors of a controller and the queues that each serves. Vector 0 is the admin queue's, which I/O
+ * queues share only if it is the only one; they share the others if there are fewer than queues.
  */
 final class QueueInterrupts {
     /** No interrupts: the queues are polled. */

@@ -40,8 +40,8 @@ abstract class ReusableCompletion {
     }
 
     /**
-     * Finishes the generation; another may begin at once. Writes of the calling thread happen-before the waiter's return.
-     * Called once for each {@link #begin}.
+     * Finishes the generation; another may begin at once. Writes of the calling thread happen-before the waiter's
+     * return. Called once for each {@link #begin}.
      */
     final void finish() {
         generation.incrementAndGet();

@@ -60,8 +60,8 @@ final class SubmissionQueue {
     }
 
     /**
-     * PRP entry 1 is the first byte of the data, which may have an offset in its page. PRP entry 2 is the second page, or
-     * the PRP list of all pages but the first.
+     * PRP entry 1 is the first byte of the data, which may have an offset in its page. PRP entry 2 is the second page,
+     * or the PRP list of all pages but the first.
      */
     private void writeDataPointer(NvmeRequest request, int slot, long at) {
         long first = request.iova;

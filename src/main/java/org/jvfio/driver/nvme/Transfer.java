@@ -94,7 +94,7 @@ final class Transfer extends ReusableCompletion {
     void requireSuccess() {
         RuntimeException cause = failure;
         if (cause instanceof VfioException e) {
-            throw new VfioException(operation.describe(namespace, first, blocks), e.reason(), e.hint());
+            throw new VfioException(e.kind(), operation.describe(namespace, first, blocks), e.reason(), e.hint());
         }
         if (cause != null) {
             throw cause;

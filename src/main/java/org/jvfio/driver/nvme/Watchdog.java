@@ -5,10 +5,11 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jvfio.Device;
+import org.jvfio.VfioException.Kind;
 
 /**
- * The thread that checks a controller periodically: its health, command timeouts, completions whose interrupt was lost, and
- * asynchronous events.
+ * The thread that checks a controller periodically: its health, command timeouts, completions whose interrupt was lost,
+ * and asynchronous events.
  *
  * <p>Without it no command would time out, so the controller fails when the thread ends early, whatever the cause.
  */
@@ -87,7 +88,7 @@ final class Watchdog {
         }
         switch (registers.health()) {
             case UNREACHABLE -> owner.fail("use it", registers.unreachable("use " + owner));
-            case STOPPED -> owner.reset("it stopped by itself");
+            case STOPPED -> owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
             case RUNNING -> {
                 owner.admin().poll();
                 if (owner.interrupts().areEnabled()) {
@@ -102,7 +103,7 @@ final class Watchdog {
 
     private void checkTimeouts() {
         if (owner.admin().timedOut(System.nanoTime(), adminTimeout.toNanos()) != NONE) {
-            owner.reset("an admin command timed out");
+            owner.reset(Kind.TIMEOUT, "an admin command timed out");
             return;
         }
         long limit = commandTimeout.toNanos();
@@ -115,7 +116,7 @@ final class Watchdog {
             int identifier = queue.timedOut(System.nanoTime(), limit);
             while (identifier != NONE) {
                 if (!abort(queue, identifier)) {
-                    owner.reset("a command timed out and could not be aborted");
+                    owner.reset(Kind.TIMEOUT, "a command timed out and could not be aborted");
                     return;
                 }
                 identifier = queue.timedOut(System.nanoTime(), limit);

@@ -26,6 +26,7 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -110,19 +111,21 @@ class EduDeviceTest {
     }
 
     @Test
-    void readMemory_timeoutWithInterrupts_throws() {
+    void factorial_timeoutWithInterrupts_throws() {
         EduDevice edu = EduDevice.of(device(SLOW));
         edu.enableInterrupts(InterruptType.INTX);
         VfioException e = assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
+        assertEquals(Kind.TIMEOUT, e.kind());
         assertTrue(e.reason().contains("not ready after 1 ms"), e.getMessage());
     }
 
     @Test
-    void readMemory_threadInterrupted_throws() {
+    void factorial_threadInterrupted_throws() {
         EduDevice edu = EduDevice.of(device(SLOW));
         edu.enableInterrupts(InterruptType.MSI);
         Thread.currentThread().interrupt();
         VfioException e = assertThrows(VfioException.class, () -> edu.factorial(3, TIMEOUT));
+        assertEquals(Kind.INTERRUPTED, e.kind());
         assertTrue(e.reason().contains("the thread was interrupted"), e.getMessage());
         assertTrue(Thread.interrupted());
     }
@@ -179,6 +182,7 @@ class EduDeviceTest {
                 assertEquals(wide, edu.reaches(beyond));
                 if (!wide) {
                     VfioException e = assertThrows(VfioException.class, () -> edu.writeMemory(beyond, 0, 100, TIMEOUT));
+                    assertEquals(Kind.UNSUPPORTED, e.kind());
                     assertTrue(e.getMessage().contains("below 4 GiB"), e.getMessage());
                 }
             }
@@ -208,14 +212,16 @@ class EduDeviceTest {
         Duration past = ChronoUnit.FOREVER.getDuration().negated();
         assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, past));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0, 0, 8, Duration.ofMillis(1)));
+        assertEquals(Kind.TIMEOUT, e.kind());
         assertTrue(e.reason().contains("not ready after 1 ms"), e.getMessage());
         assertThrows(VfioException.class, () -> edu.factorial(3, Duration.ofMillis(1)));
     }
 
     @Test
-    void writeMemory_unmappedAddress_throws() {
+    void readMemory_unmappedAddress_throws() {
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
+        assertEquals(Kind.FROZEN, e.kind());
         assertTrue(e.reason().contains("read all ones"), e.getMessage());
     }
 
@@ -225,6 +231,6 @@ class EduDeviceTest {
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         VfioException e = assertThrows(VfioException.class, () -> EduDevice.of(device));
-        assertEquals(VfioException.Kind.FROZEN, e.kind(), e.getMessage());
+        assertEquals(Kind.FROZEN, e.kind(), e.getMessage());
     }
 }

@@ -26,7 +26,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** Callbacks that throw: the program is told of it, and it harms nobody else, whoever it is that calls them. */
+/** Callbacks that throw: the uncaught exception handler gets it, and other requests and threads are not affected. */
 @Timeout(60)
 class NvmeCallbacksTest {
     private final ConcurrentLinkedQueue<String> uncaught = new ConcurrentLinkedQueue<>();
@@ -48,7 +48,7 @@ class NvmeCallbacksTest {
         throw new AssertionError("a callback");
     }
 
-    /** A request is done, and who waits for it told so, before its callback is called. */
+    /** A request is done, and its waiter woken, before its callback runs. */
     private void awaitUncaught(int count) {
         while (uncaught.size() < count) {
             Thread.onSpinWait();
@@ -56,7 +56,7 @@ class NvmeCallbacksTest {
         assertEquals(Collections.nCopies(count, "a callback"), List.copyOf(uncaught));
     }
 
-    /** Whoever polls finds a row of completions; the first callback that is called throws. */
+    /** One poll finds several completions; the first callback throws. */
     @Test
     void poll_callbackThrows_completesOtherRequests() {
         try (NvmeHost host = new NvmeHost();
@@ -76,7 +76,7 @@ class NvmeCallbacksTest {
             assertTrue(bad.isDone());
             assertEquals(0, called.getCount());
             assertEquals(List.of("a callback"), List.copyOf(uncaught));
-            // A request with such a callback is as good as others.
+            // The request itself has succeeded.
             assertTrue(queue.submit(bad));
             queue.await(bad);
             bad.requireSuccess();
@@ -99,7 +99,7 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** A read that throws while its command is under way would let its caller free memory that the drive writes. */
+    /** A read that throws while its command is in flight would let the caller free memory that the drive writes. */
     @Test
     void read_callbackOfAnotherRequestThrows_returnsWhenDone() {
         try (NvmeHost host = new NvmeHost();
@@ -119,7 +119,7 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** The host checks that nothing of the controller is left. */
+    /** The host checks that nothing leaks. */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
     void close_callbackThrows_freesEverything(NvmeCompletion completion) {
@@ -148,7 +148,7 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** Twice, so that the thread that resets it is known to go on. */
+    /** Twice, to show that the watchdog thread goes on. */
     @Test
     void reset_callbackThrows_isReady() {
         NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Every(2), new Effect.Lost(false));
@@ -191,7 +191,7 @@ class NvmeCallbacksTest {
                         queue.submit(new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> called.countDown())));
                 assertTrue(called.await(30, TimeUnit.SECONDS));
             }
-            // The line is not left masked.
+            // INTx is not left masked.
             CountDownLatch called = new CountDownLatch(1);
             assertTrue(nvme.queue(1)
                     .submit(new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> called.countDown())));
@@ -246,7 +246,7 @@ class NvmeCallbacksTest {
             disk.flush();
             disk.flush();
             assertTrue(second.await(30, TimeUnit.SECONDS));
-            // The thread that tells events looks after timeouts, too.
+            // The thread that delivers events checks timeouts too.
             VfioException e = assertThrows(VfioException.class, disk::flush);
             assertTrue(e.reason().contains("was aborted"), e.getMessage());
             assertEquals(List.of("a listener", "a listener"), List.copyOf(uncaught));

@@ -25,7 +25,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** A controller that is closed, or reset, while there is work for it: all of it comes to an end, and nobody spins. */
+/** Closing or resetting a controller with commands in flight: all of them complete, and no thread spins. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeClosingTest {
     private static final int STATUS = 0x1c;
@@ -41,7 +41,7 @@ class NvmeClosingTest {
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
     void close_transfersNotSubmittedWhole_failThem(NvmeCompletion completion) {
-        // More pieces than are submitted at once, or than the queue has room for; some transfers wait for room.
+        // More pieces than are in flight at once or than the queue has slots; some transfers wait for a slot.
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open(NvmeOptions.builder()
                     .completion(completion)
@@ -65,7 +65,7 @@ class NvmeClosingTest {
         }
     }
 
-    /** What was submitted is done, and well; what comes from then on is refused. */
+    /** Commands submitted before succeed; later ones are rejected. */
     @Test
     void close_commandsInFlight_completesThemAndAcceptsNoOthers() {
         try (NvmeHost host = new NvmeHost(LATE)) {
@@ -85,7 +85,7 @@ class NvmeClosingTest {
                     told.add(assertThrows(IllegalStateException.class, refused::run)
                             .getMessage());
                 }
-                // Closing does not wait for itself.
+                // Closing again in a callback does not wait.
                 nvme.close();
                 told.add(nvme.state().toString());
             });
@@ -128,7 +128,7 @@ class NvmeClosingTest {
             while (second.getState() != Thread.State.WAITING || interrupted.getState() != Thread.State.WAITING) {
                 Thread.onSpinWait();
             }
-            // A callback is called without a lock: others may look meanwhile, and what has failed may be disabled.
+            // A callback runs without a lock: other threads can poll, and a failed controller can be disabled.
             nvme.poll();
             nvme.lifecycle().fail("try it", new IllegalStateException("it was tried"));
             assertEquals(NvmeState.FAILED, nvme.state());
@@ -190,7 +190,7 @@ class NvmeClosingTest {
         }
     }
 
-    /** A drive that gets ready again when a test lets it. */
+    /** A drive that becomes ready again when a test allows it. */
     private static final class Slow extends WatchedNvme {
         private volatile boolean held;
 
@@ -226,7 +226,7 @@ class NvmeClosingTest {
             while (nvme.state() != NvmeState.RESETTING) {
                 Thread.onSpinWait();
             }
-            // It does not wait for the reset to end, which it will not before the drive is let go on.
+            // It must not wait for the reset, which cannot end before the drive is allowed to go on.
             CompletableFuture<Void> read = disk.readAsync(0, 128, buffer);
             CompletableFuture<Void> other = disk.readAsync(0, 1, buffer);
             assertEquals(NvmeState.RESETTING, nvme.state());

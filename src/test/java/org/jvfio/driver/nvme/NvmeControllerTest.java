@@ -33,6 +33,7 @@ import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
@@ -107,7 +108,7 @@ class NvmeControllerTest {
                     -1,
                     out.segment().asSlice(0, 6000 * BLOCK).mismatch(in.segment().asSlice(0, 6000 * BLOCK)));
             for (int blocks : new int[] {1, 7, 8, 9, 1023, 1024, 1025, 2049}) {
-                // A buffer that begins anywhere in a page.
+                // A buffer at any offset in a page.
                 NvmeBuffer part = in.slice(4L * blocks, (long) blocks * BLOCK);
                 part.segment().fill((byte) 0);
                 disk.read(7 + blocks, blocks, part);
@@ -204,7 +205,7 @@ class NvmeControllerTest {
             IllegalStateException e = assertThrows(
                     IllegalStateException.class, () -> nvme.queue(0).submit(late));
             assertTrue(e.getMessage().contains("no longer mapped"), e.getMessage());
-            out.close(); // leaves the caller's mapping
+            out.close(); // does not close the caller's mapping
             assertTrue(source.isMapped());
         }
     }
@@ -233,6 +234,7 @@ class NvmeControllerTest {
             assertThrows(IndexOutOfBoundsException.class, () -> buffer.slice(4096, 1));
             VfioException none = assertThrows(VfioException.class, () -> nvme.namespace(77));
             assertTrue(none.getMessage().contains("77"), none.getMessage());
+            assertEquals(Kind.NOT_FOUND, none.kind());
             assertThrows(IllegalArgumentException.class, () -> nvme.namespace(0));
             disk.read(end - 1, 1, buffer);
             assertEquals(NvmeState.READY, nvme.state());
@@ -381,7 +383,7 @@ class NvmeControllerTest {
             assertThrows(IllegalStateException.class, nvme::poll);
             assertThrows(IllegalStateException.class, nvme::health);
             assertThrows(IllegalStateException.class, () -> nvme.queue(0).ring());
-            // And it can be opened again, on the same device.
+            // It can be opened again on the same device.
             try (NvmeController again = host.open()) {
                 again.namespace(1).read(0, 1, buffer);
             }
@@ -441,13 +443,14 @@ class NvmeControllerTest {
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("timed out and was aborted"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(1, nvme.aborts());
             assertEquals(0, nvme.resets());
             disk.read(0, 1, buffer);
         }
     }
 
-    /** One command of the I/O queue is never done. */
+    /** One command of the I/O queue never completes. */
     private static NvmeFaults lost(int number, boolean abortable) {
         return NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Lost(abortable));
     }
@@ -464,6 +467,7 @@ class NvmeControllerTest {
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("was reset"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals("try again", e.hint());
             assertEquals(1, nvme.resets());
             disk.read(0, 1, buffer);
@@ -497,11 +501,11 @@ class NvmeControllerTest {
         assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes).asSlice(0, segment.byteSize())));
     }
 
-    /** Each command that a reset gives, refused or lost: Set Features, and those that create queues. */
+    /** Each admin command of a reset, rejected or lost: Set Features and those that create queues. */
     @ParameterizedTest
     @CsvSource({"9, true", "9, false", "5, true", "5, false", "1, true", "1, false"})
     void reset_adminCommandFails_disablesController(int opcode, boolean refused) {
-        // They were given once each when the controller was opened; Set Features twice, to ask for events too.
+        // Opening the controller submitted each once; Set Features twice, for the events too.
         int number = opcode == 9 ? 3 : 2;
         Effect effect = refused ? new Effect.Status(0, 0x06, false) : new Effect.Lost(false);
         NvmeFaults faults = lost(1, false).with(Commands.admin(opcode), new Occurrence.Nth(number), effect);
@@ -543,6 +547,7 @@ class NvmeControllerTest {
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("did not stop within its own limit of 500 ms"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertFalse(host.isBusMaster());
             assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
@@ -564,7 +569,7 @@ class NvmeControllerTest {
             NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
             NvmeQueue queue = nvme.queue(0);
             queue.enqueue(request);
-            // The caller breaks the rule: the controller writes where nothing is mapped.
+            // Misuse by the caller: the controller writes to an address that is no longer mapped.
             mapping.close();
             queue.ring();
             while (!request.isDone()) {
@@ -573,6 +578,7 @@ class NvmeControllerTest {
             assertFalse(request.isSuccess());
             VfioException e = assertThrows(VfioException.class, request::requireSuccess);
             assertTrue(e.reason().contains("PE is frozen"), e.getMessage());
+            assertEquals(Kind.FROZEN, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertEquals(
                     PeState.STOPPED,
@@ -606,6 +612,7 @@ class NvmeControllerTest {
         try (NvmeHost host = new NvmeHost(() -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO))) {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("class is 00ff00"), e.getMessage());
+            assertEquals(Kind.UNSUPPORTED, e.kind());
         }
     }
 
@@ -615,6 +622,7 @@ class NvmeControllerTest {
                 NvmeController nvme = host.open()) {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("drives it already"), e.getMessage());
+            assertEquals(Kind.CONFLICT, e.kind());
             assertEquals(List.of(1), nvme.namespaceIds());
         }
     }
@@ -627,6 +635,7 @@ class NvmeControllerTest {
                 VfioException e =
                         assertThrows(VfioException.class, () -> NvmeController.open(again, NvmeOptions.DEFAULT));
                 assertTrue(e.reason().contains("drives it already"), e.getMessage());
+                assertEquals(Kind.CONFLICT, e.kind());
                 assertEquals(List.of(1), nvme.namespaceIds());
             }
             NvmeController.open(again, NvmeOptions.DEFAULT).close();
@@ -698,6 +707,7 @@ class NvmeControllerTest {
                     VfioException.class,
                     () -> host.open(NvmeOptions.builder().pageBytes(1 << 17).build()));
             assertTrue(e.reason().contains("no pages of 131072"), e.getMessage());
+            assertEquals(Kind.UNSUPPORTED, e.kind());
         }
     }
 

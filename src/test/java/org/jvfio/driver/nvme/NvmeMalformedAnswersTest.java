@@ -29,7 +29,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** A controller that answers nonsense harms neither the program nor its memory: it is reported, and disabled. */
+/** A controller with invalid answers harms neither the program nor its memory: it is disabled, with a reason. */
 @Timeout(120)
 class NvmeMalformedAnswersTest {
     private static final int SEEDS = Integer.getInteger("jvfio.malformed.seeds", 12);
@@ -42,7 +42,7 @@ class NvmeMalformedAnswersTest {
     private static final int READY = 1;
     private static final byte UNTOUCHED = 0x5a;
 
-    /** Where the nonsense is. */
+    /** Where the invalid values are. */
     enum Place {
         CAP,
         CSTS,
@@ -54,7 +54,7 @@ class NvmeMalformedAnswersTest {
         READ_DATA
     }
 
-    /** What is wrong there, more or less of it; all is well for a while where commands are concerned. */
+    /** Faults at that place in several strengths; those of commands begin after a while. */
     private static NvmeFaults nonsense(Place place, long seed) {
         Random random = new Random(seed);
         NvmeFaults none = NvmeFaults.seeded(seed);
@@ -79,7 +79,7 @@ class NvmeMalformedAnswersTest {
         };
     }
 
-    /** With something that happens to commands of all queues. */
+    /** With an effect on commands of all queues. */
     private static NvmeFaults withAll(NvmeFaults faults, Occurrence occurrence, Effect effect) {
         return faults.with(Commands.anyAdmin(), occurrence, effect).with(Commands.anyIo(), occurrence, effect);
     }
@@ -88,15 +88,15 @@ class NvmeMalformedAnswersTest {
         return Stream.of(Place.values());
     }
 
-    /** How it ended for a program that uses a controller. */
+    /** What a program that uses the controller sees. */
     enum End {
-        /** Nothing was told. */
+        /** No failure. */
         UNNOTICED,
-        /** It could not be opened. */
+        /** Opening failed. */
         REFUSED,
-        /** A command failed; the controller goes on. */
+        /** A command failed, and the controller is still usable. */
         TOLD,
-        /** It was disabled. */
+        /** The controller was disabled. */
         FAILED
     }
 
@@ -114,7 +114,7 @@ class NvmeMalformedAnswersTest {
             case IDENTIFY -> Set.of(End.REFUSED, End.TOLD);
             case COMPLETION, PHASE, COMMAND_IDENTIFIER -> Set.of(End.REFUSED, End.FAILED);
             case RESULT, READ_DATA -> Set.of(End.UNNOTICED);
-            // Most of it passes before anybody has seen it.
+            // Most of it happens before any thread polls.
             case CSTS -> Set.of();
         };
         assertTrue(ends.keySet().containsAll(expected), () -> place + ": " + ends);
@@ -146,7 +146,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** How something ends that is done with a controller; one that was disabled does nothing any more. */
+    /** How an operation on a controller ends; one on a disabled controller must fail. */
     private static End end(NvmeHost host, NvmeController nvme, Runnable use) {
         End end = End.UNNOTICED;
         try {
@@ -160,13 +160,13 @@ class NvmeMalformedAnswersTest {
         }
         assertThrows(VfioException.class, nvme::health);
         while (host.isBusMaster()) {
-            // Another thread is disabling it.
+            // Another thread is disabling the controller.
             Thread.onSpinWait();
         }
         return End.FAILED;
     }
 
-    /** Closes a controller; whether it shuts down as it should. */
+    /** Closes a controller; true if it shuts down cleanly. */
     private static boolean close(NvmeHost host, NvmeController nvme) {
         boolean orderly = true;
         try {
@@ -212,7 +212,7 @@ class NvmeMalformedAnswersTest {
                 .build();
     }
 
-    /** The end of a command of which one bit of the completion is wrong. */
+    /** How a command ends whose completion has one flipped bit. */
     private static End endWithWrongBit(boolean admin, int bit) {
         Commands commands = admin ? Commands.admin(GET_LOG_PAGE) : Commands.io(READ);
         NvmeFaults flipped =
@@ -254,7 +254,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** Its identifier may become that of a request for an event; then the command itself is never done. */
+    /** The identifier may become that of an Asynchronous Event Request; then the command itself times out. */
     @ParameterizedTest
     @CsvSource({
         "how far the submission queue is,    64,  68, UNNOTICED",
@@ -273,7 +273,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** A controller with a register that reads wrongly. */
+    /** A controller with a wrong value in a register. */
     private static final class WrongRegister extends WatchedNvme {
         private final long register;
         private volatile int wrong;
@@ -337,7 +337,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** A controller that gives an identify command or a list one value that it should not. */
+    /** A controller with one wrong value in an Identify data structure. */
     private static final class WrongData extends WatchedNvme {
         private final int structure;
         private final int offset;

@@ -62,7 +62,7 @@ class NvmeRequestTest {
         }
     }
 
-    /** Its own callback submits it again, before whoever waits for it has seen that it was done. */
+    /** Its callback submits it again before the waiter has seen it done. */
     @Test
     void await_requestSubmittedAgain_returnsAfterTheFirstCompletion() {
         try (NvmeHost host = new NvmeHost();

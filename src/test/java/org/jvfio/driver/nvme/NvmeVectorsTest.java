@@ -26,12 +26,14 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** How a controller's interrupts are given to its queues: as many vectors as device and platform have, shared if few. */
+/**
+ * How interrupt vectors are assigned to queues: one each where device and platform have as many, otherwise shared.
+ */
 @Timeout(60)
 class NvmeVectorsTest {
     private static final int MOST = 2048;
 
-    /** A controller that has the interrupts that a test gives it. */
+    /** A controller with configurable interrupts. */
     private static final class Interrupting extends WatchedNvme {
         private static final int CREATE_COMPLETION_QUEUE = 0x05;
         private static final int INTERRUPTS_ENABLED = 1 << 1;
@@ -87,7 +89,7 @@ class NvmeVectorsTest {
                 for (int i = 0; i < 3; i++) {
                     NvmeRequest request = new NvmeRequest().read(disk, i, 1, buffer);
                     assertTrue(queue.submit(request));
-                    // Unless the controller is polled, it is done when an interrupt says so.
+                    // Unless the controller is polled, an interrupt completes it.
                     queue.await(request);
                     request.requireSuccess();
                 }
@@ -97,8 +99,8 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @CsvSource({
-        // What is asked for, messages and vectors of the device, what the platform grants, pairs of queues; and the
-        // vectors that are used, and those of the queues.
+        // The type, the vectors of the device (MSI, MSI-X), what the platform grants, pairs of queues; then the vectors
+        // in use and those of the queues.
         "MSIX, 0, 65, 2048, 4, 5, 1 2 3 4",
         "MSIX, 8, 65, 2048, 2, 3, 1 2",
         "MSIX, 0, 65, 3, 4, 3, 1 2 1 2",
@@ -218,7 +220,7 @@ class NvmeVectorsTest {
         }
     }
 
-    /** Gives a command, and leaves it to others to look whether it is done. */
+    /** Submits a command and does not poll for it. */
     private static void awaitUnpolled(NvmeQueue queue, NvmeRequest request) throws InterruptedException {
         assertTrue(queue.submit(request));
         while (!request.isDone()) {

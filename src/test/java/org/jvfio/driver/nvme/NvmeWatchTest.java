@@ -21,13 +21,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** The thread that looks after a controller: nothing keeps it from that, and a controller does not go on without it. */
+/** The watchdog thread: nothing blocks it, and a controller does not outlive it. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeWatchTest {
     private static final int STATUS = 0x1c;
@@ -90,11 +91,11 @@ class NvmeWatchTest {
         return faults.with(Commands.admin(opcode), new Occurrence.Nth(number), new Effect.Lost(false));
     }
 
-    /** The program has the buffer of admin commands, and its command is lost, when an event has a page to be read. */
+    /** The program's admin command is lost and holds the data buffer when an event's log page has to be read. */
     @Test
     void watchdog_lostAdminCommandAndEvent_resetsController() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
-        // Of the controller, and of its namespace.
+        // The first two Identify commands are those of the controller and of its namespace.
         Counted drive = new Counted(lost(hot(), IDENTIFY, 3));
         try (NvmeHost host = new NvmeHost(() -> drive);
                 NvmeController nvme = host.open(NvmeOptions.builder()
@@ -114,7 +115,7 @@ class NvmeWatchTest {
         }
     }
 
-    /** The page that belongs to an event is read without holding up anything else. */
+    /** Reading the log page of an event blocks nothing else. */
     @Test
     void events_logPageReadLost_resetsController() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
@@ -163,7 +164,7 @@ class NvmeWatchTest {
         }
     }
 
-    /** It tells no event then, as this one does not by itself; the second time it is when it is reset. */
+    /** The second Set Features is that of opening, the fourth that of a reset. */
     @ParameterizedTest
     @ValueSource(ints = {2, 4})
     void open_eventSelectionRejected_opens(int refused) {
@@ -182,7 +183,7 @@ class NvmeWatchTest {
 
     @Test
     void reset_eventSelectionLost_disablesController() {
-        // Each time the number of queues first, then the events: lost after the first reset, and after a second one.
+        // Number of Queues, then the events, each time: the events are lost in the first reset and in the second.
         NvmeFaults faults = lost(lost(NvmeFaults.NONE, SET_FEATURES, 4), SET_FEATURES, 6)
                 .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(faults)) {
@@ -193,6 +194,7 @@ class NvmeWatchTest {
             NvmeNamespace disk = nvme.namespace(1);
             VfioException e = assertThrows(VfioException.class, disk::flush);
             assertTrue(e.reason().contains("did not complete the command within 100 ms"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertFalse(host.device().configSpace().command().contains(PciCommand.BUS_MASTER));
             assertThrows(VfioException.class, disk::flush);
@@ -217,7 +219,7 @@ class NvmeWatchTest {
         }
     }
 
-    /** Commands that are late together are aborted together, not one each time that the thread looks. */
+    /** Commands that time out together are aborted together, not one in each check. */
     @Test
     void timeout_manyCommands_abortsAllInOneCheck() {
         int count = 40;
