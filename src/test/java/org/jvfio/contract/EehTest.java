@@ -167,7 +167,8 @@ class EehTest extends Contract {
         void eehInject_shortArgsz_einval() {
             assertEeh(
                     EINVAL,
-                    container.call(container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
+                    container.call(
+                            container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
         }
 
         @Test

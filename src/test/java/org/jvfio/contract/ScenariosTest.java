@@ -73,8 +73,8 @@ class ScenariosTest {
     private static boolean isOnAllHosts(JavaClass tests) {
         return tests.getEnclosingClass()
                 .map(ScenariosTest::isOnAllHosts)
-                .orElseGet(() -> tests.isAnnotatedWith(ContractTest.class)
-                        || tests.isAnnotatedWith(Type2ContractTest.class));
+                .orElseGet(() ->
+                        tests.isAnnotatedWith(ContractTest.class) || tests.isAnnotatedWith(Type2ContractTest.class));
     }
 
     private static Stream<String> scenarios(JavaMethod method) {

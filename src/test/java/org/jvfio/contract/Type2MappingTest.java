@@ -252,12 +252,13 @@ class Type2MappingTest extends Contract {
         @Test
         @Scenario("D23")
         void unmapDma_pastEndOfWindow_refusedBefore412AndFrom72() {
-            boolean unchecked =
-                    host.version().atLeast(KernelVersion.V4_12) && host.version().before(KernelVersion.V7_2);
+            boolean unchecked = host.version().atLeast(KernelVersion.V4_12)
+                    && host.version().before(KernelVersion.V7_2);
             assumeFalse(unchecked && host.isPowernv(), "undefined: the kernel does not check the end of the window");
             RawContainer container = enabledV1();
             assertAnswer(
-                    unchecked ? 0 : misaligned(), container.unmap(container.info().size() - PAGE, 2 * PAGE));
+                    unchecked ? 0 : misaligned(),
+                    container.unmap(container.info().size() - PAGE, 2 * PAGE));
         }
     }
 }
