@@ -7,19 +7,33 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 
 /**
  * One suite of a Debian archive, read by an apt with directories of its own: the host's lists, packages, architectures and
  * settings stay as they are. apt checks signatures and hashes.
  */
 final class Archive {
-    /** Where packages come from, and how long a mirror may keep silent, take for an index, and take for a package. */
-    record Mirror(String site, String options, Duration silence, Duration index, Duration download) {
+    /**
+     * Where packages come from.
+     *
+     * @param options apt's for a source, which say whom to trust
+     * @param retries how often what failed is asked for again
+     * @param silence how long a connection may keep silent
+     * @param index how long an index may take
+     * @param download how long packages may take, beside what their size allows
+     */
+    record Mirror(String site, String options, int retries, Duration silence, Duration index, Duration download) {
         private static final String KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
         static Mirror of(String site) {
             return new Mirror(
-                    site, "signed-by=" + KEYRING, Duration.ofSeconds(20), Duration.ofMinutes(5), Duration.ofMinutes(1));
+                    site,
+                    "signed-by=" + KEYRING,
+                    2,
+                    Duration.ofSeconds(20),
+                    Duration.ofMinutes(5),
+                    Duration.ofMinutes(1));
         }
     }
 
@@ -48,7 +62,12 @@ final class Archive {
     private final List<String> suites;
     private final List<String> options;
 
-    /** @param suites the suite, and those that its packages depend on */
+    /**
+     * Reads nothing yet.
+     *
+     * @param parent has apt's directories for each suite
+     * @param suites the suite, and those that its packages depend on
+     */
     Archive(Path parent, Mirror mirror, String architecture, List<String> suites) {
         this.name = suites.getFirst();
         this.root = parent.resolve(String.join("+", suites) + "-" + architecture);
@@ -68,10 +87,8 @@ final class Archive {
                 "-oAPT::Sandbox::User=root",
                 "-oAPT::Install-Recommends=false",
                 "-oAPT::Update::Error-Mode=any",
-                // Programs of the host that wait for an apt to end.
-                "-oAPT::Update::Post-Invoke-Success::=true",
                 "-oAcquire::Languages=none",
-                "-oAcquire::Retries=2",
+                "-oAcquire::Retries=" + mirror.retries(),
                 "-oAcquire::Retries::Delay::Maximum=2",
                 "-oAcquire::http::Timeout=" + mirror.silence().toSeconds(),
                 "-oAcquire::https::Timeout=" + mirror.silence().toSeconds(),
@@ -169,11 +186,9 @@ final class Archive {
         if (ended.status() == Commands.STOPPED) {
             return "the mirror is too slow, no end after " + limit.toSeconds() + " s";
         }
-        String text = ended.lines().stream()
-                .map(String::strip)
-                .filter(line -> line.matches("[EW]: .*"))
+        String text = Stream.of("E: .*", "W: .*", ".+")
+                .flatMap(pattern -> ended.lines().stream().filter(line -> line.matches(pattern)))
                 .findFirst()
-                .or(() -> ended.lines().stream().findFirst())
                 .orElse("apt-get's exit status is " + ended.status());
         return text.replaceFirst("^[EW]: ", "")
                 .replaceAll("\\s+", " ")

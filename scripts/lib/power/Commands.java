@@ -44,6 +44,7 @@ final class Commands {
         builder.environment().put("LC_ALL", "C");
         builder.environment().put("DEBIAN_FRONTEND", "noninteractive");
         Process process = builder.start();
+        Ending.add(process);
         CompletableFuture<String> output = CompletableFuture.supplyAsync(() -> read(process.getInputStream()));
         boolean ended;
         try {

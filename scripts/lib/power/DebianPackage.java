@@ -29,6 +29,7 @@ record DebianPackage(String name, DebianVersion version, String depends, String 
     static List<DebianPackage> parse(String index) {
         List<DebianPackage> packages = new ArrayList<>();
         Map<String, String> fields = new LinkedHashMap<>();
+        String last = "";
         for (String line : (index + "\n\n").split("\n", -1)) {
             int colon = line.indexOf(':');
             if (line.isEmpty()) {
@@ -36,8 +37,11 @@ record DebianPackage(String name, DebianVersion version, String depends, String 
                     packages.add(of(fields));
                 }
                 fields.clear();
-            } else if (colon > 0 && !Character.isWhitespace(line.charAt(0))) {
-                fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+            } else if (Character.isWhitespace(line.charAt(0))) {
+                fields.merge(last, line, String::concat);
+            } else if (colon > 0) {
+                last = line.substring(0, colon);
+                fields.put(last, line.substring(colon + 1).strip());
             }
         }
         return packages;

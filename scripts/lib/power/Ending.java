@@ -5,13 +5,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What must not outlive this process, whatever ends it: QEMU, and the directory for this run. */
+/** What must not outlive this process, whatever ends it: QEMU, apt, and the directory for this run. */
 final class Ending {
     private static final List<Process> PROCESSES = new ArrayList<>();
 
     private Ending() {}
 
     static synchronized void add(Process process) {
+        PROCESSES.removeIf(one -> !one.isAlive());
         PROCESSES.add(process);
     }
 
@@ -21,6 +22,8 @@ final class Ending {
 
     private static synchronized void end(Path directory) {
         for (Process process : PROCESSES) {
+            // apt's methods are its children, and would go on.
+            process.descendants().forEach(ProcessHandle::destroy);
             process.destroyForcibly();
         }
         for (Process process : PROCESSES) {

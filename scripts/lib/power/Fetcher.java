@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -35,6 +34,12 @@ final class Fetcher {
         List<Choice> choices(Archive archive) throws Archive.Unavailable, IOException, InterruptedException;
     }
 
+    /** The archive of a suite, which may have to be looked for. */
+    @FunctionalInterface
+    interface Archives {
+        Archive of(List<String> suites) throws Failure, IOException, InterruptedException;
+    }
+
     /**
      * What is to be fetched.
      *
@@ -49,15 +54,17 @@ final class Fetcher {
     /** What was fetched into the directory. */
     record Fetched(String suite, Choice choice) {}
 
-    private final Function<List<String>, Archive> archives;
+    private final Archives archives;
     private final Map<List<String>, String> updates = new HashMap<>();
     private final Consumer<String> report;
 
     /**
+     * Fetches from these archives.
+     *
      * @param archives the archive of a suite
      * @param report gets the lines for the user
      */
-    Fetcher(Function<List<String>, Archive> archives, Consumer<String> report) {
+    Fetcher(Archives archives, Consumer<String> report) {
         this.archives = archives;
         this.report = report;
     }
@@ -139,8 +146,8 @@ final class Fetcher {
         }
 
         /** The choices of a suite whose index is up to date; none if it cannot be, which is a failure. */
-        private List<Choice> current(List<String> suite) throws IOException, InterruptedException {
-            Archive archive = archives.apply(suite);
+        private List<Choice> current(List<String> suite) throws Failure, IOException, InterruptedException {
+            Archive archive = archives.of(suite);
             goOn(archive.name());
             try {
                 update(suite, archive);
@@ -158,19 +165,20 @@ final class Fetcher {
         }
 
         /** The choices by the index that was read last, be it now or in an earlier run. */
-        private List<Choice> known(List<String> suite) throws IOException, InterruptedException {
+        private List<Choice> known(List<String> suite) throws Failure, IOException, InterruptedException {
             try {
-                return wanted.chooser().choices(archives.apply(suite));
+                return wanted.chooser().choices(archives.of(suite));
             } catch (Archive.Unavailable e) {
                 fail(suite.getFirst(), e.reason());
                 return List.of();
             }
         }
 
-        private Optional<Fetched> download(List<String> suite, Choice choice) throws IOException, InterruptedException {
+        private Optional<Fetched> download(List<String> suite, Choice choice)
+                throws Failure, IOException, InterruptedException {
             List<String> exactly =
                     choice.packages().stream().map(DebianPackage::exactly).toList();
-            Archive archive = archives.apply(suite);
+            Archive archive = archives.of(suite);
             if (failed.contains(suite + " " + exactly)) {
                 return Optional.empty();
             }

@@ -55,8 +55,9 @@ enum Machine {
     }
 
     /**
-     * QEMU's options for as many buses, and the names of these, in order. Each is behind a host bridge of its own, which
-     * makes an IOMMU group, as long as the machine has more of them; then behind a root port of its own at the last one.
+     * The names of as many buses, in order, and QEMU's options that make them. Each is behind a host bridge of its own,
+     * which makes an IOMMU group, as long as the machine has another. The rest are behind a switch at the last host bridge,
+     * each at a port of its own, which makes a group, too.
      */
     List<String> buses(int count, List<String> qemuOptions) {
         List<String> buses = new ArrayList<>();
@@ -65,8 +66,16 @@ enum Machine {
                 int index = i + 1;
                 qemuOptions.addAll(List.of("-device", "spapr-pci-host-bridge,index=" + index + ",id=bridge" + index));
                 buses.add("bridge" + index + ".0");
+            } else if (count <= bridges || i < bridges - 1) {
+                buses.add("pcie." + i);
             } else {
-                buses.add("pcie." + Math.min(i, bridges - 1));
+                if (i == bridges - 1) {
+                    qemuOptions.addAll(List.of("-device", "x3130-upstream,id=switch,bus=pcie." + i));
+                }
+                String port = "port" + i;
+                qemuOptions.addAll(
+                        List.of("-device", "xio3130-downstream,bus=switch,chassis=1,slot=" + i + ",id=" + port));
+                buses.add(port);
             }
         }
         return buses;

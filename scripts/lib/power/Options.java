@@ -157,6 +157,13 @@ final class Options {
         return options;
     }
 
+    /** All options. */
+    static List<String> names() {
+        List<String> names = new ArrayList<>(new Options().setters.keySet());
+        names.addAll(List.of("--update", "--help"));
+        return names;
+    }
+
     private void read(List<String> words) throws Failure {
         for (int i = 0; i < words.size() && !isHelp; i++) {
             String word = words.get(i);

@@ -64,6 +64,8 @@ final class Parts {
     private final Consumer<String> report;
 
     /**
+     * Parts of this cache.
+     *
      * @param guestPackages packages for ppc64el
      * @param hostPackages packages for this host
      * @param isRenewed whether what the cache has is fetched again

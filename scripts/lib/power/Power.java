@@ -175,12 +175,10 @@ final class Power {
 
     /** All that a machine is made of, from the cache. */
     private Lab lab(Cache kept) throws Failure, IOException, InterruptedException {
-        // The host's mirror is looked up once it is needed: a full cache needs none.
         Sites sites = new Sites();
-        Fetcher guest = new Fetcher(suites -> sites.archive("ppc64el", suites), Power::say);
-        Fetcher host = new Fetcher(suites -> sites.archive(sites.architecture(), suites), Power::say);
+        Fetcher guest = new Fetcher(suites -> sites.archive(false, suites), Power::say);
+        Fetcher host = new Fetcher(suites -> sites.archive(true, suites), Power::say);
         Parts parts = new Parts(kept, guest, host, options.isUpdate(), Power::say);
-        sites.prepare(options.isUpdate());
         QemuProgram qemu = qemu(parts);
         Path kernel = parts.kernel(options.suite(), options.pageKib());
         Path java = parts.java(options.java());
@@ -241,39 +239,20 @@ final class Power {
         return lab;
     }
 
-    /** The archives to fetch from. */
+    /** The archives to fetch from. The host's mirror is looked up once it is needed: a full cache needs none. */
     private final class Sites {
         private String site = "";
-        private String architecture = "";
 
-        /** Looks up what {@link #archive} cannot: it is called where no exception can be thrown. */
-        void prepare(boolean isNeeded) throws Failure, IOException, InterruptedException {
-            if (isNeeded || !isComplete()) {
-                site = site();
-                architecture = Commands.output(work, LIMIT, List.of("dpkg", "--print-architecture"))
-                        .output()
-                        .strip();
+        Archive archive(boolean isForHost, List<String> suites) throws Failure, IOException, InterruptedException {
+            if (site.isEmpty()) {
+                site = Power.this.site();
             }
-        }
-
-        private String site() throws Failure, IOException, InterruptedException {
-            return Power.this.site();
-        }
-
-        private boolean isComplete() {
-            return Stream.of(
-                            "kernel-" + options.suite() + "-" + options.pageKib() + "k",
-                            "java-" + options.java(),
-                            "qemu-" + options.qemu().orElse("trixie"))
-                    .allMatch(name -> Files.exists(cache.resolve(name).resolve("key")));
-        }
-
-        String architecture() {
-            return architecture;
-        }
-
-        Archive archive(String forArchitecture, List<String> suites) {
-            return new Archive(cache.resolve("apt"), Archive.Mirror.of(site), forArchitecture, suites);
+            String architecture = isForHost
+                    ? Commands.output(work, LIMIT, List.of("dpkg", "--print-architecture"))
+                            .output()
+                            .strip()
+                    : "ppc64el";
+            return new Archive(cache.resolve("apt"), Archive.Mirror.of(site), architecture, suites);
         }
     }
 
@@ -468,7 +447,7 @@ final class Power {
             List<String> all = new ArrayList<>(classPath);
             all.addAll(otherJars);
             List<String> command = new ArrayList<>(java("-XX:SharedArchiveFile=/jre/lib/server/junit.jsa", all));
-            javaOptions().forEach(option -> command.add(1, option));
+            command.addAll(1, javaOptions());
             command.add(command.indexOf("-cp"), "-Djvfio.kernel=linux");
             command.addAll(launcher());
             command.add("--fail-if-no-tests");

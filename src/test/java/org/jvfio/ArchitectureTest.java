@@ -159,9 +159,7 @@ class ArchitectureTest {
                 PROJECT.stream()
                         .map(JavaClass::getPackageName)
                         .filter(exported::contains)
-                        .filter(name -> name.equals(IOCTL)
-                                || name.equals(UAPI)
-                                || name.startsWith("org.jvfio.cli"))
+                        .filter(name -> name.equals(IOCTL) || name.equals(UAPI) || name.startsWith("org.jvfio.cli"))
                         .collect(Collectors.toCollection(TreeSet::new)));
     }
 

@@ -89,8 +89,8 @@ final class Demo {
             long half = memory.size() / 2;
             EduDevice edu = EduDevice.of(device);
             DmaWindow reached = edu.reaches(high.range().start()) ? high : low;
-            DmaMapping source = low.map(memory, 0, half, DmaDirection.TO_DEVICE);
-            DmaMapping destination = reached.map(memory, half, half, DmaDirection.FROM_DEVICE);
+            DmaMapping source = low.map(memory.range(0, half), DmaDirection.TO_DEVICE);
+            DmaMapping destination = reached.map(memory.range(half, half), DmaDirection.FROM_DEVICE);
             tellMapped(memory, List.of(source, destination));
             copy(edu, source, destination);
             tellCopied(edu, source, destination);
@@ -320,11 +320,7 @@ final class Demo {
         EduDevice edu = EduDevice.of(device);
         DmaMapping again = destination
                 .window()
-                .map(
-                        destination.memory(),
-                        destination.offset(),
-                        destination.range().size(),
-                        DmaDirection.FROM_DEVICE);
+                .map(destination.memory().range(destination.offset(), destination.size()), DmaDirection.FROM_DEVICE);
         copy(edu, source, again);
         PeState recovered = eeh.state();
         step.fact(

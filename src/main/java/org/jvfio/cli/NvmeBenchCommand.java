@@ -246,7 +246,7 @@ final class NvmeBenchCommand implements Command {
             lanes.forEach(Lane::start);
             if (polled) {
                 try {
-                    while (queue.underWay() > 0 || !over) {
+                    while (queue.inFlight() > 0 || !over) {
                         queue.poll();
                     }
                 } catch (RuntimeException e) {

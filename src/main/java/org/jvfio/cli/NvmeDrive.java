@@ -130,12 +130,13 @@ final class NvmeDrive implements AutoCloseable {
         KernelChoice choice = KernelChoice.of(line);
         DeviceChoice deviceChoice = DeviceChoice.of(line, DeviceKind.NVME);
         int namespaceId = (int) CommandOptions.number(line, "namespace", 1, 1, Integer.MAX_VALUE);
-        NvmeOptions options = NvmeOptions.DEFAULT
+        NvmeOptions options = NvmeOptions.builder()
                 .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS))
                 .queueDepth(queueDepth)
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
-                .completion(completion(line));
+                .completion(completion(line))
+                .build();
         Optional<Path> image = image(line, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(line, image.get()) : Optional.empty();
         try {

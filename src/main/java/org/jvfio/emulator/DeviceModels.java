@@ -44,7 +44,7 @@ public final class DeviceModels {
             return new DeviceModels(List.copyOf(byClass.values()));
         } catch (ServiceConfigurationError broken) {
             throw new IllegalStateException(
-                    "a device model that is installed cannot be used: " + broken.getMessage(), broken);
+                    "an installed device model cannot be loaded: " + broken.getMessage(), broken);
         }
     }
 
@@ -87,7 +87,7 @@ public final class DeviceModels {
     }
 
     /**
-     * The model of a name, if there is one.
+     * The model with a name, if there is one.
      *
      * @throws IllegalStateException if there are several
      */
@@ -95,15 +95,14 @@ public final class DeviceModels {
         List<DeviceModel> named =
                 models.stream().filter(model -> model.name().equals(name)).toList();
         if (named.size() > 1) {
-            throw new IllegalStateException(
-                    "%d device models have the name '%s', of the classes %s; leave one of them in"
-                            .formatted(
-                                    named.size(),
-                                    name,
-                                    named.stream()
-                                            .map(model -> model.getClass().getName())
-                                            .sorted()
-                                            .collect(Collectors.joining(" and "))));
+            throw new IllegalStateException("%d device models have the name '%s', of the classes %s; keep one of them"
+                    .formatted(
+                            named.size(),
+                            name,
+                            named.stream()
+                                    .map(model -> model.getClass().getName())
+                                    .sorted()
+                                    .collect(Collectors.joining(" and "))));
         }
         return named.stream().findFirst();
     }
@@ -111,17 +110,17 @@ public final class DeviceModels {
     /**
      * Makes devices of one of the project's own models, without options.
      *
-     * @throws IllegalStateException if it is not there
+     * @throws IllegalStateException if the model is missing
      */
     Supplier<? extends EmulatedDevice> plain(String name) {
         return find(name)
                 .orElseThrow(() -> new IllegalStateException(
-                        "of the device models '%s' is missing, there are %s: META-INF/services/%s is not that of JVFIO"
+                        "the device model '%s' is missing, the installed models are %s; restore JVFIO's META-INF/services/%s"
                                 .formatted(name, names(), DeviceModel.class.getName())))
                 .configure(MachineOptions.of(Map.of()));
     }
 
-    /** The names of all, as a sentence has them. */
+    /** The names of all models, joined for a message. */
     String names() {
         List<String> names = models.stream()
                 .map(model -> "'" + model.name() + "'")

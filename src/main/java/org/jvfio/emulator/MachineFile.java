@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** Reads a machine that was written by hand, as {@link EmulatedMachine#read} documents it. */
+/** Reads a machine file, as {@link EmulatedMachine#read} documents it. */
 final class MachineFile {
     private static final Set<String> OPTIONS = Set.of(
             "like",
@@ -50,7 +50,7 @@ final class MachineFile {
             json = JSON.std.anyFrom(Files.readString(path));
         } catch (JsonProcessingException notJson) {
             throw new IllegalArgumentException(
-                    "%s is no JSON: %s in line %d"
+                    "%s is not JSON: %s in line %d"
                             .formatted(
                                     path,
                                     notJson.getOriginalMessage(),
@@ -64,7 +64,8 @@ final class MachineFile {
         top.requireKnown("the file", OPTIONS);
         String like = top.string("like");
         EmulatedMachine preset = EmulatedMachine.preset(like)
-                .orElseThrow(() -> top.wrong("is like '" + like + "', which is none of " + EmulatedMachine.presets()));
+                .orElseThrow(
+                        () -> top.wrong("has 'like' '" + like + "', which is none of " + EmulatedMachine.presets()));
         EmulatedMachine.Builder machine = preset.toBuilder();
         Platform platform = platform(top, preset.platform());
         long window = top.size("defaultWindow", preset.dma32Bytes());
@@ -77,7 +78,7 @@ final class MachineFile {
             } else if (bytes == 1 << 16) {
                 machine.pages64K();
             } else {
-                throw top.wrong("has pages of " + top.value(name).orElseThrow() + "; they are 4K or 64K");
+                throw top.wrong("has pages of " + top.value(name).orElseThrow() + "; the sizes are 4K and 64K");
             }
         });
         given("memory", name -> machine.memoryBytes(top.size(name)));
@@ -108,7 +109,7 @@ final class MachineFile {
     private static int domain(MachineOptions bridge) {
         String domain = bridge.string("domain");
         if (!DOMAIN.matcher(domain).matches()) {
-            throw bridge.wrong("has a bridge of domain '" + domain + "'; write it like 0001");
+            throw bridge.wrong("has a bridge with domain '" + domain + "'; write it like 0001");
         }
         return Integer.parseInt(domain, 16);
     }
@@ -158,7 +159,7 @@ final class MachineFile {
                 return version;
             }
         }
-        throw top.wrong("has kernel '" + release + "', which is none of "
+        throw top.wrong("has 'kernel' '" + release + "', which is none of "
                 + Arrays.stream(KernelVersion.values())
                         .map(KernelVersion::release)
                         .toList());

@@ -32,6 +32,12 @@ public record GetTceInfo(MemorySegment struct) implements Ioctl {
         return this;
     }
 
+    /** Overwrites {@code flags}. */
+    public GetTceInfo flags(int flags) {
+        vfio_iommu_spapr_tce_info.flags(struct, flags);
+        return this;
+    }
+
     /** The bytes of the struct, as the kernel left them. */
     public int argsz() {
         return vfio_iommu_spapr_tce_info.argsz(struct);

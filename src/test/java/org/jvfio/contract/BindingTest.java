@@ -23,7 +23,7 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K1")
-    void aDriverThatDoesNotKnowADeviceIsNotGivenIt() {
+    void bind_noDriverOverride_enodev() {
         assertAnswer(0, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(0, process.store(override, "\n"));
         assertAnswer(ENODEV, process.store(DRIVER + "bind", first.address()));
@@ -35,18 +35,18 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K2")
-    void aDeviceIsBoundOnce() {
+    void bind_alreadyBound_ebusy() {
         assertAnswer(EBUSY, process.store(DRIVER + "bind", first.address()));
     }
 
     @Test
-    void aDeviceThatIsNotThereIsNotBound() {
+    void bindAndUnbind_absentDevice_enodev() {
         assertAnswer(ENODEV, process.store(DRIVER + "bind", "ffff:ff:1f.7"));
         assertAnswer(ENODEV, process.store(DRIVER + "unbind", "ffff:ff:1f.7"));
     }
 
     @Test
-    void probingGivesADeviceToTheDriverThatIsNamed() {
+    void driversProbe_driverOverrideSet_binds() {
         assertAnswer(0, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(ENODEV, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(0, process.store("/sys/bus/pci/drivers_probe", first.address()));
@@ -55,7 +55,7 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K7")
-    void theNameOfADriverIsShorterThanAPage() {
+    void driverOverride_nameOfAPage_einval() {
         assertAnswer(EINVAL, process.store(override, "x".repeat((int) process.pageSize() - 1)));
     }
 }

@@ -22,12 +22,14 @@ abstract class Contract {
 
     final ContractHost host;
     final VfioProcess process;
+    final TableBytes tableBytes;
     final PciDevice first;
     final PciDevice second;
 
     Contract(ContractHost host) {
         this.host = host;
         process = host.start();
+        tableBytes = new TableBytes(host, process);
         first = process.edus().get(0);
         second = process.edus().get(1);
     }

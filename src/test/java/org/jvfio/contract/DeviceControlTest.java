@@ -21,7 +21,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_SET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_IOEVENTFD;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -32,7 +31,7 @@ import org.jvfio.contract.host.Event;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
-import org.jvfio.uapi.vfio_device_ioeventfd;
+import org.jvfio.ioctl.IoEventFd;
 import org.jvfio.uapi.vfio_h;
 
 /** Registers that eventfds write, features of a device, and what a device descriptor does not know. */
@@ -69,7 +68,7 @@ class DeviceControlTest extends Contract {
 
     @Test
     @Scenario({"J32", "J33"})
-    void anEventWritesARegister() {
+    void ioEventFd_signalled_writesTheRegister() {
         assertAnswer(ENODEV, device.ioEvent(LIVENESS, 0, 4, -1));
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         assertAnswer(EEXIST, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
@@ -89,7 +88,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void anEventWritesNothingWhileMemoryIsNotDecoded() {
+    void ioEventFd_memoryDisabled_writesNothing() {
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         device.changeCommand(PCI_COMMAND_MEMORY, false);
         event.signal();
@@ -99,11 +98,10 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void onlyRegistersOfBarsAreWrittenByEvents() {
+    void ioEventFd_invalidArguments_einval() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_IOEVENTFD, 0));
-        MemorySegment shorter = process.struct(vfio_device_ioeventfd.layout());
-        vfio_device_ioeventfd.argsz(shorter, 27);
-        assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_IOEVENTFD, shorter));
+        assertAnswer(
+                EINVAL, device.call(IoEventFd.of(process.arena(), 0, 0, 0, 0).argsz(27)));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 0, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 3, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 16, event.descriptor()));
@@ -122,7 +120,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void eventsEndWithTheLastDescriptor() {
+    void ioEventFd_lastDescriptorClosed_removed() {
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         assertAnswer(0, device.close());
         event.signal();
@@ -132,7 +130,7 @@ class DeviceControlTest extends Contract {
 
     @Test
     @Scenario({"J34", "J35"})
-    void aFeatureIsCheckedBeforeItIsUsed() {
+    void deviceFeature_invalidFlags_einval() {
         int both = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_FEATURE, 0));
         assertAnswer(EINVAL, device.feature(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, 7, 0));
@@ -151,7 +149,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void aDeviceSleepsUntilItIsToldToWake() {
+    void lowPowerEntry_untilExit_accessesStillWork() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
         int wake = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
         assertAnswer(0, device.feature(wake));
@@ -169,7 +167,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void aDeviceThatSleepsTellsWhoWakesIt() {
+    void lowPowerEntryWithWakeup_access_signalsTheEvent() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
         assertAnswer(EINVAL, device.feature(sleep, 8, event.descriptor()));
         assertAnswer(EINVAL, device.feature(sleep, ENTRY, -1));
@@ -191,7 +189,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void aDeviceSleepsAlthoughItsEventIsClosed() {
+    void lowPowerEntryWithWakeup_eventClosed_stillEntersLowPower() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
         assertAnswer(0, device.feature(sleep, ENTRY, event.descriptor()));
         assertAnswer(0, event.close());
@@ -207,11 +205,14 @@ class DeviceControlTest extends Contract {
 
     @Test
     @Scenario("J36")
-    void whatIsNotForThisDeviceIsRefused() {
+    void deviceIoctl_requestOfOtherFile_enotty() {
         // GET_API_VERSION, GROUP_GET_STATUS, QUERY_GFX_PLANE, GET_GFX_DMABUF, BIND_IOMMUFD, ATTACH_PT, DETACH_PT.
         for (int number : new int[] {0, 3, 14, 15, 18, 19, 20}) {
             int request = vfio_h.VFIO_GET_API_VERSION + number;
-            assertAnswer(ENOTTY, device.ioctl(request, process.struct(vfio_device_ioeventfd.layout())));
+            assertAnswer(
+                    ENOTTY,
+                    device.ioctl(
+                            request, IoEventFd.of(process.arena(), 0, 0, 0, 0).struct()));
         }
     }
 }

@@ -36,20 +36,20 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B1")
-    void aDeviceNeedsAContainer() {
+    void getDeviceFd_noContainer_einval() {
         assertAnswer(EINVAL, group.getDevice(first.address()));
     }
 
     @Test
     @Scenario("B2")
-    void aDeviceNeedsAnIommu() {
+    void getDeviceFd_noIommu_einval() {
         containerWith(group);
         assertAnswer(EINVAL, group.getDevice(first.address()));
     }
 
     @Test
     @Scenario("B3")
-    void aGroupGivesOnlyItsOwnDevices() {
+    void getDeviceFd_deviceOfOtherGroup_enodev() {
         v2(group);
         assertAnswer(ENODEV, group.getDevice(otherFunction()));
         assertAnswer(ENODEV, group.getDevice(second.address()));
@@ -58,34 +58,34 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B4")
-    void theNameIsLookedForBeforeTheContainer() {
+    void getDeviceFd_wrongNameWithoutContainer_enodev() {
         assertAnswer(ENODEV, group.getDevice(otherFunction()));
     }
 
     @Test
     @Scenario("B5")
-    void aNameHasItsDomain() {
+    void getDeviceFd_nameWithoutDomain_enodev() {
         v2(group);
         assertAnswer(ENODEV, group.getDevice(first.address().substring("0000:".length())));
     }
 
     @Test
     @Scenario({"B6", "B7"})
-    void anOrdinaryDeviceHasNoOptions() {
+    void getDeviceFd_optionOfOrdinaryDevice_einval() {
         v2(group);
         assertAnswer(EINVAL, group.getDevice(first.address() + " foo"));
         assertAnswer(EINVAL, group.getDevice(first.address() + " vf_token=" + UUID));
     }
 
     @Test
-    void spacesBehindANameAreNoOption() {
+    void getDeviceFd_trailingSpaces_succeeds() {
         v2(group);
         assertTrue(group.getDevice(first.address() + "  ") >= 0);
     }
 
     @Test
     @Scenario("B8")
-    void aNameEndsWithinAPage() {
+    void getDeviceFd_nameWithoutEnd_einvalOrEfault() {
         v2(group);
         long page = 64 * KIB;
         long memory = process.memory(2 * page);
@@ -100,7 +100,7 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B9")
-    void aDeviceNeedsAFreeDescriptor() {
+    void getDeviceFd_noFreeDescriptor_emfile() {
         v2(group);
         process.withoutFreeDescriptors(() -> assertAnswer(EMFILE, group.getDevice(first.address())));
         group.device(first.address());
@@ -108,7 +108,7 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B10")
-    void aDeviceCanBeOpenedTwiceAndIsResetOnce() {
+    void getDeviceFd_twice_resetOnce() {
         v2(group);
         RawDevice device = group.device(first.address());
         Edu edu = Edu.mastering(device);

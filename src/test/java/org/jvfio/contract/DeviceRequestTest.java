@@ -57,7 +57,7 @@ class DeviceRequestTest extends Contract {
     }
 
     @Test
-    void theUserIsAskedForTheDevice() throws Exception {
+    void unbind_requestEventSet_signalsTheUser() throws Exception {
         Event event = new Event(process);
         assertAnswer(0, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).trigger(event));
         CompletableFuture<Long> unbinding = unbinding();
@@ -69,7 +69,7 @@ class DeviceRequestTest extends Contract {
     }
 
     @Test
-    void aUserWhoCannotBeAskedIsWaitedFor() throws Exception {
+    void unbind_noRequestEvent_waitsForClose() throws Exception {
         CompletableFuture<Long> unbinding = unbinding();
         assertLogged("No device request channel registered, blocked until released by user");
         assertEquals(false, unbinding.isDone());

@@ -43,7 +43,7 @@ class DriverSharedMemoryTest extends Contract {
     }
 
     @Test
-    void devicesOfTwoContainersExchangeDataInIt() {
+    void register_memoryOfOtherContainer_devicesExchangeData() {
         DmaMemory memory = device.container().allocate(2 * PART);
         DmaMemory shared = other.container().register(memory.segment().asSlice(PART, PART));
         long whole = device.container()
@@ -59,7 +59,7 @@ class DriverSharedMemoryTest extends Contract {
     }
 
     @Test
-    void itIsFreedWhenBothHaveClosedIt() {
+    void close_memoryOfTwoContainers_freedByTheLast() {
         DmaMemory memory = device.container().allocate(PART);
         long iova = device.container()
                 .map(memory.range(), DmaDirection.BIDIRECTIONAL, LIMITS)

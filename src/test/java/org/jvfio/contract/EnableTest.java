@@ -7,11 +7,11 @@ import static org.jvfio.kernel.Errno.ENOMEM;
 import static org.jvfio.kernel.Errno.ENOTTY;
 import static org.jvfio.kernel.Errno.EPERM;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawTceInfo;
+import org.jvfio.ioctl.GetTceInfo;
 
 /** What a container of type 2 tells, and how it is enabled. */
 @Type2ContractTest
@@ -24,17 +24,17 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C5")
-    void type2HasNoWindowsToMake() {
+    void tceGetInfo_v1_noDynamicWindows() {
         RawContainer container = v1();
-        MemorySegment info = container.infoStruct(32);
-        info.asSlice(4).fill(UNTOUCHED);
-        assertAnswer(0, container.getInfo(info));
+        GetTceInfo info = GetTceInfo.of(process.arena());
+        info.struct().asSlice(4).fill(UNTOUCHED);
+        assertAnswer(0, container.call(info));
         assertEquals(new RawTceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), RawTceInfo.of(info));
     }
 
     @Test
     @Scenario("C7")
-    void enableLocksAsMuchAsTheWholeWindow() {
+    void enable_v1_locksTheWholeWindow() {
         RawContainer container = v1();
         long before = process.lockedBytes();
         assertAnswer(0, container.enable());
@@ -45,13 +45,13 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C8")
-    void anEnabledContainerIsBusy() {
+    void enable_twice_ebusy() {
         assertAnswer(EBUSY, enabledV1().enable());
     }
 
     @Test
     @Scenario("C9")
-    void enableNeedsTheRightToLockTheWholeWindow() {
+    void enable_memlockBelowWindow_enomem() {
         RawContainer container = v1();
         long window = container.info().size();
         process.mayLock(window - process.pageSize());
@@ -62,13 +62,13 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C11")
-    void whatIsNotEnabledCanBeDisabled() {
+    void disable_neverEnabled_succeeds() {
         assertAnswer(0, v1().disable());
     }
 
     @Test
     @Scenario({"C12", "C13"})
-    void mappingsOutliveDisable() {
+    void disable_liveMapping_mappingStays() {
         RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
@@ -80,7 +80,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C14")
-    void type2DoesNotKnowTheCallsOfType7() {
+    void v2Calls_v1Container_enotty() {
         RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(ENOTTY, container.register(memory, 64 * KIB));
@@ -91,7 +91,7 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C18")
-    void theFirstMappingNeedsTheRightToLockTheTable() {
+    void mapDma_memlockWithoutTable_enomem() {
         RawContainer container = v1();
         long memory = process.memory(64 * KIB);
         process.mayLock(container.info().size());

@@ -43,7 +43,7 @@ class EndedProcessesTest {
     }
 
     @Test
-    void aProcessThatEndsGivesAllBack() {
+    void exit_mappedAndRegistered_releasesAll() {
         EmulatedKernel other = kernel.newProcess();
         VfioProcess killed = EmulatedContractHost.process(other);
         RawGroup taken = killed.openGroup(1);
@@ -61,14 +61,14 @@ class EndedProcessesTest {
     }
 
     @Test
-    void whatAChildHasOpenOutlivesItsParent() {
+    void exit_childHasGroupOpen_groupStaysBusy() {
         RawContainer container = container(VFIO_SPAPR_TCE_v2_IOMMU);
         EmulatedKernel child = kernel.fork();
         assertAnswer(0, group.close());
         assertAnswer(EBUSY, parent.open("/dev/vfio/0", O_RDWR));
         container.info();
         child.exit();
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EINVAL, container.getInfo(32));
     }
 
     /** A process that ended and left its container, with memory of it mapped, to a child. */
@@ -93,7 +93,7 @@ class EndedProcessesTest {
     }
 
     @Test
-    void aContainerKeepsWhatItsEndedProcessRegistered() {
+    void exit_containerLeftToChild_registrationStays() {
         Ended ended = new Ended(false);
         assertEquals(1, ended.kernel.registeredRegions());
         assertNotEquals(0, kernel.host().userMemoryBytes());
@@ -104,7 +104,7 @@ class EndedProcessesTest {
     }
 
     @Test
-    void theKernelFindsALeakWhenTheLastContainerOfAnEndedProcessIsClosed() {
+    void close_lastContainerOfEndedProcess_warnsOfLeak() {
         Ended ended = new Ended(true);
         assertEquals(List.of(), warnings());
         ended.child.exit();

@@ -41,7 +41,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F6")
-    void aDeviceCopiesThroughHugePages() {
+    void dma_windowOfHugePages_copies() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, PAGES * page));
         assertAnswer(0, container.map(window + page, memory, PAGES * page));
@@ -53,7 +53,7 @@ class HugePagesTest extends Contract {
     }
 
     @Test
-    void hugePagesCanBeMappedInSmallOnes() {
+    void mapDma_hugePagesInWindowOfSystemPages_succeeds() {
         long window = container.createWindow(systemPageShift(), GIB, 1);
         assertAnswer(0, container.register(memory, page));
         assertAnswer(0, container.map(window, memory + process.pageSize(), page - process.pageSize()));
@@ -61,7 +61,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F7")
-    void aRegistrationIsOfThePagesThatItsLengthIsAMultipleOf() {
+    void mapDma_registeredLengthNotMultipleOfHugePage_einval() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, page + 64 * KIB));
         assertAnswer(EINVAL, container.map(window + page, memory, page));
@@ -69,7 +69,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F7")
-    void onlyWholeHugePagesAreMapped() {
+    void mapDma_partOfHugePage_einval() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, PAGES * page));
         assertAnswer(EINVAL, container.map(window + page, memory + page / 2, page));
@@ -79,7 +79,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("G18")
-    void aSmallTableIsRoundedToAWholePageOfEntries() {
+    void mapDma_pastEndOfSmallTable_succeedsUpToSystemPageOfEntries() {
         long window = container.createWindow(shift, page, 1);
         long end = window + (host.isPowernv() ? process.pageSize() / 8 * page : page);
         assertAnswer(0, container.register(memory, page));

@@ -92,7 +92,7 @@ class MessageTest {
     }
 
     @Test
-    void eachVectorHasItsTrigger() {
+    void setIrqs_everyVector_ownEvent() {
         Event last = new Event(process);
         assertAnswer(0, messages.triggerAll(event, 64));
         assertAnswer(EINVAL, messages.triggerFrom(64, last.descriptor()));
@@ -110,7 +110,7 @@ class MessageTest {
     }
 
     @Test
-    void aVectorWithoutATriggerIsPending() {
+    void sendMessage_noEventfd_pending() {
         assertAnswer(0, messages.trigger(event.descriptor(), -1, -1));
         send(1);
         send(1);
@@ -127,7 +127,7 @@ class MessageTest {
     }
 
     @Test
-    void aMessageThatNobodyEnabledIsLost() {
+    void sendMessage_msixDisabled_dropped() {
         send(1);
         assertEquals(0, pendingBits());
         assertAnswer(0, messages.triggerAll(event, 2));
@@ -138,7 +138,7 @@ class MessageTest {
     }
 
     @Test
-    void aMessageOfAFrozenEndpointIsLost() {
+    void sendMessage_stoppedPe_dropped() {
         assertAnswer(0, messages.triggerAll(event, 2));
         assertAnswer(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
         assertAnswer(0, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
@@ -156,7 +156,7 @@ class MessageTest {
     }
 
     @Test
-    void aResetForgetsWhatIsPendingAndKeepsTheTriggers() {
+    void deviceReset_pendingVector_clearedAndTriggersKept() {
         assertAnswer(0, messages.trigger(event.descriptor(), -1));
         send(1);
         assertAnswer(0, device.reset());
@@ -167,7 +167,7 @@ class MessageTest {
     }
 
     @Test
-    void theTableIsNotForUsers() {
+    void preadAndPwrite_msixTable_allOnes() {
         MemorySegment entry = process.struct(ValueLayout.JAVA_LONG);
         for (long offset : new long[] {TABLE, TABLE + 64 * 16 + 8}) {
             assertAnswer(Long.BYTES, device.pwrite(entry, offset));
@@ -181,7 +181,7 @@ class MessageTest {
     }
 
     @Test
-    void pendingBitsAreOnlyRead() {
+    void pwrite_pendingBits_ignored() {
         assertAnswer(0, messages.trigger(-1));
         send(0);
         MemorySegment bits = process.struct(ValueLayout.JAVA_BYTE);
@@ -194,7 +194,7 @@ class MessageTest {
 
     @Test
     @Scenario("J21")
-    void tooFewVectorsAreAnsweredWithTheirCount() {
+    void setIrqs_moreVectorsThanHost_returnsCount() {
         reboot(Messenger.EXTENDED, VFIO_PCI_MSIX_IRQ_INDEX, 4);
         assertAnswer(4, messages.triggerAll(event, 5));
         send(0);
@@ -208,7 +208,7 @@ class MessageTest {
     }
 
     @Test
-    void aBlockIsSetAsAWhole() {
+    void setIrqs_badEventfdInBlock_blockIsUnset() {
         assertAnswer(0, messages.triggerAll(event, 4));
         assertAnswer(EBADF, messages.triggerFrom(1, event.descriptor(), Integer.MAX_VALUE, event.descriptor()));
         send(0);
@@ -221,7 +221,7 @@ class MessageTest {
     }
 
     @Test
-    void vectorsAreTriggeredByHandOneByOne() {
+    void setIrqs_triggerRange_signalsEach() {
         Event second = new Event(process);
         assertAnswer(0, messages.trigger(event.descriptor(), -1, second.descriptor()));
         assertAnswer(0, messages.loopBack(0, 3));
@@ -235,7 +235,7 @@ class MessageTest {
     }
 
     @Test
-    void messagesOfMsiAreCountedFromZero() {
+    void setIrqs_msiVectors_countedFromZero() {
         reboot(DeviceInterrupts.of(false, 8), VFIO_PCI_MSI_IRQ_INDEX, 32);
         assertAnswer(EINVAL, messages.triggerAll(event, 9));
         assertAnswer(0, messages.triggerAll(event, 4));
@@ -251,7 +251,7 @@ class MessageTest {
     }
 
     @Test
-    void aDeviceSendsOnlyMessagesThatItHas() {
+    void sendMessage_vectorOutOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> send(65));
         assertThrows(IllegalArgumentException.class, () -> send(-1));
     }

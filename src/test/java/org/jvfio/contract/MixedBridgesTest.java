@@ -61,7 +61,7 @@ class MixedBridgesTest {
 
     @Test
     @Scenario("H9")
-    void infoIsOfTheGroupThatCameLast() {
+    void tceGetInfo_groupAddedAfterIommu_valuesOfTheLast() {
         RawContainer container = process.openContainer();
         RawGroup group = process.openGroup(0);
         assertAnswer(0, group.setContainer(container));
@@ -76,7 +76,7 @@ class MixedBridgesTest {
 
     @Test
     @Scenario({"H6", "H9"})
-    void infoIsOfTheGroupThatCameFirstIfAllCameBeforeTheIommu() {
+    void tceGetInfo_groupsBeforeIommu_valuesOfTheFirst() {
         RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, process.openGroup(1).setContainer(container));
@@ -86,7 +86,7 @@ class MixedBridgesTest {
 
     @Test
     @Scenario("H2")
-    void windowsAreAsTheGroupThatCameLastAllows() {
+    void tceCreate_differentBridges_limitsOfTheLast() {
         RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
@@ -103,7 +103,7 @@ class MixedBridgesTest {
     }
 
     @Test
-    void type2LocksTheWindowOfItsOwnGroup() {
+    void enable_differentBridges_locksOwnWindow() {
         for (int number = 0; number < 2; number++) {
             RawGroup group = process.openGroup(number);
             RawContainer container = process.openContainer();
@@ -117,7 +117,7 @@ class MixedBridgesTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void aGroupThatIsTakenAndOneWhoseTableIsLentAreIncompatible(KernelVersion version) {
+    void setContainer_takenGroupWithLentTable_eperm(KernelVersion version) {
         reboot(Hosts.POWER7.toBuilder().bridge(1, Platform.PHB3, 2 * GIB).kernel(version));
         RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
@@ -133,7 +133,7 @@ class MixedBridgesTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void aTableIsNotLentToAContainerThatHasAGroup(KernelVersion version) {
+    void setContainer_lentTableAfterTakenGroup_ebusy(KernelVersion version) {
         reboot(Hosts.POWER8.toBuilder().bridge(1, Platform.IODA1, GIB).kernel(version));
         RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));

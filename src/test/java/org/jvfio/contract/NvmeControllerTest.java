@@ -6,6 +6,20 @@ import static org.jvfio.contract.host.RawNvme.ENABLED;
 import static org.jvfio.contract.host.RawNvme.FATAL;
 import static org.jvfio.contract.host.RawNvme.PAGE;
 import static org.jvfio.contract.host.RawNvme.READY;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
+import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
+import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.GET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.GET_LOG_PAGE;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.SET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE_ZEROES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -16,28 +30,13 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawNvme;
-import org.jvfio.emulator.nvme.NvmeEntry;
-import org.jvfio.emulator.nvme.NvmeHostQueue;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** The NVMe controller itself, QEMU's and the emulated one: what its registers say and how it answers commands. */
 @ContractTest
 class NvmeControllerTest extends Contract {
-    private static final int DELETE_SQ = 0x00;
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int DELETE_CQ = 0x04;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int SET_FEATURES = 0x09;
-    private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
-
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
 
     private static final int BLOCK = 512;
     private static final int SHUTDOWN = 1 << 14;
@@ -84,7 +83,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void registersSayWhatTheControllerCanDo() {
+    void registers_afterReset_capabilities() {
         assertEquals(0x0f0107ff, drive.register(0));
         assertEquals(0x00400820, drive.register(4));
         assertEquals(0x00010400, drive.register(8));
@@ -92,7 +91,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void itIsEnabledAndDisabled() {
+    void enable_afterDisable_ready() {
         drive.enabled();
         drive.disable();
         drive.enabled();
@@ -100,7 +99,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsSetWronglyIsAFatalStatus() {
+    void enable_invalidConfiguration_fatalStatus() {
         long queues = drive.pages(4);
         int[][] wrong = {
             {0x000f0000, 0, 0, ENABLED},
@@ -119,7 +118,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void shutdownIsTold() {
+    void shutdown_normal_complete() {
         drive.enabled();
         drive.register(RawNvme.CC, ENABLED | SHUTDOWN);
         drive.awaitStatus(READY | SHUTDOWN_COMPLETE);
@@ -128,7 +127,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void theControllerSaysWhatItIs() {
+    void identifyController_qemuDrive_fields() {
         drive.enabled();
         long data = identify(0x01, 0);
         assertEquals(0x1af41b36, drive.dword(data), "VID and SSVID");
@@ -159,7 +158,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void aNamespaceSaysHowManyBlocksItHas() {
+    void identifyNamespace_first_sizeAndFormat() {
         drive.enabled();
         long data = identify(0x00, 1);
         long blocks = drive.qword(data);
@@ -173,7 +172,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void namespacesAreListed() {
+    void identifyLists_everyStructure_oneNamespace() {
         drive.enabled();
         for (int list : new int[] {0x02, 0x07, 0x10}) {
             long all = identify(list, 0);
@@ -208,7 +207,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void commandsThatDoNotExistAreInvalid() {
+    void admin_unknownOpcode_invalidOpcode() {
         drive.enabled();
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x7f)));
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x18)));
@@ -227,7 +226,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void queuesThatCannotBeAreNotCreated() {
+    void createQueue_invalidArguments_refused() {
         drive.enabled();
         assertStatus(0x101, drive.admin(createCq(0, 4, 0, 1)));
         assertStatus(0x101, drive.admin(createCq(65, 4, 0, 1)));
@@ -266,7 +265,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void featuresHaveTheirDefaults() {
+    void getFeatures_afterEnable_defaults() {
         drive.enabled();
         assertEquals(0x07, assertSuccess(getFeature(0x01, 0)).result(), "arbitration");
         assertEquals(0, assertSuccess(getFeature(0x02, 0)).result(), "power state");
@@ -293,7 +292,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void allQueuesAreGivenWhateverIsAsked() {
+    void setFeatures_numberOfQueues_all() {
         drive.enabled();
         assertEquals(
                 63 << 16 | 63, assertSuccess(setFeature(0x07, 0, 3 << 16 | 3)).result());
@@ -303,7 +302,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void logsAreReadWithinTheirBounds() {
+    void getLogPage_everyPage_withinBounds() {
         drive.enabled();
         long log = drive.pages(1);
         NvmeEntry health = NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2);
@@ -330,7 +329,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void eventsAreRequestedAndAborted() {
+    void asyncEventRequest_aborted_statusAborted() {
         drive.enabled();
         int first = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         for (int request = 1; request < 4; request++) {
@@ -350,7 +349,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void wrongDoorbellsAreEvents() {
+    void doorbell_absentQueue_asyncEvent() {
         drive.enabled();
         int request = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         assertSuccess(drive.admin(NvmeEntry.of(GET_FEATURES).dword(10, 7)));
@@ -378,7 +377,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsWrittenIsReadBackInAllFormsOfPrps() {
+    void readAndWrite_everyFormOfPrp_sameData() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(5, 1);
@@ -410,7 +409,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void ioCommandsThatAreWrongAreRefused() {
+    void io_invalidArguments_refused() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(4);
@@ -442,7 +441,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void blocksAreComparedZeroedAndDeallocated() {
+    void compare_afterWriteZeroesAndDeallocate_zeros() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(2, 2);
@@ -475,7 +474,7 @@ class NvmeControllerTest extends Contract {
 
     /** QEMU's bridges drop the data, and its controller does not notice; a list that it cannot read, it does. */
     @Test
-    void dataThatAreNotMappedAreNotTransferred() {
+    void read_dataNotMapped_notTransferred() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(1);
@@ -492,7 +491,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void queuesThatAreNotMappedAreAFatalStatusWhereNothingFreezes() {
+    void enable_queuesNotMapped_fatalStatusOrFrozen() {
         drive.enableWith(0x000f000f, RawNvme.nowhere(), drive.pages(1), ENABLED);
         drive.awaitStatus(READY);
         drive.register(0x1000, 1);

@@ -31,7 +31,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
 
 import java.io.ByteArrayOutputStream;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -55,10 +54,9 @@ import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedCapability;
 import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.GetRegionInfo;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_pci_dependent_device;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /** Devices with capabilities, ROMs and neighbours that the devices of the test machines do not have. */
 class OwnCapabilitiesTest {
@@ -172,7 +170,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aVendorsCapabilityIsTheUsers() {
+    void configWrite_vendorCapability_kept() {
         RawDevice device = open(shell(false, EmulatedCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
         RawConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_VNDR), config.capabilities());
@@ -187,7 +185,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void capabilitiesThatLinuxHidesAreSkipped() {
+    void configRead_hiddenCapabilities_skipped() {
         RawDevice device = open(shell(
                 true,
                 EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0]),
@@ -215,7 +213,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aDeviceWithOnlyHiddenCapabilitiesHasNone() {
+    void configRead_onlyHiddenCapabilities_emptyList() {
         RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
         assertEquals(List.of(), device.config().capabilities());
         assertEquals(0, device.config().readShort(vfio_h.PCI_STATUS));
@@ -223,7 +221,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void wakingResetsADeviceThatSaysSo() {
+    void configWrite_d0WithoutNoSoftReset_resets() {
         RawDevice device = open(shell(false, EmulatedCapability.powerManagement(true)));
         RawConfigSpace config = device.config();
         int control = config.capability(PCI_CAP_ID_PM) + PCI_PM_CTRL;
@@ -241,7 +239,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aConventionalFunctionIsResetByItsCapability() {
+    void configWrite_advancedFeaturesReset_resets() {
         byte[] registers = {6, 3, 0, 0};
         RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
         RawConfigSpace config = device.config();
@@ -259,9 +257,9 @@ class OwnCapabilitiesTest {
     /** What Linux shows of a ROM of this contents: its size, and how far it can be read before there are ones. */
     private static void assertRom(int size, int end, byte[] contents) {
         RawDevice device = open(new Shell(false, contents));
-        MemorySegment info = device.region(VFIO_PCI_ROM_REGION_INDEX);
-        assertEquals(end == 0 ? 0 : size, vfio_region_info.size(info));
-        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, vfio_region_info.flags(info));
+        GetRegionInfo info = device.region(VFIO_PCI_ROM_REGION_INDEX);
+        assertEquals(end == 0 ? 0 : size, info.size());
+        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, info.flags());
         MemorySegment byteThere = device.process().struct(ValueLayout.JAVA_BYTE);
         assertAnswer(EINVAL, device.pread(byteThere, ROM + size));
         for (int place = 0; place < size; place += 13) {
@@ -291,7 +289,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomIsReadToTheEndOfItsLastImage() {
+    void pread_romWithImages_endsWithLastImage() {
         assertRom(4096, 5 * 512, image(5, true));
         assertRom(8192, 10 * 512, together(image(4, false), image(6, true), new byte[512]));
         assertRom(4096, 5 * 512, together(image(5, false), new byte[512]));
@@ -300,7 +298,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomWithoutAnImageIsNotShown() {
+    void pread_romWithoutImage_enomem() {
         assertRom(2048, 0, new byte[100]);
         assertRom(2048, 0, new byte[] {0x55});
         assertRom(2048, 0, new byte[] {0x55, (byte) 0xaa});
@@ -313,7 +311,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aPartOfARomIsReadUpToTheEndOfItsBar() {
+    void pread_acrossEndOfRom_shortCount() {
         RawDevice device = open(new Shell(false, image(5, true)));
         MemorySegment bytes = device.process().struct(ValueLayout.JAVA_LONG);
         assertAnswer(4, device.pread(bytes, ROM + 4092));
@@ -322,7 +320,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aBusIsResetWithAllItsGroups() {
+    void hotReset_twoGroupsOnBus_needsBoth() {
         Shell one = shell(false);
         Shell two = shell(false);
         VfioProcess process = EmulatedContractHost.process(EmulatedKernel.boot(machine()
@@ -334,12 +332,11 @@ class OwnCapabilitiesTest {
         RawDevice device = group.device(ADDRESS);
         // Its neighbour would be reset with it, so it is not reset alone.
         assertAnswer(EINVAL, device.reset());
-        MemorySegment info = process.struct(MemoryLayout.sequenceLayout(4, ValueLayout.JAVA_LONG));
-        assertAnswer(0, device.hotResetInfo(info, 12 + 2 * 8));
-        assertEquals(2, vfio_pci_hot_reset_info.count(info));
-        MemorySegment second = info.asSlice(12 + 8);
-        assertEquals(1, vfio_pci_dependent_device.group_id(second));
-        assertEquals(1, vfio_pci_dependent_device.devfn(second));
+        GetHotResetInfo info = GetHotResetInfo.of(process.arena(), 2);
+        assertAnswer(0, device.call(info));
+        assertEquals(2, info.count());
+        assertEquals(1, info.group(1));
+        assertEquals(1, info.devfn(1));
         RawGroup other = process.openGroup(1);
         assertAnswer(EINVAL, device.hotReset(group.descriptor()));
         int before = two.resets;
@@ -351,7 +348,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aFunctionThatMayHaveVirtualOnesHasAToken() {
+    void deviceFeature_vfTokenOfSriovDevice_set() {
         RawDevice device =
                 open(shell(true, EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0])));
         int set = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
@@ -361,7 +358,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aTokenMayComeWithTheName() {
+    void getDeviceFd_vfTokenOfSriovDevice_accepted() {
         EmulatedCapability virtual = EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0]);
         VfioProcess process = EmulatedContractHost.process(boot(shell(true, virtual)));
         RawGroup group = group(process);
@@ -374,7 +371,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void configurationSpaceThatIsBlockedAnswersWhatLinuxKnowsItself() {
+    void pread_configSpaceDuringEehReset_emulatedRegistersOnly() {
         VfioProcess process = EmulatedContractHost.process(boot(shell(true)));
         RawGroup group = process.openGroup(0);
         RawContainer container = process.openContainer();
@@ -397,7 +394,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void anErrorOfAnExpressDeviceIsTold() {
+    void reportError_errorEventSet_signals() {
         EmulatedKernel kernel = boot(shell(true));
         VfioProcess process = EmulatedContractHost.process(kernel);
         RawDevice device = group(process).device(ADDRESS);
@@ -416,10 +413,10 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aDeviceThatCannotBeIsRefusedWhenTheHostBoots() {
+    void boot_invalidDevice_illegalArgument() {
         assertRefused("BAR 0", sized(DeviceInterrupts.NONE, 24));
         assertRefused("7 BARs", sized(DeviceInterrupts.NONE, new long[7]));
-        assertRefused("not 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
+        assertRefused("must be 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
         assertRefused("MSI-X table", sized(Messenger.EXTENDED, 4096));
         assertThrows(
                 IllegalArgumentException.class, () -> boot(shell(false, EmulatedCapability.advancedErrorReporting())));

@@ -49,7 +49,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void openingAGroupTakesNothingFromTheHost() {
+    void openGroup_andClose_hostKeepsWindow() {
         RawGroup group = openGroup();
         process.openContainer();
         assertAnswer(0, group.close());
@@ -57,7 +57,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void setContainerTakesBypassAndWindowFromTheHost() {
+    void setContainer_firstGroup_bypassAndWindowRemoved() {
         RawGroup group = openGroup();
         containerWith(group);
         assertLogged(List.of("Disabling 64-bit DMA bypass", "Removing DMA window #0"));
@@ -66,7 +66,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void setIommuMakesNoWindow() {
+    void setIommu_v2_noWindowCreated() {
         RawGroup group = openGroup();
         RawContainer container = containerWith(group);
         logged();
@@ -76,7 +76,7 @@ class OwnershipTest extends Contract {
 
     @Test
     @Scenario("D2")
-    void theDefaultWindowComesWithItsFirstUse() {
+    void mapDma_first_createsDefaultWindow() {
         RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         logged();
@@ -88,7 +88,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void aSecondWindowComesWithTheDefaultOne() {
+    void tceCreate_first_createsDefaultWindowToo() {
         RawGroup group = openGroup();
         RawContainer container = v2(group);
         logged();
@@ -101,7 +101,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void aWindowOfOnesOwnMayTakeThePlaceOfTheDefaultOne() {
+    void tceCreate_defaultWindowRemoved_windowZero() {
         RawContainer container = v2();
         logged();
         assertAnswer(0, container.remove(0));
@@ -113,7 +113,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void closingTheGroupGivesTheHostItsOwnBack() {
+    void closeGroup_withWindows_hostHasItsOwnAgain() {
         RawGroup group = openGroup();
         RawContainer container = v2(group);
         container.createWindow(16, GIB, 1);
@@ -125,7 +125,7 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void theLastDeviceGivesTheHostItsOwnBack() {
+    void closeDevice_last_hostHasItsOwnAgain() {
         RawGroup group = openGroup();
         RawContainer container = v2(group);
         RawDevice device = group.device(first.address());

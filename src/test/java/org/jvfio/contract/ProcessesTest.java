@@ -7,7 +7,6 @@ import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.contract.host.ContractHost;
@@ -15,7 +14,6 @@ import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawTceInfo;
 import org.jvfio.contract.host.SecondProcess;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
 /**
  * A container belongs to the memory of the process that first changed it. Another process that has it open, be it a child
@@ -66,7 +64,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C15")
-    void anotherProcessMapsNothingInAnEnabledContainer() {
+    void mapDma_otherProcessInEnabledV1_eperm() {
         RawContainer container = container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         share(container);
@@ -76,7 +74,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C16")
-    void aContainerThatNobodyHasChangedIsAnyones() {
+    void tceGetInfo_otherProcessBeforeAnyChange_succeeds() {
         RawContainer container = v2(group);
         share(container);
         assertEquals("1", other.run("ext c0 7"));
@@ -85,7 +83,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("C17")
-    void aContainerThatWasChangedTellsOthersNothing() {
+    void tceGetInfo_otherProcessAfterChange_eperm() {
         RawContainer container = v2(group);
         container.createWindow(16, GIB, 1);
         share(container);
@@ -95,7 +93,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("E28")
-    void anotherProcessRegistersNothingInAContainer() {
+    void registerMemory_otherProcess_eperm() {
         RawContainer container = v2(group);
         assertAnswer(0, container.register(process.memory(PAGE), PAGE));
         share(container);
@@ -104,7 +102,7 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("F13")
-    void anotherProcessMapsNothingInAContainer() {
+    void mapDma_otherProcessInV2_eperm() {
         RawContainer container = v2(group);
         long memory = process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
@@ -117,28 +115,26 @@ class ProcessesTest extends Contract {
 
     @Test
     @Scenario("G28")
-    void aFailedCallMakesTheContainerTheCallers() {
+    void tceCreate_failedInFirstProcess_containerIsItsOwn() {
         RawContainer container = v2(group);
-        MemorySegment refused = container.creation(16, GIB, 1);
-        vfio_iommu_spapr_tce_create.flags(refused, 1);
-        assertAnswer(EINVAL, container.create(refused));
+        assertAnswer(EINVAL, container.call(container.creation(16, GIB, 1).flags(1)));
         share(container);
         assertNotPermitted("create c0 16 0x40000000 1", "remove c0 0");
     }
 
     @Test
     @Scenario("A13")
-    void aGroupIsBusyForOtherProcessesToo() {
+    void openGroup_otherProcess_ebusy() {
         assertEquals("-1 EBUSY", other.run("open g0 /dev/vfio/" + first.group()));
     }
 
     @Test
-    void aProcessThatIsGivenAContainerMakesItItsOwn() {
+    void registerMemory_receivedContainer_containerIsTheReceivers() {
         RawContainer container = v2(group);
         share(container);
         assertEquals("0; locked 0x10000", other.run("reg c0 m0 0x10000"));
         assertAnswer(EPERM, container.register(process.memory(PAGE), PAGE));
-        assertAnswer(EPERM, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EPERM, container.getInfo(32));
         assertAnswer(0, container.close());
         assertEquals("0", other.run("info c0").substring(0, 1));
         assertAnswer(0, group.close());

@@ -15,7 +15,7 @@ class ReadmeDriverTest extends Contract {
     }
 
     @Test
-    void itCopies() {
+    void copyDriver_everyHost_copies() {
         PciAddress edu = PciAddress.parse(first.address());
         assertEquals("Hello, POWER", CopyDriver.copy(process.kernel(), edu, "Hello, POWER"));
     }

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
@@ -48,7 +49,7 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H1", "H2", "H7"})
-    void aSecondGroupSharesTheWindowsThatAreThere() {
+    void setContainer_secondGroupWithWindow_sharesIt() {
         RawContainer container = v2(group);
         assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
         assertAnswer(0, container.map(IOVA, buffers.memory(), 2 * PAGE));
@@ -63,7 +64,7 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H2", "H3", "H8"})
-    void aNewWindowIsOfBothGroups() {
+    void tceCreate_twoGroups_setInBoth() {
         RawContainer container = shared();
         if (host.isPowernv()) {
             long window = container.createWindow(systemPageShift(), GIB, 1);
@@ -78,10 +79,8 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H4", "H5"})
-    void aGroupThatLeavesTakesAllMappingsWithIt() {
-        if (!host.isPowernv()) {
-            return;
-        }
+    void unsetContainer_oneOfTwoGroups_clearsAllMappings() {
+        assumeTrue(host.isPowernv(), "in an LPAR, two groups cannot share a window");
         RawContainer container = shared();
         assertAnswer(0, container.map(IOVA, buffers.memory(), 2 * PAGE));
         Edu edu = Edu.mastering(group.device(first.address()));
@@ -101,7 +100,7 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario("H6")
-    void groupsMayComeBeforeTheIommu() {
+    void setIommu_twoGroups_succeeds() {
         RawContainer container = containerWith(group);
         assertAnswer(0, other.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
@@ -110,7 +109,7 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario("H9")
-    void infoIsAnsweredForSeveralGroups() {
+    void tceGetInfo_twoGroups_succeeds() {
         RawContainer container = v2(group);
         RawTceInfo ofTheFirst = container.info();
         assertAnswer(0, other.setContainer(container));

@@ -35,7 +35,7 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F1")
-    void registeredMemoryCanBeMapped() {
+    void mapDma_registeredMemory_succeeds() {
         RawContainer container = registered();
         assertAnswer(0, container.map(0, memory, 64 * KIB));
         assertAnswer(0, container.unmap(0, 64 * KIB));
@@ -44,25 +44,25 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F2")
-    void aMappingThatFailsHalfwayLeavesNothing() {
+    void mapDma_lastPageNotRegistered_einvalAndRolledBack() {
         RawContainer container = registered();
         long before = process.lockedBytes() - BYTES;
         assertAnswer(EINVAL, container.map(IOVA, memory + BYTES - 64 * KIB, 128 * KIB));
         // With a mapping left, the memory would stay locked.
         assertAnswer(0, container.unregister(memory, BYTES));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
     @Scenario("F3")
-    void memoryThatIsNotRegisteredCannotBeMapped() {
+    void mapDma_notRegistered_einval() {
         long other = process.memory(64 * KIB);
         assertAnswer(EINVAL, registered().map(IOVA, other, 64 * KIB));
     }
 
     @Test
     @Scenario("F4")
-    void aMappingMayGoOverTwoRegistrations() {
+    void mapDma_acrossTwoRegistrations_succeeds() {
         RawContainer container = v2();
         assertAnswer(0, container.register(memory, MIB));
         assertAnswer(0, container.register(memory + MIB, MIB));
@@ -71,7 +71,7 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F5")
-    void aWindowOfHugePagesTakesNoOrdinaryMemory() {
+    void mapDma_ordinaryMemoryInWindowOfHugePages_einval() {
         RawContainer container = registered();
         int shift = Long.numberOfTrailingZeros(hugePages(container));
         assertAnswer(0, container.remove(0));
@@ -88,16 +88,16 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F8")
-    void theDefaultWindowIsMadeBeforeAddressesAreLookedAt() {
+    void mapDma_misalignedVaddr_einvalAndDefaultWindowCreated() {
         RawContainer container = registered();
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.map(IOVA, memory + 8, 64 * KIB));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
     @Scenario("F9")
-    void withTheDefaultWindowRemovedThereIsNone() {
+    void mapDma_defaultWindowRemoved_enxio() {
         RawContainer container = registered();
         assertAnswer(0, container.remove(0));
         assertAnswer(ENXIO, container.map(0, memory, 64 * KIB));
@@ -106,7 +106,7 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario({"F10", "F11", "F12"})
-    void theWindowsPagesAreWhatCounts() {
+    void mapDma_windowOfSystemPages_alignedToItsPages() {
         RawContainer container = registered();
         assertAnswer(0, container.remove(0));
         int shift = systemPageShift();
@@ -123,7 +123,7 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F14")
-    void registrationsAreOfTheProcessAndNotOfTheContainer() {
+    void mapDma_registeredInOtherContainer_succeeds() {
         registered();
         RawContainer other = v2(process.openGroup(second.group()));
         long more = process.memory(64 * KIB);
@@ -134,17 +134,17 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F15")
-    void theDefaultWindowIsTriedAgain() {
+    void mapDma_afterMemlockIsRaised_createsDefaultWindow() {
         RawContainer container = registered();
         process.mayLock(0);
         assertAnswer(ENOMEM, container.map(IOVA, memory, 64 * KIB));
-        process.mayLock(TableBytes.ofDefaultWindow(this, container));
+        process.mayLock(tableBytes.ofDefaultWindow(container));
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
     }
 
     @Test
     @Scenario("F16")
-    void mappingAgainLetsGoOfWhatWasMapped() {
+    void mapDma_overMapping_releasesTheOldOne() {
         RawContainer container = registered();
         long before = process.lockedBytes();
         long other = process.memory(64 * KIB);
@@ -154,6 +154,6 @@ class Type7MappingTest extends Contract {
         assertAnswer(0, container.unregister(memory, BYTES));
         assertAnswer(0, container.unmap(IOVA, 64 * KIB));
         assertAnswer(0, container.unregister(other, 64 * KIB));
-        assertEquals(before - BYTES + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before - BYTES + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 }

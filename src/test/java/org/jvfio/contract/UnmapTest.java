@@ -30,7 +30,7 @@ class UnmapTest extends Contract {
     }
 
     @Test
-    void anUnmapTakesWhatItSaysAndNoMore() {
+    void unmapRange_partOfMapping_neighboursStayMapped() {
         try (Device device = Device.open(process.kernel(), PciAddress.parse(first.address()))) {
             Container container = device.container();
             long page = container.systemPage().bytes();

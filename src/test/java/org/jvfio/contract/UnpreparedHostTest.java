@@ -38,7 +38,7 @@ class UnpreparedHostTest {
     }
 
     @Test
-    void withoutVfioThereAreNoFiles() {
+    void open_vfioNotLoaded_enoent() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().vfioModule(false));
         assertAnswer(ENOENT, process.open("/dev/vfio/vfio", O_RDWR));
         assertAnswer(ENOENT, process.open("/dev/vfio/0", O_RDWR));
@@ -46,7 +46,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("A3")
-    void withoutTheSpaprModuleThereIsNoIommu() {
+    void setIommu_spaprModuleNotLoaded_enodev() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().spaprModule(false));
         RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
@@ -57,21 +57,21 @@ class UnpreparedHostTest {
     }
 
     @Test
-    void aGroupMayBeForbidden() {
+    void openGroup_noPermission_eacces() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().groupsAccessible(false));
         process.openContainer();
         assertAnswer(EACCES, process.open("/dev/vfio/0", O_RDWR));
     }
 
     @Test
-    void aGroupWhoseDeviceNobodyBoundHasNoFile() {
+    void openGroup_deviceNotBound_enoent() {
         VfioProcess process = processOn(
                 Hosts.POWER8.toBuilder().withoutDevices().device("0000:01:00.0", 0, Hosts::edu, HostDriver.NONE));
         assertAnswer(ENOENT, process.open("/dev/vfio/0", O_RDWR));
     }
 
     @Test
-    void aDeviceWithoutADriverLeavesItsGroupViable() {
+    void groupGetStatus_deviceWithoutDriver_viable() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
         RawGroup group = process.openGroup(0);
@@ -84,7 +84,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario({"A19", "A20"})
-    void aDeviceOfTheHostsKeepsItsGroup() {
+    void setContainer_hostDriverInGroup_eperm() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER));
         RawGroup group = process.openGroup(0);
@@ -95,7 +95,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario({"A2", "A6", "I14"})
-    void withoutEehThereIsNoEndpointToOperateOn() {
+    void eehPeOp_eehOff_enodev() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().eeh(false));
         RawGroup group = process.openGroup(0);
         RawContainer container = process.openContainer();
@@ -108,7 +108,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("A34")
-    void aGroupInAContainerIsKeptFromTheHostsDrivers() {
+    void bind_groupInContainer_ebusy() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
         RawGroup group = process.openGroup(0);
@@ -121,7 +121,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("K5")
-    void nothingIsBoundNorCanBeFrom519To63() throws IOException {
+    void bind_linux519_einval() throws IOException {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().kernel(KernelVersion.V5_19));
         String device = "/sys/bus/pci/devices/0000:01:00.0";
         assertFalse(process.kernel().list(device).contains("driver"));
@@ -134,7 +134,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("K6")
-    void unbindingWaitsUntilTheDeviceIsClosed() throws InterruptedException {
+    void unbind_openDevice_waitsForClose() throws InterruptedException {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder());
         RawGroup group = process.openGroup(0);
         RawContainer container = process.openContainer();

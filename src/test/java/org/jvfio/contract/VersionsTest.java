@@ -123,7 +123,7 @@ class VersionsTest {
     @ParameterizedTest
     @EnumSource(KernelVersion.class)
     @Scenario("K5")
-    void devicesCannotBeBoundFrom519To63(KernelVersion version) {
+    void openGroup_byVersion_enoentFrom519To63(KernelVersion version) {
         int descriptor = power8(version).process.open("/dev/vfio/0", O_RDWR);
         boolean broken = version.atLeast(KernelVersion.V5_19) && version.before(KernelVersion.V6_4);
         assertTrue(broken ? descriptor == Errno.ENOENT.negated() : descriptor >= 0);
@@ -141,7 +141,7 @@ class VersionsTest {
         "V6_12, 0",
         "V7_2, 0"
     })
-    void type2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setIommu_v1OnBridgeWithWindowsByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, power8(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
 
@@ -157,7 +157,7 @@ class VersionsTest {
         "V6_12, 0",
         "V7_2, 0"
     })
-    void type7OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setIommu_v2OnBridgeWithWindowsByVersion_result(KernelVersion version, String answer) {
         Host host = power8(version);
         assertAnswer(answer.equals("0") ? 1 : 0, host.process.openContainer().checkExtension(7));
         assertAnswered(answer, host.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
@@ -165,20 +165,20 @@ class VersionsTest {
 
     @ParameterizedTest
     @CsvSource({"V4_12, EPERM", "V5_0, EPERM", "V6_4, EINVAL", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
-    void type7InAnLpar(KernelVersion version, String answer) {
+    void setIommu_v2InLparByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_12, 0", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
-    void type2InAnLpar(KernelVersion version, String answer) {
+    void setIommu_v1InLparByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
     @Scenario("D26")
-    void aSecondGroupWithType2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setContainer_secondGroupOfV1ByVersion_result(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.enabledV1();
         RawGroup other = host.process.openGroup(1);
@@ -199,7 +199,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V4_2, ENXIO", "V4_10, ENXIO", "V6_4, ENXIO", "V6_12, ENXIO", "V7_2, ENXIO"})
     @Scenario({"D4", "D22"})
-    void aBusAddressOutsideOfTheWindow(KernelVersion version, String answer) {
+    void mapDma_outsideWindowByVersion_errno(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.enabledV1();
         assertAnswered(answer, container.map(2 * GIB, host.process.memory(PAGE), PAGE));
@@ -208,7 +208,7 @@ class VersionsTest {
 
     @ParameterizedTest
     @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, 0", "V6_12, 0", "V7_2, 0"})
-    void mappingWhereSomethingIsMapped(KernelVersion version, String answer) {
+    void mapDma_overMappingByVersion_ebusyOrReplaces(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.enabledV1();
         long memory = host.process.memory(2 * PAGE);
@@ -223,7 +223,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, EFAULT", "V4_10, EFAULT", "V6_4, EFAULT", "V6_12, EFAULT", "V7_2, EFAULT"})
     @Scenario("D13")
-    void mappingMemoryThatMayOnlyBeReadForADeviceThatOnlyReads(KernelVersion version, String answer) {
+    void mapDma_readOnlyMemoryByVersion_efaultFrom42(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.enabledV1();
         long memory = host.process.readOnlyMemory(PAGE);
@@ -234,14 +234,14 @@ class VersionsTest {
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_11", "V6_12", "V7_2"})
     @Scenario("D28")
-    void aDeviceInAnLparDoesNotReadWhatItMayOnlyWrite(KernelVersion version) {
+    void dmaRead_mappedForWritingInLpar_notCopied(KernelVersion version) {
         copyThroughMappingsForWriting(lpar(version)).assertNotCopied();
     }
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
     @Scenario("D28")
-    void aDeviceBelowABridgeThatLendsItsTableReadsWhatItMayOnlyWrite(KernelVersion version) {
+    void dmaRead_mappedForWritingInLentTable_copies(KernelVersion version) {
         copyThroughMappingsForWriting(
                         host(Hosts.POWER7.toBuilder().kernel(version).build()))
                 .assertCopied();
@@ -262,7 +262,7 @@ class VersionsTest {
     /** Linux says nothing of an LPAR's windows, and has no bypass to switch. */
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
-    void anLparsWindowComesAndGoesInSilence(KernelVersion version) {
+    void unsetContainer_lpar_nothingLogged(KernelVersion version) {
         Host host = lpar(version);
         RawGroup group = host.group();
         host.container(group, VFIO_SPAPR_TCE_IOMMU);
@@ -275,7 +275,7 @@ class VersionsTest {
     /** The host's table is lent at once before 6.4, and with its first use from then on. */
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_4"})
-    void anLparsLentTableIsNotCharged(KernelVersion version) {
+    void enable_lentTableInLpar_chargesTheWindowOnly(KernelVersion version) {
         Host host = lpar(version);
         RawContainer container = host.enabledV1();
         assertEquals(GIB, host.process.lockedBytes());
@@ -288,7 +288,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, EPERM", "V4_10, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario("D1")
-    void mappingBeforeEnable(KernelVersion version, String answer) {
+    void mapDma_notEnabledByVersion_epermFrom42(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswered(answer, container.map(IOVA, host.process.memory(PAGE), PAGE));
@@ -299,7 +299,7 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void theDefaultWindowIsMadeAtAttachBefore410(KernelVersion version) {
+    void setIommu_v2ByVersion_createsDefaultWindowBefore410(KernelVersion version) {
         Host host = power8(version);
         host.v2();
         long table = 8 * MIB;
@@ -311,7 +311,7 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void removingAnUnusedDefaultWindowRemovesItBefore410(KernelVersion version) {
+    void tceRemove_unusedDefaultWindowByVersion_loggedBefore410(KernelVersion version) {
         Host host = power8(version);
         RawContainer container = host.v2();
         int before = host.kernel.host().log().size();
@@ -326,7 +326,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, EBUSY", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
     @Scenario("E3")
-    void registeringTheSameMemoryAgain(KernelVersion version, String answer) {
+    void registerMemory_sameRangeTwiceByVersion_ebusyFrom410(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
@@ -337,7 +337,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_2, EBUSY", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
     @Scenario("E21")
-    void unregisteringMappedMemory(KernelVersion version, String answer) {
+    void unregisterMemory_mappedByVersion_ebusyBefore50(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
@@ -352,7 +352,7 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void registrationsOutliveTheContainerBefore410(KernelVersion version) {
+    void close_registeredMemoryByVersion_staysLockedBefore410(KernelVersion version) {
         Host host = power8(version);
         RawGroup group = host.group();
         RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
@@ -393,7 +393,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410AWindowIsRefundedToWhoTakesTheGroupOut() {
+    void unsetContainer_byParentBefore410_refundsTheParent() {
         Shared shared = new Shared();
         assertAnswer(0, shared.group.unsetContainer());
         shared.assertCharged(0, PAGE);
@@ -401,7 +401,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410NobodyIsRefundedMoreThanWasCharged() {
+    void unsetContainer_byChildBefore410_warnsOfRefund() {
         Shared shared = new Shared();
         assertAnswer(0, new RawGroup(shared.inherited.process(), shared.group.descriptor()).unsetContainer());
         shared.assertCharged(Shared.TABLE, 0);
@@ -409,7 +409,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410AClosedGroupIsRefundedToWhoClosedItLast() {
+    void closeGroup_parentIsLastBefore410_refundsTheParent() {
         Shared shared = new Shared();
         assertAnswer(0, shared.child.close(shared.group.descriptor()));
         shared.assertCharged(Shared.TABLE, PAGE);
@@ -418,7 +418,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410AProcessThatEndsIsNotMissed() {
+    void exit_childAfterGroupClosedBefore410_noRefundNoWarning() {
         Shared shared = new Shared();
         assertAnswer(0, shared.group.close());
         shared.child.exit();
@@ -429,7 +429,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410DisableRefundsItsCaller() {
+    void disable_byChildBefore410_refundsTheChild() {
         Host host = power8(KernelVersion.V4_2);
         RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
@@ -443,13 +443,13 @@ class VersionsTest {
 
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
-    void infoForAnotherProcess(KernelVersion version, String answer) {
+    void tceGetInfo_otherProcessByVersion_epermFrom410(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.v2();
         container.createWindow(16, GIB, 1);
         EmulatedKernel child = host.fork();
         RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
-        assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
+        assertAnswered(answer, inherited.getInfo(32));
     }
 
     @ParameterizedTest
@@ -463,7 +463,7 @@ class VersionsTest {
         "V7_2, 1",
     })
     @Scenario({"D7", "D21"})
-    void aMisalignedBusAddress(KernelVersion version, String answer) {
+    void mapDma_misalignedIovaByVersion_einvalOrOne(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
@@ -475,7 +475,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V4_2, EINVAL", "V4_10, EINVAL", "V7_2, 1"})
     @Scenario("D23")
-    void unmappingPastTheEndOfTheWindow(KernelVersion version, String answer) {
+    void unmapDma_pastEndOfWindowByVersion_einvalOrOne(KernelVersion version, String answer) {
         Host host = power8(version);
         RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
@@ -488,7 +488,7 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
     @Scenario("H4")
-    void aGroupThatLeavesTakesAllMappingsWithItFrom611(KernelVersion version) {
+    void unsetContainer_oneOfTwoGroupsByVersion_clearsMappingsFrom611(KernelVersion version) {
         Host host = power8(version);
         RawGroup group = host.group();
         RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
@@ -511,7 +511,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, 0", "V4_10, 0", "V4_12, 0", "V5_0, 0", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario({"A19", "A20"})
-    void aGroupThatTheHostUses(KernelVersion version, String answer) {
+    void setContainer_hostDriverInGroupByVersion_epermFrom64(KernelVersion version, String answer) {
         Host host = host(Hosts.POWER8.toBuilder()
                 .device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER)
                 .kernel(version)
@@ -541,7 +541,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADFD", "V6_12, EBADFD", "V7_2, EBADFD"})
     @Scenario("A23")
-    void aFileThatIsNoContainer(KernelVersion version, String answer) {
+    void setContainer_otherFileByVersion_ebadfdFrom64(KernelVersion version, String answer) {
         Host host = power8(version);
         assertAnswered(answer, host.group().setContainer(host.process.open("/dev/null", O_RDWR)));
     }
@@ -549,7 +549,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADF", "V6_12, EBADF", "V7_2, EBADF"})
     @Scenario({"A22", "A24"})
-    void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
+    void setContainer_badDescriptorByVersion_groupCheckedFirstBefore519(KernelVersion version, String answer) {
         Host host = power8(version);
         RawGroup group = host.group();
         assertAnswered(answer, group.setContainer(-1));
@@ -561,7 +561,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, ENODEV", "V6_12, ENODEV", "V7_2, ENODEV"})
     @Scenario("B4")
-    void aWrongNameWithoutAContainer(KernelVersion version, String answer) {
+    void getDeviceFd_wrongNameWithoutContainerByVersion_enodevFrom64(KernelVersion version, String answer) {
         assertAnswered(answer, power8(version).group().getDevice("0000:01:00.7"));
     }
 
@@ -570,7 +570,7 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V5_19"})
-    void bypassEndsAtSetContainerFrom64AndAtAttachBefore(KernelVersion version) {
+    void setContainer_byVersion_bypassEndsFrom64(KernelVersion version) {
         Host host = power8(version);
         RawContainer container = host.process.openContainer();
         assertAnswer(0, host.group().setContainer(container));

@@ -173,8 +173,7 @@ public final class LinuxContractHost implements ContractHost {
     @Override
     public ScriptedProcess startScripted() {
         KeptRanges ranges = new KeptRanges(kernel);
-        return new ScriptedProcess(
-                ranges.kernel(), IpcLock::set, SecondJvm::running, log::newMessages, ranges::release);
+        return new ScriptedProcess(ranges, IpcLock::set, SecondJvm::running, log::newMessages, ranges::release);
     }
 
     @Override

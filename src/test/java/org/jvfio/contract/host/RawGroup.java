@@ -3,11 +3,10 @@ package org.jvfio.contract.host;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import org.jvfio.uapi.vfio_group_status;
-import org.jvfio.uapi.vfio_h;
+import org.jvfio.ioctl.GetDeviceFd;
+import org.jvfio.ioctl.GetGroupStatus;
+import org.jvfio.ioctl.SetContainer;
+import org.jvfio.ioctl.ValueIoctl;
 
 /** {@code /dev/vfio/N}, opened. */
 public final class RawGroup extends VfioFile {
@@ -16,16 +15,16 @@ public final class RawGroup extends VfioFile {
         super(process, descriptor);
     }
 
-    /** GROUP_GET_STATUS: the flags. */
+    /** GROUP_GET_STATUS, which must succeed: the flags. */
     public int flags() {
-        MemorySegment status = process.struct(vfio_group_status.layout());
-        vfio_group_status.argsz(status, (int) vfio_group_status.sizeof());
-        assertEquals(0, getStatus(status));
-        return vfio_group_status.flags(status);
+        GetGroupStatus status = GetGroupStatus.of(process.arena());
+        assertEquals(0, call(status));
+        return status.flags();
     }
 
-    public int getStatus(MemorySegment status) {
-        return ioctl(vfio_h.VFIO_GROUP_GET_STATUS, status);
+    /** GROUP_GET_STATUS of so many bytes: what the kernel returns. */
+    public int getStatus(int argsz) {
+        return call(GetGroupStatus.of(process.arena()).argsz(argsz));
     }
 
     public int setContainer(VfioFile container) {
@@ -33,14 +32,11 @@ public final class RawGroup extends VfioFile {
     }
 
     public int setContainer(int containerDescriptor) {
-        try (Arena arena = Arena.ofConfined()) {
-            return ioctl(
-                    vfio_h.VFIO_GROUP_SET_CONTAINER, arena.allocateFrom(ValueLayout.JAVA_INT, containerDescriptor));
-        }
+        return call(SetContainer.of(process.arena(), containerDescriptor));
     }
 
     public int unsetContainer() {
-        return ioctl(vfio_h.VFIO_GROUP_UNSET_CONTAINER, 0);
+        return call(ValueIoctl.unsetContainer());
     }
 
     /** GET_DEVICE_FD, which must succeed. */
@@ -52,8 +48,6 @@ public final class RawGroup extends VfioFile {
 
     /** GET_DEVICE_FD: a descriptor, or a negated errno. */
     public int getDevice(String name) {
-        try (Arena arena = Arena.ofConfined()) {
-            return process.opened(ioctl(vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(name)));
-        }
+        return process.opened(call(GetDeviceFd.of(process.arena(), name)));
     }
 }

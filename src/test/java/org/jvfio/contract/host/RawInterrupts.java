@@ -2,17 +2,13 @@ package org.jvfio.contract.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jvfio.ioctl.GetIrqInfo;
+import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_irq_set;
 
 /** The interrupts of a device of one index: DEVICE_GET_IRQ_INFO and DEVICE_SET_IRQS. */
 public final class RawInterrupts {
-    public static final int SET_BYTES = 20;
-
     private final RawDevice device;
     private final int index;
 
@@ -21,12 +17,10 @@ public final class RawInterrupts {
         this.index = index;
     }
 
-    /** DEVICE_GET_IRQ_INFO into a new struct, which must succeed. */
-    public MemorySegment info() {
-        MemorySegment info = device.process.struct(vfio_irq_info.layout());
-        vfio_irq_info.argsz(info, (int) vfio_irq_info.sizeof());
-        vfio_irq_info.index(info, index);
-        assertEquals(0, device.ioctl(vfio_h.VFIO_DEVICE_GET_IRQ_INFO, info));
+    /** DEVICE_GET_IRQ_INFO, which must succeed. */
+    public GetIrqInfo info() {
+        GetIrqInfo info = GetIrqInfo.of(device.process.arena(), index);
+        assertEquals(0, device.call(info));
         return info;
     }
 
@@ -75,48 +69,23 @@ public final class RawInterrupts {
 
     /** An action without data. */
     public int none(int action, int start, int count) {
-        try (Arena arena = Arena.ofConfined()) {
-            return set(struct(arena, vfio_h.VFIO_IRQ_SET_DATA_NONE | action, start, count, 0));
-        }
+        return device.call(
+                SetIrqs.of(device.process.arena(), vfio_h.VFIO_IRQ_SET_DATA_NONE | action, index, start, count));
     }
 
     /** An action with a yes or no for each vector. */
     public int bools(int action, int start, int... values) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment set = struct(arena, vfio_h.VFIO_IRQ_SET_DATA_BOOL | action, start, values.length, 1);
-            for (int each = 0; each < values.length; each++) {
-                set.set(vfio_h.C_CHAR, SET_BYTES + each, (byte) values[each]);
-            }
-            return set(set);
+        byte[] chosen = new byte[values.length];
+        for (int each = 0; each < values.length; each++) {
+            chosen[each] = (byte) values[each];
         }
+        int flags = vfio_h.VFIO_IRQ_SET_DATA_BOOL | action;
+        return device.call(SetIrqs.ofBools(device.process.arena(), flags, index, start, values.length, chosen));
     }
 
     /** An action with a descriptor for each vector. */
     public int events(int action, int start, int... descriptors) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment set =
-                    struct(arena, vfio_h.VFIO_IRQ_SET_DATA_EVENTFD | action, start, descriptors.length, Integer.BYTES);
-            for (int each = 0; each < descriptors.length; each++) {
-                set.set(vfio_h.C_INT, SET_BYTES + each * Integer.BYTES, descriptors[each]);
-            }
-            return set(set);
-        }
-    }
-
-    /** A struct for DEVICE_SET_IRQS, with room for data of this size for each vector. */
-    public MemorySegment struct(Arena arena, int flags, int start, int count, int bytes) {
-        long size = SET_BYTES + (long) count * bytes;
-        MemorySegment set = arena.allocate(size, Long.BYTES);
-        vfio_irq_set.argsz(set, (int) size);
-        vfio_irq_set.flags(set, flags);
-        vfio_irq_set.index(set, index);
-        vfio_irq_set.start(set, start);
-        vfio_irq_set.count(set, count);
-        return set;
-    }
-
-    /** DEVICE_SET_IRQS. */
-    public int set(MemorySegment set) {
-        return device.ioctl(vfio_h.VFIO_DEVICE_SET_IRQS, set);
+        int flags = vfio_h.VFIO_IRQ_SET_DATA_EVENTFD | action;
+        return device.call(SetIrqs.of(device.process.arena(), flags, index, start, descriptors.length, descriptors));
     }
 }

@@ -10,10 +10,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.LockSupport;
-import org.jvfio.emulator.nvme.NvmeAccess;
-import org.jvfio.emulator.nvme.NvmeEntry;
-import org.jvfio.emulator.nvme.NvmeHostQueue;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeAccess;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 import org.jvfio.uapi.vfio_h;
 
 /** An NVMe controller, driven by its registers and queues alone. */

@@ -28,7 +28,7 @@ public record ScriptedProcess(
     public static ScriptedProcess of(EmulatedKernel kernel, Runnable afterwards) {
         AtomicInteger seen = new AtomicInteger(kernel.host().log().size());
         return new ScriptedProcess(
-                KeptAddresses.of(kernel),
+                new KeptAddresses(kernel),
                 kernel::capIpcLock,
                 () -> SecondProcess.of(kernel),
                 () -> {

@@ -96,7 +96,7 @@ public final class SecondJvm implements SecondProcess {
     public static void main(String[] arguments) throws IOException {
         KeptRanges ranges = new KeptRanges(LinuxKernel.open());
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        ScriptSession session = new ScriptSession(ranges.kernel(), IpcLock::set);
+        ScriptSession session = new ScriptSession(ranges, IpcLock::set);
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
             List<String> words = List.of(line.split(" "));
             String answer = "";
@@ -109,7 +109,7 @@ public final class SecondJvm implements SecondProcess {
                 case FILES -> answer = String.join(" ", session.openFiles());
                 case END -> {
                     ranges.release(session.end());
-                    session = new ScriptSession(ranges.kernel(), IpcLock::set);
+                    session = new ScriptSession(ranges, IpcLock::set);
                 }
                 default -> throw new IllegalArgumentException(line);
             }

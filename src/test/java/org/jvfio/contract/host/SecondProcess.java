@@ -21,7 +21,7 @@ public interface SecondProcess {
     /** Another process of the host of an emulated one. */
     static SecondProcess of(EmulatedKernel first) {
         EmulatedKernel kernel = first.newProcess();
-        ScriptSession session = new ScriptSession(KeptAddresses.of(kernel), kernel::capIpcLock);
+        ScriptSession session = new ScriptSession(new KeptAddresses(kernel), kernel::capIpcLock);
         return new SecondProcess() {
             @Override
             public String run(String call) {

@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -73,6 +74,11 @@ public final class VfioProcess {
 
     public long pageSize() {
         return kernel.sysconf(vfio_h._SC_PAGESIZE);
+    }
+
+    /** Allocates structs that live as long as the process. */
+    public SegmentAllocator arena() {
+        return arena;
     }
 
     /** A struct of zeros that lives as long as the process. */

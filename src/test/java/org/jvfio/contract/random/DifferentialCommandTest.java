@@ -7,8 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +22,7 @@ import org.jvfio.contract.random.Differential.Difference;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
@@ -69,18 +69,17 @@ class DifferentialCommandTest {
     }
 
     private static Kernel answering(Kernel right, BiFunction<Integer, Integer, Integer> otherwise) {
-        return (Kernel) Proxy.newProxyInstance(
-                Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, call, words) -> {
-                    Object answer;
-                    try {
-                        answer = call.invoke(right, words);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                    return call.getName().equals("ioctl")
-                            ? otherwise.apply((Integer) words[1], (Integer) answer)
-                            : answer;
-                });
+        return new ForwardingKernel(right) {
+            @Override
+            public int ioctl(int fd, int request, long argument) {
+                return otherwise.apply(request, super.ioctl(fd, request, argument));
+            }
+
+            @Override
+            public int ioctl(int fd, int request, MemorySegment argument) {
+                return otherwise.apply(request, super.ioctl(fd, request, argument));
+            }
+        };
     }
 
     /** Of an address outside of all windows another kernel might say that it is invalid. */
@@ -90,12 +89,12 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void kernelsThatAnswerAlikeDoNotDiffer() {
+    void runSeeds_equalKernels_noDifference() {
         assertTrue(report((_, answer) -> answer, 5).contains("5 seeds of 100 calls each from seed 1 on"));
     }
 
     @Test
-    void aKernelThatAnswersOtherwiseIsShownWithFewCalls() {
+    void runSeeds_kernelWithOtherErrno_shrunkSequence() {
         String report = report(DifferentialCommandTest::otherwiseOutsideOfWindows, 4);
         List<String> lines = report.lines().toList();
         int first = lines.stream()
@@ -115,7 +114,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void callsByHandAreAllShown() {
+    void runCalls_writtenByHand_showsEveryResult() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         DifferentialCommand command = new DifferentialCommand(
                 HOST,
@@ -144,7 +143,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void whatIsLeftWhenAllIsClosedIsADifference() {
+    void run_groupStatusDiffersAtEnd_difference() {
         Differential differential = comparison(
                 (request, answer) -> request == vfio_h.VFIO_GROUP_GET_STATUS ? Errno.ENODEV.negated() : answer);
         Difference difference = differential.run(calls()).orElseThrow();
@@ -153,7 +152,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void aSeedHasOneSequence() {
+    void sequence_sameSeed_sameCalls() {
         assertEquals(sequence(3), sequence(3));
         assertNotEquals(sequence(3), sequence(4));
     }
@@ -163,7 +162,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void everyCallIsMade() {
+    void sequence_fiftySeeds_everyCallIsMade() {
         List<String> names = new ArrayList<>();
         for (int seed = 1; seed <= 50; seed++) {
             sequence(seed)
@@ -176,7 +175,7 @@ class DifferentialCommandTest {
     }
 
     @Test
-    void whatLosesAHostIsLeftOutAndNamed() {
+    void run_callThatHangsPower8_leftOutAndNamed() {
         Differential differential = comparison((_, answer) -> answer);
         assertEquals(Optional.empty(), differential.run(calls("map c1 m3 0x0 0x0", "map c1 m3 0x0 0x10000")));
         assertEquals(

@@ -21,7 +21,7 @@ class DifferentialTest {
     }
 
     @Test
-    void randomCallsAreAnsweredAsByTheEmulator() {
+    void randomCalls_hostAndEmulator_sameResults() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         DifferentialCommand command = DifferentialCommand.of(host, new PrintStream(out, true, StandardCharsets.UTF_8));
         assertTrue(command.runSeeds(1, host.randomSequences(), STEPS), () -> out.toString(StandardCharsets.UTF_8));

@@ -15,8 +15,7 @@ import org.jvfio.kernel.linux.LinuxKernel;
 class CopyTest {
     @Test
     void copy_onTheEmulatedKernel_theTextArrives() {
-        assertEquals(
-                "Hello, POWER", Copy.copy(EmulatedKernel.boot(EmulatedMachine.power9()), "Hello, POWER"));
+        assertEquals("Hello, POWER", Copy.copy(EmulatedKernel.boot(EmulatedMachine.power9()), "Hello, POWER"));
     }
 
     @Test
@@ -34,7 +33,6 @@ class CopyTest {
     void librariesOfTheCommand_areNotThere(String type) {
         assertThrows(ClassNotFoundException.class, () -> Class.forName(type));
         assertThrows(
-                ClassNotFoundException.class,
-                () -> Class.forName(type, false, ClassLoader.getSystemClassLoader()));
+                ClassNotFoundException.class, () -> Class.forName(type, false, ClassLoader.getSystemClassLoader()));
     }
 }
