@@ -39,6 +39,7 @@ public final class EmulatedMachine {
 
     private final Platform platform;
     private final KernelVersion kernel;
+    private final String release;
     private final int pageShift;
     private final long memoryBytes;
     private final long dma32Bytes;
@@ -59,6 +60,7 @@ public final class EmulatedMachine {
     private EmulatedMachine(Builder builder) {
         platform = builder.platform;
         kernel = builder.kernel;
+        release = builder.release;
         pageShift = builder.pageShift;
         memoryBytes = builder.memoryBytes;
         dma32Bytes = builder.dma32Bytes;
@@ -212,6 +214,11 @@ public final class EmulatedMachine {
         return kernel;
     }
 
+    /** The release of Linux that the host reports, for instance {@code 6.1}. */
+    public String release() {
+        return release;
+    }
+
     /** The size of the system's pages as a shift, 12 or 16. */
     public int pageShift() {
         return pageShift;
@@ -286,6 +293,7 @@ public final class EmulatedMachine {
     public static final class Builder {
         private Platform platform;
         private KernelVersion kernel = KernelVersion.V6_12;
+        private String release = kernel.release();
         private int pageShift = SHIFT_64K;
         private long memoryBytes = 4 * GIB;
         private long dma32Bytes = 2 * GIB;
@@ -310,6 +318,7 @@ public final class EmulatedMachine {
         private Builder(EmulatedMachine machine) {
             platform = machine.platform;
             kernel = machine.kernel;
+            release = machine.release;
             pageShift = machine.pageShift;
             memoryBytes = machine.memoryBytes;
             dma32Bytes = machine.dma32Bytes;
@@ -356,6 +365,21 @@ public final class EmulatedMachine {
         /** The version of Linux that the host runs. */
         public Builder kernel(KernelVersion version) {
             kernel = version;
+            release = version.release();
+            return this;
+        }
+
+        /**
+         * The release of Linux that the host runs and reports, of which {@link KernelVersion#of} is how it behaves.
+         *
+         * @param newRelease for instance {@code 6.1}
+         * @throws IllegalArgumentException if it is no release from 4.1 on
+         */
+        public Builder linux(String newRelease) {
+            kernel = KernelVersion.of(newRelease)
+                    .orElseThrow(() -> new IllegalArgumentException(
+                            "'" + newRelease + "' is not a release of Linux from 4.1 on, such as 6.12"));
+            release = newRelease;
             return this;
         }
 

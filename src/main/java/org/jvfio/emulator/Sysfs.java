@@ -89,7 +89,7 @@ final class Sysfs {
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", "java\n"));
-        files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
+        files.put("/proc/sys/kernel/osrelease", host.machine().release() + ".0-emulated\n");
         return files;
     }
 
