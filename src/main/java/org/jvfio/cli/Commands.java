@@ -14,6 +14,16 @@ final class Commands {
 
     private static final List<Section> SECTIONS = List.of(
             new Section(
+                    "Look at a host",
+                    List.of(
+                            new DoctorCommand(),
+                            new DevicesCommand(),
+                            new GroupsCommand(),
+                            new DeviceCommand(),
+                            new InfoCommand(),
+                            new PlanCommand())),
+            new Section("Prepare devices", List.of(new BindCommand(), new UnbindCommand())),
+            new Section(
                     "Try it",
                     List.of(
                             new DemoCommand(),
@@ -22,6 +32,7 @@ final class Commands {
                             new NvmeWriteCommand(),
                             new NvmeVerifyCommand(),
                             new NvmeBenchCommand())),
+            new Section("Emulate", List.of(new MachineShowCommand())),
             new Section("Help", List.of(new HelpCommand(), new CompletionCommand())));
 
     private Commands() {}

@@ -24,7 +24,7 @@ final class DemoCommand extends Command {
     int run(Invocation in) throws Failure {
         HostChoice choice = HostChoice.of(in);
         DeviceChoice device = DeviceChoice.of(in, DeviceKind.EDU);
-        Kernel kernel = choice.open();
+        Kernel kernel = choice.open(in);
         PciFunction function = device.find(kernel);
         if (in.json()) {
             Map<String, Object> story = new LinkedHashMap<>();

@@ -102,7 +102,8 @@ final class HostChoice {
         }
     }
 
-    private static EmulatedMachine named(String name) throws Failure {
+    /** A preset, or the machine of a file. */
+    static EmulatedMachine named(String name) throws Failure {
         Optional<EmulatedMachine> preset = EmulatedMachine.preset(name);
         if (preset.isPresent()) {
             return preset.get();
@@ -131,9 +132,9 @@ final class HostChoice {
      *
      * @throws Failure if the host is not available
      */
-    Kernel open() throws Failure {
+    Kernel open(Invocation in) throws Failure {
         if (!linux) {
-            return EmulatedKernel.boot(machine());
+            return in.boot().apply(machine());
         }
         Optional<String> reason = LinuxKernel.unavailable();
         if (reason.isPresent()) {
@@ -156,7 +157,7 @@ final class HostChoice {
             }
             return LinuxKernel.inspect();
         }
-        EmulatedKernel kernel = EmulatedKernel.boot(machine());
+        EmulatedKernel kernel = in.boot().apply(machine());
         if (!chosen) {
             in.err()
                     .println("jvfio: there is no POWER kernel here: using an emulated " + DEFAULT_PRESET

@@ -4,16 +4,26 @@ import java.io.PrintStream;
 import java.math.BigInteger;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.apache.commons.cli.CommandLine;
 import org.jvfio.ByteSize;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
 
 /**
  * A parsed command line and where its command writes: results to {@code out}, all else to {@code err}.
  *
  * @param arguments the positional ones, as many as the syntax has
+ * @param boot starts an emulated host, or gives a process on one that runs
  */
-record Invocation(CommandLine line, List<String> arguments, StandardOutput out, PrintStream err, Terminal terminal) {
+record Invocation(
+        CommandLine line,
+        List<String> arguments,
+        StandardOutput out,
+        PrintStream err,
+        Terminal terminal,
+        Function<EmulatedMachine, EmulatedKernel> boot) {
     private static final Pattern DECIMAL = Pattern.compile("[0-9]+");
     private static final Pattern HEXADECIMAL = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * What a command prints as JSON: {@link #schema} is it in the words of JSON Schema. A later version of the command may add
@@ -82,12 +83,12 @@ final class JsonShape {
 
     @SuppressWarnings("unchecked")
     private Map<String, Object> properties() {
-        return (Map<String, Object>) schema.get("properties");
+        return (Map<String, Object>) Objects.requireNonNull(schema.get("properties"));
     }
 
     @SuppressWarnings("unchecked")
     private List<String> required() {
-        return (List<String>) schema.get("required");
+        return (List<String>) Objects.requireNonNull(schema.get("required"));
     }
 
     /**

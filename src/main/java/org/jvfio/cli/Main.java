@@ -4,6 +4,7 @@ import java.io.PrintStream;
 import java.lang.module.ModuleDescriptor;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.apache.commons.cli.AlreadySelectedException;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.DefaultParser;
@@ -11,6 +12,8 @@ import org.apache.commons.cli.MissingArgumentException;
 import org.apache.commons.cli.ParseException;
 import org.apache.commons.cli.UnrecognizedOptionException;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
 
 /**
@@ -25,18 +28,28 @@ public final class Main {
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
-        System.exit(run(List.of(arguments), StandardOutput.ofProcess(), System.err, Terminal.ofProcess()));
+        System.exit(run(
+                List.of(arguments),
+                StandardOutput.ofProcess(),
+                System.err,
+                Terminal.ofProcess(),
+                EmulatedKernel::boot));
     }
 
     /** Runs a command line whose output is no terminal, and returns its exit status. */
     static int run(List<String> arguments, StandardOutput out, PrintStream err) {
-        return run(arguments, out, err, Terminal.NONE);
+        return run(arguments, out, err, Terminal.NONE, EmulatedKernel::boot);
     }
 
     /** Runs a command line, and returns its exit status. */
-    static int run(List<String> arguments, StandardOutput out, PrintStream err, Terminal terminal) {
+    static int run(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot) {
         try {
-            int status = dispatch(arguments, out, err, terminal);
+            int status = dispatch(arguments, out, err, terminal, boot);
             out.requireWritten();
             return status;
         } catch (StandardOutput.ReaderGone _) {
@@ -53,7 +66,12 @@ public final class Main {
         }
     }
 
-    private static int dispatch(List<String> arguments, StandardOutput out, PrintStream err, Terminal terminal)
+    private static int dispatch(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
             throws Failure {
         if (arguments.isEmpty()) {
             throw Failure.usage("there is no command; see " + NAME + " --help");
@@ -63,18 +81,23 @@ public final class Main {
             case "-h", "--help" -> out.print(HelpText.of(Commands.sections(), terminal));
             case "-V", "--version" -> out.println(NAME + " " + version());
             default -> {
-                return dispatchCommand(arguments, out, err, terminal);
+                return dispatchCommand(arguments, out, err, terminal, boot);
             }
         }
         return 0;
     }
 
-    private static int dispatchCommand(List<String> arguments, StandardOutput out, PrintStream err, Terminal terminal)
+    private static int dispatchCommand(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
             throws Failure {
         Optional<Command> command = Commands.find(arguments);
         if (command.isPresent()) {
             int words = Commands.words(command.get()).size();
-            return run(command.get(), arguments.subList(words, arguments.size()), out, err, terminal);
+            return run(command.get(), arguments.subList(words, arguments.size()), out, err, terminal, boot);
         }
         List<Command> family = Commands.family(arguments.getFirst());
         if (!family.isEmpty() && arguments.size() > 1 && HELP_OPTIONS.contains(arguments.get(1))) {
@@ -85,7 +108,12 @@ public final class Main {
     }
 
     private static int run(
-            Command command, List<String> arguments, StandardOutput out, PrintStream err, Terminal terminal)
+            Command command,
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
             throws Failure {
         CommandSyntax syntax = command.syntax();
         CommandLine line = parse(syntax, arguments);
@@ -95,7 +123,7 @@ public final class Main {
         }
         List<String> positional = line.getArgList();
         requireArguments(syntax, positional);
-        return command.run(new Invocation(line, List.copyOf(positional), out, err, terminal));
+        return command.run(new Invocation(line, List.copyOf(positional), out, err, terminal, boot));
     }
 
     private static CommandLine parse(CommandSyntax syntax, List<String> arguments) throws Failure {

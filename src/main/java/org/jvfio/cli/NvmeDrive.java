@@ -111,7 +111,7 @@ final class NvmeDrive implements AutoCloseable {
         Optional<Path> image = image(in, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
         try {
-            Kernel kernel = image.isPresent() ? kernel(choice, image.get()) : choice.open();
+            Kernel kernel = image.isPresent() ? kernel(in, choice, image.get()) : choice.open(in);
             PciFunction function = deviceChoice.find(kernel);
             Device device = Device.open(kernel, function.address());
             try {
@@ -168,14 +168,14 @@ final class NvmeDrive implements AutoCloseable {
         return image;
     }
 
-    private static Kernel kernel(HostChoice choice, Path image) throws Failure {
+    private static Kernel kernel(Invocation in, HostChoice choice, Path image) throws Failure {
         try {
             EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image, EMULATED_BLOCK);
             EmulatedMachine machine = choice.machine().toBuilder()
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return EmulatedKernel.boot(machine);
+            return in.boot().apply(machine);
         } catch (IllegalArgumentException e) {
             String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size BYTES creates one";
             throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; " + advice);

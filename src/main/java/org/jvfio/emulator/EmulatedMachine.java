@@ -56,6 +56,7 @@ public final class EmulatedMachine {
     private final boolean capIpcLock;
     private final Map<Hazard, HazardPolicy> hazards;
     private final List<Slot> slots;
+    private final Map<String, HostUse> hostUses;
 
     private EmulatedMachine(Builder builder) {
         platform = builder.platform;
@@ -77,6 +78,7 @@ public final class EmulatedMachine {
         capIpcLock = builder.capIpcLock;
         hazards = Map.copyOf(builder.hazards);
         slots = List.copyOf(builder.slots);
+        hostUses = Map.copyOf(builder.hostUses);
     }
 
     /**
@@ -172,20 +174,24 @@ public final class EmulatedMachine {
      *   "interruptVectors": 32,
      *   "memlock": "64M",
      *   "capIpcLock": false,
+     *   "vfioModule": true,
+     *   "spaprModule": true,
+     *   "groupsAccessible": true,
      *   "hazards": "as-linux",
      *   "hugePages": {"2M": 32, "1G": 1},
      *   "bridges": [{"domain": "0001", "platform": "phb4", "defaultWindow": "2G"}],
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
-     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1",
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1", "driver": "other", "hostUse": "swap",
      *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
      *
      * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} are {@linkplain Builder#bridge set apart},
-     * with what is not said of them as the machine has it. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none};
+     * with what is not said of them as the machine has it. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in lower
+     * case;
      * a list of devices replaces those of the preset. {@code "model"} is the name of a {@link DeviceModel}, which has
      * options of its own: {@link org.jvfio.emulator.edu.EduModel} or {@link org.jvfio.emulator.nvme.NvmeModel}, or one
      * that you bring. A device of any model may have an expansion {@code "rom"}: the path of a file, which begins at the
@@ -198,6 +204,14 @@ public final class EmulatedMachine {
      */
     public static EmulatedMachine read(Path file) throws IOException {
         return MachineFile.read(file);
+    }
+
+    /**
+     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of devices,
+     * expansion ROMs and policies of hazards are left out.
+     */
+    public Map<String, Object> describe() {
+        return MachineDescription.of(this);
     }
 
     /** A builder that starts with all of this machine. */
@@ -232,6 +246,11 @@ public final class EmulatedMachine {
     /** The size of the default window, in bytes, but for host bridges that were {@linkplain Builder#bridge set}. */
     public long dma32Bytes() {
         return dma32Bytes;
+    }
+
+    /** The host bridges that were set apart, by domain. */
+    Map<Integer, HostBridge> bridges() {
+        return bridges;
     }
 
     HostBridge bridge(int domain) {
@@ -289,6 +308,11 @@ public final class EmulatedMachine {
         return slots;
     }
 
+    /** What the host uses devices for, by their address. */
+    Map<String, HostUse> hostUses() {
+        return hostUses;
+    }
+
     /** Makes a machine from another one. */
     public static final class Builder {
         private Platform platform;
@@ -310,6 +334,7 @@ public final class EmulatedMachine {
         private boolean capIpcLock = true;
         private final Map<Hazard, HazardPolicy> hazards = new EnumMap<>(Hazard.class);
         private final List<Slot> slots = new ArrayList<>();
+        private final Map<String, HostUse> hostUses = new TreeMap<>();
 
         private Builder(Platform platform) {
             this.platform = platform;
@@ -335,6 +360,7 @@ public final class EmulatedMachine {
             capIpcLock = machine.capIpcLock;
             hazards.putAll(machine.hazards);
             slots.addAll(machine.slots);
+            hostUses.putAll(machine.hostUses);
         }
 
         /** The kind of the machine, and of each host bridge that is not {@linkplain #bridge set}. */
@@ -546,9 +572,20 @@ public final class EmulatedMachine {
             throw new IllegalArgumentException(address + " has no device that could have a ROM");
         }
 
+        /**
+         * Has the host use a device for itself, while {@link HostDriver#OTHER} drives it.
+         *
+         * @param address where the device is added
+         */
+        public Builder hostUse(String address, HostUse use) {
+            hostUses.put(address, use);
+            return this;
+        }
+
         /** Takes all devices out. */
         public Builder withoutDevices() {
             slots.clear();
+            hostUses.clear();
             return this;
         }
 

@@ -107,7 +107,7 @@ class CommandSyntaxTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "jvfio de|demo",
+                "jvfio dem|demo",
                 "jvfio nvme v|verify",
                 "jvfio nvme verify --re|--read-only",
                 "jvfio nvme bench --completion m|msix msi",

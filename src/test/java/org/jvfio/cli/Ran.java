@@ -12,6 +12,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
 
 /** A command line that has run: its status, standard output and standard error. */
 record Ran(int status, String out, String err) {
@@ -20,17 +23,33 @@ record Ran(int status, String out, String err) {
     static Ran of(String line, String... more) {
         List<String> arguments = new ArrayList<>(List.of(line.split(" ")));
         arguments.addAll(Arrays.asList(more));
-        return ofAll(arguments, Terminal.NONE);
+        return ofAll(arguments, Terminal.NONE, EmulatedKernel::boot);
     }
 
     static Ran ofAll(List<String> arguments, Terminal terminal) {
+        return ofAll(arguments, terminal, EmulatedKernel::boot);
+    }
+
+    /** Runs a command line on a host that is there already, in a process of its own. */
+    static Ran on(EmulatedKernel process, String line) {
+        return ofOn(process, List.of(line.split(" ")));
+    }
+
+    /** The same with arguments that have spaces. */
+    static Ran ofOn(EmulatedKernel process, List<String> arguments) {
+        return ofAll(arguments, Terminal.NONE, machine -> process.newProcess());
+    }
+
+    private static Ran ofAll(
+            List<String> arguments, Terminal terminal, Function<EmulatedMachine, EmulatedKernel> boot) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
                 arguments,
                 new StandardOutput(out, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8),
-                terminal);
+                terminal,
+                boot);
         return new Ran(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
 
