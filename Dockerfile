@@ -39,9 +39,10 @@ RUN apt-get update \
 COPY --from=jars /src/target/jvfio.jar /jars/
 COPY --from=jars /src/target/lib /jars/lib/
 # The dump makes the class archive that a linked runtime lacks; it would warn of each class that is not linked in.
-RUN jlink --module-path /jars/jvfio.jar:/jars/lib --add-modules org.jvfio \
-        --launcher jvfio=org.jvfio/org.jvfio.cli.Main \
-        --add-options="-Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC --enable-native-access=org.jvfio" \
+RUN jlink --module-path /jars/jvfio.jar:/jars/lib --add-modules org.jvfio,org.apache.commons.cli,com.fasterxml.jackson.jr.ob \
+        --launcher jvfio=org.jvfio/org.jvfio.cli.Launcher \
+        --add-options="-Xlog:disable -Xlog:all=warning:stderr -XX:+UseSerialGC --enable-native-access=org.jvfio \
+--add-modules=org.apache.commons.cli,com.fasterxml.jackson.jr.ob" \
         --no-header-files --no-man-pages --output /opt/jvfio \
     && /opt/jvfio/bin/java -Xshare:dump -Xlog:disable -Xlog:all=error:stderr \
     && /opt/jvfio/bin/jvfio --version

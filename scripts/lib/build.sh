@@ -5,6 +5,8 @@
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=$project/target
+# The command, for such a java_command; its libraries are optional for the module.
+jvfio_main=(--add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob --module org.jvfio/org.jvfio.cli.Launcher)
 
 # Maven 3.9 reads MAVEN_ARGS itself, 3.8 does not: both get it once.
 maven() {
@@ -58,7 +60,7 @@ make_aot_cache() {
     : >"$target/jvfio.aot"
     set_java_command
     "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
-        --module org.jvfio/org.jvfio.cli.Main demo >"$target/aot.log" 2>&1 </dev/null || return 0
+        "${jvfio_main[@]}" demo >"$target/aot.log" 2>&1 </dev/null || return 0
     mv "$target/jvfio.aot.new" "$target/jvfio.aot"
 }
 

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced: finds, or as root installs, the JDK and the Maven that the project is built with. Quiet unless it installs.
 
+# shellcheck source=scripts/lib/apt.sh
+source "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
+
 # The directory's JDK is of this feature release, and has a compiler.
 is_jdk() {
     [[ -x $1/bin/javac && -r $1/release ]] && grep -Eq "^JAVA_VERSION=\"$2[\".+-]" "$1/release"
@@ -17,25 +20,6 @@ find_jdk() {
         fi
     done
     return 1
-}
-
-# apt_install PACKAGE: says nothing and fails where there is no such package, no apt, or no right to use it.
-apt_install() {
-    local log
-    ((EUID == 0)) && command -v apt-get >/dev/null || return 1
-    if ! apt-cache show "$1" >/dev/null 2>&1; then
-        apt-get -qq update >/dev/null 2>&1 || true
-        apt-cache show "$1" >/dev/null 2>&1 || return 1
-    fi
-    echo "jvfio: installing $1 with apt-get ..." >&2
-    log=$(mktemp)
-    if ! DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$1" \
-        >"$log" 2>&1 </dev/null; then
-        tail -n 5 "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
 }
 
 # Exports JAVA_HOME, a JDK 25, and puts its programs first on PATH.

@@ -1,9 +1,12 @@
 /** Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU, on Linux and on an emulated kernel. */
 module org.jvfio {
     requires static org.jspecify;
-    requires org.apache.commons.cli;
-    requires com.fasterxml.jackson.core;
-    requires com.fasterxml.jackson.jr.ob;
+
+    // For the command and for machine files. Optional: they are resolved where another module requires them or
+    // --add-modules names them.
+    requires static org.apache.commons.cli;
+    requires static com.fasterxml.jackson.core;
+    requires static com.fasterxml.jackson.jr.ob;
 
     exports org.jvfio;
     exports org.jvfio.driver.edu;

@@ -13,12 +13,12 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
-/** The memory of a process that a BAR of a device is mapped at, or the parts of it that can be. */
+/** The mapped parts of a BAR. */
 final class BarMapping {
     /**
-     * A part that may be accessed there.
+     * A mapped part without the MSI-X table.
      *
-     * @param memory begins with its first byte
+     * @param memory its bytes
      */
     record Part(RegionArea area, MemorySegment memory) {}
 
@@ -35,9 +35,10 @@ final class BarMapping {
     }
 
     /**
-     * Maps all that can be mapped, while the caller keeps the device from being closed.
+     * Maps all mappable parts. The caller keeps the device open.
      *
-     * @param reserved what is not to be accessed there though it is mapped; empty if nothing is
+     * @param reserved the parts that are mapped, but not to be accessed by loads and stores
+     * @throws VfioException if the kernel refuses; nothing is mapped then
      */
     static BarMapping map(
             Kernel kernel, Descriptor device, String name, RegionInfo info, PageSize page, List<RegionArea> reserved) {
@@ -58,7 +59,7 @@ final class BarMapping {
     private void map(Descriptor device, RegionInfo info, RegionArea area, PageSize page, List<RegionArea> reserved) {
         int protection = (info.allows(VFIO_REGION_INFO_FLAG_READ) ? PROT_READ : 0)
                 | (info.allows(VFIO_REGION_INFO_FLAG_WRITE) ? PROT_WRITE : 0);
-        // A BAR that is smaller than a page is mapped with the rest of its page.
+        // The kernel maps a BAR that is smaller than a page with the rest of its page.
         long length = page.roundUp(area.size());
         long offset = info.fileOffset() + area.offset();
         long address = kernel.mmap(length, protection, MAP_SHARED, device.number(), offset);
@@ -67,7 +68,7 @@ final class BarMapping {
                     "map " + name,
                     "mmap(0x%x bytes at 0x%x)".formatted(length, offset),
                     address,
-                    VfioException.errnoOf(address).map(KnownCauses::access).orElseGet(Cause::unknown));
+                    Cause.of(address, KnownCauses::access));
         }
         ranges.add(new Range(address, length));
         MemorySegment memory = kernel.memory(address, area.size());
@@ -89,7 +90,7 @@ final class BarMapping {
         }
     }
 
-    /** The part that has all of a range; null if none has. */
+    /** The part that contains a range; null if none does. Called for each access: allocates nothing. */
     @Nullable
     Part find(long offset, long bytes) {
         for (int each = 0; each < parts.size(); each++) {
@@ -101,7 +102,7 @@ final class BarMapping {
         return null;
     }
 
-    /** Gives the memory back; an access of it is an {@link IllegalStateException} from then on. */
+    /** Unmaps all parts; later accesses of them throw {@link IllegalStateException}. */
     void unmap(Teardown teardown) {
         for (Range range : ranges) {
             teardown.step(() -> {
@@ -111,7 +112,7 @@ final class BarMapping {
                             "unmap " + name,
                             "munmap(0x%x bytes at 0x%x)".formatted(range.length(), range.address()),
                             answer,
-                            Cause.unknown());
+                            Cause.of(answer, Cause::of));
                 }
             });
         }

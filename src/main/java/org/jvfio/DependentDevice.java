@@ -1,12 +1,14 @@
 package org.jvfio;
 
 /**
- * A device that a reset of another one's bus or slot resets too.
+ * A device that {@link Device#hotReset} resets.
  *
- * @param address where it sits
+ * @param address its PCI address
  * @param group the number of its IOMMU group
  */
 public record DependentDevice(PciAddress address, int group) {
+
+    /** Address and group, as in {@code 0001:01:00.0 of IOMMU group 1}. */
     @Override
     public String toString() {
         return address + " of IOMMU group " + group;

@@ -5,15 +5,16 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
+import org.jvfio.ioctl.IoctlFile;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A file descriptor and its lifetime: calls share it, closing waits for them, and no call uses a number that the kernel
- * may have given to another file since.
+ * A file descriptor and its lifetime. A read/write lock orders close after all calls in flight, so that no call uses a number
+ * that the kernel has given to another file since.
  */
-final class Descriptor implements AutoCloseable {
+final class Descriptor implements IoctlFile, AutoCloseable {
     private static final int CLOSED = -1;
     private static final MemorySegment ONE =
             Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1).asReadOnly();
@@ -21,12 +22,13 @@ final class Descriptor implements AutoCloseable {
     private final Kernel kernel;
     private final String name;
     private final StampedLock lock = new StampedLock();
+    private final IoctlFile keptOpen = new KeptOpen();
     private int number;
 
     /**
      * Takes over an open descriptor.
      *
-     * @param name what it is, for the messages
+     * @param name its name in messages
      */
     Descriptor(Kernel kernel, String name, int number) {
         this.kernel = kernel;
@@ -37,43 +39,35 @@ final class Descriptor implements AutoCloseable {
     /**
      * Opens a file.
      *
-     * @param asked what it is opened for, as it follows "cannot"
-     * @param causes why the kernel may refuse
+     * @param operation what it is opened for, as it follows "cannot"
+     * @param causes what each errno means
      * @throws VfioException if the kernel refuses
      */
-    static Descriptor open(Kernel kernel, String path, int flags, String asked, Function<Errno, Cause> causes) {
+    static Descriptor open(Kernel kernel, String path, int flags, String operation, Function<Errno, Cause> causes) {
         int answer = kernel.open(path, flags | vfio_h.O_CLOEXEC);
         if (answer < 0) {
-            throw VfioException.failed(
-                    asked,
-                    "open(" + path + ")",
-                    answer,
-                    VfioException.errnoOf(answer).map(causes).orElseGet(Cause::unknown));
+            throw VfioException.failed(operation, "open(" + path + ")", answer, Cause.of(answer, causes));
         }
         return new Descriptor(kernel, path, answer);
     }
 
     /**
-     * Makes an eventfd, of which reads do not wait.
+     * Creates an eventfd with reads that do not block.
      *
-     * @param name what it is, for the messages
-     * @param asked what it is made for, as it follows "cannot"
+     * @param name its name in messages
+     * @param operation what it is created for, as it follows "cannot"
      * @throws VfioException if the kernel refuses
      */
-    static Descriptor eventfd(Kernel kernel, String name, String asked) {
+    static Descriptor eventfd(Kernel kernel, String name, String operation) {
         int answer = kernel.eventfd(0, vfio_h.EFD_CLOEXEC | vfio_h.EFD_NONBLOCK);
         if (answer < 0) {
-            throw VfioException.failed(
-                    asked,
-                    "eventfd",
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::descriptor).orElseGet(Cause::unknown));
+            throw VfioException.failed(operation, "eventfd", answer, Cause.of(answer, KnownCauses::descriptor));
         }
         return new Descriptor(kernel, name, answer);
     }
 
     /**
-     * The descriptor's number, to be passed to the kernel while whoever asks keeps this from being closed.
+     * The number, to be passed to the kernel while the caller keeps this from being closed.
      *
      * @throws IllegalStateException if it is closed
      */
@@ -94,7 +88,8 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    int ioctl(int request, long argument) {
+    @Override
+    public int ioctl(int request, long argument) {
         long stamp = lock.readLock();
         try {
             return kernel.ioctl(number(), request, argument);
@@ -103,7 +98,8 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    int ioctl(int request, MemorySegment argument) {
+    @Override
+    public int ioctl(int request, MemorySegment argument) {
         long stamp = lock.readLock();
         try {
             return kernel.ioctl(number(), request, argument);
@@ -112,9 +108,21 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    /** {@link #ioctl} without a lock, for a caller who keeps this from being closed meanwhile. */
-    int ioctlKeptOpen(int request, MemorySegment argument) {
-        return kernel.ioctl(number(), request, argument);
+    /** Makes ioctls without the lock, for a caller who keeps this from being closed meanwhile. */
+    IoctlFile keptOpen() {
+        return keptOpen;
+    }
+
+    private final class KeptOpen implements IoctlFile {
+        @Override
+        public int ioctl(int request, long argument) {
+            return kernel.ioctl(number(), request, argument);
+        }
+
+        @Override
+        public int ioctl(int request, MemorySegment struct) {
+            return kernel.ioctl(number(), request, struct);
+        }
     }
 
     long read(MemorySegment buffer) {

@@ -1,18 +1,20 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_PROBE;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_SET;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
+import org.jvfio.ioctl.Feature;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_h;
 
-/** What vfio-pci can do for some devices ({@code VFIO_DEVICE_FEATURE}), if the kernel is new enough. */
+/** Features that vfio-pci has for some devices ({@code VFIO_DEVICE_FEATURE}), depending on the kernel version. */
 public enum DeviceFeature {
-    /** {@link Device#setVfToken}: of a physical function with SR-IOV, where vfio-pci has {@code enable_sriov=1}. */
+    /**
+     * {@link Device#setVfToken}: of a physical function with SR-IOV, if vfio-pci is loaded with {@code enable_sriov=1}.
+     */
     VF_TOKEN(vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN),
     /** {@link Device#enterLowPower}: Linux 6.1 and newer. */
     LOW_POWER_ENTRY(vfio_h.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY),
@@ -27,40 +29,49 @@ public enum DeviceFeature {
         this.number = number;
     }
 
-    /** Whether the kernel would set it for a device. */
-    boolean isKnown(Descriptor device, String name) {
-        int answer = call(device, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET, MemorySegment.NULL);
-        if (answer == 0) {
-            return true;
-        }
-        if (answer == Errno.ENOTTY.negated() || answer == Errno.EINVAL.negated()) {
-            return false;
-        }
-        throw failed("ask for " + this + " of " + name, "PROBE | SET", answer);
-    }
-
-    void set(Descriptor device, String asked, MemorySegment data) {
-        int answer = call(device, VFIO_DEVICE_FEATURE_SET, data);
-        if (answer != 0) {
-            throw failed(asked, "SET", answer);
-        }
-    }
-
-    private int call(Descriptor device, int operation, MemorySegment data) {
+    /** Whether the kernel can set the feature for a device. */
+    boolean isSupported(Descriptor device, PciAddress address) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = arena.allocate(vfio_device_feature.sizeof() + data.byteSize(), Integer.BYTES);
-            vfio_device_feature.argsz(struct, (int) struct.byteSize());
-            vfio_device_feature.flags(struct, operation | number);
-            struct.asSlice(vfio_device_feature.sizeof()).copyFrom(data);
-            return device.ioctl(VFIO_DEVICE_FEATURE, struct);
+            Feature call =
+                    Feature.of(arena, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET | number, MemorySegment.NULL);
+            int answer = call.call(device);
+            if (answer == 0) {
+                return true;
+            }
+            if (answer == Errno.ENOTTY.negated() || answer == Errno.EINVAL.negated()) {
+                return false;
+            }
+            throw failed("probe " + this + " of " + address, call, answer);
         }
     }
 
-    private VfioException failed(String asked, String operation, int answer) {
-        return VfioException.failed(
-                asked,
-                "VFIO_DEVICE_FEATURE(%s, feature %d)".formatted(operation, number),
-                answer,
-                VfioException.errnoOf(answer).map(KnownCauses::feature).orElseGet(Cause::unknown));
+    /**
+     * Sets the feature.
+     *
+     * @param asked what it is set for, as it follows "cannot"
+     * @throws VfioException if the kernel refuses
+     */
+    void set(Descriptor device, Supplier<String> asked, MemorySegment data) {
+        try (Arena arena = Arena.ofConfined()) {
+            make(device, asked, Feature.of(arena, VFIO_DEVICE_FEATURE_SET | number, data));
+        }
+    }
+
+    /** Sets the feature, whose data are an eventfd that reports a wakeup. */
+    void setWakeup(Descriptor device, Supplier<String> asked, Descriptor eventfd) {
+        try (Arena arena = Arena.ofConfined()) {
+            make(device, asked, Feature.ofWakeup(arena, VFIO_DEVICE_FEATURE_SET | number, eventfd.number()));
+        }
+    }
+
+    private static void make(Descriptor device, Supplier<String> asked, Feature call) {
+        int answer = call.call(device);
+        if (answer != 0) {
+            throw failed(asked.get(), call, answer);
+        }
+    }
+
+    private static VfioException failed(String asked, Feature call, int answer) {
+        return VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::feature));
     }
 }

@@ -7,22 +7,25 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.UnmapDma;
 
 /**
- * A part of DMA memory at an address that devices can use, made by {@link DmaWindow#map} or {@link Container#map}. Closing
- * it unmaps it; a device that uses the address afterwards does so in vain, and freezes its PE. Address and size are
- * multiples of the window's page.
+ * A part of DMA memory at a bus address, made by {@link DmaWindow#map} or {@link Container#map}. Closing it unmaps it; a
+ * device that uses the address afterwards freezes its PE. Address and size are multiples of the window's page.
  *
- * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again meanwhile. One that was {@linkplain
- * DmaWindow#prepare prepared} does either with one system call and without allocating anything; several threads may map
+ * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again until then. One that was {@linkplain
+ * DmaWindow#prepare prepared} does either with one system call and without allocating anything. Several threads may map
  * and unmap different mappings at the same time.
  */
 public final class DmaMapping implements AutoCloseable {
     private static final int UNMAPPED = 0;
     private static final int MAPPED = 1;
     private static final int CLOSED = 2;
-    // A thread has the mapping until it sets another state; if it needs the container's lock too, it takes that first.
-    // As a container is closed after its mappings, this keeps its descriptor open during a call.
+    // A thread holds the mapping until it sets another state. A thread that needs the container's lock too acquires
+    // that
+    // first. A container closes its mappings before its descriptor, so the descriptor stays open while this is held.
     private static final int BUSY = 3;
     private static final long WAIT_NANOS = 20_000;
     private static final VarHandle STATE = stateHandle();
@@ -30,27 +33,44 @@ public final class DmaMapping implements AutoCloseable {
     private final DmaWindow window;
     private final DmaMemory memory;
     private final long offset;
-    private final IovaRange range;
+    private final long iova;
+    private final long size;
     private final DmaDirection direction;
-    private final @Nullable MapDma preparedMap;
-    private final @Nullable UnmapDma preparedUnmap;
+    private final @Nullable MappingCalls prepared;
     private volatile int state;
+
+    // The links of MappingList, guarded by the container's lock.
+    @Nullable
+    DmaMapping nextInWindow;
+
+    @Nullable
+    DmaMapping previousInWindow;
+
+    @Nullable
+    DmaMapping nextInMemory;
+
+    @Nullable
+    DmaMapping previousInMemory;
 
     private DmaMapping(
             DmaWindow window,
             MemoryRange part,
-            IovaRange range,
+            long iova,
             DmaDirection direction,
-            @Nullable Arena arena,
-            boolean mapped) {
+            @Nullable MappingCalls prepared,
+            int state) {
         this.window = window;
         this.memory = part.memory();
         this.offset = part.offset();
-        this.range = range;
+        this.iova = iova;
+        this.size = part.size();
         this.direction = direction;
-        this.preparedMap = arena == null ? null : MapDma.of(arena, direction, vaddr(), range);
-        this.state = mapped ? MAPPED : UNMAPPED;
-        this.preparedUnmap = arena == null ? null : UnmapDma.of(arena, range);
+        this.prepared = prepared;
+        this.state = state;
+        if (prepared != null) {
+            prepared.map().fill(direction.flags(), vaddr(), iova, size);
+            prepared.unmap().fill(iova, size);
+        }
     }
 
     private static VarHandle stateHandle() {
@@ -61,26 +81,32 @@ public final class DmaMapping implements AutoCloseable {
         }
     }
 
-    static DmaMapping of(DmaWindow window, MemoryRange part, IovaRange range, DmaDirection direction) {
-        return new DmaMapping(window, part, range, direction, null, false);
+    /** An unmapped mapping, which is not in the lists of its window and memory yet. */
+    static DmaMapping of(DmaWindow window, MemoryRange part, long iova, DmaDirection direction) {
+        return new DmaMapping(window, part, iova, direction, null, UNMAPPED);
     }
 
-    /** One whose structs are filled once; they live as long as it can be reached. */
-    static DmaMapping prepared(DmaWindow window, MemoryRange part, IovaRange range, DmaDirection direction) {
-        return new DmaMapping(window, part, range, direction, Arena.ofAuto(), false);
+    /** An unmapped mapping with structs of its own, filled once; they live as long as it is reachable. */
+    static DmaMapping prepared(DmaWindow window, MemoryRange part, long iova, DmaDirection direction) {
+        return new DmaMapping(window, part, iova, direction, MappingCalls.allocate(Arena.ofAuto()), UNMAPPED);
     }
 
-    /** The first address on the bus, which a device is told. */
+    /** The first bus address, which a device is told. */
     public long iova() {
-        return range.start();
+        return iova;
     }
 
-    /** All its addresses on the bus. */
+    /** The size in bytes. */
+    public long size() {
+        return size;
+    }
+
+    /** All its bus addresses. */
     public IovaRange range() {
-        return range;
+        return new IovaRange(iova, size);
     }
 
-    /** The memory that it shows. */
+    /** The memory that devices access through it. */
     public DmaMemory memory() {
         return memory;
     }
@@ -90,12 +116,12 @@ public final class DmaMapping implements AutoCloseable {
         return offset;
     }
 
-    /** What devices may do with it. */
+    /** Which accesses devices may make. */
     public DmaDirection direction() {
         return direction;
     }
 
-    /** The window that it lies in. */
+    /** The window that it is in. */
     public DmaWindow window() {
         return window;
     }
@@ -104,34 +130,35 @@ public final class DmaMapping implements AutoCloseable {
         return memory.address() + offset;
     }
 
-    /** Whether devices can use it at this moment. */
+    private Container container() {
+        return window.container();
+    }
+
+    /** Whether devices can access it now. */
     public boolean isMapped() {
         return settled() == MAPPED;
     }
 
     /**
-     * Makes it usable for devices ({@code VFIO_IOMMU_MAP_DMA}). Where that has the kernel make the default window first,
-     * the limit of locked memory is asked for before.
+     * Makes it accessible to devices ({@code VFIO_IOMMU_MAP_DMA}). If the kernel has to create the default window for it,
+     * the limit of locked memory is checked before.
      *
-     * @throws VfioException if the memory's owner has freed it, the table of the default window may not be locked, or the
-     *     kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it ({@code GONE}), the table of the default window may not be
+     *     locked ({@code LOCK_LIMIT}), or the kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public void map() {
-        take(UNMAPPED);
+        acquire(UNMAPPED);
         int end = UNMAPPED;
         try {
             if (!memory.isAlive()) {
-                throw new VfioException(
-                        "map " + range,
-                        DmaMemory.freed().reason(),
-                        DmaMemory.freed().hint());
+                throw new VfioException("map " + this, DmaMemory.freed());
             }
-            if (preparedMap != null) {
-                map(preparedMap);
+            if (prepared != null) {
+                call(prepared.map());
             } else {
                 try (Arena arena = Arena.ofConfined()) {
-                    map(MapDma.of(arena, direction, vaddr(), range));
+                    call(MapDma.of(arena, direction.flags(), vaddr(), iova, size));
                 }
             }
             end = MAPPED;
@@ -140,149 +167,160 @@ public final class DmaMapping implements AutoCloseable {
         }
     }
 
-    private void map(MapDma request) {
-        Container container = window.container();
+    /** Maps what no other thread can see yet, with the container's lock held. */
+    void mapNew() {
+        call(container().mappingCalls().map().fill(direction.flags(), vaddr(), iova, size));
+        STATE.setRelease(this, MAPPED);
+    }
+
+    private void call(MapDma call) {
+        Container container = container();
         if (container.isDefaultWindowPending()) {
-            container.makeTables(
-                    asked(), 0, request.toString(), () -> request.call(container.descriptor()), DmaMapping::cause);
+            container.createTables(this::operation, 0, call, DmaMapping::cause);
             return;
         }
-        int answer = request.call(container.descriptor());
-        if (answer != 0) {
-            throw VfioException.failed(asked(), request.toString(), answer, cause(answer));
+        int result = call.call(container.descriptor().keptOpen());
+        if (result != 0) {
+            throw VfioException.failed(operation(), call, result, cause(result));
         }
     }
 
-    private String asked() {
-        return "map %s at %s".formatted(ByteSize.format(range.size()), range);
+    private String operation() {
+        return "map %s at %s".formatted(ByteSize.format(size), this);
     }
 
     /** Why the kernel may have refused to map or unmap. */
-    private static Cause cause(int answer) {
-        if (answer > 0) {
+    private static Cause cause(int result) {
+        if (result > 0) {
             return new Cause(
-                    "the kernel found the address misaligned, and answers so", "use a multiple of the window's pages");
+                    Kind.KERNEL_REFUSED,
+                    "the kernel found the address misaligned",
+                    "use a multiple of the window's pages");
         }
-        return VfioException.errnoOf(answer).map(KnownCauses::map).orElseGet(Cause::unknown);
+        return Cause.of(result, KnownCauses::map);
     }
 
     /**
-     * Makes it unusable for devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using it.
+     * Makes it inaccessible to devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using it.
      *
      * @throws VfioException if the kernel refuses; it stays mapped then
      * @throws IllegalStateException if it is not mapped, or closed
      */
     public void unmap() {
-        take(MAPPED);
-        unmapTaken(UNMAPPED);
-    }
-
-    /** Unmaps what this thread has, which is then in the given state, or, if the kernel refuses, mapped. */
-    private void unmapTaken(int then) {
+        acquire(MAPPED);
         int end = MAPPED;
         try {
-            if (preparedUnmap != null) {
-                unmap(preparedUnmap);
+            if (prepared != null) {
+                call(prepared.unmap());
             } else {
                 try (Arena arena = Arena.ofConfined()) {
-                    unmap(UnmapDma.of(arena, range));
+                    call(UnmapDma.of(arena, iova, size));
                 }
             }
-            end = then;
+            end = UNMAPPED;
         } finally {
             STATE.setRelease(this, end);
         }
     }
 
-    private void unmap(UnmapDma request) {
-        int answer = request.call(window.container().descriptor());
-        if (answer != 0) {
-            throw VfioException.failed("unmap " + range, request.toString(), answer, cause(answer));
+    private void call(UnmapDma call) {
+        int result = call.call(container().descriptor().keptOpen());
+        if (result != 0) {
+            throw VfioException.failed("unmap " + this, call, result, cause(result));
         }
+    }
+
+    /** Unmaps a part with the container's lock held. */
+    private void unmapLocked(long from, long bytes) {
+        call(container().mappingCalls().unmap().fill(from, bytes));
     }
 
     /**
      * Unmaps a part of it. It ends; what is left of it, before and after that part, are mappings of their own, at the
      * addresses where they are.
      *
-     * @param partOffset where the part begins in this mapping, in bytes, a multiple of the window's pages
-     * @param partSize bytes, a multiple of the window's pages, at least one
+     * @param partOffset where the part begins in this mapping, in bytes, a multiple of the window's page
+     * @param partSize bytes, a multiple of the window's page, at least one
      * @return what is left, none to two mappings by address
-     * @throws VfioException if there is no such part, or the kernel refuses; nothing has changed then
+     * @throws IndexOutOfBoundsException if the part is not inside it
+     * @throws IllegalArgumentException if the part is not whole pages
+     * @throws VfioException if the kernel refuses; nothing has changed then
      * @throws IllegalStateException if it is not mapped, or closed
      */
     public List<DmaMapping> unmapRange(long partOffset, long partSize) {
-        window.container().lock().lock();
+        container().lock().lock();
         try {
-            IovaRange part;
-            take(MAPPED);
+            acquire(MAPPED);
             int end = MAPPED;
-            try (Arena arena = Arena.ofConfined()) {
+            try {
                 requirePart(partOffset, partSize);
-                part = new IovaRange(range.start() + partOffset, partSize);
-                unmap(UnmapDma.of(arena, part));
+                unmapLocked(iova + partOffset, partSize);
                 end = CLOSED;
             } finally {
                 STATE.setRelease(this, end);
             }
             memory.closed(this);
-            window.closed(this, part);
+            window.closed(this, iova + partOffset, partSize);
             List<DmaMapping> left = new ArrayList<>();
             if (partOffset > 0) {
                 left.add(piece(0, partOffset));
             }
-            if (partOffset + partSize < range.size()) {
-                left.add(piece(partOffset + partSize, range.size() - partOffset - partSize));
+            if (partOffset + partSize < size) {
+                left.add(piece(partOffset + partSize, size - partOffset - partSize));
             }
             return List.copyOf(left);
         } finally {
-            window.container().lock().unlock();
+            container().lock().unlock();
         }
     }
 
     private void requirePart(long partOffset, long partSize) {
         PageSize page = window.pageSize();
-        if (partSize <= 0
-                || partOffset < 0
-                || partOffset > range.size() - partSize
-                || !page.isAligned(partOffset)
-                || !page.isAligned(partSize)) {
-            throw new VfioException(
-                    "unmap 0x%x bytes at offset 0x%x of %s".formatted(partSize, partOffset, range),
-                    "they are not whole pages of %s inside it".formatted(page),
-                    "use multiples of %s, inside its %s".formatted(page, ByteSize.format(range.size())));
+        if (partOffset < 0 || partSize < 0 || partOffset > size - partSize) {
+            throw new IndexOutOfBoundsException(
+                    "0x%x bytes at offset 0x%x are outside mapping %s".formatted(partSize, partOffset, this));
+        }
+        if (partSize == 0 || !page.isAligned(partOffset) || !page.isAligned(partSize)) {
+            throw new IllegalArgumentException("0x%x bytes at offset 0x%x of mapping %s are not whole pages of %s"
+                    .formatted(partSize, partOffset, this, page));
         }
     }
 
-    private DmaMapping piece(long from, long size) {
-        IovaRange piece = new IovaRange(range.start() + from, size);
-        return window.opened(new DmaMapping(window, memory.range(offset + from, size), piece, direction, null, true));
+    private DmaMapping piece(long from, long bytes) {
+        MemoryRange part = memory.range(offset + from, bytes);
+        return window.opened(new DmaMapping(window, part, iova + from, direction, null, MAPPED));
     }
 
     /**
-     * Puts other memory in its place, at the same addresses: a device that uses them meanwhile sees the old memory or the
-     * new, page by page, and never none. It is one system call, and the only way to map over what is mapped. This mapping
-     * ends; if it was {@linkplain DmaWindow#prepare prepared}, so is the one in its place.
+     * Replaces the memory at the same addresses: a device that uses them meanwhile accesses the old memory or the new, page
+     * by page, and never none. It is one system call, and the only way to map over what is mapped. This mapping ends; if it
+     * was {@linkplain DmaWindow#prepare prepared}, so is the new one.
      *
-     * @param newOffset where the part to be shown begins in the memory, in bytes; the part has this mapping's size
-     * @return the mapping in its place
+     * @param part the new memory, of this mapping's size
+     * @return the new mapping
+     * @throws IllegalArgumentException if the part has another size, does not begin at a multiple of the window's page, or
+     *     belongs to another container
      * @throws VfioException if the memory cannot be mapped there, or the kernel refuses; the old memory is then mapped
      *     again, or, where the kernel refuses that too, or the owner of the old memory has freed it, this mapping is
      *     unmapped
      * @throws IllegalStateException if it is not mapped, or this, the window or the memory is closed
      */
-    public DmaMapping replace(DmaMemory newMemory, long newOffset, DmaDirection newDirection) {
-        window.container().lock().lock();
-        try (Arena arena = Arena.ofConfined()) {
-            take(MAPPED);
-            MemoryRange part;
+    public DmaMapping replace(MemoryRange part, DmaDirection newDirection) {
+        container().lock().lock();
+        try {
+            acquire(MAPPED);
             int end = MAPPED;
             try {
-                part = newMemory.range(newOffset, range.size());
-                window.requireMappable(
-                        "map %s in place of %s".formatted(ByteSize.format(range.size()), range), part, newDirection);
+                if (part.size() != size) {
+                    throw new IllegalArgumentException(
+                            part + " cannot replace the " + ByteSize.format(size) + " of mapping " + this);
+                }
+                Cause obstacle = window.mappingObstacle(part, newDirection);
+                if (obstacle != null) {
+                    throw new VfioException("map %s in place of %s".formatted(ByteSize.format(size), this), obstacle);
+                }
                 try {
-                    map(MapDma.of(arena, newDirection, part.address(), range));
+                    call(container().mappingCalls().map().fill(newDirection.flags(), part.address(), iova, size));
                     end = CLOSED;
                 } catch (VfioException e) {
                     end = restored(e);
@@ -292,10 +330,10 @@ public final class DmaMapping implements AutoCloseable {
                 STATE.setRelease(this, end);
             }
             memory.closed(this);
-            Arena kept = preparedMap == null ? null : Arena.ofAuto();
-            return window.replaced(this, new DmaMapping(window, part, range, newDirection, kept, true));
+            MappingCalls calls = prepared == null ? null : MappingCalls.allocate(Arena.ofAuto());
+            return window.replaced(this, new DmaMapping(window, part, iova, newDirection, calls, MAPPED));
         } finally {
-            window.container().lock().unlock();
+            container().lock().unlock();
         }
     }
 
@@ -305,15 +343,15 @@ public final class DmaMapping implements AutoCloseable {
      */
     private int restored(VfioException failure) {
         if (memory.isAlive()) {
-            try (Arena arena = Arena.ofConfined()) {
-                map(MapDma.of(arena, direction, vaddr(), range));
+            try {
+                call(container().mappingCalls().map().fill(direction.flags(), vaddr(), iova, size));
                 return MAPPED;
             } catch (VfioException refused) {
                 failure.addSuppressed(refused);
             }
         }
-        try (Arena arena = Arena.ofConfined()) {
-            unmap(UnmapDma.of(arena, range));
+        try {
+            unmapLocked(iova, size);
             return UNMAPPED;
         } catch (VfioException stuck) {
             failure.addSuppressed(stuck);
@@ -322,21 +360,21 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Takes it, so that no other thread can. This is the only atomic operation of a call, as giving it back is a store.
+     * Acquires it, so that no other thread can. This is the only atomic operation of a call, as the release is a store.
      *
      * @throws IllegalStateException if it is in another state
      */
-    private void take(int from) {
+    private void acquire(int from) {
         if (!STATE.compareAndSet(this, from, BUSY)) {
-            takeSettled(from);
+            acquireSettled(from);
         }
     }
 
-    private void takeSettled(int from) {
+    private void acquireSettled(int from) {
         do {
             int found = settled();
             if (found != from) {
-                throw new IllegalStateException("the mapping " + range
+                throw new IllegalStateException("the mapping " + this
                         + switch (found) {
                             case CLOSED -> " is closed";
                             case MAPPED -> " is mapped already";
@@ -346,7 +384,7 @@ public final class DmaMapping implements AutoCloseable {
         } while (!STATE.compareAndSet(this, from, BUSY));
     }
 
-    private int takeUnlessClosed() {
+    private int acquireUnlessClosed() {
         int found;
         do {
             found = settled();
@@ -354,7 +392,7 @@ public final class DmaMapping implements AutoCloseable {
         return found;
     }
 
-    /** Its state once no thread has it. Whoever gives it back wakes nobody, so this looks again and again. */
+    /** The state once no thread holds it. The release wakes nobody, so this polls. */
     private int settled() {
         boolean interrupted = false;
         int found = state;
@@ -371,45 +409,51 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Unmaps it if it is mapped, and gives its addresses back to the window. Devices go on doing DMA elsewhere; none may be
-     * using this address.
+     * Unmaps it if it is mapped, and frees its addresses in the window. Devices go on doing DMA elsewhere; none may be using
+     * this address.
      *
      * @throws VfioException if the kernel refuses; it then stays mapped
      */
     @Override
     public void close() {
-        window.container().lock().lock();
+        container().lock().lock();
         try {
-            int found = takeUnlessClosed();
+            int found = acquireUnlessClosed();
             if (found == CLOSED) {
                 return;
             }
-            if (found == MAPPED) {
-                unmapTaken(CLOSED);
+            int end = found;
+            try {
+                if (found == MAPPED) {
+                    unmapLocked(iova, size);
+                }
+                end = CLOSED;
+            } finally {
+                STATE.setRelease(this, end);
             }
-            closeTaken();
+            closed();
         } finally {
-            window.container().lock().unlock();
+            container().lock().unlock();
         }
     }
 
-    private void closeTaken() {
-        state = CLOSED;
+    private void closed() {
         memory.closed(this);
-        window.closed(this);
+        window.closed(this, iova, size);
     }
 
-    /** Closes it unless it is mapped, whoever may be about to map it. */
+    /** Closes it unless it is mapped, or another thread is just mapping it. Caller holds the container's lock. */
     void closeUnlessMapped() {
         if (hold()) {
-            closeTaken();
+            STATE.setRelease(this, CLOSED);
+            closed();
         }
     }
 
     /**
-     * Takes it unless it is mapped: nobody maps it then before it is {@linkplain #release released}.
+     * Acquires it unless it is mapped: no thread can map it until it is {@linkplain #release released}.
      *
-     * @return whether it was not mapped, nor closed
+     * @return whether it was neither mapped nor closed
      */
     boolean hold() {
         do {
@@ -420,21 +464,21 @@ public final class DmaMapping implements AutoCloseable {
         return true;
     }
 
-    /** Ends what {@link #hold} began. */
+    /** Undoes {@link #hold}. */
     void release() {
         STATE.setRelease(this, UNMAPPED);
     }
 
-    /** Follows a window that is gone. */
+    /** Follows a window that the kernel has removed. */
     void gone() {
-        takeUnlessClosed();
+        acquireUnlessClosed();
         state = CLOSED;
         memory.closed(this);
     }
 
-    /** Its addresses on the bus. */
+    /** Its bus addresses. */
     @Override
     public String toString() {
-        return range.toString();
+        return range().toString();
     }
 }

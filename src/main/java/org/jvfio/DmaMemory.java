@@ -1,10 +1,8 @@
 package org.jvfio;
 
 import java.lang.foreign.MemorySegment;
-import java.util.LinkedHashSet;
-import java.util.List;
-import java.util.Set;
 import java.util.concurrent.locks.Lock;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -19,7 +17,9 @@ public final class DmaMemory implements AutoCloseable {
     private final PageSize pageSize;
     private final long allocation;
     private final long allocatedBytes;
-    private final Set<DmaMapping> mappings = new LinkedHashSet<>();
+    private final long address;
+    private final long size;
+    private final MappingList mappings = new MappingList.OfMemory();
     private volatile Stage stage = Stage.OPEN;
 
     /** How far its end has come: each step is made once, and those that the kernel refuses can be tried again. */
@@ -47,6 +47,8 @@ public final class DmaMemory implements AutoCloseable {
         this.kernel = kernel;
         this.container = container;
         this.segment = segment;
+        this.address = segment.address();
+        this.size = segment.byteSize();
         this.pageSize = page;
         this.allocation = allocation;
         this.allocatedBytes = allocatedBytes;
@@ -65,12 +67,12 @@ public final class DmaMemory implements AutoCloseable {
 
     /** Its address in this process, a multiple of the system page; {@code vaddr} in {@code linux/vfio.h}. */
     public long address() {
-        return segment.address();
+        return address;
     }
 
     /** Its size in bytes, a multiple of {@link #pageSize}. */
     public long size() {
-        return segment.byteSize();
+        return size;
     }
 
     /** The pages that it is made of: a window whose pages are larger cannot map it. */
@@ -92,11 +94,13 @@ public final class DmaMemory implements AutoCloseable {
      * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll}, {@link
      * DmaWindow#mapContiguous}.
      *
-     * @param offset bytes
-     * @param size bytes
+     * @param offset where it begins, in bytes, at least 0
+     * @param bytes the size, at least 1
+     * @throws IllegalArgumentException if the size is below 1
+     * @throws IndexOutOfBoundsException if the part is not inside this memory
      */
-    public MemoryRange range(long offset, long size) {
-        return new MemoryRange(this, offset, size);
+    public MemoryRange range(long offset, long bytes) {
+        return new MemoryRange(this, offset, bytes);
     }
 
     /**
@@ -130,6 +134,7 @@ public final class DmaMemory implements AutoCloseable {
     private void requireUnshared() {
         if (isShared()) {
             throw new VfioException(
+                    Kind.CONFLICT,
                     "free " + this,
                     "other DMA memory is registered in it",
                     "close what was registered of it first, with whatever container");
@@ -142,13 +147,13 @@ public final class DmaMemory implements AutoCloseable {
 
     /** Closes those of its mappings that are not mapped. */
     void closeUnmapped() {
-        List.copyOf(mappings).forEach(DmaMapping::closeUnlessMapped);
+        mappings.copy().forEach(DmaMapping::closeUnlessMapped);
     }
 
     /** Closes it, whatever the devices of the container are doing. */
     void release() {
         Teardown teardown = new Teardown();
-        List.copyOf(mappings).forEach(mapping -> teardown.step(mapping::close));
+        mappings.copy().forEach(mapping -> teardown.step(mapping::close));
         teardown.end();
         // No container must find it there, and register it, just before it goes.
         Lock registering = container.registeredMemory().lock();
@@ -190,8 +195,9 @@ public final class DmaMemory implements AutoCloseable {
         } catch (IllegalStateException inUse) {
             stage = Stage.IN_USE;
             VfioException e = new VfioException(
+                    Kind.BUSY,
                     "free " + this,
-                    "a call of another thread is using its segment at this moment",
+                    "a call of another thread is using its segment",
                     "close it again when that call has ended");
             e.initCause(inUse);
             throw e;
@@ -250,7 +256,7 @@ public final class DmaMemory implements AutoCloseable {
 
     /** Why it can be mapped no more once its owner has freed it. */
     static Cause freed() {
-        return new Cause("its owner has freed the memory", "register memory first, and free it last");
+        return new Cause(Kind.GONE, "its owner has freed the memory", "register memory first, and free it last");
     }
 
     /** Its size and address. */

@@ -1,34 +1,39 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE;
-
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.TreeMap;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.ioctl.TceRemove;
 
 /**
  * A range of bus addresses that a TCE table translates, page by page: {@link Container#defaultWindow} or one from {@link
- * Container#createWindow}. It knows which of its addresses are free: mapping, preparing and reserving take some, the lowest
- * that fit or those that the caller names, in O(log n) of what is in use; closing gives them back.
+ * Container#createWindow}. It keeps account of its free addresses: mapping, preparing and reserving take the lowest that
+ * fit, or those that the caller names, in O(log n) of the free ranges; closing frees them.
  *
- * <p>What a real host would not survive never reaches the kernel: mappings of no bytes, of parts of pages, past the
- * window's end, over another mapping, of memory that is closed or made of too small pages.
+ * <p>Rejected before the ioctl, because they can hang or corrupt a real host: mappings that are empty, unaligned, out of
+ * range or overlapping, and of memory that is closed, freed or backed by smaller pages.
+ *
+ * <p>All methods may be called by any thread. They hold the container's lock, also while they make system calls.
  */
 public final class DmaWindow implements AutoCloseable {
+    private static final Comparator<DmaMapping> BY_ADDRESS =
+            Comparator.comparing(DmaMapping::iova, Long::compareUnsigned);
+
     private final Container container;
     private final IovaRange range;
     private final PageSize pageSize;
     private final int levels;
     private final long tableBytes;
     private final boolean isDefault;
+    // What follows is guarded by the container's lock.
     private final IovaAllocator free;
-    private final TreeMap<Long, DmaMapping> mappings = new TreeMap<>(Long::compareUnsigned);
+    private final MappingList mappings = new MappingList.OfWindow();
     private final TreeMap<Long, IovaReservation> reservations = new TreeMap<>(Long::compareUnsigned);
     private boolean closed;
 
@@ -47,12 +52,12 @@ public final class DmaWindow implements AutoCloseable {
         return range;
     }
 
-    /** The size of an IOMMU page: what addresses, and sizes, of mappings are multiples of. */
+    /** The size of an IOMMU page: addresses and sizes of mappings are multiples of it. */
     public PageSize pageSize() {
         return pageSize;
     }
 
-    /** The levels of its TCE table. */
+    /** The number of levels of its TCE table. */
     public int levels() {
         return levels;
     }
@@ -62,13 +67,13 @@ public final class DmaWindow implements AutoCloseable {
         return tableBytes;
     }
 
-    /** Whether it is the one that the container began with. */
+    /** Whether it is the window that the container began with. */
     public boolean isDefault() {
         return isDefault;
     }
 
     /**
-     * How many of its addresses are free: nothing is mapped, prepared or reserved there.
+     * How many bus addresses are free: nothing is mapped, prepared or reserved there.
      *
      * @return bytes, bus address 0 included
      * @throws IllegalStateException if the window is closed
@@ -84,16 +89,16 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * The largest piece of free addresses that a device reaches, which is the most that can be mapped for it at a time.
+     * The size of the largest mapping that can be made for a device now.
      *
      * @return bytes, without the page at bus address 0; 0 if there is none
      * @throws IllegalStateException if the window is closed
      */
-    public long largestFree(DmaConstraints limits) {
+    public long largestFree(DmaConstraints constraints) {
         container.lock().lock();
         try {
             requireOpen();
-            return free.largestPiece(limits.alignment(), limits.mask());
+            return free.largestPiece(constraints.alignment(), constraints.mask());
         } finally {
             container.lock().unlock();
         }
@@ -102,7 +107,8 @@ public final class DmaWindow implements AutoCloseable {
     /**
      * Maps a whole memory at the lowest free addresses.
      *
-     * @throws VfioException as {@link #map(DmaMemory, long, long, DmaDirection)}
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(DmaMemory memory, DmaDirection direction) {
@@ -110,36 +116,35 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Maps a part of a memory at the lowest free addresses, but never at bus address 0, which many devices take for none.
+     * Maps a part of a memory at the lowest free addresses.
      *
-     * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #pageSize}
-     * @param size bytes, a multiple of {@link #pageSize}, at least one
-     * @throws VfioException if the part cannot be mapped, no addresses are free, or the kernel refuses; nothing is mapped
-     *     then
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping map(DmaMemory memory, long offset, long size, DmaDirection direction) {
-        return map(memory.range(offset, size), direction, DmaConstraints.NONE);
+    public DmaMapping map(MemoryRange part, DmaDirection direction) {
+        return map(part, direction, DmaConstraints.NONE);
     }
 
     /**
-     * Maps a part of a memory at the lowest free addresses that a device can use, but never at bus address 0.
+     * Maps a part of a memory at the lowest free addresses that a device can use, but never at bus address 0, which many
+     * devices take for none.
      *
-     * @param part as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}
-     * @param limits what the device demands of the addresses
-     * @throws VfioException if the part cannot be mapped, no such addresses are free, or the kernel refuses; nothing is
-     *     mapped then
+     * @param part its size, and its memory's address plus its offset, are multiples of {@link #pageSize}
+     * @param constraints what the device demands of the addresses
+     * @throws IllegalArgumentException if the part is not whole pages of the window, or of another container's memory
+     * @throws VfioException if the memory is backed by smaller pages than the window's ({@code UNSUPPORTED}) or was freed by
+     *     its owner ({@code GONE}), no such addresses are free ({@code EXHAUSTED}), or the kernel refuses; nothing is mapped
+     *     then
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
-        container.lock().lock();
+    public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
+        ReentrantLock lock = container.lock();
+        lock.lock();
         try {
-            String asked = "map %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
-            requireMappable(asked, part, direction);
-            return mapped(DmaMapping.of(this, part, allocate(asked, part.size(), limits), direction));
+            return mapNew(part, allocate("map", part, direction, constraints), direction);
         } finally {
-            container.lock().unlock();
+            lock.unlock();
         }
     }
 
@@ -147,75 +152,72 @@ public final class DmaWindow implements AutoCloseable {
      * Maps a part of a memory at an address of the caller's choice.
      *
      * @param iova the bus address, a multiple of {@link #pageSize}; 0 is possible in a window that begins there
-     * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #pageSize}
-     * @param size bytes, a multiple of {@link #pageSize}, at least one
-     * @throws VfioException if the part cannot be mapped, the addresses are not in the window or not free, or the kernel
-     *     refuses; nothing is mapped then
+     * @param part its size, and its memory's address plus its offset, are multiples of {@link #pageSize}
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the bus address is
+     *     not a multiple of the window's page
+     * @throws IndexOutOfBoundsException if the addresses are not all in the window
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the addresses are not free
+     *     ({@code CONFLICT})
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping mapAt(long iova, DmaMemory memory, long offset, long size, DmaDirection direction) {
+    public DmaMapping mapAt(long iova, MemoryRange part, DmaDirection direction) {
         container.lock().lock();
         try {
-            String asked = "map %s at 0x%x of window %s".formatted(ByteSize.formatSigned(size), iova, range);
-            MemoryRange part = memory.range(offset, size);
-            requireMappable(asked, part, direction);
-            return mapped(DmaMapping.of(this, part, take(asked, iova, size), direction));
+            takeAt("map", iova, part, direction);
+            return mapNew(part, iova, direction);
         } finally {
             container.lock().unlock();
         }
     }
 
     /**
-     * Prepares a part of a memory to be mapped, and unmapped, again and again: it gets its addresses now, as from {@link
-     * #map(DmaMemory, long, long, DmaDirection)}, and keeps them until it is closed. {@link DmaMapping#map} and {@link
+     * Prepares a part of a memory, to be mapped and unmapped repeatedly.
+     *
+     * @return a mapping that is not mapped yet
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
+     * @throws VfioException as {@link #prepare(MemoryRange, DmaDirection, DmaConstraints)}
+     * @throws IllegalStateException if the window or the memory is closed
+     */
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction) {
+        return prepare(part, direction, DmaConstraints.NONE);
+    }
+
+    /**
+     * Prepares a part of a memory, to be mapped and unmapped repeatedly: it gets its addresses now, as from {@link
+     * #map(MemoryRange, DmaDirection, DmaConstraints)}, and keeps them until it is closed. {@link DmaMapping#map} and {@link
      * DmaMapping#unmap} then cost one system call each, and allocate nothing.
      *
-     * @param offset where the part begins in the memory, in bytes; the memory's address plus it is a multiple of {@link
-     *     #pageSize}
-     * @param size bytes, a multiple of {@link #pageSize}, at least one
      * @return a mapping that is not mapped yet
-     * @throws VfioException if the part cannot be mapped, or no addresses are free
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, but for the kernel, which is not
+     *     called
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping prepare(DmaMemory memory, long offset, long size, DmaDirection direction) {
-        return prepare(memory.range(offset, size), direction, DmaConstraints.NONE);
-    }
-
-    /**
-     * Prepares a part of a memory as {@link #prepare(DmaMemory, long, long, DmaDirection)}, at addresses that a device can
-     * use.
-     *
-     * @param limits what the device demands of the addresses
-     * @return a mapping that is not mapped yet
-     * @throws VfioException if the part cannot be mapped, or no such addresses are free
-     * @throws IllegalStateException if the window or the memory is closed
-     */
-    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints limits) {
+    public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
         container.lock().lock();
         try {
-            String asked = "prepare %s in window %s %s".formatted(ByteSize.formatSigned(part.size()), range, limits);
-            requireMappable(asked, part, direction);
-            return opened(DmaMapping.prepared(this, part, allocate(asked, part.size(), limits), direction));
+            long iova = allocate("prepare", part, direction, constraints);
+            return opened(DmaMapping.prepared(this, part, iova, direction));
         } finally {
             container.lock().unlock();
         }
     }
 
     /**
-     * Prepares a part of a memory as {@link #prepare(DmaMemory, long, long, DmaDirection)}, at an address of the caller's
-     * choice as {@link #mapAt}.
+     * Prepares a part of a memory as {@link #prepare(MemoryRange, DmaDirection, DmaConstraints)}, at an address of the
+     * caller's choice.
      *
-     * @throws VfioException if the part cannot be mapped, or the addresses are not in the window or not free
+     * @return a mapping that is not mapped yet
+     * @throws IllegalArgumentException as {@link #mapAt}
+     * @throws IndexOutOfBoundsException as {@link #mapAt}
+     * @throws VfioException as {@link #mapAt}, but for the kernel, which is not called
      * @throws IllegalStateException if the window or the memory is closed
      */
-    public DmaMapping prepareAt(long iova, DmaMemory memory, long offset, long size, DmaDirection direction) {
+    public DmaMapping prepareAt(long iova, MemoryRange part, DmaDirection direction) {
         container.lock().lock();
         try {
-            String asked = "prepare %s at 0x%x of window %s".formatted(ByteSize.formatSigned(size), iova, range);
-            MemoryRange part = memory.range(offset, size);
-            requireMappable(asked, part, direction);
-            return opened(DmaMapping.prepared(this, part, take(asked, iova, size), direction));
+            takeAt("prepare", iova, part, direction);
+            return opened(DmaMapping.prepared(this, part, iova, direction));
         } finally {
             container.lock().unlock();
         }
@@ -225,19 +227,24 @@ public final class DmaWindow implements AutoCloseable {
      * Keeps addresses free: nothing is mapped or prepared there until the reservation is closed.
      *
      * @param addresses in the window; all pages that have one of them are reserved
-     * @throws VfioException if they are not in the window, or something is mapped, prepared or reserved there
+     * @throws IndexOutOfBoundsException if they are not all in the window
+     * @throws VfioException if something is mapped, prepared or reserved there ({@code CONFLICT})
      * @throws IllegalStateException if the window is closed
      */
     public IovaReservation reserve(IovaRange addresses) {
         container.lock().lock();
         try {
             requireOpen();
-            String asked = "reserve %s of window %s".formatted(addresses, range);
-            requireInside(asked, addresses);
+            if (!range.contains(addresses)) {
+                throw outside(addresses);
+            }
             long start = addresses.start() & -pageSize.bytes();
-            IovaRange pages = take(asked, start, (addresses.last() | (pageSize.bytes() - 1)) - start + 1);
+            IovaRange pages = new IovaRange(start, (addresses.last() | (pageSize.bytes() - 1)) - start + 1);
+            if (!free.take(start, pages.size())) {
+                throw new VfioException("reserve %s of window %s".formatted(addresses, range), used(pages));
+            }
             IovaReservation reservation = new IovaReservation(this, pages);
-            reservations.put(pages.start(), reservation);
+            reservations.put(start, reservation);
             return reservation;
         } finally {
             container.lock().unlock();
@@ -257,8 +264,9 @@ public final class DmaWindow implements AutoCloseable {
     /**
      * Maps several parts of memory, each at the lowest free addresses: all of them, or none.
      *
-     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}
+     * @param ranges parts as of {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
      * @return a mapping for each, in the same order
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
@@ -268,10 +276,8 @@ public final class DmaWindow implements AutoCloseable {
             List<DmaMapping> opened = new ArrayList<>();
             return mapped(opened, () -> {
                 for (MemoryRange part : ranges) {
-                    String asked = "map %s in window %s".formatted(part, range);
-                    requireMappable(asked, part, direction);
-                    IovaRange at = allocate(asked, part.size(), DmaConstraints.NONE);
-                    opened.add(opened(DmaMapping.of(this, part, at, direction)));
+                    long iova = allocate("map", part, direction, DmaConstraints.NONE);
+                    opened.add(opened(DmaMapping.of(this, part, iova, direction)));
                 }
             });
         } finally {
@@ -280,11 +286,12 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Maps parts of memory one behind the other, at the lowest free addresses that take them all, so that a device sees
-     * them as one piece: all of them, or none.
+     * Maps parts of memory one behind the other, at the lowest free addresses that hold them all, so that a device sees one
+     * piece: all of them, or none.
      *
-     * @param ranges as {@code offset} and {@code size} of {@link #map(DmaMemory, long, long, DmaDirection)}; at least one
+     * @param ranges parts as of {@link #map(MemoryRange, DmaDirection, DmaConstraints)}; at least one
      * @return a mapping for each, in the same order, at ascending addresses without gaps
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no part
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
@@ -296,29 +303,37 @@ public final class DmaWindow implements AutoCloseable {
      * Maps parts of memory one behind the other, as {@link #mapContiguous(List, DmaDirection)}, at addresses that a device
      * can use.
      *
-     * @param limits what the device demands of the addresses of the whole
+     * @param constraints what the device demands of the addresses of the whole
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no part
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
-    public List<DmaMapping> mapContiguous(List<MemoryRange> ranges, DmaDirection direction, DmaConstraints limits) {
+    public List<DmaMapping> mapContiguous(
+            List<MemoryRange> ranges, DmaDirection direction, DmaConstraints constraints) {
+        if (ranges.isEmpty()) {
+            throw new IllegalArgumentException("no parts of memory to map");
+        }
         container.lock().lock();
         try {
+            long size = 0;
+            for (MemoryRange part : ranges) {
+                Cause obstacle = mappingObstacle(part, direction);
+                if (obstacle != null) {
+                    throw new VfioException(operation("map", part, constraints), obstacle);
+                }
+                size += part.size();
+            }
+            long first = free.allocate(size, constraints.alignment(), constraints.mask());
+            if (first == IovaAllocator.NONE) {
+                throw new VfioException(
+                        "map %d parts of memory in window %s %s".formatted(ranges.size(), range, constraints),
+                        free.shortage(size, constraints.alignment(), constraints.mask()));
+            }
             List<DmaMapping> opened = new ArrayList<>();
             return mapped(opened, () -> {
-                String asked = "map %d parts of memory in window %s %s".formatted(ranges.size(), range, limits);
-                long size = 0;
+                long iova = first;
                 for (MemoryRange part : ranges) {
-                    requireMappable(asked, part, direction);
-                    size += part.size();
-                }
-                if (size <= 0) {
-                    throw new VfioException(asked, "they have no bytes", "map at least one page");
-                }
-                IovaRange whole = allocate(asked, size, limits);
-                long iova = whole.start();
-                for (MemoryRange part : ranges) {
-                    IovaRange at = new IovaRange(iova, part.size());
-                    opened.add(opened(DmaMapping.of(this, part, at, direction)));
+                    opened.add(opened(DmaMapping.of(this, part, iova, direction)));
                     iova += part.size();
                 }
             });
@@ -327,7 +342,7 @@ public final class DmaWindow implements AutoCloseable {
         }
     }
 
-    /** Maps what was given its addresses; if one fails, or was not given any, all are closed again. */
+    /** Maps what got its addresses; if one fails, or got none, all are closed again. */
     private List<DmaMapping> mapped(List<DmaMapping> opened, Runnable open) {
         try {
             open.run();
@@ -339,127 +354,161 @@ public final class DmaWindow implements AutoCloseable {
         }
     }
 
-    /** Refuses memory that the window cannot show. */
-    void requireMappable(String asked, MemoryRange part, DmaDirection direction) {
+    /** Maps a part at addresses that were taken for it; if that fails, they are free again. */
+    private DmaMapping mapNew(MemoryRange part, long iova, DmaDirection direction) {
+        boolean mapped = false;
+        try {
+            DmaMapping mapping = DmaMapping.of(this, part, iova, direction);
+            mapping.mapNew();
+            mapped = true;
+            return opened(mapping);
+        } finally {
+            if (!mapped) {
+                free.free(iova, part.size());
+            }
+        }
+    }
+
+    /**
+     * Why a part of memory cannot be mapped in the window, wherever that would be; null if it can.
+     *
+     * @throws IllegalArgumentException if the part is not whole pages of the window, or of another container's memory
+     */
+    @Nullable
+    Cause mappingObstacle(MemoryRange part, DmaDirection direction) {
         Objects.requireNonNull(direction, "direction");
         requireOpen();
-        part.memory().requireOpen();
-        Optional<Cause> obstacle = mappingObstacle(part);
-        if (obstacle.isPresent()) {
-            throw new VfioException(
-                    asked, obstacle.get().reason(), obstacle.get().hint());
-        }
-    }
-
-    /** Why the window cannot show a part of memory, if that is so. */
-    private Optional<Cause> mappingObstacle(MemoryRange part) {
         DmaMemory memory = part.memory();
-        if (!memory.belongsTo(container)) {
-            return Cause.of("the memory belongs to another container", "allocate it from this one");
-        }
-        if (!memory.isAlive()) {
-            return Optional.of(DmaMemory.freed());
-        }
-        if (pageSize.compareTo(memory.pageSize()) > 0) {
-            return Cause.of(
-                    "the memory is made of pages of %s, the window of pages of %s"
-                            .formatted(memory.pageSize(), pageSize),
-                    "create a window with pages of at most " + memory.pageSize());
-        }
-        if (part.size() <= 0 || part.offset() < 0 || part.offset() > memory.size() - part.size()) {
-            return Cause.of(
-                    "0x%x bytes at offset 0x%x are no part of %s".formatted(part.size(), part.offset(), memory),
-                    "map at least one page, inside the memory");
-        }
-        if (!pageSize.isAligned(part.size()) || !pageSize.isAligned(part.address())) {
-            return Cause.of(
-                    "0x%x bytes at 0x%x are not whole pages of %s".formatted(part.size(), part.address(), pageSize),
-                    "use a size, and an offset in the memory, that are multiples of " + pageSize);
-        }
-        return Optional.empty();
-    }
-
-    /** Why the window cannot show a part of memory to a device, if that is so. */
-    Optional<Cause> mappingObstacle(MemoryRange part, DmaConstraints limits) {
-        Optional<Cause> obstacle = mappingObstacle(part);
-        if (obstacle.isEmpty() && free.largestPiece(limits.alignment(), limits.mask()) < part.size()) {
-            return Optional.of(free.shortage(part.size(), limits.alignment(), limits.mask()));
+        memory.requireOpen();
+        container.requireOwn(memory);
+        Cause obstacle = memoryObstacle(memory);
+        if (obstacle == null && !isAligned(part)) {
+            throw new IllegalArgumentException(misaligned(part));
         }
         return obstacle;
     }
 
-    /** Takes the lowest free addresses. */
-    private IovaRange allocate(String asked, long size, DmaConstraints limits) {
-        long iova = free.allocate(size, limits.alignment(), limits.mask());
+    private @Nullable Cause memoryObstacle(DmaMemory memory) {
+        if (!memory.isAlive()) {
+            return DmaMemory.freed();
+        }
+        if (pageSize.compareTo(memory.pageSize()) > 0) {
+            return new Cause(
+                    Kind.UNSUPPORTED,
+                    "the memory is backed by pages of %s, the window has pages of %s"
+                            .formatted(memory.pageSize(), pageSize),
+                    "create a window with pages of at most " + memory.pageSize());
+        }
+        return null;
+    }
+
+    private boolean isAligned(MemoryRange part) {
+        return pageSize.isAligned(part.size()) && pageSize.isAligned(part.address());
+    }
+
+    private String misaligned(MemoryRange part) {
+        return "0x%x bytes at 0x%x are not whole pages of %s".formatted(part.size(), part.address(), pageSize);
+    }
+
+    /** Why a part of open memory of the container cannot be mapped in the window for a device; null if it can. */
+    @Nullable
+    Cause obstacle(MemoryRange part, DmaConstraints constraints) {
+        Cause obstacle = memoryObstacle(part.memory());
+        if (obstacle != null) {
+            return obstacle;
+        }
+        if (!isAligned(part)) {
+            return new Cause(
+                    Kind.UNSUPPORTED,
+                    misaligned(part),
+                    "use a size, and an offset in the memory, that are multiples of " + pageSize);
+        }
+        return free.largestPiece(constraints.alignment(), constraints.mask()) < part.size()
+                ? free.shortage(part.size(), constraints.alignment(), constraints.mask())
+                : null;
+    }
+
+    /** Takes the lowest free addresses for a part of memory that can be mapped. */
+    private long allocate(String verb, MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
+        Cause obstacle = mappingObstacle(part, direction);
+        if (obstacle != null) {
+            throw new VfioException(operation(verb, part, constraints), obstacle);
+        }
+        long iova = free.allocate(part.size(), constraints.alignment(), constraints.mask());
         if (iova == IovaAllocator.NONE) {
-            Cause shortage = free.shortage(size, limits.alignment(), limits.mask());
-            throw new VfioException(asked, shortage.reason(), shortage.hint());
+            throw new VfioException(
+                    operation(verb, part, constraints),
+                    free.shortage(part.size(), constraints.alignment(), constraints.mask()));
         }
-        return new IovaRange(iova, size);
+        return iova;
     }
 
-    /** Takes addresses of the caller's choice. */
-    private IovaRange take(String asked, long iova, long size) {
-        if (!pageSize.isAligned(iova)) {
-            throw new VfioException(
-                    asked, "the address is not a multiple of the window's pages", "use a multiple of " + pageSize);
+    private String operation(String verb, MemoryRange part, DmaConstraints constraints) {
+        return "%s %s in window %s %s".formatted(verb, ByteSize.format(part.size()), range, constraints);
+    }
+
+    /** Takes addresses of the caller's choice for a part of memory that can be mapped. */
+    private void takeAt(String verb, long iova, MemoryRange part, DmaDirection direction) {
+        Cause obstacle = mappingObstacle(part, direction);
+        if (obstacle == null) {
+            if (!pageSize.isAligned(iova)) {
+                throw new IllegalArgumentException(
+                        "bus address 0x%x is not a multiple of %s, the window's page".formatted(iova, pageSize));
+            }
+            IovaRange addresses = addresses(iova, part.size());
+            if (free.take(iova, part.size())) {
+                return;
+            }
+            obstacle = used(addresses);
         }
+        throw new VfioException(
+                "%s %s at 0x%x of window %s".formatted(verb, ByteSize.format(part.size()), iova, range), obstacle);
+    }
+
+    private IovaRange addresses(long iova, long size) {
         if (!range.contains(iova) || Long.compareUnsigned(size, range.size() - (iova - range.start())) > 0) {
-            throw notInside(asked);
-        }
-        if (!free.take(iova, size)) {
-            throw new VfioException(
-                    asked, user(new IovaRange(iova, size)) + " already", "close that first, or use free addresses");
+            throw new IndexOutOfBoundsException(
+                    "0x%x bytes at bus address 0x%x are not all in window %s".formatted(size, iova, range));
         }
         return new IovaRange(iova, size);
     }
 
-    private void requireInside(String asked, IovaRange addresses) {
-        if (!range.contains(addresses)) {
-            throw notInside(asked);
-        }
+    private IndexOutOfBoundsException outside(IovaRange addresses) {
+        return new IndexOutOfBoundsException("%s is not all in window %s".formatted(addresses, range));
     }
 
-    private VfioException notInside(String asked) {
-        return new VfioException(asked, "the addresses are not all in the window", "stay inside " + range);
+    /** Why addresses are not free: the last of those that use some of them. */
+    private Cause used(IovaRange addresses) {
+        return new Cause(Kind.CONFLICT, user(addresses) + " already", "close that first, or use free addresses");
     }
 
-    /** What has the last of these addresses that is not free. */
     private String user(IovaRange addresses) {
-        Map.Entry<Long, DmaMapping> mapping = mappings.floorEntry(addresses.last());
-        if (mapping != null && mapping.getValue().range().overlaps(addresses)) {
-            return mapping.getValue() + (mapping.getValue().isMapped() ? " is mapped" : " is prepared");
-        }
-        return Objects.requireNonNull(reservations.floorEntry(addresses.last())).getValue() + " is reserved";
+        return mappings.copy().stream()
+                .filter(mapping -> mapping.range().overlaps(addresses))
+                .max(BY_ADDRESS)
+                .map(mapping -> mapping + (mapping.isMapped() ? " is mapped" : " is prepared"))
+                .orElseGet(() -> Objects.requireNonNull(reservations.floorEntry(addresses.last()))
+                                .getValue()
+                        + " is reserved");
     }
 
-    private DmaMapping mapped(DmaMapping mapping) {
-        List<DmaMapping> opened = new ArrayList<>();
-        return mapped(opened, () -> opened.add(opened(mapping))).getFirst();
-    }
-
-    /** Notes a mapping, whose addresses are taken. */
+    /** Adds a mapping, whose addresses are taken, to the lists of the window and of its memory. */
     DmaMapping opened(DmaMapping mapping) {
-        mappings.put(mapping.iova(), mapping);
+        mappings.add(mapping);
         mapping.memory().opened(mapping);
         return mapping;
     }
 
-    /** Forgets a mapping, and has its addresses back. */
-    void closed(DmaMapping mapping) {
-        closed(mapping, mapping.range());
-    }
-
-    /** Forgets a mapping, and has a part of its addresses back; what is left belongs to others. */
-    void closed(DmaMapping mapping, IovaRange part) {
-        if (mappings.remove(mapping.iova(), mapping)) {
-            free.free(part.start(), part.size());
+    /** Removes a mapping, and frees a part of its addresses; the others belong to its successors. */
+    void closed(DmaMapping mapping, long iova, long size) {
+        if (mappings.remove(mapping)) {
+            free.free(iova, size);
         }
     }
 
-    /** Notes a mapping in place of another one, at the same addresses. */
+    /** Adds a mapping in place of another one, at the same addresses. */
     DmaMapping replaced(DmaMapping old, DmaMapping mapping) {
-        mappings.remove(old.iova(), old);
+        mappings.remove(old);
         return opened(mapping);
     }
 
@@ -473,7 +522,7 @@ public final class DmaWindow implements AutoCloseable {
     public List<DmaMapping> mappings() {
         container.lock().lock();
         try {
-            return List.copyOf(mappings.values());
+            return mappings.copy().stream().sorted(BY_ADDRESS).toList();
         } finally {
             container.lock().unlock();
         }
@@ -494,16 +543,17 @@ public final class DmaWindow implements AutoCloseable {
             }
             if (!container.registersMemory()) {
                 throw new VfioException(
+                        Kind.UNSUPPORTED,
                         "remove window " + range,
                         "version 1 of the SPAPR TCE IOMMU keeps its only window",
                         "close its mappings, or the container");
             }
-            List.copyOf(mappings.values()).forEach(DmaMapping::closeUnlessMapped);
+            mappings.copy().forEach(DmaMapping::closeUnlessMapped);
             if (hasMappings()) {
                 container.disableBusMastering();
             }
             Teardown teardown = new Teardown();
-            List.copyOf(mappings.values()).forEach(mapping -> teardown.step(mapping::close));
+            mappings.copy().forEach(mapping -> teardown.step(mapping::close));
             teardown.end();
             remove();
             gone();
@@ -519,26 +569,19 @@ public final class DmaWindow implements AutoCloseable {
 
     private void remove() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_spapr_tce_remove.allocate(arena);
-            vfio_iommu_spapr_tce_remove.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_spapr_tce_remove.start_addr(struct, range.start());
-            int answer = container.descriptor().ioctl(VFIO_IOMMU_SPAPR_TCE_REMOVE, struct);
-            if (answer != 0) {
+            TceRemove call = TceRemove.of(arena, range.start());
+            int result = call.call(container.descriptor());
+            if (result != 0) {
                 throw VfioException.failed(
-                        "remove window " + range,
-                        "VFIO_IOMMU_SPAPR_TCE_REMOVE(start_addr 0x%x)".formatted(range.start()),
-                        answer,
-                        VfioException.errnoOf(answer)
-                                .map(KnownCauses::removeWindow)
-                                .orElseGet(Cause::unknown));
+                        "remove window " + range, call, result, Cause.of(result, KnownCauses::removeWindow));
             }
         }
     }
 
-    /** Follows a container that the kernel has emptied, or its own removal. */
+    /** Follows a container that lost its last group, or its own removal. Caller holds the container's lock. */
     void gone() {
         closed = true;
-        List.copyOf(mappings.values()).forEach(DmaMapping::gone);
+        mappings.copy().forEach(DmaMapping::gone);
         mappings.clear();
         reservations.clear();
         container.closed(this);
@@ -548,7 +591,7 @@ public final class DmaWindow implements AutoCloseable {
         return container;
     }
 
-    /** What it is to a device with such a mask. */
+    /** Its state, for the plan of a device with such a mask. */
     IommuState.Window state(boolean pending, long dmaMask) {
         return new IommuState.Window(
                 range,

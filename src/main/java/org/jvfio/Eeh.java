@@ -1,17 +1,17 @@
 package org.jvfio;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import org.jvfio.uapi.vfio_eeh_pe_op;
+import java.util.stream.Collectors;
+import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * Enhanced error handling (EEH) of a container's group: {@code VFIO_EEH_PE_OP}. A DMA that no mapping allows freezes the
- * group's PE: its registers then read all ones, stores and DMA are dropped. No interrupt tells of it, so a driver that
- * reads all ones asks for {@link #state}.
+ * Enhanced error handling (EEH) of the PE of a container's group ({@code VFIO_EEH_PE_OP}). A DMA access that no mapping
+ * allows, or an error on the bus, freezes the PE: its registers then read all ones, stores and DMA are dropped. No
+ * interrupt reports it: a driver that reads all ones checks {@link #state}.
  *
- * <p>All methods throw {@link VfioException} if the kernel or the platform refuses, or the container has several groups by
- * now, and {@link IllegalStateException} if it has none, or is closed.
+ * <p>All methods throw {@link VfioException} if the kernel or the platform refuses, or the container has several groups
+ * by then, and {@link IllegalStateException} if it has none, or is closed.
  */
 public final class Eeh {
     private final Container container;
@@ -20,56 +20,65 @@ public final class Eeh {
         this.container = container;
     }
 
-    /** What the platform lets through now. */
+    /** The state of the PE ({@code VFIO_EEH_PE_GET_STATE}). */
     public PeState state() {
-        int answer = call(vfio_h.VFIO_EEH_PE_GET_STATE);
-        for (PeState state : PeState.values()) {
-            if (state.number() == answer) {
-                return state;
+        try (Arena arena = Arena.ofConfined()) {
+            EehPeOp call = EehPeOp.of(arena, vfio_h.VFIO_EEH_PE_GET_STATE);
+            int answer = container.eehOperation(call.struct());
+            PeState state = PeState.of(answer);
+            if (state == null) {
+                throw failed("read the state of the PE", call, answer);
             }
+            return state;
         }
-        throw failed("read the state of the PE", "GET_STATE", answer);
     }
 
-    /** Turns EEH on for the group, and thaws its PE if it is frozen. */
+    /** Enables EEH for the group ({@code VFIO_EEH_PE_ENABLE}), and unfreezes its PE if it is frozen. */
     public void enable() {
-        operate(vfio_h.VFIO_EEH_PE_ENABLE, "enable EEH for the PE", "ENABLE");
-    }
-
-    /** Makes registers accessible again in a frozen PE, to look for the reason; DMA stays off. */
-    public void unfreezeIo() {
-        operate(vfio_h.VFIO_EEH_PE_UNFREEZE_IO, "unfreeze the registers of the PE", "UNFREEZE_IO");
-    }
-
-    /** Lets DMA through again in a frozen PE. */
-    public void unfreezeDma() {
-        operate(vfio_h.VFIO_EEH_PE_UNFREEZE_DMA, "unfreeze the DMA of the PE", "UNFREEZE_DMA");
-    }
-
-    /** Asserts a hot reset of the PE, until {@link #endReset}: configuration space is not accessible meanwhile. */
-    public void hotReset() {
-        operate(vfio_h.VFIO_EEH_PE_RESET_HOT, "reset the PE", "RESET_HOT");
-    }
-
-    /** Asserts a fundamental reset of the PE, until {@link #endReset}. */
-    public void fundamentalReset() {
-        operate(vfio_h.VFIO_EEH_PE_RESET_FUNDAMENTAL, "reset the PE", "RESET_FUNDAMENTAL");
-    }
-
-    /** Ends a reset; the kernel restores the BARs, and the PE is no longer frozen. */
-    public void endReset() {
-        operate(vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE, "end the reset of the PE", "RESET_DEACTIVATE");
-    }
-
-    /** Has the bridges of the PE configured again, as after a reset. */
-    public void configure() {
-        operate(vfio_h.VFIO_EEH_PE_CONFIGURE, "configure the PE", "CONFIGURE");
+        operate(vfio_h.VFIO_EEH_PE_ENABLE, "enable EEH for the PE");
     }
 
     /**
-     * Brings a frozen PE back to life: hot reset, end of it, configuration of the bridges. The devices are then as after
-     * power on: {@link Device#enableMemory} and {@link Device#enableBusMastering} are to be called, and the device set up,
-     * anew. Windows and mappings stay.
+     * Makes the registers of a frozen PE accessible, to find the error; DMA stays frozen ({@code
+     * VFIO_EEH_PE_UNFREEZE_IO}).
+     */
+    public void unfreezeIo() {
+        operate(vfio_h.VFIO_EEH_PE_UNFREEZE_IO, "unfreeze the registers of the PE");
+    }
+
+    /** Allows DMA of a frozen PE again ({@code VFIO_EEH_PE_UNFREEZE_DMA}). */
+    public void unfreezeDma() {
+        operate(vfio_h.VFIO_EEH_PE_UNFREEZE_DMA, "unfreeze DMA of the PE");
+    }
+
+    /**
+     * Asserts a hot reset of the PE until {@link #endReset}; configuration space is not accessible during the reset.
+     */
+    public void hotReset() {
+        operate(vfio_h.VFIO_EEH_PE_RESET_HOT, "assert a hot reset of the PE");
+    }
+
+    /** Asserts a fundamental reset of the PE until {@link #endReset}. */
+    public void fundamentalReset() {
+        operate(vfio_h.VFIO_EEH_PE_RESET_FUNDAMENTAL, "assert a fundamental reset of the PE");
+    }
+
+    /**
+     * Deasserts a reset ({@code VFIO_EEH_PE_RESET_DEACTIVATE}); the kernel restores the BARs, and the PE is not frozen.
+     */
+    public void endReset() {
+        operate(vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE, "end the reset of the PE");
+    }
+
+    /** Configures the bridges of the PE, as needed after a reset ({@code VFIO_EEH_PE_CONFIGURE}). */
+    public void configure() {
+        operate(vfio_h.VFIO_EEH_PE_CONFIGURE, "configure the PE");
+    }
+
+    /**
+     * Recovers a frozen PE: {@link #hotReset}, {@link #endReset}, {@link #configure}. The devices are then in their
+     * reset state: the driver calls {@link Device#enableMemory} and {@link Device#enableBusMastering}, and initializes
+     * them again. Windows and mappings are kept.
      */
     public void recover() {
         hotReset();
@@ -77,27 +86,25 @@ public final class Eeh {
         configure();
     }
 
-    private void operate(int operation, String asked, String name) {
-        int answer = call(operation);
-        if (answer != 0) {
-            throw failed(asked, name, answer);
-        }
-    }
-
-    private int call(int operation) {
+    private void operate(int operation, String asked) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_eeh_pe_op.allocate(arena);
-            vfio_eeh_pe_op.argsz(struct, (int) struct.byteSize());
-            vfio_eeh_pe_op.op(struct, operation);
-            return container.eehOperation(struct);
+            EehPeOp call = EehPeOp.of(arena, operation);
+            int answer = container.eehOperation(call.struct());
+            if (answer != 0) {
+                throw failed(asked, call, answer);
+            }
         }
     }
 
-    private static VfioException failed(String asked, String operation, int answer) {
-        return VfioException.failed(
-                asked,
-                "VFIO_EEH_PE_OP(VFIO_EEH_PE_" + operation + ")",
-                answer,
-                VfioException.errnoOf(answer).map(KnownCauses::eeh).orElseGet(Cause::unknown));
+    private static VfioException failed(String asked, EehPeOp call, int answer) {
+        return VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::eeh));
+    }
+
+    /** The IOMMU group whose PE it is, as in {@code EEH of IOMMU group 3}. */
+    @Override
+    public String toString() {
+        return container.groups().stream()
+                .map(group -> "IOMMU group " + group.number())
+                .collect(Collectors.joining(", ", "EEH of ", ""));
     }
 }

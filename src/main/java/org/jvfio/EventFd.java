@@ -3,8 +3,8 @@ package org.jvfio;
 import java.util.concurrent.locks.Lock;
 
 /**
- * An event that the kernel acts on whenever it is signalled: it unmasks an interrupt line ({@link Interrupts#unmaskEvent})
- * or writes to a register ({@link Region#ioEventFd}). It belongs to what it was made for, and is closed with that.
+ * An eventfd at each signal of which the kernel unmasks INTx ({@link Interrupts#unmaskEvent}) or writes a register
+ * ({@link Region#ioEventFd}). It is closed with the interrupts or the device that it belongs to.
  */
 public final class EventFd implements AutoCloseable {
     private final Descriptor descriptor;
@@ -13,10 +13,10 @@ public final class EventFd implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Takes over an eventfd that the kernel listens to.
+     * Takes over an eventfd that the kernel has.
      *
-     * @param forget ends that the kernel listens to it
-     * @param lock is held while it is closed
+     * @param forget removes it from the kernel
+     * @param lock is acquired by {@link #close}
      */
     EventFd(Descriptor descriptor, Runnable forget, Lock lock) {
         this.descriptor = descriptor;
@@ -25,17 +25,20 @@ public final class EventFd implements AutoCloseable {
     }
 
     /**
-     * Has the kernel do what the event is for. It may do so after this returns; what is signalled several times before
-     * that is done once.
+     * Has the kernel act. It may act after this returns, and once for several signals before that.
      *
      * @throws VfioException if the kernel refuses
-     * @throws IllegalStateException if it is closed
+     * @throws IllegalStateException if this is closed
      */
     public void signal() {
         descriptor.signal();
     }
 
-    /** The kernel no longer listens to it. */
+    /**
+     * Removes it from the kernel. Closing twice has no effect.
+     *
+     * @throws VfioException if the kernel refuses; it is closed all the same
+     */
     @Override
     public void close() {
         lock.lock();

@@ -7,7 +7,7 @@ import java.util.function.Supplier;
 import org.jvfio.kernel.Kernel;
 
 /**
- * The processes that have a file open, as procfs shows them: those of other users only to root.
+ * The processes that have a file open, as procfs lists them; those of other users are visible to root only.
  *
  * @param own whether this process is one of them
  * @param others the other ones, as in {@code java (pid 123)}
@@ -41,10 +41,10 @@ record FileUsers(boolean own, List<String> others) {
                         .isPresent());
     }
 
-    /** A process of another user, or one that has just ended, is as good as none. */
-    private static <T> Optional<T> ifAllowed(Supplier<Optional<T>> look) {
+    /** Treats a process of another user, or one that has just ended, as absent. */
+    private static <T> Optional<T> ifAllowed(Supplier<Optional<T>> read) {
         try {
-            return look.get();
+            return read.get();
         } catch (VfioException _) {
             return Optional.empty();
         }

@@ -1,21 +1,20 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
-import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
-import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_STATUS;
-import static org.jvfio.uapi.vfio_h.VFIO_GROUP_SET_CONTAINER;
-import static org.jvfio.uapi.vfio_h.VFIO_GROUP_UNSET_CONTAINER;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.ioctl.GetDeviceFd;
+import org.jvfio.ioctl.GetGroupStatus;
+import org.jvfio.ioctl.SetContainer;
+import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -54,53 +53,50 @@ public final class Group implements AutoCloseable {
                                 : KnownCauses.openGroup(errno, path)));
     }
 
-    /** Puts the group into the container, if no driver of the host holds it. */
+    /** Attaches the group to the container, if no driver of the host uses it. */
     void enter(Descriptor containerDescriptor) {
         String asked = "take IOMMU group " + number() + " from the host";
         requireViable(asked);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment fd = arena.allocateFrom(ValueLayout.JAVA_INT, containerDescriptor.number());
-            int answer = descriptor.ioctl(VFIO_GROUP_SET_CONTAINER, fd);
-            if (answer != 0) {
+            int result = SetContainer.of(arena, containerDescriptor.number()).call(descriptor);
+            if (result != 0) {
                 throw VfioException.failed(
                         asked,
                         "VFIO_GROUP_SET_CONTAINER(group " + number() + ")",
-                        answer,
-                        VfioException.errnoOf(answer)
-                                .map(KnownCauses::setContainer)
-                                .orElseGet(Cause::unknown));
+                        result,
+                        Cause.of(result, KnownCauses::setContainer));
             }
         }
     }
 
-    /** Leaves the container, of which it is the only group, and enters it again: it can then have another IOMMU. */
+    /** Detaches the only group of the container and attaches it again, so that another type of IOMMU can be set. */
     void enterAgain(Descriptor containerDescriptor) {
-        int answer = descriptor.ioctl(VFIO_GROUP_UNSET_CONTAINER, 0);
-        if (answer != 0) {
+        int result = ValueIoctl.unsetContainer().call(descriptor);
+        if (result != 0) {
             throw VfioException.failed(
                     "give IOMMU group " + number() + " back",
                     "VFIO_GROUP_UNSET_CONTAINER(group " + number() + ")",
-                    answer,
-                    Cause.unknown());
+                    result,
+                    Cause.of(result, Cause::of));
         }
         enter(containerDescriptor);
     }
 
     private void requireViable(String asked) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_group_status.allocate(arena);
-            vfio_group_status.argsz(struct, (int) struct.byteSize());
-            int answer = descriptor.ioctl(VFIO_GROUP_GET_STATUS, struct);
-            if (answer != 0) {
+            GetGroupStatus call = GetGroupStatus.of(arena);
+            int result = call.call(descriptor);
+            if (result != 0) {
                 throw VfioException.failed(
-                        asked, "VFIO_GROUP_GET_STATUS(group " + number() + ")", answer, Cause.unknown());
+                        asked, "VFIO_GROUP_GET_STATUS(group " + number() + ")", result, Cause.of(result, Cause::of));
             }
-            if ((vfio_group_status.flags(struct) & VFIO_GROUP_FLAGS_VIABLE) == 0) {
+            if ((call.flags() & VFIO_GROUP_FLAGS_VIABLE) == 0) {
                 String holders = iommuGroup.functions().stream()
                         .filter(PciFunction::holdsGroup)
                         .map(PciFunction::toString)
                         .collect(Collectors.joining(", "));
                 throw new VfioException(
+                        Kind.HOST_SETUP,
                         asked,
                         "it is not viable: drivers of the host use " + (holders.isEmpty() ? "it" : holders),
                         "bind all its devices to vfio-pci, or unbind them");
@@ -113,7 +109,7 @@ public final class Group implements AutoCloseable {
         return iommuGroup.number();
     }
 
-    /** What sysfs had to say of it when it was attached. */
+    /** Its description in sysfs at the time when it was attached. */
     public IommuGroup iommuGroup() {
         return iommuGroup;
     }
@@ -122,7 +118,7 @@ public final class Group implements AutoCloseable {
      * Opens a device of this group ({@code VFIO_GROUP_GET_DEVICE_FD}). The kernel resets it if it can, and turns its bus
      * mastering off.
      *
-     * @throws VfioException if it is not in this group, not bound to vfio-pci, or does not answer
+     * @throws VfioException if it is not in this group, not bound to vfio-pci, or does not respond
      * @throws IllegalStateException if the group is closed
      */
     public Device openDevice(PciAddress address) {
@@ -131,9 +127,9 @@ public final class Group implements AutoCloseable {
 
     /**
      * Opens a virtual function whose physical function is driven through VFIO too, by a driver that has set a token with
-     * {@link Device#setVfToken}: only who knows it gets the device. It is as {@link #openDevice(PciAddress)} else.
+     * {@link Device#setVfToken}: the kernel opens the device only with that token. Otherwise as {@link #openDevice(PciAddress)}.
      *
-     * @throws VfioException if the token is another one, or the device takes none; and as without a token
+     * @throws VfioException if the token differs, or the device takes none; and as without a token
      * @throws IllegalStateException if the group is closed
      */
     public Device openDevice(PciAddress address, UUID vfToken) {
@@ -145,6 +141,7 @@ public final class Group implements AutoCloseable {
         if (iommuGroup.functions().stream()
                 .noneMatch(function -> function.address().equals(address))) {
             throw new VfioException(
+                    Kind.NOT_FOUND,
                     asked,
                     "it is not in IOMMU group " + number(),
                     "this group has "
@@ -154,13 +151,10 @@ public final class Group implements AutoCloseable {
         }
         container.lock().lock();
         try (Arena arena = Arena.ofConfined()) {
-            int fd = descriptor.ioctl(VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom(name));
+            GetDeviceFd call = GetDeviceFd.of(arena, name);
+            int fd = call.call(descriptor);
             if (fd < 0) {
-                throw VfioException.failed(
-                        asked,
-                        "VFIO_GROUP_GET_DEVICE_FD(" + address + ")",
-                        fd,
-                        VfioException.errnoOf(fd).map(KnownCauses::getDevice).orElseGet(Cause::unknown));
+                throw VfioException.failed(asked, call, fd, Cause.of(fd, KnownCauses::getDevice));
             }
             Device device = Device.of(this, address, new Descriptor(kernel, address.toString(), fd));
             devices.add(device);
@@ -182,6 +176,9 @@ public final class Group implements AutoCloseable {
      */
     @Override
     public void close() {
+        if (!container.lock().isHeldByCurrentThread()) {
+            awaitHandlers();
+        }
         container.lock().lock();
         try {
             if (closed) {
@@ -199,6 +196,7 @@ public final class Group implements AutoCloseable {
                 List<DmaMapping> held = container
                         .holdMappings()
                         .orElseThrow(() -> new VfioException(
+                                Kind.CONFLICT,
                                 "give IOMMU group " + number() + " back",
                                 "the kernel would clear the mappings of the container's other groups too",
                                 "unmap or close all mappings first, or close the container"));
@@ -221,13 +219,32 @@ public final class Group implements AutoCloseable {
         container.detached(this, teardown);
     }
 
-    /** Undoes {@link #open}, and {@link #enter} with it, for a group that the container does not get. */
+    /** Undoes {@link #open} and {@link #enter}. */
     void closeDescriptor() {
         descriptor.close();
     }
 
-    void requireRestorable(String asked) {
+    void requireRestorable(Supplier<String> asked) {
         devices.forEach(device -> device.requireRestorable(asked));
+    }
+
+    /** Waits for interrupt handlers that are running. Called without the container's lock, which they may need. */
+    private void awaitHandlers() {
+        openDevices().forEach(Device::awaitHandler);
+    }
+
+    /** Starts no more interrupt handlers, and waits for those that are running. Called without the container's lock. */
+    void stopHandlers() {
+        openDevices().forEach(Device::stopHandlers);
+    }
+
+    private List<Device> openDevices() {
+        container.lock().lock();
+        try {
+            return List.copyOf(devices);
+        } finally {
+            container.lock().unlock();
+        }
     }
 
     void disableBusMastering(Teardown teardown) {
@@ -238,7 +255,7 @@ public final class Group implements AutoCloseable {
         devices.remove(device);
     }
 
-    /** The descriptor's number, while whoever asks keeps this from being closed. */
+    /** The number of the descriptor. Caller holds the container's lock, so that it stays open. */
     int descriptorNumber() {
         return descriptor.number();
     }

@@ -1,81 +1,57 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO;
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_PCI_HOT_RESET;
-
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.PciHotReset;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_pci_dependent_device;
-import org.jvfio.uapi.vfio_pci_hot_reset;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
 
 /** {@code VFIO_DEVICE_GET_PCI_HOT_RESET_INFO} and {@code VFIO_DEVICE_PCI_HOT_RESET} of a device. */
 final class HotReset {
     private final Descriptor device;
-    private final String name;
+    private final PciAddress address;
 
-    HotReset(Descriptor device, String name) {
+    HotReset(Descriptor device, PciAddress address) {
         this.device = device;
-        this.name = name;
+        this.address = address;
     }
 
-    /** All that are reset together, the device itself among them; empty if neither its bus nor its slot can be reset. */
+    /** The devices that are reset together, this one included; empty if neither bus nor slot can be reset. */
     List<DependentDevice> devices() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = arena.allocate(vfio_pci_hot_reset_info.layout());
-            int answer = ask(struct);
-            // The kernel tells how many there are, by an error, and may find more of them a moment later.
-            while (answer == Errno.ENOSPC.negated()) {
-                long count = Integer.toUnsignedLong(vfio_pci_hot_reset_info.count(struct));
-                long size = vfio_pci_hot_reset_info.sizeof() + count * vfio_pci_dependent_device.sizeof();
-                if (size <= struct.byteSize()) {
-                    break;
-                }
-                struct = arena.allocate(size, Integer.BYTES);
-                answer = ask(struct);
+            GetHotResetInfo info = GetHotResetInfo.of(arena, 0);
+            int answer = info.call(device);
+            // ENOSPC comes with the number of devices, which may have grown by the next call.
+            while (answer == Errno.ENOSPC.negated() && Integer.toUnsignedLong(info.count()) > info.capacity()) {
+                info = GetHotResetInfo.of(arena, info.count());
+                answer = info.call(device);
             }
             if (answer == Errno.ENODEV.negated()) {
                 return List.of();
             }
             if (answer != 0) {
                 throw VfioException.failed(
-                        "ask what is reset with " + name,
-                        "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO",
+                        "list the devices that are reset with " + address,
+                        info,
                         answer,
-                        VfioException.errnoOf(answer).map(KnownCauses::hotReset).orElseGet(Cause::unknown));
+                        Cause.of(answer, KnownCauses::hotReset));
             }
-            return read(struct);
+            return read(info);
         }
     }
 
-    private int ask(MemorySegment struct) {
-        vfio_pci_hot_reset_info.argsz(struct, (int) struct.byteSize());
-        return device.ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, struct);
-    }
-
-    private static List<DependentDevice> read(MemorySegment struct) {
+    private static List<DependentDevice> read(GetHotResetInfo info) {
         List<DependentDevice> devices = new ArrayList<>();
-        int count = vfio_pci_hot_reset_info.count(struct);
-        for (int each = 0; each < count; each++) {
-            MemorySegment entry = struct.asSlice(
-                    vfio_pci_hot_reset_info.sizeof() + each * vfio_pci_dependent_device.sizeof(),
-                    vfio_pci_dependent_device.sizeof());
-            int function = Byte.toUnsignedInt(vfio_pci_dependent_device.devfn(entry));
+        for (int each = 0; each < info.count(); each++) {
+            int devfn = info.devfn(each);
             devices.add(new DependentDevice(
-                    new PciAddress(
-                            Short.toUnsignedInt(vfio_pci_dependent_device.segment(entry)),
-                            Byte.toUnsignedInt(vfio_pci_dependent_device.bus(entry)),
-                            function >> 3,
-                            function & 0x7),
-                    vfio_pci_dependent_device.group_id(entry)));
+                    new PciAddress(info.domain(each), info.bus(each), devfn >> 3, devfn & 0x7), info.group(each)));
         }
         return List.copyOf(devices);
     }
@@ -83,50 +59,46 @@ final class HotReset {
     /**
      * Resets all of them.
      *
-     * @param taken the groups that this process has, which nobody closes meanwhile
+     * @param held the groups that this process has attached, which no thread closes during the call
      */
-    void reset(Collection<Group> taken) {
-        String asked = "reset the bus of " + name;
+    void reset(Collection<Group> held) {
         List<DependentDevice> devices = devices();
         if (devices.isEmpty()) {
             throw new VfioException(
-                    asked, "neither its bus nor its slot can be reset", "reset the device alone, or its PE");
+                    Kind.UNSUPPORTED,
+                    asked(),
+                    "neither the bus nor the slot can be reset",
+                    "reset the function alone, or its PE");
         }
         Map<Integer, Group> byNumber = new TreeMap<>();
-        taken.forEach(group -> byNumber.put(group.number(), group));
+        held.forEach(group -> byNumber.put(group.number(), group));
         List<DependentDevice> missing = devices.stream()
                 .filter(device -> !byNumber.containsKey(device.group()))
                 .toList();
         if (!missing.isEmpty()) {
             throw new VfioException(
-                    asked,
-                    "that resets devices of groups which were not taken: "
+                    Kind.CONFLICT,
+                    asked(),
+                    "it would reset devices of groups that are not attached: "
                             + missing.stream().map(DependentDevice::toString).collect(Collectors.joining(", ")),
-                    "attach those groups, and name them if they are in other containers");
+                    "attach these groups, and pass them if they are in other containers");
         }
-        List<Integer> numbers =
-                devices.stream().map(DependentDevice::group).distinct().toList();
+        int[] descriptors = devices.stream()
+                .map(DependentDevice::group)
+                .distinct()
+                .map(byNumber::get)
+                .mapToInt(Group::descriptorNumber)
+                .toArray();
         try (Arena arena = Arena.ofConfined()) {
-            long size = vfio_pci_hot_reset.sizeof() + (long) numbers.size() * Integer.BYTES;
-            MemorySegment struct = arena.allocate(size, Integer.BYTES);
-            vfio_pci_hot_reset.argsz(struct, (int) size);
-            vfio_pci_hot_reset.count(struct, numbers.size());
-            long at = vfio_pci_hot_reset.sizeof();
-            for (int number : numbers) {
-                Group group = byNumber.get(number);
-                if (group != null) {
-                    struct.set(ValueLayout.JAVA_INT, at, group.descriptorNumber());
-                }
-                at += Integer.BYTES;
-            }
-            int answer = device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, struct);
+            PciHotReset reset = PciHotReset.of(arena, descriptors);
+            int answer = reset.call(device);
             if (answer != 0) {
-                throw VfioException.failed(
-                        asked,
-                        "VFIO_DEVICE_PCI_HOT_RESET(groups " + numbers + ")",
-                        answer,
-                        VfioException.errnoOf(answer).map(KnownCauses::hotReset).orElseGet(Cause::unknown));
+                throw VfioException.failed(asked(), reset, answer, Cause.of(answer, KnownCauses::hotReset));
             }
         }
+    }
+
+    private String asked() {
+        return "reset the bus of " + address;
     }
 }

@@ -7,36 +7,41 @@ import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.pollfd;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The thread of a device that polls the eventfds of its interrupts, and passes on what comes. It is a platform thread, as
- * a poll holds the carrier of a virtual one; and the only one that polls, so that any thread that waits for an interrupt can
- * be ended by a timeout, by being interrupted, or by closing.
+ * The interrupt thread of a device: polls the eventfds and notifies listeners. It is a platform thread, because a poll
+ * would pin the carrier of a virtual thread. No other thread polls, so that a wait for an interrupt can be ended by a
+ * timeout, by an interrupt of the thread, or by a close.
  *
- * <p>It refers to its listeners weakly: a device that is forgotten open must be found by the garbage collector.
+ * <p>It refers to its listeners weakly: a device that was not closed must stay eligible for garbage collection, which
+ * reports it.
  */
 final class InterruptDispatcher implements AutoCloseable {
     private static final int WAKE = 0;
 
-    /** Who is told what has come on its eventfds: on the dispatcher's thread, with none of its locks held. */
+    /** The dispatcher whose thread this is. */
+    private static final ThreadLocal<InterruptDispatcher> CURRENT = new ThreadLocal<>();
+
+    /** Is called on the interrupt thread, without locks of the dispatcher. */
     interface Listener {
         /**
          * An eventfd was signalled.
          *
-         * @param eventfd which of the listener's, from 0
-         * @param count how often, since it was told last
+         * @param eventfd the index in the listener's eventfds
+         * @param count the number of signals since the last call
          */
         void arrived(int eventfd, long count);
 
-        /** Nothing can come any more. */
+        /** No more signals will arrive. */
         void failed(VfioException reason);
     }
 
-    /** The interrupts of one type: who gets them, and the eventfd of each vector. */
+    /** A listener and its eventfds. */
     private record Source(WeakReference<Listener> listener, List<Descriptor> eventfds) {}
 
     private final Kernel kernel;
@@ -45,9 +50,12 @@ final class InterruptDispatcher implements AutoCloseable {
     private final Thread thread;
     private final MemorySegment counter = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
 
-    // All below is guarded by this.
+    // Guarded by this.
     private final List<Source> sources = new ArrayList<>();
-    /** The wake eventfd, then those of the sources in their order; what the poll that is under way, or was last, is of. */
+    /**
+     * The descriptors of the poll that is in flight, or was the last: the wake eventfd, then those of the sources in
+     * order.
+     */
     private MemorySegment pollfds = MemorySegment.NULL;
 
     private long changes = 1;
@@ -64,7 +72,11 @@ final class InterruptDispatcher implements AutoCloseable {
                 Thread.ofPlatform().daemon().name("interrupts of " + device).unstarted(this::run);
     }
 
-    /** Starts the thread of a device. */
+    /**
+     * Starts the thread of a device.
+     *
+     * @param asked what it is started for, as it follows "cannot"
+     */
     static InterruptDispatcher start(Kernel kernel, String device, String asked) {
         Descriptor wake = Descriptor.eventfd(kernel, "the eventfd that wakes the dispatcher of " + device, asked);
         InterruptDispatcher dispatcher = new InterruptDispatcher(kernel, device, wake);
@@ -81,7 +93,12 @@ final class InterruptDispatcher implements AutoCloseable {
         return Thread.currentThread() == thread;
     }
 
-    /** Passes on what comes on these eventfds from now on. */
+    /** Whether this is the interrupt thread of any device. */
+    static boolean isInterruptThread() {
+        return CURRENT.get() != null;
+    }
+
+    /** Polls eventfds from now on, and notifies their listener. */
     synchronized void add(Listener listener, List<Descriptor> eventfds) {
         if (failure != null) {
             throw failure;
@@ -91,7 +108,7 @@ final class InterruptDispatcher implements AutoCloseable {
         wake.signal();
     }
 
-    /** No longer polls the eventfds of this listener, which may be closed when this returns. */
+    /** Stops polling the eventfds of a listener. When this returns no poll knows them, and they may be closed. */
     synchronized void remove(Listener listener) {
         if (sources.removeIf(source -> source.listener.refersTo(listener))) {
             changes++;
@@ -99,7 +116,7 @@ final class InterruptDispatcher implements AutoCloseable {
         }
     }
 
-    /** Ends the thread; a handler that is running is not waited for. */
+    /** Ends the thread, without waiting for a listener that is running. */
     @Override
     public synchronized void close() {
         if (closed) {
@@ -111,7 +128,7 @@ final class InterruptDispatcher implements AutoCloseable {
         wake.close();
     }
 
-    /** Waits until no poll is under way that knows less than all changes. */
+    /** Waits until no poll is in flight that was begun before the last change. */
     private void awaitEndOfPoll() {
         if (polling) {
             wake.signal();
@@ -131,12 +148,13 @@ final class InterruptDispatcher implements AutoCloseable {
     }
 
     private void run() {
+        CURRENT.set(this);
         try {
             while (beginPoll()) {
                 endPoll(kernel.poll(polled(), -1));
                 int from = WAKE + 1;
                 while (from > 0) {
-                    from = passOn(from);
+                    from = takeNext(from);
                 }
             }
         } catch (VfioException e) {
@@ -144,8 +162,9 @@ final class InterruptDispatcher implements AutoCloseable {
             throw e;
         } catch (RuntimeException | Error e) {
             fail(new VfioException(
+                    Kind.GONE,
                     "wait for interrupts of " + device,
-                    "the thread that waits for them has ended: " + e,
+                    "the interrupt thread has ended: " + e,
                     "close the device, and open it again"));
             throw e;
         }
@@ -157,13 +176,13 @@ final class InterruptDispatcher implements AutoCloseable {
         }
         if (changesPolled != changes) {
             changesPolled = changes;
-            pollfds = describe();
+            pollfds = newPollfds();
         }
         polling = true;
         return true;
     }
 
-    private MemorySegment describe() {
+    private MemorySegment newPollfds() {
         List<Descriptor> all = new ArrayList<>();
         all.add(wake);
         sources.forEach(source -> all.addAll(source.eventfds));
@@ -187,11 +206,11 @@ final class InterruptDispatcher implements AutoCloseable {
             return;
         }
         if (answer == Errno.EINTR.negated()) {
-            // A handler has left its thread interrupted; what there is is seen at the next poll.
+            // A handler has left the thread interrupted. The next poll finds the signals.
             Thread.interrupted();
             changes++;
         } else if (answer < 0) {
-            throw VfioException.failed("wait for interrupts of " + device, "poll", answer, Cause.unknown());
+            throw VfioException.failed("wait for interrupts of " + device, "poll", answer, Cause.of(answer, Cause::of));
         } else if (isReady(WAKE)) {
             take(wake);
         }
@@ -202,12 +221,12 @@ final class InterruptDispatcher implements AutoCloseable {
     }
 
     /**
-     * Takes the next interrupts and passes them on.
+     * Takes the signals of the next eventfd that has some, and notifies its listener.
      *
-     * @param from the first entry of the poll to look at
-     * @return the entry to go on with; 0 if there are no more, or the poll is no longer of what there is
+     * @param from the first entry of the poll to check
+     * @return the entry to continue with; 0 if there are no more, or the sources have changed since the poll
      */
-    private int passOn(int from) {
+    private int takeNext(int from) {
         Listener listener;
         int vector;
         long count;
@@ -246,7 +265,7 @@ final class InterruptDispatcher implements AutoCloseable {
         return from;
     }
 
-    /** Takes the counter of an eventfd: how often it was signalled since. */
+    /** Reads and clears the counter of an eventfd: the number of signals. */
     private long take(Descriptor eventfd) {
         long answer = kernel.read(eventfd.number(), counter);
         if (answer == Errno.EAGAIN.negated()) {
@@ -254,7 +273,7 @@ final class InterruptDispatcher implements AutoCloseable {
         }
         if (answer != Long.BYTES) {
             throw VfioException.failed(
-                    "take an interrupt of " + device, "read(" + eventfd + ")", answer, Cause.unknown());
+                    "take an interrupt of " + device, "read(" + eventfd + ")", answer, Cause.of(answer, Cause::of));
         }
         return counter.get(ValueLayout.JAVA_LONG, 0);
     }

@@ -3,25 +3,26 @@ package org.jvfio;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The kinds of interrupts that vfio-pci passes on. Of {@link #INTX}, {@link #MSI} and {@link #MSIX} a device uses one at a
- * time; the others are independent of them.
+ * The interrupt types of vfio-pci. Of {@link #INTX}, {@link #MSI} and {@link #MSIX} one can be enabled at a time; the
+ * others are independent.
  */
 public enum InterruptType {
     /**
-     * The interrupt line. The kernel masks it when it has fired, since it stays asserted until the driver has told the
-     * device: call {@link Interrupts#unmask} after that.
+     * INTx, level triggered. It stays asserted until the driver has acknowledged it in the device, so the kernel masks
+     * it at each interrupt: call {@link Interrupts#unmask} after the acknowledgement.
      */
     INTX(vfio_h.VFIO_PCI_INTX_IRQ_INDEX, true),
-    /** Message signalled interrupts, up to 32 vectors. The device must be a bus master to send them. */
+    /** Message signalled interrupts, up to 32 vectors. They need bus mastering: {@link Device#enableBusMastering}. */
     MSI(vfio_h.VFIO_PCI_MSI_IRQ_INDEX, true),
-    /** Message signalled interrupts by a table of up to 2048 vectors. The device must be a bus master to send them. */
+    /** Message signalled interrupts with a table, up to 2048 vectors. They need bus mastering, as MSI. */
     MSIX(vfio_h.VFIO_PCI_MSIX_IRQ_INDEX, true),
     /**
-     * The host's error handling (AER) saw an uncorrectable error of the device; PCI Express only. On POWER such an error
-     * freezes the PE, and nothing is signalled: ask {@link Device#isFrozen}.
+     * The host has seen an uncorrectable error of the device (AER). Up to Linux 7.2 only PCI Express devices have this
+     * type; later every PCI device has it, and one that is not PCI Express never signals it. On POWER such an error freezes
+     * the PE, and nothing is signalled: check {@link Device#isFrozen}.
      */
     ERROR(vfio_h.VFIO_PCI_ERR_IRQ_INDEX, false),
-    /** The kernel wants the device back, as somebody unbinds or removes it: see {@link Device#onDeviceRequest}. */
+    /** The kernel needs the device back, because it is unbound or unplugged: see {@link Device#onDeviceRequest}. */
     REQUEST(vfio_h.VFIO_PCI_REQ_IRQ_INDEX, false);
 
     private final int index;
@@ -32,17 +33,17 @@ public enum InterruptType {
         this.exclusive = exclusive;
     }
 
-    /** Its {@code VFIO_PCI_*_IRQ_INDEX}. */
+    /** {@code VFIO_PCI_*_IRQ_INDEX}. */
     int index() {
         return index;
     }
 
-    /** Whether it is one of those of which a device uses one at a time. */
+    /** Whether it is one of the types of which one can be enabled at a time. */
     boolean isExclusive() {
         return exclusive;
     }
 
-    /** Its name as PCI writes it. */
+    /** The name that the PCI specification uses. */
     @Override
     public String toString() {
         return switch (this) {
@@ -50,7 +51,7 @@ public enum InterruptType {
             case MSI -> "MSI";
             case MSIX -> "MSI-X";
             case ERROR -> "error interrupt";
-            case REQUEST -> "release request";
+            case REQUEST -> "device request";
         };
     }
 }

@@ -2,282 +2,200 @@ package org.jvfio;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.locks.StampedLock;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 
 /**
- * The enabled interrupts of one type of a device, made by {@link Device#enableInterrupts}. What comes on a vector is either
- * waited for, by any thread, virtual ones too, or given to a handler.
+ * The enabled interrupts of one type of a device, as {@link Device#enableInterrupts} returns them. The interrupts of
+ * each vector are either waited for, by any thread, including virtual threads, or passed to a handler.
  *
- * <p>Interrupts that come while nobody waits are kept until somebody does, and count as one: a driver looks in its device
- * how much there is to do. Waiting allocates nothing.
+ * <p>Interrupts that arrive while no thread waits stay pending, and count as one: a driver checks in its device how
+ * much there is to do. Waiting allocates nothing.
  *
- * <p>All handlers of a device run on one thread of its own, one after another: a handler that takes long delays the others,
- * and those who wait. It must not wait for interrupts itself. What it throws goes to the
- * {@linkplain Thread#setDefaultUncaughtExceptionHandler uncaught exception handler}, which prints it unless the program has
- * another one; the next interrupt calls it again.
+ * <p>All handlers of a device run on one thread of the device, one after another: a slow handler delays the others, and
+ * threads that wait. A handler must not wait for interrupts. What it throws goes to the {@linkplain
+ * Thread#setDefaultUncaughtExceptionHandler uncaught exception handler}, by default to standard error; it is called
+ * again for the next interrupt.
  *
- * <p>Closing disables them, wakes all who wait, with {@link IllegalStateException}, and may be done by a handler. A handler
- * that is running then is not waited for. Closing the device does it, too.
+ * <p>{@link #close} disables the interrupts, and waits for a handler that is running; closing the device does the same.
  */
 public final class Interrupts implements AutoCloseable {
-    private static final int NONE = -1;
-
-    /** What came on a vector; its monitor guards it. */
-    private static final class Vector {
-        private long pending;
-        private @Nullable Runnable handler;
-    }
-
     private final Device device;
     private final InterruptType type;
     private final InterruptInfo info;
-    private final Descriptor descriptor;
+    private final InterruptControl control;
     private final InterruptDispatcher dispatcher;
     private final List<Descriptor> eventfds;
-    private final Vector[] vectors;
+    private final InterruptVectors vectors;
 
-    /** Where threads wait for any of several vectors; taken before the monitor of a vector. */
-    private final Object any = new Object();
-
-    private final InterruptDispatcher.Listener listener = new InterruptDispatcher.Listener() {
-        @Override
-        public void arrived(int vector, long count) {
-            Interrupts.this.arrived(vector, count);
-        }
-
-        @Override
-        public void failed(VfioException reason) {
-            Interrupts.this.failed(reason);
-        }
-    };
-
+    /**
+     * Read-held during a call, write-held when the interrupts become closed: no call is made after they are disabled.
+     */
     private final StampedLock calls = new StampedLock();
-    private volatile int anyWaiters;
-    private int lastTaken;
-    private volatile boolean closed;
-    private volatile @Nullable VfioException failure;
+
+    /** Guarded by the container's lock. */
     private @Nullable EventFd unmaskEvent;
 
-    /** Takes over eventfds that the kernel signals. */
+    /** Takes over the eventfds that the kernel signals, one for each vector. */
     Interrupts(
             Device device,
             InterruptType type,
             InterruptInfo info,
-            Descriptor descriptor,
+            InterruptControl control,
             InterruptDispatcher dispatcher,
             List<Descriptor> eventfds) {
         this.device = device;
         this.type = type;
         this.info = info;
-        this.descriptor = descriptor;
+        this.control = control;
         this.dispatcher = dispatcher;
         this.eventfds = List.copyOf(eventfds);
-        this.vectors = new Vector[eventfds.size()];
-        for (int each = 0; each < vectors.length; each++) {
-            vectors[each] = new Vector();
+        this.vectors = new InterruptVectors(type, device.address(), dispatcher, eventfds.size());
+    }
+
+    /** Has the dispatcher poll the eventfds. */
+    void start() {
+        dispatcher.add(vectors, eventfds);
+        if (type == InterruptType.INTX && info.maskable()) {
+            // XIVE, unlike XICS, does not report a line that was asserted before it was enabled; but at an unmask the
+            // kernel
+            // checks the status register of the device.
+            mask();
+            unmask();
         }
     }
 
-    /** Who is told by the dispatcher, as long as these interrupts are not forgotten. */
-    InterruptDispatcher.Listener listener() {
-        return listener;
-    }
-
-    /** Which interrupts they are. */
+    /** The type of the interrupts. */
     public InterruptType type() {
         return type;
     }
 
-    /** How many vectors are enabled; they are numbered from 0. */
+    /** The number of enabled vectors. Vectors are numbered from 0. */
     public int vectors() {
-        return vectors.length;
+        return vectors.count();
     }
 
     /**
-     * Waits for an interrupt, and takes what has come of this vector.
+     * Waits for an interrupt of a vector, and takes all that are pending.
      *
      * @param vector from 0
-     * @param timeout how long at most; with zero or less it only looks
-     * @return whether one has come
+     * @param timeout the maximum wait; with zero or less it only checks
+     * @return whether an interrupt has arrived
      * @throws InterruptedException if the thread is interrupted; nothing is taken then
-     * @throws IllegalStateException if the vector has a handler, this is called by a handler, or they are closed, before or
-     *     meanwhile
+     * @throws IllegalStateException if the vector has a handler, a handler calls this, or the interrupts are closed,
+     *     before or during the wait
      * @throws IndexOutOfBoundsException if there is no such vector
-     * @throws VfioException if the kernel does not let this process wait
+     * @throws VfioException if the kernel refuses to poll the interrupts
      */
     public boolean await(int vector, Duration timeout) throws InterruptedException {
-        Vector waited = vector(vector);
-        requireNoHandlerCalls();
-        Deadline deadline = Deadline.after(timeout);
-        synchronized (waited) {
-            while (true) {
-                requireWorking();
-                requireNoHandler(waited, vector);
-                if (waited.pending != 0) {
-                    waited.pending = 0;
-                    return true;
-                }
-                long left = deadline.millisLeft();
-                if (left == 0) {
-                    return false;
-                }
-                waited.wait(left);
-            }
-        }
+        return vectors.await(vector, timeout);
     }
 
     /**
-     * Waits for an interrupt of any vector that has no handler, and takes what has come of that one. Vectors take turns, so
-     * that a busy one does not hide the others.
+     * Waits for an interrupt of any vector that has no handler, and takes all that are pending on that vector. Vectors
+     * take turns: a busy one does not starve the others.
      *
-     * @param timeout how long at most; with zero or less it only looks
-     * @return the vector; -1 if none has come
+     * @param timeout the maximum wait; with zero or less it only checks
+     * @return the vector; -1 if the wait timed out
      * @throws InterruptedException as {@link #await}
      * @throws IllegalStateException if all vectors have handlers, and as {@link #await}
      * @throws VfioException as {@link #await}
      */
     public int awaitAny(Duration timeout) throws InterruptedException {
-        requireNoHandlerCalls();
-        Deadline deadline = Deadline.after(timeout);
-        synchronized (any) {
-            anyWaiters++;
-            try {
-                while (true) {
-                    requireWorking();
-                    int taken = takeAny();
-                    if (taken != NONE) {
-                        return taken;
-                    }
-                    long left = deadline.millisLeft();
-                    if (left == 0) {
-                        return NONE;
-                    }
-                    any.wait(left);
-                }
-            } finally {
-                anyWaiters--;
-            }
-        }
-    }
-
-    private int takeAny() {
-        boolean waitable = false;
-        for (int each = 1; each <= vectors.length; each++) {
-            int number = (lastTaken + each) % vectors.length;
-            Vector vector = vectors[number];
-            synchronized (vector) {
-                waitable |= vector.handler == null;
-                if (vector.pending != 0) {
-                    vector.pending = 0;
-                    lastTaken = number;
-                    return number;
-                }
-            }
-        }
-        if (!waitable) {
-            throw new IllegalStateException("all vectors of " + this + " have handlers");
-        }
-        return NONE;
+        return vectors.awaitAny(timeout);
     }
 
     /**
-     * Has a handler called, on the device's own thread, when interrupts have come: once for all that came since it was called
-     * last. What has come and was not waited for is given to it at once. It replaces a handler that the vector has.
+     * Sets the handler of a vector, in place of a former one. It is called on the thread of the device, once for all
+     * interrupts that have arrived since its last call, pending ones included.
      *
      * @param vector from 0
-     * @throws IllegalStateException if they are closed
+     * @throws IllegalStateException if the interrupts are closed
      * @throws IndexOutOfBoundsException if there is no such vector
      */
     public void onInterrupt(int vector, Runnable handler) {
-        Objects.requireNonNull(handler);
-        Vector handled = vector(vector);
-        boolean pending;
-        synchronized (handled) {
-            requireWorking();
-            pending = handled.pending != 0;
-            handled.pending = 0;
-            handled.handler = handler;
-            handled.notifyAll();
-        }
-        wakeAny();
-        if (pending) {
+        if (vectors.setHandler(vector, handler)) {
             eventfds.get(vector).signal();
         }
     }
 
     /**
-     * Has the kernel signal a vector as if the device had interrupted.
+     * Has the kernel signal a vector as if the device had interrupted ({@code VFIO_IRQ_SET_ACTION_TRIGGER}).
      *
      * @param vector from 0
      * @throws VfioException if the kernel refuses
-     * @throws IllegalStateException if they are closed
+     * @throws IllegalStateException if the interrupts are closed
      * @throws IndexOutOfBoundsException if there is no such vector
      */
     public void trigger(int vector) {
-        vector(vector);
-        call(SetIrqs.trigger(type, vector), "trigger vector " + vector + " of " + this);
-    }
-
-    /**
-     * Keeps the line from interrupting until {@link #unmask}.
-     *
-     * @throws VfioException if these interrupts cannot be masked, as all but INTx; or the kernel refuses
-     * @throws IllegalStateException if they are closed
-     */
-    public void mask() {
-        requireMaskable("mask");
-        call(SetIrqs.mask(type), "mask " + this);
-    }
-
-    /**
-     * Lets the line interrupt again. The kernel masks it when it has fired: a driver calls this when the device no longer
-     * asserts the line, or it fires at once.
-     *
-     * @throws VfioException if these interrupts cannot be masked, as all but INTx; or the kernel refuses
-     * @throws IllegalStateException if they are closed
-     */
-    public void unmask() {
-        requireMaskable("unmask");
-        call(SetIrqs.unmask(type), "unmask " + this);
-    }
-
-    /** Makes a call, which closing waits for. */
-    private void call(SetIrqs call, String asked) {
+        vectors.requireVector(vector);
         long stamp = calls.readLock();
         try {
-            requireOpen();
-            call.callOrThrow(descriptor, asked);
+            vectors.requireOpen();
+            control.trigger(vector);
         } finally {
             calls.unlockRead(stamp);
         }
     }
 
     /**
-     * An event that has the kernel {@link #unmask} the line whenever it is signalled. There is one; it is closed with these
-     * interrupts.
+     * Masks INTx until {@link #unmask}.
      *
-     * @throws VfioException if these interrupts cannot be masked, as all but INTx; there is such an event; or the kernel
-     *     refuses
-     * @throws IllegalStateException if they are closed
+     * @throws VfioException if the interrupts are not INTx, the only type that can be masked; or the kernel refuses
+     * @throws IllegalStateException if the interrupts are closed
+     */
+    public void mask() {
+        long stamp = calls.readLock();
+        try {
+            requireMaskable("mask");
+            control.mask();
+        } finally {
+            calls.unlockRead(stamp);
+        }
+    }
+
+    /**
+     * Unmasks INTx. The kernel masks it at each interrupt: a driver unmasks it after the device has deasserted it, or
+     * it interrupts again at once.
+     *
+     * @throws VfioException if the interrupts are not INTx, the only type that can be masked; or the kernel refuses
+     * @throws IllegalStateException if the interrupts are closed
+     */
+    public void unmask() {
+        long stamp = calls.readLock();
+        try {
+            requireMaskable("unmask");
+            control.unmask();
+        } finally {
+            calls.unlockRead(stamp);
+        }
+    }
+
+    /**
+     * An eventfd at each signal of which the kernel unmasks INTx. There can be one; it is closed with the interrupts.
+     *
+     * @throws VfioException if the interrupts are not INTx, the only type that can be masked; there is such an eventfd;
+     *     or the kernel refuses
+     * @throws IllegalStateException if the interrupts are closed
      */
     public EventFd unmaskEvent() {
-        String asked = "unmask " + this + " by an event";
         device.lock().lock();
         try {
             requireMaskable("unmask");
+            String asked = "unmask " + this + " by an eventfd";
             if (unmaskEvent != null) {
-                throw new VfioException(asked, "there is such an event already", "use it, or close it first");
+                throw new VfioException(
+                        Kind.CONFLICT, asked, "there is such an eventfd already", "use it, or close it first");
             }
-            Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the event that unmasks " + this, asked);
+            Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the eventfd that unmasks " + this, asked);
             try {
-                SetIrqs.unmaskBy(type, eventfd.number()).callOrThrow(descriptor, asked);
+                control.unmaskBy(eventfd);
             } catch (RuntimeException e) {
-                eventfd.close();
+                Teardown.after(e, eventfd::close);
                 throw e;
             }
-            EventFd event = new EventFd(eventfd, this::forgetUnmaskEvent, device.lock());
+            EventFd event = new EventFd(eventfd, this::removeUnmaskEvent, device.lock());
             unmaskEvent = event;
             return event;
         } finally {
@@ -285,81 +203,66 @@ public final class Interrupts implements AutoCloseable {
         }
     }
 
-    private void forgetUnmaskEvent() {
+    private void removeUnmaskEvent() {
         unmaskEvent = null;
-        SetIrqs.unmaskByNone(type).callOrThrow(descriptor, "no longer unmask " + this + " by an event");
+        control.unmaskByNone();
     }
 
-    private void arrived(int number, long count) {
-        Vector vector = vectors[number];
-        Runnable handler;
-        synchronized (vector) {
-            handler = vector.handler;
-            if (handler == null) {
-                vector.pending += count;
-                vector.notifyAll();
-            }
-        }
-        if (handler == null) {
-            if (anyWaiters != 0) {
-                wakeAny();
-            }
-        } else if (!closed) {
-            call(handler);
-        }
+    /**
+     * Whether the calling thread runs the handlers of the device. {@link #close} waits for this thread, so a handler
+     * must not wait for a thread that closes the interrupts.
+     */
+    public boolean isHandlerThread() {
+        return dispatcher.isCurrentThread();
     }
 
-    /** Whatever a handler throws, the interrupts of others must still arrive. */
-    private static void call(Runnable handler) {
-        try {
-            handler.run();
-        } catch (Throwable thrown) {
-            Thread thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-        }
-    }
-
-    private void failed(VfioException reason) {
-        failure = reason;
-        wakeAll();
-    }
-
-    private void wakeAll() {
-        for (Vector vector : vectors) {
-            synchronized (vector) {
-                vector.notifyAll();
-            }
-        }
-        wakeAny();
-    }
-
-    private void wakeAny() {
-        synchronized (any) {
-            any.notifyAll();
-        }
-    }
-
-    /** Disables them. */
+    /**
+     * Disables the interrupts and waits for a handler that is running; threads that wait for interrupts get an {@link
+     * IllegalStateException}. A handler, of this or another device, may call this; it does not wait then. The caller
+     * must hold no lock that a handler needs. Closing twice has no effect.
+     *
+     * @throws VfioException if a step of the release fails; all others are made
+     */
     @Override
     public void close() {
+        if (!device.lock().isHeldByCurrentThread()) {
+            vectors.stopHandlers();
+        }
+        disable();
+    }
+
+    /** Starts no more handlers, and waits for the one that is running. Called without the container's lock. */
+    void stopHandlers() {
+        vectors.stopHandlers();
+    }
+
+    /** Waits for a handler that is running. Called without the container's lock. */
+    void awaitHandler() {
+        vectors.awaitHandler();
+    }
+
+    /**
+     * Closes the interrupts without waiting for a handler: it may need the container's lock, which the caller can hold.
+     */
+    void disable() {
         device.lock().lock();
         try {
-            if (closed) {
+            if (vectors.isClosed()) {
                 return;
             }
             long stamp = calls.writeLock();
-            closed = true;
+            vectors.close();
             calls.unlockWrite(stamp);
-            wakeAll();
-            device.closed(this);
+            device.remove(this);
             Teardown teardown = new Teardown();
             if (unmaskEvent != null) {
                 teardown.step(unmaskEvent::close);
             }
-            teardown.step(() -> SetIrqs.disable(type).callOrThrow(descriptor, "disable " + this));
+            teardown.step(control::disable);
             teardown.step(() -> {
-                // What may still be polled must not be closed: its number may be another file's soon.
-                dispatcher.remove(listener);
+                // An eventfd is closed when no poll knows its number any more, which the kernel may give to another
+                // file.
+                dispatcher.remove(vectors);
                 eventfds.forEach(eventfd -> teardown.step(eventfd::close));
             });
             teardown.end();
@@ -368,53 +271,20 @@ public final class Interrupts implements AutoCloseable {
         }
     }
 
-    private Vector vector(int number) {
-        if (number < 0 || number >= vectors.length) {
-            throw new IndexOutOfBoundsException(
-                    "vector %d of %s, which has %d".formatted(number, this, vectors.length));
-        }
-        return vectors[number];
-    }
-
     private void requireMaskable(String verb) {
-        requireOpen();
+        vectors.requireOpen();
         if (!info.maskable()) {
             throw new VfioException(
+                    Kind.UNSUPPORTED,
                     verb + " " + this,
-                    "only INTx can be masked by the kernel",
-                    "mask it in the device, or leave it enabled");
+                    "the kernel can mask INTx only",
+                    "mask the interrupt in the device, or leave it enabled");
         }
     }
 
-    private void requireNoHandlerCalls() {
-        if (dispatcher.isCurrentThread()) {
-            throw new IllegalStateException("a handler cannot wait for interrupts of " + device + ": it holds them up");
-        }
-    }
-
-    private void requireNoHandler(Vector vector, int number) {
-        if (vector.handler != null) {
-            throw new IllegalStateException("vector %d of %s has a handler".formatted(number, this));
-        }
-    }
-
-    private void requireWorking() {
-        requireOpen();
-        VfioException reason = failure;
-        if (reason != null) {
-            throw reason;
-        }
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException(this + " is closed");
-        }
-    }
-
-    /** Their type and device. */
+    /** Their type and device, as in {@code MSI-X of 0001:01:00.0}. */
     @Override
     public String toString() {
-        return type + " of " + device;
+        return vectors.toString();
     }
 }

@@ -6,14 +6,15 @@ import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * An IOMMU group as sysfs shows it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
+ * An IOMMU group as sysfs describes it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
  * endpoint (PE), which translates, and freezes, as a whole.
  *
  * @param number the group's number, N in {@code /dev/vfio/N}
- * @param name what the platform calls it, such as {@code domain0-pefd}; empty if it has no name
+ * @param name its name on the platform, such as {@code domain0-pefd}; empty if it has no name
  * @param functions its PCI functions, by address
  */
 public record IommuGroup(int number, String name, List<PciFunction> functions) {
@@ -27,12 +28,13 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
     /**
      * The group of a number.
      *
-     * @throws VfioException if there is none; it names those there are
+     * @throws VfioException if there is none ({@code NOT_FOUND}); the hint names those that exist
      */
     public static IommuGroup of(Kernel kernel, int number) {
         List<String> groups = Sysfs.list(kernel, GROUPS).orElse(List.of());
         if (!groups.contains(Integer.toString(number))) {
-            throw new VfioException("use IOMMU group " + number, "there is no such group", presence(groups));
+            throw new VfioException(
+                    Kind.NOT_FOUND, "use IOMMU group " + number, "there is no such group", presence(groups));
         }
         String path = GROUPS + "/" + number;
         List<PciFunction> functions = Sysfs.list(kernel, path + "/devices").orElse(List.of()).stream()
@@ -52,6 +54,7 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
         return of(
                 kernel,
                 number.orElseThrow(() -> new VfioException(
+                        Kind.UNSUPPORTED,
                         "use " + address,
                         "it is in no IOMMU group: this kernel gives it no IOMMU",
                         "boot a kernel with SPAPR_TCE_IOMMU (Linux before 5.19, or 6.4 and newer) without iommu=off")));
@@ -59,7 +62,7 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
 
     private static String presence(List<String> groups) {
         return groups.isEmpty()
-                ? "this kernel has no IOMMU groups at all"
+                ? "this kernel has no IOMMU groups"
                 : "this host has "
                         + groups.stream()
                                 .map(Integer::valueOf)

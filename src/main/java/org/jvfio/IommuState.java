@@ -3,11 +3,11 @@ package org.jvfio;
 import java.util.List;
 
 /**
- * All that a {@link WindowPlan} depends on: what the IOMMU offers, which windows there are, what may be locked.
+ * All that a {@link WindowPlan} depends on: what the IOMMU offers, which windows there are, how much memory may be locked.
  *
  * @param systemPage the page size of the kernel
  * @param windows those of the moment, the default one included
- * @param registersMemory whether memory is locked when it is registered; in version 1 the whole window is, from the start
+ * @param registersMemory whether memory is locked when it is registered; with V1 the whole window is, from the start
  */
 record IommuState(
         TceInfo info, PageSize systemPage, List<Window> windows, LockedMemory lockedMemory, boolean registersMemory) {
@@ -15,11 +15,11 @@ record IommuState(
     /**
      * A window as it is now.
      *
-     * @param isDefault whether it is the one that the container began with
-     * @param pending whether the kernel has yet to make it, and to lock memory for its table
+     * @param isDefault whether it is the default window
+     * @param pending whether the kernel has not created it yet, nor locked memory for its table
      * @param tableBytes what its table adds to locked memory
-     * @param usedBytes how much is mapped in it, prepared or reserved
-     * @param largestFree the largest piece that is free below the mask that a request has
+     * @param usedBytes how many bytes are mapped, prepared or reserved
+     * @param largestFree the largest free range below the mask of the request, in bytes
      */
     record Window(
             IovaRange range,

@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import java.util.Arrays;
+import org.jvfio.VfioException.Kind;
 
 /**
  * Which bus addresses of a window are free: always gives the lowest that fit, and takes back any part of what it gave.
@@ -202,11 +203,13 @@ final class IovaAllocator {
         long wanted = pages(size);
         String text = ByteSize.format(size);
         if (wanted > window.size() >>> shift) {
-            return new Cause("the window has only " + ByteSize.format(window.size()), "create a larger window");
+            return new Cause(
+                    Kind.EXHAUSTED, "the window has only " + ByteSize.format(window.size()), "create a larger window");
         }
         if (wanted > freePages) {
             String some = freePages == 0 ? "none" : "only " + ByteSize.format(freeBytes());
             return new Cause(
+                    Kind.EXHAUSTED,
                     "%s of its %s %s free"
                             .formatted(some, ByteSize.format(window.size()), freePages == 0 ? "is" : "are"),
                     "close mappings, or create a larger window");
@@ -219,15 +222,17 @@ final class IovaAllocator {
                         ByteSize.format(largestPiece()),
                         isFree(0, pageSize.bytes()) ? " (bus address 0 is not given)" : "");
         if (wanted > best(0)) {
-            return new Cause(free, "map less at a time, close mappings, or create a larger window");
+            return new Cause(Kind.EXHAUSTED, free, "map less at a time, close mappings, or create a larger window");
         }
         int k = alignment(alignment);
         if (wanted > best(k)) {
             return new Cause(
+                    Kind.EXHAUSTED,
                     "%s, but none has %s at a multiple of %s".formatted(free, text, ByteSize.format(alignment)),
                     "ask for a smaller alignment, close mappings, or create a larger window");
         }
         return new Cause(
+                Kind.EXHAUSTED,
                 "%s, and the lowest that fits ends at 0x%x, beyond the device's mask 0x%x"
                         .formatted(free, ((lowestFit(wanted, k) + wanted) << shift) - 1, mask),
                 "close mappings at lower addresses");

@@ -37,8 +37,11 @@ public final class KernelLog implements AutoCloseable {
         Descriptor descriptor =
                 Descriptor.open(kernel, PATH, vfio_h.O_RDONLY | vfio_h.O_NONBLOCK, ASKED, errno -> switch (errno) {
                     case EPERM, EACCES ->
-                        new Cause("this user may not read it", "run as root, or set sysctl kernel.dmesg_restrict=0");
-                    default -> Cause.unknown();
+                        new Cause(
+                                VfioException.Kind.PERMISSION,
+                                "this user may not read it",
+                                "run as root, or set sysctl kernel.dmesg_restrict=0");
+                    default -> Cause.of(errno);
                 });
         KernelLog log = new KernelLog(descriptor);
         log.openSite.watch(log);

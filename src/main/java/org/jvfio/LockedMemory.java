@@ -3,8 +3,10 @@ package org.jvfio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
@@ -63,10 +65,24 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         return remaining().isEmpty() || remaining().getAsLong() >= bytes;
     }
 
+    /**
+     * Refuses what would lock more memory than this process may, before anything is locked.
+     *
+     * @throws VfioException with {@code LOCK_LIMIT}
+     */
+    void require(Supplier<String> operation, long bytes) {
+        if (!allows(bytes)) {
+            throw new VfioException(operation.get(), shortage(bytes));
+        }
+    }
+
     /** Why the kernel has no memory for something that locks so many bytes: it may not be locked, or there is none. */
     Cause noMemory(long bytes) {
         return allows(bytes)
-                ? new Cause("the kernel has no memory for it", "free some memory, or ask for less at a time")
+                ? new Cause(
+                        Kind.OUT_OF_MEMORY,
+                        "the kernel has no memory for it",
+                        "free some memory, or ask for less at a time")
                 : shortage(bytes);
     }
 
@@ -74,7 +90,8 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(
-                "it locks up to %s, and this process has %s, so that %s are left"
+                Kind.LOCK_LIMIT,
+                "it needs %s of locked memory: %s, %s remaining"
                         .formatted(
                                 ByteSize.format(bytes),
                                 this,

@@ -9,15 +9,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where something was opened that must be closed. If it is forgotten, which the garbage collector finds, the place is
- * logged as a warning ({@code System.Logger} of the name {@code org.jvfio}). What was forgotten is left as it is, since a
- * device may be using it: memory that is registered is kept for the rest of the process.
+ * The place where an object was opened that must be closed. If the object becomes unreachable without having been closed, a
+ * {@link Cleaner} logs the place as a warning ({@code System.Logger} named {@code org.jvfio}). The kernel's objects behind it
+ * stay open, since a device may be using them: registered memory is kept for the rest of the process.
  */
 final class OpenSite {
     private static final Cleaner CLEANER = Cleaner.create();
     private static final Set<Watch> FORGOTTEN = ConcurrentHashMap.newKeySet();
 
-    /** What is left when the owner is gone: it must not refer to it. */
+    /** The cleaning action. It must not refer to the owner, or that would stay reachable. */
     private static final class Watch implements Runnable {
         private final String what;
         private final Throwable opened = new Throwable("it was opened here");
@@ -49,21 +49,21 @@ final class OpenSite {
     private Cleaner.@Nullable Cleanable cleanable;
 
     /**
-     * Remembers who opens something now.
+     * Records the stack of the caller.
      *
-     * @param what it is, as a sentence begins
-     * @param kept memory by address that it keeps from being freed; it may change
+     * @param what the owner, as the subject of a sentence
+     * @param kept memory by address that stays reachable with the cleaning action; it may change
      */
     OpenSite(String what, Map<Long, MemorySegment> kept) {
         watch = new Watch(what, kept);
     }
 
-    /** Watches over the owner from now on; called once, when it is complete. */
+    /** Registers the owner; called once, at the end of its construction. */
     void watch(Object owner) {
         cleanable = CLEANER.register(owner, watch);
     }
 
-    /** The owner, which calls this, is closed. */
+    /** Ends the watch: the owner is closed. */
     void closed() {
         watch.closed = true;
         if (cleanable != null) {
@@ -71,7 +71,7 @@ final class OpenSite {
         }
     }
 
-    /** Where that was opened which was forgotten so far. */
+    /** The places where objects were opened that became unreachable so far. */
     static Collection<Throwable> forgotten() {
         return FORGOTTEN.stream().map(watch -> watch.opened).toList();
     }

@@ -5,10 +5,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Where a PCI function sits: {@code domain:bus:device.function}, all in hexadecimal, as in {@code 0000:01:00.0}.
+ * The address of a PCI function: {@code domain:bus:device.function}, all in hexadecimal, as in {@code 0000:01:00.0}.
  *
- * <p>The domain is not optional: on POWER each PCI host bridge is a domain of its own, and VFIO itself knows no device
- * by a shorter name.
+ * <p>The domain is required: on POWER each PCI host bridge is a domain, and VFIO names devices by the full address.
  *
  * @param domain 0 to 0x7fffffff, in four digits or more
  * @param bus 0 to 0xff
@@ -27,15 +26,16 @@ public record PciAddress(int domain, int bus, int device, int function) implemen
     public PciAddress {
         if (domain < 0 || bus < 0 || bus > 0xff || device < 0 || device > 0x1f || function < 0 || function > 7) {
             throw new IllegalArgumentException(
-                    "no PCI address: domain 0x%x, bus 0x%x, device 0x%x, function %d; the bus is at most ff, the device 1f, the function 7"
+                    ("invalid PCI address: domain 0x%x, bus 0x%x, device 0x%x, function %d; the maximum is bus ff,"
+                                    + " device 1f, function 7")
                             .formatted(domain, bus, device, function));
         }
     }
 
     /**
-     * The address that a text names.
+     * Parses an address.
      *
-     * @throws IllegalArgumentException if it names none; the message says what an address looks like
+     * @throws IllegalArgumentException if the text is no address; the message shows the syntax
      */
     public static PciAddress parse(String text) {
         Matcher matcher = SYNTAX.matcher(text);
@@ -59,7 +59,7 @@ public record PciAddress(int domain, int bus, int device, int function) implemen
         return ORDER.compare(this, other);
     }
 
-    /** The name that sysfs and VFIO have for it: {@code 0000:01:00.0}. */
+    /** The name in sysfs and VFIO, as in {@code 0000:01:00.0}. */
     @Override
     public String toString() {
         return "%04x:%02x:%02x.%x".formatted(domain, bus, device, function);

@@ -6,22 +6,22 @@ import org.jvfio.uapi.vfio_h;
 
 /** The bits of a device's command register. */
 public enum PciCommand {
-    /** It answers at its I/O BARs. */
+    /** The device decodes accesses of its I/O BARs. */
     IO(vfio_h.PCI_COMMAND_IO),
     /**
-     * It answers at its memory BARs. While it does not, the kernel refuses accesses of them, and takes their mappings away;
-     * of a virtual function the bit exists in the kernel's copy only.
+     * The device decodes accesses of its memory BARs. While it does not, the kernel refuses accesses, and invalidates
+     * mappings of the BARs. For a virtual function the bit is the kernel's copy.
      */
     MEMORY(vfio_h.PCI_COMMAND_MEMORY),
-    /** It may do DMA and send interrupt messages. */
+    /** The device may do DMA and send MSI and MSI-X messages. */
     BUS_MASTER(vfio_h.PCI_COMMAND_MASTER),
-    /** It may use memory write and invalidate (conventional PCI). */
+    /** The device may use memory write and invalidate (conventional PCI). */
     INVALIDATE(vfio_h.PCI_COMMAND_INVALIDATE),
-    /** It acts on parity errors. */
+    /** The device responds to parity errors. */
     PARITY(vfio_h.PCI_COMMAND_PARITY),
-    /** It reports fatal errors (SERR#). */
+    /** The device reports fatal errors (SERR#). */
     SERR(vfio_h.PCI_COMMAND_SERR),
-    /** Its line does not interrupt. The kernel has this bit in its copy only, and masks or unmasks the line when it changes. */
+    /** INTx is disabled. The bit is the kernel's copy: the kernel masks or unmasks INTx when it changes. */
     INTX_DISABLE(vfio_h.PCI_COMMAND_INTX_DISABLE);
 
     private final int bit;

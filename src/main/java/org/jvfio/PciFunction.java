@@ -4,15 +4,16 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * A PCI function as sysfs shows it, whoever drives it.
+ * A PCI function as sysfs describes it.
  *
- * @param address where it sits
- * @param vendorId the vendor's number, 16 bits
- * @param deviceId the vendor's number for it, 16 bits
- * @param classCode what it is, 24 bits: class, subclass and programming interface
+ * @param address its PCI address
+ * @param vendorId the vendor id, 16 bits
+ * @param deviceId the device id, 16 bits
+ * @param classCode base class, subclass and programming interface, 8 bits each
  * @param driver the kernel driver that it is bound to, if any
  * @param group the number of its IOMMU group, if it has one
  */
@@ -22,7 +23,7 @@ public record PciFunction(
     private static final int SHOWN = 6;
 
     /**
-     * All PCI functions of this host, by address.
+     * All PCI functions of this host, ordered by address.
      *
      * @throws VfioException if sysfs cannot be read
      */
@@ -33,16 +34,17 @@ public record PciFunction(
     /**
      * The function at an address.
      *
-     * @throws VfioException if there is none; it names those there are
+     * @throws VfioException if there is none; the hint names those that there are
      */
     public static PciFunction at(Kernel kernel, PciAddress address) {
         List<String> names = addresses(kernel);
         if (!names.contains(address.toString())) {
             throw new VfioException(
+                    Kind.NOT_FOUND,
                     "use " + address,
                     "there is no such PCI device",
                     names.isEmpty()
-                            ? "this host has none at all"
+                            ? "this host has no PCI device"
                             : "this host has " + names.stream().limit(SHOWN).collect(Collectors.joining(", "))
                                     + (names.size() > SHOWN ? ", ... (see lspci -D)" : ""));
         }
@@ -65,12 +67,12 @@ public record PciFunction(
                 group.isPresent() ? OptionalInt.of(Integer.parseInt(group.get())) : OptionalInt.empty());
     }
 
-    /** Vendor and device as lspci writes them: {@code 1234:11e8}. */
+    /** Vendor and device id as lspci prints them, as in {@code 1234:11e8}. */
     public String id() {
         return "%04x:%04x".formatted(vendorId, deviceId);
     }
 
-    /** Whether it is bound to vfio-pci or to a driver of that family. */
+    /** Whether it is bound to vfio-pci, or a variant of that driver. */
     public boolean isForVfio() {
         return driver.isPresent()
                 && (driver.get().startsWith("vfio-")
@@ -79,8 +81,8 @@ public record PciFunction(
     }
 
     /**
-     * Whether its driver keeps the whole group from VFIO: any driver of the host does, but for those that leave DMA
-     * alone ({@code driver_managed_dma}: pcieport and pci-stub).
+     * Whether its driver prevents the group from being attached, as all drivers of the host do except those that do no
+     * DMA ({@code driver_managed_dma}: pcieport and pci-stub).
      */
     public boolean holdsGroup() {
         return driver.isPresent()

@@ -1,20 +1,20 @@
 package org.jvfio;
 
-/**
- * What the platform lets through between a partitionable endpoint (PE) and the rest of the machine: the answer of
- * {@code VFIO_EEH_PE_GET_STATE}.
- */
+import org.jspecify.annotations.Nullable;
+import org.jvfio.uapi.vfio_h;
+
+/** The state of a partitionable endpoint (PE), the result of {@code VFIO_EEH_PE_GET_STATE}. */
 public enum PeState {
-    /** Register access and DMA work. */
-    NORMAL(0, "normal"),
+    /** Register accesses and DMA work. */
+    NORMAL(vfio_h.VFIO_EEH_PE_STATE_NORMAL, "normal"),
     /** Reset is asserted. */
-    RESET(1, "in reset"),
-    /** Frozen: loads answer all ones, stores and DMA are dropped. */
-    STOPPED(2, "frozen"),
-    /** Registers work again, DMA is still dropped. */
-    STOPPED_DMA(4, "frozen for DMA"),
-    /** The host is recovering it, or has given it up. */
-    UNAVAILABLE(5, "unavailable");
+    RESET(vfio_h.VFIO_EEH_PE_STATE_RESET, "in reset"),
+    /** Frozen: loads return all ones, stores and DMA are dropped. */
+    STOPPED(vfio_h.VFIO_EEH_PE_STATE_STOPPED, "frozen"),
+    /** Frozen for DMA: register accesses work, DMA is dropped. */
+    STOPPED_DMA(vfio_h.VFIO_EEH_PE_STATE_STOPPED_DMA, "frozen for DMA"),
+    /** The host is recovering the PE, or has given it up. */
+    UNAVAILABLE(vfio_h.VFIO_EEH_PE_STATE_UNAVAIL, "unavailable");
 
     private final int number;
     private final String text;
@@ -24,17 +24,27 @@ public enum PeState {
         this.text = text;
     }
 
-    /** The number that the kernel has for it: {@code VFIO_EEH_PE_STATE_*} in {@code linux/vfio.h}. */
+    /** The state of a number; null if there is none. */
+    static @Nullable PeState of(int number) {
+        for (PeState state : values()) {
+            if (state.number == number) {
+                return state;
+            }
+        }
+        return null;
+    }
+
+    /** {@code VFIO_EEH_PE_STATE_*}. */
     public int number() {
         return number;
     }
 
-    /** Whether registers, DMA or both are frozen. */
+    /** Whether DMA, or register accesses and DMA, are frozen. */
     public boolean isFrozen() {
         return this == STOPPED || this == STOPPED_DMA;
     }
 
-    /** In a word or two, as in {@code frozen}. */
+    /** In one or some words, as in {@code frozen}. */
     @Override
     public String toString() {
         return text;

@@ -1,14 +1,14 @@
 package org.jvfio;
 
-/** What power a device has (PCI power management). */
+/** The power state of a device (PCI power management). */
 public enum PowerState {
     /** Full power. */
     D0(0),
-    /** Less, and back sooner than from the others. */
+    /** Less power; the fastest return to D0. */
     D1(1),
-    /** Still less. */
+    /** Less power than D1. */
     D2(2),
-    /** Off, but for its configuration space. A device that comes back from it may have forgotten everything. */
+    /** Only configuration space is accessible. A device that returns to D0 may have lost its state. */
     D3_HOT(3);
 
     private final int number;
@@ -17,7 +17,7 @@ public enum PowerState {
         this.number = number;
     }
 
-    /** The number that PCI has for it, 2 bits. */
+    /** The value in the power management control register, 2 bits. */
     int number() {
         return number;
     }

@@ -1,8 +1,5 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY;
-import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -12,9 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.Lock;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.ioctl.RegisterMemory;
+import org.jvfio.ioctl.UnregisterMemory;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
 
 /**
  * What a container has registered, and for whom. The kernel refuses a range that overlaps another one of the process, and
@@ -55,7 +54,8 @@ final class RegisteredMemory {
         try {
             // Another container may have freed it until now.
             if (!segment.scope().isAlive()) {
-                throw new VfioException(asked, "it is freed already", "register memory first, and free it last");
+                throw new VfioException(
+                        Kind.GONE, asked, "it is freed already", "register memory first, and free it last");
             }
             unregisterUnused(segment, asked);
             List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
@@ -63,8 +63,11 @@ final class RegisteredMemory {
             List<RegisteredRanges.Range> all = new ArrayList<>(shared);
             List<MemorySegment> gaps = RegisteredRanges.gaps(segment, shared);
             if (container.registersMemory()) {
-                container.requireLockable(
-                        asked, gaps.stream().mapToLong(MemorySegment::byteSize).sum());
+                container
+                        .lockedMemory()
+                        .require(
+                                () -> asked,
+                                gaps.stream().mapToLong(MemorySegment::byteSize).sum());
             }
             gaps.forEach(gap -> all.add(new RegisteredRanges.Range(gap)));
             List<RegisteredRanges.Range> added = new ArrayList<>();
@@ -156,43 +159,47 @@ final class RegisteredMemory {
             kernel.adopt(segment);
         }
         kept.put(range.start(), segment);
-        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, segment) : 0;
-        if (answer != 0) {
-            kept.remove(range.start());
-            if (isNew) {
-                kernel.disown(segment);
+        try (Arena arena = Arena.ofConfined()) {
+            RegisterMemory call = RegisterMemory.of(arena, segment.address(), segment.byteSize());
+            int result = container.registersMemory() ? call.call(container.descriptor()) : 0;
+            if (result != 0) {
+                kept.remove(range.start());
+                if (isNew) {
+                    kernel.disown(segment);
+                }
+                throw VfioException.failed(asked, call, result, causeOf(result, segment));
             }
-            throw VfioException.failed(
-                    asked, describe("VFIO_IOMMU_SPAPR_REGISTER_MEMORY", segment), answer, causeOf(answer, segment));
         }
         ranges.hold(range, token);
     }
 
-    private Cause causeOf(int answer, MemorySegment range) {
-        if (answer > 0) {
+    private Cause causeOf(int result, MemorySegment range) {
+        if (result > 0) {
             return new Cause(
+                    Kind.KERNEL_REFUSED,
                     "the kernel could pin only %d of %d pages"
                             .formatted(
-                                    answer,
+                                    result,
                                     range.byteSize() / container.systemPage().bytes()),
                     "use memory that is mapped and writable as a whole");
         }
-        Errno errno = VfioException.errnoOf(answer).orElse(null);
-        if (errno == Errno.ENOMEM) {
-            return container.lockedMemory().noMemory(range.byteSize());
-        }
-        return errno == null ? Cause.unknown() : KnownCauses.register(errno);
+        return result == Errno.ENOMEM.negated()
+                ? container.lockedMemory().noMemory(range.byteSize())
+                : Cause.of(result, KnownCauses::register);
     }
 
     private void unregister(RegisteredRanges.Range range) {
         MemorySegment segment = range.segment();
-        int answer = container.registersMemory() ? call(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, segment) : 0;
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "unregister %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), range.start()),
-                    describe("VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY", segment),
-                    answer,
-                    VfioException.errnoOf(answer).map(KnownCauses::unregister).orElseGet(Cause::unknown));
+        try (Arena arena = Arena.ofConfined()) {
+            UnregisterMemory call = UnregisterMemory.of(arena, segment.address(), segment.byteSize());
+            int result = container.registersMemory() ? call.call(container.descriptor()) : 0;
+            if (result != 0) {
+                throw VfioException.failed(
+                        "unregister %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), range.start()),
+                        call,
+                        result,
+                        Cause.of(result, KnownCauses::unregister));
+            }
         }
         drop(range);
     }
@@ -204,19 +211,5 @@ final class RegisteredMemory {
         if (!range.isHeld()) {
             kernel.disown(range.segment());
         }
-    }
-
-    private int call(int request, MemorySegment range) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_spapr_register_memory.allocate(arena);
-            vfio_iommu_spapr_register_memory.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_spapr_register_memory.vaddr(struct, range.address());
-            vfio_iommu_spapr_register_memory.size(struct, range.byteSize());
-            return container.descriptor().ioctl(request, struct);
-        }
-    }
-
-    private static String describe(String call, MemorySegment range) {
-        return "%s(vaddr 0x%x, size 0x%x)".formatted(call, range.address(), range.byteSize());
     }
 }

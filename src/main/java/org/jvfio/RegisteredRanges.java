@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -124,6 +125,7 @@ final class RegisteredRanges {
                     ? "the kernel did not unregister it"
                     : users.iterator().next() + " shares it";
             return new VfioException(
+                    Kind.CONFLICT,
                     asked,
                     "0x%x..0x%x is still registered, with what was at these addresses before, as %s"
                             .formatted(start(), end() - 1, why),

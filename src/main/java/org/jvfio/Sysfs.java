@@ -4,9 +4,10 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Optional;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
-/** Reads of sysfs and procfs in which a missing file is an answer, and any other trouble a {@link VfioException}. */
+/** Reads of sysfs and procfs in which a missing file is an empty result, and any other error a {@link VfioException}. */
 final class Sysfs {
     private Sysfs() {}
 
@@ -15,11 +16,14 @@ final class Sysfs {
         T read(String path) throws IOException;
     }
 
-    /** The text of a file that every kernel has, without its last newline. */
+    /** The text of a file that always exists, without its last newline. */
     static String read(Kernel kernel, String path) {
         return find(kernel::readFile, path)
                 .orElseThrow(() -> new VfioException(
-                        "read " + path, "there is no such file", "mount /sys and /proc in this container or chroot"))
+                        Kind.HOST_SETUP,
+                        "read " + path,
+                        "there is no such file",
+                        "mount /sys and /proc in this container or chroot"))
                 .stripTrailing();
     }
 
@@ -44,7 +48,8 @@ final class Sysfs {
         } catch (NoSuchFileException _) {
             return Optional.empty();
         } catch (IOException e) {
-            throw new VfioException("read " + path, String.valueOf(e.getMessage()), "check its permissions");
+            throw new VfioException(
+                    Kind.PERMISSION, "read " + path, String.valueOf(e.getMessage()), "check its permissions");
         }
     }
 }

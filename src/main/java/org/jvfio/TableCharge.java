@@ -1,18 +1,19 @@
 package org.jvfio;
 
 import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
 
 /**
- * What became of locked memory in a call that failed to make TCE tables. The kernel makes that of the default window first,
- * unless it has before, and then that of the window that is asked for. It charges each before it makes it, and from Linux
- * 5.0 on does not take the charge back if it then cannot ({@code tce_iommu_create_table}).
+ * What a failed call that creates TCE tables has charged to locked memory. The kernel creates the table of the default window
+ * first, if it is pending, and then that of the new window. It charges each before it creates it, and from Linux 5.0 on does
+ * not uncharge it if that fails ({@code tce_iommu_create_table}).
  *
- * @param defaultTable the bytes that the table of the default window locks; 0 if it was there already
- * @param table the bytes that the table of the window that was asked for locks; 0 if none was
- * @param before what was locked before the call, which both tables were allowed to add to
- * @param after what is locked since
- * @param errno the call's error; null if it answered with a positive number
+ * @param defaultTable the bytes that the table of the default window locks; 0 if it was not pending
+ * @param table the bytes that the table of the new window locks; 0 if there is none
+ * @param before what was locked before the call
+ * @param after what is locked after the call
+ * @param errno the call's error; null if it returned a positive number
  */
 record TableCharge(
         long defaultTable,
@@ -25,7 +26,7 @@ record TableCharge(
         return after.locked() - before.locked();
     }
 
-    /** The bytes that stay charged for a table that there is not; 0 if locked memory has grown by anything else. */
+    /** The bytes that stay charged for a table that was not created; 0 if locked memory has grown by anything else. */
     long leaked() {
         if (table > 0 && grown() == defaultTable + table) {
             return table;
@@ -33,14 +34,14 @@ record TableCharge(
         return grown() == defaultTable && !isDefaultTableMade() ? defaultTable : 0;
     }
 
-    /** Whether the kernel has made the table of the default window, or had before. */
+    /** Whether the table of the default window exists now. */
     boolean isDefaultTableMade() {
         if (defaultTable == 0 || (table > 0 && grown() == defaultTable + table)) {
             return true;
         }
-        // Where only the default table was charged, these are its errors: no memory for it in the kernel, or no window
-        // in
-        // firmware. But too little memory may be left to lock for the other table, if another thread has locked some.
+        // Where only the default table was charged, these are its errors: the kernel has no memory for it, or the
+        // firmware
+        // no window. ENOMEM may also mean that another thread has locked what the other table needed.
         boolean failed = errno == Errno.ENODEV || (errno == Errno.ENOMEM && after.allows(table));
         return grown() >= defaultTable && !failed;
     }
@@ -48,7 +49,7 @@ record TableCharge(
     /**
      * Why the call failed, with what it has cost.
      *
-     * @param known the cause that its answer has elsewhere
+     * @param known the cause that the call's error has otherwise
      */
     Cause cause(Cause known) {
         long leaked = leaked();
@@ -58,6 +59,7 @@ record TableCharge(
         if (leaked > 0) {
             return withLeak(
                     new Cause(
+                            Kind.OUT_OF_MEMORY,
                             "the kernel has no memory for the table, though it may be locked",
                             "free some memory, or ask for a window with a smaller table"),
                     leaked);
@@ -67,6 +69,7 @@ record TableCharge(
 
     private static Cause withLeak(Cause cause, long leaked) {
         return new Cause(
+                cause.kind(),
                 cause.reason(),
                 "%s; the kernel leaves %s charged to this process's locked memory until it ends"
                         .formatted(cause.hint(), ByteSize.format(leaked)));

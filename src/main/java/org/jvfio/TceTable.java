@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import java.util.Optional;
+import org.jvfio.VfioException.Kind;
 
 /**
  * A TCE table as the kernel builds it for a window: {@code pnv_pci_ioda2_table_alloc_pages} and {@code
@@ -21,34 +22,44 @@ record TceTable(long windowBytes, long lockedBytes) {
      * The table of a window, or the reason why the kernel would not make it. Asking the kernel for one that it cannot
      * make is no way to find out: it then never takes back what it charged to locked memory.
      *
-     * @param asked what is to be done, for the exception
+     * @param operation what is to be done, for the exception
      * @param systemPage the page size of the kernel
+     * @throws IllegalArgumentException if the arguments describe no window of any platform
      * @throws VfioException if there can be no such table
      */
-    static TceTable of(String asked, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+    static TceTable of(String operation, TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
+        requireValid(page, bytes, levels);
         Optional<Cause> obstacle = obstacle(info, systemPage, page, bytes, levels);
         if (obstacle.isPresent()) {
-            throw new VfioException(
-                    asked, obstacle.get().reason(), obstacle.get().hint());
+            throw new VfioException(operation, obstacle.get());
         }
         return info.isPowernv() ? ofPowernv(systemPage, page, bytes, levels) : ofPseries(systemPage, page, bytes);
     }
 
-    /** Why there can be no such table, if that is so. */
+    /** @throws IllegalArgumentException if the arguments describe no window of any platform */
+    static void requireValid(PageSize page, long bytes, int levels) {
+        if (bytes <= 0 || Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
+            throw new IllegalArgumentException("a window of %d bytes: not a power of two of at least one page of %s%s"
+                    .formatted(
+                            bytes,
+                            page,
+                            bytes <= 0 ? "" : "; round it up to " + ByteSize.format(roundUp(bytes, page))));
+        }
+        if (levels < 1) {
+            throw new IllegalArgumentException("a TCE table of " + levels + " levels: it has at least 1");
+        }
+    }
+
+    /** Why there can be no such table; empty if there can. The arguments are {@linkplain #requireValid valid}. */
     static Optional<Cause> obstacle(TceInfo info, PageSize systemPage, PageSize page, long bytes, int levels) {
         if (!info.pageSizes().contains(page)) {
-            return Cause.of("the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
+            return Cause.of(Kind.UNSUPPORTED, "the IOMMU has no pages of " + page, "use one of " + info.pageSizes());
         }
-        if (bytes <= 0) {
-            return Cause.of("a window of %d bytes is none".formatted(bytes), "ask for at least one page of " + page);
-        }
-        if (Long.bitCount(bytes) != 1 || bytes < page.bytes()) {
+        if (levels > info.maxLevels()) {
             return Cause.of(
-                    "a window of " + ByteSize.format(bytes) + " is not a power of two of at least one page of " + page,
-                    "round it up to " + ByteSize.format(roundUp(bytes, page)));
-        }
-        if (levels < 1 || levels > info.maxLevels()) {
-            return Cause.of("a table has 1 to " + info.maxLevels() + " levels here, not " + levels, "use 1 level");
+                    Kind.UNSUPPORTED,
+                    "a table has 1 to " + info.maxLevels() + " levels here, not " + levels,
+                    "use 1 level");
         }
         if (!info.isPowernv()) {
             return Optional.empty();
@@ -56,12 +67,14 @@ record TceTable(long windowBytes, long lockedBytes) {
         int levelShift = levelShift(systemPage, entriesShift(page, bytes), levels);
         if ((levelShift - ENTRY_SHIFT) * levels + page.shift() >= MAX_ADDRESS_BITS) {
             return Cause.of(
+                    Kind.UNSUPPORTED,
                     "%d levels of at least %s span more than the %d address bits of a window"
                             .formatted(levels, systemPage, MAX_ADDRESS_BITS),
                     "use fewer levels");
         }
         if (levelShift > MAX_LEVEL_SHIFT) {
             return Cause.of(
+                    Kind.UNSUPPORTED,
                     "a level of its table would be %s, and the kernel can make at most %s in one piece"
                             .formatted(ByteSize.format(1L << levelShift), ByteSize.format(1L << MAX_LEVEL_SHIFT)),
                     "use more levels, or larger pages");

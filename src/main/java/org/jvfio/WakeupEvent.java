@@ -5,11 +5,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The event by which the kernel tells that a device with low power was woken, made by {@link
- * Device#enterLowPowerWithWakeup}. It comes once; that the driver itself gives the device power counts as it.
+ * Reports the wakeup of a device from low power, as {@link Device#enterLowPowerWithWakeup} returns it. It reports one
+ * wakeup; {@link Device#exitLowPower} counts as one.
  *
- * <p>Closing it wakes all who wait, with {@link IllegalStateException}, and leaves the device with the power that it has.
- * Closing the device does it, too, and so does entering low power anew.
+ * <p>Closing it ends all waits with {@link IllegalStateException}, and does not change the power of the device. It is
+ * closed with the device, and when the device enters low power again.
  */
 public final class WakeupEvent implements AutoCloseable {
     private final Device device;
@@ -28,29 +28,24 @@ public final class WakeupEvent implements AutoCloseable {
         }
     };
 
-    // All below is guarded by this.
+    // Guarded by this.
     private boolean woken;
     private boolean closed;
     private @Nullable VfioException failure;
 
-    /** Takes over an eventfd that the kernel is to signal. */
+    /** Takes over an eventfd that the kernel will signal. */
     WakeupEvent(Device device, InterruptDispatcher dispatcher, Descriptor eventfd) {
         this.device = device;
         this.dispatcher = dispatcher;
         this.eventfd = eventfd;
     }
 
-    /** The eventfd, to be passed to the kernel while whoever asks keeps this from being closed. */
-    int eventfd() {
-        return eventfd.number();
-    }
-
-    /** Has the dispatcher tell what comes. */
+    /** Has the dispatcher poll the eventfd. */
     void listen() {
         dispatcher.add(listener, List.of(eventfd));
     }
 
-    /** The device has power again. */
+    /** Reports the wakeup to threads that wait. */
     synchronized void wake() {
         woken = true;
         notifyAll();
@@ -62,18 +57,19 @@ public final class WakeupEvent implements AutoCloseable {
     }
 
     /**
-     * Waits until the device is woken. Any thread may wait, virtual ones too, but not a handler of the device's interrupts.
+     * Waits for the wakeup. Any thread may wait, including virtual threads, but no interrupt handler of the device.
      *
-     * @param timeout how long at most; with zero or less it only looks
-     * @return whether the device was woken; once it was, it is so for good
+     * @param timeout the maximum wait; with zero or less it only checks
+     * @return whether the wakeup has happened; once true, always true
      * @throws InterruptedException if the thread is interrupted
-     * @throws IllegalStateException if this is called by a handler; or if it is closed, before or meanwhile, and the device
-     *     was not woken
-     * @throws VfioException if the kernel does not let this process wait
+     * @throws IllegalStateException if an interrupt handler of the device calls this; or if this is closed, before or
+     *     during the wait, and there was no wakeup
+     * @throws VfioException if the kernel refuses to poll the event
      */
     public boolean await(Duration timeout) throws InterruptedException {
         if (dispatcher.isCurrentThread()) {
-            throw new IllegalStateException("a handler cannot wait until " + device + " is woken: it holds that up");
+            throw new IllegalStateException(
+                    "a handler cannot wait for the wakeup of " + device + ": it arrives on its thread");
         }
         Deadline deadline = Deadline.after(timeout);
         synchronized (this) {
@@ -88,16 +84,16 @@ public final class WakeupEvent implements AutoCloseable {
                 if (reason != null) {
                     throw reason;
                 }
-                long left = deadline.millisLeft();
-                if (left == 0) {
+                long remaining = deadline.millisLeft();
+                if (remaining == 0) {
                     return false;
                 }
-                wait(left);
+                wait(remaining);
             }
         }
     }
 
-    /** No longer waits for it; the kernel lets go of the event when it has signalled it, or the device has power again. */
+    /** Stops waiting for the wakeup. The kernel keeps its eventfd until the wakeup. */
     @Override
     public void close() {
         device.lock().lock();
@@ -109,7 +105,7 @@ public final class WakeupEvent implements AutoCloseable {
                 closed = true;
                 notifyAll();
             }
-            // What may still be polled must not be closed: its number may be another file's soon.
+            // The eventfd is closed when no poll knows its number any more, which the kernel may give to another file.
             dispatcher.remove(listener);
             eventfd.close();
         } finally {
@@ -117,9 +113,9 @@ public final class WakeupEvent implements AutoCloseable {
         }
     }
 
-    /** Whose it is. */
+    /** The device whose wakeup it is. */
     @Override
     public String toString() {
-        return "the wake-up of " + device;
+        return "wakeup event of " + device;
     }
 }

@@ -6,24 +6,26 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.WindowPlan.Step;
 
 /**
- * All windows that serve a request, and what stands against the others: the rules of {@code vfio_iommu_spapr_tce.c},
- * {@code pci-ioda.c} (powernv) and {@code pseries/iommu.c}, for what they let user space know.
+ * All windows that serve a request, and the obstacles to the others: the rules of {@code vfio_iommu_spapr_tce.c}, {@code
+ * pci-ioda.c} (powernv) and {@code pseries/iommu.c}, as far as user space can observe them. The sentences that explain a
+ * plan are those of {@link WindowReasons}.
  */
 final class WindowOptions {
     // IOMMU_TABLE_GROUP_MAX_TABLES of Linux.
     private static final int MAX_WINDOWS = 2;
     // Address bit 59 selects the second window of IODA2; the hypervisors have theirs there, too.
-    private static final long SECOND_WINDOW = 1L << 59;
+    static final long SECOND_WINDOW = 1L << 59;
 
     private final WindowRequest request;
     private final IommuState state;
     private final PageSize memoryPage;
     private final Optional<IommuState.Window> defaultWindow;
+    private final WindowReasons reasons;
     private final List<WindowPlan> plans = new ArrayList<>();
     private final Set<Cause> obstacles = new LinkedHashSet<>();
 
@@ -33,19 +35,19 @@ final class WindowOptions {
         memoryPage = request.memoryPageSize().orElse(state.systemPage());
         defaultWindow =
                 state.windows().stream().filter(IommuState.Window::isDefault).findFirst();
+        reasons = new WindowReasons(request, state, memoryPage, defaultWindow);
     }
 
     /**
      * The windows that serve a request, best first.
      *
-     * @throws VfioException if there is none, with all that stands against it
+     * @throws VfioException if there is none, with all obstacles
      */
     static List<WindowPlan> of(WindowRequest request, IommuState state) {
         WindowOptions options = new WindowOptions(request, state);
         options.find();
         if (options.plans.isEmpty()) {
-            Cause cause = Cause.ofAll(options.obstacles);
-            throw new VfioException("plan a window for " + request, cause.reason(), cause.hint());
+            throw new VfioException("plan a window for " + request, Cause.ofAll(options.obstacles));
         }
         return options.plans.stream().sorted(options.bestFirst()).toList();
     }
@@ -69,6 +71,7 @@ final class WindowOptions {
     private void find() {
         if (memoryPage.compareTo(state.systemPage()) < 0) {
             against(
+                    Kind.UNSUPPORTED,
                     "this kernel has no memory in pages of %s, only of %s or more"
                             .formatted(memoryPage, state.systemPage()),
                     "leave the page size of the memory out");
@@ -77,19 +80,25 @@ final class WindowOptions {
         state.windows().forEach(this::use);
         if (!state.registersMemory()) {
             against(
-                    "version 1 of the SPAPR TCE IOMMU makes no windows",
+                    Kind.UNSUPPORTED,
+                    "version 1 of the SPAPR TCE IOMMU creates no windows",
                     "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
         } else if (request.pageSize().isPresent()
                 && !info().pageSizes().contains(request.pageSize().get())) {
-            against("the IOMMU has no pages of " + request.pageSize().get(), "use one of " + names(info().pageSizes()));
+            against(
+                    Kind.UNSUPPORTED,
+                    "the IOMMU has no pages of " + request.pageSize().get(),
+                    "use one of " + WindowReasons.names(info().pageSizes()));
         } else if (pages().isEmpty()) {
             against(
+                    Kind.UNSUPPORTED,
                     "the window's pages would be larger than those of the memory, %s".formatted(memoryPage),
                     "use larger pages for the memory (hugetlb)");
         } else if (info().maxLevels() < 1) {
-            against("the firmware has no dynamic windows", "use the default window");
+            against(Kind.UNSUPPORTED, "the firmware has no dynamic windows", "use the default window");
         } else if (dynamicWindow().isPresent()) {
             against(
+                    Kind.CONFLICT,
                     "the firmware gives one dynamic window, and %s is there"
                             .formatted(dynamicWindow().get().range()),
                     "close it");
@@ -107,6 +116,7 @@ final class WindowOptions {
         }
         if (window.pageSize().compareTo(memoryPage) > 0) {
             against(
+                    Kind.UNSUPPORTED,
                     "%s has pages of %s, the memory of %s".formatted(name, window.pageSize(), memoryPage),
                     "use larger pages for the memory (hugetlb)");
             return;
@@ -115,6 +125,7 @@ final class WindowOptions {
         long usable = window.largestFree();
         if (usable < wanted) {
             against(
+                    Kind.EXHAUSTED,
                     "%s has at most %s free in one piece for a device with %d address bits"
                             .formatted(name, ByteSize.format(usable), request.dmaMaskBits()),
                     "map less at a time");
@@ -126,17 +137,6 @@ final class WindowOptions {
             obstacles.add(limit.get());
             return;
         }
-        List<String> reasons = new ArrayList<>();
-        reasons.add("%s serves as it is: %s of %s can be used, in pages of %s"
-                .formatted(
-                        name,
-                        ByteSize.format(usable),
-                        ByteSize.format(window.range().size()),
-                        window.pageSize()));
-        if (window.pending()) {
-            reasons.add("the kernel makes it with the first mapping");
-        }
-        reasons.add(lockedReason(Step.USE, window.tableBytes(), locked));
         plans.add(new WindowPlan(
                 request,
                 Step.USE,
@@ -146,13 +146,16 @@ final class WindowOptions {
                 window.range(),
                 window.tableBytes(),
                 locked,
-                reasons));
+                reasons.ofUse(name, window, usable, locked)));
     }
 
     private void create() {
         int most = Integer.compareUnsigned(info().maxWindows(), MAX_WINDOWS) < 0 ? info().maxWindows() : MAX_WINDOWS;
         if (state.windows().size() >= most) {
-            against("there can be no more than %d window%s".formatted(most, most == 1 ? "" : "s"), "close a window");
+            against(
+                    Kind.EXHAUSTED,
+                    "there can be no more than %d window%s".formatted(most, most == 1 ? "" : "s"),
+                    "close a window");
             return;
         }
         boolean low = state.windows().stream().noneMatch(window -> isLow(window.range()));
@@ -164,9 +167,10 @@ final class WindowOptions {
             return;
         }
         if (request.keepsDefaultWindow()) {
-            against("the default window is to stay", "let it go");
+            against(Kind.CONFLICT, "the default window is to stay", "let it go");
         } else if (defaultWindow.get().usedBytes() > 0) {
             against(
+                    Kind.CONFLICT,
                     "%s of the default window are mapped, prepared or reserved"
                             .formatted(ByteSize.format(defaultWindow.get().usedBytes())),
                     "close its mappings and reservations");
@@ -195,6 +199,7 @@ final class WindowOptions {
         }
         if (Long.compareUnsigned(place.start() + (place.needed() - 1), request.dmaMask()) > 0) {
             against.add(new Cause(
+                    Kind.UNSUPPORTED,
                     "%s at 0x%x are beyond the %d address bits of the device"
                             .formatted(ByteSize.format(place.needed()), place.start(), request.dmaMaskBits()),
                     "map less at a time"));
@@ -213,12 +218,7 @@ final class WindowOptions {
             against.add(limit.get());
             return;
         }
-        List<String> reasons = new ArrayList<>();
-        reasons.add(pageReason(page));
-        reasons.add(sizeReason(page, place, table));
-        reasons.add(levelsReason(page, place.size(), levels));
-        reasons.add(placeReason(step, place));
-        reasons.add(lockedReason(step, table.lockedBytes(), locked));
+        Optional<Cause> fewerLevels = levels > 1 ? tableObstacle(page, place.size(), levels - 1) : Optional.empty();
         made.add(new WindowPlan(
                 request,
                 step,
@@ -228,7 +228,7 @@ final class WindowOptions {
                 new IovaRange(place.start(), table.windowBytes()),
                 table.lockedBytes(),
                 locked,
-                reasons));
+                reasons.ofNew(step, page, pages(), place, table, levels, fewerLevels, locked)));
     }
 
     /**
@@ -237,7 +237,7 @@ final class WindowOptions {
      * @param needed bytes from its start on that must be usable
      * @param size bytes to ask the kernel for
      */
-    private record Place(long start, long needed, long size) {}
+    record Place(long start, long needed, long size) {}
 
     private Place place(boolean low, PageSize page) {
         long start = info().defaultWindow().map(IovaRange::start).orElse(0L);
@@ -258,7 +258,7 @@ final class WindowOptions {
         return new Place(SECOND_WINDOW, bytes, size);
     }
 
-    private static long powerOfTwo(long bytes) {
+    static long powerOfTwo(long bytes) {
         long highest = Long.highestOneBit(bytes);
         return highest == bytes ? bytes : highest << 1;
     }
@@ -290,94 +290,8 @@ final class WindowOptions {
 
     private Optional<Cause> lockLimit(long tables) {
         LockedMemory memory = state.lockedMemory();
-        long bytes = tables + memoryBytes();
+        long bytes = tables + reasons.memoryBytes();
         return memory.allows(bytes) ? Optional.empty() : Optional.of(memory.shortage(bytes));
-    }
-
-    /** What is yet to be registered, and locked thereby. */
-    private long memoryBytes() {
-        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - request.registeredBytes()) : 0;
-    }
-
-    private String pageReason(PageSize page) {
-        if (request.pageSize().isPresent()) {
-            return "pages of %s, as asked".formatted(page);
-        }
-        if (page.equals(pages().getFirst())) {
-            return "pages of %s: the largest of %s that memory in pages of %s can be mapped with, so the fewest entries"
-                    .formatted(page, names(info().pageSizes()), memoryPage);
-        }
-        return "pages of %s, of %s: memory in pages of %s can be mapped with them"
-                .formatted(page, names(info().pageSizes()), memoryPage);
-    }
-
-    private String sizeReason(PageSize page, Place place, TceTable table) {
-        StringBuilder reason = new StringBuilder("a size of " + ByteSize.format(place.size()) + ": ");
-        long bytes = page.roundUp(request.bytes());
-        if (bytes != request.bytes()) {
-            reason.append(
-                    "%s in whole pages are %s, ".formatted(ByteSize.format(request.bytes()), ByteSize.format(bytes)));
-        }
-        if (place.needed() > bytes) {
-            reason.append("%s and the page at bus address 0, which is never used, ".formatted(ByteSize.format(bytes)));
-        }
-        reason.append("in a power of two");
-        if (place.size() > powerOfTwo(place.needed())) {
-            reason.append(", and as small as the firmware makes it");
-        }
-        if (table.windowBytes() > place.size()) {
-            reason.append("; it becomes %s, as the kernel fills whole system pages of %s with table entries"
-                    .formatted(ByteSize.format(table.windowBytes()), state.systemPage()));
-        }
-        return reason.toString();
-    }
-
-    private String levelsReason(PageSize page, long size, int levels) {
-        String count = levels == 1 ? "1 level" : levels + " levels";
-        if (request.levels().isPresent()) {
-            return count + ", as asked";
-        }
-        return levels == 1
-                ? count + ": the fewest, as each takes memory and a DMA's time"
-                : count + ": with fewer, "
-                        + tableObstacle(page, size, levels - 1).orElseThrow().reason();
-    }
-
-    private String placeReason(Step step, Place place) {
-        String start = "at 0x%x: ".formatted(place.start());
-        String reached = ", which a device with %d address bits reaches".formatted(request.dmaMaskBits());
-        if (step == Step.REPLACE_DEFAULT) {
-            String goes = "the default window goes, as nothing is mapped in it";
-            return start
-                    + (place.start() == SECOND_WINDOW
-                            ? goes + "; the hypervisor has its dynamic window there" + reached
-                            : goes + ", and its place is taken" + reached);
-        }
-        if (place.start() != SECOND_WINDOW) {
-            return start + "there is no other window there" + reached;
-        }
-        String stays = defaultWindow
-                .map(window -> window.pending() ? "the default window comes along" : "the default window stays")
-                .orElse("the other place is taken");
-        return start + stays + reached;
-    }
-
-    private String lockedReason(Step step, long table, long locked) {
-        StringBuilder reason = new StringBuilder("%s for the TCE table%s"
-                .formatted(
-                        ByteSize.format(table),
-                        info().isPowernv() ? " (twice its size: the kernel keeps user addresses beside it)" : ""));
-        if (locked > table) {
-            reason.append(", %s for that of the default window".formatted(ByteSize.format(locked - table)));
-        } else if (step == Step.USE && locked == 0) {
-            reason.append(", which are locked already");
-        } else if (locked < table) {
-            reason.append(", less %s of the default window".formatted(ByteSize.format(table - locked)));
-        }
-        if (memoryBytes() > 0) {
-            reason.append(", and %s for the memory when it is registered".formatted(ByteSize.format(memoryBytes())));
-        }
-        return reason.append("; now ").append(state.lockedMemory()).toString();
     }
 
     private TceInfo info() {
@@ -404,11 +318,7 @@ final class WindowOptions {
         return Long.compareUnsigned(range.start(), SECOND_WINDOW) < 0;
     }
 
-    private void against(String reason, String hint) {
-        obstacles.add(new Cause(reason, hint));
-    }
-
-    private static String names(List<PageSize> sizes) {
-        return sizes.stream().map(PageSize::toString).collect(Collectors.joining(" "));
+    private void against(Kind kind, String reason, String hint) {
+        obstacles.add(new Cause(kind, reason, hint));
     }
 }

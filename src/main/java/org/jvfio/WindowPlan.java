@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * A window that serves a {@link WindowRequest}, before anything is touched: which it will be, what it costs, and why. A
- * value: {@link Container#plans} gives all that are possible, to be printed and compared, and {@link Container#apply}
+ * value: {@link Container#planWindows} gives all that are possible, to be printed and compared, and {@link Container#apply}
  * makes one of them real.
  *
  * @param request what it serves

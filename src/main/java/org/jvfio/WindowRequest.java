@@ -39,7 +39,10 @@ public record WindowRequest(
         DmaConstraints.ofMaskBits(dmaMaskBits);
         if (registeredBytes < 0 || registeredBytes > bytes) {
             throw new IllegalArgumentException(
-                    registeredBytes + " bytes are registered already, of " + bytes + " to map: that cannot be");
+                    registeredBytes + " bytes are registered already, of " + bytes + " to map");
+        }
+        if (levels.isPresent() && levels.getAsInt() < 1) {
+            throw new IllegalArgumentException("a TCE table of " + levels.getAsInt() + " levels: it has at least 1");
         }
     }
 

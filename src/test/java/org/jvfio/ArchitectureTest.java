@@ -16,6 +16,7 @@ import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.domain.JavaPackage;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
@@ -24,11 +25,13 @@ import java.io.IOException;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.lang.module.ModuleDescriptor;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -45,6 +48,7 @@ class ArchitectureTest {
     private static final String CLI = "org.jvfio.cli..";
     private static final String DRIVERS = "org.jvfio.driver..";
     private static final String API = "org.jvfio";
+    private static final String IOCTL = "org.jvfio.ioctl";
     private static final String UAPI = "org.jvfio.uapi";
     private static final String KERNEL = "org.jvfio.kernel";
     private static final String LINUX = "org.jvfio.kernel.linux..";
@@ -73,6 +77,8 @@ class ArchitectureTest {
                 .definedBy(DRIVERS)
                 .layer("API")
                 .definedBy(API)
+                .layer("ioctl")
+                .definedBy(IOCTL)
                 .layer("uapi")
                 .definedBy(UAPI)
                 .layer("kernel")
@@ -86,6 +92,8 @@ class ArchitectureTest {
                 .whereLayer("drivers")
                 .mayOnlyAccessLayers("API", "kernel")
                 .whereLayer("API")
+                .mayOnlyAccessLayers("ioctl", "uapi", "kernel")
+                .whereLayer("ioctl")
                 .mayOnlyAccessLayers("uapi", "kernel")
                 .whereLayer("uapi")
                 .mayNotAccessAnyLayer()
@@ -104,7 +112,7 @@ class ArchitectureTest {
                 .that()
                 .doNotHaveFullyQualifiedName("module-info")
                 .should()
-                .resideInAnyPackage(CLI, DRIVERS, API, UAPI, KERNEL, LINUX, EMULATOR)
+                .resideInAnyPackage(CLI, DRIVERS, API, IOCTL, UAPI, KERNEL, LINUX, EMULATOR)
                 .check(PROJECT);
     }
 
@@ -130,6 +138,45 @@ class ArchitectureTest {
     }
 
     @Test
+    void jackson_isKnownToTheCommandAndToMachineFilesOnly() {
+        noClasses()
+                .that(resideOutsideOfPackage(CLI).and(resideOutsideOfPackage("org.jvfio.emulator")))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("com.fasterxml.jackson..")
+                .because("a user of the library need not have it")
+                .check(PROJECT);
+    }
+
+    @Test
+    void module_exportsNeitherIoctlsNorUapiNorTheCommand() {
+        Set<String> exported = Kernel.class.getModule().getDescriptor().exports().stream()
+                .map(ModuleDescriptor.Exports::source)
+                .collect(Collectors.toSet());
+        assertTrue(exported.contains(API));
+        assertEquals(
+                new TreeSet<String>(),
+                PROJECT.stream()
+                        .map(JavaClass::getPackageName)
+                        .filter(exported::contains)
+                        .filter(name -> name.equals(IOCTL) || name.equals(UAPI) || name.startsWith("org.jvfio.cli"))
+                        .collect(Collectors.toCollection(TreeSet::new)));
+    }
+
+    @Test
+    void publicTypes_haveDifferentSimpleNames() {
+        Map<String, TreeSet<String>> bySimpleName = PROJECT.stream()
+                .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC))
+                .filter(JavaClass::isTopLevelClass)
+                .filter(type -> !type.getPackageName().equals(UAPI))
+                .collect(Collectors.groupingBy(
+                        JavaClass::getSimpleName,
+                        Collectors.mapping(JavaClass::getName, Collectors.toCollection(TreeSet::new))));
+        bySimpleName.values().removeIf(names -> names.size() == 1);
+        assertEquals(Map.of(), bySimpleName);
+    }
+
+    @Test
     void packagesHaveNoCycles() {
         slices().assignedFrom(packages()).should().beFreeOfCycles().check(PROJECT);
     }
@@ -141,7 +188,7 @@ class ArchitectureTest {
                 .resideInAPackage("org.jvfio.emulator")
                 .should()
                 .dependOnClassesThat()
-                .resideInAPackage("org.jvfio.emulator.*..")
+                .resideInAnyPackage("org.jvfio.emulator.edu..", "org.jvfio.emulator.nvme..")
                 .check(PROJECT);
     }
 

@@ -24,6 +24,7 @@ import org.jvfio.PciCapability.PowerManagement;
 import org.jvfio.PciCapability.SerialNumber;
 import org.jvfio.PciCapability.VendorSpecific;
 import org.jvfio.PciCapability.VitalProductData;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.EmulatedMachine;
 
 /** Configuration spaces that are made up, as no device at hand has them. */
@@ -67,13 +68,14 @@ class ConfigSpaceTest {
         bytes.putInt(offset, next << 20 | version << 16 | id);
     }
 
-    private static void assertRefused(String reason, Executable call) {
+    private static void assertRefused(Kind kind, String reason, Executable call) {
         VfioException e = assertThrows(VfioException.class, call);
+        assertEquals(kind, e.kind());
         assertTrue(e.reason().contains(reason), e.getMessage());
     }
 
     @Test
-    void theHeaderIsReadFieldByField() {
+    void header_eachField_isDecoded() {
         assertEquals(0x1234, config.vendorId());
         assertEquals(0x5678, config.deviceId());
         assertEquals(0x9abc, config.subsystemVendorId());
@@ -88,19 +90,19 @@ class ConfigSpaceTest {
     }
 
     @Test
-    void bitsOfTheCommandRegisterAreSetAndCleared() {
+    void enable_bits_setsThem() {
         config.enable(PciCommand.BUS_MASTER, PciCommand.SERR);
         assertEquals(0x106, bytes.getShort(0x04));
         config.disable(PciCommand.SERR, PciCommand.MEMORY);
         assertEquals(0x004, bytes.getShort(0x04));
         bytes.putShort(0x04, (short) -1);
-        assertRefused("does not answer", () -> config.enable(PciCommand.MEMORY));
+        assertRefused(Kind.GONE, "does not respond", () -> config.enable(PciCommand.MEMORY));
         config.disable(PciCommand.MEMORY);
         assertEquals(-1, bytes.getShort(0x04));
     }
 
     @Test
-    void allThatIsKnownOfStandardCapabilitiesIsRead() {
+    void capabilities_standardList_isDecoded() {
         int next = chain(0x34, 0x40, 0x01);
         bytes.putShort(0x42, (short) 0x0203);
         bytes.putShort(0x44, (short) 0x000b);
@@ -135,7 +137,7 @@ class ConfigSpaceTest {
     }
 
     @Test
-    void theKindsOfExpressFunctionsAreTold() {
+    void capability_expressFunction_hasItsKind() {
         chain(0x34, 0x40, 0x10);
         List<Express.Kind> kinds = List.of(
                 Express.Kind.ENDPOINT,
@@ -153,7 +155,7 @@ class ConfigSpaceTest {
     }
 
     @Test
-    void allThatIsKnownOfExtendedCapabilitiesIsRead() {
+    void capabilities_extendedList_isDecoded() {
         extended(0x100, 0x01, 2, 0x140);
         bytes.putInt(0x104, 0x10)
                 .putInt(0x108, 0x20)
@@ -181,80 +183,159 @@ class ConfigSpaceTest {
     }
 
     @Test
-    void aDeviceWithoutCapabilitiesHasNone() {
+    void capabilities_noList_empty() {
         assertEquals(List.of(), config.capabilities());
         bytes.put(0x34, (byte) 0x40);
         bytes.putShort(0x06, (short) 0);
         assertEquals(List.of(), config.capabilities());
     }
 
-    @Test
-    void aChainThatComesBackToItselfIsRefused() {
-        int next = chain(0x34, 0x40, 0x0d);
-        next = chain(next, 0x50, 0x0d);
-        bytes.put(next, (byte) 0x40);
-        assertRefused("it comes back to 0x40", config::capabilities);
-        bytes.put(next, (byte) 0x50);
-        assertRefused("it comes back to 0x50", config::capabilities);
-        bytes.put(next, (byte) 0);
-        extended(0x100, 0x10, 1, 0x200);
-        extended(0x200, 0x10, 1, 0x100);
-        assertRefused("it comes back to 0x100", config::capabilities);
+    private void assertDefect(boolean extended, int offset, String reason, PciCapability... found) {
+        assertEquals(List.of(found), config.capabilities());
+        assertEquals(List.of(new CapabilityDefect(extended, offset, reason)), config.capabilityDefects());
     }
 
     @Test
-    void aChainThatLeavesItsSpaceIsRefused() {
+    void capabilities_listLoops_keepsThoseBefore() {
+        int next = chain(0x34, 0x40, 0x0d);
+        next = chain(next, 0x50, 0x0d);
+        bytes.put(next, (byte) 0x40);
+        assertDefect(false, 0x51, "the pointer leads back to 0x40", new Other(0x40, 0x0d, 0), new Other(0x50, 0x0d, 0));
+        bytes.put(next, (byte) 0x50);
+        assertDefect(false, 0x51, "the pointer leads back to 0x50", new Other(0x40, 0x0d, 0), new Other(0x50, 0x0d, 0));
+        bytes.put(next, (byte) 0);
+        bytes.putShort(0x06, (short) 0);
+        extended(0x100, 0x10, 1, 0x200);
+        extended(0x200, 0x10, 1, 0x100);
+        assertDefect(
+                true, 0x200, "the pointer leads back to 0x100", new Other(0x100, 0x10, 1), new Other(0x200, 0x10, 1));
+    }
+
+    @Test
+    void capabilities_listEndsInFf_keepsThoseBefore() {
+        int next = chain(0x34, 0x40, 0x01);
+        bytes.putShort(0x42, (short) 0x0003);
+        bytes.put(next, (byte) 0xff);
+        bytes.putInt(0xfc, -1);
+        assertDefect(
+                false,
+                0xfc,
+                "there is no capability: its id reads 0xff",
+                new PowerManagement(0x40, 3, false, false, false, PowerState.D0));
+        assertEquals(PowerState.D0, config.powerState());
+    }
+
+    @Test
+    void capabilities_extendedHeaderAllOnes_isNoList() {
+        bytes.putInt(0x100, -1);
+        assertEquals(List.of(), config.capabilities());
+        assertEquals(List.of(), config.capabilityDefects());
+    }
+
+    @Test
+    void capabilities_laterExtendedHeaderAllOnes_keepsThoseBefore() {
+        extended(0x100, 0x10, 1, 0x200);
+        bytes.putInt(0x200, -1);
+        assertDefect(true, 0x200, "there is no capability: its header reads all ones", new Other(0x100, 0x10, 1));
+    }
+
+    @Test
+    void capabilities_pointerLeavesTheList_keepsThoseBefore() {
         chain(0x34, 0x08, 0x0d);
-        assertRefused("it leads to 0x8, in the header", config::capabilities);
-        for (int id : new int[] {0x01, 0x05, 0x11, 0x10, 0x03}) {
-            chain(0x34, 0xfc, id);
-            assertRefused("begins at 0xfc, and the space ends at 0x100", config::capabilities);
-        }
-        chain(0x34, 0xf0, 0x09);
-        bytes.put(0xf2, (byte) 0x11);
-        assertRefused("a capability of 17 bytes begins at 0xf0", config::capabilities);
+        assertDefect(false, 0x34, "the pointer leads to 0x8, outside the list");
         bytes.put(0x34, (byte) 0);
         extended(0x100, 0x10, 1, 0x40);
-        assertRefused("it leads to 0x40, in the header", config::capabilities);
+        assertDefect(true, 0x100, "the pointer leads to 0x40, outside the list", new Other(0x100, 0x10, 1));
+    }
+
+    @Test
+    void capabilities_registersReachBehindTheSpace_areNotDecoded() {
+        for (int id : new int[] {0x01, 0x05, 0x11, 0x10, 0x03}) {
+            chain(0x34, 0xfc, id);
+            assertDefect(
+                    false,
+                    0xfc,
+                    "the registers of the capability with id 0x%x reach behind 0x100".formatted(id),
+                    new Other(0xfc, id, 0));
+        }
+        int next = chain(0x34, 0xf0, 0x09);
+        bytes.put(0xf2, (byte) 0x11);
+        chain(next, 0x40, 0x0d);
+        assertDefect(
+                false,
+                0xf0,
+                "the registers of the capability with id 0x9 reach behind 0x100",
+                new Other(0xf0, 0x09, 0),
+                new Other(0x40, 0x0d, 0));
+        bytes.put(0x34, (byte) 0);
         extended(0x100, 0x10, 1, 0xffc);
         for (int id : new int[] {0x01, 0x03, 0x0b, 0x23}) {
             extended(0xffc, id, 1, 0);
-            assertRefused("begins at 0xffc, and the space ends at 0x1000", config::capabilities);
+            assertDefect(
+                    true,
+                    0xffc,
+                    "the registers of the capability with id 0x%x reach behind 0x1000".formatted(id),
+                    new Other(0x100, 0x10, 1),
+                    new Other(0xffc, id, 1));
         }
         extended(0xff0, 0x0b, 1, 0);
         extended(0x100, 0x10, 1, 0xff0);
         bytes.putInt(0xff4, 0xfff_0_0000);
-        assertRefused("a capability of 4095 bytes begins at 0xff0", config::capabilities);
+        assertDefect(
+                true,
+                0xff0,
+                "the registers of the capability with id 0xb reach behind 0x1000",
+                new Other(0x100, 0x10, 1),
+                new Other(0xff0, 0x0b, 1));
     }
 
     @Test
-    void aDeviceThatDoesNotAnswerHasNoCapabilitiesToTell() {
+    void powerState_listEndsEarly_namesTheDefect() {
+        int next = chain(0x34, 0x40, 0x0d);
+        bytes.put(next, (byte) 0x40);
+        assertRefused(
+                Kind.UNSUPPORTED,
+                "no power management capability (capability list, 0x41: the pointer leads back to 0x40)",
+                config::powerState);
+    }
+
+    @Test
+    void bar_malformedExtendedList_isFound() {
+        extended(0x100, 0x10, 1, 0x100);
+        assertEquals(0x4000, device.bar(0).size());
+    }
+
+    @Test
+    void capabilities_allOnes_gone() {
         Arrays.fill(bytes.array(), (byte) -1);
-        assertRefused("reads all ones", config::capabilities);
+        assertRefused(Kind.GONE, "does not respond", config::capabilities);
         bytes.putInt(0x04, 0x0010_0002);
-        assertRefused("reads all ones", config::capabilities);
+        assertRefused(Kind.GONE, "does not respond", config::capabilities);
     }
 
     @Test
-    void whateverADeviceAnswersAWalkEnds() {
+    void capabilities_onlyTheIdsAreTheKernelsCopy_gone() {
+        Arrays.fill(bytes.array(), (byte) -1);
+        bytes.putInt(0x00, 0x5678_1234);
+        assertRefused(Kind.GONE, "does not respond", config::capabilities);
+    }
+
+    @Test
+    void capabilities_randomBytes_ends() {
         Random random = new Random(5);
         int walked = 0;
         for (int round = 0; round < 2_000; round++) {
             random.nextBytes(bytes.array());
             bytes.put(0x06, (byte) 0x10);
-            try {
-                assertTrue(config.capabilities().size() < SPACE);
-                walked++;
-            } catch (VfioException e) {
-                assertTrue(e.operation().startsWith("read the capabilities of"), e.getMessage());
-            }
+            walked += config.capabilities().size();
+            assertTrue(config.capabilityDefects().size() < SPACE);
             config.bars();
         }
         assertTrue(walked > 0);
     }
 
     @Test
-    void barsAreSizedByWhatCanBeSetOfThem() {
+    void bars_eachKind_isSized() {
         // As the kernel's copy answers: the bits below the size stay as they are.
         int[] masks = {0xfff0_000c, 0xffff_ffff, 0xffff_ff01, 0, 0xf000_0008, 0};
         int[] values = {0x4010_000c, 0x0000_0002, 0x0000_1001, 0, 0xa000_0008, 0};
@@ -274,8 +355,8 @@ class ConfigSpaceTest {
     }
 
     @Test
-    void powerIsGivenAndTaken() {
-        assertRefused("no power management capability", config::powerState);
+    void setPowerState_supportedState_isSet() {
+        assertRefused(Kind.UNSUPPORTED, "no power management capability", config::powerState);
         chain(0x34, 0x40, 0x01);
         bytes.putShort(0x42, (short) 0x0403);
         bytes.putShort(0x44, (short) 0x0108);
@@ -285,20 +366,20 @@ class ConfigSpaceTest {
         assertEquals(PowerState.D3_HOT, config.powerState());
         config.setPowerState(PowerState.D2);
         assertEquals(PowerState.D2, config.powerState());
-        assertRefused("it has no D1", () -> config.setPowerState(PowerState.D1));
+        assertRefused(Kind.UNSUPPORTED, "the device has no D1", () -> config.setPowerState(PowerState.D1));
         bytes.putShort(0x44, (short) 1);
         assertEquals(PowerState.D1, config.powerState());
     }
 
     @Test
-    void vitalProductDataIsReadWhereThereIsSome() {
-        assertRefused("the device has none", () -> config.readVitalProductData(0));
+    void readVitalProductData_capability_isRead() {
+        assertRefused(Kind.UNSUPPORTED, "the device has no VPD capability", () -> config.readVitalProductData(0));
         chain(0x34, 0x40, 0x03);
         bytes.putInt(0x44, 0x04030201);
-        assertRefused("the kernel could not read it", () -> config.readVitalProductData(8));
+        assertRefused(Kind.DEVICE_ERROR, "the kernel could not read it", () -> config.readVitalProductData(8));
         assertEquals(8, bytes.getShort(0x42));
         for (int address : new int[] {-4, 2, 0x8000}) {
-            assertRefused("there are no 4 bytes", () -> config.readVitalProductData(address));
+            assertThrows(IllegalArgumentException.class, () -> config.readVitalProductData(address));
         }
         host.observed().flagWrites(0x42, (short) 0x8000);
         assertEquals(0x04030201, config.readVitalProductData(0x7ffc));

@@ -263,13 +263,13 @@ class ContainerTest {
     }
 
     @Test
-    void aSizeThatIsNoneIsRefusedWithoutASystemCall() {
+    void allocate_sizeOutOfRange_illegalArgumentWithoutASystemCall() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(0);
             int calls = host.observed().calls();
             for (long bytes : new long[] {0, -1, Long.MIN_VALUE, Long.MAX_VALUE}) {
-                assertThrows(VfioException.class, () -> container.allocate(bytes));
+                assertThrows(IllegalArgumentException.class, () -> container.allocate(bytes));
             }
             assertEquals(calls, host.observed().calls());
         }
@@ -286,9 +286,9 @@ class ContainerTest {
             container.allocate(1 << 19);
             VfioException e = assertThrows(VfioException.class, () -> container.allocate(1 << 20));
             assertTrue(
-                    e.reason().contains("it locks up to 1M, and this process has 512K locked of 1M, so that 512K are"),
-                    e.reason());
+                    e.reason().contains("it needs 1M of locked memory: 512K locked of 1M, 512K remaining"), e.reason());
             assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
+            assertEquals(VfioException.Kind.LOCK_LIMIT, e.kind());
             assertTrue(e.hint().contains("ulimit -l 1536, or LimitMEMLOCK=1536K"), e.hint());
             assertEquals(1 << 19, host.process().lockedBytes());
         }
@@ -306,7 +306,7 @@ class ContainerTest {
             // 16M for its own table, 8M for that of the default window, which the kernel makes with it.
             VfioException e =
                     assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 36, 1));
-            assertTrue(e.reason().contains("it locks up to 24M, and this process has 0 locked of 9M"), e.reason());
+            assertTrue(e.reason().contains("it needs 24M of locked memory: 0 locked of 9M"), e.reason());
             assertTrue(e.hint().contains("ulimit -l 24576, or LimitMEMLOCK=24576K"), e.hint());
             assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
             container.createWindow(PageSize.SIZE_64K, 1L << 30, 1).close();

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_h;
@@ -40,23 +41,24 @@ class DeviceResetTest {
     }
 
     @Test
-    void aTableOfVectorsThatCannotBeRestoredIsNotReset() {
+    void reset_msixEnabledAndMemoryDisabled_isRefused() {
         Device drive = container.attach(TestHost.NVME).openDevice(TestHost.NVME);
         drive.enableInterrupts(InterruptType.MSIX, 1);
         drive.configSpace().disable(PciCommand.MEMORY);
         long calls = host.observed().made(vfio_h.VFIO_DEVICE_RESET);
-        String reason = TestHost.NVME + " has MSI-X enabled while its memory is not decoded";
-        assertRefused(reason, drive::reset);
-        assertRefused(reason, drive::hotReset);
-        assertRefused(reason, device::hotReset);
+        String reason = TestHost.NVME + " has MSI-X enabled while its memory is disabled";
+        assertRefused(Kind.FROZEN, reason, drive::reset);
+        assertRefused(Kind.FROZEN, reason, drive::hotReset);
+        assertRefused(Kind.FROZEN, reason, device::hotReset);
         assertEquals(calls, host.observed().made(vfio_h.VFIO_DEVICE_RESET));
         drive.configSpace().enable(PciCommand.MEMORY);
         drive.reset();
         assertEquals(calls + 1, host.observed().made(vfio_h.VFIO_DEVICE_RESET));
     }
 
-    private static void assertRefused(String reason, Executable call) {
+    private static void assertRefused(Kind kind, String reason, Executable call) {
         VfioException e = assertThrows(VfioException.class, call);
+        assertEquals(kind, e.kind());
         assertTrue(e.reason().contains(reason), e.getMessage());
     }
 
@@ -94,7 +96,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void theDevicesOfABusAreNamed() {
+    void hotResetDevices_severalDevices_returnsAll() {
         share(new int[] {0, 0, 1, 0}, new int[] {7, 0xffff, 0xfe, 0xff});
         assertEquals(
                 List.of(new DependentDevice(TestHost.EDU, 0), new DependentDevice(PciAddress.parse("ffff:fe:1f.7"), 7)),
@@ -102,10 +104,10 @@ class DeviceResetTest {
     }
 
     @Test
-    void aBusIsResetWithAllItsGroups() {
+    void hotReset_groupMissing_conflict() {
         share(new int[] {0, 0, 1, 0}, new int[] {1, 1, 1, 0}, new int[] {0, 0, 1, 1});
         List<Integer> counts = resets();
-        assertRefused("0001:01:00.0 of IOMMU group 1", device::hotReset);
+        assertRefused(Kind.CONFLICT, "0001:01:00.0 of IOMMU group 1", device::hotReset);
         assertEquals(List.of(), counts);
         container.attach(TestHost.OTHER_EDU);
         device.hotReset();
@@ -113,7 +115,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void groupsOfOtherContainersMayBelongToABus() {
+    void hotReset_groupOfOtherContainer_isPassed() {
         share(new int[] {0, 0, 1, 0}, new int[] {1, 1, 1, 0});
         List<Integer> counts = resets();
         try (Container other = Container.open(host.kernel())) {
@@ -126,10 +128,10 @@ class DeviceResetTest {
     }
 
     @Test
-    void aBusThatCannotBeResetSaysSo() {
+    void hotReset_kernelRefuses_isThrown() {
         host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, struct -> Errno.ENODEV.negated());
         assertEquals(List.of(), device.hotResetDevices());
-        assertRefused("neither its bus nor its slot", device::hotReset);
+        assertRefused(Kind.UNSUPPORTED, "neither the bus nor the slot", device::hotReset);
         for (Errno errno : List.of(Errno.EPERM, Errno.ENOSPC)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, struct -> errno.negated());
             VfioException e = assertThrows(VfioException.class, device::hotResetDevices);
@@ -144,7 +146,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void aFeatureIsAskedForBeforeItIsUsed() {
+    void feature_eachMethod_passesFlagsAndData() {
         List<Integer> asked = new ArrayList<>();
         List<byte[]> data = new ArrayList<>();
         host.observed().answerRequest(vfio_h.VFIO_DEVICE_FEATURE, struct -> {
@@ -169,7 +171,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void aDeviceThatIsWokenTellsOnce() throws InterruptedException {
+    void enterLowPowerWithWakeup_systemCall_reportsWakeup() throws InterruptedException {
         int before = host.process().openDescriptors();
         WakeupEvent first = device.enterLowPowerWithWakeup();
         assertFalse(first.await(Duration.ZERO));
@@ -185,7 +187,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void noHandlerWaitsForTheDeviceToBeWoken() throws InterruptedException {
+    void wakeupAwait_inHandler_illegalState() throws InterruptedException {
         WakeupEvent woken = device.enterLowPowerWithWakeup();
         LinkedBlockingQueue<String> refusals = new LinkedBlockingQueue<>();
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
@@ -195,12 +197,14 @@ class DeviceResetTest {
                             assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)))
                                     .getMessage()));
             line.trigger(0);
-            assertEquals("a handler cannot wait until " + device + " is woken: it holds that up", refusals.take());
+            assertEquals(
+                    "a handler cannot wait for the wakeup of " + device + ": it arrives on its thread",
+                    refusals.take());
         }
     }
 
     @Test
-    void aDeviceThatCannotSleepLeavesNothingBehind() {
+    void enterLowPowerWithWakeup_kernelRefuses_leaksNothing() {
         device.enterLowPowerWithWakeup().close();
         device.exitLowPower();
         int before = host.process().openDescriptors();
@@ -216,7 +220,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void aFeatureThatTheKernelDoesNotHaveIsRefused() {
+    void enterLowPower_kernelRefuses_isThrown() {
         for (Errno errno : List.of(Errno.ENOTTY, Errno.EINVAL)) {
             host.observed().answerRequest(vfio_h.VFIO_DEVICE_FEATURE, struct -> errno.negated());
             assertFalse(device.supports(DeviceFeature.LOW_POWER_ENTRY));
@@ -229,7 +233,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void anOrdinaryDeviceTakesNoToken() {
+    void openDevice_tokenForOrdinaryDevice_einval() {
         device.close();
         VfioException e =
                 assertThrows(VfioException.class, () -> device.group().openDevice(TestHost.EDU, UUID.randomUUID()));
@@ -238,7 +242,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void theDriverIsToldThatTheKernelWantsTheDevice() throws Exception {
+    void onDeviceRequest_requested_callsLastHandler() throws Exception {
         List<Integer> eventfds = requestEventfds();
         CountDownLatch asked = new CountDownLatch(2);
         device.onDeviceRequest(() -> {
@@ -252,17 +256,17 @@ class DeviceResetTest {
         }
         request(eventfds.getFirst());
         assertTrue(asked.await(60, TimeUnit.SECONDS));
-        assertRefused("enabled already", () -> device.enableInterrupts(InterruptType.REQUEST, 1));
+        assertRefused(Kind.CONFLICT, "enabled already", () -> device.enableInterrupts(InterruptType.REQUEST, 1));
     }
 
     @Test
-    void aDeviceThatTheKernelWantsIsClosed() throws Exception {
+    void closeOnDeviceRequest_requested_closes() throws Exception {
         container.close();
         List<Integer> eventfds = requestEventfds();
         Device own = Device.open(host.kernel(), TestHost.EDU);
         DmaMemory memory = own.container().allocate(1);
         own.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
-        own.closeWhenReleaseIsRequested();
+        own.closeOnDeviceRequest();
         request(eventfds.getFirst());
         while (!host.group(0).ownedByHost()) {
             Thread.sleep(1);
@@ -293,7 +297,7 @@ class DeviceResetTest {
     }
 
     @Test
-    void aFrozenDeviceIsTold() {
+    void isFrozen_dmaOutsideMappings_true() {
         assertFalse(device.isFrozen());
         Eeh eeh = container.eeh().orElseThrow();
         device.enableBusMastering();

@@ -22,15 +22,15 @@ class DeviceTest {
         host.assertAllGivenBack();
     }
 
-    private void assertRefused(String reason, Executable call) {
+    private void assertRefused(Class<? extends RuntimeException> type, String reason, Executable call) {
         int calls = host.observed().calls();
-        VfioException e = assertThrows(VfioException.class, call);
-        assertTrue(e.reason().contains(reason), e.getMessage());
+        RuntimeException e = assertThrows(type, call);
+        assertTrue(String.valueOf(e.getMessage()).contains(reason), e.getMessage());
         assertEquals(calls, host.observed().calls(), "system calls");
     }
 
     @Test
-    void configurationSpaceIsLittleEndian() {
+    void config_anyWidth_isLittleEndian() {
         Region config = device.config();
         assertEquals(0x1234, config.readShort(vfio_h.PCI_VENDOR_ID));
         assertEquals(0x11e81234, config.readInt(vfio_h.PCI_VENDOR_ID));
@@ -38,7 +38,7 @@ class DeviceTest {
     }
 
     @Test
-    void aRegionIsAccessedInItsByteOrder() {
+    void withOrder_bigEndian_swapsBytes() {
         Region bar = device.bar(0);
         assertEquals(1 << 20, bar.size());
         assertEquals(0xed000001, bar.readInt(0));
@@ -48,31 +48,50 @@ class DeviceTest {
     }
 
     @Test
-    void anAccessThatTheKernelWouldSplitIsRefused() {
+    void access_misalignedOffset_illegalArgument() {
         Region bar = device.bar(0);
-        assertRefused("not a multiple of 4", () -> bar.readInt(2));
-        assertRefused("not a multiple of 8", () -> bar.writeLong(0x84, 0));
-        assertRefused("not a multiple of 2", () -> bar.readShort(1));
+        assertRefused(IllegalArgumentException.class, "not a multiple of 4", () -> bar.readInt(2));
+        assertRefused(IllegalArgumentException.class, "not a multiple of 8", () -> bar.writeLong(0x84, 0));
+        assertRefused(IllegalArgumentException.class, "not a multiple of 2", () -> bar.readShort(1));
     }
 
     @Test
-    void anAccessOutsideARegionIsRefused() {
+    void access_outsideRegion_indexOutOfBounds() {
         Region bar = device.bar(0);
-        assertRefused("the region has 1M", () -> bar.readInt(1 << 20));
-        assertRefused("the region has 1M", () -> bar.readInt(-4));
-        assertRefused("the region has 1M", () -> bar.writeLong((1 << 20) - 4, 0));
+        assertRefused(IndexOutOfBoundsException.class, "the region has 0x100000 bytes", () -> bar.readInt(1 << 20));
+        assertRefused(IndexOutOfBoundsException.class, "the region has 0x100000 bytes", () -> bar.readInt(-4));
+        assertRefused(
+                IndexOutOfBoundsException.class,
+                "the region has 0x100000 bytes",
+                () -> bar.writeLong((1 << 20) - 4, 0));
     }
 
     @Test
-    void aBarThatTheDeviceDoesNotHaveIsRefused() {
+    void bar_unknownIndex_indexOutOfBounds() {
+        assertRefused(IndexOutOfBoundsException.class, "BARs 0 to 5", () -> device.bar(6));
+        assertRefused(IndexOutOfBoundsException.class, "BARs 0 to 5", () -> device.bar(-1));
+    }
+
+    @Test
+    void bar_deviceDoesNotHaveIt_notFound() {
         VfioException e = assertThrows(VfioException.class, () -> device.bar(1));
-        assertTrue(e.getMessage().contains("cannot use BAR 1 of 0000:01:00.0"), e.getMessage());
-        assertRefused("BARs 0 to 5", () -> device.bar(6));
-        assertRefused("BARs 0 to 5", () -> device.bar(-1));
+        assertEquals(VfioException.Kind.NOT_FOUND, e.kind());
+        assertEquals("use BAR 1 of 0000:01:00.0", e.operation());
     }
 
     @Test
-    void busMasteringIsOffUntilItIsAskedFor() {
+    void withOrder_null_nullPointer() {
+        assertThrows(NullPointerException.class, () -> device.bar(0).withOrder(null));
+    }
+
+    @Test
+    void onDeviceRequest_nullHandler_enablesNothing() {
+        assertThrows(NullPointerException.class, () -> device.onDeviceRequest(null));
+        device.enableInterrupts(InterruptType.REQUEST, 1).close();
+    }
+
+    @Test
+    void enableBusMastering_afterOpen_setsTheBit() {
         assertFalse(isBusMaster());
         device.enableBusMastering();
         assertTrue(isBusMaster());
@@ -85,17 +104,18 @@ class DeviceTest {
     }
 
     @Test
-    void aDisabledDeviceIsNotReadButReported() {
+    void read_memoryDisabled_frozen() {
         device.config().writeShort(vfio_h.PCI_COMMAND, (short) 0);
         Region bar = device.bar(0);
         VfioException e = assertThrows(VfioException.class, () -> bar.readInt(0));
+        assertEquals(VfioException.Kind.FROZEN, e.kind());
         assertTrue(e.reason().contains("memory is disabled"), e.getMessage());
         device.enableMemory();
         assertEquals(0xed000001, bar.readInt(0));
     }
 
     @Test
-    void aDeviceThatCanBeResetIs() {
+    void reset_resettableDevice_restoresRegisters() {
         assertTrue(device.isResettable());
         device.bar(0).writeInt(0x04, 0);
         assertEquals(-1, device.bar(0).readInt(0x04));

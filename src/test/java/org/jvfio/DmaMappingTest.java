@@ -46,25 +46,26 @@ class DmaMappingTest {
 
     @Test
     void aPreparedMappingHasItsAddressesBeforeItIsMapped() {
-        DmaMapping mapping = window.prepare(memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         assertEquals(new IovaRange(HIGH, 2 * PAGE), mapping.range());
         assertFalse(mapping.isMapped());
         assertEquals(0, mappedPages());
         assertEquals(
                 HIGH + 2 * PAGE,
-                window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 HIGH + 8 * PAGE,
-                window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE)
                         .iova());
         assertThrows(
-                VfioException.class, () -> window.prepareAt(HIGH + 8 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+                VfioException.class,
+                () -> window.prepareAt(HIGH + 8 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void eachMapAndUnmapIsOneSystemCall() {
-        DmaMapping prepared = window.prepare(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping other = window.map(memory, 2 * PAGE, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping prepared = window.prepare(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping other = window.map(memory.range(2 * PAGE, PAGE), DmaDirection.TO_DEVICE);
         for (DmaMapping mapping : List.of(prepared, other)) {
             if (mapping.isMapped()) {
                 mapping.unmap();
@@ -85,7 +86,7 @@ class DmaMappingTest {
 
     @Test
     void whatIsMappedIsNotMappedOverAndWhatIsNotMappedIsNotUnmapped() {
-        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
         assertThrows(IllegalStateException.class, mapping::unmap);
         assertEquals(calls, host.observed().calls());
@@ -96,7 +97,7 @@ class DmaMappingTest {
 
     @Test
     void aRefusedMapLeavesThePreparedOneUnmappedAndARefusedUnmapLeavesItMapped() {
-        DmaMapping mapping = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
         assertThrows(VfioException.class, mapping::map);
         assertFalse(mapping.isMapped());
@@ -149,8 +150,8 @@ class DmaMappingTest {
 
     @Test
     void closedWithItsMemoryItIsNotMappedAgain() {
-        DmaMapping idle = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping busy = window.prepare(memory, PAGE, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping idle = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping busy = window.prepare(memory.range(PAGE, PAGE), DmaDirection.TO_DEVICE);
         busy.map();
         memory.close();
         int calls = host.observed().calls();
@@ -174,7 +175,8 @@ class DmaMappingTest {
         assertEquals(3, mappedPages());
         assertThrows(IllegalStateException.class, mapping::unmap);
         assertEquals(
-                HIGH + PAGE, window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                HIGH + PAGE,
+                window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
                 List.of(new IovaRange(HIGH + 3 * PAGE, PAGE)),
                 ranges(left.getLast().unmapRange(0, PAGE)));
@@ -187,13 +189,18 @@ class DmaMappingTest {
     }
 
     @Test
-    void aPartThatIsNoneIsRefusedWithoutASystemCall() {
+    void unmapRange_invalidPart_throwsWithoutASystemCall() {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
         for (long[] part :
                 new long[][] {{0, 0}, {0, 4096}, {4096, PAGE}, {0, 5 * PAGE}, {4 * PAGE, PAGE}, {-PAGE, PAGE}}) {
-            VfioException e = assertThrows(VfioException.class, () -> mapping.unmapRange(part[0], part[1]));
-            assertTrue(e.getMessage().contains("of 0x800000000000000..0x80000000003ffff"), e.getMessage());
+            boolean outside = part[0] < 0 || part[0] + part[1] > 4 * PAGE;
+            Class<? extends RuntimeException> type =
+                    outside ? IndexOutOfBoundsException.class : IllegalArgumentException.class;
+            RuntimeException e = assertThrows(type, () -> mapping.unmapRange(part[0], part[1]));
+            assertTrue(
+                    String.valueOf(e.getMessage()).contains("mapping 0x800000000000000..0x80000000003ffff"),
+                    e.getMessage());
         }
         assertEquals(calls, host.observed().calls());
         assertEquals(4, mappedPages());
@@ -201,10 +208,10 @@ class DmaMappingTest {
 
     @Test
     void otherMemoryTakesThePlaceOfAMappingInOneCall() {
-        DmaMapping old = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping old = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         DmaMemory other = container.allocate(2 * PAGE);
         int calls = host.observed().calls();
-        DmaMapping mapping = old.replace(other, 0, DmaDirection.FROM_DEVICE);
+        DmaMapping mapping = old.replace(other.range(0, old.size()), DmaDirection.FROM_DEVICE);
         assertEquals(calls + 1, host.observed().calls());
         assertEquals(old.range(), mapping.range());
         assertTrue(mapping.isMapped());
@@ -217,16 +224,21 @@ class DmaMappingTest {
 
     @Test
     void memoryThatCannotTakeItsPlaceLeavesTheOldMapping() {
-        DmaMapping mapping = window.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping mapping = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
-        assertThrows(VfioException.class, () -> mapping.replace(memory, 3 * PAGE, DmaDirection.TO_DEVICE));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> mapping.replace(memory.range(3 * PAGE, PAGE), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls());
         host.observed().failCall(calls);
-        assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+        assertThrows(
+                VfioException.class,
+                () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertTrue(mapping.isMapped());
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
-        VfioException e =
-                assertThrows(VfioException.class, () -> mapping.replace(memory, 2 * PAGE, DmaDirection.TO_DEVICE));
+        VfioException e = assertThrows(
+                VfioException.class,
+                () -> mapping.replace(memory.range(2 * PAGE, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(1, e.getSuppressed().length);
         assertFalse(mapping.isMapped());
         assertEquals(0, mappedPages());
@@ -243,10 +255,10 @@ class DmaMappingTest {
         assertEquals(0, mappedPages());
         host.observed().heal();
         int calls = host.observed().calls();
-        List<MemoryRange> wrong = List.of(ranges.getFirst(), memory.range(4 * PAGE, PAGE));
-        assertThrows(VfioException.class, () -> window.mapAll(wrong, DmaDirection.TO_DEVICE));
-        assertThrows(VfioException.class, () -> window.mapContiguous(wrong, DmaDirection.TO_DEVICE));
-        assertThrows(VfioException.class, () -> window.mapContiguous(List.of(), DmaDirection.TO_DEVICE));
+        List<MemoryRange> wrong = List.of(ranges.getFirst(), memory.range(3 * PAGE, 4096));
+        assertThrows(IllegalArgumentException.class, () -> window.mapAll(wrong, DmaDirection.TO_DEVICE));
+        assertThrows(IllegalArgumentException.class, () -> window.mapContiguous(wrong, DmaDirection.TO_DEVICE));
+        assertThrows(IllegalArgumentException.class, () -> window.mapContiguous(List.of(), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls());
         List<DmaMapping> mappings = window.mapAll(ranges, DmaDirection.TO_DEVICE);
         assertEquals(mappings, window.mappings());
@@ -255,7 +267,7 @@ class DmaMappingTest {
 
     @Test
     void scatteredPiecesGetAddressesWithoutGaps() {
-        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         List<DmaMapping> mappings = window.mapContiguous(
                 List.of(memory.range(2 * PAGE, PAGE), memory.range(0, 2 * PAGE)), DmaDirection.TO_DEVICE);
         assertEquals(
@@ -265,8 +277,8 @@ class DmaMappingTest {
 
     @Test
     void anUnmapTakesWhatItSaysAndNoMore() {
-        DmaMapping first = window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        window.mapAt(HIGH + PAGE, memory, PAGE, 2 * PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping first = window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         first.close();
         assertEquals(2, mappedPages());
     }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -47,11 +48,19 @@ class DmaMemoryTest {
         return arena.allocate(count * PAGE, PAGE);
     }
 
-    private void assertRefused(String reason, MemorySegment segment) {
+    private void assertRefused(Kind kind, String reason, MemorySegment segment) {
         int calls = host.observed().calls();
         VfioException e = assertThrows(VfioException.class, () -> container.register(segment));
+        assertEquals(kind, e.kind());
         assertTrue(e.reason().contains(reason), e.getMessage());
         assertEquals(Optional.empty(), e.call());
+        assertEquals(calls, host.observed().calls(), "system calls");
+    }
+
+    private void assertInvalid(String reason, MemorySegment segment) {
+        int calls = host.observed().calls();
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> container.register(segment));
+        assertTrue(String.valueOf(e.getMessage()).contains(reason), e.getMessage());
         assertEquals(calls, host.observed().calls(), "system calls");
     }
 
@@ -60,16 +69,14 @@ class DmaMemoryTest {
     }
 
     @Test
-    void aNegativeSizeIsToldAsItWasAskedFor() {
-        VfioException e = assertThrows(VfioException.class, () -> container.allocate(-1));
-        assertEquals(
-                "cannot allocate -1B of DMA memory: -1 bytes are no size of memory; ask for at least 1 byte, and at most 128T",
-                e.getMessage());
+    void allocate_negativeSize_illegalArgumentWithThatSize() {
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> container.allocate(-1));
+        assertEquals("-1 bytes of memory in pages of 64K: ask for 1 byte to 128T", e.getMessage());
         DmaMemory memory = container.allocate(PAGE);
         for (long size : new long[] {-1, -PAGE}) {
-            VfioException part = assertThrows(
-                    VfioException.class, () -> container.defaultWindow().map(memory, 0, size, DmaDirection.TO_DEVICE));
-            assertTrue(part.getMessage().startsWith("cannot map -"), part.getMessage());
+            IllegalArgumentException part = assertThrows(IllegalArgumentException.class, () -> memory.range(0, size));
+            assertTrue(
+                    String.valueOf(part.getMessage()).startsWith("a range of " + size + " bytes"), part.getMessage());
         }
     }
 
@@ -93,8 +100,11 @@ class DmaMemoryTest {
         assertTrue(tooFew.hint().contains("hugepages-16384kB/nr_hugepages"), tooFew.getMessage());
         VfioException none = assertThrows(VfioException.class, () -> container.allocate(1, PageSize.SIZE_2M));
         assertTrue(none.reason().contains("no huge pages of that size"), none.getMessage());
-        VfioException small = assertThrows(VfioException.class, () -> container.allocate(1, PageSize.SIZE_4K));
-        assertTrue(small.reason().contains("no page is smaller than the system's"), small.getMessage());
+        assertEquals(Kind.OUT_OF_MEMORY, tooFew.kind());
+        assertEquals(Kind.UNSUPPORTED, none.kind());
+        IllegalArgumentException small =
+                assertThrows(IllegalArgumentException.class, () -> container.allocate(1, PageSize.SIZE_4K));
+        assertEquals("memory in pages of 4K: the system's pages of 64K are the smallest", small.getMessage());
     }
 
     @Test
@@ -119,19 +129,19 @@ class DmaMemoryTest {
 
     @Test
     void whatCannotBeRegisteredIsRefusedWithoutASystemCall() {
-        assertRefused("in the Java heap", MemorySegment.ofArray(new long[8192]));
-        assertRefused("read-only", pages(1).asReadOnly());
-        assertRefused("not whole system pages of 64K", pages(2).asSlice(8, PAGE));
-        assertRefused("not whole system pages of 64K", pages(1).asSlice(0, 4096));
-        assertRefused("not whole system pages of 64K", pages(1).asSlice(0, 0));
+        assertInvalid("in the Java heap", MemorySegment.ofArray(new long[8192]));
+        assertInvalid("read-only", pages(1).asReadOnly());
+        assertInvalid("not whole system pages of 64K", pages(2).asSlice(8, PAGE));
+        assertInvalid("not whole system pages of 64K", pages(1).asSlice(0, 4096));
+        assertInvalid("not whole system pages of 64K", pages(1).asSlice(0, 0));
         try (Arena confined = Arena.ofConfined()) {
-            assertRefused("belongs to a single thread", confined.allocate(PAGE, PAGE));
+            assertInvalid("belongs to a single thread", confined.allocate(PAGE, PAGE));
         }
         MemorySegment freed;
         try (Arena shared = Arena.ofShared()) {
             freed = shared.allocate(PAGE, PAGE);
         }
-        assertRefused("freed already", freed);
+        assertRefused(Kind.GONE, "freed already", freed);
     }
 
     @Test
@@ -172,7 +182,10 @@ class DmaMemoryTest {
         DmaMemory all = container.register(segment);
         DmaMemory half = container.register(segment.asSlice(0, 2 * PAGE));
         all.close();
-        assertRefused("still registered, with what was at these addresses before", segment.asSlice(PAGE, 2 * PAGE));
+        assertRefused(
+                Kind.CONFLICT,
+                "still registered, with what was at these addresses before",
+                segment.asSlice(PAGE, 2 * PAGE));
         container.register(segment.asSlice(PAGE, PAGE)).close();
         half.close();
         container.register(segment.asSlice(PAGE, 2 * PAGE));
@@ -217,7 +230,7 @@ class DmaMemoryTest {
         int calls = host.observed().calls();
         assertThrows(
                 IllegalStateException.class,
-                () -> container.defaultWindow().mapAt(0, all, 0, 6 * PAGE, DmaDirection.TO_DEVICE));
+                () -> container.defaultWindow().mapAt(0, all.range(0, 6 * PAGE), DmaDirection.TO_DEVICE));
         assertEquals(calls, host.observed().calls(), "system calls");
         assertEquals(2, registered());
         all.close();
@@ -288,7 +301,8 @@ class DmaMemoryTest {
             host.observed().heal();
             return Errno.EIO.negated();
         });
-        VfioException e = assertThrows(VfioException.class, () -> mapping.replace(other, 0, DmaDirection.TO_DEVICE));
+        VfioException e = assertThrows(
+                VfioException.class, () -> mapping.replace(other.range(0, mapping.size()), DmaDirection.TO_DEVICE));
         assertEquals(0, e.getSuppressed().length);
         assertEquals(maps + 1, host.observed().made(vfio_h.VFIO_IOMMU_MAP_DMA));
         assertFalse(mapping.isMapped());
@@ -305,7 +319,7 @@ class DmaMemoryTest {
             }
             MemorySegment again = arena.allocate(PAGE, PAGE);
             if (again.address() == old.address()) {
-                assertRefused("still registered, with what was at these addresses before", again);
+                assertRefused(Kind.CONFLICT, "still registered, with what was at these addresses before", again);
                 old.close();
                 container.register(again);
                 break;

@@ -53,6 +53,13 @@ class DmaWindowTest {
         assertEquals(Optional.empty(), e.call());
     }
 
+    private void assertInvalid(Class<? extends RuntimeException> type, String message, Executable call) {
+        int calls = host.observed().calls();
+        RuntimeException e = assertThrows(type, call);
+        assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
+        assertEquals(calls, host.observed().calls(), "system calls");
+    }
+
     @Test
     void aWindowBeginsWhereTheKernelSaysAndEndsWhereItsTableDoes() {
         DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 28, 1);
@@ -91,7 +98,10 @@ class DmaWindowTest {
         assertRefused("no pages of 2M", () -> container.createWindow(PageSize.SIZE_2M, 1L << 30, 1));
         assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, 1L << 40, 1));
         assertRefused("address bits", () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 3));
-        assertRefused("a window of 0 bytes is none", () -> container.createWindow(PageSize.SIZE_64K, 0, 1));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "a window of 0 bytes",
+                () -> container.createWindow(PageSize.SIZE_64K, 0, 1));
         assertEquals(0, host.process().lockedBytes());
     }
 
@@ -99,19 +109,22 @@ class DmaWindowTest {
     void mappingsGetTheLowestFreeAddressesButNeverZero() {
         DmaMemory memory = container.allocate(4 * PAGE);
         DmaWindow low = container.defaultWindow();
-        assertEquals(4096, low.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                4096, low.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         DmaWindow high = window();
-        DmaMapping first = high.map(memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE);
-        DmaMapping second = high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping first = high.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
+        DmaMapping second = high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertEquals(HIGH, first.iova());
         assertEquals(HIGH + 2 * PAGE, second.iova());
         first.close();
         assertEquals(
                 HIGH + 3 * PAGE,
-                high.map(memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE).iova());
-        assertEquals(HIGH, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                high.map(memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(
-                HIGH + PAGE, high.map(memory, 0, PAGE, DmaDirection.TO_DEVICE).iova());
+                HIGH, high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
+        assertEquals(
+                HIGH + PAGE,
+                high.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE).iova());
         assertEquals(4, high.mappings().size());
     }
 
@@ -120,11 +133,17 @@ class DmaWindowTest {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
         long last = window.range().last() + 1 - PAGE;
-        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("not all in the window", () -> window.mapAt(0, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
+                () -> window.mapAt(last, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
+                () -> window.mapAt(0, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
         assertEquals(
                 window.range().last(),
-                window.mapAt(last, memory, 0, PAGE, DmaDirection.TO_DEVICE)
+                window.mapAt(last, memory.range(0, PAGE), DmaDirection.TO_DEVICE)
                         .range()
                         .last());
         assertEquals(1, host.group(0).windows().getLast().mappedPages());
@@ -136,53 +155,73 @@ class DmaWindowTest {
         DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 29, 1);
         DmaMemory memory = container.allocate(1L << 20);
         for (long at = 0; at < window.range().size(); at += memory.size()) {
-            window.mapAt(at, memory, 0, memory.size(), DmaDirection.TO_DEVICE);
+            window.mapAt(at, memory.range(0, memory.size()), DmaDirection.TO_DEVICE);
         }
-        assertRefused("none of its 512M is free", () -> window.map(memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertRefused("none of its 512M is free", () -> window.map(memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void whatHangsAPower8NeverReachesTheKernel() {
         DmaWindow low = container.defaultWindow();
         DmaMemory memory = container.allocate(PAGE);
-        assertRefused("no part of", () -> low.mapAt(0, memory, 0, 0, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, PAGE, PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, -4096, 4096, DmaDirection.TO_DEVICE));
-        assertRefused("no part of", () -> low.mapAt(0, memory, 4096, Long.MAX_VALUE, DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "at least 1 is needed",
+                () -> low.mapAt(0, memory.range(0, 0), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "are outside",
+                () -> low.mapAt(0, memory.range(PAGE, PAGE), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "are outside",
+                () -> low.mapAt(0, memory.range(-4096, 4096), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "are outside",
+                () -> low.mapAt(0, memory.range(4096, Long.MAX_VALUE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void partsOfPagesAreNotMapped() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
-        assertRefused("not whole pages of 64K", () -> window.map(memory, 0, 4096, DmaDirection.TO_DEVICE));
-        assertRefused("not whole pages of 64K", () -> window.map(memory, 4096, PAGE, DmaDirection.TO_DEVICE));
-        assertRefused(
-                "not a multiple of the window's pages",
-                () -> window.mapAt(HIGH + 4096, memory, 0, PAGE, DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages of 64K",
+                () -> window.map(memory.range(0, 4096), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages of 64K",
+                () -> window.map(memory.range(4096, PAGE), DmaDirection.TO_DEVICE));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "the window's page",
+                () -> window.mapAt(HIGH + 4096, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
     }
 
     @Test
     void memoryOfSmallPagesIsNotMappedInAWindowOfLargeOnes() {
         DmaWindow window = container.createWindow(PageSize.SIZE_16M, 1L << 34, 1);
         DmaMemory memory = container.allocate(1L << 24);
-        assertRefused("pages of 64K, the window of pages of 16M", () -> window.map(memory, DmaDirection.TO_DEVICE));
+        assertRefused("pages of 64K, the window has pages of 16M", () -> window.map(memory, DmaDirection.TO_DEVICE));
         reboot(EmulatedMachine.power8().toBuilder().pages4K().build());
         DmaWindow of64K = window();
         DmaMemory of4K = container.allocate(PAGE);
-        assertRefused("pages of 4K, the window of pages of 64K", () -> of64K.map(of4K, DmaDirection.TO_DEVICE));
+        assertRefused("pages of 4K, the window has pages of 64K", () -> of64K.map(of4K, DmaDirection.TO_DEVICE));
     }
 
     @Test
     void aMappingIsNotReplacedByAnotherOne() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(3 * PAGE);
-        window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 2 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory, 0, 3 * PAGE, DmaDirection.TO_DEVICE));
-        assertRefused("is mapped already", () -> window.mapAt(HIGH + PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE));
-        window.mapAt(HIGH, memory, 0, PAGE, DmaDirection.TO_DEVICE);
-        window.mapAt(HIGH + 2 * PAGE, memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused("is mapped already", () -> window.mapAt(HIGH, memory.range(0, 3 * PAGE), DmaDirection.TO_DEVICE));
+        assertRefused(
+                "is mapped already", () -> window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE));
+        window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
+        window.mapAt(HIGH + 2 * PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         assertEquals(3, host.group(0).windows().getLast().mappedPages());
     }
 
@@ -191,7 +230,8 @@ class DmaWindowTest {
         try (Container other = Container.open(host.kernel())) {
             other.attach(TestHost.OTHER_EDU);
             DmaMemory memory = other.allocate(1);
-            assertRefused(
+            assertInvalid(
+                    IllegalArgumentException.class,
                     "belongs to another container",
                     () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
         }

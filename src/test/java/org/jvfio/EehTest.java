@@ -25,7 +25,7 @@ class EehTest {
     }
 
     @Test
-    void aFrozenPeIsThawedInTwoSteps() {
+    void unfreeze_ioThenDma_isNormal() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(0).openDevice(TestHost.EDU);
             Eeh eeh = container.eeh().orElseThrow();
@@ -42,7 +42,7 @@ class EehTest {
     }
 
     @Test
-    void aFrozenPeIsRecoveredByAReset() {
+    void recover_frozenPe_isNormal() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(0).openDevice(TestHost.EDU);
             Eeh eeh = container.eeh().orElseThrow();
@@ -55,7 +55,7 @@ class EehTest {
     }
 
     @Test
-    void aResetOfEitherKindLastsUntilItIsEnded() {
+    void reset_untilEndReset_configIsHeld() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(0).openDevice(TestHost.EDU);
             Eeh eeh = container.eeh().orElseThrow();
@@ -75,7 +75,7 @@ class EehTest {
     }
 
     @Test
-    void enablingEehThawsTheHostsLeftovers() {
+    void enable_frozenPe_isNormal() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(0).openDevice(TestHost.EDU);
             freeze(device);
@@ -85,7 +85,7 @@ class EehTest {
     }
 
     @Test
-    void aFrozenDeviceIsClosedAllTheSame() {
+    void containerClose_frozenPe_givesAllBack() {
         Container container = Container.open(host.kernel());
         Device device = container.attach(0).openDevice(TestHost.EDU);
         container.defaultWindow().map(container.allocate(1), DmaDirection.TO_DEVICE);
@@ -97,11 +97,12 @@ class EehTest {
 
     private static void freezeIsSeenBy(Device device) {
         VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
-        assertTrue(e.reason().contains("does not answer"), e.getMessage());
+        assertEquals(VfioException.Kind.FROZEN, e.kind());
+        assertEquals("it does not respond: its PE is frozen", e.reason());
     }
 
     @Test
-    void aKernelWithoutEehHasNone() {
+    void eeh_platformWithoutEeh_empty() {
         TestHost without =
                 new TestHost(EmulatedMachine.power8().toBuilder().eeh(false).build());
         try (Container container = Container.open(without.kernel())) {
@@ -111,10 +112,11 @@ class EehTest {
     }
 
     @Test
-    void severalGroupsHaveNoStateInCommon() {
+    void state_severalGroups_isRefused() {
         try (Container container = Container.open(host.kernel())) {
             container.attach(0);
             Eeh eeh = container.eeh().orElseThrow();
+            assertEquals("EEH of IOMMU group 0", eeh.toString());
             container.attach(1);
             assertThrows(VfioException.class, container::eeh);
             assertThrows(VfioException.class, eeh::state);
@@ -122,7 +124,7 @@ class EehTest {
     }
 
     @Test
-    void aRefusedOperationNamesItself() {
+    void operation_kernelRefuses_namesTheCall() {
         try (Container container = Container.open(host.kernel())) {
             container.attach(0);
             Eeh eeh = container.eeh().orElseThrow();

@@ -23,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -55,8 +56,9 @@ class InterruptsTest {
         return device.enableInterrupts(InterruptType.MSIX, vectors);
     }
 
-    private static void assertRefused(String reason, Executable call) {
+    private static void assertRefused(Kind kind, String reason, Executable call) {
         VfioException e = assertThrows(VfioException.class, call);
+        assertEquals(kind, e.kind());
         assertTrue(e.reason().contains(reason), e.getMessage());
     }
 
@@ -66,7 +68,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aDeviceTellsWhatItHas() {
+    void interruptInfo_eachType_isTheDevices() {
         assertEquals(
                 new InterruptInfo(MessageDevice.VECTORS, true, false, false, false),
                 device.interruptInfo(InterruptType.MSIX));
@@ -76,7 +78,7 @@ class InterruptsTest {
     }
 
     @Test
-    void eachVectorIsWaitedForByItself() throws InterruptedException {
+    void await_otherVectorInterrupts_timesOut() throws InterruptedException {
         Interrupts messages = messages(4);
         assertEquals(4, messages.vectors());
         assertEquals(InterruptType.MSIX, messages.type());
@@ -88,7 +90,7 @@ class InterruptsTest {
     }
 
     @Test
-    void whatCameMeanwhileCountsAsOne() throws InterruptedException {
+    void await_severalPending_takesAll() throws InterruptedException {
         Interrupts messages = messages(2);
         send(0);
         send(0);
@@ -99,7 +101,7 @@ class InterruptsTest {
     }
 
     @Test
-    void anyOfManyVectorsIsWaitedForAtOnceAndTheyTakeTurns() throws InterruptedException {
+    void awaitAny_allVectorsPending_takesTurns() throws InterruptedException {
         Interrupts messages = messages(4);
         assertEquals(-1, messages.awaitAny(Duration.ZERO));
         assertEquals(-1, messages.awaitAny(Duration.ofMillis(1)));
@@ -118,7 +120,7 @@ class InterruptsTest {
     }
 
     @Test
-    void virtualThreadsWaitWithoutHoldingTheirCarriers() throws Exception {
+    void await_manyVirtualThreads_doNotPinCarriers() throws Exception {
         Interrupts messages = messages(MessageDevice.VECTORS);
         int threads = 50 * MessageDevice.VECTORS;
         CountDownLatch started = new CountDownLatch(threads);
@@ -145,7 +147,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aHandlerIsCalledOnTheThreadOfTheDevice() throws InterruptedException {
+    void onInterrupt_twoVectors_sameDaemonThread() throws InterruptedException {
         Interrupts messages = messages(2);
         BlockingQueue<Thread> threads = new LinkedBlockingQueue<>();
         messages.onInterrupt(0, () -> threads.add(Thread.currentThread()));
@@ -161,7 +163,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aHandlerGetsWhatCameBeforeIt() throws InterruptedException {
+    void onInterrupt_interruptPending_callsHandler() throws InterruptedException {
         Interrupts messages = messages(2);
         send(1);
         send(0);
@@ -172,7 +174,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aHandlerTakesItsVectorFromThoseWhoWait() throws Exception {
+    void onInterrupt_threadsWait_wakesThem() throws Exception {
         Interrupts messages = messages(1);
         try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<Boolean>> waiting = List.of(
@@ -187,7 +189,7 @@ class InterruptsTest {
     }
 
     @Test
-    void whatAHandlerThrowsIsReportedAndTheNextInterruptCallsItAgain() throws InterruptedException {
+    void onInterrupt_handlerThrows_isCalledAgain() throws InterruptedException {
         BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
         Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));
@@ -208,7 +210,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aHandlerCannotWaitButMayClose() throws InterruptedException {
+    void await_inHandler_illegalState() throws InterruptedException {
         Interrupts messages = messages(1);
         BlockingQueue<Throwable> thrown = new LinkedBlockingQueue<>();
         messages.onInterrupt(0, () -> {
@@ -225,8 +227,124 @@ class InterruptsTest {
         messages(1).close();
     }
 
+    /** Each way to close the interrupts, while a handler runs that uses them and needs the container's lock. */
+    private void assertWaitsForHandler(AutoCloseable closed) throws Exception {
+        assertWaitsForHandler(messages(2), closed);
+    }
+
+    private void assertWaitsForHandler(Interrupts messages, AutoCloseable closed) throws Exception {
+        CountDownLatch running = new CountDownLatch(1);
+        CountDownLatch proceed = new CountDownLatch(1);
+        BlockingQueue<Object> ends = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> {
+            running.countDown();
+            try {
+                proceed.await();
+                messages.trigger(1);
+                container.windows();
+                ends.add("handled");
+            } catch (InterruptedException | RuntimeException e) {
+                ends.add(e);
+            }
+        });
+        send(0);
+        running.await();
+        Thread closer = Thread.ofPlatform().start(() -> {
+            try {
+                closed.close();
+                ends.add("closed");
+            } catch (Exception e) {
+                ends.add(e);
+            }
+        });
+        while (closer.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        proceed.countDown();
+        assertEquals("handled", ends.take());
+        assertEquals("closed", ends.take());
+    }
+
     @Test
-    void aHandlerMayCloseTheDevice() throws InterruptedException {
+    void close_handlerRuns_waitsForIt() throws Exception {
+        Interrupts messages = messages(2);
+        assertWaitsForHandler(messages, messages);
+    }
+
+    @Test
+    void deviceClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(device);
+    }
+
+    @Test
+    void groupClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(device.group());
+    }
+
+    @Test
+    void containerClose_handlerRuns_waitsForIt() throws Exception {
+        assertWaitsForHandler(container);
+    }
+
+    @Test
+    void close_interruptsFlow_handlerThrowsNothing() throws InterruptedException {
+        BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));
+        try {
+            for (int round = 0; round < 200; round++) {
+                Interrupts messages = messages(1);
+                CountDownLatch called = new CountDownLatch(3);
+                messages.onInterrupt(0, () -> {
+                    called.countDown();
+                    messages.trigger(0);
+                });
+                send(0);
+                called.await();
+                messages.close();
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+        assertEquals(List.of(), List.copyOf(reported));
+    }
+
+    @Test
+    void containerClose_inHandlersOfTwoDevices_doNotWaitForEachOther() throws InterruptedException {
+        Interrupts messages = messages(1);
+        Device edu = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+        Interrupts line = edu.enableInterrupts(InterruptType.INTX, 1);
+        CountDownLatch both = new CountDownLatch(2);
+        CountDownLatch closed = new CountDownLatch(2);
+        Runnable handler = () -> {
+            both.countDown();
+            try {
+                both.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            container.close();
+            closed.countDown();
+        };
+        messages.onInterrupt(0, handler);
+        line.onInterrupt(0, handler);
+        messages.trigger(0);
+        line.trigger(0);
+        assertTrue(closed.await(60, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void isHandlerThread_inHandler_true() throws InterruptedException {
+        Interrupts messages = messages(1);
+        BlockingQueue<Boolean> seen = new LinkedBlockingQueue<>();
+        messages.onInterrupt(0, () -> seen.add(messages.isHandlerThread()));
+        messages.trigger(0);
+        assertEquals(true, seen.poll(60, TimeUnit.SECONDS));
+        assertFalse(messages.isHandlerThread());
+    }
+
+    @Test
+    void containerClose_inHandler_closesAll() throws InterruptedException {
         Interrupts messages = messages(1);
         CountDownLatch closed = new CountDownLatch(1);
         messages.onInterrupt(0, () -> {
@@ -239,7 +357,7 @@ class InterruptsTest {
     }
 
     @Test
-    void closingWakesThoseWhoWait() throws Exception {
+    void close_threadsWait_wakesThem() throws Exception {
         Interrupts messages = messages(2);
         try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<Boolean>> waiting = List.of(
@@ -255,7 +373,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aThreadThatIsInterruptedStopsWaiting() throws InterruptedException {
+    void await_threadInterrupted_interruptedException() throws InterruptedException {
         Interrupts messages = messages(1);
         Thread.currentThread().interrupt();
         assertThrows(InterruptedException.class, () -> messages.await(0, LONG));
@@ -267,7 +385,7 @@ class InterruptsTest {
     }
 
     @Test
-    void whatIsClosedSaysSo() {
+    void anyCall_closed_illegalState() {
         Interrupts messages = messages(1);
         messages.close();
         messages.close();
@@ -285,7 +403,7 @@ class InterruptsTest {
     }
 
     @Test
-    void closingTheDeviceDisablesItsInterrupts() {
+    void deviceClose_interruptsEnabled_disablesThem() {
         Interrupts messages = messages(4);
         Interrupts request = device.enableInterrupts(InterruptType.REQUEST, 1);
         device.close();
@@ -296,11 +414,11 @@ class InterruptsTest {
     }
 
     @Test
-    void oneTypeOfThreeIsEnabledAtATime() {
+    void enableInterrupts_secondType_conflict() {
         try (Interrupts messages = messages(2)) {
             assertEquals(2, messages.vectors());
-            assertRefused("MSI-X is enabled", () -> device.enableInterrupts(InterruptType.INTX, 1));
-            assertRefused("enabled already", () -> messages(1));
+            assertRefused(Kind.CONFLICT, "MSI-X is enabled", () -> device.enableInterrupts(InterruptType.INTX, 1));
+            assertRefused(Kind.CONFLICT, "enabled already", () -> messages(1));
             device.enableInterrupts(InterruptType.ERROR, 1).close();
         }
         device.enableInterrupts(InterruptType.INTX, 1).close();
@@ -308,13 +426,13 @@ class InterruptsTest {
     }
 
     @Test
-    void whatTheDeviceDoesNotHaveIsRefused() {
+    void enableInterrupts_deviceHasFewer_unsupported() {
         int descriptors = host.process().openDescriptors();
-        assertRefused("the device has no MSI", () -> device.enableInterrupts(InterruptType.MSI, 1));
-        assertRefused("the device has 16", () -> messages(17));
-        assertRefused("is no number of vectors", () -> messages(0));
-        assertRefused("is no number of vectors", () -> device.enableInterrupts(InterruptType.MSIX, 2, 1));
-        assertRefused("only INTx can be masked", () -> {
+        assertRefused(Kind.UNSUPPORTED, "the device has no MSI", () -> device.enableInterrupts(InterruptType.MSI, 1));
+        assertRefused(Kind.UNSUPPORTED, "the device has 16", () -> messages(17));
+        assertThrows(IllegalArgumentException.class, () -> messages(0));
+        assertThrows(IllegalArgumentException.class, () -> device.enableInterrupts(InterruptType.MSIX, 2, 1));
+        assertRefused(Kind.UNSUPPORTED, "can mask INTx only", () -> {
             try (Interrupts messages = messages(1)) {
                 messages.mask();
             }
@@ -329,14 +447,14 @@ class InterruptsTest {
     }
 
     @Test
-    void aPlatformWithFewerVectorsGivesWhatItHas() {
+    void enableInterrupts_platformHasFewer_enablesThose() {
         TestHost small = new TestHost(EmulatedMachine.power8().toBuilder()
                 .withoutDevices()
                 .device(MESSAGES.toString(), 0, MessageDevice::new)
                 .interruptVectors(5)
                 .build());
         try (Device few = Device.open(small.kernel(), MESSAGES)) {
-            assertRefused("the platform has 5", () -> few.enableInterrupts(InterruptType.MSIX, 6, 8));
+            assertRefused(Kind.EXHAUSTED, "the platform has 5", () -> few.enableInterrupts(InterruptType.MSIX, 6, 8));
             try (Interrupts messages = few.enableInterrupts(InterruptType.MSIX, 2, 100)) {
                 assertEquals(5, messages.vectors());
             }
@@ -346,27 +464,28 @@ class InterruptsTest {
     }
 
     @Test
-    void aGrantThatIsNoneIsAFailure() {
+    void enableInterrupts_kernelRefuses_isThrown() {
         host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, 9);
-        assertRefused("the kernel refused", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
+        assertRefused(
+                Kind.KERNEL_REFUSED, "the kernel refused", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
         host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, Errno.ENOSPC.negated());
-        assertRefused("no more vectors", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
+        assertRefused(Kind.EXHAUSTED, "no more vectors", () -> device.enableInterrupts(InterruptType.MSIX, 1, 4));
         host.observed().heal();
         messages(4).close();
     }
 
     @Test
-    void aFailureToDisableIsReportedAndTheRestIsClosed() {
+    void close_disableFails_closesEventfds() {
         Interrupts messages = messages(4);
         int descriptors = host.process().openDescriptors();
         host.observed().failRequest(vfio_h.VFIO_DEVICE_SET_IRQS, Errno.EIO.negated());
         VfioException e = assertThrows(VfioException.class, messages::close);
-        assertTrue(e.getMessage().contains("disable MSI-X of 0004:01:00.0"), e.getMessage());
+        assertEquals("disable MSI-X of 0004:01:00.0", e.operation());
         assertEquals(descriptors - 4, host.process().openDescriptors());
     }
 
     @Test
-    void theLineIsMaskedAndUnmasked() throws InterruptedException {
+    void unmaskEvent_lineAsserted_interruptsAgain() throws InterruptedException {
         try (Device edu = container.attach(TestHost.EDU).openDevice(TestHost.EDU)) {
             Interrupts line = edu.enableInterrupts(InterruptType.INTX, 1);
             Region registers = edu.bar(0).withOrder(ByteOrder.BIG_ENDIAN);
@@ -374,7 +493,7 @@ class InterruptsTest {
             assertTrue(line.await(0, LONG));
             line.mask();
             EventFd event = line.unmaskEvent();
-            assertRefused("there is such an event already", line::unmaskEvent);
+            assertRefused(Kind.CONFLICT, "there is such an eventfd already", line::unmaskEvent);
             event.signal();
             assertTrue(line.await(0, LONG), "it is still asserted");
             event.close();
@@ -387,7 +506,7 @@ class InterruptsTest {
     }
 
     @Test
-    void whateverCallFailsNothingIsLeftBehind() {
+    void enableInterrupts_anyCallFails_leaksNothing() {
         int failures = 0;
         for (int call = 0; ; call++) {
             TestHost other = new TestHost();
@@ -419,7 +538,7 @@ class InterruptsTest {
     }
 
     @Test
-    void interruptsAreClosedUnderTheHandsOfTheirThreads() throws Exception {
+    void close_threadsTriggerAndWait_illegalState() throws Exception {
         for (int round = 0; round < 20; round++) {
             Interrupts messages = messages(4);
             CountDownLatch working = new CountDownLatch(4);
@@ -447,7 +566,7 @@ class InterruptsTest {
     }
 
     @Test
-    void aKernelThatDoesNotPollIsReportedToAllWhoWait() throws Exception {
+    void await_pollFails_isThrownToAll() throws Exception {
         BlockingQueue<Throwable> reported = new LinkedBlockingQueue<>();
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
         Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> reported.add(thrown));

@@ -125,7 +125,9 @@ class IovaAllocatorTest {
         }
         long bytes = Long.decode(size);
         assertEquals(IovaAllocator.NONE, low.allocate(bytes, Long.decode(alignment), Long.decode(mask)));
-        assertEquals(new Cause(reason, hint), low.shortage(bytes, Long.decode(alignment), Long.decode(mask)));
+        assertEquals(
+                new Cause(VfioException.Kind.EXHAUSTED, reason, hint),
+                low.shortage(bytes, Long.decode(alignment), Long.decode(mask)));
     }
 
     @Test

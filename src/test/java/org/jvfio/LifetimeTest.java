@@ -371,7 +371,7 @@ class LifetimeTest {
         Made made = make(host);
         Region bar = made.device().bar(0);
         DmaMapping prepared =
-                made.window().prepare(made.memory(), 0, made.memory().size(), DmaDirection.TO_DEVICE);
+                made.window().prepare(made.memory().range(0, made.memory().size()), DmaDirection.TO_DEVICE);
         CountDownLatch working = new CountDownLatch(5);
         Callable<IllegalStateException> mapper = () -> untilClosed(
                 working,
@@ -418,11 +418,11 @@ class LifetimeTest {
                         prepared.map();
                         prepared.unmap();
                     },
-                    () -> made.mapping().replace(made.memory(), 0, DmaDirection.FROM_DEVICE),
+                    () -> made.mapping().replace(made.memory().range(), DmaDirection.FROM_DEVICE),
                     () -> made.window()
                             .reserve(new IovaRange(made.window().range().last(), 1))
                             .close(),
-                    () -> container.plans(WindowRequest.of(1)),
+                    () -> container.planWindows(WindowRequest.of(1)),
                     () -> container.allocate(1).close(),
                     () -> made.memory().segment().fill((byte) 1),
                     () -> made.device().config().readInt(0));

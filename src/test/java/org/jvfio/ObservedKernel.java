@@ -3,9 +3,6 @@ package org.jvfio;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -13,21 +10,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /** A kernel in front of another one that counts the system calls of the thread that made it, and makes one of them fail. */
-public final class ObservedKernel {
-    private static final Set<String> SYSTEM_CALLS = Set.of(
-            "open", "close", "ioctl", "mmap", "munmap", "pread", "pwrite", "read", "getrlimit", "sysconf", "eventfd");
-    // The kernel lets go of a descriptor or of memory even where it reports an error of the file behind it.
-    private static final Set<String> DONE_ALTHOUGH_FAILED = Set.of("close", "munmap");
-
+public final class ObservedKernel extends ForwardingKernel {
     private static final Map<Integer, String> RELEASES = Map.of(
             vfio_h.VFIO_IOMMU_UNMAP_DMA, "UNMAP_DMA",
             vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, "UNREGISTER_MEMORY",
@@ -39,8 +31,6 @@ public final class ObservedKernel {
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long CONFIG = (long) vfio_h.VFIO_PCI_CONFIG_REGION_INDEX << 40;
 
-    private final Kernel behind;
-    private final Kernel kernel;
     private final Thread observed = Thread.currentThread();
     private final List<Integer> requests = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
@@ -64,14 +54,12 @@ public final class ObservedKernel {
 
     /** In front of a kernel, letting everything through. */
     public ObservedKernel(Kernel behind) {
-        this.behind = behind;
-        this.kernel = (Kernel)
-                Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this::invoke);
+        super(behind);
     }
 
     /** The kernel to be used. */
     public Kernel kernel() {
-        return kernel;
+        return this;
     }
 
     /** How many system calls were made. */
@@ -97,35 +85,11 @@ public final class ObservedKernel {
         return List.copyOf(releases);
     }
 
-    private void noteRelease(String name, Object[] arguments) {
-        switch (name) {
-            case "ioctl" ->
-                Optional.ofNullable(RELEASES.get((Integer) arguments[1])).ifPresent(releases::add);
-            case "munmap" -> releases.add(name);
-            case "close" ->
-                Optional.ofNullable(opened.remove((Integer) arguments[0]))
-                        .ifPresent(file -> releases.add("close " + file));
-            case "pwrite" -> {
-                boolean isCommand = arguments[2].equals(CONFIG + vfio_h.PCI_COMMAND);
-                if (isCommand
-                        && (((MemorySegment) arguments[1]).get(LITTLE_SHORT, 0) & vfio_h.PCI_COMMAND_MASTER) == 0) {
-                    releases.add("BUS_MASTER off");
-                }
-            }
-            default -> {}
+    private int noteOpened(int descriptor, String file) {
+        if (descriptor >= 0) {
+            opened.put(descriptor, file);
         }
-    }
-
-    private void noteOpened(String name, Object[] arguments, @Nullable Object result) {
-        boolean isFile = name.equals("open") && ((String) arguments[0]).startsWith("/dev/vfio/");
-        boolean isDevice = name.equals("ioctl") && arguments[1].equals(vfio_h.VFIO_GROUP_GET_DEVICE_FD);
-        if ((isFile || isDevice) && result instanceof Integer descriptor && descriptor >= 0) {
-            opened.put(descriptor, isDevice ? "device" : (String) arguments[0]);
-        }
-    }
-
-    private synchronized void made(Object[] arguments) {
-        requests.add((Integer) arguments[1]);
+        return descriptor;
     }
 
     /** Makes the system call of this number fail, counted from 0. */
@@ -156,21 +120,25 @@ public final class ObservedKernel {
         faults = source;
     }
 
-    private boolean failsAtRandom(Method method) {
+    /** Counts a system call of the observed thread: whether it fails. */
+    private boolean fails(String name, boolean mayBePositive) {
+        names.add(name);
+        return calls++ == failing || failsAtRandom(mayBePositive);
+    }
+
+    private boolean failsAtRandom(boolean mayBePositive) {
         if (faults == null || faults.nextInt(8) != 0) {
             return false;
         }
         List<Errno> errors = List.of(Errno.EIO, Errno.EINVAL, Errno.ENOMEM, Errno.EPERM, Errno.ENXIO, Errno.EFAULT);
-        // An ioctl that opens a device answers with a descriptor: a positive number would be one.
-        boolean positive = method.getName().equals("ioctl") && lastRequest() != vfio_h.VFIO_GROUP_GET_DEVICE_FD;
-        answer = positive && faults.nextInt(4) == 0
+        answer = mayBePositive && faults.nextInt(4) == 0
                 ? 1
                 : errors.get(faults.nextInt(errors.size())).negated();
         return true;
     }
 
-    private synchronized int lastRequest() {
-        return requests.getLast();
+    private boolean isObserved() {
+        return Thread.currentThread() == observed;
     }
 
     /** Answers ioctls of a number in the kernel's place, from now on; what it gets is the caller's struct. */
@@ -218,52 +186,6 @@ public final class ObservedKernel {
         mappedMemory = memory;
     }
 
-    private @Nullable Object answeredOfMapped(Method method, Object[] arguments) {
-        MemorySegment memory = mappedMemory;
-        if (memory == null) {
-            return null;
-        }
-        return switch (method.getName()) {
-            case "mmap" -> (Integer) arguments[3] >= 0 ? (Object) memory.address() : null;
-            case "memory" -> arguments[0].equals(memory.address()) ? memory.asSlice(0, (Long) arguments[1]) : null;
-            case "munmap" -> arguments[0].equals(memory.address()) ? (Object) 0 : null;
-            default -> null;
-        };
-    }
-
-    private @Nullable Object answered(Method method, Object[] arguments) {
-        return switch (method.getName()) {
-            case "ioctl" -> {
-                ToIntFunction<MemorySegment> answerer = answers.get((Integer) arguments[1]);
-                yield answerer == null ? null : (Object) answerer.applyAsInt((MemorySegment) arguments[2]);
-            }
-            case "pread", "pwrite" -> {
-                MemorySegment buffer = (MemorySegment) arguments[1];
-                long at = (Long) arguments[2] - CONFIG;
-                if (config == null || at < 0) {
-                    yield null;
-                }
-                MemorySegment bytes = MemorySegment.ofArray(config).asSlice(at, buffer.byteSize());
-                if (method.getName().equals("pread")) {
-                    buffer.copyFrom(bytes);
-                } else {
-                    writeConfig(bytes, (int) at, buffer);
-                }
-                yield (Object) buffer.byteSize();
-            }
-            case "mmap" ->
-                mapsZeros && (Integer) arguments[3] >= 0
-                        ? (Object) behind.mmap(
-                                (Long) arguments[0],
-                                (Integer) arguments[1],
-                                vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS,
-                                -1,
-                                0)
-                        : null;
-            default -> null;
-        };
-    }
-
     /** Makes polls fail, of whatever thread, from now on. */
     void failPolls(Errno errno) {
         pollAnswer = errno.negated();
@@ -282,44 +204,169 @@ public final class ObservedKernel {
         faults = null;
     }
 
-    private @Nullable Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
-        try {
-            if (method.getName().equals("poll") && pollAnswer != 0) {
-                return pollAnswer;
-            }
-            Object ofMapped = answeredOfMapped(method, arguments);
-            if (ofMapped != null) {
-                return ofMapped;
-            }
-            if (!SYSTEM_CALLS.contains(method.getName()) || Thread.currentThread() != observed) {
-                return method.invoke(behind, arguments);
-            }
-            names.add(method.getName());
-            noteRelease(method.getName(), arguments);
-            if (method.getName().equals("ioctl")) {
-                made(arguments);
-            }
-            boolean fails = calls++ == failing
-                    || failsAtRandom(method)
-                    || (method.getName().equals("ioctl") && arguments[1].equals(failingRequest) && passing-- <= 0);
-            if (!fails && method.getName().equals("ioctl") && arguments[1].equals(replacedRequest)) {
-                try (Arena arena = Arena.ofConfined()) {
-                    Object struct = replacement.apply(arena, (MemorySegment) arguments[2]);
-                    return method.invoke(behind, arguments[0], arguments[1], struct);
-                }
-            }
-            if (!fails) {
-                Object answered = answered(method, arguments);
-                Object result = answered != null ? answered : method.invoke(behind, arguments);
-                noteOpened(method.getName(), arguments, result);
-                return result;
-            }
-            if (DONE_ALTHOUGH_FAILED.contains(method.getName())) {
-                method.invoke(behind, arguments);
-            }
-            return method.getReturnType() == int.class ? (Object) (int) answer : (Object) answer;
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
+    @Override
+    public int open(String path, int flags) {
+        if (!isObserved()) {
+            return super.open(path, flags);
         }
+        if (fails("open", false)) {
+            return (int) answer;
+        }
+        int descriptor = super.open(path, flags);
+        return path.startsWith("/dev/vfio/") ? noteOpened(descriptor, path) : descriptor;
+    }
+
+    /** Closes the file even where it reports an error, as the kernel does. */
+    @Override
+    public int close(int fd) {
+        if (!isObserved()) {
+            return super.close(fd);
+        }
+        Optional.ofNullable(opened.remove(fd)).ifPresent(file -> releases.add("close " + file));
+        boolean fails = fails("close", false);
+        int result = super.close(fd);
+        return fails ? (int) answer : result;
+    }
+
+    @Override
+    public int ioctl(int fd, int request, long argument) {
+        return isObserved() && requestFails(request) ? (int) answer : super.ioctl(fd, request, argument);
+    }
+
+    @Override
+    public int ioctl(int fd, int request, MemorySegment argument) {
+        if (!isObserved()) {
+            return super.ioctl(fd, request, argument);
+        }
+        if (requestFails(request)) {
+            return (int) answer;
+        }
+        if (request == replacedRequest) {
+            try (Arena arena = Arena.ofConfined()) {
+                return super.ioctl(fd, request, replacement.apply(arena, argument));
+            }
+        }
+        ToIntFunction<MemorySegment> answerer = answers.get(request);
+        int result = answerer == null ? super.ioctl(fd, request, argument) : answerer.applyAsInt(argument);
+        return request == vfio_h.VFIO_GROUP_GET_DEVICE_FD ? noteOpened(result, "device") : result;
+    }
+
+    private boolean requestFails(int request) {
+        Optional.ofNullable(RELEASES.get(request)).ifPresent(releases::add);
+        synchronized (this) {
+            requests.add(request);
+        }
+        // An ioctl that opens a device answers with a descriptor: a positive number would be one.
+        return fails("ioctl", request != vfio_h.VFIO_GROUP_GET_DEVICE_FD)
+                || (request == failingRequest && passing-- <= 0);
+    }
+
+    @Override
+    public long mmap(long length, int protection, int flags, int fd, long offset) {
+        MemorySegment memory = mappedMemory;
+        if (memory != null && fd >= 0) {
+            return memory.address();
+        }
+        if (isObserved() && fails("mmap", false)) {
+            return answer;
+        }
+        return isObserved() && mapsZeros && fd >= 0
+                ? super.mmap(length, protection, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0)
+                : super.mmap(length, protection, flags, fd, offset);
+    }
+
+    /** Unmaps the memory even where it reports an error, as the kernel does. */
+    @Override
+    public int munmap(long address, long length) {
+        if (isMappedMemory(address)) {
+            return 0;
+        }
+        if (!isObserved()) {
+            return super.munmap(address, length);
+        }
+        releases.add("munmap");
+        boolean fails = fails("munmap", false);
+        int result = super.munmap(address, length);
+        return fails ? (int) answer : result;
+    }
+
+    @Override
+    public MemorySegment memory(long address, long length) {
+        MemorySegment memory = mappedMemory;
+        return memory != null && isMappedMemory(address) ? memory.asSlice(0, length) : super.memory(address, length);
+    }
+
+    private boolean isMappedMemory(long address) {
+        MemorySegment memory = mappedMemory;
+        return memory != null && memory.address() == address;
+    }
+
+    @Override
+    public long pread(int fd, MemorySegment buffer, long offset) {
+        if (!isObserved()) {
+            return super.pread(fd, buffer, offset);
+        }
+        if (fails("pread", false)) {
+            return answer;
+        }
+        MemorySegment bytes = answeredConfig(buffer, offset);
+        if (bytes == null) {
+            return super.pread(fd, buffer, offset);
+        }
+        buffer.copyFrom(bytes);
+        return buffer.byteSize();
+    }
+
+    @Override
+    public long pwrite(int fd, MemorySegment buffer, long offset) {
+        if (!isObserved()) {
+            return super.pwrite(fd, buffer, offset);
+        }
+        boolean isCommand = offset == CONFIG + vfio_h.PCI_COMMAND;
+        if (isCommand && (buffer.get(LITTLE_SHORT, 0) & vfio_h.PCI_COMMAND_MASTER) == 0) {
+            releases.add("BUS_MASTER off");
+        }
+        if (fails("pwrite", false)) {
+            return answer;
+        }
+        MemorySegment bytes = answeredConfig(buffer, offset);
+        if (bytes == null) {
+            return super.pwrite(fd, buffer, offset);
+        }
+        writeConfig(bytes, (int) (offset - CONFIG), buffer);
+        return buffer.byteSize();
+    }
+
+    private @Nullable MemorySegment answeredConfig(MemorySegment buffer, long offset) {
+        byte[] bytes = config;
+        return bytes == null || offset < CONFIG
+                ? null
+                : MemorySegment.ofArray(bytes).asSlice(offset - CONFIG, buffer.byteSize());
+    }
+
+    @Override
+    public long read(int fd, MemorySegment buffer) {
+        return isObserved() && fails("read", false) ? answer : super.read(fd, buffer);
+    }
+
+    @Override
+    public int getrlimit(int resource, MemorySegment rlimit) {
+        return isObserved() && fails("getrlimit", false) ? (int) answer : super.getrlimit(resource, rlimit);
+    }
+
+    @Override
+    public long sysconf(int name) {
+        return isObserved() && fails("sysconf", false) ? answer : super.sysconf(name);
+    }
+
+    @Override
+    public int eventfd(int initialValue, int flags) {
+        return isObserved() && fails("eventfd", false) ? (int) answer : super.eventfd(initialValue, flags);
+    }
+
+    @Override
+    public int poll(MemorySegment pollfds, int timeoutMillis) {
+        int failure = pollAnswer;
+        return failure != 0 ? failure : super.poll(pollfds, timeoutMillis);
     }
 }

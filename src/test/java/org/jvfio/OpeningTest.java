@@ -32,7 +32,7 @@ class OpeningTest {
         TestHost host = new TestHost();
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             assertEquals(0, device.group().number());
-            assertEquals(2, device.container().version());
+            assertEquals(SpaprTceVersion.V2, device.container().iommuVersion());
             DmaMemory memory = device.container().allocate(PAGE);
             device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
         }
@@ -91,7 +91,7 @@ class OpeningTest {
             observed.heal();
             Region bar = group.openDevice(TestHost.EDU).bar(0);
             failTogetherWithTheNextCall(observed, vfio_h.VFIO_DEVICE_IOEVENTFD);
-            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the event that", () -> bar.ioEventFd(0, 4, 0));
+            assertToldBeside("VFIO_DEVICE_IOEVENTFD", "close(the ioeventfd of", () -> bar.ioEventFd(0, 4, 0));
             observed.heal();
         }
         host.assertAllGivenBack();
@@ -117,7 +117,7 @@ class OpeningTest {
         TestHost host = withV1Only();
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Container container = device.container();
-            assertEquals(1, container.version());
+            assertEquals(SpaprTceVersion.V1, container.iommuVersion());
             assertEquals(List.of(PageSize.SIZE_4K), container.iommuInfo().pageSizes());
             assertEquals(1, container.iommuInfo().maxWindows());
             VfioException create =
@@ -142,7 +142,7 @@ class OpeningTest {
                 EmulatedMachine.power7().toBuilder().kernel(version).build());
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Container container = device.container();
-            assertEquals(1, container.version());
+            assertEquals(SpaprTceVersion.V1, container.iommuVersion());
             assertEquals(1, container.iommuInfo().maxWindows());
             DmaMemory memory = container.allocate(PAGE);
             container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
@@ -177,7 +177,7 @@ class OpeningTest {
                 .build());
         Kernel kernel = host.kernel();
         VfioException e = assertThrows(VfioException.class, () -> Device.open(kernel, TestHost.EDU));
-        assertTrue(e.reason().contains("it locks up to 2G, and this process has 0 locked of 1M"), e.getMessage());
+        assertTrue(e.reason().contains("it needs 2G of locked memory: 0 locked of 1M"), e.getMessage());
         assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_ENABLE));
         host.assertAllGivenBack();
     }
@@ -187,7 +187,7 @@ class OpeningTest {
         TestHost host = new TestHost(
                 EmulatedMachine.pseries().toBuilder().kernel(KernelVersion.V6_4).build());
         try (Device device = Device.open(host.kernel(), host.anyDevice())) {
-            assertEquals(1, device.container().version());
+            assertEquals(SpaprTceVersion.V1, device.container().iommuVersion());
         }
         host.assertAllGivenBack();
     }

@@ -89,7 +89,7 @@ class TableChargeTest {
         Container container = attached(host);
         DmaMemory memory = container.allocate(1);
         DmaWindow window = container.defaultWindow();
-        DmaMapping prepared = window.prepare(memory, 0, PAGE, DmaDirection.TO_DEVICE);
+        DmaMapping prepared = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         for (Executable map : List.<Executable>of(
                 prepared::map,
                 () -> window.map(memory, DmaDirection.TO_DEVICE),
@@ -98,9 +98,7 @@ class TableChargeTest {
             VfioException e = assertThrows(VfioException.class, map);
             assertEquals(Optional.empty(), e.call());
             assertTrue(
-                    e.reason()
-                            .contains(
-                                    "it locks up to 8M, and this process has 64K locked of 1M, so that 960K are left"),
+                    e.reason().contains("it needs 8M of locked memory: 64K locked of 1M, 960K remaining"),
                     e.getMessage());
             assertTrue(e.hint().contains("ulimit -l 8256, or LimitMEMLOCK=8256K"), e.hint());
         }
@@ -167,7 +165,7 @@ class TableChargeTest {
         TestHost host = host(52 << 20);
         Container container = attached(host);
         DmaMapping mapping =
-                container.defaultWindow().prepare(container.allocate(PAGE), 0, PAGE, DmaDirection.TO_DEVICE);
+                container.defaultWindow().prepare(container.allocate(PAGE).range(0, PAGE), DmaDirection.TO_DEVICE);
         host.process().host().failNext(0, PlatformStep.CREATE_TABLE, Errno.ENOMEM);
         assertLeak("8M", refused(Errno.ENOMEM, mapping::map));
         host.process().host().failNext(0, PlatformStep.CREATE_TABLE, Errno.ENOMEM);
@@ -176,7 +174,7 @@ class TableChargeTest {
         // It is still to be made, and what is left is too little for both.
         VfioException e =
                 assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 37, 2));
-        assertTrue(e.reason().startsWith("it locks up to 41088K"), e.getMessage());
+        assertTrue(e.reason().startsWith("it needs 41088K of locked memory"), e.getMessage());
         mapping.map();
         assertEquals(3 * DEFAULT_TABLE + PAGE, host.process().lockedBytes());
         assertLeftAtTheEnd(2 * DEFAULT_TABLE, host, container);
@@ -245,8 +243,8 @@ class TableChargeTest {
             });
             VfioException e =
                     refused(Errno.ENOMEM, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW * 2, 1));
-            assertTrue(e.reason().contains("it locks up to 512K"), e.getMessage());
-            assertTrue(e.reason().contains("so that 128K are left"), e.getMessage());
+            assertTrue(e.reason().contains("it needs 512K of locked memory"), e.getMessage());
+            assertTrue(e.reason().contains("128K remaining"), e.getMessage());
             host.observed().heal();
         }
         assertLeftAtTheEnd(0, host, container);

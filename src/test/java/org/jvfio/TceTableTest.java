@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -63,12 +62,6 @@ class TceTableTest {
     @ParameterizedTest
     @CsvSource({
         "16, 14, 0x40000000, 1, no pages of 16K",
-        "16, 16, 0x30000000, 1, not a power of two",
-        "16, 16, 0, 1, a window of 0 bytes is none",
-        "16, 16, -1, 1, a window of -1 bytes is none",
-        "16, 16, -0x7fffffffffffffff, 1, bytes is none",
-        "16, 16, 0x8000, 1, at least one page",
-        "16, 16, 0x40000000, 0, has 1 to 5 levels",
         "16, 16, 0x40000000, 6, has 1 to 5 levels",
         "16, 16, 0x40000000, 3, address bits",
         "16, 12, 0x80000000, 4, address bits",
@@ -82,6 +75,7 @@ class TceTableTest {
         VfioException e =
                 assertThrows(VfioException.class, () -> table(POWERNV, systemShift, shift, Long.decode(bytes), levels));
         assertTrue(e.reason().contains(reason), e.getMessage());
+        assertEquals(VfioException.Kind.UNSUPPORTED, e.kind());
         assertEquals(Optional.empty(), e.errno());
         assertEquals(Optional.empty(), e.call());
     }
@@ -92,10 +86,18 @@ class TceTableTest {
         assertTrue(e.reason().contains("1 to 1 levels"), e.getMessage());
     }
 
-    @Test
-    void theHintRoundsASizeUp() {
-        VfioException e = assertThrows(VfioException.class, () -> table(POWERNV, 16, 16, 0x30000000, 1));
-        assertEquals("round it up to 1G", e.hint());
-        assertEquals(List.of(), List.of(e.getSuppressed()));
+    @ParameterizedTest
+    @CsvSource({
+        "0x30000000, 1, round it up to 1G",
+        "0, 1, a window of 0 bytes",
+        "-1, 1, a window of -1 bytes",
+        "-0x7fffffffffffffff, 1, not a power of two",
+        "0x8000, 1, at least one page of 64K",
+        "0x40000000, 0, a TCE table of 0 levels",
+    })
+    void of_argumentsOfNoPlatform_illegalArgument(String bytes, int levels, String message) {
+        IllegalArgumentException e =
+                assertThrows(IllegalArgumentException.class, () -> table(POWERNV, 16, 16, Long.decode(bytes), levels));
+        assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
     }
 }

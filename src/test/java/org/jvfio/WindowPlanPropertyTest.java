@@ -139,7 +139,7 @@ class WindowPlanPropertyTest {
             }
             List<WindowPlan> plans;
             try {
-                plans = container.plans(request);
+                plans = container.planWindows(request);
             } catch (VfioException none) {
                 assertFalse(none.reason().isBlank(), none.getMessage());
                 assertFalse(none.hint().isBlank(), none.getMessage());
@@ -203,12 +203,12 @@ class WindowPlanPropertyTest {
                                 .filter(memoryPage::equals)
                                 .isPresent())) {
             memory = container.allocate(bytes, memoryPage);
-            mapping = window.map(memory, 0, bytes, DmaDirection.BIDIRECTIONAL);
+            mapping = window.map(memory.range(0, bytes), DmaDirection.BIDIRECTIONAL);
         } else if (window.pageSize().compareTo(container.systemPage()) <= 0) {
             memory = container.allocate(1);
             long first = firstFree(window);
             long last = first + bytes - window.pageSize().bytes();
-            mapping = window.mapAt(last, memory, 0, window.pageSize().bytes(), DmaDirection.BIDIRECTIONAL);
+            mapping = window.mapAt(last, memory.range(0, window.pageSize().bytes()), DmaDirection.BIDIRECTIONAL);
         } else {
             return 0;
         }

@@ -65,7 +65,7 @@ class WindowPlanTest {
     /** No plan is made, for each of these reasons, and the kernel's windows are left alone. */
     private VfioException assertNone(WindowRequest request, String... reasons) {
         long created = host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE);
-        VfioException e = assertThrows(VfioException.class, () -> container.plans(request));
+        VfioException e = assertThrows(VfioException.class, () -> container.planWindows(request));
         assertEquals("plan a window for " + request, e.operation());
         for (String reason : reasons) {
             assertTrue(e.reason().contains(reason), e.getMessage());
@@ -78,7 +78,7 @@ class WindowPlanTest {
     }
 
     private List<Step> steps(WindowRequest request) {
-        return container.plans(request).stream().map(WindowPlan::step).toList();
+        return container.planWindows(request).stream().map(WindowPlan::step).toList();
     }
 
     private void assertStart(long start, Step step, WindowRequest request) {
@@ -121,7 +121,7 @@ class WindowPlanTest {
 
     @Test
     void allWaysToServeARequestAreTold() {
-        List<WindowPlan> plans = container.plans(WindowRequest.of(M));
+        List<WindowPlan> plans = container.planWindows(WindowRequest.of(M));
         assertEquals(
                 """
                 replace the default window by 0x0..0x1fffffff: 512M, pages of 64K, 1 level, 128K locked
@@ -285,7 +285,7 @@ class WindowPlanTest {
                 "the window's pages would be larger than those of the memory, 64K");
         assertEquals(
                 List.of(PageSize.SIZE_16M, PageSize.SIZE_64K, PageSize.SIZE_4K, PageSize.SIZE_4K),
-                container.plans(request.memoryPageSize(PageSize.SIZE_16M)).stream()
+                container.planWindows(request.memoryPageSize(PageSize.SIZE_16M)).stream()
                         .map(WindowPlan::pageSize)
                         .sorted(Comparator.reverseOrder())
                         .toList());
@@ -357,9 +357,9 @@ class WindowPlanTest {
         rebootWithMemlock(needed - 64 * K);
         VfioException e = assertNone(
                 WindowRequest.of(M),
-                "it locks up to 9M, and this process has 0 locked of 1088K, so that 1088K are left",
-                "it locks up to 9344K",
-                "it locks up to 1152K");
+                "it needs 9M of locked memory: 0 locked of 1088K, 1088K remaining",
+                "it needs 9344K of locked memory",
+                "it needs 1152K of locked memory");
         assertTrue(e.hint().contains("ulimit -l 1152, or LimitMEMLOCK=1152K in its systemd unit"), e.hint());
         assertEquals(
                 Step.REPLACE_DEFAULT,
@@ -375,8 +375,8 @@ class WindowPlanTest {
         assertEquals(Step.USE, container.planWindow(WindowRequest.of(128 * K)).step());
         assertNone(
                 WindowRequest.of(256 * K),
-                "it locks up to 256K, and this process has 8256K locked of 8448K, so that 192K are left",
-                "it locks up to 384K",
+                "it needs 256K of locked memory: 8256K locked of 8448K, 192K remaining",
+                "it needs 384K of locked memory",
                 "64K of the default window are mapped, prepared or reserved");
     }
 
@@ -461,13 +461,13 @@ class WindowPlanTest {
         host = new TestHost(old.toBuilder().capIpcLock(false).memlockBytes(M).build());
         container = Container.open(host.kernel());
         VfioException e = assertThrows(VfioException.class, this::attach);
-        assertTrue(e.reason().contains("which Linux before 4.10 makes at once"), e.getMessage());
+        assertTrue(e.reason().contains("which Linux before 4.10 creates at once"), e.getMessage());
     }
 
     @Test
     void version1HasItsWindowAndNothingElse() {
         reboot(withV1Only());
-        assertEquals(1, container.version());
+        assertEquals(SpaprTceVersion.V1, container.iommuVersion());
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(List.of(Step.USE), steps(WindowRequest.of(M)));
         assertEquals(0, plan.lockedBytes());
@@ -477,10 +477,10 @@ class WindowPlanTest {
         assertNone(
                 WindowRequest.of(4 * G),
                 "the default window has at most %s free in one piece for".formatted(ByteSize.format(2 * G - M - 4 * K)),
-                "version 1 of the SPAPR TCE IOMMU makes no windows");
+                "version 1 of the SPAPR TCE IOMMU creates no windows");
         assertNone(
-                WindowRequest.of(M).pageSize(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU makes no windows");
-        assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU makes no windows");
+                WindowRequest.of(M).pageSize(PageSize.SIZE_64K), "version 1 of the SPAPR TCE IOMMU creates no windows");
+        assertNone(WindowRequest.of(M).levels(2), "version 1 of the SPAPR TCE IOMMU creates no windows");
     }
 
     @Test

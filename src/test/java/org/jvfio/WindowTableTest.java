@@ -113,7 +113,7 @@ class WindowTableTest {
     }
 
     private static WindowPlan created(Container container, WindowRequest request) {
-        return container.plans(request).stream()
+        return container.planWindows(request).stream()
                 .filter(plan -> plan.step() == Step.CREATE)
                 .findFirst()
                 .orElseThrow();
@@ -147,7 +147,7 @@ class WindowTableTest {
                 new TestHost(machine.toBuilder().hazards(HazardPolicy.AS_LINUX).build());
         try (Container container = Container.open(host.kernel())) {
             container.attach(0);
-            VfioException e = assertThrows(VfioException.class, () -> container.plans(request));
+            VfioException e = assertThrows(VfioException.class, () -> container.planWindows(request));
             assertTrue(e.reason().contains(REASONS.get(error)), e.getMessage());
             assertEquals(0, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
             assertEquals(Errno.valueOf(error).negated(), kernelCreates(container, request), e.getMessage());

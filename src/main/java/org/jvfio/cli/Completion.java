@@ -104,7 +104,7 @@ final class Completion {
         return switch (value) {
             case "DEVICE", "ADDRESS" -> "@devices";
             case "GROUP" -> "@groups";
-            case "FILE" -> "@files";
+            case "FILE", "PATH" -> "@files";
             case "DIRECTORY" -> "@directories";
             case "MACHINE" -> "@" + String.join(" ", choices);
             default -> String.join(" ", choices);

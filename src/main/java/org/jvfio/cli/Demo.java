@@ -24,6 +24,7 @@ import org.jvfio.LockedMemory;
 import org.jvfio.PageSize;
 import org.jvfio.PciFunction;
 import org.jvfio.PeState;
+import org.jvfio.SpaprTceVersion;
 import org.jvfio.TceInfo;
 import org.jvfio.VfioException;
 import org.jvfio.driver.edu.EduDevice;
@@ -190,15 +191,15 @@ final class Demo {
             audience.accept(host);
             tellTaken(container);
             DmaWindow low = container.defaultWindow();
-            boolean createsWindows = container.version() > 1;
+            boolean createsWindows = container.iommuVersion() != SpaprTceVersion.V1;
             DmaWindow high = createsWindows ? createWindow(container) : low;
             tellWindows(container, createsWindows);
             DmaMemory memory = container.allocate(2 * high.pageSize().bytes());
             long half = memory.size() / 2;
             EduDevice edu = EduDevice.of(device);
             DmaWindow reached = edu.reaches(high.range().start()) ? high : low;
-            DmaMapping source = low.map(memory, 0, half, DmaDirection.TO_DEVICE);
-            DmaMapping destination = reached.map(memory, half, half, DmaDirection.FROM_DEVICE);
+            DmaMapping source = low.map(memory.range(0, half), DmaDirection.TO_DEVICE);
+            DmaMapping destination = reached.map(memory.range(half, half), DmaDirection.FROM_DEVICE);
             tellMapped(memory, List.of(source, destination));
             copy(edu, source, destination);
             tellCopied(edu, source, destination);
@@ -431,11 +432,7 @@ final class Demo {
         EduDevice edu = EduDevice.of(device);
         DmaMapping again = destination
                 .window()
-                .map(
-                        destination.memory(),
-                        destination.offset(),
-                        destination.range().size(),
-                        DmaDirection.FROM_DEVICE);
+                .map(destination.memory().range(destination.offset(), destination.size()), DmaDirection.FROM_DEVICE);
         copy(edu, source, again);
         PeState recovered = eeh.state();
         step.fact(

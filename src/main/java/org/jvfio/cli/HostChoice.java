@@ -1,11 +1,15 @@
 package org.jvfio.cli;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
+import org.jvfio.emulator.DeviceModels;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -21,13 +25,21 @@ final class HostChoice {
     private static final String LINUX = "linux";
     private static final List<String> KERNELS = List.of(EMULATED, LINUX);
     private static final String DEFAULT_PRESET = "power8";
+    private static final String DEVICE_MODELS = "device-models";
 
     private final boolean linux;
     private final boolean chosen;
     private final Optional<String> machine;
     private final Optional<String> release;
+    private final List<Path> deviceModels;
 
-    private HostChoice(boolean linux, boolean chosen, Optional<String> machine, Optional<String> release) {
+    private HostChoice(
+            boolean linux,
+            boolean chosen,
+            Optional<String> machine,
+            Optional<String> release,
+            List<Path> deviceModels) {
+        this.deviceModels = deviceModels;
         this.linux = linux;
         this.chosen = chosen;
         this.machine = machine;
@@ -47,7 +59,12 @@ final class HostChoice {
                         EmulatedMachine.presets(),
                         "emulate this machine: %s, or a JSON file as 'jvfio machine show' prints it (default: %s)"
                                 .formatted(String.join(", ", EmulatedMachine.presets()), DEFAULT_PRESET))
-                .option("linux", "VERSION", "emulate this version of Linux, 4.1 or newer, such as 6.12");
+                .option("linux", "VERSION", "emulate this version of Linux, 4.1 or newer, such as 6.12")
+                .option(
+                        DEVICE_MODELS,
+                        "PATH",
+                        "add the device models of these jars, or directories of jars; may be repeated, or be several"
+                                + " separated by '" + File.pathSeparator + "'");
     }
 
     /** Reads the options for a process that runs on a machine of this kind. */
@@ -68,12 +85,29 @@ final class HostChoice {
             throw Failure.usage("--%s is for an emulated host; leave it out, or --kernel linux"
                     .formatted(in.has("machine") ? "machine" : "linux"));
         }
+        if (in.has(DEVICE_MODELS) && !in.has("machine")) {
+            throw Failure.usage("--device-models needs --machine, whose file names a model of them for a device");
+        }
         Optional<String> release = in.value("linux");
         if (release.isPresent() && KernelVersion.of(release.get()).isEmpty()) {
             throw Failure.usage(
                     "--linux " + release.get() + ": use the version of a release from 4.1 on, such as 6.12");
         }
-        return new HostChoice(kernel.equals(LINUX), in.has("kernel") || emulates, in.value("machine"), release);
+        return new HostChoice(
+                kernel.equals(LINUX), in.has("kernel") || emulates, in.value("machine"), release, deviceModels(in));
+    }
+
+    private static List<Path> deviceModels(Invocation in) throws Failure {
+        List<Path> path = new ArrayList<>();
+        for (String value : in.values(DEVICE_MODELS)) {
+            for (String element : value.split(Pattern.quote(File.pathSeparator), -1)) {
+                if (element.isEmpty()) {
+                    throw Failure.usage("--device-models '" + value + "': a path in it is empty");
+                }
+                path.add(Path.of(element));
+            }
+        }
+        return path;
     }
 
     /** Whether it is the kernel that this process runs on. */
@@ -93,7 +127,7 @@ final class HostChoice {
      */
     EmulatedMachine machine() throws Failure {
         try {
-            EmulatedMachine found = named(machine.orElse(DEFAULT_PRESET));
+            EmulatedMachine found = named(machine.orElse(DEFAULT_PRESET), deviceModels);
             return release.isPresent() ? found.toBuilder().linux(release.get()).build() : found;
         } catch (IllegalArgumentException unsupported) {
             throw Failure.failed("cannot emulate this machine: " + unsupported.getMessage());
@@ -102,15 +136,24 @@ final class HostChoice {
         }
     }
 
-    /** A preset, or the machine of a file. */
-    static EmulatedMachine named(String name) throws Failure {
+    private static DeviceModels models(List<Path> jars) throws Failure {
+        DeviceModels installed = DeviceModels.installed();
+        try {
+            return jars.isEmpty() ? installed : installed.withJars(jars);
+        } catch (IllegalArgumentException wrong) {
+            throw Failure.failed("cannot use --device-models: " + wrong.getMessage());
+        }
+    }
+
+    /** A preset, or the machine of a file, whose models may be in these jars. */
+    static EmulatedMachine named(String name, List<Path> jars) throws Failure {
         Optional<EmulatedMachine> preset = EmulatedMachine.preset(name);
         if (preset.isPresent()) {
             return preset.get();
         }
         Path file = Path.of(name);
         try {
-            return EmulatedMachine.read(file);
+            return EmulatedMachine.read(file, models(jars));
         } catch (NoSuchFileException _) {
             boolean isWord = file.getNameCount() == 1 && !name.contains(".");
             throw isWord

@@ -9,6 +9,7 @@ import org.jvfio.IommuGroup;
 import org.jvfio.LockedMemory;
 import org.jvfio.PageSize;
 import org.jvfio.PciFunction;
+import org.jvfio.SpaprTceVersion;
 import org.jvfio.TceInfo;
 import org.jvfio.kernel.Kernel;
 
@@ -62,6 +63,7 @@ final class InfoCommand extends Command {
     private static Step report(Kernel kernel, int number, Container container) {
         IommuGroup group = IommuGroup.of(kernel, number);
         TceInfo info = container.iommuInfo();
+        int version = container.iommuVersion() == SpaprTceVersion.V1 ? 1 : 2;
         List<String> pages = info.pageSizes().stream().map(PageSize::toString).toList();
         List<String> devices = group.functions().stream()
                 .map(function -> function.address().toString())
@@ -74,7 +76,7 @@ final class InfoCommand extends Command {
                         devices,
                         "devices",
                         group.functions().stream().map(PciFunction::toString).toList())
-                .fact("version", container.version(), "IOMMU", "SPAPR TCE, version " + container.version());
+                .fact("version", version, "IOMMU", "SPAPR TCE, version " + version);
         if (info.defaultWindow().isPresent()) {
             var window = container.defaultWindow();
             step.fact(

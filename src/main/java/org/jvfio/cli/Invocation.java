@@ -40,9 +40,10 @@ record Invocation(
         return Optional.ofNullable(line.getOptionValue(option));
     }
 
-    /** A positional argument that may be missing. */
-    Optional<String> argument(int index) {
-        return index < arguments.size() ? Optional.of(arguments.get(index)) : Optional.empty();
+    /** The values of an option that may be repeated. */
+    List<String> values(String option) {
+        String[] values = line.getOptionValues(option);
+        return values == null ? List.of() : List.of(values);
     }
 
     /**

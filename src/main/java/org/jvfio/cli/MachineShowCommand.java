@@ -1,5 +1,6 @@
 package org.jvfio.cli;
 
+import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 
 /** {@code jvfio machine show}: an emulated machine as a file of {@code --machine}. */
@@ -18,7 +19,7 @@ final class MachineShowCommand extends Command {
 
     @Override
     int run(Invocation in) throws Failure {
-        EmulatedMachine machine = HostChoice.named(in.arguments().getFirst());
+        EmulatedMachine machine = HostChoice.named(in.arguments().getFirst(), List.of());
         in.out().println(Json.text(machine.describe()));
         return 0;
     }

@@ -254,7 +254,7 @@ final class NvmeBenchCommand extends Command {
             lanes.forEach(Lane::start);
             if (polled) {
                 try {
-                    while (queue.underWay() > 0 || !over) {
+                    while (queue.inFlight() > 0 || !over) {
                         queue.poll();
                     }
                 } catch (RuntimeException e) {

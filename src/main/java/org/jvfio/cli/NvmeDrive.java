@@ -102,12 +102,13 @@ final class NvmeDrive implements AutoCloseable {
         HostChoice choice = HostChoice.of(in);
         DeviceChoice deviceChoice = DeviceChoice.of(in, DeviceKind.NVME);
         int namespaceId = (int) in.number("namespace", 1, 1, Integer.MAX_VALUE);
-        NvmeOptions options = NvmeOptions.DEFAULT
+        NvmeOptions options = NvmeOptions.builder()
                 .queuePairs((int) in.number("queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS))
                 .queueDepth(queueDepth)
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
-                .completion(completion(in));
+                .completion(completion(in))
+                .build();
         Optional<Path> image = image(in, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
         try {

@@ -67,7 +67,7 @@ final class PlanCommand extends Command {
         Kernel kernel = choice.open(in);
         try (Container container = Container.open(kernel)) {
             container.attach(group);
-            List<WindowPlan> plans = container.plans(request);
+            List<WindowPlan> plans = container.planWindows(request);
             List<WindowPlan> shown = in.has("best") ? plans.subList(0, 1) : plans;
             if (in.json()) {
                 in.out()

@@ -8,7 +8,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.uapi.vfio_h;
 
-/** What a process has mapped. Addresses are those of the Java process, so that segments and addresses agree. */
+/** The mappings of a process. Addresses are those of the Java process, so that segments and addresses agree. */
 final class AddressSpace {
     /** A range of mapped pages with one protection; {@code shared} as of {@code MAP_SHARED}. */
     record Area(long start, long end, Backing backing, long base, int protection, boolean shared) {
@@ -36,23 +36,23 @@ final class AddressSpace {
 
     private final TreeMap<Long, Area> areas = new TreeMap<>(Long::compareUnsigned);
 
-    /** Maps fresh pages and answers their address. */
+    /** Maps fresh pages and returns their address. */
     long map(Backing backing, int protection, boolean shared) {
         long base = backing.segment().address();
-        // Fresh addresses may be those of memory from elsewhere that its owner has freed.
+        // A fresh address may be that of adopted memory which its owner has freed.
         unmap(base, base + backing.size());
         areas.put(base, new Area(base, base + backing.size(), backing, base, protection, shared));
         return base;
     }
 
-    /** The area that holds an address, or null. */
+    /** The area that contains an address, or null. */
     @Nullable
     Area find(long address) {
         Map.Entry<Long, Area> below = areas.floorEntry(address);
         return below != null && Long.compareUnsigned(address, below.getValue().end()) < 0 ? below.getValue() : null;
     }
 
-    /** Unmaps what is mapped of a range of whole pages. */
+    /** Unmaps all mappings in a range of whole pages. */
     void unmap(long start, long end) {
         List<Area> hit = new ArrayList<>();
         Map.Entry<Long, Area> entry = areas.floorEntry(start);
@@ -80,7 +80,7 @@ final class AddressSpace {
         }
     }
 
-    /** Whether an end of a range is inside a huge page, which is unmapped as a whole or not at all. */
+    /** Whether an end of a range is inside a huge page, which cannot be unmapped in part. */
     boolean splitsHugePage(long start, long end) {
         return isInsidePage(start) || isInsidePage(end);
     }

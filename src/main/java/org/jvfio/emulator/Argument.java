@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The third argument of an ioctl: a number, which may be an address, or a struct of the caller. A process has one for all
- * its calls, which come one at a time; it is nobody's to keep.
+ * The third argument of an ioctl: a number, which may be an address, or a struct of the caller. A process reuses one
+ * instance for all its calls, which the host's lock serializes; do not keep a reference to it.
  */
 final class Argument {
     private final Task task;
@@ -17,14 +17,14 @@ final class Argument {
         this.task = task;
     }
 
-    /** Makes it the argument of the next call: a number. */
+    /** Sets the argument of the next call to a number. */
     Argument set(long number) {
         value = number;
         struct = null;
         return this;
     }
 
-    /** Makes it the argument of the next call: the address of a struct, which is all that the call may access. */
+    /** Sets the argument of the next call to the address of a struct. The call may access nothing else. */
     Argument set(MemorySegment segment) {
         value = segment.address();
         struct = value == 0 ? null : segment;
@@ -62,7 +62,7 @@ final class Argument {
         return copyIn(offset, copy, bytes) ? copy : null;
     }
 
-    /** {@code copy_from_user} of the first bytes into a struct that is there already; false for EFAULT. */
+    /** {@code copy_from_user} of the first bytes into an existing struct; false for EFAULT. */
     boolean copyIn(MemorySegment into, long bytes) {
         return copyIn(0, into, bytes);
     }
@@ -70,7 +70,7 @@ final class Argument {
     private boolean copyIn(long offset, MemorySegment into, long bytes) {
         MemorySegment known = struct;
         if (known != null) {
-            // Not from a slice, which would be an object for every MAP_DMA.
+            // No slice: it would allocate an object for every MAP_DMA.
             requireRoom(known, offset + bytes);
             MemorySegment.copy(known, offset, into, 0, bytes);
             return true;
@@ -97,7 +97,10 @@ final class Argument {
         return true;
     }
 
-    /** {@code strndup_user}: the string without its NUL; null for EFAULT, and {@code most} characters without one. */
+    /**
+     * {@code strndup_user}: the string without its NUL; null for EFAULT; {@code most} characters if there is no NUL
+     * among them.
+     */
     @Nullable
     String string(int most) {
         StringBuilder text = new StringBuilder();

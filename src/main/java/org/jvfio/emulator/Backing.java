@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pages of memory behind one mapping of a process, at one physical address. They live while a process maps them or a
- * pin holds them; what only pins hold is moved out of the process's sight, so that a late access of the process fails
- * and a late DMA does not.
+ * Pages of memory behind one mapping of a process, at one physical address. They live while a process maps them or they
+ * are pinned. Pages that are only pinned are moved to memory that the process cannot access: a later access by the
+ * process fails, a later DMA does not.
  */
 final class Backing {
     private final PhysicalMemory memory;
@@ -31,7 +31,7 @@ final class Backing {
         this.mappedBytes = size;
     }
 
-    /** Whether it is memory that the process has from elsewhere, and frees itself. */
+    /** Whether the memory was adopted: the process allocated it by other means, and frees it itself. */
     boolean isAdopted() {
         return adopted;
     }
@@ -57,7 +57,7 @@ final class Backing {
         return segment;
     }
 
-    /** A device writes to the pages, or reads them; what their owner frees meanwhile is zeros for it. */
+    /** Copies between the pages and a device. Adopted memory that its owner frees meanwhile reads as zeros. */
     void transfer(long offset, MemorySegment data, long from, long length, boolean toMemory) {
         MemorySegment pages = segment();
         try {
@@ -77,7 +77,7 @@ final class Backing {
         }
     }
 
-    /** Adopted memory may be freed by its owner at any time, also while it is copied. */
+    /** The owner of adopted memory may free it at any time, even during the copy. */
     private static void requireFreed(MemorySegment pages, IllegalStateException failure) {
         if (pages.scope().isAlive()) {
             throw failure;
@@ -99,7 +99,7 @@ final class Backing {
     /**
      * The process no longer maps {@code bytes} of it.
      *
-     * @throws IllegalStateException if a call of another thread uses it; it is mapped as before then
+     * @throws IllegalStateException if a call of another thread uses it; it then stays mapped
      */
     void unmapped(long bytes) {
         mappedBytes -= bytes;

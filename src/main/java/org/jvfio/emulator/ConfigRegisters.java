@@ -14,11 +14,11 @@ import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * Configuration space as a device itself has it: a header of type 0, its capabilities, and plain storage elsewhere, as
- * QEMU's devices have it. What vfio-pci lets a user see of it is {@link VfioConfig}'s.
+ * The configuration space in the device itself: a type 0 header, the capabilities, and plain storage elsewhere, as in
+ * QEMU's devices. {@link VfioConfig} is the user's view of it through vfio-pci.
  */
 final class ConfigRegisters {
-    /** What QEMU gives every device as its subsystem. */
+    /** The subsystem of all QEMU devices. */
     private static final int SUBSYSTEM_VENDOR = 0x1af4;
 
     private static final int SUBSYSTEM = 0x1100;
@@ -30,7 +30,7 @@ final class ConfigRegisters {
             | vfio_h.PCI_COMMAND_INTX_DISABLE;
 
     private static final int FIRST_CAPABILITY = 0x40;
-    /** Where a PCI Express device has its power management and its PCI Express capability, as QEMU's NVMe controller. */
+    /** The offsets of the power management and PCI Express capabilities, as in QEMU's NVMe controller. */
     private static final int POWER = 0x60;
 
     private static final int EXPRESS = 0x80;
@@ -40,7 +40,7 @@ final class ConfigRegisters {
     private static final int EXPRESS_VERSION = 2;
     private static final int DEVICE_CAPABILITIES =
             vfio_h.PCI_EXP_DEVCAP_FLR | vfio_h.PCI_EXP_DEVCAP_RBER | vfio_h.PCI_EXP_DEVCAP_EXT_TAG;
-    /** What the firmware of powernv has every endpoint report: all but errors that were corrected. */
+    /** The error reporting that powernv firmware enables in every endpoint: all but correctable errors. */
     private static final int REPORTED_ERRORS =
             vfio_h.PCI_EXP_DEVCTL_NFERE | vfio_h.PCI_EXP_DEVCTL_FERE | vfio_h.PCI_EXP_DEVCTL_URRE;
     /** One lane of 2.5 GT/s. */
@@ -52,7 +52,7 @@ final class ConfigRegisters {
     private final ByteBuffer values;
     private final byte[] initial;
     private final byte[] writable;
-    /** The capabilities by their place, in the order of the chain; each has its length. */
+    /** The length of each capability by its offset, in the order of the chain. */
     private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
 
     private final long[] barBytes;
@@ -141,7 +141,7 @@ final class ConfigRegisters {
                 place = power ? POWER : rest;
                 if (place + capability.bytes() > vfio_h.PCI_CFG_SPACE_SIZE) {
                     throw new IllegalArgumentException(
-                            "the capabilities of a device need more than the 192 bytes that there are for them");
+                            "the capabilities of a device need more than the 192 bytes available");
                 }
                 link = begin(capability.id(), place, capability.bytes(), link);
                 fill(capability, place);
@@ -153,7 +153,7 @@ final class ConfigRegisters {
         }
     }
 
-    /** Begins a capability of the chain, whose end was linked from here; its own next pointer is the new end. */
+    /** Begins a capability and links it from the end of the chain; its own next pointer is the new end. */
     private int begin(int id, int place, int bytes, int link) {
         values.put(link, (byte) place);
         values.put(place, (byte) id);
@@ -181,7 +181,7 @@ final class ConfigRegisters {
             if (capability.isExtended()) {
                 if (place + capability.bytes() > size) {
                     throw new IllegalArgumentException(
-                            "a device with extended capabilities is a PCI Express one, and has 3840 bytes for them");
+                            "extended capabilities need a PCI Express device, and at most 3840 bytes");
                 }
                 if (previous != 0) {
                     values.putInt(previous, values.getInt(previous) | place << 20);
@@ -196,7 +196,7 @@ final class ConfigRegisters {
         }
     }
 
-    /** As firmware assigns BARs: each aligned to its size, those of 32 bits below 4 GiB. */
+    /** Assigns BARs as firmware does: each aligned to its size, 32-bit BARs below 4 GiB. */
     private void assignBars(int romBytes) {
         long low = 1L << 31;
         long high = 1L << 40;
@@ -227,17 +227,17 @@ final class ConfigRegisters {
         return vfio_h.PCI_BASE_ADDRESS_0 + bar * Integer.BYTES;
     }
 
-    /** 256 bytes, or 4096. */
+    /** The size of configuration space: 256 or 4096 bytes. */
     int size() {
         return writable.length;
     }
 
-    /** Where the capabilities are and how long they are, in the order of the chains. */
+    /** The length of each capability by its offset, in the order of the chains. */
     Map<Integer, Integer> lengths() {
         return lengths;
     }
 
-    /** Where a capability of the first 256 bytes is, or 0. */
+    /** The offset of a capability in the first 256 bytes, or 0 if there is none. */
     int capability(int id) {
         for (int place : lengths.keySet()) {
             if (place < vfio_h.PCI_CFG_SPACE_SIZE && (values.get(place) & 0xff) == id) {
@@ -276,13 +276,13 @@ final class ConfigRegisters {
         values.put(register, (byte) ((values.get(register) & ~mask) | (value & mask)));
     }
 
-    /** Sets bits of a register of 16 bits, or clears them, whoever may write them. */
+    /** Sets or clears bits of a 16-bit register, regardless of whether software may write them. */
     void change(int register, int bits, boolean on) {
         int value = getShort(register);
         values.putShort(register, (short) (on ? value | bits : value & ~bits));
     }
 
-    /** The host sets the device up after a reset as it was before; what it does not know of is as at power on. */
+    /** The host restores the registers that it saves across a reset; all others have their power-on values. */
     void resetByHost() {
         int kept = capability(vfio_h.PCI_CAP_ID_EXP);
         for (int register = vfio_h.PCI_STD_HEADER_SIZEOF; register < size(); register++) {
@@ -292,13 +292,13 @@ final class ConfigRegisters {
         }
     }
 
-    /** The bus is reset: the device decodes nothing until it is set up again. */
+    /** The bus is reset: the device decodes nothing until it is configured again. */
     void resetByBus() {
         values.put(0, initial);
         values.putShort(vfio_h.PCI_COMMAND, (short) 0);
     }
 
-    /** As the host leaves a device that it hands to VFIO: memory decoding on, bus mastering off. */
+    /** The state in which the host hands a device to VFIO: memory decoding on, bus mastering off. */
     void restore() {
         values.put(0, initial);
     }

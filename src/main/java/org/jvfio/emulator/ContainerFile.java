@@ -1,6 +1,6 @@
 package org.jvfio.emulator;
 
-/** {@code /dev/vfio/vfio}, opened. */
+/** An open {@code /dev/vfio/vfio}. */
 final class ContainerFile extends OpenFile {
     private final VfioContainer container;
 

@@ -7,7 +7,7 @@ import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_device_low_power_entry_with_wakeup;
 import org.jvfio.uapi.vfio_h;
 
-/** What DEVICE_FEATURE has of a device of vfio-pci: the token of its virtual functions, and low power. */
+/** DEVICE_FEATURE of a vfio-pci device: the VF token, and low power. */
 final class DeviceFeatures {
     private static final int HEADER = 8;
     private static final int TOKEN_BYTES = 16;
@@ -24,18 +24,18 @@ final class DeviceFeatures {
     /**
      * The features of one device.
      *
-     * @param hasVirtualFunctions whether it can have any (SR-IOV), whose users then need its token
+     * @param hasVirtualFunctions whether it can have virtual functions (SR-IOV), whose users need its token
      */
     DeviceFeatures(boolean hasVirtualFunctions) {
         this.hasVirtualFunctions = hasVirtualFunctions;
     }
 
-    /** Whether the device sleeps between calls. */
+    /** Whether the device is in low power between calls. */
     boolean isLowPower() {
         return lowPower;
     }
 
-    /** A call wakes the device up; a user who wants to know of it is told, and the device then stays awake. */
+    /** A call wakes the device. If the user asked for a wakeup event it is signalled, and the device stays awake. */
     void wakeForCall() {
         EventFile told = wakeUp;
         if (told != null) {

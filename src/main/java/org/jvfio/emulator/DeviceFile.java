@@ -15,7 +15,7 @@ final class DeviceFile extends OpenFile {
     private final IommuGroup group;
     private final PciFunction function;
     private final HotReset hotReset;
-    /** Where {@code read} and {@code write} go on; nothing sets it. */
+    /** The file offset of {@code read} and {@code write}; nothing changes it. */
     private long position;
 
     DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
@@ -155,7 +155,7 @@ final class DeviceFile extends OpenFile {
         return function.accessBar((int) index, buffer, position, write);
     }
 
-    /** No BAR can be mapped, because in Java a load cannot have side effects; none has the MMAP flag. */
+    /** No BAR can be mapped, because a load in Java cannot have side effects; no region has the MMAP flag. */
     @Override
     long mmap() {
         return Errno.EINVAL.negated();

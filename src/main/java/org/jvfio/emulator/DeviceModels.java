@@ -1,8 +1,11 @@
 package org.jvfio.emulator;
 
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
@@ -13,8 +16,11 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** The models of devices that there are: those of the project, and those that users bring. */
-final class DeviceModels {
+/**
+ * The device models that machine files can name: the project's, and those that users bring. See {@link DeviceModel} for how
+ * one is installed.
+ */
+public final class DeviceModels {
     private final List<DeviceModel> models;
 
     DeviceModels(List<DeviceModel> models) {
@@ -22,11 +28,11 @@ final class DeviceModels {
     }
 
     /**
-     * Finds all models: those that this class sees, and those that the thread's context class loader does.
+     * Finds the models that the class loader of this class and the context class loader of the thread see.
      *
-     * @throws IllegalStateException if one of them is announced and cannot be used
+     * @throws IllegalStateException if one of them cannot be loaded
      */
-    static DeviceModels installed() {
+    public static DeviceModels installed() {
         try {
             Map<Class<?>, DeviceModel> byClass = new LinkedHashMap<>();
             ClassLoader own = DeviceModel.class.getClassLoader();
@@ -38,8 +44,40 @@ final class DeviceModels {
             return new DeviceModels(List.copyOf(byClass.values()));
         } catch (ServiceConfigurationError broken) {
             throw new IllegalStateException(
-                    "a device model that is installed cannot be used: " + broken.getMessage(), broken);
+                    "an installed device model cannot be loaded: " + broken.getMessage(), broken);
         }
+    }
+
+    /**
+     * These and the models of jars that are neither on the module path nor on the class path. The jars stay open as long as
+     * one of their classes is in use.
+     *
+     * @param path jars, modular or not, and directories of jars. Each of them has at least one model; a directory may have
+     *     the jars that its models require, too. Where JVFIO itself is on the class path, a modular jar must name its
+     *     models in {@code META-INF/services} as well
+     * @throws IllegalArgumentException if one of them does not exist, is not a jar, has no model, or has one that cannot be
+     *     loaded or whose name another model has
+     */
+    public DeviceModels withJars(List<Path> path) {
+        List<DeviceModel> all = new ArrayList<>(models);
+        for (DeviceModel added : DeviceModelPath.load(path)) {
+            String name = Objects.requireNonNullElse(added.name(), "");
+            if (name.isBlank()) {
+                throw new IllegalArgumentException("the device model %s has no name"
+                        .formatted(added.getClass().getName()));
+            }
+            for (DeviceModel other : all) {
+                if (name.equals(other.name())) {
+                    throw new IllegalArgumentException("two device models have the name '%s': %s and %s"
+                            .formatted(
+                                    name,
+                                    other.getClass().getName(),
+                                    added.getClass().getName()));
+                }
+            }
+            all.add(added);
+        }
+        return new DeviceModels(all);
     }
 
     private static void addTo(Map<Class<?>, DeviceModel> byClass, @Nullable ClassLoader loader) {
@@ -49,7 +87,7 @@ final class DeviceModels {
     }
 
     /**
-     * The model of a name, if there is one.
+     * The model with a name, if there is one.
      *
      * @throws IllegalStateException if there are several
      */
@@ -57,15 +95,14 @@ final class DeviceModels {
         List<DeviceModel> named =
                 models.stream().filter(model -> model.name().equals(name)).toList();
         if (named.size() > 1) {
-            throw new IllegalStateException(
-                    "%d device models have the name '%s', of the classes %s; leave one of them in"
-                            .formatted(
-                                    named.size(),
-                                    name,
-                                    named.stream()
-                                            .map(model -> model.getClass().getName())
-                                            .sorted()
-                                            .collect(Collectors.joining(" and "))));
+            throw new IllegalStateException("%d device models have the name '%s', of the classes %s; keep one of them"
+                    .formatted(
+                            named.size(),
+                            name,
+                            named.stream()
+                                    .map(model -> model.getClass().getName())
+                                    .sorted()
+                                    .collect(Collectors.joining(" and "))));
         }
         return named.stream().findFirst();
     }
@@ -73,12 +110,12 @@ final class DeviceModels {
     /**
      * Makes devices of one of the project's own models, without options.
      *
-     * @throws IllegalStateException if it is not there
+     * @throws IllegalStateException if the model is missing
      */
     Supplier<? extends EmulatedDevice> plain(String name) {
         return find(name)
                 .orElseThrow(() -> new IllegalStateException(
-                        "of the device models '%s' is missing, there are %s: META-INF/services/%s is not that of JVFIO"
+                        "the device model '%s' is missing, the installed models are %s; restore JVFIO's META-INF/services/%s"
                                 .formatted(name, names(), DeviceModel.class.getName())))
                 .configure(MachineOptions.of(Map.of()));
     }
@@ -100,7 +137,7 @@ final class DeviceModels {
         return device.getClass().getName();
     }
 
-    /** The names of all, as a sentence has them. */
+    /** The names of all models, joined for a message. */
     String names() {
         List<String> names = models.stream()
                 .map(model -> "'" + model.name() + "'")

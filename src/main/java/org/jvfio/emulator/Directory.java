@@ -3,7 +3,7 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import org.jvfio.kernel.Errno;
 
-/** A directory, opened for reading: of its names, the kernel gives none to {@code read}. */
+/** An open directory. {@code read} does not return its entries. */
 final class Directory extends OpenFile {
     @Override
     long read(MemorySegment buffer) {

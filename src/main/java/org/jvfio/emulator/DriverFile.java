@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 
 /**
- * A file of sysfs, opened, that binds drivers to devices: {@code drivers/base/bus.c} and {@code dd.c}. What is written
- * is a device's address, or the name of a driver.
+ * An open sysfs file that binds a driver to a device: {@code drivers/base/bus.c} and {@code dd.c}. A write passes a
+ * device's address, or a driver's name.
  */
 final class DriverFile extends OpenFile {
     private static final String BUS = "/sys/bus/pci/";
@@ -31,7 +31,7 @@ final class DriverFile extends OpenFile {
         this.store = store;
     }
 
-    /** The file of this path, if it is one of these. */
+    /** Opens a path, if it is one of these files. */
     static @Nullable DriverFile open(EmulatedHost host, String path) {
         Matcher override = OVERRIDE.matcher(path);
         Matcher bind = BIND.matcher(path);
@@ -92,7 +92,7 @@ final class DriverFile extends OpenFile {
         return 0;
     }
 
-    /** {@code unbind_store}; a device that is open keeps the caller waiting, and its user is asked to close it. */
+    /** {@code unbind_store}; waits while the device is open, and asks its user to close it. */
     private int unbind(HostDriver driver, String text) {
         PciFunction function = host.functions().get(text.strip());
         if (function == null || function.driver() != driver) {
@@ -116,7 +116,7 @@ final class DriverFile extends OpenFile {
         return 0;
     }
 
-    /** Asks, and asks again as long as the caller waits and the device is not closed. */
+    /** Requests the device, repeatedly until it is closed or the caller stops waiting. */
     private void request(PciFunction function, int times) {
         function.request(times);
         host.after(BETWEEN_REQUESTS, () -> {
@@ -131,7 +131,7 @@ final class DriverFile extends OpenFile {
         letGo();
     }
 
-    /** Whoever waited for a device does so no longer. */
+    /** The caller no longer waits for the device. */
     private void letGo() {
         if (wanted != null) {
             wanted.wanted(false);
@@ -139,7 +139,7 @@ final class DriverFile extends OpenFile {
         }
     }
 
-    /** {@code drivers_probe_store}, which does not tell whether a driver took the device. */
+    /** {@code drivers_probe_store}, which does not report whether a driver was bound. */
     private static int probe(EmulatedHost host, String text) {
         PciFunction function = host.functions().get(text.strip());
         if (function == null) {

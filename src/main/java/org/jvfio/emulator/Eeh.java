@@ -17,7 +17,7 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_eeh_pe_err;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 
-/** Error handling of one partitionable endpoint: {@code arch/powerpc/kernel/eeh.c} below {@code VFIO_EEH_PE_OP}. */
+/** EEH of one partitionable endpoint: {@code arch/powerpc/kernel/eeh.c} below {@code VFIO_EEH_PE_OP}. */
 final class Eeh {
     private static final long SHORT_SIZE = 12;
     private static final int LAST_FUNCTION = 19;
@@ -125,9 +125,9 @@ final class Eeh {
     }
 
     /**
-     * What skiboot can do: {@code phb4_err_inject} knows configuration space alone; {@code phb3_err_inject} knows registers
-     * too, as every endpoint has a part of the bridge's space of 32 bits and of that of 64 bits; and DMA, through a window
-     * below (32 bits) or above (64 bits) bit 59.
+     * The injections that skiboot supports. {@code phb4_err_inject}: configuration space only. {@code phb3_err_inject}:
+     * also registers, in the 32-bit and the 64-bit memory space of the bridge, and DMA, through a window below (32-bit)
+     * or above (64-bit) bit 59.
      */
     private boolean firmwareInjects(int type, int function) {
         if (CONFIG_FUNCTIONS.contains(function)) {

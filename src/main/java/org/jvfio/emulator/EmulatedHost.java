@@ -18,8 +18,8 @@ import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
 
 /**
- * An emulated POWER host, seen from outside: its kernel's log, and what state its groups are in. Programs run on it
- * through {@link EmulatedKernel}.
+ * An emulated POWER host, as a test sees it: the kernel log, the state of its groups, and fault injection. Programs use
+ * it through {@link EmulatedKernel}.
  */
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
@@ -52,7 +52,7 @@ public final class EmulatedHost {
         }
     }
 
-    /** The processes by their number. */
+    /** The processes by process id. */
     NavigableMap<Integer, Task> tasks() {
         return tasks;
     }
@@ -75,7 +75,7 @@ public final class EmulatedHost {
         return pe;
     }
 
-    /** How Linux names a partitionable endpoint in its log: on powernv by bus and number, in an LPAR by device. */
+    /** The name of a partitionable endpoint in the kernel log: on powernv bus and number, in an LPAR the device. */
     private static String logPrefix(EmulatedMachine.Slot slot, Platform platform) {
         if (!platform.isPowernv()) {
             return "vfio-pci " + slot.address() + ": ";
@@ -83,26 +83,26 @@ public final class EmulatedHost {
         return "pci %s     : [PE# %s] ".formatted(slot.address().substring(0, 7), platform.endpoint(slot.domain()));
     }
 
-    /** What the host is made of. */
+    /** The description that the host was booted from. */
     public EmulatedMachine machine() {
         return machine;
     }
 
-    /** The messages of the kernel's log since boot, of which it keeps the last 4096. */
+    /** The last 4096 messages of the kernel log since boot. */
     public List<String> log() {
         return locked(log::messages);
     }
 
     /**
-     * The hazards that the kernel was led into: by calls that it {@linkplain HazardPolicy#AS_LINUX answers as Linux does},
-     * and by the closing of a container whose memory another one still maps, which nothing can refuse.
+     * The hazards that have happened: in calls that the kernel {@linkplain HazardPolicy#AS_LINUX executes as Linux
+     * does}, and in the close of a container whose memory another one still maps, which cannot be refused.
      */
     public List<Hazard> hazards() {
         return locked(() -> List.copyOf(hazards));
     }
 
     /**
-     * A group as it is now.
+     * The present state of a group.
      *
      * @throws NoSuchElementException if there is no group of this number
      */
@@ -115,20 +115,20 @@ public final class EmulatedHost {
         return List.copyOf(groups.keySet());
     }
 
-    /** The files of this computer that its devices keep their contents in: {@link EmulatedDevice#files} of each. */
+    /** The files on this computer that back its devices: {@link EmulatedDevice#files} of each. */
     public List<Path> deviceFiles() {
         return functions.values().stream()
                 .flatMap(function -> function.files().stream())
                 .toList();
     }
 
-    /** How many bytes of memory user programs have, pinned memory of ended ones included. */
+    /** The memory of user programs in bytes, including pinned memory of programs that have ended. */
     public long userMemoryBytes() {
         return locked(memory::bytes);
     }
 
     /**
-     * The host's own driver has this many pages of the group mapped; a lent table must be empty.
+     * Sets how many pages the host's own driver has mapped in the group; a table can be lent only while this is 0.
      *
      * @throws NoSuchElementException if there is no group of this number
      */
@@ -140,19 +140,19 @@ public final class EmulatedHost {
     }
 
     /**
-     * Makes the platform fail the next time that it comes to a step for a group.
+     * Makes the platform fail the next time that it performs a step for a group.
      *
-     * @param errno what the step fails with
+     * @param errno the error of the step
      * @throws NoSuchElementException if there is no group of this number
-     * @throws IllegalArgumentException if the group's platform never comes to the step: an LPAR does not make the host's
-     *     table anew, and a table that is lent is neither made nor set
+     * @throws IllegalArgumentException if the group's platform never performs the step: an LPAR does not recreate the
+     *     host's table, and a lent table is neither created nor set
      */
     public void failNext(int number, PlatformStep step, Errno errno) {
         locked(() -> {
             Pe pe = existing(number).pe();
             if (!pe.calls().steps().contains(step)) {
                 throw new IllegalArgumentException(
-                        "the platform of group %d never comes to %s, only to %s; make it fail at one of these"
+                        "the platform of group %d never performs %s, only %s; make it fail at one of these"
                                 .formatted(number, step, pe.calls().steps()));
             }
             pe.failNext(step, errno.negated());
@@ -161,11 +161,11 @@ public final class EmulatedHost {
     }
 
     /**
-     * A device reports an error that it cannot correct (AER), which the host tells its user by the eventfd of interrupt
-     * index {@code VFIO_PCI_ERR_IRQ_INDEX}.
+     * A device reports an uncorrectable error (AER), and the host signals the eventfd of interrupt index {@code
+     * VFIO_PCI_ERR_IRQ_INDEX}, if the user has set one.
      *
      * @param address domain, bus, device and function
-     * @return whether there was one
+     * @return whether there was one to signal
      * @throws NoSuchElementException if there is no device at this address
      */
     public boolean reportError(String address) {
@@ -221,7 +221,7 @@ public final class EmulatedHost {
         return lock;
     }
 
-    /** Wakes those that wait for a descriptor to become ready. */
+    /** Signals threads that wait for a descriptor to become ready. */
     Condition changed() {
         return changed;
     }
@@ -250,7 +250,7 @@ public final class EmulatedHost {
                 .orElseThrow();
     }
 
-    /** The functions on the bus of one, itself among them. */
+    /** The functions on the bus of one, including itself. */
     List<PciFunction> onBusOf(PciFunction function) {
         return functions.values().stream()
                 .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
@@ -261,7 +261,7 @@ public final class EmulatedHost {
         return functions;
     }
 
-    /** A call is about to do what would harm a real host. */
+    /** Reports a call that would harm a real host. */
     void hazard(Hazard hazard, Supplier<String> call) {
         if (hazard.neverAnswers() || machine.policy(hazard) == HazardPolicy.STOP) {
             throw new HostHazard(hazard, call.get());
@@ -269,22 +269,25 @@ public final class EmulatedHost {
         meet(hazard);
     }
 
-    /** What a close does to a host: it cannot be stopped. */
+    /** Reports harm done by a close, which cannot be refused. */
     void meet(Hazard hazard) {
         hazards.add(hazard);
     }
 
-    /** How many hazards the kernel was led into. */
+    /** How many hazards have happened. */
     int hazardsMet() {
         return hazards.size();
     }
 
-    /** Forgets all hazards but the first ones: those of a call that was stopped by another one. */
+    /** Removes all hazards but the first {@code count}: those of a call that a later hazard stopped. */
     void rewindHazards(int count) {
         hazards.subList(count, hazards.size()).clear();
     }
 
-    /** Runs what a device does later, with the host's lock held. A device that throws is reported as its thread's. */
+    /**
+     * Runs a delayed action of a device with the host's lock held. What it throws goes to the thread's uncaught
+     * exception handler.
+     */
     void after(Duration delay, Runnable action) {
         Runnable reported = () -> {
             try {

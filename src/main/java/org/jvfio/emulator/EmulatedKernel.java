@@ -32,9 +32,9 @@ import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The system calls of one process on an emulated host. {@link #boot} starts a host with its first process, {@link #fork}
- * and {@link #newProcess} make others on it, {@link #exit} ends one as the kernel ends a killed process: its descriptors
- * are closed, the last one first, its memory goes.
+ * The system calls of one process on an emulated host. {@link #boot} starts a host with its first process, {@link
+ * #fork} and {@link #newProcess} make others on it, {@link #exit} ends one as the kernel ends a killed process: it
+ * closes the descriptors, the last one first, and frees the memory.
  */
 public final class EmulatedKernel implements Kernel {
     private static final Pattern GROUP_NODE = Pattern.compile("/dev/vfio/(0|[1-9][0-9]{0,8})");
@@ -69,25 +69,25 @@ public final class EmulatedKernel implements Kernel {
         return new Mm(machine, host.kernelLog());
     }
 
-    /** The host, seen from outside. */
+    /** The host that the process runs on. */
     public EmulatedHost host() {
         return host;
     }
 
-    /** Another process of the host, with nothing open. */
+    /** Starts another process on the host, with no open files. */
     public EmulatedKernel newProcess() {
         return host.locked(() -> new EmulatedKernel(host, new Task(newMemory(host), 1024), mayOpenGroups));
     }
 
     /**
-     * A child process: the same open files, limits and capabilities, and memory of its own.
+     * Starts a child process, with the same open files, limits and capabilities, and memory of its own.
      *
      * @throws IllegalStateException if this process has ended
      */
     public EmulatedKernel fork() {
         return host.locked(() -> {
             if (exited) {
-                throw new IllegalStateException("a process that has ended has no children any more");
+                throw new IllegalStateException("the process has ended and cannot fork");
             }
             Mm memory = newMemory(host);
             memory.inherit(task.mm());
@@ -96,18 +96,18 @@ public final class EmulatedKernel implements Kernel {
     }
 
     /**
-     * A descriptor of what another process of this host has open, as {@code pidfd_getfd(2)} gives one, or a message with
-     * {@code SCM_RIGHTS}: both then have the same open file.
+     * Duplicates a descriptor of another process of this host, as {@code pidfd_getfd(2)} or a message with {@code
+     * SCM_RIGHTS} does: both descriptors refer to the same open file.
      *
      * @param other the other process
-     * @param fd its descriptor
-     * @return the descriptor in this process, or a negated errno: EBADF if the other one has no such descriptor, EMFILE if
-     *     this one has as many as it may
-     * @throws IllegalArgumentException if the other process is one of another host
+     * @param fd a descriptor of that process
+     * @return the descriptor in this process, or a negated errno: EBADF if the other process has no such descriptor,
+     *     EMFILE at the limit of this process
+     * @throws IllegalArgumentException if the other process runs on another host
      */
     public int receive(EmulatedKernel other, int fd) {
         if (other.host != host) {
-            throw new IllegalArgumentException("descriptors are passed between processes of one host");
+            throw new IllegalArgumentException("a descriptor can be received only from a process of the same host");
         }
         return opening(() -> {
             OpenFile file = other.task.file(fd);
@@ -116,8 +116,8 @@ public final class EmulatedKernel implements Kernel {
     }
 
     /**
-     * Ends the process: closes what it has open and frees its memory. Calls that it makes later, or waits in, find nothing
-     * open and open nothing: they answer EBADF, and {@code mmap} ENOMEM.
+     * Ends the process: closes its files and frees its memory. Calls that block return, and later calls fail, with
+     * EBADF, {@code mmap} with ENOMEM.
      */
     public void exit() {
         host.locked(() -> {
@@ -139,17 +139,17 @@ public final class EmulatedKernel implements Kernel {
         return host.locked(() -> task.descriptors().size());
     }
 
-    /** How many bytes are charged to the process as locked, what the kernel leaked included. */
+    /** The locked memory charged to the process in bytes, including what the kernel leaked. */
     public long lockedBytes() {
         return host.locked(() -> task.mm().lockedPages() << host.machine().pageShift());
     }
 
-    /** How many regions the process has registered for DMA, what the kernel leaked included. */
+    /** The number of regions registered for DMA, including those that the kernel leaked. */
     public int registeredRegions() {
         return host.locked(() -> task.mm().regions().size());
     }
 
-    /** Gives the process CAP_IPC_LOCK, or takes it. */
+    /** Grants or revokes CAP_IPC_LOCK. */
     public void capIpcLock(boolean capable) {
         host.locked(() -> {
             task.mm().mayLock(capable);
@@ -366,7 +366,9 @@ public final class EmulatedKernel implements Kernel {
         });
     }
 
-    /** Repeats what would have to wait, until it can be done; interrupted it answers EINTR, in an ended process EBADF. */
+    /**
+     * Repeats a call that would block until it succeeds; returns EINTR if interrupted, EBADF if the process has ended.
+     */
     private long blocking(OpenFile file, LongSupplier action) {
         long answer = action.getAsLong();
         while (answer == Errno.EAGAIN.negated() && file.blocks()) {
@@ -524,7 +526,7 @@ public final class EmulatedKernel implements Kernel {
         });
     }
 
-    /** Makes a call that gives the process a descriptor, if it has not ended. */
+    /** Runs a call that creates a descriptor, unless the process has ended. */
     private int opening(IntSupplier action) {
         return call(() -> exited ? Errno.EBADF.negated() : action.getAsInt());
     }
@@ -550,7 +552,7 @@ public final class EmulatedKernel implements Kernel {
     private static MemorySegment requireNative(MemorySegment segment) {
         if (!segment.isNative()) {
             throw new IllegalArgumentException(
-                    "a system call needs memory outside the Java heap; allocate the segment from an Arena");
+                    "a system call needs off-heap memory; allocate the segment from an Arena");
         }
         return segment;
     }

@@ -16,8 +16,8 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
- * What a host is made of: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()} derives
- * another one.
+ * The description of a host: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()}
+ * derives another one.
  */
 public final class EmulatedMachine {
     private static final int SHIFT_4K = 12;
@@ -25,7 +25,7 @@ public final class EmulatedMachine {
     private static final long GIB = 1L << 30;
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
-    /** A PCI function: its place, its group, its device, who drives it, and a ROM in place of the device's own. */
+    /** A PCI function: its address, group, device and driver, and a ROM that replaces the device's own. */
     record Slot(
             String address,
             int group,
@@ -100,15 +100,20 @@ public final class EmulatedMachine {
         return powernv(Platform.PHB5).build();
     }
 
+    /** As {@link #power10}: its bridges are PHB5, and Linux returns the same results. */
+    public static EmulatedMachine power11() {
+        return power10();
+    }
+
     /**
-     * As {@link #power8}, with P7IOC (IODA1) and Linux 4.2, the first with ownership callbacks. These bridges have none: the
-     * host's table is lent, and there are no windows to make. Linux drives them until 5.18 here.
+     * As {@link #power8}, with P7IOC (IODA1) and Linux 4.2, the first with ownership callbacks. These bridges have
+     * none: the host's table is lent, and no windows can be created. Supported up to Linux 5.18.
      */
     public static EmulatedMachine power7() {
         return powernv(Platform.IODA1).kernel(KernelVersion.V4_2).build();
     }
 
-    /** As {@link #power7}, with bridges of P5IOC2, older ones that lend their table in the same way. */
+    /** As {@link #power7}, with the older P5IOC2 bridges, which lend their table in the same way. */
     public static EmulatedMachine p5ioc2() {
         return power7().toBuilder().platform(Platform.P5IOC2).build();
     }
@@ -122,8 +127,8 @@ public final class EmulatedMachine {
     }
 
     /**
-     * An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2, the NVMe drive
-     * in group 3.
+     * An LPAR: windows through RTAS, a default window of 1 GiB, no EEH; the edu devices are in groups 1 and 2, the NVMe
+     * drive in group 3.
      */
     public static EmulatedMachine pseries() {
         DeviceModels models = DeviceModels.installed();
@@ -136,14 +141,14 @@ public final class EmulatedMachine {
                 .build();
     }
 
-    /** The names that {@link #preset} knows. */
+    /** The names of the {@linkplain #preset presets}. */
     public static List<String> presets() {
-        return List.of("p5ioc2", "power7", "power8", "power9", "power10", "pseries");
+        return List.of("p5ioc2", "power7", "power8", "power9", "power10", "power11", "pseries");
     }
 
     /**
-     * The machine of a name, if there is one: {@link #p5ioc2}, {@link #power7}, {@link #power8}, {@link #power9},
-     * {@link #power10}, {@link #pseries}.
+     * The preset with a name, if there is one: {@link #p5ioc2}, {@link #power7}, {@link #power8}, {@link #power9},
+     * {@link #power10}, {@link #power11}, {@link #pseries}.
      */
     public static Optional<EmulatedMachine> preset(String name) {
         return switch (name) {
@@ -152,14 +157,15 @@ public final class EmulatedMachine {
             case "power8" -> Optional.of(power8());
             case "power9" -> Optional.of(power9());
             case "power10" -> Optional.of(power10());
+            case "power11" -> Optional.of(power11());
             case "pseries" -> Optional.of(pseries());
             default -> Optional.empty();
         };
     }
 
     /**
-     * A machine written by hand, as a JSON object. It begins with {@code "like"}, the name of a {@linkplain #presets
-     * preset}, and says what is different:
+     * Reads a machine from a JSON file. {@code "like"} names the {@linkplain #presets preset} that it is derived from;
+     * all other options change that preset:
      *
      * <pre>{@code
      * {
@@ -189,21 +195,21 @@ public final class EmulatedMachine {
      * }
      * }</pre>
      *
-     * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} are {@linkplain Builder#bridge set apart},
-     * with what is not said of them as the machine has it. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in lower
-     * case;
-     * a list of devices replaces those of the preset. {@code "model"} is the name of a {@link DeviceModel}, which has
-     * options of its own: {@link org.jvfio.emulator.edu.EduModel} or {@link org.jvfio.emulator.nvme.NvmeModel}, or one
-     * that you bring. A device of any model may have an expansion {@code "rom"}: the path of a file, which begins at the
-     * directory of the machine's.
+     * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} configures {@linkplain Builder#bridge
+     * single host bridges}, whose options default to the machine's. {@code "memlock"} may be {@code "unlimited"};
+     * {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in
+     * lower case; a list of devices replaces the preset's.
+     * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
+     * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
+     * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
-     * @throws IllegalStateException if a device model that is installed cannot be used, or two that are have the name of
-     *     one of the machine's
+     * @throws IllegalStateException if an installed device model cannot be loaded, or two have the name of a model that
+     *     the machine uses; or if the library {@code jackson-jr-objects}, optional for this module, is not available
      */
     public static EmulatedMachine read(Path file) throws IOException {
-        return MachineFile.read(file);
+        return read(file, DeviceModels.installed());
     }
 
     /**
@@ -214,12 +220,28 @@ public final class EmulatedMachine {
         return MachineDescription.of(this);
     }
 
-    /** A builder that starts with all of this machine. */
+    /**
+     * As {@link #read(Path)}, with these device models.
+     *
+     * @throws IOException if the file cannot be read
+     * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
+     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library {@code
+     *     jackson-jr-objects} is not available
+     */
+    public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
+        JsonLibrary.require();
+        return MachineFile.read(file, models);
+    }
+
+    /** A builder with all options of this machine. */
     public Builder toBuilder() {
         return new Builder(this);
     }
 
-    /** The kind of the machine, and of its host bridges but for those that were {@linkplain Builder#bridge set}. */
+    /**
+     * The platform of the machine, and of all host bridges that are not {@linkplain Builder#bridge configured
+     * separately}.
+     */
     public Platform platform() {
         return platform;
     }
@@ -233,17 +255,20 @@ public final class EmulatedMachine {
         return release;
     }
 
-    /** The size of the system's pages as a shift, 12 or 16. */
+    /** The system page size as a shift, 12 or 16. */
     public int pageShift() {
         return pageShift;
     }
 
-    /** How much memory the host has, in bytes. */
+    /** The memory of the host, in bytes. */
     public long memoryBytes() {
         return memoryBytes;
     }
 
-    /** The size of the default window, in bytes, but for host bridges that were {@linkplain Builder#bridge set}. */
+    /**
+     * The size of the default window in bytes, for all host bridges that are not {@linkplain Builder#bridge configured
+     * separately}.
+     */
     public long dma32Bytes() {
         return dma32Bytes;
     }
@@ -265,17 +290,17 @@ public final class EmulatedMachine {
         return freezes;
     }
 
-    /** Whether a platform with ownership callbacks has those that make windows, too. */
+    /** Whether a platform with ownership callbacks also has the calls that create windows. */
     boolean windowCalls() {
         return windowCalls;
     }
 
-    /** How many interrupt messages the platform grants to a device. */
+    /** The maximum number of interrupt messages that the platform grants to a device. */
     int interruptVectors() {
         return interruptVectors;
     }
 
-    /** How many huge pages there are, by their shift. */
+    /** The number of huge pages, by page shift. */
     public Map<Integer, Integer> hugePages() {
         return hugePages;
     }
@@ -313,7 +338,7 @@ public final class EmulatedMachine {
         return hostUses;
     }
 
-    /** Makes a machine from another one. */
+    /** Derives a machine from another one. */
     public static final class Builder {
         private Platform platform;
         private KernelVersion kernel = KernelVersion.V6_12;
@@ -363,21 +388,25 @@ public final class EmulatedMachine {
             hostUses.putAll(machine.hostUses);
         }
 
-        /** The kind of the machine, and of each host bridge that is not {@linkplain #bridge set}. */
+        /**
+         * Sets the platform of the machine, and of each host bridge that is not {@linkplain #bridge configured
+         * separately}.
+         */
         public Builder platform(Platform newPlatform) {
             platform = newPlatform;
             return this;
         }
 
         /**
-         * Sets the host bridge (PHB) of one PCI domain apart from the others. Bridges of PHB3, PHB4 and PHB5 can have their
-         * groups in one container, which then has the windows of the group that came last. No host mixes them: it stands for
-         * groups that differ in what {@code VFIO_IOMMU_SPAPR_TCE_GET_INFO} tells. One of IODA1 beside them stands for groups
-         * that cannot share a container at all. (From 4.7 to 6.3 Linux would follow a null pointer where such groups meet;
-         * the emulated kernel refuses them, as 4.2 does.)
+         * Configures the host bridge (PHB) of one PCI domain separately. Groups of PHB3, PHB4 and PHB5 bridges can
+         * share a container, which then has the window geometry of the group that was added last. No real host mixes
+         * bridges; use it to test groups for which {@code VFIO_IOMMU_SPAPR_TCE_GET_INFO} returns different results, or,
+         * with IODA1 beside the others, groups that cannot share a container. (From 4.7 to 6.3 Linux would dereference
+         * a null pointer for the latter; the emulated kernel refuses them, as 4.2 does.)
          *
          * @param domain the PCI domain, 0 to 65535
-         * @param kind P5IOC2, IODA1, PHB3, PHB4 or PHB5 on a machine of one of these; PSERIES in an LPAR
+         * @param kind the type of bridge: P5IOC2, IODA1, PHB3, PHB4 or PHB5 on a machine of one of these; PSERIES in an
+         *     LPAR
          * @param windowBytes the size of its groups' default window, in bytes: a power of two below 4 GiB
          */
         public Builder bridge(int domain, Platform kind, long windowBytes) {
@@ -409,48 +438,54 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** System pages of 4K. */
+        /** Sets system pages of 4K. */
         public Builder pages4K() {
             pageShift = SHIFT_4K;
             return this;
         }
 
-        /** System pages of 64K, as POWER servers have them. */
+        /** Sets system pages of 64K, the default of POWER servers. */
         public Builder pages64K() {
             pageShift = SHIFT_64K;
             return this;
         }
 
-        /** How much memory the host has, in bytes; bypass reaches that far. */
+        /** Sets the memory of the host, in bytes; bypass covers all of it. */
         public Builder memoryBytes(long bytes) {
             memoryBytes = bytes;
             return this;
         }
 
         /**
-         * The size of the default window of groups whose host bridge is not {@linkplain #bridge set}, in bytes: a power of two
-         * below 4 GiB.
+         * Sets the size of the default window in bytes, a power of two below 4 GiB, for all host bridges that are not
+         * {@linkplain #bridge configured separately}.
          */
         public Builder dma32Bytes(long bytes) {
             dma32Bytes = bytes;
             return this;
         }
 
-        /** Whether EEH is on; {@code eeh=off} on the kernel's command line, and pseries guests of QEMU, have it off. */
+        /**
+         * Sets whether EEH is on. It is off with {@code eeh=off} on the kernel command line, and in QEMU's pseries
+         * guests.
+         */
         public Builder eeh(boolean enabled) {
             eeh = enabled;
             return this;
         }
 
-        /** Whether a failed translation freezes the partitionable endpoint, as on hardware; QEMU's bridges never do. */
+        /**
+         * Sets whether a failed translation freezes the partitionable endpoint, as on hardware; QEMU's bridges never
+         * freeze one.
+         */
         public Builder freezes(boolean freezesEndpoint) {
             freezes = freezesEndpoint;
             return this;
         }
 
         /**
-         * Whether a platform with ownership callbacks can make windows, too. One that cannot is a defect of the platform,
-         * which VFIO warns of.
+         * Sets whether a platform with ownership callbacks can create windows, too. If not, the platform is defective,
+         * and VFIO logs a warning.
          */
         public Builder windowCalls(boolean complete) {
             windowCalls = complete;
@@ -458,10 +493,10 @@ public final class EmulatedMachine {
         }
 
         /**
-         * How many interrupt messages (MSI or MSI-X) the platform grants to a device. A program that asks for more is
-         * answered with this number, and has none.
+         * Sets the maximum number of interrupt messages (MSI or MSI-X) that the platform grants to a device. A request
+         * for more returns this number and enables none.
          *
-         * @param most 0 to 2048, which is what there is otherwise
+         * @param most 0 to 2048, the default
          */
         public Builder interruptVectors(int most) {
             interruptVectors = most;
@@ -469,52 +504,52 @@ public final class EmulatedMachine {
         }
 
         /**
-         * Gives the host a pool of huge pages, as {@code /proc/sys/vm/nr_hugepages} does.
+         * Allocates a pool of huge pages, as {@code /proc/sys/vm/nr_hugepages} does.
          *
-         * @param pageBytes a size of the platform: 16 MiB on PHB3's hosts; 2 MiB or 1 GiB on those of PHB4 and PHB5; any of
-         *     these in an LPAR
-         * @param count how many pages of it
+         * @param pageBytes a huge page size of the platform: 16 MiB with PHB3; 2 MiB or 1 GiB with PHB4 and PHB5; any
+         *     of these in an LPAR
+         * @param count the number of pages
          */
         public Builder hugePages(long pageBytes, int count) {
             if (Long.bitCount(pageBytes) != 1 || count < 0) {
-                throw new IllegalArgumentException("%d huge pages of %d bytes cannot be; their size is a power of two"
-                        .formatted(count, pageBytes));
+                throw new IllegalArgumentException(
+                        "%d huge pages of %d bytes: the size is a power of two".formatted(count, pageBytes));
             }
             hugePages.put(Long.numberOfTrailingZeros(pageBytes), count);
             return this;
         }
 
-        /** Whether the module {@code vfio} is loaded. */
+        /** Sets whether the module {@code vfio} is loaded. */
         public Builder vfioModule(boolean loaded) {
             vfioModule = loaded;
             return this;
         }
 
-        /** Whether the module {@code vfio_iommu_spapr_tce} is loaded. */
+        /** Sets whether the module {@code vfio_iommu_spapr_tce} is loaded. */
         public Builder spaprModule(boolean loaded) {
             spaprModule = loaded;
             return this;
         }
 
-        /** Whether the first process may open the nodes of groups. */
+        /** Sets whether the first process may open group files. */
         public Builder groupsAccessible(boolean accessible) {
             groupsAccessible = accessible;
             return this;
         }
 
-        /** RLIMIT_MEMLOCK of the first process in bytes, -1 for no limit. */
+        /** Sets RLIMIT_MEMLOCK of the first process in bytes; -1 is unlimited. */
         public Builder memlockBytes(long bytes) {
             memlockBytes = bytes;
             return this;
         }
 
-        /** Whether the first process has CAP_IPC_LOCK, so that RLIMIT_MEMLOCK does not bind it. */
+        /** Sets whether the first process has CAP_IPC_LOCK, which exempts it from RLIMIT_MEMLOCK. */
         public Builder capIpcLock(boolean capable) {
             capIpcLock = capable;
             return this;
         }
 
-        /** What happens to a call that would harm a real host; {@link HazardPolicy#STOP} if nothing is said. */
+        /** Sets the policy for calls that would harm a real host; {@link HazardPolicy#STOP} by default. */
         public Builder hazards(HazardPolicy policy) {
             for (Hazard hazard : Hazard.values()) {
                 hazard(hazard, policy);
@@ -522,7 +557,7 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** What happens to a call that would harm a real host in one way. */
+        /** Sets the policy for one hazard. */
         public Builder hazard(Hazard hazard, HazardPolicy policy) {
             hazards.put(hazard, policy);
             return this;
@@ -537,18 +572,19 @@ public final class EmulatedMachine {
          * Adds a device.
          *
          * @param address domain, bus, device and function, for instance {@code 0000:01:00.0}
-         * @param group the number of its IOMMU group; devices with the same one share it
-         * @param device makes the device, once for each host that is booted
+         * @param group the number of its IOMMU group; devices with the same number share it
+         * @param device creates the device, once for each host that is booted
          */
         public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
             if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
-                throw new IllegalArgumentException("'" + address + "' is no PCI address; write it like 0000:01:00.0");
+                throw new IllegalArgumentException(
+                        "'" + address + "' is not a PCI address; write it like 0000:01:00.0");
             }
             if (group < 0) {
-                throw new IllegalArgumentException("IOMMU groups are numbered from 0, not " + group);
+                throw new IllegalArgumentException("the number of an IOMMU group is at least 0, not " + group);
             }
             if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
-                throw new IllegalArgumentException(address + " has a device already");
+                throw new IllegalArgumentException(address + " already has a device");
             }
             slots.add(new Slot(address, group, device, driver, null));
             return this;
@@ -557,8 +593,9 @@ public final class EmulatedMachine {
         /**
          * Gives a device an expansion ROM, in place of {@linkplain EmulatedDevice#rom its own}.
          *
-         * @param address where the device was added
-         * @param contents up to 16 MiB; Linux shows users only what {@link EmulatedDevice#rom} says. None if it is empty
+         * @param address the address of the device
+         * @param contents up to 16 MiB, of which users see the images as {@link EmulatedDevice#rom} describes; empty
+         *     for no ROM
          */
         public Builder rom(String address, byte[] contents) {
             ExpansionRom rom = new ExpansionRom(contents);
@@ -569,7 +606,7 @@ public final class EmulatedMachine {
                     return this;
                 }
             }
-            throw new IllegalArgumentException(address + " has no device that could have a ROM");
+            throw new IllegalArgumentException(address + " has no device; add the device before its ROM");
         }
 
         /**
@@ -582,7 +619,7 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** Takes all devices out. */
+        /** Removes all devices. */
         public Builder withoutDevices() {
             slots.clear();
             hostUses.clear();
@@ -590,9 +627,9 @@ public final class EmulatedMachine {
         }
 
         /**
-         * The machine.
+         * Builds the machine.
          *
-         * @throws IllegalArgumentException if its parts do not go together
+         * @throws IllegalArgumentException if the options contradict each other
          */
         public EmulatedMachine build() {
             check(new HostBridge(platform, dma32Bytes));
@@ -602,8 +639,8 @@ public final class EmulatedMachine {
                         + " interrupt vectors, not " + interruptVectors);
             }
             if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
-                throw new IllegalArgumentException("VFIO has no groups in an LPAR before Linux "
-                        + KernelVersion.V4_12.release() + ", and so not with " + kernel.release());
+                throw new IllegalArgumentException("in an LPAR VFIO needs Linux " + KernelVersion.V4_12.release()
+                        + " or later, not " + kernel.release());
             }
             for (int shift : hugePages.keySet()) {
                 if (!platform.hugePageShifts().contains(shift)) {
@@ -617,7 +654,7 @@ public final class EmulatedMachine {
                 }
             }
             if (hasBridge(Platform.P5IOC2) && hasBridge(Platform.IODA1)) {
-                throw new IllegalArgumentException("Linux drives no bridges of P5IOC2 beside those of IODA1");
+                throw new IllegalArgumentException("Linux does not support P5IOC2 and IODA1 bridges in one host");
             }
             return new EmulatedMachine(this);
         }

@@ -8,7 +8,7 @@ import java.util.List;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
-/** An eventfd: a counter that a read takes, and that a write or the kernel adds to ({@code fs/eventfd.c}). */
+/** An eventfd: a counter that a read resets, and that a write or the kernel adds to ({@code fs/eventfd.c}). */
 final class EventFile extends OpenFile {
     private static final ValueLayout.OfLong COUNTER =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -22,12 +22,12 @@ final class EventFile extends OpenFile {
     private long counter;
     private boolean telling;
 
-    /** A part of the kernel that waits on an eventfd, and takes what is added to it ({@code struct virqfd}). */
+    /** A part of the kernel that is notified of signals to an eventfd ({@code struct virqfd}). */
     interface Watcher {
-        /** Something was added to the counter. */
+        /** The counter was increased. */
         void signalled();
 
-        /** The last descriptor is closed, and nothing can be added any more. */
+        /** The last descriptor was closed; there will be no more signals. */
         void closed();
     }
 
@@ -38,7 +38,7 @@ final class EventFile extends OpenFile {
         this.blocks = blocks;
     }
 
-    /** {@code eventfd_signal}: adds 1, and wakes who waits; a counter that is full overflows, once. */
+    /** {@code eventfd_signal}: adds 1 and wakes waiting threads; a full counter overflows, once. */
     void signal() {
         if (counter != OVERFLOWN) {
             counter++;
@@ -58,7 +58,10 @@ final class EventFile extends OpenFile {
         watchers.remove(watcher);
     }
 
-    /** What a watcher does may signal this eventfd again; that is counted, and not told to it ({@code in_eventfd}). */
+    /**
+     * A watcher may signal this eventfd again: the counter increases, the watchers are not notified ({@code
+     * in_eventfd}).
+     */
     private void added() {
         if (!watchers.isEmpty() && !telling) {
             telling = true;

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The expansion ROM of a PCI function: images, one after another, each with a header that begins with 0x55, 0xaa and the
- * place of a PCI data structure, which has its length (PCI Firmware Specification).
+ * The expansion ROM of a PCI function: consecutive images, each with a header that begins with 0x55, 0xaa and has the
+ * offset of a PCI data structure, which has the image's length (PCI Firmware Specification).
  */
 final class ExpansionRom {
     private static final int MIN_BYTES = 2 << 10;
@@ -23,13 +23,13 @@ final class ExpansionRom {
     private final ByteBuffer contents;
 
     /**
-     * The ROM of some contents.
+     * A ROM with these contents.
      *
-     * @param contents none, if it is empty; what is larger than 16 MiB has no BAR
+     * @param contents up to 16 MiB, the largest BAR; empty for no ROM
      */
     ExpansionRom(byte[] contents) {
         if (contents.length > MAX_BYTES) {
-            throw new IllegalArgumentException("a ROM of %d bytes: the largest has 16 MiB".formatted(contents.length));
+            throw new IllegalArgumentException("a ROM of %d bytes: the maximum is 16 MiB".formatted(contents.length));
         }
         this.contents = ByteBuffer.wrap(contents.clone()).order(ByteOrder.LITTLE_ENDIAN);
     }
@@ -40,7 +40,7 @@ final class ExpansionRom {
         return bytes == 0 ? 0 : Math.max(MIN_BYTES, Integer.highestOneBit(bytes * 2 - 1));
     }
 
-    /** How much of it its images take, as Linux counts ({@code pci_get_rom_size}); 0 if it knows none. */
+    /** The size of its images as Linux computes it ({@code pci_get_rom_size}); 0 if it finds none. */
     int imageBytes() {
         int image = 0;
         boolean last = false;
@@ -57,7 +57,7 @@ final class ExpansionRom {
         return Math.min(image, barBytes());
     }
 
-    /** A byte, all ones beyond the end. */
+    /** A byte; all ones past the end. */
     byte byteAt(int offset) {
         return offset < contents.capacity() ? contents.get(offset) : -1;
     }

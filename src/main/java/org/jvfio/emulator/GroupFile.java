@@ -6,7 +6,7 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
 
-/** {@code /dev/vfio/N}, opened: {@code drivers/vfio/group.c}. */
+/** An open {@code /dev/vfio/N}: {@code drivers/vfio/group.c}. */
 final class GroupFile extends OpenFile {
 
     private final EmulatedHost host;
@@ -115,7 +115,7 @@ final class GroupFile extends OpenFile {
         }
         String options = name.substring(function.address().length()).replace(" ", "");
         if (!options.isEmpty() && !(function.hasVirtualFunctions() && isToken(options))) {
-            // Only a function that can have virtual ones has a use for a token, and there is no other option.
+            // Only a function with SR-IOV takes a token, and there is no other option.
             return Errno.EINVAL.negated();
         }
         if (!argument.task().hasFreeDescriptor()) {
@@ -138,7 +138,7 @@ final class GroupFile extends OpenFile {
                 && (host.machine().kernel().setContainerChecksViability() || !group.usedByHost());
     }
 
-    /** {@code vfio_pci_core_match}: the address, alone or with options behind a space. */
+    /** {@code vfio_pci_core_match}: the address, alone or followed by a space and options. */
     private @Nullable PciFunction find(String name) {
         for (PciFunction function : group.functions()) {
             if (function.isBoundToVfio()

@@ -3,15 +3,15 @@ package org.jvfio.emulator;
 import java.util.List;
 
 /**
- * An IOMMU group as it is at one moment.
+ * A snapshot of an IOMMU group.
  *
  * @param number the group's number
  * @param devices the addresses of its devices
- * @param ownedByHost whether the host has it, and not VFIO
+ * @param ownedByHost whether the host owns it, and not VFIO
  * @param bypass whether 64-bit DMA bypasses translation
- * @param windows what the host bridge translates with
- * @param state as EEH sees it
- * @param open whether somebody has it open
+ * @param windows the windows of the partitionable endpoint
+ * @param state the EEH state
+ * @param open whether a descriptor of the group or of one of its devices is open
  */
 public record GroupView(
         int number,

@@ -2,11 +2,11 @@ package org.jvfio.emulator;
 
 import org.jspecify.annotations.Nullable;
 
-/** Which driver of the host has a device. */
+/** The host driver that a device is bound to. */
 public enum HostDriver {
     NONE(""),
     VFIO_PCI("vfio-pci"),
-    /** An ordinary driver, which uses the device's DMA and so keeps its group from VFIO. */
+    /** An ordinary driver: it uses DMA, so VFIO cannot use the group. */
     OTHER("host");
 
     private final String sysfsName;
@@ -20,7 +20,7 @@ public enum HostDriver {
         return sysfsName;
     }
 
-    /** The driver of this name, if there is one. */
+    /** The driver with this name, if there is one. */
     static @Nullable HostDriver named(String sysfsName) {
         for (HostDriver driver : values()) {
             if (driver != NONE && driver.sysfsName.equals(sysfsName)) {

@@ -1,10 +1,10 @@
 package org.jvfio.emulator;
 
 /**
- * Thrown out of an emulated system call that would have spun, corrupted, leaked or warned in a real kernel.
+ * Thrown by an emulated system call that would have hung, corrupted, leaked or warned in a real kernel.
  *
- * <p>It is an error of the program that made the call, which no errno would have told it of. With
- * {@link EmulatedMachine.Builder#hazards(HazardPolicy)} the emulated kernel can be made to answer as Linux does.
+ * <p>It is a bug of the calling program that no errno would report. {@link
+ * EmulatedMachine.Builder#hazards(HazardPolicy)} makes the emulated kernel behave as Linux does instead.
  */
 public final class HostHazard extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -16,7 +16,7 @@ public final class HostHazard extends RuntimeException {
         this.hazard = hazard;
     }
 
-    /** Which hazard it is. */
+    /** The hazard. */
     public Hazard hazard() {
         return hazard;
     }

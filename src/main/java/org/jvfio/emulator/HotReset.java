@@ -9,7 +9,7 @@ import org.jvfio.uapi.vfio_pci_dependent_device;
 import org.jvfio.uapi.vfio_pci_hot_reset;
 import org.jvfio.uapi.vfio_pci_hot_reset_info;
 
-/** The reset of the bus that a device is on, with all devices on it: DEVICE_GET_PCI_HOT_RESET_INFO, DEVICE_PCI_HOT_RESET. */
+/** Reset of a device's bus and all devices on it: DEVICE_GET_PCI_HOT_RESET_INFO, DEVICE_PCI_HOT_RESET. */
 final class HotReset {
     private static final int SIZE = 12;
 
@@ -21,7 +21,7 @@ final class HotReset {
         this.function = function;
     }
 
-    /** In an LPAR, devices are on a root bus, which nothing resets. */
+    /** In an LPAR, devices are on a root bus, which cannot be reset. */
     private boolean isPossible() {
         return host.machine().platform().isPowernv();
     }

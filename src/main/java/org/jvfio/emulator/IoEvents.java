@@ -8,7 +8,7 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_device_ioeventfd;
 import org.jvfio.uapi.vfio_h;
 
-/** Eventfds of a device that write a value to a register when they are signalled: DEVICE_IOEVENTFD. */
+/** The ioeventfds of a device, which write a value to a register when signalled: DEVICE_IOEVENTFD. */
 final class IoEvents {
     private static final int SIZE = 28;
     private static final int MOST = 1000;
@@ -23,7 +23,7 @@ final class IoEvents {
         this.kernel = kernel;
     }
 
-    /** One write, as it was asked for. */
+    /** A register write, as requested. */
     private final class IoEvent implements EventFile.Watcher {
         private final int bar;
         private final long register;
@@ -50,7 +50,7 @@ final class IoEvents {
             }
         }
 
-        /** Nothing signals it any more, and it stays until it is removed. */
+        /** It will not be signalled again, and stays until it is removed. */
         @Override
         public void closed() {
             event.unwatch(this);

@@ -6,13 +6,13 @@ import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
- * IODA2 bridges (PHB3, PHB4, PHB5) on the bare machine: {@code arch/powerpc/platforms/powernv/pci-ioda.c} and
+ * IODA2 bridges (PHB3, PHB4, PHB5) without a hypervisor: {@code arch/powerpc/platforms/powernv/pci-ioda.c} and
  * {@code pci-ioda-tce.c}.
  */
 final class Ioda2Calls implements TableGroupCalls {
     private static final long BYPASS_BASE = 1L << 59;
     private static final int HOST_LEVELS = 2;
-    /** The largest block of the page allocator: 16 MiB with 4K and 64K pages alike. */
+    /** The largest block of the page allocator: 16 MiB with 4K and with 64K pages. */
     private static final int LARGEST_LEVEL_SHIFT = 24;
 
     private static final int MAX_LEVELS = 5;
@@ -38,7 +38,7 @@ final class Ioda2Calls implements TableGroupCalls {
     @Override
     public int takeOwnership(Pe pe) {
         if (pe.window(0) == null && pe.machine().kernel().takesOwnershipAtSetContainer()) {
-            // Nothing is left to take, after a release that failed: this is called for each device of a group.
+            // Called for each device of a group; after a failed release there is nothing left to take.
             pe.hostOwned(false);
             return 0;
         }
@@ -60,7 +60,7 @@ final class Ioda2Calls implements TableGroupCalls {
         pe.hostOwned(true);
     }
 
-    /** {@code pnv_pci_ioda2_setup_default_config}: as big a window as there is memory, and bypass. */
+    /** {@code pnv_pci_ioda2_setup_default_config}: a window as large as memory, and bypass. */
     private void setUpHost(Pe pe) {
         int pageShift = pe.machine().pageShift();
         long largest = (8L << LARGEST_LEVEL_SHIFT) << pageShift;
@@ -163,7 +163,7 @@ final class Ioda2Calls implements TableGroupCalls {
         return Creation.of(new TceTable(pageShift, start, entries, levels, levelShift - 3, chargedPages, false));
     }
 
-    /** The bytes of one level as a shift; the kernel computes it in unsigned 32-bit numbers, which may wrap. */
+    /** The size of one level as a shift; the kernel computes it in unsigned 32 bits, which may wrap. */
     private static int levelShift(Pe pe, int entriesShift, int levels) {
         int perLevel = Integer.divideUnsigned(entriesShift + levels - 1, levels);
         return unsignedMax(perLevel + 3, pe.machine().pageShift());
@@ -173,7 +173,7 @@ final class Ioda2Calls implements TableGroupCalls {
         return Integer.compareUnsigned(left, right) >= 0 ? left : right;
     }
 
-    /** A shift as POWER's {@code sld} does it: all zeros from 64 on. */
+    /** A left shift like POWER's {@code sld}: zero for counts from 64 on. */
     private static long shiftLeft(long value, int count) {
         return (count & 0x40) != 0 ? 0 : value << (count & 0x3f);
     }

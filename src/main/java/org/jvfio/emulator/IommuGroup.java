@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 
 /**
- * An IOMMU group, with the state that VFIO keeps of it ({@code struct vfio_group} of {@code drivers/vfio/group.c}).
+ * An IOMMU group with its VFIO state ({@code struct vfio_group} of {@code drivers/vfio/group.c}).
  */
 final class IommuGroup {
     private final int number;
@@ -49,17 +49,20 @@ final class IommuGroup {
         return openDevices;
     }
 
-    /** Whether {@code /dev/vfio/N} exists: a device of the group is bound to vfio-pci. */
+    /** Whether {@code /dev/vfio/N} exists, because a device of the group is bound to vfio-pci. */
     boolean hasNode() {
         return functions.stream().anyMatch(PciFunction::isBoundToVfio);
     }
 
-    /** Whether a device of the group is in use by an ordinary driver of the host. */
+    /** Whether a device of the group is bound to an ordinary host driver. */
     boolean usedByHost() {
         return functions.stream().anyMatch(PciFunction::isUsedByHost);
     }
 
-    /** Enters a container: the host's hold goes, and the container's IOMMU, if it has one, takes the group. */
+    /**
+     * Enters a container: releases the host's ownership, and attaches the group to the container's IOMMU, if one is
+     * set.
+     */
     int enter(VfioContainer entered, Mm caller) {
         KernelVersion version = pe.machine().kernel();
         if (version.setContainerChecksViability() && usedByHost()) {
@@ -82,9 +85,9 @@ final class IommuGroup {
     }
 
     /**
-     * Leaves its container, and the host has the group again.
+     * Leaves its container and returns the group to the host.
      *
-     * @param caller the memory of the process that makes it leave; null for the host itself
+     * @param caller the memory of the calling process; null for the host itself
      */
     void leave(@Nullable Mm caller) {
         VfioContainer left = container;
@@ -104,7 +107,7 @@ final class IommuGroup {
         }
     }
 
-    /** Whether VFIO has the group from the host. */
+    /** Whether VFIO owns the group, and not the host. */
     boolean isClaimed() {
         return claimed;
     }
@@ -122,13 +125,13 @@ final class IommuGroup {
         openDevices++;
     }
 
-    /** A device descriptor closed; it may have been what kept the group open. */
+    /** A device descriptor was closed; it may have been the last one that kept the group open. */
     void deviceClosed(Mm closer) {
         openDevices--;
         leaveIfUnused(closer);
     }
 
-    /** Whether somebody has the group open, by itself or by one of its devices. */
+    /** Whether a descriptor of the group or of one of its devices is open. */
     boolean isOpen() {
         return descriptorOpen || openDevices > 0;
     }

@@ -7,11 +7,11 @@ import java.util.Set;
 import java.util.stream.LongStream;
 
 /**
- * The kernel's log: messages in order, each numbered from 0. When it is full, a new one overwrites the oldest, as in
+ * The kernel log: messages in order, numbered from 0. In a full log a new message overwrites the oldest, as in
  * {@code kernel/printk/printk_ringbuffer.c}.
  */
 final class KernelLog {
-    /** The descriptors that a log of 128 KiB (CONFIG_LOG_BUF_SHIFT=17) has, one for each message. */
+    /** The number of messages in a log of 128 KiB (CONFIG_LOG_BUF_SHIFT=17), which has a descriptor for each. */
     static final int CAPACITY = 1 << (17 - 5);
 
     /** One message. */
@@ -33,7 +33,7 @@ final class KernelLog {
         end++;
     }
 
-    /** {@code WARN_ON_ONCE}: a warning that the kernel gives once, be it seen or overwritten since. */
+    /** {@code WARN_ON_ONCE}: a warning that the kernel logs once after boot. */
     void warnOnce(String place) {
         if (warned.add(place)) {
             add("WARNING: " + place);
@@ -44,7 +44,7 @@ final class KernelLog {
         return (int) (sequence % CAPACITY);
     }
 
-    /** Takes back the messages from a number on. What they have overwritten is not there again. */
+    /** Removes the messages from a number on. Messages that they have overwritten stay lost. */
     void rewind(long sequence) {
         first = oldest();
         end = sequence;
@@ -53,22 +53,22 @@ final class KernelLog {
         }
     }
 
-    /** The number of the oldest message that is left. */
+    /** The number of the oldest message in the log. */
     long oldest() {
         return Math.max(first, end - CAPACITY);
     }
 
-    /** The number that the next message will have. */
+    /** The number of the next message. */
     long end() {
         return end;
     }
 
-    /** A message from {@link #oldest} on, before {@link #end}. */
+    /** A message, from {@link #oldest} to before {@link #end}. */
     Line line(long sequence) {
         return ring.get(place(sequence));
     }
 
-    /** The messages that are left. */
+    /** The messages in the log. */
     List<String> messages() {
         return LongStream.range(oldest(), end)
                 .mapToObj(sequence -> line(sequence).message())

@@ -6,8 +6,9 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * {@code /dev/kmsg}: one message a read, from the oldest on, as {@code priority,sequence,micros,-;message}. A reader whose
- * next message was overwritten is told so once, with EPIPE, and goes on with the oldest one that is left.
+ * An open {@code /dev/kmsg}: each read returns one message, from the oldest on, as {@code
+ * priority,sequence,micros,-;message}. If the next message was overwritten, a read returns EPIPE once, and the
+ * following one the oldest message in the log.
  */
 final class KernelLogFile extends OpenFile {
     private static final int PRIORITY_INFO = 6;

@@ -4,29 +4,32 @@ import java.util.Optional;
 import org.jvfio.kernel.Errno;
 
 /**
- * A version of Linux, as far as a VFIO program on POWER can tell it from the others. Every difference between versions
- * is a method here, so this class is the matrix of versions; each constant stands for all versions up to the next one.
+ * A version of Linux, as far as a VFIO program on POWER can distinguish it from others. Every difference between
+ * versions is a method here, so this class is the matrix of versions. Each constant covers all versions up to the next
+ * one.
  */
 public enum KernelVersion {
-    /** The last before the ownership callbacks: one group a container, its host's table lent. */
+    /** The last without ownership callbacks: one group per container, whose host table is lent. */
     V4_1("4.1"),
     /** Ownership callbacks, dynamic windows, preregistered memory. */
     V4_2("4.2"),
-    /** A container keeps to one process; the default window comes with its first use. */
+    /** A container belongs to one process; the default window is created at first use. */
     V4_10("4.10"),
-    /** Type 1 of the SPAPR IOMMU only where windows cannot be made; LPARs lend their table. */
+    /** The v1 IOMMU only where windows cannot be created; LPARs lend their table. */
     V4_12("4.12"),
-    /** Unregistering mapped memory answers 0. */
+    /** Unregistering mapped memory returns 0. */
     V5_0("5.0"),
     /** VFIO cannot bind a device on POWER, up to and including 6.3. */
     V5_19("5.19"),
-    /** Ownership moves at SET_CONTAINER. */
+    /** SET_CONTAINER takes ownership. */
     V6_4("6.4"),
-    /** LPARs make windows; leaving a container clears the tables of the groups that stay. */
+    /** LPARs create windows; a group that leaves a container clears the tables of those that stay. */
     V6_11("6.11"),
     V6_12("6.12"),
     /** Unmapping past a window's end is refused. */
-    V7_2("7.2");
+    V7_2("7.2"),
+    /** Every PCI device has an error interrupt (from 7.3-rc7). */
+    V7_3("7.3");
 
     private final String release;
 
@@ -68,47 +71,47 @@ public enum KernelVersion {
         return compareTo(version) >= 0;
     }
 
-    /** Whether the kernel has {@code version}'s number or a smaller one. */
+    /** Whether this is earlier than {@code version}. */
     public boolean before(KernelVersion version) {
         return compareTo(version) < 0;
     }
 
-    /** Whether vfio-pci binds a device at all; from 5.19 to 6.3 its probe fails with EINVAL. */
+    /** Whether vfio-pci can bind a device; from 5.19 to 6.3 its probe fails with EINVAL. */
     boolean bindsDevices() {
         return before(V5_19) || atLeast(V6_4);
     }
 
-    /** Whether type 7, {@code VFIO_SPAPR_TCE_v2_IOMMU}, is known. */
+    /** Whether {@code VFIO_SPAPR_TCE_v2_IOMMU} (type 7) exists. */
     boolean knowsV2() {
         return atLeast(V4_2);
     }
 
-    /** Whether a type fits only groups of its kind: type 2 those without window calls, type 7 those with them. */
+    /** Whether v1 accepts only groups without window calls, and v2 only groups with them. */
     boolean tiesTypeToPlatform() {
         return atLeast(V4_12) && before(V6_4);
     }
 
-    /** Whether type 7 is refused to a group whose platform makes no windows by looking at how many it can have. */
+    /** Whether v2 refuses a group whose platform reports that it can have no dynamic windows. */
     boolean type7NeedsWindows() {
         return atLeast(V6_4);
     }
 
-    /** Whether a table that is lent counts as the default window, made in its turn with its first use. */
+    /** Whether a lent table is the default window, set up at first use like any other. */
     boolean borrowsTables() {
         return atLeast(V6_4);
     }
 
-    /** Whether the kernel has ownership callbacks; without, every group's table is lent. */
+    /** Whether the kernel has ownership callbacks; without them every group's table is lent. */
     boolean hasOwnershipCallbacks() {
         return atLeast(V4_2);
     }
 
-    /** Whether ownership goes to VFIO with SET_CONTAINER, and not with the attaching to an IOMMU. */
+    /** Whether VFIO takes ownership at SET_CONTAINER, and not when the group is attached to an IOMMU. */
     boolean takesOwnershipAtSetContainer() {
         return atLeast(V6_4);
     }
 
-    /** Whether the platform code for LPARs makes and removes windows. */
+    /** Whether the pseries platform code creates and removes windows. */
     boolean lparMakesWindows() {
         return atLeast(V6_11);
     }
@@ -118,7 +121,7 @@ public enum KernelVersion {
         return atLeast(V4_12);
     }
 
-    /** Whether the default window waits for its first use. */
+    /** Whether the default window is created at first use. */
     boolean defaultWindowIsLazy() {
         return atLeast(V4_10);
     }
@@ -128,17 +131,17 @@ public enum KernelVersion {
         return atLeast(V4_2);
     }
 
-    /** Whether a second registration of the same range in a container fails, instead of counting. */
+    /** Whether a second registration of the same range in a container fails, instead of being counted. */
     boolean refusesSecondRegistration() {
         return atLeast(V4_10);
     }
 
-    /** Whether unregistering of memory with mappings answers 0 and leaks the registration; before, EBUSY. */
+    /** Whether unregistering mapped memory returns 0 and leaks the registration; earlier, EBUSY. */
     boolean leaksRegistrationWithMappings() {
         return atLeast(V5_0);
     }
 
-    /** Whether a container's registrations end with it. */
+    /** Whether a container releases its registrations when it is closed. */
     boolean releasesRegistrations() {
         return atLeast(V4_10);
     }
@@ -148,25 +151,25 @@ public enum KernelVersion {
         return atLeast(V4_10);
     }
 
-    /** Whether a misaligned iova is answered with 1, which is no error number. */
+    /** Whether a misaligned iova returns 1, which is not an errno. */
     boolean answersOneForMisalignedIova() {
         return atLeast(V4_12);
     }
 
-    /** Whether the end of an UNMAP is checked: with EINVAL before 4.12, with 1 from 7.2. */
+    /** Whether the end of an UNMAP is checked: it returns EINVAL before 4.12, 1 from 7.2. */
     boolean checksEndOfUnmap() {
         return before(V4_12) || atLeast(V7_2);
     }
 
     /**
-     * Whether the TCE caches of a bridge are told of a range of entries at once: from 5.4, which the constant of 5.0 stands
-     * for, too. Before, each entry was told by itself, and of no entries nothing.
+     * Whether a bridge's TCE cache is invalidated for a range of entries at once: from 5.4, which the constant for 5.0
+     * covers, too. Earlier, each entry was invalidated by itself, and an empty range not at all.
      */
     boolean invalidatesRanges() {
         return atLeast(V5_0);
     }
 
-    /** Whether a mapping may take the place of another one, instead of finding the entry busy. */
+    /** Whether a mapping may replace another one; otherwise EBUSY. */
     boolean replacesMappings() {
         return atLeast(V4_2);
     }
@@ -176,17 +179,17 @@ public enum KernelVersion {
         return atLeast(V4_2);
     }
 
-    /** What MAP and UNMAP answer for a bus address outside of all windows. */
+    /** The result of MAP and UNMAP for a bus address outside all windows. */
     Errno outsideOfWindows() {
         return atLeast(V4_2) ? Errno.ENXIO : Errno.EINVAL;
     }
 
-    /** Whether a group that leaves a container takes the mappings of those that stay with it. */
+    /** Whether a group that leaves a container clears the mappings of those that stay. */
     boolean clearsTablesOnDetach() {
         return atLeast(V6_11);
     }
 
-    /** Whether a register of a BAR is read and written 8 bytes at once. */
+    /** Whether a BAR register can be accessed with 8 bytes at once. */
     boolean readsEightBytes() {
         return atLeast(V6_11);
     }
@@ -196,45 +199,53 @@ public enum KernelVersion {
         return before(V7_2);
     }
 
-    /** Whether a huge page can take several entries of a page table; before, it had a table of its own. */
+    /** Whether devices that are not PCI Express have {@code VFIO_PCI_ERR_IRQ_INDEX}, too. */
+    boolean anyDeviceHasErrorInterrupt() {
+        return atLeast(V7_3);
+    }
+
+    /** Whether a huge page can occupy several entries of a page table; earlier, it had a table of its own. */
     boolean spreadsHugePages() {
         return atLeast(V6_11);
     }
 
-    /** Whether SET_CONTAINER refuses a group that a host driver uses, instead of GET_DEVICE_FD. */
+    /** Whether SET_CONTAINER, and not GET_DEVICE_FD, refuses a group that a host driver uses. */
     boolean setContainerChecksViability() {
         return atLeast(V6_4);
     }
 
-    /** Whether GET_DEVICE_FD looks for the name before it looks for the container. */
+    /** Whether GET_DEVICE_FD checks the device name before the container. */
     boolean looksUpDeviceFirst() {
         return atLeast(V5_19);
     }
 
     /**
-     * Whether several groups may share a container of type 2 as one of type 7, if their platform makes windows; later only
-     * one of type 7 has several groups, and before 4.2, which has no such platform, none.
+     * Whether several groups may share a v1 container, too, if their platform creates windows. Later only a v2
+     * container has several groups; before 4.2, which has no such platform, none does.
      */
     boolean type2SharesContainers() {
         return before(V6_4);
     }
 
-    /** Whether a failed TCE_CREATE keeps what it charged to locked memory. */
+    /** Whether a failed TCE_CREATE leaks its charge to locked memory. */
     boolean leaksChargeOfFailedCreate() {
         return atLeast(V5_0);
     }
 
-    /** Whether the host gets its bypass back even when its own window could not be set up again. */
+    /** Whether the host regains bypass even if its own window could not be set up again. */
     boolean bypassesWithoutHostWindow() {
         return atLeast(V5_19);
     }
 
-    /** Whether SET_CONTAINER looks at the descriptor before the group; before, it refuses negative ones, and then grouped ones. */
+    /**
+     * Whether SET_CONTAINER checks the descriptor before the group; earlier, it first refused negative descriptors, and
+     * then groups that have a container.
+     */
     boolean looksUpContainerFirst() {
         return atLeast(V5_19);
     }
 
-    /** What SET_CONTAINER answers for a descriptor that is no container. */
+    /** The error of SET_CONTAINER for a descriptor that is not a container. */
     Errno notAContainer() {
         return atLeast(V6_4) ? Errno.EBADFD : Errno.EINVAL;
     }

@@ -5,9 +5,9 @@ import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
- * Old-style ownership: the host's one table is lent, when the host has nothing in it, and returned empty
- * ({@code iommu_take_ownership} and {@code iommu_release_ownership}). So do bridges of IODA1 and P5IOC2; all others before
- * there were ownership callbacks; and LPARs before Linux made windows for VFIO there.
+ * Ownership by lending: VFIO borrows the host's only table while the host has no entries in it, and returns it empty
+ * ({@code iommu_take_ownership} and {@code iommu_release_ownership}). It applies to IODA1 and P5IOC2 bridges, to all
+ * bridges before Linux had ownership callbacks, and to LPARs before Linux created windows for VFIO there.
  */
 final class LentTableCalls implements TableGroupCalls {
     private static final int PAGE_SHIFT = 12;
@@ -29,7 +29,7 @@ final class LentTableCalls implements TableGroupCalls {
             case PHB3, PHB4, PHB5 -> pe.log("Setting up 32-bit TCE table at 0..%08x".formatted(bytes));
             case IODA1 -> pe.log(" Setting up 32-bit TCE table at %08x..%08x".formatted(0, bytes - 1));
             case P5IOC2, PSERIES -> {
-                // Linux says nothing.
+                // Linux logs nothing here.
             }
         }
         long entries = bytes >>> PAGE_SHIFT;
@@ -83,6 +83,6 @@ final class LentTableCalls implements TableGroupCalls {
 
     @Override
     public void unsetWindow(Pe pe, int number) {
-        // A lent table stays where it is.
+        // A lent table stays in place.
     }
 }

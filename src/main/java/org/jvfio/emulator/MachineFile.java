@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** Reads a machine that was written by hand, as {@link EmulatedMachine#read} documents it. */
+/** Reads a machine file, as {@link EmulatedMachine#read} documents it. */
 final class MachineFile {
     private static final Set<String> OPTIONS = Set.of(
             "like",
@@ -39,32 +39,35 @@ final class MachineFile {
     private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom", "hostUse");
 
     private final MachineOptions top;
+    private final DeviceModels models;
 
-    private MachineFile(MachineOptions top) {
+    private MachineFile(MachineOptions top, DeviceModels models) {
         this.top = top;
+        this.models = models;
     }
 
-    static EmulatedMachine read(Path path) throws IOException {
+    static EmulatedMachine read(Path path, DeviceModels models) throws IOException {
         Object json;
         try {
             json = JSON.std.anyFrom(Files.readString(path));
         } catch (JsonProcessingException notJson) {
             throw new IllegalArgumentException(
-                    "%s is no JSON: %s in line %d"
+                    "%s is not JSON: %s in line %d"
                             .formatted(
                                     path,
                                     notJson.getOriginalMessage(),
                                     notJson.getLocation().getLineNr()),
                     notJson);
         }
-        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null"))).machine();
+        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null")), models).machine();
     }
 
     private EmulatedMachine machine() {
         top.requireKnown("the file", OPTIONS);
         String like = top.string("like");
         EmulatedMachine preset = EmulatedMachine.preset(like)
-                .orElseThrow(() -> top.wrong("is like '" + like + "', which is none of " + EmulatedMachine.presets()));
+                .orElseThrow(
+                        () -> top.wrong("has 'like' '" + like + "', which is none of " + EmulatedMachine.presets()));
         EmulatedMachine.Builder machine = preset.toBuilder();
         Platform platform = platform(top, preset.platform());
         long window = top.size("defaultWindow", preset.dma32Bytes());
@@ -77,7 +80,7 @@ final class MachineFile {
             } else if (bytes == 1 << 16) {
                 machine.pages64K();
             } else {
-                throw top.wrong("has pages of " + top.value(name).orElseThrow() + "; they are 4K or 64K");
+                throw top.wrong("has pages of " + top.value(name).orElseThrow() + "; the sizes are 4K and 64K");
             }
         });
         given("memory", name -> machine.memoryBytes(top.size(name)));
@@ -111,20 +114,19 @@ final class MachineFile {
     private static int domain(MachineOptions bridge) {
         String domain = bridge.string("domain");
         if (!DOMAIN.matcher(domain).matches()) {
-            throw bridge.wrong("has a bridge of domain '" + domain + "'; write it like 0001");
+            throw bridge.wrong("has a bridge with domain '" + domain + "'; write it like 0001");
         }
         return Integer.parseInt(domain, 16);
     }
 
     private void addDevices(EmulatedMachine.Builder machine, String name) {
-        DeviceModels models = DeviceModels.installed();
         machine.withoutDevices();
         for (MachineOptions device : top.objects(name, "a device")) {
             String address = device.string("address");
             int group = device.integer("group");
             HostDriver driver =
                     device.has("driver") ? device.constant("driver", HostDriver.values()) : HostDriver.VFIO_PCI;
-            DeviceModel model = model(models, device.string("model"));
+            DeviceModel model = model(device.string("model"));
             Set<String> known = new TreeSet<>(DEVICE_OPTIONS);
             known.addAll(model.options());
             device.requireKnown("a device of model '" + model.name() + "'", known);
@@ -148,7 +150,7 @@ final class MachineFile {
         }
     }
 
-    private DeviceModel model(DeviceModels models, String name) {
+    private DeviceModel model(String name) {
         return models.find(name)
                 .orElseThrow(() -> top.wrong("has a device of model '" + name + "'; there are " + models.names()));
     }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 
 /**
- * The memory of a process: {@code struct mm_struct} with its address space, its locked pages and what it registered for
+ * The memory of a process: {@code struct mm_struct} with its address space, its locked pages and its registrations for
  * DMA ({@code arch/powerpc/mm/book3s64/iommu_api.c}).
  */
 final class Mm {
@@ -18,13 +18,13 @@ final class Mm {
     private static final int HUGEST_CHUNK_SHIFT = 21;
     private static final int SYSTEM_SHIFT_4K = 12;
     private static final int HUGE_SHIFT_16M = 24;
-    /** What an entry maps of the upper page table that has those of 16M, with system pages of 4K (PMD_SIZE). */
+    /** PMD_SIZE with system pages of 4K: what one entry maps in the page table level that holds 16M pages. */
     private static final long BYTES_OF_ENTRY = 2 << 20;
 
     private final int pageShift;
     private final boolean spreadsHugePages;
     private final boolean freesRegistrations;
-    /** The kernel keeps an address of 8 bytes for each page, and makes no array that is larger than its memory. */
+    /** The kernel stores 8 bytes for each page, and allocates no array larger than its memory. */
     private final long mostPages;
 
     private final KernelLog log;
@@ -38,7 +38,7 @@ final class Mm {
     private @Nullable RegisteredRegion recent;
     private int references = 1;
 
-    /** The memory of a process that starts, and that {@link #drop drops} its reference when it has ended. */
+    /** The memory of a new process, which {@linkplain #drop drops} its reference when it has ended. */
     Mm(EmulatedMachine machine, KernelLog log) {
         this.pageShift = machine.pageShift();
         this.spreadsHugePages = pageShift == SYSTEM_SHIFT_4K && machine.kernel().spreadsHugePages();
@@ -71,7 +71,7 @@ final class Mm {
         memlockHard = hard;
     }
 
-    /** A child has what bounds its parent. */
+    /** A child inherits its parent's limits. */
     void inherit(Mm parent) {
         memlock(parent.memlockSoft, parent.memlockHard);
         mayLock = parent.mayLock;
@@ -102,7 +102,7 @@ final class Mm {
         return 0;
     }
 
-    /** Takes back what was charged, and not more: {@code decrement_locked_vm}. */
+    /** Uncharges pages, at most as many as are charged: {@code decrement_locked_vm}. */
     void refund(long pages) {
         if (pages > lockedPages && !ended) {
             log.warnOnce("drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm");
@@ -110,17 +110,17 @@ final class Mm {
         lockedPages -= Math.min(pages, lockedPages);
     }
 
-    /** Its process ends, and nobody minds any more what is charged to it. */
+    /** The process ends; its charges no longer matter. */
     void end() {
         ended = true;
     }
 
-    /** Pages stay charged that nothing uses, as the kernel loses track of them. */
+    /** Pages stay charged that nothing uses, because the kernel leaks the charge. */
     void leak(long pages) {
         lockedPages += pages;
     }
 
-    /** {@code mm_iommu_get}: the region of exactly this range, with one user more. */
+    /** {@code mm_iommu_get}: the region with exactly this range; increments its use count. */
     @Nullable
     RegisteredRegion use(long address, long pages) {
         RegisteredRegion region = regions.get(address);
@@ -131,7 +131,9 @@ final class Mm {
         return region;
     }
 
-    /** {@code mm_iommu_put}: a user fewer; EBUSY, and still used, when it was the last one and mappings are left. */
+    /**
+     * {@code mm_iommu_put}: decrements the use count; EBUSY, and no change, if it was the last use and mappings remain.
+     */
     int unuse(RegisteredRegion region) {
         if (region.unuse() > 0) {
             return 0;
@@ -149,7 +151,7 @@ final class Mm {
         return 0;
     }
 
-    /** {@code mm_iommu_lookup}: the region that holds the whole range. */
+    /** {@code mm_iommu_lookup}: the region that contains the whole range. */
     @Nullable
     RegisteredRegion lookup(long address, long length) {
         RegisteredRegion last = recent;
@@ -167,7 +169,7 @@ final class Mm {
     /**
      * {@code mm_iommu_new}: accounts, pins, checks for overlap.
      *
-     * @return the region, or what the kernel answers: a negated errno, or the count of pages pinned before a hole
+     * @return the region, or the kernel's result: a negated errno, or the count of pages pinned before a hole
      */
     Registration register(long address, long pages) {
         int charged = charge(pages);
@@ -223,20 +225,20 @@ final class Mm {
                 && offset + length > BYTES_OF_ENTRY;
     }
 
-    /** Pinning goes in chunks, and what is answered is what was pinned of the chunk that failed. */
+    /** Pages are pinned in chunks; the result is the number pinned in the chunk that failed. */
     private static int partlyPinned(long pinned) {
         long ofChunk = pinned & ((1L << HUGEST_CHUNK_SHIFT) - 1);
         return ofChunk == 0 ? Errno.EFAULT.negated() : (int) ofChunk;
     }
 
-    /** {@code mmgrab}: it is kept for one more, be its process there or not. */
+    /** {@code mmgrab}: adds a reference, whether or not the process still exists. */
     void grab() {
         references++;
     }
 
     /**
-     * {@code mmdrop}: the last one to drop it destroys it. What was registered and never let go of is freed with it
-     * ({@code mm_iommu_cleanup}) or, where that was for containers to do, found and leaked.
+     * {@code mmdrop}: the last reference destroys it. Remaining registrations are freed with it ({@code
+     * mm_iommu_cleanup}) or, in versions where containers release them, reported and leaked.
      */
     void drop() {
         references--;
@@ -258,9 +260,9 @@ final class Mm {
         return Long.compareUnsigned(left, right) <= 0 ? left : right;
     }
 
-    /** What a registration came to. */
+    /** The result of a registration. */
     record Registration(int answer, @Nullable RegisteredRegion region) {
-        /** Whether pinning would never end: there is neither an error nor a region. */
+        /** Whether pinning would never end; then there is neither an error nor a region. */
         boolean isEndless() {
             return answer == 0 && region == null;
         }

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
-/** An open file, which descriptors of one or more processes refer to. What a kind of file does not know is refused. */
+/** An open file, shared by descriptors of one or more processes. Operations that a kind of file lacks are refused. */
 abstract class OpenFile {
     private int references;
 
@@ -12,7 +12,7 @@ abstract class OpenFile {
         references++;
     }
 
-    /** A descriptor fewer, of a process with this memory; the last one releases the file. */
+    /** A descriptor was closed, by a process with this memory; the last one releases the file. */
     final void drop(Mm closer) {
         references--;
         if (references == 0) {
@@ -24,22 +24,22 @@ abstract class OpenFile {
         return Errno.ENOTTY.negated();
     }
 
-    /** Reads without waiting; EAGAIN for what {@link #blocks} would wait for. */
+    /** Reads without blocking; EAGAIN where a file that {@link #blocks} would wait. */
     long read(MemorySegment buffer) {
         return Errno.EINVAL.negated();
     }
 
-    /** Writes without waiting, like {@link #read}. */
+    /** Writes without blocking, like {@link #read}. */
     long write(MemorySegment buffer) {
         return Errno.EINVAL.negated();
     }
 
-    /** Whether reads and writes wait until they can be done. */
+    /** Whether reads and writes block. */
     boolean blocks() {
         return false;
     }
 
-    /** Reads at an offset, which is not negative. Files that are opened by their path have offsets, also if nothing is there. */
+    /** Reads at a non-negative offset. Every file opened by its path has offsets, even if nothing can be read there. */
     long pread(MemorySegment buffer, long offset) {
         return Errno.EINVAL.negated();
     }
@@ -49,16 +49,16 @@ abstract class OpenFile {
         return Errno.EINVAL.negated();
     }
 
-    /** Which of {@code POLLIN} and {@code POLLOUT} would not wait. */
+    /** Which of {@code POLLIN} and {@code POLLOUT} would not block. */
     int ready() {
         return vfio_h.POLLIN | vfio_h.POLLOUT;
     }
 
-    /** Why it cannot be mapped, as a negated errno. */
+    /** The error of mmap, as a negated errno. */
     long mmap() {
         return Errno.ENODEV.negated();
     }
 
-    /** The last descriptor is closed, by a process with this memory. */
+    /** The last descriptor was closed, by a process with this memory. */
     void release(Mm closer) {}
 }

@@ -16,8 +16,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A PCI function of the host: its registers, its way to memory through its partitionable endpoint, its driver, and what
- * vfio-pci keeps of it while it is open.
+ * A PCI function of the host: its registers, its DMA through its partitionable endpoint, its driver, and its vfio-pci
+ * state while it is open.
  */
 final class PciFunction implements DeviceBus {
     private static final int BARS = 6;
@@ -64,7 +64,7 @@ final class PciFunction implements DeviceBus {
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,
-                device.isExpress(),
+                device.isExpress() || machine.kernel().anyDeviceHasErrorInterrupt(),
                 machine.interruptVectors(),
                 pe.bridge().platform());
         ioEvents = new IoEvents(this, machine.kernel());
@@ -76,28 +76,28 @@ final class PciFunction implements DeviceBus {
     private void takeBars() {
         long[] bars = device.barBytes();
         if (bars.length > BARS) {
-            throw unusable("%d BARs: there is room for 6".formatted(bars.length));
+            throw unusable("%d BARs: the maximum is 6".formatted(bars.length));
         }
         System.arraycopy(bars, 0, barBytes, 0, bars.length);
         for (int bar = 0; bar < BARS; bar++) {
             long bytes = barBytes[bar];
             wide[bar] = bytes != 0 && device.isWideBar(bar);
             if (bytes != 0 && (bytes < MIN_BAR_BYTES || Long.bitCount(bytes) != 1)) {
-                throw unusable("%d bytes in BAR %d: it has a power of two, at least 16".formatted(bytes, bar));
+                throw unusable("BAR %2$d of %1$d bytes: the size is a power of two, at least 16".formatted(bytes, bar));
             }
             if (!wide[bar] && bytes > 1L << 30) {
-                throw unusable("%d bytes in BAR %d, which is not 64 bits wide".formatted(bytes, bar));
+                throw unusable("BAR %2$d of %1$d bytes: above 1 GiB it must be 64 bits wide".formatted(bytes, bar));
             }
             if (bar > 0 && wide[bar - 1] && bytes != 0) {
-                throw unusable("a BAR %d, which is half of the wide BAR before it".formatted(bar));
+                throw unusable("a BAR %d, which is the upper half of the 64-bit BAR before it".formatted(bar));
             }
         }
         if (wide[BARS - 1]) {
-            throw unusable("a BAR 5 that is 64 bits wide, and no BAR 6 for its other half");
+            throw unusable("a BAR 5 that is 64 bits wide: there is no BAR 6 for its upper half");
         }
     }
 
-    /** The ROM that the machine was given for this place, or else the device's own. */
+    /** The ROM that the machine sets for this address, or else the device's own. */
     private ExpansionRom rom() {
         try {
             return Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom()));
@@ -111,7 +111,7 @@ final class PciFunction implements DeviceBus {
                 hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE,
                 hardware.pendingOffset() + pendingBytes());
         if (hardware.vectors() > 0 && end > barBytes[hardware.tableBar()]) {
-            throw unusable("an MSI-X table or its pending bits up to 0x%x of BAR %d, which has 0x%x bytes"
+            throw unusable("an MSI-X table or pending bits that end at 0x%x in BAR %d, which has 0x%x bytes"
                     .formatted(end, hardware.tableBar(), barBytes[hardware.tableBar()]));
         }
     }
@@ -132,7 +132,7 @@ final class PciFunction implements DeviceBus {
         return addressField(5, 7);
     }
 
-    /** Device and function, as PCI numbers them together. */
+    /** The devfn: device and function number. */
     int devfn() {
         return addressField(8, 10) << 3 | addressField(11, 12);
     }
@@ -162,7 +162,7 @@ final class PciFunction implements DeviceBus {
         return driverOverride;
     }
 
-    /** The only driver that may have the device, whatever its ids say; null for the one that knows its ids. */
+    /** The driver_override: the only driver that may bind, whatever ids it supports; null for none. */
     void driverOverride(@Nullable String name) {
         driverOverride = name;
     }
@@ -184,7 +184,7 @@ final class PciFunction implements DeviceBus {
         return openCount > 0;
     }
 
-    /** Whether the host waits for the device to be closed, and lets nobody open it any more. */
+    /** Whether the host waits for the device to be closed, and refuses to open it. */
     boolean isWanted() {
         return wanted;
     }
@@ -193,7 +193,7 @@ final class PciFunction implements DeviceBus {
         wanted = byHost;
     }
 
-    /** {@code vfio_pci_core_request}: the host asks the user to close the device, for the first time or once more. */
+    /** {@code vfio_pci_core_request}: the host requests the device from its user, for the first time or again. */
     void request(int times) {
         boolean told = interrupts.requestDevice();
         String prefix = "vfio-pci " + address() + ": ";
@@ -204,7 +204,7 @@ final class PciFunction implements DeviceBus {
         }
     }
 
-    /** The size of a BAR, 0 for one that is not there, as the upper half of a wide one. */
+    /** The size of a BAR; 0 for one that does not exist, or is the upper half of a 64-bit BAR. */
     long barBytes(int bar) {
         return barBytes[bar];
     }
@@ -235,12 +235,12 @@ final class PciFunction implements DeviceBus {
         return registers.capability(vfio_h.PCI_CAP_ID_PM) != 0;
     }
 
-    /** The size of the BAR of the ROM, 0 for none. */
+    /** The size of the ROM BAR, 0 for none. */
     int romBytes() {
         return rom.barBytes();
     }
 
-    /** Whether the ROM has an image that Linux knows as one, when it looks ({@code pci_map_rom}). */
+    /** Whether Linux finds a valid image in the ROM ({@code pci_map_rom}). */
     boolean showsRomImage() {
         return pe.registerAccess() && rom.imageBytes() != 0;
     }
@@ -266,7 +266,7 @@ final class PciFunction implements DeviceBus {
         return features;
     }
 
-    /** Whether it can have virtual functions (SR-IOV). */
+    /** Whether it has the SR-IOV capability. */
     boolean hasVirtualFunctions() {
         return registers.hasExtended(vfio_h.PCI_EXT_CAP_ID_SRIOV);
     }
@@ -289,7 +289,7 @@ final class PciFunction implements DeviceBus {
         }
     }
 
-    /** A device is reset between its users, if it can be; in any case its configuration space is the host's again. */
+    /** Resets the device between users, if possible, and always restores the host's configuration space. */
     private void giveToUser() {
         if (canReset()) {
             forget();
@@ -299,13 +299,13 @@ final class PciFunction implements DeviceBus {
         registers.restore();
     }
 
-    /** A PCI Express function resets itself; another one is reset with its bus, if that has no other device. */
+    /** A PCI Express function has FLR; others are reset with their bus, if no other device is on it. */
     boolean canReset() {
         return device.isExpress()
                 || (host.machine().platform().isPowernv() && host.onBusOf(this).size() == 1);
     }
 
-    /** A reset of the function, after which the host sets it up again as it was, and writes its MSI-X table. */
+    /** A function reset, after which the host restores configuration space and the MSI-X table. */
     void reset() {
         if (interrupts.isMsixEnabled() && !config.decodesMemory()) {
             host.hazard(
@@ -327,7 +327,7 @@ final class PciFunction implements DeviceBus {
         device.reset();
     }
 
-    /** The bus is reset: the device forgets all, and does not decode until it is set up again. */
+    /** The bus is reset: the device loses its state, and decodes nothing until it is configured again. */
     void resetByBus() {
         forget();
         interrupts.resetByBus();
@@ -338,7 +338,7 @@ final class PciFunction implements DeviceBus {
         registers.restore();
     }
 
-    /** The user sets the power state, 0 to 3, of which a device has D0 and D3hot. */
+    /** The user sets the power state, 0 to 3; a device supports D0 and D3hot. */
     void power(int state) {
         int management = registers.capability(vfio_h.PCI_CAP_ID_PM);
         if (state == powerState || (state != 0 && state != D3HOT)) {
@@ -361,7 +361,7 @@ final class PciFunction implements DeviceBus {
         return (host.machine().platform().isPowernv() ? Errno.ENODEV : Errno.EIO).negated();
     }
 
-    /** A byte of configuration space, with what the device has there at this moment. */
+    /** A byte of configuration space, including the device's live status bits. */
     byte readRegister(int register) {
         int value = registers.get(register);
         if (register == vfio_h.PCI_STATUS && interrupts.isLineAsserted()) {
@@ -374,7 +374,7 @@ final class PciFunction implements DeviceBus {
         return (byte) value;
     }
 
-    /** What the host reads of configuration space, up to 4 bytes, or a negated errno. */
+    /** The host reads up to 4 bytes of configuration space: the value, or a negated errno. */
     long readConfig(int register, int bytes) {
         if (pe.configBlocked()) {
             return blockedError();
@@ -399,7 +399,9 @@ final class PciFunction implements DeviceBus {
         return 0;
     }
 
-    /** Makes BARs in a copy of configuration space show their sizes, in the address bits that cannot be set. */
+    /**
+     * Clears the address bits of BARs in a copy of configuration space that cannot be set, so that they show the size.
+     */
     void showBarSizes(ByteBuffer copy) {
         for (int bar = 0; bar < BARS; bar++) {
             int register = ConfigRegisters.barRegister(bar);
@@ -408,7 +410,7 @@ final class PciFunction implements DeviceBus {
                 continue;
             }
             long mask = -barBytes[bar];
-            // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
+            // In an LPAR, Linux takes BAR types from the device tree, which does not mark 64-bit BARs.
             boolean shownWide = wide[bar] && host.machine().platform().isPowernv();
             int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
             copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
@@ -429,7 +431,7 @@ final class PciFunction implements DeviceBus {
         }
         boolean answers = pe.registerAccess();
         if (answers && !decodesMemory()) {
-            // pci_map_rom looks for an image, whatever the command register has.
+            // pci_map_rom looks for an image, whatever is in the command register.
             host.hazard(
                     Hazard.MACHINE_CHECK,
                     () -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
@@ -458,7 +460,7 @@ final class PciFunction implements DeviceBus {
             long register = offset + at;
             int width = width(register, size - at, widest);
             if (isTable(bar, register)) {
-                // Linux programs the table; for a user it reads as all ones, and cannot be written.
+                // Linux programs the table; a user reads all ones, and writes have no effect.
                 if (!write) {
                     set(buffer, at, width, -1);
                 }
@@ -570,7 +572,7 @@ final class PciFunction implements DeviceBus {
                 && !features.isLowPower();
     }
 
-    /** A message is a write by DMA, and stops where one does. */
+    /** A message is a DMA write, and blocked where DMA is. */
     @Override
     public void sendMessage(int vector) {
         if (mastersBus() && !pe.dmaFrozen()) {
@@ -591,7 +593,7 @@ final class PciFunction implements DeviceBus {
     @Override
     public void setLine(boolean asserted) {
         if (!hardware.line()) {
-            throw new IllegalStateException(address() + " has no interrupt line; its DeviceInterrupts say so");
+            throw new IllegalStateException(address() + " has no interrupt line, according to its DeviceInterrupts");
         }
         interrupts.line(asserted);
     }

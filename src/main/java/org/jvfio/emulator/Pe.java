@@ -8,8 +8,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A partitionable endpoint: the windows that the host bridge translates its devices' DMA through, and its EEH state. It
- * is the platform's side of an IOMMU group ({@code struct iommu_table_group}).
+ * A partitionable endpoint: the DMA windows of its devices in the host bridge, and its EEH state. It is the platform's
+ * side of an IOMMU group ({@code struct iommu_table_group}).
  */
 final class Pe {
     static final int WINDOWS = 2;
@@ -33,7 +33,7 @@ final class Pe {
     private @Nullable InjectedError injected;
     private final Map<PlatformStep, Deque<Integer>> failures = new EnumMap<>(PlatformStep.class);
 
-    /** An error that EEH was asked to inject into the next access of its kind. */
+    /** An error that EEH will inject into the next access of its kind. */
     enum InjectedError {
         REGISTER_ACCESS,
         CONFIG_ACCESS,
@@ -64,7 +64,7 @@ final class Pe {
         return machine;
     }
 
-    /** The host bridge that it is below. */
+    /** Its host bridge. */
     HostBridge bridge() {
         return bridge;
     }
@@ -94,7 +94,7 @@ final class Pe {
         bypass = enabled;
     }
 
-    /** {@code pnv_pci_ioda2_set_bypass}: says so, too. */
+    /** {@code pnv_pci_ioda2_set_bypass}, which also logs the change. */
     void setBypass(boolean enable) {
         log((enable ? "En" : "Dis") + "abling 64-bit DMA bypass");
         bypass = enable;
@@ -108,7 +108,7 @@ final class Pe {
         hostOwned = owned;
     }
 
-    /** How many entries of its table the host uses itself. */
+    /** How many entries of its table the host itself uses. */
     long hostMappings() {
         return hostMappings;
     }
@@ -137,18 +137,18 @@ final class Pe {
         injected = error;
     }
 
-    /** The next time that the platform comes to a step, it fails with this value. */
+    /** Makes the platform's next execution of a step fail with this value. */
     void failNext(PlatformStep step, int answer) {
         failures.computeIfAbsent(step, _ -> new ArrayDeque<>()).add(answer);
     }
 
-    /** What a step was told to fail with, once; 0 if it may go well. */
+    /** The error that a step must fail with, returned once; 0 for none. */
     int failure(PlatformStep step) {
         Deque<Integer> planned = failures.get(step);
         return planned == null || planned.isEmpty() ? 0 : planned.remove();
     }
 
-    /** Stops registers and DMA, as the bridge does when a translation fails; QEMU's bridges only drop the access. */
+    /** Freezes the endpoint, as the bridge does when a translation fails; QEMU's bridges only drop the access. */
     void freeze() {
         if (machine.freezes()) {
             registersFrozen = true;
@@ -174,12 +174,12 @@ final class Pe {
         return registersFrozen ? EehState.UNAVAILABLE : EehState.NORMAL;
     }
 
-    /** Whether an access to a register goes through, and not into a frozen endpoint. */
+    /** Whether an access to a register reaches the device; not if the endpoint is frozen. */
     boolean registerAccess() {
         return access(InjectedError.REGISTER_ACCESS);
     }
 
-    /** Whether an access to configuration space goes through, and not into a frozen endpoint. */
+    /** Whether an access to configuration space reaches the device; not if the endpoint is frozen. */
     boolean configAccess() {
         return access(InjectedError.CONFIG_ACCESS);
     }
@@ -198,7 +198,7 @@ final class Pe {
      * @param offset where in {@code data}, in bytes
      * @param size bytes
      * @param toMemory whether {@code data} is written to memory
-     * @return false if a translation failed; what came before it was transferred, and the endpoint is frozen
+     * @return false if a translation failed: the data before it was transferred, and the endpoint is frozen
      */
     boolean transfer(long busAddress, MemorySegment data, long offset, long size, boolean toMemory) {
         if (dmaFrozen) {

@@ -8,15 +8,15 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The host's memory: which pages are at which physical address. */
+/** The host's memory: maps physical addresses to pages. */
 final class PhysicalMemory {
-    /** Below it is the kernel's own memory, which user pages never have. */
+    /** Memory below it is the kernel's own, and never used for user pages. */
     private static final long FIRST_USER_PAGE = 1L << 32;
 
     private static final long ADDRESS_ALIGNMENT = 1L << 16;
 
     private final Map<Integer, Long> freeHugePages = new HashMap<>();
-    /** In the order of their addresses, as each new one is above the others. */
+    /** Sorted by address: each new one is above the others. */
     private final List<Backing> backings = new ArrayList<>();
 
     private long next = FIRST_USER_PAGE;
@@ -27,7 +27,7 @@ final class PhysicalMemory {
     }
 
     /**
-     * Makes zeroed pages of the host's pool.
+     * Allocates zeroed huge pages from the host's pool.
      *
      * @param size bytes, whole huge pages
      * @return null if the pool has too few of them
@@ -43,10 +43,9 @@ final class PhysicalMemory {
     }
 
     /**
-     * Makes zeroed pages.
-     *
+     * Allocates zeroed pages.
      * @param size bytes, whole pages
-     * @return null if the Java process cannot have that much memory
+     * @return null if the Java process cannot allocate that much memory
      */
     @SuppressWarnings("MustBeClosedChecker") // closed by the Backing
     @Nullable
@@ -63,7 +62,7 @@ final class PhysicalMemory {
         return add(segment, alignment, pageShift, arena);
     }
 
-    /** Gives memory that a process has from elsewhere, whole pages, a place among the host's. */
+    /** Assigns physical addresses to adopted memory, in whole pages. */
     Backing adopt(MemorySegment segment, int pageShift) {
         return add(segment, Math.max(ADDRESS_ALIGNMENT, 1L << pageShift), pageShift, null);
     }
@@ -84,7 +83,7 @@ final class PhysicalMemory {
         }
     }
 
-    /** The pages at a physical address, or null where no page of a user is. */
+    /** The pages at a physical address, or null if no user page is there. */
     @Nullable
     Backing at(long physical) {
         Backing recent = last;
@@ -100,7 +99,7 @@ final class PhysicalMemory {
         return below;
     }
 
-    /** The last of the pages that begin at an address or below it, -1 if there are none. */
+    /** The index of the last backing that begins at or below an address, -1 if there is none. */
     private int indexAtOrBelow(long physical) {
         int low = 0;
         int high = backings.size();
@@ -115,7 +114,7 @@ final class PhysicalMemory {
         return low - 1;
     }
 
-    /** How many bytes of user pages exist. */
+    /** The size of all user pages in bytes. */
     long bytes() {
         return backings.stream().mapToLong(Backing::size).sum();
     }

@@ -2,7 +2,7 @@ package org.jvfio.emulator;
 
 import java.util.List;
 
-/** The kinds of POWER platform, with what each gives a VFIO program. */
+/** The POWER platforms, with what they offer a VFIO program. */
 public enum Platform {
     /** P5IOC2 bridges: the host's 32-bit table is lent. */
     P5IOC2(Ownership.LENT, 0x1000L, 0, 0),
@@ -12,16 +12,16 @@ public enum Platform {
     PHB3(Ownership.TAKEN, 0x11011000L, 2, 5),
     /** POWER9 with PHB4. */
     PHB4(Ownership.TAKEN, 0x40211000L, 2, 5),
-    /** POWER10 with PHB5. */
+    /** POWER10 and POWER11 with PHB5. */
     PHB5(Ownership.TAKEN, 0x40211000L, 2, 5),
-    /** A logical partition, or a KVM guest: windows are made by the hypervisor through RTAS. */
+    /** A logical partition, or a KVM guest: the hypervisor creates windows, through RTAS. */
     PSERIES(Ownership.TAKEN, 0x1211000L, 2, 1);
 
-    /** How a platform gives a group to VFIO. */
+    /** How a platform hands a group to VFIO. */
     enum Ownership {
         /** Through {@code take_ownership} and {@code release_ownership}. */
         TAKEN,
-        /** The existing table is lent, when nothing of the host's is in it. */
+        /** The existing table is lent, if the host has no entries in it. */
         LENT
     }
 
@@ -37,7 +37,7 @@ public enum Platform {
         this.levels = levels;
     }
 
-    /** The sizes that the processor has for huge pages, as shifts, that of {@code mmap} without a size first. */
+    /** The huge page sizes of the processor as shifts; the default of {@code mmap} first. */
     List<Integer> hugePageShifts() {
         return switch (this) {
             case P5IOC2, IODA1, PHB3 -> List.of(24);
@@ -55,27 +55,27 @@ public enum Platform {
         return pageSizes;
     }
 
-    /** How many windows user space may have at once. */
+    /** The maximum number of windows at once. */
     public int dynamicWindows() {
         return dynamicWindows;
     }
 
-    /** The most levels that a table may have. */
+    /** The maximum number of levels of a table. */
     public int levels() {
         return levels;
     }
 
     /**
-     * Whether a message whose vector is masked in the interrupt controller waits there: PHB3 keeps it, while XIVE, of
-     * later bridges and of LPARs, drops it.
+     * Whether a message whose vector is masked in the interrupt controller stays pending: PHB3 keeps it; XIVE, of later
+     * bridges and of LPARs, drops it.
      */
     boolean keepsMessages() {
         return this == PHB3;
     }
 
     /**
-     * Whether a line that a device asserts already fires when it is enabled: XICS, and what was before it, look at it then;
-     * XIVE, of later bridges and of LPARs, waits until it is asserted anew.
+     * Whether an INTx that is already asserted fires when it is enabled. XICS and earlier controllers sample it then;
+     * XIVE, of later bridges and of LPARs, waits until it is asserted again.
      */
     boolean firesEnabledLine() {
         return switch (this) {
@@ -84,7 +84,7 @@ public enum Platform {
         };
     }
 
-    /** Whether 64-bit DMA of the host bypasses translation: through the window of bit 59, which IODA2 has. */
+    /** Whether 64-bit DMA of the host bypasses translation, through IODA2's window at bit 59. */
     boolean bypasses() {
         return switch (this) {
             case PHB3, PHB4, PHB5 -> true;
@@ -112,7 +112,7 @@ public enum Platform {
         };
     }
 
-    /** Whether Linux runs on the bare machine, and not below a hypervisor. */
+    /** Whether Linux runs without a hypervisor (powernv). */
     public boolean isPowernv() {
         return this != PSERIES;
     }

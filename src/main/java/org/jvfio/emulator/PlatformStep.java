@@ -1,15 +1,15 @@
 package org.jvfio.emulator;
 
-/** What a platform does for ownership and windows, and what {@link EmulatedHost#failNext} can make it fail at. */
+/** A step of a platform for ownership and windows, which {@link EmulatedHost#failNext} can make fail. */
 public enum PlatformStep {
-    /** The host gives its group away. */
+    /** The host releases ownership of its group. */
     TAKE_OWNERSHIP,
-    /** A table for VFIO is made. */
+    /** A table for VFIO is allocated. */
     CREATE_TABLE,
-    /** The host bridge is told to translate with a table of VFIO's. */
+    /** The host bridge is set to translate with a table of VFIO. */
     SET_WINDOW,
-    /** The host's own table is made again. */
+    /** The host's own table is allocated again. */
     CREATE_HOST_TABLE,
-    /** The host bridge is told to translate with the host's own table again. */
+    /** The host bridge is set to translate with the host's own table again. */
     SET_HOST_WINDOW
 }

@@ -7,14 +7,14 @@ import java.util.Set;
 import org.jvfio.kernel.Errno;
 
 /**
- * An LPAR, whose windows the hypervisor makes through RTAS: {@code arch/powerpc/platforms/pseries/iommu.c} over what
- * QEMU's hypervisor answers. One instance serves one partitionable endpoint, because a failed call marks its node for
- * good.
+ * An LPAR, whose windows the hypervisor creates through RTAS: {@code arch/powerpc/platforms/pseries/iommu.c} with the
+ * results of QEMU's hypervisor. One instance serves one partitionable endpoint, because a failed call marks its node
+ * permanently.
  */
 final class PseriesCalls implements TableGroupCalls {
     private static final long DYNAMIC_WINDOW_BASE = 1L << 59;
     private static final int DEFAULT_PAGE_SHIFT = 12;
-    /** The pages that the hypervisor offers for a window. */
+    /** The number of pages that the hypervisor offers for a window. */
     private static final long LARGEST_BLOCK_PAGES = 0x2000000000L;
 
     private static final long TOO_MANY_LEVELS = 0xffffffffL;
@@ -97,7 +97,7 @@ final class PseriesCalls implements TableGroupCalls {
                 && Long.compareUnsigned(windowBytes, pe.bridge().dma32Bytes()) <= 0;
     }
 
-    /** The hypervisor gives one window beside the default one, if it is one page large at least. */
+    /** The hypervisor offers one window beside the default one, of at least one page. */
     private boolean isOffered(int pageShift, int windowShift) {
         return !dynamicWindow && windowShift >= pageShift;
     }
@@ -159,7 +159,7 @@ final class PseriesCalls implements TableGroupCalls {
         return Creation.of(table);
     }
 
-    /** How often a window of this size fits what the hypervisor offers, with the shift of POWER's {@code srd}. */
+    /** How many windows of this size fit into the pages offered, with a shift like POWER's {@code srd}. */
     private static long pages(int shift) {
         return (shift & 0x40) != 0 ? 0 : LARGEST_BLOCK_PAGES >>> (shift & 0x3f);
     }

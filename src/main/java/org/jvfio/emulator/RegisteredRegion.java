@@ -2,9 +2,9 @@ package org.jvfio.emulator;
 
 import java.util.List;
 
-/** Preregistered memory: {@code struct mm_iommu_table_group_mem_t}. */
+/** Registered memory: {@code struct mm_iommu_table_group_mem_t}. */
 final class RegisteredRegion {
-    /** A run of pinned pages that follow each other in physical memory. */
+    /** A run of pinned pages that are contiguous in physical memory. */
     record Run(long address, long length, Backing backing, long physical) {}
 
     private final long address;
@@ -35,7 +35,7 @@ final class RegisteredRegion {
         return size;
     }
 
-    /** The largest IOMMU page that it can back, as a shift. */
+    /** The largest IOMMU page that the region can back, as a shift. */
     int pageShift() {
         return pageShift;
     }
@@ -72,7 +72,7 @@ final class RegisteredRegion {
         users++;
     }
 
-    /** A user fewer; the count that is left. */
+    /** Decrements the use count; returns the new count. */
     int unuse() {
         return --users;
     }

@@ -42,18 +42,18 @@ final class SpaprTce {
     private static final long INFO_SIZE = 32;
     private static final long INFO_SIZE_WITHOUT_DDW = 16;
     private static final int MISALIGNED = 1;
-    /** About a second's work for a hypervisor; Linux does not stop at any count. */
+    /** About a second of hypervisor calls; Linux has no limit. */
     private static final long MAX_REFUSED_PAGES = 1 << 20;
 
     private final EmulatedHost host;
     private final KernelVersion version;
     private final boolean v2;
-    /** Never empty while calls are made: the IOMMU goes with the last group. */
+    /** Not empty during calls: the IOMMU is released with the last group. */
     private final List<IommuGroup> groups = new ArrayList<>();
 
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
-    // Copied into by every MAP_DMA and UNMAP_DMA, one at a time, so that these calls allocate nothing.
+    // Buffers that MAP_DMA and UNMAP_DMA copy into, so that they allocate nothing; guarded by the host's lock.
     private final MemorySegment map = MemorySegment.ofArray(new long[4]);
     private final MemorySegment unmap = MemorySegment.ofArray(new long[3]);
     private boolean enabled;
@@ -67,7 +67,7 @@ final class SpaprTce {
         this.v2 = v2;
     }
 
-    /** What CHECK_EXTENSION answers, with an IOMMU set or not. */
+    /** The result of CHECK_EXTENSION, with or without an IOMMU set. */
     static int checkExtension(EmulatedHost host, long extension) {
         if (extension == VFIO_SPAPR_TCE_IOMMU) {
             return 1;
@@ -173,13 +173,17 @@ final class SpaprTce {
         return 0;
     }
 
-    /** {@code tce_iommu_mm_set}: the container belongs to the first process that changes it; null for another one. */
+    /**
+     * {@code tce_iommu_mm_set}: the container belongs to the first process that changes it; null for another process.
+     */
     private @Nullable Mm bind(Argument argument) {
         Mm bound = boundMemory(argument.mm());
         return bound == argument.mm() ? bound : null;
     }
 
-    /** The memory of the process that the container belongs to, from now on the caller's if it belonged to none. */
+    /**
+     * The memory of the process that the container belongs to; if it belonged to none, it now belongs to the caller.
+     */
     private Mm boundMemory(Mm caller) {
         Mm bound = mm;
         if (bound == null || !version.bindsContainerToProcess()) {
@@ -307,7 +311,7 @@ final class SpaprTce {
         }
     }
 
-    /** What an entry held is let go: a count of its region, or the pin of its page. */
+    /** Releases what an entry held: a mapping count of its region, or the pin of its page. */
     private void release(Mm owner, TceTable table, long entry, long user) {
         if (v2) {
             RegisteredRegion region = owner.lookup(user, 1L << table.pageShift());
@@ -372,7 +376,10 @@ final class SpaprTce {
         return "%s(iova=0x%x, size=0x%x)".formatted(call, iova, bytes);
     }
 
-    /** PHB3 invalidates from the first page to the last one, and the last of none before address 0 is beyond all. */
+    /**
+     * PHB3 invalidates from the first page to the last; an empty range at address 0 has its last page at the end of all
+     * addresses.
+     */
     private void hazardOfNoPages(String call, TceTable table, long first, long pages, long bytes) {
         if (pages == 0
                 && first == 0
@@ -383,7 +390,7 @@ final class SpaprTce {
         }
     }
 
-    /** {@code tce_iommu_clear}: lets go of what the entries hold. */
+    /** {@code tce_iommu_clear}: releases what the entries hold. */
     private void clear(Mm owner, TceTable table, long first, long pages) {
         long end = first + pages;
         for (long index = table.nextWritten(first, end); index < end; index = table.nextWritten(index + 1, end)) {
@@ -533,7 +540,7 @@ final class SpaprTce {
         return answer;
     }
 
-    /** A call that was stopped has not made it. */
+    /** A stopped call has not created the window. */
     private void takeDefaultWindowBack() {
         groups.forEach(group -> group.pe().calls().unsetWindow(group.pe(), 0));
         free(Objects.requireNonNull(mm), 0);
@@ -547,7 +554,7 @@ final class SpaprTce {
         }
     }
 
-    /** {@code tce_iommu_create_window}: in the first free of the two places, for every group. */
+    /** {@code tce_iommu_create_window}: in the first free of the two slots, for every group. */
     private int createWindow(Mm caller, int pageShift, long windowBytes, int levels) {
         int number = tables[0] == null ? 0 : 1;
         if (tables[number] != null) {
@@ -573,7 +580,7 @@ final class SpaprTce {
         boolean leaksIfRefused = version.leaksChargeOfFailedCreate() && pages > 0;
         Optional<Hazard> hazard = calls.hazardOfTable(first, number, pageShift, windowBytes, levels);
         hazard.ifPresent(known -> host.hazard(known, call));
-        // That a hypervisor has refused cannot be taken back: what comes of it is met before it is asked.
+        // A refusal of the hypervisor cannot be undone, so its consequence is reported before the call.
         boolean leakMet = leaksIfRefused && hazard.equals(Optional.of(Hazard.WINDOWS_LOST));
         if (leakMet) {
             host.hazard(Hazard.CREATE_CHARGE_LEAK, call);
@@ -647,7 +654,7 @@ final class SpaprTce {
         }
     }
 
-    /** {@code tce_iommu_find_table}: the window that holds a bus address. */
+    /** {@code tce_iommu_find_table}: the window that contains a bus address. */
     private @Nullable TceTable find(long busAddress) {
         for (TceTable table : tables) {
             if (table != null && table.index(busAddress) >= 0) {
@@ -657,7 +664,7 @@ final class SpaprTce {
         return null;
     }
 
-    /** The group that came last is asked for what windows can be; Linux adds each at the head of its list. */
+    /** The group that was added last determines the windows; Linux adds each at the head of its list. */
     private Pe firstPe() {
         return groups.getFirst().pe();
     }
@@ -743,10 +750,10 @@ final class SpaprTce {
     }
 
     /**
-     * {@code tce_iommu_detach_group}: the container's windows leave the group.
+     * {@code tce_iommu_detach_group}: removes the container's windows from the group.
      *
-     * @param caller the memory of the process that makes it leave, which is charged and let go of where containers belong
-     *     to no process; null for the host itself
+     * @param caller the memory of the calling process, which is uncharged if containers belong to no process; null for
+     *     the host itself
      */
     void detach(IommuGroup group, @Nullable Mm caller) {
         if (caller != null && mm != null) {
@@ -769,7 +776,7 @@ final class SpaprTce {
         }
     }
 
-    /** {@code tce_iommu_release}: tables, registrations and charges go. */
+    /** {@code tce_iommu_release}: releases tables, registrations and charges. */
     void release() {
         Mm owner = mm;
         if (owner == null) {

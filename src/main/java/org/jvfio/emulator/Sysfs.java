@@ -12,7 +12,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
 
-/** The part of sysfs and procfs that tells of PCI devices, IOMMU groups, memory, processes and the kernel. */
+/** The files of sysfs and procfs about PCI devices, IOMMU groups, memory, processes and the kernel. */
 final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";

@@ -4,9 +4,9 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What a platform does for an IOMMU group: {@code struct iommu_table_group_ops}. */
+/** The platform's operations on an IOMMU group: {@code struct iommu_table_group_ops}. */
 interface TableGroupCalls {
-    /** A table, or the negated errno that says why there is none. */
+    /** A table, or the negated errno of the failure. */
     record Creation(int answer, @Nullable TceTable table) {
         static Creation failed(int negatedErrno) {
             return new Creation(negatedErrno, null);
@@ -17,34 +17,34 @@ interface TableGroupCalls {
         }
     }
 
-    /** Whether user space can have windows made; if not, the host's own table is lent. */
+    /** Whether user space can create windows; if not, the host's own table is lent. */
     boolean makesWindows();
 
-    /** The steps that the platform comes to, and can fail at. */
+    /** The steps that the platform performs, and can fail at. */
     Set<PlatformStep> steps();
 
-    /** The platform sets up what the host needs, at boot. */
+    /** Sets up the host's own window, at boot. */
     void start(Pe pe);
 
-    /** The bytes to charge for a table, or 0 for what cannot be one. */
+    /** The bytes to charge for a table, or 0 if there cannot be such a table. */
     long tableBytes(Pe pe, int pageShift, long windowBytes, int levels);
 
-    /** What a call for such a table, which has bytes, would do to the host, if it harms it. */
+    /** The hazard of creating such a table, if there is one; its size is not 0. */
     default Optional<Hazard> hazardOfTable(Pe pe, int number, int pageShift, long windowBytes, int levels) {
         return Optional.empty();
     }
 
-    /** Makes the table for window {@code number}, without putting it into effect. */
+    /** Allocates the table for window {@code number}, without activating it. */
     Creation createTable(Pe pe, int number, int pageShift, long windowBytes, int levels);
 
-    /** Makes the bridge translate through a table. 0 or a negated errno. */
+    /** Activates a table in the bridge: 0 or a negated errno. */
     int setWindow(Pe pe, int number, TceTable table);
 
     void unsetWindow(Pe pe, int number);
 
-    /** Takes the group from the host: its windows and bypass go. 0 or a negated errno. */
+    /** Takes ownership from the host: removes its windows and bypass. 0 or a negated errno. */
     int takeOwnership(Pe pe);
 
-    /** Gives the group back to the host, which sets up its window and bypass again. */
+    /** Returns ownership to the host, which sets up its window and bypass again. */
     void releaseOwnership(Pe pe);
 }

@@ -10,7 +10,7 @@ import org.jvfio.kernel.Errno;
 final class Task {
     private static final int FIRST_DESCRIPTOR = 3;
 
-    /** What a descriptor refers to, and what procfs shows it as. */
+    /** What a descriptor refers to, and its path in procfs. */
     private record Opened(String path, OpenFile file) {}
 
     private final Mm mm;
@@ -60,9 +60,9 @@ final class Task {
     }
 
     /**
-     * The lowest free descriptor for a file, or EMFILE.
+     * Assigns the lowest free descriptor to a file, or returns EMFILE.
      *
-     * @param path what {@code /proc/PID/fd} shows
+     * @param path the target in {@code /proc/PID/fd}
      */
     int add(String path, OpenFile file) {
         file.refer();
@@ -95,7 +95,7 @@ final class Task {
         return child;
     }
 
-    /** What procfs shows a descriptor as. */
+    /** The path of a descriptor in procfs. */
     String path(int descriptor) {
         return Objects.requireNonNull(files.get(descriptor)).path();
     }

@@ -9,11 +9,11 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A table of translation control entries: {@code struct iommu_table}, with the userspace view beside it.
+ * A table of translation control entries (TCEs): {@code struct iommu_table} with its array of user addresses.
  *
  * <p>An entry is 8 bytes, big-endian: the physical address of a page, bit 0 for reading by the device, bit 1 for
- * writing. Levels below the first are made when an entry in them is first written, and only as much of a level is kept
- * as holds entries, so a large empty table costs nothing.
+ * writing. Levels below the first are allocated when an entry in them is first written, and only the parts of a level
+ * with entries are stored, so a large empty table costs nothing.
  */
 final class TceTable {
     static final long READ = 1;
@@ -27,7 +27,7 @@ final class TceTable {
     private static final int RECENT_CHUNKS = 64;
     private static final VarHandle ENTRY = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
 
-    /** Entries that follow each other, with the user addresses that they were mapped from. */
+    /** Consecutive entries, with the user addresses that they were mapped from. */
     private static final class Chunk {
         private final byte[] entries = new byte[CHUNK_ENTRIES * Long.BYTES];
         private final long[] users = new long[CHUNK_ENTRIES];
@@ -48,7 +48,7 @@ final class TceTable {
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
     private long mappedEntries;
-    /** Chunks that were found lately, each at the place that the end of its number says. */
+    /** A direct-mapped cache of chunks, indexed by the low bits of their number. */
     private final @Nullable Chunk[] recent = new @Nullable Chunk[RECENT_CHUNKS];
 
     /**
@@ -58,7 +58,7 @@ final class TceTable {
      * @param entries how many IOMMU pages it translates
      * @param levelShift log2 of the entries of one level
      * @param chargedPages the system pages charged to locked memory for it
-     * @param hypervisor whether it is written by the hypervisor
+     * @param hypervisor whether the hypervisor writes it
      */
     TceTable(
             int pageShift,
@@ -86,12 +86,12 @@ final class TceTable {
         return start;
     }
 
-    /** How many pages it translates. */
+    /** The number of pages that it translates. */
     long entries() {
         return entries;
     }
 
-    /** How many bytes of bus addresses it translates. */
+    /** The size of the range that it translates, in bytes. */
     long windowBytes() {
         return entries << pageShift;
     }
@@ -108,13 +108,13 @@ final class TceTable {
         return mappedEntries;
     }
 
-    /** The bytes of the levels that exist: the first, and those below it that an entry was written in. */
+    /** The size of the allocated levels in bytes: the first, and those below it in which an entry was written. */
     long allocatedBytes() {
         long perLevel = (long) Long.BYTES << levelShift;
         return perLevel * (1 + levelsMade.size());
     }
 
-    /** The index of the entry for a bus address, or -1 if the window does not hold it. */
+    /** The index of the entry for a bus address, or -1 if it is outside the window. */
     long index(long busAddress) {
         long offset = busAddress - start;
         long index = offset >>> pageShift;
@@ -134,10 +134,10 @@ final class TceTable {
     }
 
     /**
-     * Writes an entry and its user address. Without a hypervisor an entry that may be written may be read, too; with one it
-     * is as it was asked for, and the hypervisor refuses what is past the end of the table.
+     * Writes an entry and its user address. Without a hypervisor a writable entry is readable, too; with one it has the
+     * requested permissions, and the hypervisor refuses an index past the end of the table.
      *
-     * @return the entry that was there, 0 or more; or {@code H_PARAMETER}, which comes back as if it were an errno
+     * @return the previous entry, 0 or more; or {@code H_PARAMETER}, which is returned as if it were an errno
      */
     long exchange(long index, long entry, long user) {
         if (!hypervisor) {
@@ -168,7 +168,9 @@ final class TceTable {
         return old;
     }
 
-    /** The first index at or above {@code index} that may hold an entry; {@code end} or more if there is none below it. */
+    /**
+     * The first index at or above {@code index} that may hold an entry; {@code end} or more if there is none below it.
+     */
     long nextWritten(long index, long end) {
         if (index >= end || chunk(index) != null) {
             return index;
@@ -193,7 +195,7 @@ final class TceTable {
     private void makeLevels(long index) {
         for (int below = 1; below < levels; below++) {
             int shift = levelShift * (levels - below);
-            // A level is named by its depth and by the indexes that it serves.
+            // A level is identified by its depth and its range of indexes.
             levelsMade.add((index >>> shift) * Long.SIZE + below);
         }
     }

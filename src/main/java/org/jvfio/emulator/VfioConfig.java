@@ -11,8 +11,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * Configuration space as vfio-pci shows it to a user ({@code vfio_pci_config.c}): some bits come from a copy that was made
- * when the device was opened, the others from the device, and only some of either can be written.
+ * The user's view of configuration space through vfio-pci ({@code vfio_pci_config.c}): some bits come from a virtual
+ * copy that is made when the device is opened, the others from the device, and only some of either are writable.
  */
 final class VfioConfig {
     private static final int UNASSIGNED = -1;
@@ -20,7 +20,7 @@ final class VfioConfig {
     private static final int ALL = -1;
     private static final int BARS = 6;
 
-    /** What Linux shows of the capabilities that devices bring; it hides others. */
+    /** The capabilities of devices that Linux shows to users; it hides all others. */
     private static final Set<Integer> SHOWN = Set.of(
             vfio_h.PCI_CAP_ID_PM,
             vfio_h.PCI_CAP_ID_MSI,
@@ -78,16 +78,16 @@ final class VfioConfig {
     private final PciFunction function;
     private final ConfigRegisters hardware;
     private final ByteBuffer copy;
-    /** The bits that the copy answers for. */
+    /** The bits that come from the virtual copy. */
     private final byte[] virtual;
     /** The bits that a user may write. */
     private final byte[] writable;
-    /** Where a read asks the device even for bits that the copy then answers. */
+    /** The bytes whose reads access the device even if the virtual copy provides the value. */
     private final boolean[] asksDevice;
-    /** Where the capability begins that a register belongs to. */
+    /** The offset of the capability that a register belongs to. */
     private final int[] owner;
 
-    /** The view of a device that is being opened. */
+    /** The view of a device at the time it is opened. */
     VfioConfig(PciFunction function, ConfigRegisters hardware) {
         this.function = function;
         this.hardware = hardware;
@@ -161,7 +161,7 @@ final class VfioConfig {
         }
     }
 
-    /** Until something is allowed, the device answers, and nothing can be written. */
+    /** By default, reads go to the device, and nothing is writable. */
     private void show(int place, int bytes) {
         fill(place, bytes);
         Arrays.fill(owner, place, place + bytes, place);
@@ -187,7 +187,7 @@ final class VfioConfig {
         }
     }
 
-    /** Reads ask the device, but for the bytes that link capabilities; writes are for the device, or for nobody. */
+    /** Reads go to the device, except for the bytes that link capabilities; writes go to the device or are ignored. */
     private void readDirectly(int place, int bytes, boolean canWrite, int header) {
         int end = place + bytes;
         Arrays.fill(asksDevice, place, end, true);
@@ -212,7 +212,7 @@ final class VfioConfig {
         allow(place + vfio_h.PCI_MSI_DATA_64, Short.BYTES, ALL, ALL);
     }
 
-    /** The place of the last extended capability that is in the chain. */
+    /** The offset of the last extended capability in the chain. */
     private int showExtended(int place, int bytes, int previous) {
         int id = hardware.getInt(place) & 0xffff;
         boolean shown = SHOWN_EXTENDED.contains(id);
@@ -259,12 +259,12 @@ final class VfioConfig {
         return (copy.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MEMORY) != 0;
     }
 
-    /** Reads: the count of bytes, or a negated errno. */
+    /** Reads; returns the number of bytes, or a negated errno. */
     long read(MemorySegment buffer, long offset) {
         return access(buffer, offset, false);
     }
 
-    /** Writes: the count of bytes, or a negated errno. */
+    /** Writes; returns the number of bytes, or a negated errno. */
     long write(MemorySegment buffer, long offset) {
         return access(buffer, offset, true);
     }
@@ -433,20 +433,23 @@ final class VfioConfig {
                 }
             }
             default -> {
-                // What was written is all that there is to it.
+                // Writing the register has no side effect.
             }
         }
         return 0;
     }
 
-    /** Clears a bit of the copy; true if it was set. */
+    /** Clears a bit of the virtual copy; true if it was set. */
     private boolean clear(int register, int bit) {
         int value = copy.getShort(register);
         copy.putShort(register, (short) (value & ~bit));
         return (value & bit) != 0;
     }
 
-    /** MSI is enabled by DEVICE_SET_IRQS; then the user may turn it off and on, for no more messages than were granted. */
+    /**
+     * DEVICE_SET_IRQS enables MSI; then the user may clear and set the enable bit, for at most as many messages as were
+     * granted.
+     */
     private long wroteMessageFlags(int register) {
         int flags = Short.toUnsignedInt(copy.getShort(register));
         VfioInterrupts interrupts = function.interrupts();

@@ -74,7 +74,7 @@ final class VfioContainer {
         return 0;
     }
 
-    /** The IOMMU lets the group go. */
+    /** Detaches the group from the IOMMU. */
     void remove(IommuGroup group, @Nullable Mm caller) {
         groups.remove(group);
         if (iommu != null) {
@@ -82,7 +82,7 @@ final class VfioContainer {
         }
     }
 
-    /** Without a group there is no IOMMU: all that was made in it goes, and another type may be set. */
+    /** Without a group the IOMMU is released with its windows and registrations, and another type may be set. */
     void releaseIfEmpty() {
         if (groups.isEmpty() && iommu != null) {
             iommu.release();

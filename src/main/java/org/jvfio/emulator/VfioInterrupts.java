@@ -34,7 +34,7 @@ final class VfioInterrupts {
     private static final int NO_MODE = VFIO_PCI_NUM_IRQS;
 
     private final DeviceInterrupts hardware;
-    private final boolean express;
+    private final boolean hasErrorIndex;
     private final int mostVectors;
     private final boolean keepsMessages;
     private final boolean firesEnabledLine;
@@ -64,13 +64,13 @@ final class VfioInterrupts {
     /**
      * The interrupts of one device.
      *
-     * @param express whether the device reports errors, as PCI Express devices do
+     * @param hasErrorIndex whether it has the index {@code VFIO_PCI_ERR_IRQ_INDEX}
      * @param mostVectors how many messages the platform can grant it
      * @param platform how it treats what comes while nobody listens
      */
-    VfioInterrupts(DeviceInterrupts hardware, boolean express, int mostVectors, Platform platform) {
+    VfioInterrupts(DeviceInterrupts hardware, boolean hasErrorIndex, int mostVectors, Platform platform) {
         this.hardware = hardware;
-        this.express = express;
+        this.hasErrorIndex = hasErrorIndex;
         this.mostVectors = mostVectors;
         this.keepsMessages = platform.keepsMessages();
         this.firesEnabledLine = platform.firesEnabledLine();
@@ -241,7 +241,7 @@ final class VfioInterrupts {
             case VFIO_PCI_INTX_IRQ_INDEX -> hardware.line() ? 1 : 0;
             case VFIO_PCI_MSI_IRQ_INDEX -> hardware.messages();
             case VFIO_PCI_MSIX_IRQ_INDEX -> hardware.vectors();
-            case VFIO_PCI_ERR_IRQ_INDEX -> express ? 1 : 0;
+            case VFIO_PCI_ERR_IRQ_INDEX -> hasErrorIndex ? 1 : 0;
             case VFIO_PCI_REQ_IRQ_INDEX -> 1;
             default -> 0;
         };
@@ -257,7 +257,7 @@ final class VfioInterrupts {
         int index = vfio_irq_info.index(info);
         if (Integer.compareUnsigned(vfio_irq_info.argsz(info), (int) size) < 0
                 || Integer.compareUnsigned(index, VFIO_PCI_NUM_IRQS) >= 0
-                || (index == VFIO_PCI_ERR_IRQ_INDEX && !express)) {
+                || (index == VFIO_PCI_ERR_IRQ_INDEX && !hasErrorIndex)) {
             return Errno.EINVAL.negated();
         }
         vfio_irq_info.count(info, count(index));

@@ -1,14 +1,14 @@
 package org.jvfio.emulator;
 
 /**
- * A window of a partitionable endpoint.
+ * A snapshot of a window of a partitionable endpoint.
  *
  * @param number 0 or 1
  * @param start its first bus address
  * @param size bytes
- * @param pageShift the size of its pages as a shift
- * @param levels how many levels its table has
- * @param tableBytes the bytes of table that exist; levels below the first come with the first entry in them
+ * @param pageShift its IOMMU page size as a shift
+ * @param levels the number of levels of its table
+ * @param tableBytes the allocated size of its table in bytes; levels below the first are allocated at first use
  * @param mappedPages how many of its pages are mapped
  */
 public record WindowView(

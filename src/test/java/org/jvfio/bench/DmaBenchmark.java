@@ -1,7 +1,6 @@
 package org.jvfio.bench;
 
 import java.lang.foreign.MemorySegment;
-import org.jvfio.uapi.vfio_h;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -23,8 +22,8 @@ public class DmaBenchmark extends EmulatedBenchmark {
     public void map() {
         long registered = Math.max(bytes, PAGE);
         long address = process.registeredMemory(registered);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, process.windowOf(pageShift, GIB, 1));
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, process.mapOf(address, VfioProcess.SECOND_WINDOW, registered));
+        process.call(process.windowOf(pageShift, GIB, 1));
+        process.call(process.mapOf(address, BenchProcess.SECOND_WINDOW, registered));
         memory = process.kernel().memory(address, bytes);
         buffer = engine.buffer(bytes);
     }
@@ -32,13 +31,13 @@ public class DmaBenchmark extends EmulatedBenchmark {
     /** The device reads memory. */
     @Benchmark
     public void readMemory() {
-        process.write(DmaEngine.READ, VfioProcess.SECOND_WINDOW);
+        process.write(DmaEngine.READ, BenchProcess.SECOND_WINDOW);
     }
 
     /** The device writes memory. */
     @Benchmark
     public void writeMemory() {
-        process.write(DmaEngine.WRITE, VfioProcess.SECOND_WINDOW);
+        process.write(DmaEngine.WRITE, BenchProcess.SECOND_WINDOW);
     }
 
     /** What {@link #readMemory} copies, without a device. */

@@ -24,7 +24,7 @@ public abstract class EmulatedBenchmark {
     static final long PAGE = 1L << SHIFT_64K;
 
     final DmaEngine engine = new DmaEngine();
-    final VfioProcess process = new VfioProcess(engine);
+    final BenchProcess process = new BenchProcess(engine);
 
     @TearDown
     public final void close() {

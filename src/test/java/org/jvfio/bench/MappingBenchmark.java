@@ -1,7 +1,9 @@
 package org.jvfio.bench;
 
-import java.lang.foreign.MemorySegment;
-import org.jvfio.uapi.vfio_h;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.TceRemove;
+import org.jvfio.ioctl.UnmapDma;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Scope;
@@ -12,24 +14,24 @@ import org.openjdk.jmh.annotations.TearDown;
 /** Mapping registered memory into a window of 64K pages. */
 public class MappingBenchmark extends EmulatedBenchmark {
     private final long memory = process.registeredMemory(GIB);
-    private final MemorySegment createWindow = process.windowOf(SHIFT_64K, 2 * GIB, 1);
-    private final MemorySegment removeWindow = process.removalOf(VfioProcess.SECOND_WINDOW);
-    private final MemorySegment mapPage = process.mapOf(memory, VfioProcess.SECOND_WINDOW, PAGE);
-    private final MemorySegment unmapPage = process.unmapOf(VfioProcess.SECOND_WINDOW, PAGE);
-    private final MemorySegment mapGib = process.mapOf(memory, VfioProcess.SECOND_WINDOW, GIB);
-    private final MemorySegment unmapGib = process.unmapOf(VfioProcess.SECOND_WINDOW, GIB);
+    private final TceCreate createWindow = process.windowOf(SHIFT_64K, 2 * GIB, 1);
+    private final TceRemove removeWindow = process.removalOf(BenchProcess.SECOND_WINDOW);
+    private final MapDma mapPage = process.mapOf(memory, BenchProcess.SECOND_WINDOW, PAGE);
+    private final UnmapDma unmapPage = process.unmapOf(BenchProcess.SECOND_WINDOW, PAGE);
+    private final MapDma mapGib = process.mapOf(memory, BenchProcess.SECOND_WINDOW, GIB);
+    private final UnmapDma unmapGib = process.unmapOf(BenchProcess.SECOND_WINDOW, GIB);
 
     /** A window that nothing has been mapped in yet. */
     @State(Scope.Benchmark)
     public static class NewWindow {
         @Setup(Level.Invocation)
         public void create(MappingBenchmark benchmark) {
-            benchmark.process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, benchmark.createWindow);
+            benchmark.process.call(benchmark.createWindow);
         }
 
         @TearDown(Level.Invocation)
         public void remove(MappingBenchmark benchmark) {
-            benchmark.process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, benchmark.removeWindow);
+            benchmark.process.call(benchmark.removeWindow);
         }
     }
 
@@ -38,25 +40,25 @@ public class MappingBenchmark extends EmulatedBenchmark {
     public static class OneWindow {
         @Setup
         public void create(MappingBenchmark benchmark) {
-            benchmark.process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, benchmark.createWindow);
+            benchmark.process.call(benchmark.createWindow);
         }
     }
 
     @Benchmark
     public void mapAndUnmapPage(OneWindow window) {
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, mapPage);
-        process.call(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmapPage);
+        process.call(mapPage);
+        process.call(unmapPage);
     }
 
     /** 16384 pages in one call. */
     @Benchmark
     public void mapGib(NewWindow window) {
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, mapGib);
+        process.call(mapGib);
     }
 
     @Benchmark
     public void mapAndUnmapGib(OneWindow window) {
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, mapGib);
-        process.call(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmapGib);
+        process.call(mapGib);
+        process.call(unmapGib);
     }
 }

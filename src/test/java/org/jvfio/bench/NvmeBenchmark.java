@@ -67,7 +67,9 @@ public class NvmeBenchmark {
                 .device(DRIVE.toString(), 0, EmulatedNvme.builder().mdts(0)::build)
                 .build();
         device = Device.open(EmulatedKernel.boot(machine), DRIVE);
-        controller = NvmeController.open(device, NvmeOptions.DEFAULT.maxTransferBytes(Math.max(1 << 20, bytes)));
+        controller = NvmeController.open(
+                device,
+                NvmeOptions.builder().maxTransferBytes(Math.max(1 << 20, bytes)).build());
         NvmeNamespace disk = controller.namespace(1);
         NvmeBuffer all = controller.allocate(Math.max(1 << 20, (long) depth * bytes));
         // Blocks that were never written take no memory to read.

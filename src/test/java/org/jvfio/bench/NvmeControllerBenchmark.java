@@ -1,11 +1,15 @@
 package org.jvfio.bench;
 
+import static org.jvfio.fixture.nvme.Opcodes.CREATE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.CREATE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
 import org.jvfio.emulator.nvme.EmulatedNvme;
-import org.jvfio.uapi.vfio_h;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -29,12 +33,10 @@ import org.openjdk.jmh.annotations.Warmup;
 public class NvmeControllerBenchmark {
     private static final ValueLayout.OfInt DWORD = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final long WINDOW = VfioProcess.SECOND_WINDOW;
+    private static final long WINDOW = BenchProcess.SECOND_WINDOW;
     private static final long MEMORY_BYTES = 1 << 20;
     private static final int ENTRIES = 64;
     private static final int PAGE = 4096;
-    private static final int READ = 0x02;
-    private static final int WRITE = 0x01;
     private static final long DRIVE_BYTES = 64 << 20;
     private static final int BLOCKS_OF_PAGE = PAGE / 512;
     private static final long DOORBELL = 0x1000;
@@ -48,8 +50,8 @@ public class NvmeControllerBenchmark {
     @Param({"1", "32"})
     private int depth;
 
-    private final VfioProcess process =
-            new VfioProcess(EmulatedNvme.builder().namespace(DRIVE_BYTES).build());
+    private final BenchProcess process =
+            new BenchProcess(EmulatedNvme.builder().namespace(DRIVE_BYTES).build());
     private MemorySegment memory = MemorySegment.NULL;
     private int tail;
     private int head;
@@ -60,16 +62,16 @@ public class NvmeControllerBenchmark {
     @Setup
     public void enable() {
         long address = process.registeredMemory(MEMORY_BYTES);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, process.windowOf(16, 1L << 30, 1));
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, process.mapOf(address, WINDOW, MEMORY_BYTES));
+        process.call(process.windowOf(16, 1L << 30, 1));
+        process.call(process.mapOf(address, WINDOW, MEMORY_BYTES));
         memory = process.kernel().memory(address, MEMORY_BYTES);
         process.write(0x24, (ENTRIES - 1) << 16 | (ENTRIES - 1));
         process.write(0x28, WINDOW + ADMIN_SUBMISSIONS);
         process.write(0x30, WINDOW + ADMIN_COMPLETIONS);
         process.write(0x14, 0x00460001);
-        entry(ADMIN_SUBMISSIONS, 0x05, WINDOW + COMPLETIONS, 1L << 32 | (ENTRIES - 1) << 16 | 1);
+        entry(ADMIN_SUBMISSIONS, CREATE_CQ, WINDOW + COMPLETIONS, 1L << 32 | (ENTRIES - 1) << 16 | 1);
         process.write(DOORBELL, 1);
-        entry(ADMIN_SUBMISSIONS + 64, 0x01, WINDOW + SUBMISSIONS, 0x10001L << 32 | (ENTRIES - 1) << 16 | 1);
+        entry(ADMIN_SUBMISSIONS + 64, CREATE_SQ, WINDOW + SUBMISSIONS, 0x10001L << 32 | (ENTRIES - 1) << 16 | 1);
         process.write(DOORBELL, 2);
         for (long first = 0; first < DRIVE_BYTES / 512; first += BLOCKS_OF_PAGE) {
             submit(WRITE, first, 0);

@@ -1,6 +1,5 @@
 package org.jvfio.bench;
 
-import java.lang.foreign.MemorySegment;
 import org.jvfio.Container;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
@@ -8,7 +7,9 @@ import org.jvfio.DmaMemory;
 import org.jvfio.PageSize;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.uapi.vfio_h;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.UnmapDma;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -18,16 +19,16 @@ import org.openjdk.jmh.annotations.TearDown;
 /** What the library adds to the two system calls that map and unmap a page of 64K. */
 public class PreparedMappingBenchmark extends EmulatedBenchmark {
     private final long memory = process.registeredMemory(PAGE);
-    private final MemorySegment createWindow = process.windowOf(SHIFT_64K, GIB, 1);
-    private final MemorySegment map = process.mapOf(memory, VfioProcess.SECOND_WINDOW, PAGE);
-    private final MemorySegment unmap = process.unmapOf(VfioProcess.SECOND_WINDOW, PAGE);
+    private final TceCreate createWindow = process.windowOf(SHIFT_64K, GIB, 1);
+    private final MapDma map = process.mapOf(memory, BenchProcess.SECOND_WINDOW, PAGE);
+    private final UnmapDma unmap = process.unmapOf(BenchProcess.SECOND_WINDOW, PAGE);
 
     /** The two calls, made on the kernel. */
     @State(Scope.Benchmark)
     public static class BareCalls {
         @Setup
         public void create(PreparedMappingBenchmark benchmark) {
-            benchmark.process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, benchmark.createWindow);
+            benchmark.process.call(benchmark.createWindow);
         }
     }
 
@@ -42,7 +43,7 @@ public class PreparedMappingBenchmark extends EmulatedBenchmark {
             DmaMemory page = container.allocate(PAGE);
             mapping = container
                     .createWindow(PageSize.SIZE_64K, GIB, 1)
-                    .prepare(page, 0, PAGE, DmaDirection.BIDIRECTIONAL);
+                    .prepare(page.range(0, PAGE), DmaDirection.BIDIRECTIONAL);
         }
 
         @TearDown
@@ -53,8 +54,8 @@ public class PreparedMappingBenchmark extends EmulatedBenchmark {
 
     @Benchmark
     public void kernel(BareCalls calls) {
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, map);
-        process.call(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmap);
+        process.call(map);
+        process.call(unmap);
     }
 
     @Benchmark

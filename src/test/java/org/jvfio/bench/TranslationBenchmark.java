@@ -3,7 +3,6 @@ package org.jvfio.bench;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
-import org.jvfio.uapi.vfio_h;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
@@ -22,8 +21,8 @@ public class TranslationBenchmark extends EmulatedBenchmark {
     @Setup
     public void mapAll() {
         long memory = process.registeredMemory(GIB);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, process.windowOf(SHIFT_64K, GIB, 1));
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, process.mapOf(memory, VfioProcess.SECOND_WINDOW, GIB));
+        process.call(process.windowOf(SHIFT_64K, GIB, 1));
+        process.call(process.mapOf(memory, BenchProcess.SECOND_WINDOW, GIB));
         long[] offsets =
                 LongStream.range(0, PAGES).map(page -> page << SHIFT_64K).toArray();
         if (shuffled) {
@@ -45,6 +44,6 @@ public class TranslationBenchmark extends EmulatedBenchmark {
     @Benchmark
     @OperationsPerInvocation(PAGES)
     public void translate() {
-        process.write(DmaEngine.READ_AT_OFFSETS, VfioProcess.SECOND_WINDOW);
+        process.write(DmaEngine.READ_AT_OFFSETS, BenchProcess.SECOND_WINDOW);
     }
 }

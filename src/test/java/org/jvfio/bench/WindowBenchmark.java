@@ -1,8 +1,8 @@
 package org.jvfio.bench;
 
-import java.lang.foreign.MemorySegment;
-import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.TceRemove;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -14,26 +14,26 @@ public class WindowBenchmark extends EmulatedBenchmark {
     private long bytes;
 
     private final long memory = process.registeredMemory(PAGE);
-    private final MemorySegment create = process.windowOf(SHIFT_64K, 0, 2);
-    private final MemorySegment remove = process.removalOf(VfioProcess.SECOND_WINDOW);
-    private final MemorySegment map = process.mapOf(memory, VfioProcess.SECOND_WINDOW, PAGE);
+    private final TceCreate create = process.windowOf(SHIFT_64K, 0, 2);
+    private final TceRemove remove = process.removalOf(BenchProcess.SECOND_WINDOW);
+    private final MapDma map = process.mapOf(memory, BenchProcess.SECOND_WINDOW, PAGE);
 
     @Setup
     public void setSize() {
-        vfio_iommu_spapr_tce_create.window_size(create, bytes);
+        create.fill(SHIFT_64K, bytes, 2);
     }
 
     @Benchmark
     public void createAndRemove() {
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, create);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove);
+        process.call(create);
+        process.call(remove);
     }
 
     /** With one page mapped in it, for which the levels of the table are made; removing the window unmaps it. */
     @Benchmark
     public void createMapPageAndRemove() {
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, create);
-        process.call(vfio_h.VFIO_IOMMU_MAP_DMA, map);
-        process.call(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove);
+        process.call(create);
+        process.call(map);
+        process.call(remove);
     }
 }

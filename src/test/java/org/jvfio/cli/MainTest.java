@@ -133,6 +133,8 @@ class MainTest {
                 "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
                 "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
                 "demo --kernel linx | --kernel linx: use emulated or linux; did you mean linux?",
+                "demo --device-models a.jar | --device-models needs --machine, whose file names a model of them for a device",
+                "demo --machine m.json --device-models a.jar: | --device-models 'a.jar:': a path in it is empty",
             })
     void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
         String presets = Words.all(EmulatedMachine.presets());
@@ -175,6 +177,8 @@ class MainTest {
             value = {
                 "demo --device 0009:01:00.0 | cannot use 0009:01:00.0: there is no such PCI device; this host has 0000:01:00.0, 0001:01:00.0, 0002:01:00.0",
                 "demo --group 77 | cannot use IOMMU group 77: there is no such group; this host has 0, 1, 2",
+                "demo --machine m.json --device-models gone.jar | cannot use --device-models: gone.jar does not exist",
+                "demo --machine m.json --device-models pom.xml | cannot use --device-models: pom.xml is not a jar: zip END header not found",
             })
     void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
         assertEquals(new Ended(1, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));

@@ -375,7 +375,8 @@ class NvmeCommandsTest {
         Ended ended = run("demo", "--machine", machine.toString());
         assertEquals(1, ended.status());
         assertTrue(
-                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " is like 'power6'"), ended.err());
+                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " has 'like' 'power6'"),
+                ended.err());
     }
 
     @Test

@@ -1,5 +1,6 @@
 package org.jvfio.contract;
 
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -7,6 +8,7 @@ import static org.jvfio.kernel.Errno.ENOENT;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
 
 /** Giving a device to vfio-pci and taking it back, by the files of sysfs. */
 @ContractTest
@@ -21,7 +23,7 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K1")
-    void aDriverThatDoesNotKnowADeviceIsNotGivenIt() {
+    void bind_noDriverOverride_enodev() {
         assertAnswer(0, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(0, process.store(override, "\n"));
         assertAnswer(ENODEV, process.store(DRIVER + "bind", first.address()));
@@ -33,18 +35,18 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K2")
-    void aDeviceIsBoundOnce() {
+    void bind_alreadyBound_ebusy() {
         assertAnswer(EBUSY, process.store(DRIVER + "bind", first.address()));
     }
 
     @Test
-    void aDeviceThatIsNotThereIsNotBound() {
+    void bindAndUnbind_absentDevice_enodev() {
         assertAnswer(ENODEV, process.store(DRIVER + "bind", "ffff:ff:1f.7"));
         assertAnswer(ENODEV, process.store(DRIVER + "unbind", "ffff:ff:1f.7"));
     }
 
     @Test
-    void probingGivesADeviceToTheDriverThatIsNamed() {
+    void driversProbe_driverOverrideSet_binds() {
         assertAnswer(0, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(ENODEV, process.store(DRIVER + "unbind", first.address()));
         assertAnswer(0, process.store("/sys/bus/pci/drivers_probe", first.address()));
@@ -53,7 +55,7 @@ class BindingTest extends Contract {
 
     @Test
     @Scenario("K7")
-    void theNameOfADriverIsShorterThanAPage() {
+    void driverOverride_nameOfAPage_einval() {
         assertAnswer(EINVAL, process.store(override, "x".repeat((int) process.pageSize() - 1)));
     }
 }

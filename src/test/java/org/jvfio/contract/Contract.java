@@ -1,9 +1,14 @@
 package org.jvfio.contract;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 
 import org.junit.jupiter.api.AfterEach;
-import org.jvfio.kernel.Errno;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.PciDevice;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.uapi.vfio_h;
 
 /** A test of one process on a host; when it ends, nothing of it may be left. */
@@ -17,12 +22,14 @@ abstract class Contract {
 
     final ContractHost host;
     final VfioProcess process;
+    final TableBytes tableBytes;
     final PciDevice first;
     final PciDevice second;
 
     Contract(ContractHost host) {
         this.host = host;
         process = host.start();
+        tableBytes = new TableBytes(host, process);
         first = process.edus().get(0);
         second = process.edus().get(1);
     }
@@ -33,67 +40,53 @@ abstract class Contract {
     }
 
     /** A container with the first device's group in it, and no IOMMU. */
-    final Container containerWith(Group group) {
-        Container container = process.openContainer();
+    final RawContainer containerWith(RawGroup group) {
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         return container;
     }
 
     /** The NVMe controller, opened in a container of its own. */
-    final Device nvme() {
+    final RawDevice nvme() {
         PciDevice nvme = process.nvmes().getFirst();
-        Group group = process.openGroup(nvme.group());
+        RawGroup group = process.openGroup(nvme.group());
         v2(group);
         return group.device(nvme.address());
     }
 
-    final Group openGroup() {
+    final RawGroup openGroup() {
         return process.openGroup(first.group());
     }
 
-    final Container container(Group group, int type) {
-        Container container = containerWith(group);
+    final RawContainer container(RawGroup group, int type) {
+        RawContainer container = containerWith(group);
         assertAnswer(0, container.setIommu(type));
         return container;
     }
 
     /** A container of type 2 with the first device's group. */
-    final Container v1() {
+    final RawContainer v1() {
         return container(openGroup(), vfio_h.VFIO_SPAPR_TCE_IOMMU);
     }
 
     /** A container of type 2, enabled. */
-    final Container enabledV1() {
-        Container container = v1();
+    final RawContainer enabledV1() {
+        RawContainer container = v1();
         assertAnswer(0, container.enable());
         return container;
     }
 
     /** A container of type 7 with the first device's group. */
-    final Container v2() {
+    final RawContainer v2() {
         return v2(openGroup());
     }
 
-    final Container v2(Group group) {
+    final RawContainer v2(RawGroup group) {
         return container(group, vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
     }
 
     /** The size of the system's pages as a shift: ordinary memory can be mapped in pages of this size or smaller ones. */
     final int systemPageShift() {
         return Long.numberOfTrailingZeros(process.pageSize());
-    }
-
-    static void assertAnswer(Errno expected, long actual) {
-        assertAnswer(expected.negated(), actual);
-    }
-
-    static void assertAnswer(long expected, long actual) {
-        assertEquals(words(expected), words(actual));
-    }
-
-    private static String words(long answer) {
-        return Errno.isError(answer)
-                ? Errno.of((int) -answer).map(Errno::name).orElse("errno " + -answer)
-                : Long.toString(answer);
     }
 }

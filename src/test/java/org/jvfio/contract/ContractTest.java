@@ -7,6 +7,8 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ArgumentsSource;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Hosts;
 
 /** A class of tests that holds on every {@link ContractHost}; its constructor takes one. */
 @Target(ElementType.TYPE)
@@ -14,4 +16,4 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 @Tag("contract")
 @ParameterizedClass(name = "{0}")
 @ArgumentsSource(Hosts.class)
-@interface ContractTest {}
+public @interface ContractTest {}

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EEXIST;
 import static org.jvfio.kernel.Errno.EFAULT;
@@ -20,13 +21,17 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_SET;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_IOEVENTFD;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
-import org.jvfio.uapi.vfio_device_ioeventfd;
+import org.jvfio.ioctl.IoEventFd;
 import org.jvfio.uapi.vfio_h;
 
 /** Registers that eventfds write, features of a device, and what a device descriptor does not know. */
@@ -38,8 +43,8 @@ class DeviceControlTest extends Contract {
     private static final int WHOLE_TOKEN = 24;
     private static final int ENTRY = 16;
 
-    private final Group group = openGroup();
-    private final Device device;
+    private final RawGroup group = openGroup();
+    private final RawDevice device;
     private final Edu edu;
     private final Event event;
 
@@ -63,7 +68,7 @@ class DeviceControlTest extends Contract {
 
     @Test
     @Scenario({"J32", "J33"})
-    void anEventWritesARegister() {
+    void ioEventFd_signalled_writesTheRegister() {
         assertAnswer(ENODEV, device.ioEvent(LIVENESS, 0, 4, -1));
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         assertAnswer(EEXIST, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
@@ -83,7 +88,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void anEventWritesNothingWhileMemoryIsNotDecoded() {
+    void ioEventFd_memoryDisabled_writesNothing() {
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         device.changeCommand(PCI_COMMAND_MEMORY, false);
         event.signal();
@@ -93,11 +98,10 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void onlyRegistersOfBarsAreWrittenByEvents() {
+    void ioEventFd_invalidArguments_einval() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_IOEVENTFD, 0));
-        MemorySegment shorter = process.struct(vfio_device_ioeventfd.layout());
-        vfio_device_ioeventfd.argsz(shorter, 27);
-        assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_IOEVENTFD, shorter));
+        assertAnswer(
+                EINVAL, device.call(IoEventFd.of(process.arena(), 0, 0, 0, 0).argsz(27)));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 0, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 3, event.descriptor()));
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 16, event.descriptor()));
@@ -109,14 +113,14 @@ class DeviceControlTest extends Contract {
         assertAnswer(EINVAL, device.ioEvent(LIVENESS, 0, 4, device.descriptor()));
         boolean eightBytes = host.version().before(KernelVersion.V7_2);
         assertAnswer(eightBytes ? 0 : EINVAL.negated(), device.ioEvent(DMA_SOURCE, 0, 8, event.descriptor()));
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE + 64 * 16 + 12, 0, 4, event.descriptor()));
         assertAnswer(EINVAL, nvme.ioEvent(NVME_TABLE - 4, 0, 8, event.descriptor()));
         assertAnswer(0, nvme.ioEvent(0x1000, 0, 4, event.descriptor()));
     }
 
     @Test
-    void eventsEndWithTheLastDescriptor() {
+    void ioEventFd_lastDescriptorClosed_removed() {
         assertAnswer(0, device.ioEvent(LIVENESS, 0, 4, event.descriptor()));
         assertAnswer(0, device.close());
         event.signal();
@@ -126,7 +130,7 @@ class DeviceControlTest extends Contract {
 
     @Test
     @Scenario({"J34", "J35"})
-    void aFeatureIsCheckedBeforeItIsUsed() {
+    void deviceFeature_invalidFlags_einval() {
         int both = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_FEATURE, 0));
         assertAnswer(EINVAL, device.feature(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, 7, 0));
@@ -145,7 +149,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void aDeviceSleepsUntilItIsToldToWake() {
+    void lowPowerEntry_untilExit_accessesStillWork() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
         int wake = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
         assertAnswer(0, device.feature(wake));
@@ -157,13 +161,13 @@ class DeviceControlTest extends Contract {
         assertAnswer(0, device.feature(wake));
         assertAnswer(0, device.feature(sleep));
         assertAnswer(0, device.close());
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertAnswer(0, again.feature(sleep));
         assertAnswer(0, again.feature(wake));
     }
 
     @Test
-    void aDeviceThatSleepsTellsWhoWakesIt() {
+    void lowPowerEntryWithWakeup_access_signalsTheEvent() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
         assertAnswer(EINVAL, device.feature(sleep, 8, event.descriptor()));
         assertAnswer(EINVAL, device.feature(sleep, ENTRY, -1));
@@ -185,7 +189,7 @@ class DeviceControlTest extends Contract {
     }
 
     @Test
-    void aDeviceSleepsAlthoughItsEventIsClosed() {
+    void lowPowerEntryWithWakeup_eventClosed_stillEntersLowPower() {
         int sleep = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
         assertAnswer(0, device.feature(sleep, ENTRY, event.descriptor()));
         assertAnswer(0, event.close());
@@ -195,17 +199,20 @@ class DeviceControlTest extends Contract {
         assertAnswer(0, device.feature(sleep, ENTRY, other.descriptor()));
         assertAnswer(0, device.close());
         other.assertQuiet();
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertAnswer(0, again.feature(sleep, ENTRY, other.descriptor()));
     }
 
     @Test
     @Scenario("J36")
-    void whatIsNotForThisDeviceIsRefused() {
+    void deviceIoctl_requestOfOtherFile_enotty() {
         // GET_API_VERSION, GROUP_GET_STATUS, QUERY_GFX_PLANE, GET_GFX_DMABUF, BIND_IOMMUFD, ATTACH_PT, DETACH_PT.
         for (int number : new int[] {0, 3, 14, 15, 18, 19, 20}) {
             int request = vfio_h.VFIO_GET_API_VERSION + number;
-            assertAnswer(ENOTTY, device.ioctl(request, process.struct(vfio_device_ioeventfd.layout())));
+            assertAnswer(
+                    ENOTTY,
+                    device.ioctl(
+                            request, IoEventFd.of(process.arena(), 0, 0, 0, 0).struct()));
         }
     }
 }

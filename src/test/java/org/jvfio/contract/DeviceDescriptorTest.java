@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EMFILE;
@@ -12,6 +13,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** GET_DEVICE_FD of a group. */
 @ContractTest
@@ -19,7 +24,7 @@ class DeviceDescriptorTest extends Contract {
     private static final String UUID = "2ab74924-c335-45f4-9b16-8569e5b08258";
     private static final int LIVENESS = 4;
 
-    private final Group group = openGroup();
+    private final RawGroup group = openGroup();
 
     DeviceDescriptorTest(ContractHost host) {
         super(host);
@@ -31,20 +36,20 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B1")
-    void aDeviceNeedsAContainer() {
+    void getDeviceFd_noContainer_einval() {
         assertAnswer(EINVAL, group.getDevice(first.address()));
     }
 
     @Test
     @Scenario("B2")
-    void aDeviceNeedsAnIommu() {
+    void getDeviceFd_noIommu_einval() {
         containerWith(group);
         assertAnswer(EINVAL, group.getDevice(first.address()));
     }
 
     @Test
     @Scenario("B3")
-    void aGroupGivesOnlyItsOwnDevices() {
+    void getDeviceFd_deviceOfOtherGroup_enodev() {
         v2(group);
         assertAnswer(ENODEV, group.getDevice(otherFunction()));
         assertAnswer(ENODEV, group.getDevice(second.address()));
@@ -53,34 +58,34 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B4")
-    void theNameIsLookedForBeforeTheContainer() {
+    void getDeviceFd_wrongNameWithoutContainer_enodev() {
         assertAnswer(ENODEV, group.getDevice(otherFunction()));
     }
 
     @Test
     @Scenario("B5")
-    void aNameHasItsDomain() {
+    void getDeviceFd_nameWithoutDomain_enodev() {
         v2(group);
         assertAnswer(ENODEV, group.getDevice(first.address().substring("0000:".length())));
     }
 
     @Test
     @Scenario({"B6", "B7"})
-    void anOrdinaryDeviceHasNoOptions() {
+    void getDeviceFd_optionOfOrdinaryDevice_einval() {
         v2(group);
         assertAnswer(EINVAL, group.getDevice(first.address() + " foo"));
         assertAnswer(EINVAL, group.getDevice(first.address() + " vf_token=" + UUID));
     }
 
     @Test
-    void spacesBehindANameAreNoOption() {
+    void getDeviceFd_trailingSpaces_succeeds() {
         v2(group);
         assertTrue(group.getDevice(first.address() + "  ") >= 0);
     }
 
     @Test
     @Scenario("B8")
-    void aNameEndsWithinAPage() {
+    void getDeviceFd_nameWithoutEnd_einvalOrEfault() {
         v2(group);
         long page = 64 * KIB;
         long memory = process.memory(2 * page);
@@ -95,7 +100,7 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B9")
-    void aDeviceNeedsAFreeDescriptor() {
+    void getDeviceFd_noFreeDescriptor_emfile() {
         v2(group);
         process.withoutFreeDescriptors(() -> assertAnswer(EMFILE, group.getDevice(first.address())));
         group.device(first.address());
@@ -103,13 +108,13 @@ class DeviceDescriptorTest extends Contract {
 
     @Test
     @Scenario("B10")
-    void aDeviceCanBeOpenedTwiceAndIsResetOnce() {
+    void getDeviceFd_twice_resetOnce() {
         v2(group);
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         Edu edu = Edu.mastering(device);
         edu.writeRegister(LIVENESS, 0x12345678);
         assertEquals(~0x12345678, edu.readRegister(LIVENESS));
-        Device again = group.device(first.address());
+        RawDevice again = group.device(first.address());
         assertTrue(device.descriptor() != again.descriptor());
         assertEquals(~0x12345678, edu.readRegister(LIVENESS));
         assertAnswer(0, device.close());

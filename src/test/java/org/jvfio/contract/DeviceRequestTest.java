@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.ENODEV;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
@@ -10,6 +11,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.HostLog;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** The host takes a device away from vfio-pci while it is in use. */
 @ContractTest
@@ -17,9 +23,9 @@ class DeviceRequestTest extends Contract {
     private static final String DRIVER = "/sys/bus/pci/drivers/vfio-pci/";
     private static final long MAX_SECONDS = 60;
 
-    private final Group group = openGroup();
-    private final Device device;
-    private final KernelLog log = new KernelLog(process);
+    private final RawGroup group = openGroup();
+    private final RawDevice device;
+    private final HostLog log = new HostLog(process);
 
     DeviceRequestTest(ContractHost host) {
         super(host);
@@ -51,7 +57,7 @@ class DeviceRequestTest extends Contract {
     }
 
     @Test
-    void theUserIsAskedForTheDevice() throws Exception {
+    void unbind_requestEventSet_signalsTheUser() throws Exception {
         Event event = new Event(process);
         assertAnswer(0, device.interrupts(VFIO_PCI_REQ_IRQ_INDEX).trigger(event));
         CompletableFuture<Long> unbinding = unbinding();
@@ -63,7 +69,7 @@ class DeviceRequestTest extends Contract {
     }
 
     @Test
-    void aUserWhoCannotBeAskedIsWaitedFor() throws Exception {
+    void unbind_noRequestEvent_waitsForClose() throws Exception {
         CompletableFuture<Long> unbinding = unbinding();
         assertLogged("No device request channel registered, blocked until released by user");
         assertEquals(false, unbinding.isDone());

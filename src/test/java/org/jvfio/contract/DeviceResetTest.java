@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -11,21 +12,22 @@ import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MASTER;
 import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
-import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_PCI_HOT_RESET;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_DEACTIVATE;
 import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_RESET_HOT;
 
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.PciHotReset;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_device_info;
-import org.jvfio.uapi.vfio_pci_dependent_device;
-import org.jvfio.uapi.vfio_pci_hot_reset;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
 
 /** Resets of a device and of its bus. */
 @ContractTest
@@ -34,9 +36,9 @@ class DeviceResetTest extends Contract {
     private static final int ENTRY_SIZES = 0x00460000;
     private static final int HEADER = 12;
 
-    private final Group group = openGroup();
-    private final Container container;
-    private final Device device;
+    private final RawGroup group = openGroup();
+    private final RawContainer container;
+    private final RawDevice device;
 
     DeviceResetTest(ContractHost host) {
         super(host);
@@ -44,11 +46,8 @@ class DeviceResetTest extends Contract {
         device = group.device(first.address());
     }
 
-    private static boolean saysItResets(Device device) {
-        MemorySegment info = device.process.struct(vfio_device_info.layout());
-        vfio_device_info.argsz(info, (int) vfio_device_info.sizeof());
-        assertAnswer(0, device.ioctl(VFIO_DEVICE_GET_INFO, info));
-        return (vfio_device_info.flags(info) & VFIO_DEVICE_FLAGS_RESET) != 0;
+    private static boolean saysItResets(RawDevice device) {
+        return (device.info().flags() & VFIO_DEVICE_FLAGS_RESET) != 0;
     }
 
     /** In an LPAR, devices are on a root bus, which cannot be reset. */
@@ -58,15 +57,15 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J28")
-    void onlyADeviceThatCanBeResetIs() {
+    void deviceReset_bySupport_zeroOrEinval() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         assertEquals(host.isPowernv(), saysItResets(device));
         assertAnswer(host.isPowernv() ? 0 : EINVAL.negated(), device.reset());
     }
 
     @Test
-    void anExpressDeviceResetsItselfAndKeepsItsCommandRegister() {
-        Device nvme = nvme();
+    void deviceReset_expressDevice_keepsCommandRegister() {
+        RawDevice nvme = nvme();
         assertEquals(true, saysItResets(nvme));
         nvme.masterBus(true);
         MemorySegment configuration = process.struct(ValueLayout.JAVA_INT);
@@ -83,57 +82,49 @@ class DeviceResetTest extends Contract {
 
     @Test
     @Scenario("J29")
-    void aBusSaysWhichDevicesAreResetWithIt() {
-        MemorySegment info = process.struct(vfio_pci_hot_reset_info.layout());
+    void hotResetInfo_singleDevice_listsIt() {
+        GetHotResetInfo info = GetHotResetInfo.of(process.arena(), 0);
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, 0));
-        assertAnswer(EINVAL, device.hotResetInfo(info, HEADER - 1));
-        vfio_pci_hot_reset_info.flags(info, -1);
-        assertAnswer(host.isPowernv() ? ENOSPC : ENODEV, device.hotResetInfo(info, HEADER));
+        assertAnswer(EINVAL, device.call(info.argsz(HEADER - 1)));
+        assertAnswer(
+                host.isPowernv() ? ENOSPC : ENODEV,
+                device.call(info.argsz(HEADER).flags(-1)));
         if (host.isPowernv()) {
-            assertEquals(1, vfio_pci_hot_reset_info.count(info));
-            assertEquals(0, vfio_pci_hot_reset_info.flags(info));
-            MemorySegment list = process.struct(MemoryLayout.sequenceLayout(3, ValueLayout.JAVA_LONG));
-            assertAnswer(0, device.hotResetInfo(list, HEADER + 8));
-            assertEquals(1, vfio_pci_hot_reset_info.count(list));
-            MemorySegment only = list.asSlice(HEADER, 8);
-            assertEquals(first.group(), vfio_pci_dependent_device.group_id(only));
-            assertEquals(
-                    Integer.parseInt(first.address(), 0, 4, 16),
-                    Short.toUnsignedInt(vfio_pci_dependent_device.segment(only)));
-            assertEquals(
-                    Integer.parseInt(first.address(), 5, 7, 16),
-                    Byte.toUnsignedInt(vfio_pci_dependent_device.bus(only)));
-            assertEquals(0, vfio_pci_dependent_device.devfn(only));
+            assertEquals(1, info.count());
+            assertEquals(0, info.flags());
+            GetHotResetInfo list = GetHotResetInfo.of(process.arena(), 1);
+            assertAnswer(0, device.call(list));
+            assertEquals(1, list.count());
+            assertEquals(first.group(), list.group(0));
+            assertEquals(Integer.parseInt(first.address(), 0, 4, 16), list.domain(0));
+            assertEquals(Integer.parseInt(first.address(), 5, 7, 16), list.bus(0));
+            assertEquals(0, list.devfn(0));
         }
     }
 
     @Test
     @Scenario("J30")
-    void aBusIsResetWithTheGroupsOfAllItsDevices() {
+    void hotReset_wrongGroups_einval() {
         assertAnswer(EFAULT, device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, 0));
         assertAnswer(EINVAL, device.hotReset());
-        MemorySegment reset = process.struct(vfio_pci_hot_reset.layout());
-        vfio_pci_hot_reset.argsz(reset, HEADER - 1);
-        assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, reset));
-        vfio_pci_hot_reset.argsz(reset, HEADER);
-        vfio_pci_hot_reset.flags(reset, 1);
-        vfio_pci_hot_reset.count(reset, 1);
-        assertAnswer(EINVAL, device.ioctl(VFIO_DEVICE_PCI_HOT_RESET, reset));
+        assertAnswer(EINVAL, device.call(PciHotReset.of(process.arena()).argsz(HEADER - 1)));
+        assertAnswer(
+                EINVAL, device.call(PciHotReset.of(process.arena()).flags(1).count(1)));
         assertHotReset(EINVAL, group.descriptor(), group.descriptor());
-        Group other = process.openGroup(second.group());
+        RawGroup other = process.openGroup(second.group());
         assertHotReset(EINVAL, other.descriptor());
     }
 
     @Test
     @Scenario("J31")
-    void aGroupOfABusIsADescriptorOfIt() {
+    void hotReset_descriptorOfOtherFile_einval() {
         assertHotReset(EINVAL, container.descriptor());
         assertHotReset(EINVAL, device.descriptor());
         assertHotReset(EBADF, -1);
     }
 
     @Test
-    void aBusIsReset() {
+    void hotReset_ownGroup_resets() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         device.masterBus(true);
         assertAnswer(host.isPowernv() ? 0 : ENODEV.negated(), device.hotReset(group.descriptor()));
@@ -143,7 +134,7 @@ class DeviceResetTest extends Contract {
     }
 
     @Test
-    void aResetOfThePeLeavesTheCommandRegisterToTheUser() {
+    void eehReset_busMasterOn_busMasterIsOff() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         device.masterBus(true);
         int answer = host.hasEeh() ? 0 : ENODEV.negated();

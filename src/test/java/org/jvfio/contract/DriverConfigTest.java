@@ -15,6 +15,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.PciCapability;
 import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 
 /** Configuration space as a driver has it, by the public API. */
 @ContractTest
@@ -32,7 +33,7 @@ class DriverConfigTest extends Contract {
     }
 
     @Test
-    void eduSaysWhatItIs() {
+    void configSpace_edu_ids() {
         assertEquals(0x1234, config.vendorId());
         assertEquals(0x11e8, config.deviceId());
         assertEquals(0x00ff00, config.classCode());
@@ -41,7 +42,7 @@ class DriverConfigTest extends Contract {
     }
 
     @Test
-    void eduHasMsiAndNothingElse() {
+    void capabilities_edu_msiOnly() {
         List<PciCapability> capabilities = config.capabilities();
         assertEquals(1, capabilities.size(), capabilities::toString);
         PciCapability.Msi msi = config.capability(PciCapability.Msi.class).orElseThrow();
@@ -52,7 +53,7 @@ class DriverConfigTest extends Contract {
 
     @Test
     @Scenario("J7")
-    void aBarIsSizedWithoutMovingIt() {
+    void bars_edu_sizeWithoutMoving() {
         List<Bar> bars = config.bars();
         assertEquals(1, bars.size(), bars::toString);
         Bar bar = bars.getFirst();
@@ -64,7 +65,7 @@ class DriverConfigTest extends Contract {
     }
 
     @Test
-    void theCommandRegisterIsTheDevices() {
+    void command_enableAndDisable_bitsChange() {
         assertTrue(config.command().contains(PciCommand.MEMORY));
         config.enable(PciCommand.BUS_MASTER, PciCommand.INTX_DISABLE);
         assertTrue(config.command().containsAll(Set.of(PciCommand.BUS_MASTER, PciCommand.INTX_DISABLE)));

@@ -24,7 +24,9 @@ import org.jvfio.InterruptInfo;
 import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.KernelVersion;
 
 /** Interrupts as a driver has them, by the public API. */
 @ContractTest
@@ -53,16 +55,17 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void eduHasALineAndOneMessage() {
+    void interruptInfo_edu_intxAndOneMsi() {
         assertEquals(new InterruptInfo(1, true, true, true, true), device.interruptInfo(InterruptType.INTX));
         assertEquals(new InterruptInfo(1, true, false, false, false), device.interruptInfo(InterruptType.MSI));
         assertEquals(0, device.interruptInfo(InterruptType.MSIX).count());
-        assertEquals(0, device.interruptInfo(InterruptType.ERROR).count());
+        int errors = host.version().atLeast(KernelVersion.V7_3) ? 1 : 0;
+        assertEquals(errors, device.interruptInfo(InterruptType.ERROR).count());
         assertEquals(new InterruptInfo(1, true, false, false, false), device.interruptInfo(InterruptType.REQUEST));
     }
 
     @Test
-    void aFactorialAndATransferEndWithAnInterruptOfEitherType() {
+    void eduDriver_intxAndMsi_factorialAndTransferComplete() {
         try (DmaMemory memory = device.container().allocate(2 * 65536)) {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
             for (InterruptType type : new InterruptType[] {InterruptType.INTX, InterruptType.MSI, InterruptType.INTX}) {
@@ -80,7 +83,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void theLineIsMaskedWhenItHasFired() throws InterruptedException {
+    void await_intxFired_maskedUntilUnmask() throws InterruptedException {
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             write(RAISE, RAISED);
             assertTrue(line.await(0, LONG));
@@ -94,7 +97,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void aLineThatIsAssertedInterruptsWhenItIsEnabled() throws InterruptedException {
+    void enableInterrupts_intxAsserted_signals() throws InterruptedException {
         write(RAISE, RAISED);
         for (int round = 0; round < 3; round++) {
             try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
@@ -108,7 +111,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void aMaskedLineInterruptsWhenItIsUnmasked() throws InterruptedException {
+    void unmask_raisedWhileMasked_signals() throws InterruptedException {
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             line.mask();
             write(RAISE, RAISED);
@@ -120,7 +123,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void anEventUnmasksTheLine() throws InterruptedException {
+    void unmaskEvent_signalled_unmasksIntx() throws InterruptedException {
         try (Interrupts line = device.enableInterrupts(InterruptType.INTX, 1)) {
             EventFd unmask = line.unmaskEvent();
             for (int round = 0; round < 3; round++) {
@@ -135,7 +138,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void handlersAreCalledForEachType() throws InterruptedException {
+    void onInterrupt_everyType_handlerCalled() throws InterruptedException {
         for (InterruptType type : new InterruptType[] {InterruptType.MSI, InterruptType.INTX}) {
             BlockingQueue<String> threads = new LinkedBlockingQueue<>();
             try (Interrupts interrupts = device.enableInterrupts(type, 1)) {
@@ -155,7 +158,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void everyTypeCanBeTriggered() throws InterruptedException {
+    void trigger_everyType_awaitReturns() throws InterruptedException {
         for (InterruptType type : new InterruptType[] {InterruptType.INTX, InterruptType.MSI, InterruptType.REQUEST}) {
             try (Interrupts interrupts = device.enableInterrupts(type, 1)) {
                 assertFalse(interrupts.await(0, Duration.ZERO));
@@ -168,7 +171,7 @@ class DriverInterruptsTest extends Contract {
     }
 
     @Test
-    void closingTheDeviceEndsTheWait() throws InterruptedException {
+    void await_deviceClosed_illegalState() throws InterruptedException {
         Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 1);
         Thread closer = Thread.startVirtualThread(device::close);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> interrupts.await(0, LONG));

@@ -23,6 +23,7 @@ import org.jvfio.PciFunction;
 import org.jvfio.PowerState;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 
 /** An NVMe controller, PCI Express with MSI-X, as a driver has it by the public API. */
 @ContractTest
@@ -54,7 +55,7 @@ class DriverNvmeTest extends Contract {
     }
 
     @Test
-    void itSaysWhatItIsAndHas() {
+    void configSpace_nvme_barAndCapabilities() {
         assertEquals(0x010802, config.classCode());
         // In an LPAR Linux knows the BAR by where firmware put it, below 4 GiB.
         Bar.Kind kind = host.isPowernv() ? Bar.Kind.MEMORY_64 : Bar.Kind.MEMORY_32;
@@ -75,7 +76,7 @@ class DriverNvmeTest extends Contract {
     }
 
     @Test
-    void itsRegistersAreReadOnEitherPath() {
+    void readInt_mappedAndViaSyscalls_sameValue() {
         assertEquals(0x4000, bar.size());
         assertEquals(0x00010400, bar.readInt(VERSION));
         assertEquals(bar.viaSyscalls().readInt(VERSION), bar.readInt(VERSION));
@@ -85,7 +86,7 @@ class DriverNvmeTest extends Contract {
     }
 
     @Test
-    void itsVectorsAreEnabledAndTriggered() throws InterruptedException {
+    void enableInterrupts_msix_everyVectorTriggers() throws InterruptedException {
         assertEquals(
                 new InterruptInfo(
                         VECTORS,
@@ -113,7 +114,7 @@ class DriverNvmeTest extends Contract {
     }
 
     @Test
-    void withoutPowerItIsNotAccessed() {
+    void readInt_d3hot_failsWithPowerState() {
         config.setPowerState(PowerState.D3_HOT);
         assertEquals(host.takesPower() ? PowerState.D3_HOT : PowerState.D0, config.powerState());
         assumeTrue(host.takesPower(), "the device stays in D0");

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 
 import java.time.Duration;
 import java.util.List;
@@ -23,6 +24,7 @@ import org.jvfio.PciAddress;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
 import org.jvfio.WakeupEvent;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.kernel.Errno;
 
@@ -46,7 +48,7 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceAloneOnItsBusIsResetWithIt() {
+    void hotReset_aloneOnBus_resets() {
         List<DependentDevice> devices = device.hotResetDevices();
         if (devices.isEmpty()) {
             assertThrows(VfioException.class, device::hotReset);
@@ -60,7 +62,7 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void theKernelWritesToARegisterWhenAnEventIsSignalled() throws InterruptedException {
+    void ioEventFd_signalled_writesTheRegister() throws InterruptedException {
         try (EventFd event = registers.ioEventFd(LIVENESS, 4, 0x12345678)) {
             VfioException e = assertThrows(VfioException.class, () -> registers.ioEventFd(LIVENESS, 4, 0x12345678));
             assertEquals(Errno.EEXIST, e.errno().orElseThrow());
@@ -74,7 +76,7 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceWithLowPowerIsAccessedByCallsOnly() {
+    void enterLowPower_mappedAccess_refused() {
         assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY));
         assertTrue(device.supports(DeviceFeature.LOW_POWER_EXIT));
         device.enterLowPower();
@@ -90,7 +92,7 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceWithLowPowerTellsWhenItIsWoken() throws InterruptedException {
+    void enterLowPowerWithWakeup_access_signals() throws InterruptedException {
         assertTrue(device.supports(DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP));
         for (int round = 0; round < 3; round++) {
             WakeupEvent woken = device.enterLowPowerWithWakeup();
@@ -104,7 +106,7 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceThatIsGivenPowerIsAwake() throws InterruptedException {
+    void exitLowPower_wakeupPending_signals() throws InterruptedException {
         WakeupEvent woken = device.enterLowPowerWithWakeup();
         device.exitLowPower();
         assertTrue(woken.await(Duration.ofSeconds(60)));
@@ -112,11 +114,11 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void aDeviceIsClosedWithLowPower() throws InterruptedException {
+    void close_lowPower_endsTheWait() throws InterruptedException {
         WakeupEvent woken = device.enterLowPowerWithWakeup();
         Thread closer = Thread.startVirtualThread(device::close);
         IllegalStateException e = assertThrows(IllegalStateException.class, () -> woken.await(Duration.ofSeconds(60)));
-        assertEquals("the wake-up of " + device + " is closed", e.getMessage());
+        assertEquals("wakeup event of " + device + " is closed", e.getMessage());
         closer.join();
         try (Device again = Device.open(process.kernel(), device.address())) {
             again.enterLowPowerWithWakeup().close();
@@ -125,15 +127,15 @@ class DriverResetTest extends Contract {
     }
 
     @Test
-    void anOrdinaryDeviceHasNoToken() {
+    void setVfToken_ordinaryDevice_unsupported() {
         assertFalse(device.supports(DeviceFeature.VF_TOKEN));
         assertThrows(VfioException.class, () -> device.setVfToken(new UUID(1, 2)));
     }
 
     @Test
     @Scenario("K6")
-    void aDeviceThatTheHostWantsBackIsClosedByItsDriver() throws Exception {
-        device.closeWhenReleaseIsRequested();
+    void closeOnDeviceRequest_unbind_deviceClosed() throws Exception {
+        device.closeOnDeviceRequest();
         try (ExecutorService host = Executors.newSingleThreadExecutor()) {
             Future<Long> unbound = host.submit(() -> process.store(DRIVER + "unbind", first.address()));
             assertAnswer(0, unbound.get(120, TimeUnit.SECONDS));

@@ -12,6 +12,7 @@ import org.jvfio.DmaDirection;
 import org.jvfio.DmaMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 
 /** Memory that two drivers of one process share, each with a container of its own, by the public API. */
@@ -42,7 +43,7 @@ class DriverSharedMemoryTest extends Contract {
     }
 
     @Test
-    void devicesOfTwoContainersExchangeDataInIt() {
+    void register_memoryOfOtherContainer_devicesExchangeData() {
         DmaMemory memory = device.container().allocate(2 * PART);
         DmaMemory shared = other.container().register(memory.segment().asSlice(PART, PART));
         long whole = device.container()
@@ -58,7 +59,7 @@ class DriverSharedMemoryTest extends Contract {
     }
 
     @Test
-    void itIsFreedWhenBothHaveClosedIt() {
+    void close_memoryOfTwoContainers_freedByTheLast() {
         DmaMemory memory = device.container().allocate(PART);
         long iova = device.container()
                 .map(memory.range(), DmaDirection.BIDIRECTIONAL, LIMITS)

@@ -2,6 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -22,10 +23,17 @@ import static org.jvfio.uapi.vfio_h.VFIO_EEH_PE_UNFREEZE_IO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawConfigSpace;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.Platform;
+import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
 /** EEH_PE_OP of a container, where EEH is on; where it is off, there is no endpoint to operate on. */
@@ -44,8 +52,8 @@ class EehTest extends Contract {
     private static final int LIVENESS = 4;
     private static final long IOVA = 0x100000;
 
-    private final Group group = openGroup();
-    private final Container container = v2(group);
+    private final RawGroup group = openGroup();
+    private final RawContainer container = v2(group);
 
     EehTest(ContractHost host) {
         super(host);
@@ -77,76 +85,13 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I1", "I14"})
-    void anEndpointIsNormal() {
+    void eehGetState_healthyPe_normal() {
         assertState(VFIO_EEH_PE_STATE_NORMAL);
     }
 
     @Test
-    @Scenario("I2")
-    void anUnknownOperationIsRefused() {
-        assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
-    }
-
-    @Test
-    @Scenario("I3")
-    void anOperationHasNoFlagsAndNeedsItsShortestStruct() {
-        MemorySegment flags = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.flags(flags, 1);
-        assertEeh(EINVAL, container.eeh(flags));
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE);
-        vfio_eeh_pe_op.argsz(shorter, 8);
-        assertEeh(EINVAL, container.eeh(shorter));
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.eeh(shorter));
-    }
-
-    @Test
-    @Scenario("I4")
-    void anErrorToInjectNeedsItsWholeStruct() {
-        MemorySegment shorter = container.eehOperation(VFIO_EEH_PE_INJECT_ERR);
-        vfio_eeh_pe_op.argsz(shorter, 12);
-        assertEeh(EINVAL, container.eeh(shorter));
-    }
-
-    @Test
-    @Scenario({"I5", "I6"})
-    void onlyKnownErrorsAreInjected() {
-        assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
-        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
-        assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
-    }
-
-    @Test
-    @Scenario("I7")
-    void anInjectedErrorStopsTheEndpointOnPower8() {
-        // The firmware wants a window to put it in, and that of later bridges fails at any rate.
-        assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
-        container.createWindow(16, GIB, 1);
-        boolean power8 = host.platform() == Platform.PHB3;
-        assertEeh(power8 ? 0 : EIO.negated(), container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
-        if (power8) {
-            freeze();
-            assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
-        }
-    }
-
-    /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
-    @Test
-    void firmwareInjectsErrorsIntoWhatItsBridgeKnows() {
-        boolean power8 = host.platform() == Platform.PHB3;
-        for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
-            for (int function = 0; function < DMA_READ_ADDRESS; function++) {
-                boolean config = function / 2 == LOAD_CONFIG / 2 || function / 2 == STORE_CONFIG / 2;
-                boolean memory = function / 2 == LOAD_MEMORY / 2 || function / 2 == STORE_MEMORY / 2;
-                boolean known = config || (power8 && memory);
-                assertEeh(known ? 0 : EIO.negated(), container.injectError(type, function));
-            }
-        }
-    }
-
-    @Test
     @Scenario({"I8", "I9"})
-    void aStoppedEndpointIsThawedInTwoSteps() {
+    void eehUnfreeze_stoppedPe_thawedInTwoSteps() {
         freeze();
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
@@ -156,10 +101,10 @@ class EehTest extends Contract {
     }
 
     @Test
-    void aStoppedEndpointAnswersOnesWhereTheDeviceWouldAnswer() {
+    void pread_stoppedPe_allOnes() {
         freeze();
-        Device device = group.device(first.address());
-        ConfigSpace config = device.config();
+        RawDevice device = group.device(first.address());
+        RawConfigSpace config = device.config();
         assertEquals(0x11e81234, config.readInt(vfio_h.PCI_VENDOR_ID));
         // The kernel answers for INTX_DISABLE and the list of capabilities itself.
         int command = config.readInt(vfio_h.PCI_COMMAND);
@@ -171,7 +116,7 @@ class EehTest extends Contract {
     }
 
     @Test
-    void enableThawsAStoppedEndpoint() {
+    void eehEnable_stoppedPe_normal() {
         freeze();
         assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
         assertState(VFIO_EEH_PE_STATE_NORMAL);
@@ -179,7 +124,7 @@ class EehTest extends Contract {
 
     @Test
     @Scenario({"I10", "I12"})
-    void aResetStopsTheEndpointUntilItIsDeactivated() {
+    void eehReset_untilDeactivated_stopped() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         group.device(first.address());
         for (int reset : new int[] {VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL}) {
@@ -193,9 +138,9 @@ class EehTest extends Contract {
 
     @Test
     @Scenario("I11")
-    void configurationSpaceIsBlockedDuringAReset() {
+    void pread_configSpaceDuringEehReset_enodev() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
-        Device device = group.device(first.address());
+        RawDevice device = group.device(first.address());
         MemorySegment command = process.struct(ValueLayout.JAVA_SHORT);
         assertAnswer(Short.BYTES, device.readCommand(command));
         assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
@@ -205,24 +150,92 @@ class EehTest extends Contract {
     }
 
     @Test
-    @Scenario({"I13", "I16"})
-    void aNormalEndpointTakesEveryOperationThatThaws() {
-        assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
-        assertEeh(0, container.eeh(VFIO_EEH_PE_DISABLE));
-        assertState(VFIO_EEH_PE_STATE_NORMAL);
-    }
-
-    @Test
     @Scenario("I15")
-    void openingADeviceThawsItsEndpoint() {
-        Device device = group.device(first.address());
+    void getDeviceFd_stoppedPe_thawed() {
+        RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertAnswer(0, device.close());
         group.device(first.address());
         assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    @Nested
+    class EehInjectCalls {
+        @Test
+        @Scenario("I4")
+        void eehInject_shortArgsz_einval() {
+            assertEeh(
+                    EINVAL,
+                    container.call(
+                            container.eehOperation(VFIO_EEH_PE_INJECT_ERR).argsz(12)));
+        }
+
+        @Test
+        @Scenario({"I5", "I6"})
+        void eehInject_unknownTypeOrFunction_refused() {
+            assertEeh(ERANGE, container.injectError(UNKNOWN_TYPE, DMA_READ_ADDRESS));
+            assertEeh(EINVAL, container.injectError(TYPE_32_BIT, UNKNOWN_FUNCTION));
+            assertEeh(EINVAL, container.injectError(TYPE_32_BIT, -1));
+        }
+
+        @Test
+        @Scenario("I7")
+        void eehInject_dmaReadAddress_stopsPeOnPower8() {
+            // The firmware wants a window to put it in, and that of later bridges fails at any rate.
+            assertEeh(EIO, container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+            container.createWindow(16, GIB, 1);
+            boolean power8 = host.platform() == Platform.PHB3;
+            assertEeh(power8 ? 0 : EIO.negated(), container.injectError(TYPE_32_BIT, DMA_READ_ADDRESS));
+            if (power8) {
+                freeze();
+                assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+            }
+        }
+
+        /** Functions come in pairs, of the address and of the data; those of I/O space no bridge has. */
+        @Test
+        void eehInject_everyFunction_zeroOrEio() {
+            boolean power8 = host.platform() == Platform.PHB3;
+            for (int type : new int[] {TYPE_32_BIT, TYPE_64_BIT}) {
+                for (int function = 0; function < DMA_READ_ADDRESS; function++) {
+                    boolean config = function / 2 == LOAD_CONFIG / 2 || function / 2 == STORE_CONFIG / 2;
+                    boolean memory = function / 2 == LOAD_MEMORY / 2 || function / 2 == STORE_MEMORY / 2;
+                    boolean known = config || (power8 && memory);
+                    assertEeh(known ? 0 : EIO.negated(), container.injectError(type, function));
+                }
+            }
+        }
+    }
+
+    @Nested
+    class EehPeOpCalls {
+        @Test
+        @Scenario("I2")
+        void eehPeOp_unknownOperation_einval() {
+            assertEeh(EINVAL, container.eeh(UNKNOWN_OPERATION));
+        }
+
+        @Test
+        @Scenario("I3")
+        void eehPeOp_flagsOrShortArgsz_einval() {
+            assertEeh(
+                    EINVAL,
+                    container.call(container.eehOperation(VFIO_EEH_PE_GET_STATE).flags(1)));
+            EehPeOp shorter = container.eehOperation(VFIO_EEH_PE_GET_STATE).argsz(8);
+            assertEeh(EINVAL, container.call(shorter));
+            assertEeh(VFIO_EEH_PE_STATE_NORMAL, container.call(shorter.argsz(12)));
+        }
+
+        @Test
+        @Scenario({"I13", "I16"})
+        void eehPeOp_healthyPe_zero() {
+            assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
+            assertEeh(0, container.eeh(VFIO_EEH_PE_DISABLE));
+            assertState(VFIO_EEH_PE_STATE_NORMAL);
+        }
     }
 }

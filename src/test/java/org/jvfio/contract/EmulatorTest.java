@@ -10,4 +10,4 @@ import org.junit.jupiter.api.Tag;
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
 @Tag("emulator")
-@interface EmulatorTest {}
+public @interface EmulatorTest {}

@@ -1,13 +1,17 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.ENOMEM;
 import static org.jvfio.kernel.Errno.ENOTTY;
 import static org.jvfio.kernel.Errno.EPERM;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawTceInfo;
+import org.jvfio.ioctl.GetTceInfo;
 
 /** What a container of type 2 tells, and how it is enabled. */
 @Type2ContractTest
@@ -20,18 +24,18 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C5")
-    void type2HasNoWindowsToMake() {
-        Container container = v1();
-        MemorySegment info = container.infoStruct(32);
-        info.asSlice(4).fill(UNTOUCHED);
-        assertAnswer(0, container.getInfo(info));
-        assertEquals(new TceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), TceInfo.of(info));
+    void tceGetInfo_v1_noDynamicWindows() {
+        RawContainer container = v1();
+        GetTceInfo info = GetTceInfo.of(process.arena());
+        info.struct().asSlice(4).fill(UNTOUCHED);
+        assertAnswer(0, container.call(info));
+        assertEquals(new RawTceInfo(32, 0, 0, host.isPowernv() ? 2 * GIB : GIB, 0, 0, 0), RawTceInfo.of(info));
     }
 
     @Test
     @Scenario("C7")
-    void enableLocksAsMuchAsTheWholeWindow() {
-        Container container = v1();
+    void enable_v1_locksTheWholeWindow() {
+        RawContainer container = v1();
         long before = process.lockedBytes();
         assertAnswer(0, container.enable());
         assertEquals(before + container.info().size(), process.lockedBytes());
@@ -41,14 +45,14 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C8")
-    void anEnabledContainerIsBusy() {
+    void enable_twice_ebusy() {
         assertAnswer(EBUSY, enabledV1().enable());
     }
 
     @Test
     @Scenario("C9")
-    void enableNeedsTheRightToLockTheWholeWindow() {
-        Container container = v1();
+    void enable_memlockBelowWindow_enomem() {
+        RawContainer container = v1();
         long window = container.info().size();
         process.mayLock(window - process.pageSize());
         assertAnswer(ENOMEM, container.enable());
@@ -58,14 +62,14 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C11")
-    void whatIsNotEnabledCanBeDisabled() {
+    void disable_neverEnabled_succeeds() {
         assertAnswer(0, v1().disable());
     }
 
     @Test
     @Scenario({"C12", "C13"})
-    void mappingsOutliveDisable() {
-        Container container = enabledV1();
+    void disable_liveMapping_mappingStays() {
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
         assertAnswer(0, container.disable());
@@ -76,8 +80,8 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C14")
-    void type2DoesNotKnowTheCallsOfType7() {
-        Container container = enabledV1();
+    void v2Calls_v1Container_enotty() {
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         assertAnswer(ENOTTY, container.register(memory, 64 * KIB));
         assertAnswer(ENOTTY, container.unregister(memory, 64 * KIB));
@@ -87,8 +91,8 @@ class EnableTest extends Contract {
 
     @Test
     @Scenario("C18")
-    void theFirstMappingNeedsTheRightToLockTheTable() {
-        Container container = v1();
+    void mapDma_memlockWithoutTable_enomem() {
+        RawContainer container = v1();
         long memory = process.memory(64 * KIB);
         process.mayLock(container.info().size());
         assertAnswer(0, container.enable());

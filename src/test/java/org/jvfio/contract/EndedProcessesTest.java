@@ -3,7 +3,7 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.jvfio.contract.Contract.KIB;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
@@ -13,6 +13,11 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 
 /** What a process leaves when it ends. */
@@ -23,26 +28,26 @@ class EndedProcessesTest {
 
     private final EmulatedKernel kernel = EmulatedKernel.boot(Hosts.POWER8);
     private final VfioProcess parent = EmulatedContractHost.process(kernel);
-    private final Group group = parent.openGroup(0);
+    private final RawGroup group = parent.openGroup(0);
 
     @AfterEach
     void nothingIsLeft() {
         parent.end();
     }
 
-    private Container container(int type) {
-        Container container = parent.openContainer();
+    private RawContainer container(int type) {
+        RawContainer container = parent.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(type));
         return container;
     }
 
     @Test
-    void aProcessThatEndsGivesAllBack() {
+    void exit_mappedAndRegistered_releasesAll() {
         EmulatedKernel other = kernel.newProcess();
         VfioProcess killed = EmulatedContractHost.process(other);
-        Group taken = killed.openGroup(1);
-        Container container = killed.openContainer();
+        RawGroup taken = killed.openGroup(1);
+        RawContainer container = killed.openContainer();
         assertAnswer(0, taken.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         long memory = killed.memory(PAGE);
@@ -51,19 +56,19 @@ class EndedProcessesTest {
         taken.device(killed.edus().get(1).address());
         other.exit();
         assertEquals(0, other.lockedBytes());
-        Group again = parent.openGroup(1);
+        RawGroup again = parent.openGroup(1);
         assertEquals(VFIO_GROUP_FLAGS_VIABLE, again.flags());
     }
 
     @Test
-    void whatAChildHasOpenOutlivesItsParent() {
-        Container container = container(VFIO_SPAPR_TCE_v2_IOMMU);
+    void exit_childHasGroupOpen_groupStaysBusy() {
+        RawContainer container = container(VFIO_SPAPR_TCE_v2_IOMMU);
         EmulatedKernel child = kernel.fork();
         assertAnswer(0, group.close());
         assertAnswer(EBUSY, parent.open("/dev/vfio/0", O_RDWR));
         container.info();
         child.exit();
-        assertAnswer(EINVAL, container.getInfo(container.infoStruct(32)));
+        assertAnswer(EINVAL, container.getInfo(32));
     }
 
     /** A process that ended and left its container, with memory of it mapped, to a child. */
@@ -73,7 +78,7 @@ class EndedProcessesTest {
 
         private Ended(boolean unregisters) {
             VfioProcess process = EmulatedContractHost.process(kernel);
-            Container container = process.openContainer();
+            RawContainer container = process.openContainer();
             assertAnswer(0, process.openGroup(1).setContainer(container));
             assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
             long memory = process.memory(PAGE);
@@ -88,7 +93,7 @@ class EndedProcessesTest {
     }
 
     @Test
-    void aContainerKeepsWhatItsEndedProcessRegistered() {
+    void exit_containerLeftToChild_registrationStays() {
         Ended ended = new Ended(false);
         assertEquals(1, ended.kernel.registeredRegions());
         assertNotEquals(0, kernel.host().userMemoryBytes());
@@ -99,7 +104,7 @@ class EndedProcessesTest {
     }
 
     @Test
-    void theKernelFindsALeakWhenTheLastContainerOfAnEndedProcessIsClosed() {
+    void close_lastContainerOfEndedProcess_warnsOfLeak() {
         Ended ended = new Ended(true);
         assertEquals(List.of(), warnings());
         ended.child.exit();

@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.jvfio.Container;
 import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
@@ -21,6 +22,8 @@ import org.jvfio.PageSize;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 import org.jvfio.WindowRequest;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.HostLog;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
@@ -30,9 +33,9 @@ class GuardsTest extends Contract {
     private static final DmaDirection DIRECTION = DmaDirection.BIDIRECTIONAL;
     private static final List<String> ALARMS = List.of("WARNING:", "BUG:", "Oops", "soft lockup", "rcu_sched");
 
-    private final KernelLog log = new KernelLog(process);
+    private final HostLog log = new HostLog(process);
     private final ObservedKernel observed = new ObservedKernel(process.kernel());
-    private final org.jvfio.Container container = org.jvfio.Container.open(observed.kernel());
+    private final Container container = Container.open(observed.kernel());
     private final PageSize systemPage = container.systemPage();
 
     GuardsTest(ContractHost host) {
@@ -61,6 +64,13 @@ class GuardsTest extends Contract {
         assertEquals(calls, observed.calls(), "system calls");
     }
 
+    private void assertInvalid(Class<? extends RuntimeException> type, String message, Executable call) {
+        int calls = observed.calls();
+        RuntimeException e = assertThrows(type, call);
+        assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
+        assertEquals(calls, observed.calls(), "system calls");
+    }
+
     /** A page size of the IOMMU that the system's pages cannot back. */
     private PageSize tooLargePage() {
         return container.iommuInfo().pageSizes().stream()
@@ -71,86 +81,112 @@ class GuardsTest extends Contract {
 
     /** POWER8 spins for ever in the TCE invalidation. */
     @Test
-    void nothingOfNoSizeIsMappedOrUnmappedAtBusAddressZero() {
+    void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
-        assertRefused("are no part of", () -> window.mapAt(0, memory, 0, 0, DIRECTION));
-        assertRefused("are no part of", () -> window.prepareAt(0, memory, 0, 0, DIRECTION));
-        assertRefused("they have no bytes", () -> window.mapContiguous(List.of(), DIRECTION));
-        DmaMapping mapping = window.mapAt(0, memory, 0, systemPage.bytes(), DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmapRange(0, 0));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "at least 1 is needed",
+                () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "at least 1 is needed",
+                () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class, "no parts of memory", () -> window.mapContiguous(List.of(), DIRECTION));
+        DmaMapping mapping = window.mapAt(0, memory.range(0, systemPage.bytes()), DIRECTION);
+        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(0, 0));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatCannotBackAPageIsNotMappedAtBusAddressZero() {
+    void mapAt_smallerPagesThanWindow_refusedBeforeTheCall() {
         PageSize page = tooLargePage();
         container.defaultWindow().close();
         DmaWindow window = container.createWindow(page, 16 * page.bytes(), 1);
         assertEquals(host.isPowernv() ? 0 : SECOND_WINDOW, window.range().start());
         DmaMemory memory = container.allocate(page.bytes());
         assertRefused(
-                "the memory is made of pages of %s, the window of pages of %s".formatted(systemPage, page),
-                () -> window.mapAt(window.range().start(), memory, 0, page.bytes(), DIRECTION));
+                "the memory is backed by pages of %s, the window has pages of %s".formatted(systemPage, page),
+                () -> window.mapAt(window.range().start(), memory.range(0, page.bytes()), DIRECTION));
         window.close();
         container.apply(container.planWindow(WindowRequest.of(1)));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
     @Test
-    void memoryThatIsNotRegisteredIsNotMappedAtBusAddressZero() {
+    void mapAt_notRegisteredAtIovaZero_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         long bytes = systemPage.bytes();
         DmaMemory closed = container.allocate(bytes);
         closed.close();
         int calls = observed.calls();
-        assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed, 0, bytes, DIRECTION));
+        assertThrows(IllegalStateException.class, () -> window.mapAt(0, closed.range(0, bytes), DIRECTION));
         assertEquals(calls, observed.calls());
-        try (org.jvfio.Container other = org.jvfio.Container.open(observed.kernel())) {
+        try (Container other = Container.open(observed.kernel())) {
             other.attach(PciAddress.parse(second.address()));
             DmaMemory memory = other.allocate(bytes);
-            assertRefused("belongs to another container", () -> window.mapAt(0, memory, 0, bytes, DIRECTION));
+            assertInvalid(
+                    IllegalArgumentException.class,
+                    "belongs to another container",
+                    () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
         }
         DmaMemory freed;
         try (Arena arena = Arena.ofShared()) {
             freed = container.register(arena.allocate(bytes, bytes));
         }
-        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed, 0, bytes, DIRECTION));
+        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed.range(0, bytes), DIRECTION));
         freed.close();
         DmaMemory memory = container.allocate(bytes);
-        assertRefused("are no part of", () -> window.mapAt(0, memory, bytes, bytes, DIRECTION));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "are outside",
+                () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
     }
 
     /** The kernel writes past its table, and answers 0. */
     @Test
-    void nothingIsMappedPastTheEndOfAWindow() {
+    void mapAt_pastEndOfWindow_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
-        assertRefused("not all in the window", () -> window.mapAt(last, memory, 0, memory.size(), DIRECTION));
-        assertRefused(
-                "not all in the window", () -> window.prepareAt(last + memory.size(), memory, 0, 4096, DIRECTION));
-        window.mapAt(last, memory, 0, systemPage.bytes(), DIRECTION);
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
+                () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
+        assertInvalid(
+                IndexOutOfBoundsException.class,
+                "not all in window",
+                () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
+        window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
 
     /** The kernel answers 1, which is no error to many. */
     @Test
-    void noAddressIsMisaligned() {
+    void mapAt_misaligned_refusedBeforeTheCall() {
         DmaWindow window = container.createWindow(systemPage, 1L << 30, 1);
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long start = window.range().start();
         long bytes = systemPage.bytes();
-        assertRefused(
-                "not a multiple of the window's pages", () -> window.mapAt(start + 1, memory, 0, bytes, DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory, 0, bytes + 1, DIRECTION));
-        assertRefused("not whole pages", () -> window.mapAt(start, memory, bytes / 2, bytes, DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "the window's page",
+                () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages",
+                () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not whole pages",
+                () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
-        assertRefused("not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
+        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
     }
 
     /** The kernel answers 0, and never lets go of the memory. */
     @Test
-    void whatIsMappedIsNotUnregistered() {
+    void close_mappedMemory_unmapsBeforeUnregister() {
         long before = process.lockedBytes();
         DmaMemory memory = container.allocate(4 * systemPage.bytes());
         DmaMapping mapping = container.map(memory.range(), DIRECTION, DmaConstraints.NONE);
@@ -167,17 +203,21 @@ class GuardsTest extends Contract {
     /** The kernel warns with a back trace. */
     @Test
     void nothingOfNoSizeIsRegistered() {
-        assertRefused("0 bytes are no size of memory", () -> container.allocate(0));
-        assertRefused("not whole system pages", () -> container.register(MemorySegment.NULL));
+        assertInvalid(IllegalArgumentException.class, "ask for 1 byte to 128T", () -> container.allocate(0));
+        assertInvalid(
+                IllegalArgumentException.class, "not whole system pages", () -> container.register(MemorySegment.NULL));
         try (Arena arena = Arena.ofShared()) {
             MemorySegment page = arena.allocate(systemPage.bytes(), systemPage.bytes());
-            assertRefused("not whole system pages", () -> container.register(page.asSlice(0, 0)));
+            assertInvalid(
+                    IllegalArgumentException.class,
+                    "not whole system pages",
+                    () -> container.register(page.asSlice(0, 0)));
         }
     }
 
     /** The kernel charges the table to locked memory, fails, and never takes the charge back. */
     @Test
-    void noWindowIsAskedForThatFailsWhenItIsCharged() {
+    void createWindow_leakyArguments_refusedBeforeTheCall() {
         long before = process.lockedBytes();
         if (host.isPowernv()) {
             assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
@@ -185,18 +225,22 @@ class GuardsTest extends Contract {
         }
         int most = container.iommuInfo().maxLevels();
         assertRefused("levels here", () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
-        assertRefused("not a power of two", () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
+        assertInvalid(
+                IllegalArgumentException.class,
+                "not a power of two",
+                () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
         assertEquals(before, process.lockedBytes());
         assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
     }
 
     /** The kernel replaces one by the other without a word. */
     @Test
-    void nothingIsMappedOverAMapping() {
+    void mapAt_overMapping_refusedBeforeTheCall() {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
-        DmaMapping mapping = window.map(memory, 0, systemPage.bytes(), DIRECTION);
-        assertRefused("is mapped already", () -> window.mapAt(mapping.iova(), memory, 0, memory.size(), DIRECTION));
-        mapping.replace(memory, systemPage.bytes(), DIRECTION);
+        DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
+        assertRefused(
+                "is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
+        mapping.replace(memory.range(systemPage.bytes(), mapping.size()), DIRECTION);
     }
 }

@@ -1,9 +1,15 @@
 package org.jvfio.contract;
 
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
 import org.opentest4j.TestAbortedException;
 
 /** Windows whose pages are larger than the system's, which take memory that has such pages only. */
@@ -13,8 +19,8 @@ class HugePagesTest extends Contract {
     private static final int SHIFT_16M = 24;
     private static final int PAGES = 2;
 
-    private final Group group = openGroup();
-    private final Container container = v2(group);
+    private final RawGroup group = openGroup();
+    private final RawContainer container = v2(group);
     private final int shift;
     private final long page;
     private final long memory;
@@ -35,7 +41,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F6")
-    void aDeviceCopiesThroughHugePages() {
+    void dma_windowOfHugePages_copies() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, PAGES * page));
         assertAnswer(0, container.map(window + page, memory, PAGES * page));
@@ -47,7 +53,7 @@ class HugePagesTest extends Contract {
     }
 
     @Test
-    void hugePagesCanBeMappedInSmallOnes() {
+    void mapDma_hugePagesInWindowOfSystemPages_succeeds() {
         long window = container.createWindow(systemPageShift(), GIB, 1);
         assertAnswer(0, container.register(memory, page));
         assertAnswer(0, container.map(window, memory + process.pageSize(), page - process.pageSize()));
@@ -55,7 +61,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F7")
-    void aRegistrationIsOfThePagesThatItsLengthIsAMultipleOf() {
+    void mapDma_registeredLengthNotMultipleOfHugePage_einval() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, page + 64 * KIB));
         assertAnswer(EINVAL, container.map(window + page, memory, page));
@@ -63,7 +69,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("F7")
-    void onlyWholeHugePagesAreMapped() {
+    void mapDma_partOfHugePage_einval() {
         long window = container.createWindow(shift, 64 * GIB, 1);
         assertAnswer(0, container.register(memory, PAGES * page));
         assertAnswer(EINVAL, container.map(window + page, memory + page / 2, page));
@@ -73,7 +79,7 @@ class HugePagesTest extends Contract {
 
     @Test
     @Scenario("G18")
-    void aSmallTableIsRoundedToAWholePageOfEntries() {
+    void mapDma_pastEndOfSmallTable_succeedsUpToSystemPageOfEntries() {
         long window = container.createWindow(shift, page, 1);
         long end = window + (host.isPowernv() ? process.pageSize() / 8 * page : page);
         assertAnswer(0, container.register(memory, page));

@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOSPC;
@@ -19,6 +19,14 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.Messenger;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
@@ -32,9 +40,9 @@ class MessageTest {
     private static final long PENDING_BITS = 0x3000;
 
     private VfioProcess process = boot(Messenger.EXTENDED, 2048);
-    private Container container;
-    private Device device;
-    private Interrupts messages;
+    private RawContainer container;
+    private RawDevice device;
+    private RawInterrupts messages;
     private Event event;
 
     MessageTest() {
@@ -50,7 +58,7 @@ class MessageTest {
     }
 
     private void use(int index) {
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(vfio_h.VFIO_SPAPR_TCE_v2_IOMMU));
@@ -84,7 +92,7 @@ class MessageTest {
     }
 
     @Test
-    void eachVectorHasItsTrigger() {
+    void setIrqs_everyVector_ownEvent() {
         Event last = new Event(process);
         assertAnswer(0, messages.triggerAll(event, 64));
         assertAnswer(EINVAL, messages.triggerFrom(64, last.descriptor()));
@@ -102,7 +110,7 @@ class MessageTest {
     }
 
     @Test
-    void aVectorWithoutATriggerIsPending() {
+    void sendMessage_noEventfd_pending() {
         assertAnswer(0, messages.trigger(event.descriptor(), -1, -1));
         send(1);
         send(1);
@@ -119,7 +127,7 @@ class MessageTest {
     }
 
     @Test
-    void aMessageThatNobodyEnabledIsLost() {
+    void sendMessage_msixDisabled_dropped() {
         send(1);
         assertEquals(0, pendingBits());
         assertAnswer(0, messages.triggerAll(event, 2));
@@ -130,7 +138,7 @@ class MessageTest {
     }
 
     @Test
-    void aMessageOfAFrozenEndpointIsLost() {
+    void sendMessage_stoppedPe_dropped() {
         assertAnswer(0, messages.triggerAll(event, 2));
         assertAnswer(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
         assertAnswer(0, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
@@ -148,7 +156,7 @@ class MessageTest {
     }
 
     @Test
-    void aResetForgetsWhatIsPendingAndKeepsTheTriggers() {
+    void deviceReset_pendingVector_clearedAndTriggersKept() {
         assertAnswer(0, messages.trigger(event.descriptor(), -1));
         send(1);
         assertAnswer(0, device.reset());
@@ -159,7 +167,7 @@ class MessageTest {
     }
 
     @Test
-    void theTableIsNotForUsers() {
+    void preadAndPwrite_msixTable_allOnes() {
         MemorySegment entry = process.struct(ValueLayout.JAVA_LONG);
         for (long offset : new long[] {TABLE, TABLE + 64 * 16 + 8}) {
             assertAnswer(Long.BYTES, device.pwrite(entry, offset));
@@ -173,7 +181,7 @@ class MessageTest {
     }
 
     @Test
-    void pendingBitsAreOnlyRead() {
+    void pwrite_pendingBits_ignored() {
         assertAnswer(0, messages.trigger(-1));
         send(0);
         MemorySegment bits = process.struct(ValueLayout.JAVA_BYTE);
@@ -186,7 +194,7 @@ class MessageTest {
 
     @Test
     @Scenario("J21")
-    void tooFewVectorsAreAnsweredWithTheirCount() {
+    void setIrqs_moreVectorsThanHost_returnsCount() {
         reboot(Messenger.EXTENDED, VFIO_PCI_MSIX_IRQ_INDEX, 4);
         assertAnswer(4, messages.triggerAll(event, 5));
         send(0);
@@ -200,7 +208,7 @@ class MessageTest {
     }
 
     @Test
-    void aBlockIsSetAsAWhole() {
+    void setIrqs_badEventfdInBlock_blockIsUnset() {
         assertAnswer(0, messages.triggerAll(event, 4));
         assertAnswer(EBADF, messages.triggerFrom(1, event.descriptor(), Integer.MAX_VALUE, event.descriptor()));
         send(0);
@@ -213,7 +221,7 @@ class MessageTest {
     }
 
     @Test
-    void vectorsAreTriggeredByHandOneByOne() {
+    void setIrqs_triggerRange_signalsEach() {
         Event second = new Event(process);
         assertAnswer(0, messages.trigger(event.descriptor(), -1, second.descriptor()));
         assertAnswer(0, messages.loopBack(0, 3));
@@ -227,7 +235,7 @@ class MessageTest {
     }
 
     @Test
-    void messagesOfMsiAreCountedFromZero() {
+    void setIrqs_msiVectors_countedFromZero() {
         reboot(DeviceInterrupts.of(false, 8), VFIO_PCI_MSI_IRQ_INDEX, 32);
         assertAnswer(EINVAL, messages.triggerAll(event, 9));
         assertAnswer(0, messages.triggerAll(event, 4));
@@ -243,7 +251,7 @@ class MessageTest {
     }
 
     @Test
-    void aDeviceSendsOnlyMessagesThatItHas() {
+    void sendMessage_vectorOutOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> send(65));
         assertThrows(IllegalArgumentException.class, () -> send(-1));
     }

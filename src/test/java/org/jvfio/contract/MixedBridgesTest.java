@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.contract.Contract.GIB;
 import static org.jvfio.contract.Contract.KIB;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
@@ -14,6 +14,12 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawTceInfo;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -47,21 +53,21 @@ class MixedBridgesTest {
         process.end();
     }
 
-    private static void assertTold(Container container, long size, long pageSizes) {
-        TceInfo info = container.info();
+    private static void assertTold(RawContainer container, long size, long pageSizes) {
+        RawTceInfo info = container.info();
         assertEquals(size, info.size());
         assertEquals(pageSizes, info.pageSizes());
     }
 
     @Test
     @Scenario("H9")
-    void infoIsOfTheGroupThatCameLast() {
-        Container container = process.openContainer();
-        Group group = process.openGroup(0);
+    void tceGetInfo_groupAddedAfterIommu_valuesOfTheLast() {
+        RawContainer container = process.openContainer();
+        RawGroup group = process.openGroup(0);
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertTold(container, 2 * GIB, PHB3_PAGES);
-        Group other = process.openGroup(1);
+        RawGroup other = process.openGroup(1);
         assertAnswer(0, other.setContainer(container));
         assertTold(container, GIB, PHB4_PAGES);
         assertAnswer(0, other.unsetContainer());
@@ -70,8 +76,8 @@ class MixedBridgesTest {
 
     @Test
     @Scenario({"H6", "H9"})
-    void infoIsOfTheGroupThatCameFirstIfAllCameBeforeTheIommu() {
-        Container container = process.openContainer();
+    void tceGetInfo_groupsBeforeIommu_valuesOfTheFirst() {
+        RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, process.openGroup(1).setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
@@ -80,8 +86,8 @@ class MixedBridgesTest {
 
     @Test
     @Scenario("H2")
-    void windowsAreAsTheGroupThatCameLastAllows() {
-        Container container = process.openContainer();
+    void tceCreate_differentBridges_limitsOfTheLast() {
+        RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(0, process.openGroup(1).setContainer(container));
@@ -97,10 +103,10 @@ class MixedBridgesTest {
     }
 
     @Test
-    void type2LocksTheWindowOfItsOwnGroup() {
+    void enable_differentBridges_locksOwnWindow() {
         for (int number = 0; number < 2; number++) {
-            Group group = process.openGroup(number);
-            Container container = process.openContainer();
+            RawGroup group = process.openGroup(number);
+            RawContainer container = process.openContainer();
             assertAnswer(0, group.setContainer(container));
             assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
             assertAnswer(0, container.enable());
@@ -111,12 +117,12 @@ class MixedBridgesTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void aGroupThatIsTakenAndOneWhoseTableIsLentAreIncompatible(KernelVersion version) {
+    void setContainer_takenGroupWithLentTable_eperm(KernelVersion version) {
         reboot(Hosts.POWER7.toBuilder().bridge(1, Platform.PHB3, 2 * GIB).kernel(version));
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_IOMMU));
-        Group other = process.openGroup(1);
+        RawGroup other = process.openGroup(1);
         assertAnswer(EPERM, other.setContainer(container));
         assertEquals(
                 "tce_vfio: Group 1 is incompatible with group 0",
@@ -127,9 +133,9 @@ class MixedBridgesTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void aTableIsNotLentToAContainerThatHasAGroup(KernelVersion version) {
+    void setContainer_lentTableAfterTakenGroup_ebusy(KernelVersion version) {
         reboot(Hosts.POWER8.toBuilder().bridge(1, Platform.IODA1, GIB).kernel(version));
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, process.openGroup(0).setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(EBUSY, process.openGroup(1).setContainer(container));

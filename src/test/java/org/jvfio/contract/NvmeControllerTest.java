@@ -2,46 +2,50 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.jvfio.contract.NvmeDrive.ENABLED;
-import static org.jvfio.contract.NvmeDrive.FATAL;
-import static org.jvfio.contract.NvmeDrive.PAGE;
-import static org.jvfio.contract.NvmeDrive.READY;
+import static org.jvfio.contract.host.RawNvme.ENABLED;
+import static org.jvfio.contract.host.RawNvme.FATAL;
+import static org.jvfio.contract.host.RawNvme.PAGE;
+import static org.jvfio.contract.host.RawNvme.READY;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
+import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
+import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.GET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.GET_LOG_PAGE;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.SET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE_ZEROES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.nvme.NvmeEntry;
-import org.jvfio.emulator.nvme.NvmeHostQueue;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawNvme;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** The NVMe controller itself, QEMU's and the emulated one: what its registers say and how it answers commands. */
 @ContractTest
 class NvmeControllerTest extends Contract {
-    private static final int DELETE_SQ = 0x00;
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int DELETE_CQ = 0x04;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int SET_FEATURES = 0x09;
-    private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
-
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
 
     private static final int BLOCK = 512;
     private static final int SHUTDOWN = 1 << 14;
     private static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    private final Group group = process.openGroup(process.nvmes().getFirst().group());
-    private final Container container = v2(group);
-    private final Device device = group.device(process.nvmes().getFirst().address());
-    private final NvmeDrive drive = new NvmeDrive(process, container, device);
+    private final RawGroup group = process.openGroup(process.nvmes().getFirst().group());
+    private final RawContainer container = v2(group);
+    private final RawDevice device = group.device(process.nvmes().getFirst().address());
+    private final RawNvme drive = new RawNvme(process, container, device);
 
     NvmeControllerTest(ContractHost host) {
         super(host);
@@ -79,7 +83,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void registersSayWhatTheControllerCanDo() {
+    void registers_afterReset_capabilities() {
         assertEquals(0x0f0107ff, drive.register(0));
         assertEquals(0x00400820, drive.register(4));
         assertEquals(0x00010400, drive.register(8));
@@ -87,7 +91,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void itIsEnabledAndDisabled() {
+    void enable_afterDisable_ready() {
         drive.enabled();
         drive.disable();
         drive.enabled();
@@ -95,7 +99,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsSetWronglyIsAFatalStatus() {
+    void enable_invalidConfiguration_fatalStatus() {
         long queues = drive.pages(4);
         int[][] wrong = {
             {0x000f0000, 0, 0, ENABLED},
@@ -114,16 +118,16 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void shutdownIsTold() {
+    void shutdown_normal_complete() {
         drive.enabled();
-        drive.register(NvmeDrive.CC, ENABLED | SHUTDOWN);
+        drive.register(RawNvme.CC, ENABLED | SHUTDOWN);
         drive.awaitStatus(READY | SHUTDOWN_COMPLETE);
         drive.disable();
         drive.enabled();
     }
 
     @Test
-    void theControllerSaysWhatItIs() {
+    void identifyController_qemuDrive_fields() {
         drive.enabled();
         long data = identify(0x01, 0);
         assertEquals(0x1af41b36, drive.dword(data), "VID and SSVID");
@@ -154,7 +158,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void aNamespaceSaysHowManyBlocksItHas() {
+    void identifyNamespace_first_sizeAndFormat() {
         drive.enabled();
         long data = identify(0x00, 1);
         long blocks = drive.qword(data);
@@ -168,7 +172,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void namespacesAreListed() {
+    void identifyLists_everyStructure_oneNamespace() {
         drive.enabled();
         for (int list : new int[] {0x02, 0x07, 0x10}) {
             long all = identify(list, 0);
@@ -203,7 +207,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void commandsThatDoNotExistAreInvalid() {
+    void admin_unknownOpcode_invalidOpcode() {
         drive.enabled();
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x7f)));
         assertStatus(0x01, drive.admin(NvmeEntry.of(0x18)));
@@ -222,7 +226,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void queuesThatCannotBeAreNotCreated() {
+    void createQueue_invalidArguments_refused() {
         drive.enabled();
         assertStatus(0x101, drive.admin(createCq(0, 4, 0, 1)));
         assertStatus(0x101, drive.admin(createCq(65, 4, 0, 1)));
@@ -261,7 +265,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void featuresHaveTheirDefaults() {
+    void getFeatures_afterEnable_defaults() {
         drive.enabled();
         assertEquals(0x07, assertSuccess(getFeature(0x01, 0)).result(), "arbitration");
         assertEquals(0, assertSuccess(getFeature(0x02, 0)).result(), "power state");
@@ -288,7 +292,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void allQueuesAreGivenWhateverIsAsked() {
+    void setFeatures_numberOfQueues_all() {
         drive.enabled();
         assertEquals(
                 63 << 16 | 63, assertSuccess(setFeature(0x07, 0, 3 << 16 | 3)).result());
@@ -298,7 +302,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void logsAreReadWithinTheirBounds() {
+    void getLogPage_everyPage_withinBounds() {
         drive.enabled();
         long log = drive.pages(1);
         NvmeEntry health = NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2);
@@ -325,7 +329,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void eventsAreRequestedAndAborted() {
+    void asyncEventRequest_aborted_statusAborted() {
         drive.enabled();
         int first = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         for (int request = 1; request < 4; request++) {
@@ -345,7 +349,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void wrongDoorbellsAreEvents() {
+    void doorbell_absentQueue_asyncEvent() {
         drive.enabled();
         int request = drive.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         assertSuccess(drive.admin(NvmeEntry.of(GET_FEATURES).dword(10, 7)));
@@ -373,7 +377,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void whatIsWrittenIsReadBackInAllFormsOfPrps() {
+    void readAndWrite_everyFormOfPrp_sameData() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(5, 1);
@@ -405,7 +409,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void ioCommandsThatAreWrongAreRefused() {
+    void io_invalidArguments_refused() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(4);
@@ -437,7 +441,7 @@ class NvmeControllerTest extends Contract {
     }
 
     @Test
-    void blocksAreComparedZeroedAndDeallocated() {
+    void compare_afterWriteZeroesAndDeallocate_zeros() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long data = pattern(2, 2);
@@ -470,25 +474,25 @@ class NvmeControllerTest extends Contract {
 
     /** QEMU's bridges drop the data, and its controller does not notice; a list that it cannot read, it does. */
     @Test
-    void dataThatAreNotMappedAreNotTransferred() {
+    void read_dataNotMapped_notTransferred() {
         drive.enabled();
         NvmeHostQueue queue = drive.createQueues(1, 16);
         long page = drive.pages(1);
         if (host.freezes()) {
-            queue.submit(blocks(READ, 0, 8, NvmeDrive.nowhere(), 0));
-            assertEquals(-1, drive.register(NvmeDrive.CSTS), "the registers of a frozen endpoint");
+            queue.submit(blocks(READ, 0, 8, RawNvme.nowhere(), 0));
+            assertEquals(-1, drive.register(RawNvme.CSTS), "the registers of a frozen endpoint");
             assertTrue(queue.isEmpty());
         } else {
-            int code = queue.execute(blocks(READ, 0, 8, NvmeDrive.nowhere(), 0)).code();
+            int code = queue.execute(blocks(READ, 0, 8, RawNvme.nowhere(), 0)).code();
             assertTrue(code == 0x00 || code == 0x04, () -> "status 0x%x".formatted(code));
-            assertStatus(0x04, queue.execute(blocks(READ, 0, 32, page, NvmeDrive.nowhere())));
+            assertStatus(0x04, queue.execute(blocks(READ, 0, 32, page, RawNvme.nowhere())));
             assertSuccess(queue.execute(blocks(READ, 0, 8, page, 0)));
         }
     }
 
     @Test
-    void queuesThatAreNotMappedAreAFatalStatusWhereNothingFreezes() {
-        drive.enableWith(0x000f000f, NvmeDrive.nowhere(), drive.pages(1), ENABLED);
+    void enable_queuesNotMapped_fatalStatusOrFrozen() {
+        drive.enableWith(0x000f000f, RawNvme.nowhere(), drive.pages(1), ENABLED);
         drive.awaitStatus(READY);
         drive.register(0x1000, 1);
         drive.awaitStatus(host.freezes() ? -1 : FATAL);

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.nvme.NvmeBuffer;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
@@ -49,8 +50,9 @@ class NvmeDriverTest extends Contract {
     /** Twice, so that a controller that was shut down is known to start again; the second finds what the first wrote. */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void whatIsWrittenIsReadBackByTheNextOneToo(NvmeCompletion completion) {
-        NvmeOptions options = NvmeOptions.DEFAULT.queuePairs(2).completion(completion);
+    void write_everyCompletionKind_readBackAfterReopen(NvmeCompletion completion) {
+        NvmeOptions options =
+                NvmeOptions.builder().queuePairs(2).completion(completion).build();
         MemorySegment data = random(completion.name().hashCode());
         try (NvmeController nvme = NvmeController.open(device, options);
                 NvmeBuffer buffer = nvme.allocate(BYTES + OFFSET)) {
@@ -80,12 +82,15 @@ class NvmeDriverTest extends Contract {
 
     /** QEMU's drive has a line and MSI-X, but no MSI. */
     @Test
-    void interruptsThatItDoesNotHaveAreRefused() {
+    void open_msiOnDriveWithoutIt_refused() {
         VfioException e = assertThrows(
                 VfioException.class,
-                () -> NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI)));
+                () -> NvmeController.open(
+                        device,
+                        NvmeOptions.builder().completion(NvmeCompletion.MSI).build()));
         assertTrue(e.reason().startsWith("it has no MSI; it has INTx and MSI-X with "), e.reason());
-        try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX))) {
+        try (NvmeController nvme = NvmeController.open(
+                device, NvmeOptions.builder().completion(NvmeCompletion.MSIX).build())) {
             assertEquals(2, nvme.vectors());
         }
     }
@@ -95,10 +100,14 @@ class NvmeDriverTest extends Contract {
      * pages, whatever it says of its limit.
      */
     @Test
-    void aCommandTransfersAsMuchAsTheDriveTakes() {
+    void submit_largestTransfer_sameData() {
         int most = 3 << 20;
         try (NvmeController nvme = NvmeController.open(
-                        device, NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes(most));
+                        device,
+                        NvmeOptions.builder()
+                                .queueDepth(4)
+                                .maxTransferBytes(most)
+                                .build());
                 NvmeBuffer out = nvme.allocate(most + 2L * OFFSET);
                 NvmeBuffer in = nvme.allocate(most + 2L * OFFSET)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -122,7 +131,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void zeroesAreWrittenAndBlocksForgotten() {
+    void read_afterWriteZeroes_zeros() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
                 NvmeBuffer buffer = nvme.allocate(BYTES)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -137,7 +146,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void itSaysWhatItIsAndHowItIs() {
+    void identity_openedDrive_modelAndHealth() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT)) {
             assertTrue(!nvme.identity().model().isEmpty());
             assertEquals(1, nvme.namespaceIds().getFirst());
@@ -147,7 +156,7 @@ class NvmeDriverTest extends Contract {
     }
 
     @Test
-    void anErrorOfTheDriveIsToldAndHarmsNothing() {
+    void namespace_absentId_refusedAndDriveUsable() {
         try (NvmeController nvme = NvmeController.open(device, NvmeOptions.DEFAULT);
                 NvmeBuffer buffer = nvme.allocate(BYTES)) {
             NvmeNamespace disk = nvme.namespace(1);

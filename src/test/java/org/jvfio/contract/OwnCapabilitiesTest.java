@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
 import static org.jvfio.kernel.Errno.ENODEV;
@@ -31,13 +31,22 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_FLAG_READ;
 
 import java.io.ByteArrayOutputStream;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.NoSuchElementException;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.Messenger;
+import org.jvfio.contract.host.RawConfigSpace;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.contract.host.RomImage;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceBus;
@@ -45,10 +54,9 @@ import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedCapability;
 import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.GetRegionInfo;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_pci_dependent_device;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /** Devices with capabilities, ROMs and neighbours that the devices of the test machines do not have. */
 class OwnCapabilitiesTest {
@@ -149,22 +157,22 @@ class OwnCapabilitiesTest {
         return EmulatedKernel.boot(machine().device(ADDRESS, 0, () -> device).build());
     }
 
-    private static Group group(VfioProcess process) {
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+    private static RawGroup group(VfioProcess process) {
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(vfio_h.VFIO_SPAPR_TCE_v2_IOMMU));
         return group;
     }
 
-    private static Device open(EmulatedDevice device) {
+    private static RawDevice open(EmulatedDevice device) {
         return group(EmulatedContractHost.process(boot(device))).device(ADDRESS);
     }
 
     @Test
-    void aVendorsCapabilityIsTheUsers() {
-        Device device = open(shell(false, EmulatedCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
-        ConfigSpace config = device.config();
+    void configWrite_vendorCapability_kept() {
+        RawDevice device = open(shell(false, EmulatedCapability.vendorSpecific(new byte[] {1, 2, 3, 4, 5})));
+        RawConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_VNDR), config.capabilities());
         int place = config.capability(PCI_CAP_ID_VNDR);
         assertEquals(8, config.readByte(place + 2));
@@ -173,12 +181,12 @@ class OwnCapabilitiesTest {
         assertEquals(0x11223344, config.readInt(place + 4));
         config.writeInt(place, -1);
         assertEquals(0xff080009, config.readInt(place));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void capabilitiesThatLinuxHidesAreSkipped() {
-        Device device = open(shell(
+    void configRead_hiddenCapabilities_skipped() {
+        RawDevice device = open(shell(
                 true,
                 EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0]),
                 EmulatedCapability.vendorSpecific(new byte[1]),
@@ -186,7 +194,7 @@ class OwnCapabilitiesTest {
                 EmulatedCapability.serialNumber(0x1122334455667788L),
                 EmulatedCapability.extended(PCI_EXT_CAP_ID_DPC, 1, new byte[8], new byte[0]),
                 EmulatedCapability.advancedErrorReporting()));
-        ConfigSpace config = device.config();
+        RawConfigSpace config = device.config();
         assertEquals(List.of(PCI_CAP_ID_EXP, PCI_CAP_ID_PM, PCI_CAP_ID_VNDR), config.capabilities());
         // The first of the extended ones anchors the chain, without its id.
         int hidden = config.readInt(EXTENDED);
@@ -201,23 +209,23 @@ class OwnCapabilitiesTest {
         assertEquals(0x007ff030, config.readInt(errors + vfio_h.PCI_ERR_UNCOR_MASK));
         config.writeInt(errors, 0);
         assertEquals(PCI_EXT_CAP_ID_ERR | 2 << 16, config.readInt(errors));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void aDeviceWithOnlyHiddenCapabilitiesHasNone() {
-        Device device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
+    void configRead_onlyHiddenCapabilities_emptyList() {
+        RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_SSVID, new byte[6], new byte[0])));
         assertEquals(List.of(), device.config().capabilities());
         assertEquals(0, device.config().readShort(vfio_h.PCI_STATUS));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void wakingResetsADeviceThatSaysSo() {
-        Device device = open(shell(false, EmulatedCapability.powerManagement(true)));
-        ConfigSpace config = device.config();
+    void configWrite_d0WithoutNoSoftReset_resets() {
+        RawDevice device = open(shell(false, EmulatedCapability.powerManagement(true)));
+        RawConfigSpace config = device.config();
         int control = config.capability(PCI_CAP_ID_PM) + PCI_PM_CTRL;
-        MemorySegment resets = device.process.struct(ValueLayout.JAVA_LONG);
+        MemorySegment resets = device.process().struct(ValueLayout.JAVA_LONG);
         assertAnswer(Long.BYTES, device.pread(resets, 0));
         long before = resets.get(ValueLayout.JAVA_LONG, 0);
         config.writeShort(control, 1);
@@ -227,32 +235,32 @@ class OwnCapabilitiesTest {
         config.writeShort(control, 0);
         assertAnswer(Long.BYTES, device.pread(resets, 0));
         assertEquals(before + 1, resets.get(ValueLayout.JAVA_LONG, 0));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void aConventionalFunctionIsResetByItsCapability() {
+    void configWrite_advancedFeaturesReset_resets() {
         byte[] registers = {6, 3, 0, 0};
-        Device device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
-        ConfigSpace config = device.config();
+        RawDevice device = open(shell(false, EmulatedCapability.of(PCI_CAP_ID_AF, registers, new byte[0])));
+        RawConfigSpace config = device.config();
         int place = config.capability(PCI_CAP_ID_AF);
-        MemorySegment resets = device.process.struct(ValueLayout.JAVA_LONG);
+        MemorySegment resets = device.process().struct(ValueLayout.JAVA_LONG);
         assertAnswer(Long.BYTES, device.pread(resets, 0));
         long before = resets.get(ValueLayout.JAVA_LONG, 0);
         config.writeByte(place + vfio_h.PCI_AF_CTRL, 1);
         assertEquals(0, config.readByte(place + vfio_h.PCI_AF_CTRL));
         assertAnswer(Long.BYTES, device.pread(resets, 0));
         assertEquals(before + 1, resets.get(ValueLayout.JAVA_LONG, 0));
-        device.process.end();
+        device.process().end();
     }
 
     /** What Linux shows of a ROM of this contents: its size, and how far it can be read before there are ones. */
     private static void assertRom(int size, int end, byte[] contents) {
-        Device device = open(new Shell(false, contents));
-        MemorySegment info = device.region(VFIO_PCI_ROM_REGION_INDEX);
-        assertEquals(end == 0 ? 0 : size, vfio_region_info.size(info));
-        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, vfio_region_info.flags(info));
-        MemorySegment byteThere = device.process.struct(ValueLayout.JAVA_BYTE);
+        RawDevice device = open(new Shell(false, contents));
+        GetRegionInfo info = device.region(VFIO_PCI_ROM_REGION_INDEX);
+        assertEquals(end == 0 ? 0 : size, info.size());
+        assertEquals(end == 0 ? 0 : VFIO_REGION_INFO_FLAG_READ, info.flags());
+        MemorySegment byteThere = device.process().struct(ValueLayout.JAVA_BYTE);
         assertAnswer(EINVAL, device.pread(byteThere, ROM + size));
         for (int place = 0; place < size; place += 13) {
             if (end == 0) {
@@ -265,7 +273,7 @@ class OwnCapabilitiesTest {
         }
         device.config().writeInt(PCI_ROM_ADDRESS, -1);
         assertEquals(-size | 1, device.config().readInt(PCI_ROM_ADDRESS));
-        device.process.end();
+        device.process().end();
     }
 
     private static byte[] image(int blocks, boolean last) {
@@ -281,7 +289,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomIsReadToTheEndOfItsLastImage() {
+    void pread_romWithImages_endsWithLastImage() {
         assertRom(4096, 5 * 512, image(5, true));
         assertRom(8192, 10 * 512, together(image(4, false), image(6, true), new byte[512]));
         assertRom(4096, 5 * 512, together(image(5, false), new byte[512]));
@@ -290,7 +298,7 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aRomWithoutAnImageIsNotShown() {
+    void pread_romWithoutImage_enomem() {
         assertRom(2048, 0, new byte[100]);
         assertRom(2048, 0, new byte[] {0x55});
         assertRom(2048, 0, new byte[] {0x55, (byte) 0xaa});
@@ -303,16 +311,16 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aPartOfARomIsReadUpToTheEndOfItsBar() {
-        Device device = open(new Shell(false, image(5, true)));
-        MemorySegment bytes = device.process.struct(ValueLayout.JAVA_LONG);
+    void pread_acrossEndOfRom_shortCount() {
+        RawDevice device = open(new Shell(false, image(5, true)));
+        MemorySegment bytes = device.process().struct(ValueLayout.JAVA_LONG);
         assertAnswer(4, device.pread(bytes, ROM + 4092));
         assertAnswer(EINVAL, device.pwrite(bytes, ROM));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void aBusIsResetWithAllItsGroups() {
+    void hotReset_twoGroupsOnBus_needsBoth() {
         Shell one = shell(false);
         Shell two = shell(false);
         VfioProcess process = EmulatedContractHost.process(EmulatedKernel.boot(machine()
@@ -320,17 +328,16 @@ class OwnCapabilitiesTest {
                 .device(NEIGHBOUR, 1, () -> two)
                 .device("0000:02:00.0", 2, () -> shell(false))
                 .build()));
-        Group group = group(process);
-        Device device = group.device(ADDRESS);
+        RawGroup group = group(process);
+        RawDevice device = group.device(ADDRESS);
         // Its neighbour would be reset with it, so it is not reset alone.
         assertAnswer(EINVAL, device.reset());
-        MemorySegment info = process.struct(MemoryLayout.sequenceLayout(4, ValueLayout.JAVA_LONG));
-        assertAnswer(0, device.hotResetInfo(info, 12 + 2 * 8));
-        assertEquals(2, vfio_pci_hot_reset_info.count(info));
-        MemorySegment second = info.asSlice(12 + 8);
-        assertEquals(1, vfio_pci_dependent_device.group_id(second));
-        assertEquals(1, vfio_pci_dependent_device.devfn(second));
-        Group other = process.openGroup(1);
+        GetHotResetInfo info = GetHotResetInfo.of(process.arena(), 2);
+        assertAnswer(0, device.call(info));
+        assertEquals(2, info.count());
+        assertEquals(1, info.group(1));
+        assertEquals(1, info.devfn(1));
+        RawGroup other = process.openGroup(1);
         assertAnswer(EINVAL, device.hotReset(group.descriptor()));
         int before = two.resets;
         assertAnswer(0, device.hotReset(other.descriptor(), group.descriptor()));
@@ -341,37 +348,37 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aFunctionThatMayHaveVirtualOnesHasAToken() {
-        Device device =
+    void deviceFeature_vfTokenOfSriovDevice_set() {
+        RawDevice device =
                 open(shell(true, EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0])));
         int set = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
         assertAnswer(0, device.feature(set, WHOLE_TOKEN, 0));
         assertAnswer(EINVAL, device.feature(set, WHOLE_TOKEN - 1, 0));
-        device.process.end();
+        device.process().end();
     }
 
     @Test
-    void aTokenMayComeWithTheName() {
+    void getDeviceFd_vfTokenOfSriovDevice_accepted() {
         EmulatedCapability virtual = EmulatedCapability.extended(PCI_EXT_CAP_ID_SRIOV, 1, new byte[60], new byte[0]);
         VfioProcess process = EmulatedContractHost.process(boot(shell(true, virtual)));
-        Group group = group(process);
+        RawGroup group = group(process);
         String token = " vf_token=2ab74924-c335-45f4-9b16-8569e5b08258";
         assertAnswer(EINVAL, group.getDevice(ADDRESS + " vf_token=2ab74924"));
         assertAnswer(EINVAL, group.getDevice(ADDRESS + token + token));
-        Device device = group.device(ADDRESS + token);
+        RawDevice device = group.device(ADDRESS + token);
         assertAnswer(0, device.close());
         process.end();
     }
 
     @Test
-    void configurationSpaceThatIsBlockedAnswersWhatLinuxKnowsItself() {
+    void pread_configSpaceDuringEehReset_emulatedRegistersOnly() {
         VfioProcess process = EmulatedContractHost.process(boot(shell(true)));
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(vfio_h.VFIO_SPAPR_TCE_v2_IOMMU));
-        Device device = group.device(ADDRESS);
-        ConfigSpace config = device.config();
+        RawDevice device = group.device(ADDRESS);
+        RawConfigSpace config = device.config();
         int express = config.capability(PCI_CAP_ID_EXP);
         assertAnswer(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
         assertEquals(0x56781234, config.readInt(0));
@@ -387,11 +394,11 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void anErrorOfAnExpressDeviceIsTold() {
+    void reportError_errorEventSet_signals() {
         EmulatedKernel kernel = boot(shell(true));
         VfioProcess process = EmulatedContractHost.process(kernel);
-        Device device = group(process).device(ADDRESS);
-        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+        RawDevice device = group(process).device(ADDRESS);
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         assertEquals(false, kernel.host().reportError(ADDRESS));
         Event event = new Event(process);
         assertAnswer(0, errors.trigger(event));
@@ -406,10 +413,10 @@ class OwnCapabilitiesTest {
     }
 
     @Test
-    void aDeviceThatCannotBeIsRefusedWhenTheHostBoots() {
+    void boot_invalidDevice_illegalArgument() {
         assertRefused("BAR 0", sized(DeviceInterrupts.NONE, 24));
         assertRefused("7 BARs", sized(DeviceInterrupts.NONE, new long[7]));
-        assertRefused("not 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
+        assertRefused("must be 64 bits wide", sized(DeviceInterrupts.NONE, 1L << 32));
         assertRefused("MSI-X table", sized(Messenger.EXTENDED, 4096));
         assertThrows(
                 IllegalArgumentException.class, () -> boot(shell(false, EmulatedCapability.advancedErrorReporting())));

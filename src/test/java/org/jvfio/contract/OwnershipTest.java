@@ -1,19 +1,25 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.HostLog;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 
 /** Who has a group's windows, as a kernel without a hypervisor below it logs it; in an LPAR it logs nothing of it. */
 @ContractTest
 class OwnershipTest extends Contract {
-    private final KernelLog log;
+    private final HostLog log;
 
     OwnershipTest(ContractHost host) {
         super(host);
-        log = new KernelLog(process);
+        log = new HostLog(process);
     }
 
     /** What was logged of the first device's partitionable endpoint since this was asked the last time. */
@@ -43,16 +49,16 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void openingAGroupTakesNothingFromTheHost() {
-        Group group = openGroup();
+    void openGroup_andClose_hostKeepsWindow() {
+        RawGroup group = openGroup();
         process.openContainer();
         assertAnswer(0, group.close());
         assertLogged(List.of());
     }
 
     @Test
-    void setContainerTakesBypassAndWindowFromTheHost() {
-        Group group = openGroup();
+    void setContainer_firstGroup_bypassAndWindowRemoved() {
+        RawGroup group = openGroup();
         containerWith(group);
         assertLogged(List.of("Disabling 64-bit DMA bypass", "Removing DMA window #0"));
         assertAnswer(0, group.unsetContainer());
@@ -60,9 +66,9 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void setIommuMakesNoWindow() {
-        Group group = openGroup();
-        Container container = containerWith(group);
+    void setIommu_v2_noWindowCreated() {
+        RawGroup group = openGroup();
+        RawContainer container = containerWith(group);
         logged();
         assertAnswer(0, container.setIommu(7));
         assertLogged(List.of());
@@ -70,8 +76,8 @@ class OwnershipTest extends Contract {
 
     @Test
     @Scenario("D2")
-    void theDefaultWindowComesWithItsFirstUse() {
-        Container container = enabledV1();
+    void mapDma_first_createsDefaultWindow() {
+        RawContainer container = enabledV1();
         long memory = process.memory(64 * KIB);
         logged();
         assertAnswer(0, container.map(0x10000, memory, 64 * KIB));
@@ -82,9 +88,9 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void aSecondWindowComesWithTheDefaultOne() {
-        Group group = openGroup();
-        Container container = v2(group);
+    void tceCreate_first_createsDefaultWindowToo() {
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         logged();
         container.createWindow(16, GIB, 1);
         assertLogged(List.of(
@@ -95,8 +101,8 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void aWindowOfOnesOwnMayTakeThePlaceOfTheDefaultOne() {
-        Container container = v2();
+    void tceCreate_defaultWindowRemoved_windowZero() {
+        RawContainer container = v2();
         logged();
         assertAnswer(0, container.remove(0));
         assertLogged(List.of());
@@ -107,9 +113,9 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void closingTheGroupGivesTheHostItsOwnBack() {
-        Group group = openGroup();
-        Container container = v2(group);
+    void closeGroup_withWindows_hostHasItsOwnAgain() {
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
         container.createWindow(16, GIB, 1);
         logged();
         assertAnswer(0, container.close());
@@ -119,10 +125,10 @@ class OwnershipTest extends Contract {
     }
 
     @Test
-    void theLastDeviceGivesTheHostItsOwnBack() {
-        Group group = openGroup();
-        Container container = v2(group);
-        Device device = group.device(first.address());
+    void closeDevice_last_hostHasItsOwnAgain() {
+        RawGroup group = openGroup();
+        RawContainer container = v2(group);
+        RawDevice device = group.device(first.address());
         assertAnswer(0, container.close());
         assertAnswer(0, group.close());
         logged();

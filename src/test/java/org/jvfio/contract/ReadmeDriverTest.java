@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
 import org.jvfio.PciAddress;
+import org.jvfio.contract.host.ContractHost;
 import org.jvfio.example.CopyDriver;
 
 /** The driver in the README copies through the device of every host. */
@@ -14,7 +15,7 @@ class ReadmeDriverTest extends Contract {
     }
 
     @Test
-    void itCopies() {
+    void copyDriver_everyHost_copies() {
         PciAddress edu = PciAddress.parse(first.address());
         assertEquals("Hello, POWER", CopyDriver.copy(process.kernel(), edu, "Hello, POWER"));
     }

@@ -3,6 +3,7 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EFAULT;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.EIO;
@@ -30,11 +31,14 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
 import org.jvfio.emulator.KernelVersion;
+import org.jvfio.ioctl.GetDeviceInfo;
+import org.jvfio.ioctl.GetRegionInfo;
 import org.jvfio.kernel.Errno;
-import org.jvfio.uapi.vfio_device_info;
 import org.jvfio.uapi.vfio_info_cap_header;
-import org.jvfio.uapi.vfio_region_info;
 
 /** What a device descriptor says of a device, and access to its regions. */
 @ContractTest
@@ -43,10 +47,10 @@ class RegionTest extends Contract {
     private static final long EDU_BAR = MIB;
     private static final long NVME_BAR = 16 * KIB;
     private static final long TABLE = 0x2000;
-    private static final int UNTOUCHED = 0x5a5a5a5a;
+    private static final byte UNTOUCHED = 0x5a;
 
-    private final Group group = openGroup();
-    private final Device edu;
+    private final RawGroup group = openGroup();
+    private final RawDevice edu;
 
     RegionTest(ContractHost host) {
         super(host);
@@ -59,54 +63,50 @@ class RegionTest extends Contract {
                 MemoryLayout.sequenceLayout(bytes, ValueLayout.JAVA_BYTE).withByteAlignment(Long.BYTES));
     }
 
-    private void assertRegion(Device device, int index, long size, int flags) {
-        MemorySegment info = device.region(index);
-        assertEquals(size, vfio_region_info.size(info));
-        assertEquals((long) index << 40, vfio_region_info.offset(info));
+    private void assertRegion(RawDevice device, int index, long size, int flags) {
+        GetRegionInfo info = device.region(index);
+        assertEquals(size, info.size());
+        assertEquals((long) index << 40, info.offset());
         int mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
-        assertEquals(flags, vfio_region_info.flags(info) & ~mappable);
+        assertEquals(flags, info.flags() & ~mappable);
     }
 
     @Test
     @Scenario("J1")
-    void aDeviceHasNineRegionsAndFiveKindsOfInterrupt() {
-        MemorySegment info = process.struct(vfio_device_info.layout());
-        vfio_device_info.argsz(info, 15);
-        assertAnswer(EINVAL, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
+    void deviceGetInfo_edu_nineRegionsAndFiveIrqs() {
+        GetDeviceInfo info = GetDeviceInfo.of(process.arena()).argsz(15);
+        assertAnswer(EINVAL, edu.call(info));
         assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_INFO, 0));
-        vfio_device_info.argsz(info, 16);
-        vfio_device_info.cap_offset(info, UNTOUCHED);
-        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
-        assertTrue((vfio_device_info.flags(info) & VFIO_DEVICE_FLAGS_PCI) != 0);
-        assertEquals(0, vfio_device_info.flags(info) & ~(VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET));
-        assertEquals(VFIO_PCI_NUM_REGIONS, vfio_device_info.num_regions(info));
-        assertEquals(VFIO_PCI_NUM_IRQS, vfio_device_info.num_irqs(info));
-        assertEquals(UNTOUCHED, vfio_device_info.cap_offset(info));
-        vfio_device_info.argsz(info, 24);
-        assertAnswer(0, edu.ioctl(VFIO_DEVICE_GET_INFO, info));
-        assertEquals(0, vfio_device_info.cap_offset(info));
+        info.struct().asSlice(16).fill(UNTOUCHED);
+        assertAnswer(0, edu.call(info.argsz(16)));
+        assertTrue((info.flags() & VFIO_DEVICE_FLAGS_PCI) != 0);
+        assertEquals(0, info.flags() & ~(VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET));
+        assertEquals(VFIO_PCI_NUM_REGIONS, info.regions());
+        assertEquals(VFIO_PCI_NUM_IRQS, info.irqs());
+        assertEquals(0x5a5a5a5a, info.capOffset());
+        assertAnswer(0, edu.call(info.argsz(24)));
+        assertEquals(0, info.capOffset());
     }
 
     @Test
     @Scenario("J2")
-    void thereAreNoRegionsOfVgaOrOfTheDevicesOwn() {
-        MemorySegment info = process.struct(vfio_region_info.layout());
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_VGA_REGION_INDEX, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_NUM_REGIONS, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, -1, 32));
-        assertAnswer(EINVAL, edu.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 31));
+    void regionInfo_vgaOrUnknownIndex_einval() {
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_VGA_REGION_INDEX, 32));
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_NUM_REGIONS, 32));
+        assertAnswer(EINVAL, edu.regionInfo(-1, 32));
+        assertAnswer(EINVAL, edu.regionInfo(VFIO_PCI_BAR0_REGION_INDEX, 31));
         assertAnswer(EFAULT, edu.ioctl(VFIO_DEVICE_GET_REGION_INFO, 0));
     }
 
     @Test
     @Scenario("J3")
-    void regionsAreBarsAndConfigurationSpace() {
+    void regionInfo_barsAndConfigSpace_sizesAndFlags() {
         assertRegion(edu, VFIO_PCI_BAR0_REGION_INDEX, EDU_BAR, READ_WRITE);
         for (int bar = VFIO_PCI_BAR1_REGION_INDEX; bar <= VFIO_PCI_ROM_REGION_INDEX; bar++) {
             assertRegion(edu, bar, 0, 0);
         }
         assertRegion(edu, VFIO_PCI_CONFIG_REGION_INDEX, 256, READ_WRITE);
-        Device nvme = nvme();
+        RawDevice nvme = nvme();
         assertRegion(nvme, VFIO_PCI_BAR0_REGION_INDEX, NVME_BAR, READ_WRITE);
         assertRegion(nvme, VFIO_PCI_BAR1_REGION_INDEX, 0, 0);
         assertRegion(nvme, VFIO_PCI_CONFIG_REGION_INDEX, host.hasExtendedConfig() ? 4096 : 256, READ_WRITE);
@@ -114,19 +114,19 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario({"J4", "J5"})
-    void aBarWithATableThatCanBeMappedSaysSo() {
-        Device nvme = nvme();
-        MemorySegment info = buffer(64);
-        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 32));
+    void regionInfo_mappableBarWithMsixTable_capability() {
+        RawDevice nvme = nvme();
+        GetRegionInfo info = GetRegionInfo.of(process.arena(), VFIO_PCI_BAR0_REGION_INDEX, 64);
+        assertAnswer(0, nvme.call(info.argsz(32)));
         int both = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
-        boolean mappable = (vfio_region_info.flags(info) & both) != 0;
-        assertEquals(mappable ? both : 0, vfio_region_info.flags(info) & both);
-        assertEquals(mappable ? 40 : 32, vfio_region_info.argsz(info));
-        assertEquals(0, vfio_region_info.cap_offset(info));
-        assertAnswer(0, nvme.regionInfo(info, VFIO_PCI_BAR0_REGION_INDEX, 64));
-        assertEquals(64, vfio_region_info.argsz(info));
-        assertEquals(mappable ? 32 : 0, vfio_region_info.cap_offset(info));
-        MemorySegment capability = info.asSlice(32);
+        boolean mappable = (info.flags() & both) != 0;
+        assertEquals(mappable ? both : 0, info.flags() & both);
+        assertEquals(mappable ? 40 : 32, info.argsz());
+        assertEquals(0, info.capOffset());
+        assertAnswer(0, nvme.call(info.argsz(64)));
+        assertEquals(64, info.argsz());
+        assertEquals(mappable ? 32 : 0, info.capOffset());
+        MemorySegment capability = info.struct().asSlice(32);
         assertEquals(mappable ? VFIO_REGION_INFO_CAP_MSIX_MAPPABLE : 0, vfio_info_cap_header.id(capability));
         assertEquals(mappable ? 1 : 0, vfio_info_cap_header.version(capability));
         assertEquals(0, vfio_info_cap_header.next(capability));
@@ -134,14 +134,14 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J8")
-    void anAccessEndsWithTheBar() {
+    void preadAndPwrite_acrossEndOfBar_shortCount() {
         assertAnswer(Integer.BYTES, edu.pread(buffer(8), EDU_BAR - Integer.BYTES));
         assertAnswer(Integer.BYTES, edu.pwrite(buffer(8), EDU_BAR - Integer.BYTES));
     }
 
     @Test
     @Scenario("J9")
-    void anAccessBeginsInARegionThatThereIs() {
+    void pread_outsideRegions_einval() {
         assertAnswer(EINVAL, edu.pread(buffer(4), EDU_BAR));
         assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_BAR1_REGION_INDEX << 40));
         assertAnswer(EINVAL, edu.pread(buffer(4), (long) VFIO_PCI_NUM_REGIONS << 40));
@@ -151,7 +151,7 @@ class RegionTest extends Contract {
     }
 
     @Test
-    void readsWithoutAnOffsetGoOnFromTheStartOfTheFirstBar() {
+    void read_noOffset_startOfFirstBar() {
         MemorySegment id = buffer(4);
         assertAnswer(4, edu.pread(id, 0));
         MemorySegment read = buffer(4);
@@ -165,7 +165,7 @@ class RegionTest extends Contract {
     }
 
     @Test
-    void registersOf32BitsAreAllOnesAs64() {
+    void pread_eightBytesOf32BitRegister_allOnes() {
         assumeTrue(host.version().atLeast(KernelVersion.V6_11), "the kernel reads no more than 32 bits at once");
         MemorySegment both = buffer(8);
         assertAnswer(8, edu.pread(both, 0));
@@ -174,7 +174,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J10")
-    void aBarIsAccessedWhileMemoryIsDecoded() {
+    void pread_memoryDisabled_eio() {
         MemorySegment id = buffer(4);
         assertAnswer(4, edu.pread(id, 0));
         edu.changeCommand(PCI_COMMAND_MEMORY, false);
@@ -190,7 +190,7 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J12")
-    void aRomIsNotWritten() {
+    void pwrite_rom_einval() {
         long rom = (long) VFIO_PCI_ROM_REGION_INDEX << 40;
         assertAnswer(EINVAL, edu.pwrite(buffer(4), rom));
         assertAnswer(EINVAL, edu.pread(buffer(4), rom));
@@ -198,8 +198,8 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J13")
-    void aTableOfVectorsReadsAsOnes() {
-        Device nvme = nvme();
+    void pread_msixTable_allOnes() {
+        RawDevice nvme = nvme();
         MemorySegment entry = buffer(16);
         assertAnswer(16, nvme.pwrite(entry, TABLE + 64 * 16));
         assertAnswer(16, nvme.pread(entry, TABLE));
@@ -212,13 +212,13 @@ class RegionTest extends Contract {
         assertAnswer(16, nvme.pread(entry, TABLE));
     }
 
-    private void assertMmap(Errno expected, Device device, long bytes, int flags, long offset) {
+    private void assertMmap(Errno expected, RawDevice device, long bytes, int flags, long offset) {
         assertAnswer(expected, device.mmap(bytes, flags, offset));
     }
 
     @Test
     @Scenario({"J14", "J17"})
-    void onlyBarsAreMappedAndShared() {
+    void mmap_privateOrNotABar_einval() {
         long page = process.pageSize();
         assertMmap(EINVAL, edu, page, MAP_PRIVATE, 0);
         assertMmap(EINVAL, edu, page, MAP_SHARED, (long) VFIO_PCI_CONFIG_REGION_INDEX << 40);
@@ -231,10 +231,9 @@ class RegionTest extends Contract {
 
     @Test
     @Scenario("J15")
-    void aBarWithTheFlagIsMapped() {
-        Device nvme = nvme();
-        boolean mappable =
-                (vfio_region_info.flags(nvme.region(VFIO_PCI_BAR0_REGION_INDEX)) & VFIO_REGION_INFO_FLAG_MMAP) != 0;
+    void mmap_barWithMmapFlag_mapped() {
+        RawDevice nvme = nvme();
+        boolean mappable = (nvme.region(VFIO_PCI_BAR0_REGION_INDEX).flags() & VFIO_REGION_INFO_FLAG_MMAP) != 0;
         long bytes = Math.max(process.pageSize(), NVME_BAR);
         long address = nvme.mmap(bytes, MAP_SHARED, 0);
         if (mappable) {

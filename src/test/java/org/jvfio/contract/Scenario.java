@@ -8,7 +8,7 @@ import java.lang.annotation.Target;
 /** The lines of {@code scenarios.txt} that a test covers. */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
-@interface Scenario {
+public @interface Scenario {
     /** The scenarios' numbers, for instance {@code D7}. */
     String[] value();
 }

@@ -1,9 +1,10 @@
 package org.jvfio.contract;
 
-import static com.tngtech.archunit.core.domain.properties.CanBeAnnotated.Predicates.annotatedWith;
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethod;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -65,7 +66,15 @@ class ScenariosTest {
 
     /** The scenarios of tests that run on all hosts. */
     private static Set<String> coveredEverywhere() {
-        return covered(TESTS.that(annotatedWith(ContractTest.class).or(annotatedWith(Type2ContractTest.class))));
+        return covered(TESTS.that(describe("tests on all hosts", ScenariosTest::isOnAllHosts)));
+    }
+
+    /** Nested classes run where the class around them does. */
+    private static boolean isOnAllHosts(JavaClass tests) {
+        return tests.getEnclosingClass()
+                .map(ScenariosTest::isOnAllHosts)
+                .orElseGet(() ->
+                        tests.isAnnotatedWith(ContractTest.class) || tests.isAnnotatedWith(Type2ContractTest.class));
     }
 
     private static Stream<String> scenarios(JavaMethod method) {
@@ -75,12 +84,12 @@ class ScenariosTest {
     }
 
     @Test
-    void eachScenarioHasATestOnEveryHostOrAReason() throws IOException {
+    void scenarios_untagged_testedOnEveryHost() throws IOException {
         assertEquals(tested(Tested.EVERYWHERE), coveredEverywhere());
     }
 
     @Test
-    void whatOnlyTheEmulatorShowsHasATestThere() throws IOException {
+    void scenarios_emulatorOnly_testedOnTheEmulator() throws IOException {
         Set<String> emulated = covered(TESTS);
         emulated.removeAll(coveredEverywhere());
         assertEquals(tested(Tested.ON_THE_EMULATOR), emulated);
@@ -94,7 +103,7 @@ class ScenariosTest {
     }
 
     @Test
-    void aScenarioIsNumberedOnce() throws IOException {
+    void scenarios_numbers_unique() throws IOException {
         List<String> numbers = lines().stream().map(Line::number).toList();
         assertEquals(numbers.stream().distinct().toList(), numbers);
     }

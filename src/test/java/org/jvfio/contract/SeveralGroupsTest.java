@@ -1,10 +1,18 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EPERM;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.RawTceInfo;
 
 /** Two groups in a container of type 7: they share its windows, where a table can be shared. */
 @ContractTest
@@ -12,8 +20,8 @@ class SeveralGroupsTest extends Contract {
     private static final long IOVA = 0x100000;
     private static final long PAGE = 64 * KIB;
 
-    private final Group group = openGroup();
-    private final Group other = process.openGroup(second.group());
+    private final RawGroup group = openGroup();
+    private final RawGroup other = process.openGroup(second.group());
     private final Buffers buffers = new Buffers(process);
 
     SeveralGroupsTest(ContractHost host) {
@@ -21,8 +29,8 @@ class SeveralGroupsTest extends Contract {
     }
 
     /** A container that both groups have come into, when it had its IOMMU and no window yet. */
-    private Container shared() {
-        Container container = v2(group);
+    private RawContainer shared() {
+        RawContainer container = v2(group);
         assertAnswer(0, other.setContainer(container));
         assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
         return container;
@@ -41,8 +49,8 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H1", "H2", "H7"})
-    void aSecondGroupSharesTheWindowsThatAreThere() {
-        Container container = v2(group);
+    void setContainer_secondGroupWithWindow_sharesIt() {
+        RawContainer container = v2(group);
         assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
         assertAnswer(0, container.map(IOVA, buffers.memory(), 2 * PAGE));
         if (host.isPowernv()) {
@@ -56,8 +64,8 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H2", "H3", "H8"})
-    void aNewWindowIsOfBothGroups() {
-        Container container = shared();
+    void tceCreate_twoGroups_setInBoth() {
+        RawContainer container = shared();
         if (host.isPowernv()) {
             long window = container.createWindow(systemPageShift(), GIB, 1);
             assertAnswer(0, container.map(window, buffers.memory(), 2 * PAGE));
@@ -71,11 +79,9 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario({"H4", "H5"})
-    void aGroupThatLeavesTakesAllMappingsWithIt() {
-        if (!host.isPowernv()) {
-            return;
-        }
-        Container container = shared();
+    void unsetContainer_oneOfTwoGroups_clearsAllMappings() {
+        assumeTrue(host.isPowernv(), "in an LPAR, two groups cannot share a window");
+        RawContainer container = shared();
         assertAnswer(0, container.map(IOVA, buffers.memory(), 2 * PAGE));
         Edu edu = Edu.mastering(group.device(first.address()));
         buffers.fillSource();
@@ -94,8 +100,8 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario("H6")
-    void groupsMayComeBeforeTheIommu() {
-        Container container = containerWith(group);
+    void setIommu_twoGroups_succeeds() {
+        RawContainer container = containerWith(group);
         assertAnswer(0, other.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         container.info();
@@ -103,9 +109,9 @@ class SeveralGroupsTest extends Contract {
 
     @Test
     @Scenario("H9")
-    void infoIsAnsweredForSeveralGroups() {
-        Container container = v2(group);
-        TceInfo ofTheFirst = container.info();
+    void tceGetInfo_twoGroups_succeeds() {
+        RawContainer container = v2(group);
+        RawTceInfo ofTheFirst = container.info();
         assertAnswer(0, other.setContainer(container));
         assertEquals(ofTheFirst, container.info());
         assertAnswer(0, group.unsetContainer());

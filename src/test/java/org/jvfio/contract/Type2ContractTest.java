@@ -7,6 +7,7 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ArgumentsSource;
+import org.jvfio.contract.host.Hosts;
 
 /** As {@link ContractTest}, for tests of type 2 alone: they hold on hosts that lend their table, too. */
 @Target(ElementType.TYPE)
@@ -14,4 +15,4 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 @Tag("contract")
 @ParameterizedClass(name = "{0}")
 @ArgumentsSource(Hosts.OfType2.class)
-@interface Type2ContractTest {}
+public @interface Type2ContractTest {}

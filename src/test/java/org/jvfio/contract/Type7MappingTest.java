@@ -1,11 +1,14 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOMEM;
 import static org.jvfio.kernel.Errno.ENXIO;
 
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.RawContainer;
 
 /**
  * MAP_DMA and UNMAP_DMA in containers of type 7, which map registered memory only.
@@ -24,16 +27,16 @@ class Type7MappingTest extends Contract {
         super(host);
     }
 
-    private Container registered() {
-        Container container = v2();
+    private RawContainer registered() {
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, BYTES));
         return container;
     }
 
     @Test
     @Scenario("F1")
-    void registeredMemoryCanBeMapped() {
-        Container container = registered();
+    void mapDma_registeredMemory_succeeds() {
+        RawContainer container = registered();
         assertAnswer(0, container.map(0, memory, 64 * KIB));
         assertAnswer(0, container.unmap(0, 64 * KIB));
         assertAnswer(0, container.unregister(memory, BYTES));
@@ -41,26 +44,26 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F2")
-    void aMappingThatFailsHalfwayLeavesNothing() {
-        Container container = registered();
+    void mapDma_lastPageNotRegistered_einvalAndRolledBack() {
+        RawContainer container = registered();
         long before = process.lockedBytes() - BYTES;
         assertAnswer(EINVAL, container.map(IOVA, memory + BYTES - 64 * KIB, 128 * KIB));
         // With a mapping left, the memory would stay locked.
         assertAnswer(0, container.unregister(memory, BYTES));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
     @Scenario("F3")
-    void memoryThatIsNotRegisteredCannotBeMapped() {
+    void mapDma_notRegistered_einval() {
         long other = process.memory(64 * KIB);
         assertAnswer(EINVAL, registered().map(IOVA, other, 64 * KIB));
     }
 
     @Test
     @Scenario("F4")
-    void aMappingMayGoOverTwoRegistrations() {
-        Container container = v2();
+    void mapDma_acrossTwoRegistrations_succeeds() {
+        RawContainer container = v2();
         assertAnswer(0, container.register(memory, MIB));
         assertAnswer(0, container.register(memory + MIB, MIB));
         assertAnswer(0, container.map(IOVA, memory + MIB - 64 * KIB, 128 * KIB));
@@ -68,8 +71,8 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F5")
-    void aWindowOfHugePagesTakesNoOrdinaryMemory() {
-        Container container = registered();
+    void mapDma_ordinaryMemoryInWindowOfHugePages_einval() {
+        RawContainer container = registered();
         int shift = Long.numberOfTrailingZeros(hugePages(container));
         assertAnswer(0, container.remove(0));
         long window = container.createWindow(shift, 8 * GIB, 1);
@@ -79,23 +82,23 @@ class Type7MappingTest extends Contract {
     }
 
     /** The smallest pages of an IOMMU that are larger than the system's. */
-    private long hugePages(Container container) {
+    private long hugePages(RawContainer container) {
         return Long.lowestOneBit(container.info().pageSizes() & -(2 * process.pageSize()));
     }
 
     @Test
     @Scenario("F8")
-    void theDefaultWindowIsMadeBeforeAddressesAreLookedAt() {
-        Container container = registered();
+    void mapDma_misalignedVaddr_einvalAndDefaultWindowCreated() {
+        RawContainer container = registered();
         long before = process.lockedBytes();
         assertAnswer(EINVAL, container.map(IOVA, memory + 8, 64 * KIB));
-        assertEquals(before + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 
     @Test
     @Scenario("F9")
-    void withTheDefaultWindowRemovedThereIsNone() {
-        Container container = registered();
+    void mapDma_defaultWindowRemoved_enxio() {
+        RawContainer container = registered();
         assertAnswer(0, container.remove(0));
         assertAnswer(ENXIO, container.map(0, memory, 64 * KIB));
         assertAnswer(ENXIO, container.unmap(0, 64 * KIB));
@@ -103,8 +106,8 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario({"F10", "F11", "F12"})
-    void theWindowsPagesAreWhatCounts() {
-        Container container = registered();
+    void mapDma_windowOfSystemPages_alignedToItsPages() {
+        RawContainer container = registered();
         assertAnswer(0, container.remove(0));
         int shift = systemPageShift();
         long page = 1L << shift;
@@ -120,9 +123,9 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F14")
-    void registrationsAreOfTheProcessAndNotOfTheContainer() {
+    void mapDma_registeredInOtherContainer_succeeds() {
         registered();
-        Container other = v2(process.openGroup(second.group()));
+        RawContainer other = v2(process.openGroup(second.group()));
         long more = process.memory(64 * KIB);
         assertAnswer(0, other.register(more, 64 * KIB));
         assertAnswer(0, other.map(IOVA, memory, 64 * KIB));
@@ -131,18 +134,18 @@ class Type7MappingTest extends Contract {
 
     @Test
     @Scenario("F15")
-    void theDefaultWindowIsTriedAgain() {
-        Container container = registered();
+    void mapDma_afterMemlockIsRaised_createsDefaultWindow() {
+        RawContainer container = registered();
         process.mayLock(0);
         assertAnswer(ENOMEM, container.map(IOVA, memory, 64 * KIB));
-        process.mayLock(TableBytes.ofDefaultWindow(this, container));
+        process.mayLock(tableBytes.ofDefaultWindow(container));
         assertAnswer(0, container.map(IOVA, memory, 64 * KIB));
     }
 
     @Test
     @Scenario("F16")
-    void mappingAgainLetsGoOfWhatWasMapped() {
-        Container container = registered();
+    void mapDma_overMapping_releasesTheOldOne() {
+        RawContainer container = registered();
         long before = process.lockedBytes();
         long other = process.memory(64 * KIB);
         assertAnswer(0, container.register(other, 64 * KIB));
@@ -151,6 +154,6 @@ class Type7MappingTest extends Contract {
         assertAnswer(0, container.unregister(memory, BYTES));
         assertAnswer(0, container.unmap(IOVA, 64 * KIB));
         assertAnswer(0, container.unregister(other, 64 * KIB));
-        assertEquals(before - BYTES + TableBytes.ofDefaultWindow(this, container), process.lockedBytes());
+        assertEquals(before - BYTES + tableBytes.ofDefaultWindow(container), process.lockedBytes());
     }
 }

@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EACCES;
 import static org.jvfio.kernel.Errno.EBUSY;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -18,6 +18,12 @@ import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostDriver;
@@ -32,7 +38,7 @@ class UnpreparedHostTest {
     }
 
     @Test
-    void withoutVfioThereAreNoFiles() {
+    void open_vfioNotLoaded_enoent() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().vfioModule(false));
         assertAnswer(ENOENT, process.open("/dev/vfio/vfio", O_RDWR));
         assertAnswer(ENOENT, process.open("/dev/vfio/0", O_RDWR));
@@ -40,9 +46,9 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("A3")
-    void withoutTheSpaprModuleThereIsNoIommu() {
+    void setIommu_spaprModuleNotLoaded_enodev() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().spaprModule(false));
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(VFIO_SPAPR_TCE_IOMMU));
         assertAnswer(0, container.checkExtension(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(0, container.checkExtension(VFIO_EEH));
@@ -51,26 +57,26 @@ class UnpreparedHostTest {
     }
 
     @Test
-    void aGroupMayBeForbidden() {
+    void openGroup_noPermission_eacces() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().groupsAccessible(false));
         process.openContainer();
         assertAnswer(EACCES, process.open("/dev/vfio/0", O_RDWR));
     }
 
     @Test
-    void aGroupWhoseDeviceNobodyBoundHasNoFile() {
+    void openGroup_deviceNotBound_enoent() {
         VfioProcess process = processOn(
                 Hosts.POWER8.toBuilder().withoutDevices().device("0000:01:00.0", 0, Hosts::edu, HostDriver.NONE));
         assertAnswer(ENOENT, process.open("/dev/vfio/0", O_RDWR));
     }
 
     @Test
-    void aDeviceWithoutADriverLeavesItsGroupViable() {
+    void groupGetStatus_deviceWithoutDriver_viable() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertEquals(VFIO_GROUP_FLAGS_VIABLE, group.flags());
-        Container container = process.openContainer();
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
         assertAnswer(ENODEV, group.getDevice("0000:01:00.1"));
@@ -78,10 +84,10 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario({"A19", "A20"})
-    void aDeviceOfTheHostsKeepsItsGroup() {
+    void setContainer_hostDriverInGroup_eperm() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertEquals(0, group.flags());
         assertAnswer(EPERM, group.setContainer(process.openContainer()));
         assertAnswer(EINVAL, group.unsetContainer());
@@ -89,10 +95,10 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario({"A2", "A6", "I14"})
-    void withoutEehThereIsNoEndpointToOperateOn() {
+    void eehPeOp_eehOff_enodev() {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().eeh(false));
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, container.checkExtension(VFIO_EEH));
         assertAnswer(0, group.setContainer(container));
         assertAnswer(ENODEV, container.setIommu(VFIO_EEH));
@@ -102,10 +108,10 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("A34")
-    void aGroupInAContainerIsKeptFromTheHostsDrivers() {
+    void bind_groupInContainer_ebusy() {
         VfioProcess process =
                 processOn(Hosts.POWER8.toBuilder().device("0000:01:00.1", 0, Hosts::edu, HostDriver.NONE));
-        Group group = process.openGroup(0);
+        RawGroup group = process.openGroup(0);
         assertAnswer(0, group.setContainer(process.openContainer()));
         assertAnswer(EBUSY, process.store("/sys/bus/pci/drivers/host/bind", "0000:01:00.1"));
         assertAnswer(0, group.unsetContainer());
@@ -115,7 +121,7 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("K5")
-    void nothingIsBoundNorCanBeFrom519To63() throws IOException {
+    void bind_linux519_einval() throws IOException {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder().kernel(KernelVersion.V5_19));
         String device = "/sys/bus/pci/devices/0000:01:00.0";
         assertFalse(process.kernel().list(device).contains("driver"));
@@ -128,13 +134,13 @@ class UnpreparedHostTest {
 
     @Test
     @Scenario("K6")
-    void unbindingWaitsUntilTheDeviceIsClosed() throws InterruptedException {
+    void unbind_openDevice_waitsForClose() throws InterruptedException {
         VfioProcess process = processOn(Hosts.POWER8.toBuilder());
-        Group group = process.openGroup(0);
-        Container container = process.openContainer();
+        RawGroup group = process.openGroup(0);
+        RawContainer container = process.openContainer();
         assertAnswer(0, group.setContainer(container));
         assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
-        Device device = group.device("0000:01:00.0");
+        RawDevice device = group.device("0000:01:00.0");
         AtomicLong answer = new AtomicLong(-1);
         Thread unbinding = Thread.ofPlatform()
                 .start(() -> answer.set(process.store("/sys/bus/pci/drivers/vfio-pci/unbind", "0000:01:00.0")));

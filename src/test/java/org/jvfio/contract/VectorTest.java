@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EBADF;
 import static org.jvfio.kernel.Errno.EINVAL;
 import static org.jvfio.kernel.Errno.ENOTTY;
@@ -14,18 +15,21 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_INTX_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSIX_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_MSI_IRQ_INDEX;
 
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
-import org.jvfio.uapi.vfio_irq_info;
+import org.jvfio.contract.host.ContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawInterrupts;
+import org.jvfio.ioctl.GetIrqInfo;
 
 /** The interrupts of an NVMe controller, which has a line, 65 vectors of MSI-X, and errors to report. */
 @ContractTest
 class VectorTest extends Contract {
     private static final int VECTORS = 65;
 
-    private final Device device = nvme();
-    private final Interrupts vectors = device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX);
-    private final Interrupts line = device.interrupts(VFIO_PCI_INTX_IRQ_INDEX);
+    private final RawDevice device = nvme();
+    private final RawInterrupts vectors = device.interrupts(VFIO_PCI_MSIX_IRQ_INDEX);
+    private final RawInterrupts line = device.interrupts(VFIO_PCI_INTX_IRQ_INDEX);
     private final Event event = new Event(process);
 
     VectorTest(ContractHost host) {
@@ -33,13 +37,13 @@ class VectorTest extends Contract {
     }
 
     private void assertInfo(int index, int count, int flags) {
-        MemorySegment info = device.interrupts(index).info();
-        assertEquals(count, vfio_irq_info.count(info));
-        assertEquals(flags, vfio_irq_info.flags(info));
+        GetIrqInfo info = device.interrupts(index).info();
+        assertEquals(count, info.count());
+        assertEquals(flags, info.flags());
     }
 
     @Test
-    void aControllerSaysHowItInterrupts() {
+    void irqInfo_nvme_countsAndFlags() {
         assertInfo(
                 VFIO_PCI_INTX_IRQ_INDEX, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED);
         assertInfo(VFIO_PCI_MSI_IRQ_INDEX, 0, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE);
@@ -48,7 +52,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void allVectorsAreTriggeredByHand() {
+    void setIrqs_triggerAllVectors_signalled() {
         assertAnswer(EINVAL, vectors.loopBack(0, 1));
         assertAnswer(EINVAL, vectors.triggerAll(event, VECTORS + 1));
         assertAnswer(0, vectors.triggerAll(event, VECTORS));
@@ -61,7 +65,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void vectorsStayAsManyAsWereGranted() {
+    void setIrqs_moreVectorsThanGranted_einval() {
         assertAnswer(0, vectors.triggerAll(event, 2));
         assertAnswer(EINVAL, vectors.triggerFrom(2, event.descriptor()));
         assertAnswer(0, vectors.triggerFrom(2, -1));
@@ -75,7 +79,7 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void aBlockHasItsTriggersOrNone() {
+    void setIrqs_badEventfdInBlock_blockIsUnset() {
         assertAnswer(0, vectors.triggerAll(event, 4));
         assertAnswer(EBADF, vectors.triggerFrom(1, event.descriptor(), Integer.MAX_VALUE, event.descriptor()));
         assertAnswer(0, vectors.loopBack(0, 4));
@@ -87,8 +91,8 @@ class VectorTest extends Contract {
     }
 
     @Test
-    void errorsHaveATriggerOfTheirOwn() {
-        Interrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
+    void setIrqs_errorIndex_besideMsix() {
+        RawInterrupts errors = device.interrupts(VFIO_PCI_ERR_IRQ_INDEX);
         assertAnswer(EINVAL, errors.loopBack(0, 1));
         assertAnswer(ENOTTY, errors.unmask());
         assertAnswer(0, vectors.trigger(event));

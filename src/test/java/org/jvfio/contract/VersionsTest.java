@@ -5,10 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.contract.Contract.GIB;
 import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.MIB;
-import static org.jvfio.contract.Contract.assertAnswer;
+import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_IOMMU;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
@@ -20,6 +21,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.jvfio.contract.host.Buffers;
+import org.jvfio.contract.host.Edu;
+import org.jvfio.contract.host.EmulatedContractHost;
+import org.jvfio.contract.host.Event;
+import org.jvfio.contract.host.Hosts;
+import org.jvfio.contract.host.RawContainer;
+import org.jvfio.contract.host.RawDevice;
+import org.jvfio.contract.host.RawGroup;
+import org.jvfio.contract.host.VfioProcess;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostDriver;
@@ -54,30 +64,30 @@ class VersionsTest {
             return child;
         }
 
-        private Group group() {
+        private RawGroup group() {
             return process.openGroup(process.edus().getFirst().group());
         }
 
         /** A container with its group and this type of IOMMU, if the kernel lets it have it. */
         private int setIommu(int type) {
-            Container container = process.openContainer();
+            RawContainer container = process.openContainer();
             int answer = group().setContainer(container);
             return answer == 0 ? container.setIommu(type) : answer;
         }
 
-        private Container container(Group group, int type) {
-            Container container = process.openContainer();
+        private RawContainer container(RawGroup group, int type) {
+            RawContainer container = process.openContainer();
             assertAnswer(0, group.setContainer(container));
             assertAnswer(0, container.setIommu(type));
             return container;
         }
 
-        private Container v2() {
+        private RawContainer v2() {
             return container(group(), VFIO_SPAPR_TCE_v2_IOMMU);
         }
 
-        private Container enabledV1() {
-            Container container = container(group(), VFIO_SPAPR_TCE_IOMMU);
+        private RawContainer enabledV1() {
+            RawContainer container = container(group(), VFIO_SPAPR_TCE_IOMMU);
             assertAnswer(0, container.enable());
             return container;
         }
@@ -113,7 +123,7 @@ class VersionsTest {
     @ParameterizedTest
     @EnumSource(KernelVersion.class)
     @Scenario("K5")
-    void devicesCannotBeBoundFrom519To63(KernelVersion version) {
+    void openGroup_byVersion_enoentFrom519To63(KernelVersion version) {
         int descriptor = power8(version).process.open("/dev/vfio/0", O_RDWR);
         boolean broken = version.atLeast(KernelVersion.V5_19) && version.before(KernelVersion.V6_4);
         assertTrue(broken ? descriptor == Errno.ENOENT.negated() : descriptor >= 0);
@@ -131,7 +141,7 @@ class VersionsTest {
         "V6_12, 0",
         "V7_2, 0"
     })
-    void type2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setIommu_v1OnBridgeWithWindowsByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, power8(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
 
@@ -147,7 +157,7 @@ class VersionsTest {
         "V6_12, 0",
         "V7_2, 0"
     })
-    void type7OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setIommu_v2OnBridgeWithWindowsByVersion_result(KernelVersion version, String answer) {
         Host host = power8(version);
         assertAnswer(answer.equals("0") ? 1 : 0, host.process.openContainer().checkExtension(7));
         assertAnswered(answer, host.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
@@ -155,23 +165,23 @@ class VersionsTest {
 
     @ParameterizedTest
     @CsvSource({"V4_12, EPERM", "V5_0, EPERM", "V6_4, EINVAL", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
-    void type7InAnLpar(KernelVersion version, String answer) {
+    void setIommu_v2InLparByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_12, 0", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
-    void type2InAnLpar(KernelVersion version, String answer) {
+    void setIommu_v1InLparByVersion_result(KernelVersion version, String answer) {
         assertAnswered(answer, lpar(version).setIommu(VFIO_SPAPR_TCE_IOMMU));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
     @Scenario("D26")
-    void aSecondGroupWithType2OnABridgeThatMakesWindows(KernelVersion version, String answer) {
+    void setContainer_secondGroupOfV1ByVersion_result(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
-        Group other = host.process.openGroup(1);
+        RawContainer container = host.enabledV1();
+        RawGroup other = host.process.openGroup(1);
         if (version == KernelVersion.V4_1) {
             assertAnswer(0, container.disable());
         }
@@ -189,18 +199,18 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V4_2, ENXIO", "V4_10, ENXIO", "V6_4, ENXIO", "V6_12, ENXIO", "V7_2, ENXIO"})
     @Scenario({"D4", "D22"})
-    void aBusAddressOutsideOfTheWindow(KernelVersion version, String answer) {
+    void mapDma_outsideWindowByVersion_errno(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         assertAnswered(answer, container.map(2 * GIB, host.process.memory(PAGE), PAGE));
         assertAnswered(answer, container.unmap(2 * GIB, PAGE));
     }
 
     @ParameterizedTest
     @CsvSource({"V4_1, EBUSY", "V4_2, 0", "V4_10, 0", "V6_4, 0", "V6_12, 0", "V7_2, 0"})
-    void mappingWhereSomethingIsMapped(KernelVersion version, String answer) {
+    void mapDma_overMappingByVersion_ebusyOrReplaces(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         long memory = host.process.memory(2 * PAGE);
         assertAnswer(0, container.map(IOVA + PAGE, memory, PAGE));
         assertAnswered(answer, container.map(IOVA, memory, 2 * PAGE));
@@ -213,9 +223,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, EFAULT", "V4_10, EFAULT", "V6_4, EFAULT", "V6_12, EFAULT", "V7_2, EFAULT"})
     @Scenario("D13")
-    void mappingMemoryThatMayOnlyBeReadForADeviceThatOnlyReads(KernelVersion version, String answer) {
+    void mapDma_readOnlyMemoryByVersion_efaultFrom42(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         long memory = host.process.readOnlyMemory(PAGE);
         assertAnswered(answer, container.map(IOVA, memory, PAGE, VFIO_DMA_MAP_FLAG_READ));
         assertAnswer(Errno.EFAULT, container.map(IOVA + PAGE, memory, PAGE, VFIO_DMA_MAP_FLAG_WRITE));
@@ -224,22 +234,22 @@ class VersionsTest {
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_11", "V6_12", "V7_2"})
     @Scenario("D28")
-    void aDeviceInAnLparDoesNotReadWhatItMayOnlyWrite(KernelVersion version) {
+    void dmaRead_mappedForWritingInLpar_notCopied(KernelVersion version) {
         copyThroughMappingsForWriting(lpar(version)).assertNotCopied();
     }
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
     @Scenario("D28")
-    void aDeviceBelowABridgeThatLendsItsTableReadsWhatItMayOnlyWrite(KernelVersion version) {
+    void dmaRead_mappedForWritingInLentTable_copies(KernelVersion version) {
         copyThroughMappingsForWriting(
                         host(Hosts.POWER7.toBuilder().kernel(version).build()))
                 .assertCopied();
     }
 
     private static Buffers copyThroughMappingsForWriting(Host host) {
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_IOMMU);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         Buffers buffers = new Buffers(host.process);
         assertAnswer(0, container.map(IOVA, buffers.memory(), Buffers.BYTES, VFIO_DMA_MAP_FLAG_WRITE));
@@ -252,9 +262,9 @@ class VersionsTest {
     /** Linux says nothing of an LPAR's windows, and has no bypass to switch. */
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
-    void anLparsWindowComesAndGoesInSilence(KernelVersion version) {
+    void unsetContainer_lpar_nothingLogged(KernelVersion version) {
         Host host = lpar(version);
-        Group group = host.group();
+        RawGroup group = host.group();
         host.container(group, VFIO_SPAPR_TCE_IOMMU);
         assertEquals(false, host.kernel.host().group(1).bypass());
         assertAnswer(0, group.unsetContainer());
@@ -265,9 +275,9 @@ class VersionsTest {
     /** The host's table is lent at once before 6.4, and with its first use from then on. */
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_4"})
-    void anLparsLentTableIsNotCharged(KernelVersion version) {
+    void enable_lentTableInLpar_chargesTheWindowOnly(KernelVersion version) {
         Host host = lpar(version);
-        Container container = host.enabledV1();
+        RawContainer container = host.enabledV1();
         assertEquals(GIB, host.process.lockedBytes());
         if (version.before(KernelVersion.V6_4)) {
             assertAnswer(0, container.map(IOVA, host.process.memory(PAGE), PAGE));
@@ -278,9 +288,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, EPERM", "V4_10, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario("D1")
-    void mappingBeforeEnable(KernelVersion version, String answer) {
+    void mapDma_notEnabledByVersion_epermFrom42(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswered(answer, container.map(IOVA, host.process.memory(PAGE), PAGE));
     }
 
@@ -289,7 +299,7 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void theDefaultWindowIsMadeAtAttachBefore410(KernelVersion version) {
+    void setIommu_v2ByVersion_createsDefaultWindowBefore410(KernelVersion version) {
         Host host = power8(version);
         host.v2();
         long table = 8 * MIB;
@@ -301,9 +311,9 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void removingAnUnusedDefaultWindowRemovesItBefore410(KernelVersion version) {
+    void tceRemove_unusedDefaultWindowByVersion_loggedBefore410(KernelVersion version) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         int before = host.kernel.host().log().size();
         assertAnswer(0, container.remove(0));
         List<String> log = host.kernel.host().log();
@@ -316,9 +326,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, EBUSY", "V6_4, EBUSY", "V6_12, EBUSY", "V7_2, EBUSY"})
     @Scenario("E3")
-    void registeringTheSameMemoryAgain(KernelVersion version, String answer) {
+    void registerMemory_sameRangeTwiceByVersion_ebusyFrom410(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
         assertAnswered(answer, container.register(memory, PAGE));
@@ -327,9 +337,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_2, EBUSY", "V4_10, EBUSY", "V4_12, EBUSY", "V5_0, 0", "V6_4, 0", "V6_11, 0", "V6_12, 0", "V7_2, 0"})
     @Scenario("E21")
-    void unregisteringMappedMemory(KernelVersion version, String answer) {
+    void unregisterMemory_mappedByVersion_ebusyBefore50(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         long memory = host.process.memory(PAGE);
         assertAnswer(0, container.register(memory, PAGE));
         assertAnswer(0, container.map(IOVA, memory, PAGE));
@@ -342,10 +352,10 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
-    void registrationsOutliveTheContainerBefore410(KernelVersion version) {
+    void close_registeredMemoryByVersion_staysLockedBefore410(KernelVersion version) {
         Host host = power8(version);
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         assertAnswer(0, container.register(host.process.memory(PAGE), PAGE));
         assertAnswer(0, container.close());
         assertAnswer(0, group.close());
@@ -357,13 +367,14 @@ class VersionsTest {
         private static final long TABLE = 8 * MIB;
 
         private final Host host = power8(KernelVersion.V4_2);
-        private final Group group = host.group();
-        private final Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        private final RawGroup group = host.group();
+        private final RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
         private final EmulatedKernel child = host.fork();
-        private final Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        private final RawContainer inherited =
+                new RawContainer(EmulatedContractHost.process(child), container.descriptor());
 
         private Shared() {
-            long memory = inherited.process.memory(PAGE);
+            long memory = inherited.process().memory(PAGE);
             assertAnswer(0, inherited.register(memory, PAGE));
             assertAnswer(0, inherited.map(IOVA, memory, PAGE));
             assertCharged(TABLE, PAGE);
@@ -382,7 +393,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410AWindowIsRefundedToWhoTakesTheGroupOut() {
+    void unsetContainer_byParentBefore410_refundsTheParent() {
         Shared shared = new Shared();
         assertAnswer(0, shared.group.unsetContainer());
         shared.assertCharged(0, PAGE);
@@ -390,15 +401,15 @@ class VersionsTest {
     }
 
     @Test
-    void before410NobodyIsRefundedMoreThanWasCharged() {
+    void unsetContainer_byChildBefore410_warnsOfRefund() {
         Shared shared = new Shared();
-        assertAnswer(0, new Group(shared.inherited.process, shared.group.descriptor()).unsetContainer());
+        assertAnswer(0, new RawGroup(shared.inherited.process(), shared.group.descriptor()).unsetContainer());
         shared.assertCharged(Shared.TABLE, 0);
         assertEquals(List.of("WARNING: drivers/vfio/vfio_iommu_spapr_tce.c decrement_locked_vm"), shared.warnings());
     }
 
     @Test
-    void before410AClosedGroupIsRefundedToWhoClosedItLast() {
+    void closeGroup_parentIsLastBefore410_refundsTheParent() {
         Shared shared = new Shared();
         assertAnswer(0, shared.child.close(shared.group.descriptor()));
         shared.assertCharged(Shared.TABLE, PAGE);
@@ -407,7 +418,7 @@ class VersionsTest {
     }
 
     @Test
-    void before410AProcessThatEndsIsNotMissed() {
+    void exit_childAfterGroupClosedBefore410_noRefundNoWarning() {
         Shared shared = new Shared();
         assertAnswer(0, shared.group.close());
         shared.child.exit();
@@ -418,13 +429,13 @@ class VersionsTest {
     }
 
     @Test
-    void before410DisableRefundsItsCaller() {
+    void disable_byChildBefore410_refundsTheChild() {
         Host host = power8(KernelVersion.V4_2);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
         EmulatedKernel child = host.fork();
-        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
+        RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
         assertAnswer(0, inherited.disable());
         assertEquals(0, child.lockedBytes());
         assertEquals(2 * GIB + Shared.TABLE, host.kernel.lockedBytes());
@@ -432,13 +443,13 @@ class VersionsTest {
 
     @ParameterizedTest
     @CsvSource({"V4_2, 0", "V4_10, EPERM", "V4_12, EPERM", "V5_0, EPERM", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
-    void infoForAnotherProcess(KernelVersion version, String answer) {
+    void tceGetInfo_otherProcessByVersion_epermFrom410(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.v2();
+        RawContainer container = host.v2();
         container.createWindow(16, GIB, 1);
         EmulatedKernel child = host.fork();
-        Container inherited = new Container(EmulatedContractHost.process(child), container.descriptor());
-        assertAnswered(answer, inherited.getInfo(inherited.infoStruct(32)));
+        RawContainer inherited = new RawContainer(EmulatedContractHost.process(child), container.descriptor());
+        assertAnswered(answer, inherited.getInfo(32));
     }
 
     @ParameterizedTest
@@ -452,9 +463,9 @@ class VersionsTest {
         "V7_2, 1",
     })
     @Scenario({"D7", "D21"})
-    void aMisalignedBusAddress(KernelVersion version, String answer) {
+    void mapDma_misalignedIovaByVersion_einvalOrOne(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.map(IOVA + 0x800, host.process.memory(PAGE), 0x1000));
         assertAnswered(answer, container.unmap(IOVA + 0x800, 0x1000));
@@ -464,9 +475,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V4_2, EINVAL", "V4_10, EINVAL", "V7_2, 1"})
     @Scenario("D23")
-    void unmappingPastTheEndOfTheWindow(KernelVersion version, String answer) {
+    void unmapDma_pastEndOfWindowByVersion_einvalOrOne(KernelVersion version, String answer) {
         Host host = power8(version);
-        Container container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
+        RawContainer container = host.container(host.group(), VFIO_SPAPR_TCE_IOMMU);
         assertAnswer(0, container.enable());
         assertAnswered(answer, container.unmap(2 * GIB - 0x1000, 0x2000));
     }
@@ -477,11 +488,11 @@ class VersionsTest {
             mode = Mode.EXCLUDE,
             names = {"V4_1", "V5_19"})
     @Scenario("H4")
-    void aGroupThatLeavesTakesAllMappingsWithItFrom611(KernelVersion version) {
+    void unsetContainer_oneOfTwoGroupsByVersion_clearsMappingsFrom611(KernelVersion version) {
         Host host = power8(version);
-        Group group = host.group();
-        Container container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
-        Group other = host.process.openGroup(1);
+        RawGroup group = host.group();
+        RawContainer container = host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawGroup other = host.process.openGroup(1);
         assertAnswer(0, other.setContainer(container));
         Buffers buffers = new Buffers(host.process);
         assertAnswer(0, container.register(buffers.memory(), Buffers.BYTES));
@@ -500,14 +511,14 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, 0", "V4_2, 0", "V4_10, 0", "V4_12, 0", "V5_0, 0", "V6_4, EPERM", "V6_12, EPERM", "V7_2, EPERM"})
     @Scenario({"A19", "A20"})
-    void aGroupThatTheHostUses(KernelVersion version, String answer) {
+    void setContainer_hostDriverInGroupByVersion_epermFrom64(KernelVersion version, String answer) {
         Host host = host(Hosts.POWER8.toBuilder()
                 .device("0000:01:00.1", 0, Hosts::edu, HostDriver.OTHER)
                 .kernel(version)
                 .build());
-        Group group = host.group();
+        RawGroup group = host.group();
         assertEquals(0, group.flags());
-        Container container = host.process.openContainer();
+        RawContainer container = host.process.openContainer();
         assertAnswered(answer, group.setContainer(container));
         if (answer.equals("0")) {
             int type = version == KernelVersion.V4_1 ? VFIO_SPAPR_TCE_IOMMU : VFIO_SPAPR_TCE_v2_IOMMU;
@@ -517,9 +528,20 @@ class VersionsTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"V4_12, EINVAL", "V6_12, EINVAL", "V7_2, EINVAL", "V7_3, 0"})
+    void setIrqs_errorIndexOfConventionalDevice_refusedUpToLinux72(KernelVersion version, String answer) {
+        Host host = power8(version);
+        RawGroup group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawDevice edu = group.device(host.process.edus().getFirst().address());
+        int event = new Event(host.process).descriptor();
+        assertAnswered(answer, edu.interrupts(VFIO_PCI_ERR_IRQ_INDEX).trigger(event));
+    }
+
+    @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADFD", "V6_12, EBADFD", "V7_2, EBADFD"})
     @Scenario("A23")
-    void aFileThatIsNoContainer(KernelVersion version, String answer) {
+    void setContainer_otherFileByVersion_ebadfdFrom64(KernelVersion version, String answer) {
         Host host = power8(version);
         assertAnswered(answer, host.group().setContainer(host.process.open("/dev/null", O_RDWR)));
     }
@@ -527,9 +549,9 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, EBADF", "V6_12, EBADF", "V7_2, EBADF"})
     @Scenario({"A22", "A24"})
-    void theGroupIsLookedAtBeforeTheDescriptorBefore519(KernelVersion version, String answer) {
+    void setContainer_badDescriptorByVersion_groupCheckedFirstBefore519(KernelVersion version, String answer) {
         Host host = power8(version);
-        Group group = host.group();
+        RawGroup group = host.group();
         assertAnswered(answer, group.setContainer(-1));
         assertAnswer(Errno.EBADF, group.setContainer(9999));
         assertAnswer(0, group.setContainer(host.process.openContainer()));
@@ -539,7 +561,7 @@ class VersionsTest {
     @ParameterizedTest
     @CsvSource({"V4_1, EINVAL", "V5_0, EINVAL", "V6_4, ENODEV", "V6_12, ENODEV", "V7_2, ENODEV"})
     @Scenario("B4")
-    void aWrongNameWithoutAContainer(KernelVersion version, String answer) {
+    void getDeviceFd_wrongNameWithoutContainerByVersion_enodevFrom64(KernelVersion version, String answer) {
         assertAnswered(answer, power8(version).group().getDevice("0000:01:00.7"));
     }
 
@@ -548,9 +570,9 @@ class VersionsTest {
             value = KernelVersion.class,
             mode = Mode.EXCLUDE,
             names = {"V5_19"})
-    void bypassEndsAtSetContainerFrom64AndAtAttachBefore(KernelVersion version) {
+    void setContainer_byVersion_bypassEndsFrom64(KernelVersion version) {
         Host host = power8(version);
-        Container container = host.process.openContainer();
+        RawContainer container = host.process.openContainer();
         assertAnswer(0, host.group().setContainer(container));
         assertEquals(
                 version.before(KernelVersion.V6_4), host.kernel.host().group(0).bypass());

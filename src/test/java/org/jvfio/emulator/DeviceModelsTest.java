@@ -48,7 +48,7 @@ class DeviceModelsTest {
         IllegalStateException two = assertThrows(IllegalStateException.class, () -> models.find("edu"));
         assertEquals(
                 "2 device models have the name 'edu', of the classes org.jvfio.emulator.DeviceModelsTest$OtherEdu and"
-                        + " org.jvfio.emulator.edu.EduModel; leave one of them in",
+                        + " org.jvfio.emulator.edu.EduModel; keep one of them",
                 two.getMessage());
         assertTrue(models.find("nvme").isPresent());
         assertEquals("'edu' and 'nvme'", models.names());
@@ -60,7 +60,8 @@ class DeviceModelsTest {
         assertEquals(Optional.empty(), none.find("edu"));
         assertEquals("none", none.names());
         IllegalStateException missing = assertThrows(IllegalStateException.class, () -> none.plain("edu"));
-        assertTrue(Objects.requireNonNull(missing.getMessage()).contains("'edu' is missing, there are none"));
+        assertTrue(Objects.requireNonNull(missing.getMessage())
+                .contains("'edu' is missing, the installed models are none"));
         assertEquals("'nvme'", new DeviceModels(List.of(new NvmeModel())).names());
     }
 
@@ -73,7 +74,7 @@ class DeviceModelsTest {
             withContext(plugins, () -> {
                 IllegalStateException unusable = assertThrows(IllegalStateException.class, EmulatedMachine::power8);
                 String message = Objects.requireNonNull(unusable.getMessage());
-                assertTrue(message.contains("a device model that is installed cannot be used"), message);
+                assertTrue(message.contains("an installed device model cannot be loaded"), message);
                 assertTrue(message.contains("org.example.Gone"), message);
             });
         }

@@ -154,8 +154,8 @@ class OwnershipTest {
         IllegalArgumentException refused =
                 assertThrows(IllegalArgumentException.class, () -> lpar.failNext(1, step, Errno.EIO));
         assertEquals(
-                "the platform of group 1 never comes to " + step
-                        + ", only to [TAKE_OWNERSHIP, CREATE_TABLE, SET_WINDOW]; make it fail at one of these",
+                "the platform of group 1 never performs " + step
+                        + ", only [TAKE_OWNERSHIP, CREATE_TABLE, SET_WINDOW]; make it fail at one of these",
                 refused.getMessage());
         EmulatedHost lending = boot(EmulatedMachine.power8().toBuilder()
                         .platform(Platform.IODA1)

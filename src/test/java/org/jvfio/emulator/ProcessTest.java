@@ -62,7 +62,7 @@ class ProcessTest {
     void anEndedProcessHasNoChildren() {
         ended.exit();
         IllegalStateException refused = assertThrows(IllegalStateException.class, ended::fork);
-        assertEquals("a process that has ended has no children any more", refused.getMessage());
+        assertEquals("the process has ended and cannot fork", refused.getMessage());
     }
 
     @Test

@@ -92,18 +92,18 @@ class AdderModelTest {
     }
 
     @Test
-    void aMachineHasADeviceOfItsUsers() throws Exception {
+    void machineFile_modelOfUser_deviceWorks() throws Exception {
         assertEquals(200L, addOnTheClassPath(machine("\"model\": \"adder\", \"latencyMicros\": 5")));
     }
 
     @Test
-    void aWrongNameIsAnsweredWithTheNamesThatThereAre() throws IOException {
+    void machineFile_unknownModel_listsTheModels() throws IOException {
         Path machine = machine("\"model\": \"subtractor\"");
         assertRefused("'subtractor'; there are 'adder', 'edu' and 'nvme'", machine);
     }
 
     @Test
-    void aDeviceOfAUserHasItsOptionsOnly() throws IOException {
+    void machineFile_unknownOption_listsTheOptions() throws IOException {
         Path machine = machine("\"model\": \"adder\", \"registers\": \"big\"");
         assertRefused(
                 "has 'registers' in a device of model 'adder'; known are [address, driver, group, latencyMicros, model, rom]",

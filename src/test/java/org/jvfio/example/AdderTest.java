@@ -37,7 +37,7 @@ class AdderTest {
     }
 
     @Test
-    void itAddsWhatItReadsByDmaAndInterrupts() throws InterruptedException {
+    void adder_mappedMemory_sumAndInterrupt() throws InterruptedException {
         EmulatedKernel kernel = hostWithAnAdder();
         try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
                 DmaMemory memory = device.container().allocate(65536);
@@ -54,7 +54,7 @@ class AdderTest {
     }
 
     @Test
-    void memoryThatIsNotMappedFreezesItsEndpoint() throws InterruptedException {
+    void adder_memoryNotMapped_peIsFrozen() throws InterruptedException {
         EmulatedKernel kernel = hostWithAnAdder();
         try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {

@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -14,25 +15,36 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.IntSupplier;
 import java.util.regex.Pattern;
+import org.jvfio.ioctl.EehPeOp;
+import org.jvfio.ioctl.Feature;
+import org.jvfio.ioctl.GetDeviceFd;
+import org.jvfio.ioctl.GetDeviceInfo;
+import org.jvfio.ioctl.GetGroupStatus;
+import org.jvfio.ioctl.GetHotResetInfo;
+import org.jvfio.ioctl.GetIrqInfo;
+import org.jvfio.ioctl.GetRegionInfo;
+import org.jvfio.ioctl.GetTceInfo;
+import org.jvfio.ioctl.IoEventFd;
+import org.jvfio.ioctl.Ioctl;
+import org.jvfio.ioctl.IoctlFile;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.PciHotReset;
+import org.jvfio.ioctl.RegisterMemory;
+import org.jvfio.ioctl.SetContainer;
+import org.jvfio.ioctl.SetIrqs;
+import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.TceRemove;
+import org.jvfio.ioctl.UnmapDma;
+import org.jvfio.ioctl.UnregisterMemory;
+import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_device_info;
-import org.jvfio.uapi.vfio_device_ioeventfd;
-import org.jvfio.uapi.vfio_eeh_pe_err;
-import org.jvfio.uapi.vfio_eeh_pe_op;
-import org.jvfio.uapi.vfio_group_status;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
-import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
-import org.jvfio.uapi.vfio_irq_info;
 import org.jvfio.uapi.vfio_irq_set;
 import org.jvfio.uapi.vfio_pci_hot_reset;
-import org.jvfio.uapi.vfio_pci_hot_reset_info;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
@@ -65,11 +77,9 @@ public final class CallScript implements AutoCloseable {
     private static final Pattern REPEATED = Pattern.compile("(.)\\*([0-9]+)");
     private static final Set<String> OPENING = Set.of("open", "getdev", "event");
     private static final int CAPABILITY_BYTES = 256;
-    private static final int IRQ_SET_BYTES = 20;
     private static final int MAX_IRQS = 128;
-    private static final int HOT_RESET_BYTES = 12;
+    private static final long REGISTRATION_BYTES = vfio_iommu_spapr_register_memory.sizeof();
     private static final int MAX_DEVICES = 32;
-    private static final int FEATURE_BYTES = 8;
     private static final int FEATURE_DATA_BYTES = 56;
     /** What tells of mapping, which not every kernel of this project lets a BAR have. */
     private static final int MAPPING_FLAGS = vfio_h.VFIO_REGION_INFO_FLAG_MMAP | vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
@@ -187,24 +197,24 @@ public final class CallScript implements AutoCloseable {
                 case "page" -> "0 " + kernel.sysconf(SC_PAGESIZE);
                 case "open" -> open();
                 case "close" -> close();
-                case "api" -> answer(ioctl(vfio_h.VFIO_GET_API_VERSION, 0));
-                case "ext" -> answer(ioctl(vfio_h.VFIO_CHECK_EXTENSION, number(1)));
-                case "setiommu" -> answer(ioctl(vfio_h.VFIO_SET_IOMMU, number(1)));
+                case "api" -> answer(call(ValueIoctl.getApiVersion()));
+                case "ext" -> answer(call(ValueIoctl.checkExtension(number(1))));
+                case "setiommu" -> answer(call(ValueIoctl.setIommu(number(1))));
                 case "status" -> status();
                 case "setcont" -> setContainer();
-                case "unset" -> answer(ioctl(vfio_h.VFIO_GROUP_UNSET_CONTAINER, 0));
+                case "unset" -> answer(call(ValueIoctl.unsetContainer()));
                 case "getdev" -> getDevice();
                 case "devinfo" -> deviceInfo();
                 case "info" -> info();
-                case "enable" -> answer(ioctl(vfio_h.VFIO_IOMMU_ENABLE, 0));
-                case "disable" -> answer(ioctl(vfio_h.VFIO_IOMMU_DISABLE, 0));
+                case "enable" -> answer(call(ValueIoctl.enable()));
+                case "disable" -> answer(call(ValueIoctl.disable()));
                 case "mem" -> map(vfio_h.PROT_READ | vfio_h.PROT_WRITE);
                 case "rom" -> map(vfio_h.PROT_READ);
                 case "none" -> map(vfio_h.PROT_NONE);
                 case "huge" -> huge();
                 case "free" -> answer(kernel.munmap(number(0), number(1)));
-                case "reg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
-                case "unreg" -> answer(registration(vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY));
+                case "reg" -> register();
+                case "unreg" -> unregister();
                 case "create" -> create();
                 case "remove" -> remove();
                 case "map" -> mapDma();
@@ -224,7 +234,7 @@ public final class CallScript implements AutoCloseable {
                 case "setirqs" -> setIrqs();
                 case "hotinfo" -> hotResetInfo();
                 case "hotreset" -> hotReset();
-                case "reset" -> answer(ioctl(vfio_h.VFIO_DEVICE_RESET, 0));
+                case "reset" -> answer(call(ValueIoctl.reset()));
                 case "feature" -> feature();
                 case "ioevent" -> ioEvent();
                 case "pread" -> pread();
@@ -293,11 +303,23 @@ public final class CallScript implements AutoCloseable {
             return kernel.ioctl(file(0), request, argument);
         }
 
-        private int ioctl(int request, MemorySegment struct) {
-            byte[] before = struct.toArray(ValueLayout.JAVA_BYTE);
-            int answer = kernel.ioctl(file(0), request, struct);
-            written = changes(before, struct.toArray(ValueLayout.JAVA_BYTE));
-            return answer;
+        /** Makes a call of the file that is the first argument, and notes what it writes into its struct. */
+        private int call(Ioctl call) {
+            int descriptor = file(0);
+            return call.call(new IoctlFile() {
+                @Override
+                public int ioctl(int request, long argument) {
+                    return kernel.ioctl(descriptor, request, argument);
+                }
+
+                @Override
+                public int ioctl(int request, MemorySegment struct) {
+                    byte[] before = struct.toArray(ValueLayout.JAVA_BYTE);
+                    int answer = kernel.ioctl(descriptor, request, struct);
+                    written = changes(before, struct.toArray(ValueLayout.JAVA_BYTE));
+                    return answer;
+                }
+            });
         }
 
         private static String changes(byte[] before, byte[] after) {
@@ -324,10 +346,9 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String status() {
-            MemorySegment status = vfio_group_status.allocate(arena);
-            vfio_group_status.argsz(status, (int) number(1, vfio_group_status.sizeof()));
-            int answer = ioctl(vfio_h.VFIO_GROUP_GET_STATUS, status);
-            return answer(answer, "flags=%x".formatted(vfio_group_status.flags(status)));
+            GetGroupStatus status = GetGroupStatus.of(arena);
+            int answer = call(status.argsz((int) number(1, status.struct().byteSize())));
+            return answer(answer, "flags=%x".formatted(status.flags()));
         }
 
         /** A struct with room behind it, for the capabilities that the kernel writes there if argsz says that it is there. */
@@ -336,8 +357,7 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String setContainer() {
-            MemorySegment descriptor = arena.allocateFrom(ValueLayout.JAVA_INT, file(1));
-            return answer(ioctl(vfio_h.VFIO_GROUP_SET_CONTAINER, descriptor));
+            return answer(call(SetContainer.of(arena, file(1))));
         }
 
         private String getDevice() {
@@ -345,42 +365,39 @@ public final class CallScript implements AutoCloseable {
             String address = REPEATED.matcher(arguments.get(2).replace('~', ' '))
                     .replaceAll(match -> match.group(1).repeat(Integer.parseInt(match.group(2))));
             int group = file(1);
-            MemorySegment name = arena.allocateFrom(address);
-            return opening(() -> kernel.ioctl(group, vfio_h.VFIO_GROUP_GET_DEVICE_FD, name));
+            GetDeviceFd getDevice = GetDeviceFd.of(arena, address);
+            return opening(() -> kernel.ioctl(group, getDevice.request(), getDevice.struct()));
         }
 
         private String deviceInfo() {
-            MemorySegment info = withRoom(vfio_device_info.layout());
-            vfio_device_info.argsz(info, (int) number(1, vfio_device_info.pad$offset()));
-            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_INFO, info);
+            GetDeviceInfo info = new GetDeviceInfo(withRoom(vfio_device_info.layout())).fill();
+            int answer = call(info.argsz((int) number(1, vfio_device_info.pad$offset())));
             return answer(
                     answer,
                     "argsz=%d flags=%x regions=%d irqs=%d cap=%d"
                             .formatted(
-                                    vfio_device_info.argsz(info),
-                                    vfio_device_info.flags(info),
-                                    vfio_device_info.num_regions(info),
-                                    vfio_device_info.num_irqs(info),
-                                    vfio_device_info.cap_offset(info)));
+                                    vfio_device_info.argsz(info.struct()),
+                                    info.flags(),
+                                    info.regions(),
+                                    info.irqs(),
+                                    info.capOffset()));
         }
 
         private String info() {
-            MemorySegment info = vfio_iommu_spapr_tce_info.allocate(arena);
-            vfio_iommu_spapr_tce_info.argsz(info, (int) number(1, vfio_iommu_spapr_tce_info.sizeof()));
-            vfio_iommu_spapr_tce_info.flags(info, (int) number(2, 0));
-            int answer = ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO, info);
-            MemorySegment ddw = vfio_iommu_spapr_tce_info.ddw(info);
+            GetTceInfo info = GetTceInfo.of(arena);
+            info.argsz((int) number(1, info.struct().byteSize())).flags((int) number(2, 0));
+            int answer = call(info);
             return answer(
                     answer,
                     "argsz=%d flags=%x start=%x size=%x pgsizes=%x max=%d levels=%d"
                             .formatted(
-                                    vfio_iommu_spapr_tce_info.argsz(info),
-                                    vfio_iommu_spapr_tce_info.flags(info),
-                                    vfio_iommu_spapr_tce_info.dma32_window_start(info),
-                                    vfio_iommu_spapr_tce_info.dma32_window_size(info),
-                                    vfio_iommu_spapr_tce_ddw_info.pgsizes(ddw),
-                                    vfio_iommu_spapr_tce_ddw_info.max_dynamic_windows_supported(ddw),
-                                    vfio_iommu_spapr_tce_ddw_info.levels(ddw)));
+                                    info.argsz(),
+                                    info.flags(),
+                                    info.defaultWindowStart(),
+                                    info.defaultWindowSize(),
+                                    info.pageSizes(),
+                                    info.maxWindows(),
+                                    info.levels()));
         }
 
         private String map(int protection) {
@@ -411,66 +428,48 @@ public final class CallScript implements AutoCloseable {
             return Errno.isError(address) ? answer(address) : "0";
         }
 
-        private int registration(int request) {
-            MemorySegment struct = vfio_iommu_spapr_register_memory.allocate(arena);
-            vfio_iommu_spapr_register_memory.argsz(struct, (int) number(3, vfio_iommu_spapr_register_memory.sizeof()));
-            vfio_iommu_spapr_register_memory.flags(struct, (int) number(4, 0));
-            vfio_iommu_spapr_register_memory.vaddr(struct, number(1));
-            vfio_iommu_spapr_register_memory.size(struct, number(2));
-            return ioctl(request, struct);
+        private String register() {
+            RegisterMemory register = RegisterMemory.of(arena, number(1), number(2));
+            return answer(
+                    call(register.argsz((int) number(3, REGISTRATION_BYTES)).flags((int) number(4, 0))));
+        }
+
+        private String unregister() {
+            UnregisterMemory unregister = UnregisterMemory.of(arena, number(1), number(2));
+            return answer(
+                    call(unregister.argsz((int) number(3, REGISTRATION_BYTES)).flags((int) number(4, 0))));
         }
 
         private String create() {
-            MemorySegment create = vfio_iommu_spapr_tce_create.allocate(arena);
-            vfio_iommu_spapr_tce_create.argsz(create, (int) number(4, vfio_iommu_spapr_tce_create.sizeof()));
-            vfio_iommu_spapr_tce_create.flags(create, (int) number(5, 0));
-            vfio_iommu_spapr_tce_create.page_shift(create, (int) number(1));
-            vfio_iommu_spapr_tce_create.window_size(create, number(2));
-            vfio_iommu_spapr_tce_create.levels(create, (int) number(3));
-            int answer = ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, create);
-            return answer(answer, "start=%x".formatted(vfio_iommu_spapr_tce_create.start_addr(create)));
+            TceCreate create = TceCreate.of(arena, (int) number(1), number(2), (int) number(3));
+            create.argsz((int) number(4, create.struct().byteSize())).flags((int) number(5, 0));
+            int answer = call(create);
+            return answer(answer, "start=%x".formatted(create.startAddress()));
         }
 
         private String remove() {
-            MemorySegment remove = vfio_iommu_spapr_tce_remove.allocate(arena);
-            vfio_iommu_spapr_tce_remove.argsz(remove, (int) number(2, vfio_iommu_spapr_tce_remove.sizeof()));
-            vfio_iommu_spapr_tce_remove.flags(remove, (int) number(3, 0));
-            vfio_iommu_spapr_tce_remove.start_addr(remove, number(1));
-            return answer(ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE, remove));
+            TceRemove remove = TceRemove.of(arena, number(1));
+            return answer(call(
+                    remove.argsz((int) number(2, remove.struct().byteSize())).flags((int) number(3, 0))));
         }
 
         private String mapDma() {
-            MemorySegment map = vfio_iommu_type1_dma_map.allocate(arena);
-            vfio_iommu_type1_dma_map.argsz(map, (int) number(5, vfio_iommu_type1_dma_map.sizeof()));
-            vfio_iommu_type1_dma_map.flags(
-                    map, (int) number(4, vfio_h.VFIO_DMA_MAP_FLAG_READ | vfio_h.VFIO_DMA_MAP_FLAG_WRITE));
-            vfio_iommu_type1_dma_map.vaddr(map, number(1));
-            vfio_iommu_type1_dma_map.iova(map, number(2));
-            vfio_iommu_type1_dma_map.size(map, number(3));
-            return answer(ioctl(vfio_h.VFIO_IOMMU_MAP_DMA, map));
+            int flags = (int) number(4, vfio_h.VFIO_DMA_MAP_FLAG_READ | vfio_h.VFIO_DMA_MAP_FLAG_WRITE);
+            MapDma map = MapDma.of(arena, flags, number(1), number(2), number(3));
+            return answer(call(map.argsz((int) number(5, map.struct().byteSize()))));
         }
 
         private String unmapDma() {
-            MemorySegment unmap = vfio_iommu_type1_dma_unmap.allocate(arena);
-            vfio_iommu_type1_dma_unmap.argsz(unmap, (int) number(4, vfio_iommu_type1_dma_unmap.sizeof()));
-            vfio_iommu_type1_dma_unmap.flags(unmap, (int) number(3, 0));
-            vfio_iommu_type1_dma_unmap.iova(unmap, number(1));
-            vfio_iommu_type1_dma_unmap.size(unmap, number(2));
-            int answer = ioctl(vfio_h.VFIO_IOMMU_UNMAP_DMA, unmap);
-            return answer(answer, "size=%x".formatted(vfio_iommu_type1_dma_unmap.size(unmap)));
+            UnmapDma unmap = UnmapDma.of(arena, number(1), number(2));
+            unmap.argsz((int) number(4, unmap.struct().byteSize())).flags((int) number(3, 0));
+            int answer = call(unmap);
+            return answer(answer, "size=%x".formatted(vfio_iommu_type1_dma_unmap.size(unmap.struct())));
         }
 
         private String eeh() {
-            MemorySegment op = vfio_eeh_pe_op.allocate(arena);
-            vfio_eeh_pe_op.op(op, (int) number(1));
-            vfio_eeh_pe_op.flags(op, (int) number(2, 0));
-            vfio_eeh_pe_op.argsz(op, (int) number(3, vfio_eeh_pe_op.sizeof()));
-            MemorySegment error = vfio_eeh_pe_op.err(op);
-            vfio_eeh_pe_err.type(error, (int) number(4, 0));
-            vfio_eeh_pe_err.func(error, (int) number(5, 0));
-            vfio_eeh_pe_err.addr(error, number(6, 0));
-            vfio_eeh_pe_err.mask(error, number(7, 0));
-            return answer(ioctl(vfio_h.VFIO_EEH_PE_OP, op));
+            EehPeOp op = EehPeOp.of(arena, (int) number(1)).flags((int) number(2, 0));
+            op.error((int) number(4, 0), (int) number(5, 0), number(6, 0), number(7, 0));
+            return answer(call(op.argsz((int) number(3, op.struct().byteSize()))));
         }
 
         private String locked() {
@@ -512,27 +511,19 @@ public final class CallScript implements AutoCloseable {
         }
 
         private String regionInfo() {
-            MemorySegment info = withRoom(vfio_region_info.layout());
-            vfio_region_info.index(info, (int) number(1));
-            vfio_region_info.argsz(info, (int) number(2, vfio_region_info.sizeof()));
-            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_REGION_INFO, info);
+            GetRegionInfo info = new GetRegionInfo(withRoom(vfio_region_info.layout())).fill((int) number(1));
+            int answer = call(info.argsz((int) number(2, vfio_region_info.sizeof())));
             // What is written tells of mapping, too.
             written = "";
             return answer(
                     answer,
-                    "flags=%x size=%x offset=%x"
-                            .formatted(
-                                    vfio_region_info.flags(info) & ~MAPPING_FLAGS,
-                                    vfio_region_info.size(info),
-                                    vfio_region_info.offset(info)));
+                    "flags=%x size=%x offset=%x".formatted(info.flags() & ~MAPPING_FLAGS, info.size(), info.offset()));
         }
 
         private String irqInfo() {
-            MemorySegment info = vfio_irq_info.allocate(arena);
-            vfio_irq_info.index(info, (int) number(1));
-            vfio_irq_info.argsz(info, (int) number(2, vfio_irq_info.sizeof()));
-            int answer = ioctl(vfio_h.VFIO_DEVICE_GET_IRQ_INFO, info);
-            return answer(answer, "flags=%x count=%d".formatted(vfio_irq_info.flags(info), vfio_irq_info.count(info)));
+            GetIrqInfo info = GetIrqInfo.of(arena, (int) number(1));
+            int answer = call(info.argsz((int) number(2, info.struct().byteSize())));
+            return answer(answer, "flags=%x count=%d".formatted(info.flags(), info.count()));
         }
 
         /** Words behind a position, each of them a number or the name of a file, parted by commas; a dash is none. */
@@ -548,66 +539,55 @@ public final class CallScript implements AutoCloseable {
 
         private String setIrqs() {
             int flags = (int) number(1);
-            int[] values = list(6);
+            int index = (int) number(2);
+            int start = (int) number(3);
+            int count = (int) number(4);
+            int[] listed = list(6);
             boolean bytes = (flags & vfio_h.VFIO_IRQ_SET_DATA_BOOL) != 0;
-            MemorySegment set = arena.allocate(IRQ_SET_BYTES + MAX_IRQS * Integer.BYTES, Integer.BYTES);
             // What the list does not say: yes, or no descriptor.
-            set.asSlice(IRQ_SET_BYTES).fill((byte) -1);
-            for (int each = 0; each < values.length; each++) {
-                if (bytes) {
-                    set.set(ValueLayout.JAVA_BYTE, IRQ_SET_BYTES + each, (byte) values[each]);
-                } else {
-                    set.set(ValueLayout.JAVA_INT, IRQ_SET_BYTES + each * Integer.BYTES, values[each]);
+            SetIrqs set;
+            if (bytes) {
+                byte[] chosen = new byte[MAX_IRQS * Integer.BYTES];
+                Arrays.fill(chosen, (byte) -1);
+                for (int each = 0; each < listed.length; each++) {
+                    chosen[each] = (byte) listed[each];
                 }
+                set = SetIrqs.ofBools(arena, flags, index, start, count, chosen);
+            } else {
+                int[] descriptors = Arrays.copyOf(listed, MAX_IRQS);
+                Arrays.fill(descriptors, listed.length, MAX_IRQS, -1);
+                set = SetIrqs.of(arena, flags, index, start, count, descriptors);
             }
-            long needed = IRQ_SET_BYTES + number(4) * (bytes ? Byte.BYTES : Integer.BYTES);
-            vfio_irq_set.flags(set, flags);
-            vfio_irq_set.index(set, (int) number(2));
-            vfio_irq_set.start(set, (int) number(3));
-            vfio_irq_set.count(set, (int) number(4));
-            vfio_irq_set.argsz(set, (int) number(5, needed));
-            return answer(ioctl(vfio_h.VFIO_DEVICE_SET_IRQS, set));
+            long needed = vfio_irq_set.sizeof() + number(4) * (bytes ? Byte.BYTES : Integer.BYTES);
+            return answer(call(set.argsz((int) number(5, needed))));
         }
 
         private String hotResetInfo() {
-            MemorySegment info = arena.allocate(HOT_RESET_BYTES + MAX_DEVICES * Long.BYTES, Integer.BYTES);
-            vfio_pci_hot_reset_info.argsz(info, (int) number(1, info.byteSize()));
-            vfio_pci_hot_reset_info.flags(info, (int) number(2, 0));
-            return answer(ioctl(vfio_h.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info));
+            GetHotResetInfo info = GetHotResetInfo.of(arena, MAX_DEVICES);
+            info.argsz((int) number(1, info.struct().byteSize())).flags((int) number(2, 0));
+            return answer(call(info));
         }
 
         private String hotReset() {
             int[] groups = list(1);
-            MemorySegment reset = arena.allocate(HOT_RESET_BYTES + MAX_DEVICES * Integer.BYTES, Integer.BYTES);
-            for (int each = 0; each < groups.length; each++) {
-                reset.set(ValueLayout.JAVA_INT, HOT_RESET_BYTES + each * Integer.BYTES, groups[each]);
-            }
-            vfio_pci_hot_reset.count(reset, groups.length);
-            vfio_pci_hot_reset.argsz(reset, (int) number(2, HOT_RESET_BYTES + (long) groups.length * Integer.BYTES));
-            vfio_pci_hot_reset.flags(reset, (int) number(3, 0));
-            return answer(ioctl(vfio_h.VFIO_DEVICE_PCI_HOT_RESET, reset));
+            PciHotReset reset = PciHotReset.of(arena, Arrays.copyOf(groups, Math.max(MAX_DEVICES, groups.length)))
+                    .count(groups.length);
+            long bytes = vfio_pci_hot_reset.sizeof() + (long) groups.length * Integer.BYTES;
+            return answer(call(reset.argsz((int) number(2, bytes)).flags((int) number(3, 0))));
         }
 
         private String feature() {
-            MemorySegment feature = arena.allocate(FEATURE_BYTES + FEATURE_DATA_BYTES, Long.BYTES);
-            vfio_device_feature.flags(feature, (int) number(1));
-            vfio_device_feature.argsz(feature, (int) number(2, FEATURE_BYTES));
-            int[] data = list(3);
-            for (int each = 0; each < data.length; each++) {
-                // As in vfio_device_low_power_entry_with_wakeup.
-                feature.set(ValueLayout.JAVA_INT, FEATURE_BYTES + each * Integer.BYTES, data[each]);
-            }
-            return answer(ioctl(vfio_h.VFIO_DEVICE_FEATURE, feature));
+            MemorySegment data = arena.allocate(FEATURE_DATA_BYTES, Long.BYTES);
+            int[] listed = list(3);
+            // As in vfio_device_low_power_entry_with_wakeup.
+            MemorySegment.copy(listed, 0, data, ValueLayout.JAVA_INT, 0, listed.length);
+            Feature feature = Feature.of(arena, (int) number(1), data);
+            return answer(call(feature.argsz((int) number(2, vfio_device_feature.sizeof()))));
         }
 
         private String ioEvent() {
-            MemorySegment event = vfio_device_ioeventfd.allocate(arena);
-            vfio_device_ioeventfd.offset(event, number(1));
-            vfio_device_ioeventfd.data(event, number(2));
-            vfio_device_ioeventfd.flags(event, (int) number(3));
-            vfio_device_ioeventfd.fd(event, file(4));
-            vfio_device_ioeventfd.argsz(event, (int) number(5, vfio_device_ioeventfd.sizeof()));
-            return answer(ioctl(vfio_h.VFIO_DEVICE_IOEVENTFD, event));
+            IoEventFd event = IoEventFd.of(arena, (int) number(3), number(1), number(2), file(4));
+            return answer(call(event.argsz((int) number(5, event.struct().byteSize()))));
         }
 
         private String signal() {

@@ -11,21 +11,23 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * QEMU's edu device (1234:11e8): it computes factorials, and copies between memory and a buffer of its own by DMA.
+ * A driver for QEMU's edu device (1234:11e8), which computes factorials and copies between memory and an internal
+ * buffer by DMA.
  *
- * <p>Its registers are in the byte order of the machine that QEMU emulates, which its identification tells. It takes
- * accesses of 4 bytes, and of 8 only for the addresses of its DMA; anything else is a machine check.
+ * <p>The registers have the byte order of the machine that QEMU emulates; the driver detects it from the identification
+ * register. The device supports accesses of 4 bytes, and of 8 to its DMA registers; others cause a machine check.
  *
- * <p>It is for one thread. The source of its registers is QEMU's {@code docs/specs/edu.rst}.
+ * <p>Not safe for use by several threads. The source is QEMU's {@code docs/specs/edu.rst}.
  */
 public final class EduDevice {
-    /** The PCI vendor number of edu. */
+    /** The PCI vendor ID of edu. */
     public static final int VENDOR_ID = 0x1234;
-    /** The PCI device number of edu. */
+    /** The PCI device ID of edu. */
     public static final int DEVICE_ID = 0x11e8;
-    /** The size of its DMA buffer in bytes. */
+    /** The size of the internal DMA buffer in bytes. */
     public static final int BUFFER_BYTES = 4096;
 
     private static final int IDENTIFICATION = 0x00;
@@ -51,7 +53,7 @@ public final class EduDevice {
     private static final int NAME = 0xed;
     private static final int NO_ANSWER = -1;
     private static final long POLL_NANOS = 50_000;
-    private static final Duration LONGEST = Duration.ofDays(365);
+    private static final Duration MAX_TIMEOUT = Duration.ofDays(365);
 
     private final Device device;
     private final Region registers;
@@ -65,9 +67,9 @@ public final class EduDevice {
     }
 
     /**
-     * Finds out what the device is, and turns its bus mastering on.
+     * Identifies the device, detects its byte order, and enables its memory decoding and bus mastering.
      *
-     * @throws VfioException if it is no edu, or does not answer
+     * @throws VfioException if it is not an edu device, or its registers read all ones
      */
     public static EduDevice of(Device device) {
         device.enableMemory();
@@ -82,22 +84,23 @@ public final class EduDevice {
         }
         int read = bar.readInt(IDENTIFICATION);
         throw new VfioException(
+                read == NO_ANSWER ? Kind.FROZEN : Kind.UNSUPPORTED,
                 "drive " + device + " as edu",
-                read == NO_ANSWER ? "its registers do not answer" : "its registers begin with 0x%08x".formatted(read),
-                read == NO_ANSWER ? "look at the state of its PE" : "name a device 1234:11e8");
+                read == NO_ANSWER ? "its registers read all ones" : "its registers begin with 0x%08x".formatted(read),
+                read == NO_ANSWER ? "check the state of its PE" : "name a device 1234:11e8");
     }
 
-    /** Its version, as in {@code 1.0}. */
+    /** The version of the device, as in {@code 1.0}. */
     public String version() {
         return (identification >>> 24) + "." + (identification >>> 16 & 0xff);
     }
 
-    /** The byte order of its registers. */
+    /** The byte order of the registers. */
     public ByteOrder order() {
         return registers.order();
     }
 
-    /** Whether it answers the inverse of a number that is written to it. */
+    /** Runs the liveness check: whether the device inverts a value that is written to it. */
     public boolean isAlive() {
         int written = 0x12345678;
         registers.writeInt(LIVENESS, written);
@@ -105,10 +108,10 @@ public final class EduDevice {
     }
 
     /**
-     * Waits for its interrupts from now on, instead of reading its registers again and again.
+     * Enables an interrupt, which later operations wait for instead of polling registers.
      *
-     * @param type {@link InterruptType#INTX} or {@link InterruptType#MSI}; it has one vector of either
-     * @throws VfioException if they cannot be enabled, as when others of the device are
+     * @param type {@link InterruptType#INTX} or {@link InterruptType#MSI}; the device has one vector of each
+     * @throws VfioException if it cannot be enabled, for example because interrupts of another type are
      */
     public void enableInterrupts(InterruptType type) {
         disableInterrupts();
@@ -117,7 +120,7 @@ public final class EduDevice {
         registers.writeInt(STATUS, STATUS_INTERRUPT);
     }
 
-    /** Reads its registers again and again to wait, as it does at first. */
+    /** Disables the interrupt; later operations poll registers, as they do at first. */
     public void disableInterrupts() {
         if (interrupts != null) {
             registers.writeInt(STATUS, 0);
@@ -127,65 +130,66 @@ public final class EduDevice {
     }
 
     /**
-     * The factorial of a number, modulo 2<sup>32</sup>.
+     * Computes a factorial modulo 2<sup>32</sup>.
      *
-     * @throws VfioException if it takes longer than the timeout, or the device does not answer
+     * @throws VfioException if it takes longer than the timeout, the thread is interrupted, or the registers read all
+     *     ones
      */
     public int factorial(int number, Duration timeout) {
-        String asked = "have " + device + " compute " + number + "!";
-        awaitZero(asked, STATUS, STATUS_COMPUTING, timeout);
+        String operation = "compute " + number + "! on " + device;
+        awaitZero(operation, STATUS, STATUS_COMPUTING, timeout);
         registers.writeInt(FACTORIAL, number);
-        await(asked, INTERRUPT_BY_FACTORIAL, STATUS, STATUS_COMPUTING, timeout);
+        await(operation, INTERRUPT_BY_FACTORIAL, STATUS, STATUS_COMPUTING, timeout);
         return registers.readInt(FACTORIAL);
     }
 
     /**
-     * Whether the device can be told a bus address. One that needs more than 32 bits takes an access of 8 bytes, and Linux
-     * before 6.11 makes two of 4 of it where the BAR is not mapped, as on an emulated kernel.
+     * Whether the DMA registers can hold a bus address. An address of more than 32 bits needs an access of 8 bytes,
+     * which Linux before 6.11 splits into two of 4 where the BAR cannot be mapped, as on the emulated kernel.
      *
-     * @throws VfioException if the device does not answer
+     * @throws VfioException if the registers read all ones
      */
     public boolean reaches(long iova) {
         if (Long.compareUnsigned(iova, WIDEST_INT) <= 0) {
             return true;
         }
         registers.writeLong(DMA_SOURCE, iova);
-        long told = registers.readLong(DMA_SOURCE);
-        if (told == NO_ANSWER) {
-            requireAnswer("tell %s of IOVA 0x%x".formatted(device, iova), NO_ANSWER);
+        long read = registers.readLong(DMA_SOURCE);
+        if (read == NO_ANSWER) {
+            requireAnswer("set a DMA address of %s to 0x%x".formatted(device, iova), NO_ANSWER);
         }
-        return told == iova;
+        return read == iova;
     }
 
     /**
-     * Has the device read memory into its buffer. It does not tell whether it could: compare what comes back.
+     * Copies memory to the internal buffer by DMA. The device does not report DMA errors; compare the data.
      *
      * @param iova the bus address of the memory
-     * @param offset where in the buffer, in bytes
-     * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
-     * @throws VfioException if it takes longer than the timeout, the device does not answer, or it cannot be told such an
-     *     address ({@link #reaches})
-     * @throws IndexOutOfBoundsException if the buffer is too small
+     * @param offset in the internal buffer, in bytes
+     * @param bytes the size, 1 to {@link #BUFFER_BYTES} - offset
+     * @throws VfioException if it takes longer than the timeout, the thread is interrupted, the registers read all
+     *     ones, or they cannot hold the address ({@link #reaches})
+     * @throws IndexOutOfBoundsException if the part is not inside the internal buffer
      */
     public void readMemory(long iova, int offset, int bytes, Duration timeout) {
         transfer(iova, BUFFER + checked(offset, bytes), bytes, 0, timeout);
     }
 
     /**
-     * Has the device write from its buffer to memory. It does not tell whether it could: look at the memory.
+     * Copies the internal buffer to memory by DMA. The device does not report DMA errors; compare the data.
      *
      * @param iova the bus address of the memory
-     * @param offset where in the buffer, in bytes
-     * @param bytes how much, 1 to {@link #BUFFER_BYTES} - offset
-     * @throws VfioException if it takes longer than the timeout, the device does not answer, or it cannot be told such an
-     *     address ({@link #reaches})
-     * @throws IndexOutOfBoundsException if the buffer is too small
+     * @param offset in the internal buffer, in bytes
+     * @param bytes the size, 1 to {@link #BUFFER_BYTES} - offset
+     * @throws VfioException if it takes longer than the timeout, the thread is interrupted, the registers read all
+     *     ones, or they cannot hold the address ({@link #reaches})
+     * @throws IndexOutOfBoundsException if the part is not inside the internal buffer
      */
     public void writeMemory(long iova, int offset, int bytes, Duration timeout) {
         transfer(BUFFER + checked(offset, bytes), iova, bytes, DMA_TO_MEMORY, timeout);
     }
 
-    // QEMU ends the virtual machine when a transfer leaves the buffer.
+    // Older QEMU aborts the virtual machine when a transfer leaves the buffer.
     private static int checked(int offset, int bytes) {
         if (bytes == 0) {
             throw new IndexOutOfBoundsException("a transfer of 0 bytes");
@@ -194,22 +198,23 @@ public final class EduDevice {
     }
 
     private void transfer(long source, long destination, int bytes, int direction, Duration timeout) {
-        String asked = "have %s do DMA from 0x%x to 0x%x".formatted(device, source, destination);
-        awaitZero(asked, DMA_COMMAND, DMA_RUN, timeout);
-        // The buffer's address has less than 32 bits, so that one that has more is the memory's.
+        String operation = "copy from 0x%x to 0x%x by DMA of %s".formatted(source, destination, device);
+        awaitZero(operation, DMA_COMMAND, DMA_RUN, timeout);
+        // The internal buffer's address fits in 32 bits, so the upper bits are those of the memory.
         if (!reaches(source | destination)) {
             throw new VfioException(
-                    asked,
-                    "the kernel makes two accesses of one of 8 bytes, which the device takes for an address of 32 bits",
-                    "use IOVAs below 4 GiB, as of a device with a DMA mask of 32 bits");
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "the kernel splits an access of 8 bytes into two of 4, which sets 32 bits of the address only",
+                    "use IOVAs below 4 GiB, as for a device with a DMA mask of 32 bits");
         }
         writeAddress(DMA_SOURCE, source);
         writeAddress(DMA_DESTINATION, destination);
         registers.writeInt(DMA_COUNT, bytes);
-        // POWER orders neither memory before a doorbell nor memory after a completion by itself.
+        // POWER is weakly ordered: memory must be written before the doorbell and read after the completion.
         VarHandle.fullFence();
         registers.writeInt(DMA_COMMAND, DMA_RUN | direction | (interrupts != null ? DMA_INTERRUPT : 0));
-        await(asked, INTERRUPT_BY_DMA, DMA_COMMAND, DMA_RUN, timeout);
+        await(operation, INTERRUPT_BY_DMA, DMA_COMMAND, DMA_RUN, timeout);
         VarHandle.fullFence();
     }
 
@@ -221,68 +226,75 @@ public final class EduDevice {
         }
     }
 
-    /** Waits for an interrupt, or where none are enabled, for bits of a register to be zero. */
-    private void await(String asked, int reason, int register, int bits, Duration timeout) {
+    /** Waits for an interrupt; polls until bits of a register are zero if it is not enabled. */
+    private void await(String operation, int reason, int register, int bits, Duration timeout) {
         if (interrupts == null) {
-            awaitZero(asked, register, bits, timeout);
+            awaitZero(operation, register, bits, timeout);
             return;
         }
         long end = end(timeout);
         boolean done = false;
         while (!done) {
-            if (!awaitInterrupt(asked, interrupts, Duration.ofNanos(end - System.nanoTime()))) {
-                throw notReady(asked, timeout);
+            if (!awaitInterrupt(operation, interrupts, Duration.ofNanos(end - System.nanoTime()))) {
+                throw notReady(operation, timeout);
             }
             int reasons = registers.readInt(INTERRUPT_STATUS);
-            requireAnswer(asked, reasons);
+            requireAnswer(operation, reasons);
             registers.writeInt(INTERRUPT_ACKNOWLEDGE, reasons);
             if (interrupts.type() == InterruptType.INTX) {
                 interrupts.unmask();
             }
-            // The interrupt can be that of a former operation, which was given up.
+            // The interrupt may be that of a former operation that timed out.
             done = (reasons & reason) != 0 && (registers.readInt(register) & bits) == 0;
         }
     }
 
-    private static boolean awaitInterrupt(String asked, Interrupts interrupts, Duration timeout) {
+    private static boolean awaitInterrupt(String operation, Interrupts interrupts, Duration timeout) {
         try {
             return interrupts.await(0, timeout);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
-            throw new VfioException(asked, "the thread was interrupted", "reset the device, which may still be at it");
+            throw new VfioException(
+                    Kind.INTERRUPTED,
+                    operation,
+                    "the thread was interrupted",
+                    "reset the device: the operation may still be in progress");
         }
     }
 
-    /** A timeout that can be counted in nanoseconds: a negative one is over, a very long one is cut. */
+    /** Limits a timeout to what fits in nanoseconds, and a negative one to zero. */
     private static Duration bounded(Duration timeout) {
-        return timeout.isNegative() ? Duration.ZERO : timeout.compareTo(LONGEST) > 0 ? LONGEST : timeout;
+        return timeout.isNegative() ? Duration.ZERO : timeout.compareTo(MAX_TIMEOUT) > 0 ? MAX_TIMEOUT : timeout;
     }
 
     private static long end(Duration timeout) {
         return System.nanoTime() + bounded(timeout).toNanos();
     }
 
-    private static VfioException notReady(String asked, Duration timeout) {
+    private static VfioException notReady(String operation, Duration timeout) {
         return new VfioException(
-                asked, "it is not ready after " + bounded(timeout).toMillis() + " ms", "reset the device");
+                Kind.TIMEOUT,
+                operation,
+                "the device is not ready after " + bounded(timeout).toMillis() + " ms",
+                "reset the device");
     }
 
-    private static void requireAnswer(String asked, int value) {
+    private static void requireAnswer(String operation, int value) {
         if (value == NO_ANSWER) {
-            throw new VfioException(asked, "its registers read all ones", "look at the state of its PE");
+            throw new VfioException(Kind.FROZEN, operation, "its registers read all ones", "check the state of its PE");
         }
     }
 
-    private void awaitZero(String asked, int register, int bits, Duration timeout) {
+    private void awaitZero(String operation, int register, int bits, Duration timeout) {
         long end = end(timeout);
         while (true) {
             int value = registers.readInt(register);
-            requireAnswer(asked, value);
+            requireAnswer(operation, value);
             if ((value & bits) == 0) {
                 return;
             }
             if (System.nanoTime() - end > 0) {
-                throw notReady(asked, timeout);
+                throw notReady(operation, timeout);
             }
             LockSupport.parkNanos(POLL_NANOS);
         }

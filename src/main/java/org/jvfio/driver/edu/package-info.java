@@ -1,4 +1,4 @@
-/** A driver for edu, the PCI device that QEMU has for learning, on the public API alone. */
+/** A driver for edu, QEMU's PCI device for teaching, built on the public API alone. */
 @NullMarked
 package org.jvfio.driver.edu;
 

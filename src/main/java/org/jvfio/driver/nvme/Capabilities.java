@@ -2,53 +2,62 @@ package org.jvfio.driver.nvme;
 
 import java.time.Duration;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
-/** What the register CAP says, checked. */
+/** The controller capabilities (CAP), validated. */
 record Capabilities(long register) {
     private static final int MIN_PAGE_SHIFT = 12;
-    // The shift is a field of 4 bits above 12; a driver has no use for more than 1 MiB.
+    // MPSMIN and MPSMAX can express 128 MiB; the driver supports up to 1 MiB.
     private static final int MAX_PAGE_SHIFT = 20;
+    private static final int DEFAULT_PAGE_BYTES = 1 << 12;
     private static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);
 
-    /** Refuses what this driver, or any, cannot work with. */
-    static Capabilities of(String asked, long register) {
+    /**
+     * Validates a value of the register.
+     *
+     * @throws VfioException if it contradicts the specification, or this driver does not support it
+     */
+    static Capabilities of(String operation, long register) {
         Capabilities capabilities = new Capabilities(register);
-        if (capabilities.leastPageShift() > capabilities.mostPageShift()) {
+        if (capabilities.minPageShift() > capabilities.maxPageShift()) {
             throw unusable(
-                    asked,
+                    Kind.DEVICE_ERROR,
+                    operation,
                     register,
-                    "its smallest page, 2^%d bytes, is larger than its largest, 2^%d"
-                            .formatted(capabilities.leastPageShift(), capabilities.mostPageShift()));
+                    "its minimum page size, 2^%d bytes, exceeds its maximum, 2^%d"
+                            .formatted(capabilities.minPageShift(), capabilities.maxPageShift()));
         }
-        if (capabilities.leastPageShift() > MAX_PAGE_SHIFT) {
+        if (capabilities.minPageShift() > MAX_PAGE_SHIFT) {
             throw unusable(
-                    asked,
+                    Kind.UNSUPPORTED,
+                    operation,
                     register,
-                    "its smallest page has 2^%d bytes, and this driver takes up to 2^%d"
-                            .formatted(capabilities.leastPageShift(), MAX_PAGE_SHIFT));
+                    "its minimum page size is 2^%d bytes, and this driver supports up to 2^%d"
+                            .formatted(capabilities.minPageShift(), MAX_PAGE_SHIFT));
         }
         if (capabilities.queueEntries() < 2) {
-            throw unusable(asked, register, "its queues have a single entry (MQES 0)");
+            throw unusable(Kind.DEVICE_ERROR, operation, register, "its queues have a single entry (MQES 0)");
         }
         if (!capabilities.hasNvmCommands()) {
-            throw unusable(asked, register, "it does not have the NVM command set");
+            throw unusable(Kind.UNSUPPORTED, operation, register, "it does not support the NVM command set");
         }
         return capabilities;
     }
 
-    private static VfioException unusable(String asked, long register, String reason) {
+    private static VfioException unusable(Kind kind, String operation, long register, String reason) {
         return new VfioException(
-                asked,
+                kind,
+                operation,
                 reason + " [CAP = 0x%016x]".formatted(register),
                 "use another drive, or newer firmware of this one");
     }
 
-    /** The entries that an I/O queue may have: MQES, which is one less. */
+    /** The maximum number of entries of an I/O queue: MQES, which is zero-based. */
     int queueEntries() {
         return (int) (register & 0xffff) + 1;
     }
 
-    /** How long enabling and disabling may take: TO. */
+    /** TO: how long enabling and disabling may take. */
     Duration timeout() {
         return TIMEOUT_UNIT.multipliedBy(Math.max(1, register >>> 24 & 0xff));
     }
@@ -62,13 +71,13 @@ record Capabilities(long register) {
         return (register >>> 37 & 1) != 0;
     }
 
-    /** MPSMIN, as a shift of bytes. */
-    int leastPageShift() {
+    /** MPSMIN, as log2 of bytes. */
+    int minPageShift() {
         return MIN_PAGE_SHIFT + (int) (register >>> 48 & 0xf);
     }
 
-    /** MPSMAX, as a shift of bytes. */
-    int mostPageShift() {
+    /** MPSMAX, as log2 of bytes. */
+    int maxPageShift() {
         return MIN_PAGE_SHIFT + (int) (register >>> 52 & 0xf);
     }
 
@@ -77,15 +86,25 @@ record Capabilities(long register) {
         return (register >>> 59 & 0x3) != 0;
     }
 
-    /** The page that is nearest to 4096 bytes of those that it has, or the one that is asked for. */
-    int pageShift(String asked, int wantedBytes) {
-        int shift = Integer.numberOfTrailingZeros(wantedBytes);
-        if (shift < leastPageShift() || shift > Math.min(MAX_PAGE_SHIFT, mostPageShift())) {
+    /** The supported memory page size that is nearest to 4096 bytes. */
+    int defaultPageBytes() {
+        return Math.clamp(DEFAULT_PAGE_BYTES, 1 << minPageShift(), 1 << Math.min(maxPageShift(), MAX_PAGE_SHIFT));
+    }
+
+    /**
+     * Log2 of a memory page size.
+     *
+     * @throws VfioException if the controller or this driver does not support the size
+     */
+    int pageShift(String operation, int pageBytes) {
+        int shift = Integer.numberOfTrailingZeros(pageBytes);
+        if (shift < minPageShift() || shift > Math.min(MAX_PAGE_SHIFT, maxPageShift())) {
             throw new VfioException(
-                    asked,
+                    Kind.UNSUPPORTED,
+                    operation,
                     "it has no pages of %d bytes, only from 2^%d to 2^%d"
-                            .formatted(wantedBytes, leastPageShift(), mostPageShift()),
-                    "leave the choice to the driver, or take one of those");
+                            .formatted(pageBytes, minPageShift(), maxPageShift()),
+                    "omit the page size, or choose one of those");
         }
         return shift;
     }

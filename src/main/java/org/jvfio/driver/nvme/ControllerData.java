@@ -10,9 +10,9 @@ import java.math.BigInteger;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/** A copy of what a controller wrote for an admin command, which it cannot change any more. */
+/** A copy of a data structure that a controller wrote for an admin command; the controller cannot change it. */
 final class ControllerData {
-    /** What identify commands and log pages take at most. */
+    /** The maximum size of an Identify data structure or a log page that the driver reads. */
     static final int BYTES = 4096;
 
     private static final ValueLayout.OfShort SHORT = JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -45,7 +45,7 @@ final class ControllerData {
         return MemorySegment.ofArray(bytes).get(LONG, offset);
     }
 
-    /** 16 bytes as one number. */
+    /** An unsigned integer of 16 bytes. */
     BigInteger wide(int offset) {
         byte[] bigEndian = new byte[16];
         for (int i = 0; i < bigEndian.length; i++) {
@@ -54,7 +54,7 @@ final class ControllerData {
         return new BigInteger(1, bigEndian);
     }
 
-    /** ASCII, padded with blanks or zeroes; whatever is no printable character is a question mark. */
+    /** An ASCII string padded with spaces or zeroes; characters that are not printable become question marks. */
     String text(int offset, int length) {
         String text = new String(bytes, offset, length, StandardCharsets.US_ASCII);
         int end = text.indexOf('\0');

@@ -1,10 +1,10 @@
 package org.jvfio.driver.nvme;
 
-/** What the register CSTS says of an enabled controller. */
+/** What CSTS reports of an enabled controller. */
 enum ControllerHealth {
     RUNNING,
-    /** It is not ready, or reports a fatal error; a reset may help. */
+    /** Not ready, or a fatal error; a reset may help. */
     STOPPED,
-    /** It does not answer. */
-    DEAD
+    /** The register reads all ones. */
+    UNREACHABLE
 }

@@ -5,10 +5,15 @@ import java.util.concurrent.locks.LockSupport;
 import org.jvfio.Device;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
-/** The registers in BAR 0, which are little-endian, and the ways between their states. */
+/**
+ * The controller registers in BAR 0 (little-endian) and the transitions that they drive: enable, disable, shut down.
+ *
+ * <p>The source is the NVM Express base specification 1.4, 3.1.
+ */
 final class ControllerRegisters {
-    /** What the registers of a device read that is gone, or whose PE is frozen. */
+    /** The value read from a device that is gone or whose PE is frozen. */
     static final int NO_ANSWER = -1;
 
     private static final int CAP = 0x00;
@@ -32,34 +37,47 @@ final class ControllerRegisters {
     private static final int CSTS_SHUTDOWN_BITS = 3 << 2;
     private static final int CSTS_SHUTDOWN_COMPLETE = 2 << 2;
 
-    // The register can ask for nine hours.
+    // CRTO can express nine hours.
     private static final Duration MAX_READY = Duration.ofMinutes(5);
     private static final int MIN_PAGE_SHIFT = 12;
-    private static final int QUICK_LOOKS = 100;
+    private static final int QUICK_POLLS = 100;
     private static final long QUICK_NANOS = 20_000;
     private static final long SLOW_NANOS = 1_000_000;
 
     private final Device device;
     private final Region bar;
+    private final Capabilities capabilities;
 
-    ControllerRegisters(Device device) {
+    private ControllerRegisters(Device device, Region bar, Capabilities capabilities) {
         this.device = device;
-        bar = device.bar(0);
+        this.bar = bar;
+        this.capabilities = capabilities;
+    }
+
+    /**
+     * Reads and checks the capabilities of a controller. Memory decoding must be enabled.
+     *
+     * @throws VfioException if BAR 0 is too small, reads all ones, or has capabilities that this driver cannot use
+     */
+    static ControllerRegisters of(String operation, Device device) {
+        Region bar = device.bar(0);
         if (bar.size() < DOORBELLS + 2 * Integer.BYTES) {
             throw new VfioException(
-                    "drive " + device + " as NVMe",
+                    Kind.UNSUPPORTED,
+                    operation,
                     "its BAR 0 has %d bytes, too few for the registers of NVMe".formatted(bar.size()),
                     "name an NVMe drive");
         }
-    }
-
-    Capabilities capabilities(String asked) {
         long register =
                 Integer.toUnsignedLong(bar.readInt(CAP)) | (long) bar.readInt(CAP + Integer.BYTES) << Integer.SIZE;
         if (register == NO_ANSWER) {
-            throw dead(asked);
+            throw unreachable(operation, device);
         }
-        return Capabilities.of(asked, register);
+        return new ControllerRegisters(device, bar, Capabilities.of(operation, register));
+    }
+
+    Capabilities capabilities() {
+        return capabilities;
     }
 
     /** VS: the version of the specification, as {@code major << 16 | minor << 8 | tertiary}. */
@@ -67,119 +85,163 @@ final class ControllerRegisters {
         return bar.readInt(VS);
     }
 
-    /** How many pairs of I/O queues have doorbells in the BAR. */
-    int doorbellPairs(Capabilities capabilities) {
+    /** The number of pairs of I/O queues that have doorbells in the BAR. */
+    int doorbellPairs() {
         return (int) ((bar.size() - DOORBELLS) / (2L * capabilities.doorbellStride())) - 1;
     }
 
-    /** Where the doorbell of a submission queue is. */
-    static long submissionDoorbell(Capabilities capabilities, int queue) {
+    /** The offset in the BAR of the tail doorbell of a submission queue. */
+    long submissionDoorbell(int queue) {
         return DOORBELLS + 2L * queue * capabilities.doorbellStride();
     }
 
-    /** Where the doorbell of a completion queue is. */
-    static long completionDoorbell(Capabilities capabilities, int queue) {
+    /** The offset in the BAR of the head doorbell of a completion queue. */
+    long completionDoorbell(int queue) {
         return DOORBELLS + (2L * queue + 1) * capabilities.doorbellStride();
     }
 
-    /** Writes a doorbell; whoever calls this has made a full fence after the last write to memory. */
+    /** Writes a doorbell. The caller has made a full fence after its last access to the queue's memory. */
     void ring(long doorbell, int index) {
         bar.writeInt(doorbell, index);
     }
 
-    /** Why the controller cannot go on as it is, if so: CSTS. */
+    /** Reads CSTS. */
     ControllerHealth health() {
         int status = bar.readInt(CSTS);
         if (status == NO_ANSWER) {
-            return ControllerHealth.DEAD;
+            return ControllerHealth.UNREACHABLE;
         }
         return (status & CSTS_FATAL) != 0 || (status & CSTS_READY) == 0
                 ? ControllerHealth.STOPPED
                 : ControllerHealth.RUNNING;
     }
 
-    /** Stops the controller, which then forgets its queues and does no more DMA. */
-    void disable(String asked, Capabilities capabilities) {
-        int configuration = bar.readInt(CC);
-        if (configuration == NO_ANSWER && bar.readInt(CSTS) == NO_ANSWER) {
-            throw dead(asked);
+    /**
+     * Disables the controller and waits until it is not ready: it has forgotten its queues and does no DMA. A
+     * controller that does not stop is reset with its function, where the device supports that.
+     *
+     * @throws VfioException if it does not stop within CAP.TO, or reads all ones
+     */
+    void stop(String operation) {
+        try {
+            disable(operation);
+        } catch (VfioException e) {
+            if (!device.isResettable() || health() == ControllerHealth.UNREACHABLE) {
+                throw e;
+            }
+            device.reset();
+            device.enableMemory();
+            disable(operation);
+            device.enableBusMastering();
         }
-        bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
-        await(asked, "stop", CSTS_READY, 0, 0, readyTimeout(capabilities));
     }
 
-    /** Takes the enabling back, without waiting for anything. */
+    /**
+     * Clears CC.EN and waits for CSTS.RDY to clear.
+     *
+     * @throws VfioException if that takes longer than CAP.TO, or the registers read all ones
+     */
+    void disable(String operation) {
+        int configuration = bar.readInt(CC);
+        if (configuration == NO_ANSWER && bar.readInt(CSTS) == NO_ANSWER) {
+            throw unreachable(operation);
+        }
+        bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
+        await(operation, "stop", CSTS_READY, 0, 0, readyTimeout());
+    }
+
+    /** Clears CC and does not wait. */
     void abandon() {
         bar.writeInt(CC, 0);
     }
 
-    /** Starts the controller with its admin queues, which are of the same number of entries. */
-    void enable(String asked, Capabilities capabilities, int pageShift, int entries, long submission, long completion) {
+    /**
+     * Sets CC.EN with the admin queues and waits for CSTS.RDY.
+     *
+     * @param entries entries of the admin submission queue and of the admin completion queue
+     * @param submission the bus address of the admin submission queue
+     * @param completion the bus address of the admin completion queue
+     * @throws VfioException if that takes longer than CAP.TO, the controller reports a fatal error, or the registers
+     *     read all ones
+     */
+    void enable(String operation, int pageShift, int entries, long submission, long completion) {
         bar.writeInt(AQA, (entries - 1) << 16 | (entries - 1));
         writeAddress(ASQ, submission);
         writeAddress(ACQ, completion);
         bar.writeInt(
                 CC,
                 CC_COMPLETION_ENTRY | CC_SUBMISSION_ENTRY | (pageShift - MIN_PAGE_SHIFT) << CC_PAGE_SHIFT | CC_ENABLE);
-        await(asked, "start", CSTS_READY, CSTS_READY, CSTS_FATAL, readyTimeout(capabilities));
+        await(operation, "start", CSTS_READY, CSTS_READY, CSTS_FATAL, readyTimeout());
     }
 
-    /** Two accesses of 4 bytes, which every controller takes. */
+    /** Two accesses of 4 bytes: controllers need not support accesses of 8. */
     private void writeAddress(int register, long address) {
         bar.writeInt(register, (int) address);
         bar.writeInt(register + Integer.BYTES, (int) (address >>> Integer.SIZE));
     }
 
-    /** Has the controller write to its medium what it holds: CC.SHN. */
-    void shutDown(String asked, Duration timeout) {
+    /**
+     * Requests a normal shutdown (CC.SHN) and waits until it is complete: cached data is on the medium.
+     *
+     * @throws VfioException if that takes longer than the timeout, or the registers read all ones
+     */
+    void shutDown(String operation, Duration timeout) {
         int configuration = bar.readInt(CC);
         bar.writeInt(CC, (configuration & ~CC_SHUTDOWN_BITS) | CC_NORMAL_SHUTDOWN);
-        await(asked, "shut down", CSTS_SHUTDOWN_BITS, CSTS_SHUTDOWN_COMPLETE, 0, timeout);
+        await(operation, "shut down", CSTS_SHUTDOWN_BITS, CSTS_SHUTDOWN_COMPLETE, 0, timeout);
     }
 
-    private Duration readyTimeout(Capabilities capabilities) {
+    private Duration readyTimeout() {
         Duration timeout = capabilities.timeout();
         if (!capabilities.hasReadyTimeouts()) {
             return timeout;
         }
-        // CRTO's lower half is for the controller and its media, in the same unit; it counts where it is longer.
+        // CRTO.CRWMT, in the same unit, replaces CAP.TO where it is longer.
         Duration withMedia = Duration.ofMillis(500L * (bar.readInt(CRTO) & 0xffff));
         Duration longer = withMedia.compareTo(timeout) > 0 ? withMedia : timeout;
         return longer.compareTo(MAX_READY) > 0 ? MAX_READY : longer;
     }
 
-    private void await(String asked, String verb, int bits, int value, int fatal, Duration timeout) {
+    private void await(String operation, String verb, int bits, int value, int fatal, Duration timeout) {
         long end = System.nanoTime() + timeout.toNanos();
-        for (int look = 0; ; look++) {
-            boolean late = System.nanoTime() - end > 0;
+        for (int polls = 0; ; polls++) {
+            // Before the read: a thread that was not scheduled for long still sees what the register says now.
+            boolean timedOut = System.nanoTime() - end > 0;
             int status = bar.readInt(CSTS);
             if (status == NO_ANSWER) {
-                throw dead(asked);
+                throw unreachable(operation);
             }
             if ((status & fatal) != 0) {
                 throw new VfioException(
-                        asked,
+                        operation,
                         "the controller reports a fatal error (CSTS 0x%08x)".formatted(status),
-                        "reset the device, or look at its firmware");
+                        "reset the device, or check its firmware");
             }
             if ((status & bits) == value) {
                 return;
             }
-            if (late) {
+            if (timedOut) {
                 throw new VfioException(
-                        asked,
+                        Kind.TIMEOUT,
+                        operation,
                         "the controller did not %s within its own limit of %d ms (CSTS 0x%08x)"
                                 .formatted(verb, timeout.toMillis(), status),
                         "reset the device");
             }
-            LockSupport.parkNanos(look < QUICK_LOOKS ? QUICK_NANOS : SLOW_NANOS);
+            LockSupport.parkNanos(polls < QUICK_POLLS ? QUICK_NANOS : SLOW_NANOS);
         }
     }
 
-    VfioException dead(String asked) {
+    /** The failure of an operation on a device whose registers read all ones. */
+    VfioException unreachable(String operation) {
+        return unreachable(operation, device);
+    }
+
+    private static VfioException unreachable(String operation, Device device) {
         return new VfioException(
-                asked,
+                Kind.FROZEN,
+                operation,
                 "the registers of " + device + " read all ones: it is gone, or its PE is frozen",
-                "look at the state of its PE");
+                "check the state of its PE");
     }
 }

@@ -7,7 +7,7 @@ import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 
-/** Memory for queues, from which pieces are taken that are aligned on the bus. */
+/** Mapped memory of the driver, from which aligned parts are allocated; they are freed together. */
 final class DmaArea implements AutoCloseable {
     private final NvmeBuffer buffer;
     private long next;
@@ -16,11 +16,11 @@ final class DmaArea implements AutoCloseable {
         this.buffer = buffer;
     }
 
-    /** Zeroed memory for a controller, mapped both ways. */
+    /** Allocates zeroed memory and maps it for the device to read and write. */
     static NvmeBuffer allocate(Container container, DmaWindow window, long bytes) {
-        PageSize page =
+        PageSize pageSize =
                 window.pageSize().compareTo(container.systemPage()) > 0 ? window.pageSize() : container.systemPage();
-        DmaMemory memory = container.allocate(bytes, page);
+        DmaMemory memory = container.allocate(bytes, pageSize);
         try {
             DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
             return NvmeBuffer.owning(mapping);
@@ -34,8 +34,12 @@ final class DmaArea implements AutoCloseable {
         return new DmaArea(allocate(container, window, bytes));
     }
 
-    /** The next piece whose bus address is a multiple of the alignment, a power of two. */
-    NvmeBuffer take(long bytes, long alignment) {
+    /**
+     * Allocates a part.
+     *
+     * @param alignment of its bus address in bytes, a power of two
+     */
+    NvmeBuffer allocate(long bytes, long alignment) {
         long offset = ((buffer.iova() + next + alignment - 1) & -alignment) - buffer.iova();
         next = offset + bytes;
         return buffer.slice(offset, bytes);

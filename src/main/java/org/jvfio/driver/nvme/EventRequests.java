@@ -10,72 +10,72 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests for the asynchronous events of a controller (NVM Express base specification 1.4, 5.2): what it tells is
- * passed on, once the log page that belongs to it was read, without which it tells nothing more of that kind.
+ * The Asynchronous Event Requests of a controller (NVM Express base specification 1.4, 5.2). An event is passed to the
+ * listener after its log page was read: until then the controller reports no further event of that type.
  *
- * <p>The thread that opens the controller has it first, then the one that watches it; neither waits for an answer of the
- * controller here.
+ * <p>Used by one thread: the one that opens the controller, then the watchdog; under the controller's lock during a
+ * reset. It never waits for the controller.
  */
 final class EventRequests {
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
-    private static final int ALL_NAMESPACES = -1;
     private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
     private static final int LOG_NAMESPACES = 4;
     private static final int MAX_IN_FLIGHT = 4;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
-    private final NvmeController controller;
+    private final ControllerLifecycle owner;
     private final NvmeQueue admin;
     private final NvmeBuffer logPage;
     private final Consumer<NvmeEvent> listener;
 
-    // Those that have an event are added by whichever thread finds their completion.
-    private final Queue<NvmeRequest> arrived = new ConcurrentLinkedQueue<>();
+    /** Completed requests; any thread that polls the admin queue adds to it. */
+    private final Queue<NvmeRequest> completed = new ConcurrentLinkedQueue<>();
+
     private final Queue<NvmeRequest> toSubmit = new ArrayDeque<>();
-    private final NvmeRequest reading = new NvmeRequest();
+    private final NvmeRequest logRead = new NvmeRequest();
     private List<NvmeRequest> requests = List.of();
     private @Nullable NvmeRequest current;
     private boolean isReading;
 
     /**
-     * Requests that are not submitted yet.
+     * Creates the requests of a controller; {@link #begin} submits them.
      *
-     * @param logPage memory of {@link ControllerData#BYTES} that nobody else uses
+     * @param logPage memory of {@link ControllerData#BYTES} for this class alone
      */
-    EventRequests(NvmeController controller, NvmeQueue admin, NvmeBuffer logPage, Consumer<NvmeEvent> listener) {
-        this.controller = controller;
+    EventRequests(ControllerLifecycle owner, NvmeQueue admin, NvmeBuffer logPage, Consumer<NvmeEvent> listener) {
+        this.owner = owner;
         this.admin = admin;
         this.logPage = logPage;
         this.listener = listener;
     }
 
     /**
-     * Asks a controller that has just begun, and knows of no earlier requests.
+     * Submits requests to a controller that was just enabled and has none.
      *
-     * @param limit how many requests it takes at a time
+     * @param limit the maximum number of requests in flight (AERL)
      */
     void begin(int limit) {
-        // Earlier ones whose event is not told yet are not submitted again, or there would be too many.
+        // New ones each time: those of before a reset whose event is not processed yet must not be submitted again, or
+        // the
+        // limit would be exceeded.
         requests = IntStream.range(0, Math.min(MAX_IN_FLIGHT, limit))
-                .mapToObj(each -> new NvmeRequest().onDone(this::arrived))
+                .mapToObj(each -> new NvmeRequest().onDone(this::completed))
                 .toList();
         toSubmit.clear();
         toSubmit.addAll(requests);
         submit();
     }
 
-    private void arrived(NvmeRequest request) {
+    private void completed(NvmeRequest request) {
         if (request.isSuccess()) {
-            arrived.add(request);
+            completed.add(request);
         }
     }
 
     private void submit() {
         for (NvmeRequest next = toSubmit.peek(); next != null; next = toSubmit.peek()) {
-            next.admin("ask " + controller + " for an event", ASYNC_EVENT_REQUEST, 0, 0, 0)
-                    .forEver();
+            next.admin("request an event of " + owner, AdminQueue.ASYNC_EVENT_REQUEST, 0, 0, 0)
+                    .withoutDeadline();
             if (!admin.submit(next)) {
                 return;
             }
@@ -83,17 +83,17 @@ final class EventRequests {
         }
     }
 
-    /** Tells the listener what has come, as far as the log pages are there; the rest is told by a later call. */
-    void tell() {
+    /** Passes events to the listener whose log pages have been read; a later call continues with the rest. */
+    void process() {
         submit();
         for (NvmeRequest request = next(); request != null; request = next()) {
             NvmeEvent event = NvmeEvent.of(request.result());
             if (hasLogPage(event) && !read(event)) {
                 return;
             }
-            tell(event);
+            deliver(event);
             current = null;
-            // A request is submitted again once its event is told: the controller has no more events than requests.
+            // Not earlier: then there are never more events to process than requests.
             if (requests.contains(request)) {
                 toSubmit.add(request);
                 submit();
@@ -103,7 +103,7 @@ final class EventRequests {
 
     private @Nullable NvmeRequest next() {
         if (current == null) {
-            current = arrived.poll();
+            current = completed.poll();
         }
         return current;
     }
@@ -112,40 +112,39 @@ final class EventRequests {
         return Stream.of(LOG_ERRORS, LOG_HEALTH, LOG_NAMESPACES).anyMatch(page -> page == event.logPage());
     }
 
-    /** Whether the log page of an event was read, or could not be. */
+    /** Reads the log page of an event; false while the read is in flight. */
     private boolean read(NvmeEvent event) {
         if (!isReading) {
             int page = event.logPage();
             int bytes = page == LOG_NAMESPACES ? ControllerData.BYTES : NvmeHealth.BYTES;
-            int dwords = bytes / Integer.BYTES - 1;
-            reading.admin(
-                            "read log page %d of %s".formatted(page, controller),
-                            GET_LOG_PAGE,
-                            ALL_NAMESPACES,
-                            dwords << 16 | page,
+            logRead.admin(
+                            "read log page %d of %s".formatted(page, owner),
+                            AdminQueue.GET_LOG_PAGE,
+                            AdminQueue.ALL_NAMESPACES,
+                            AdminQueue.logDword10(page, bytes),
                             0)
                     .data(logPage.slice(0, bytes));
-            isReading = admin.submit(reading);
+            isReading = admin.submit(logRead);
         }
         admin.poll();
-        if (!isReading || !reading.isDone()) {
+        if (!isReading || !logRead.isDone()) {
             return false;
         }
         isReading = false;
-        if (reading.isRefused()) {
+        if (logRead.isRejected()) {
             LOGGER.log(
                     System.Logger.Level.WARNING,
-                    "{0}; it may not tell of the like again",
-                    reading.failure().getMessage());
+                    "{0}; it may report no further event of that type",
+                    logRead.failure().getMessage());
         }
         return true;
     }
 
-    private void tell(NvmeEvent event) {
+    private void deliver(NvmeEvent event) {
         try {
             listener.accept(event);
         } catch (Throwable thrown) {
-            // Timeouts are looked after by this thread, too.
+            // The watchdog thread must go on.
             Uncaught.report(thrown);
         }
     }

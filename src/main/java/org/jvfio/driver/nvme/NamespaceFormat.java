@@ -1,14 +1,15 @@
 package org.jvfio.driver.nvme;
 
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * What a controller says of a namespace (Identify, CNS 0), checked.
+ * The Identify Namespace data structure (CNS 00h), validated.
  *
- * @param blocks its size in blocks
- * @param capacity how many of them can be in use at a time
- * @param used how many of them are in use
- * @param blockShift the size of a block as a shift of bytes
+ * @param blocks the size in logical blocks (NSZE)
+ * @param capacity the maximum number of blocks allocated at a time (NCAP)
+ * @param used the number of blocks allocated (NUSE)
+ * @param blockShift log2 of the logical block size in bytes (LBADS)
  */
 record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
     private static final int MIN_BLOCK_SHIFT = 9;
@@ -16,33 +17,38 @@ record NamespaceFormat(long blocks, long capacity, long used, int blockShift) {
     private static final int FORMATS = 128;
     private static final int FORMAT_BYTES = 4;
 
-    static NamespaceFormat of(String asked, ControllerData data) {
+    static NamespaceFormat of(String operation, ControllerData data) {
         long blocks = data.longInteger(0);
         int formats = data.unsignedByte(25) + 1;
         int flags = data.unsignedByte(26);
-        // More than 16 formats need two more bits.
+        // FLBAS bits 6:5 are the upper bits of the format index where there are more than 16 formats.
         int format = (flags & 0xf) | (formats > 16 ? (flags >>> 5 & 0x3) << 4 : 0);
         if (format >= formats) {
-            throw unusable(asked, "it is in format %d of %d".formatted(format, formats));
+            throw unusable(Kind.DEVICE_ERROR, operation, "it is in format %d of %d".formatted(format, formats));
         }
         int word = data.integer(FORMATS + FORMAT_BYTES * format);
         int shift = word >>> 16 & 0xff;
         if (shift < MIN_BLOCK_SHIFT || shift > MAX_BLOCK_SHIFT) {
             throw unusable(
-                    asked,
-                    "its blocks have 2^%d bytes, and this driver takes 2^%d to 2^%d"
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "its blocks have 2^%d bytes, and this driver supports 2^%d to 2^%d"
                             .formatted(shift, MIN_BLOCK_SHIFT, MAX_BLOCK_SHIFT));
         }
         if ((word & 0xffff) != 0) {
-            throw unusable(asked, "its blocks have %d bytes of metadata".formatted(word & 0xffff));
+            throw unusable(
+                    Kind.UNSUPPORTED, operation, "its blocks have %d bytes of metadata".formatted(word & 0xffff));
         }
         if (blocks <= 0 || blocks > Long.MAX_VALUE >>> shift) {
-            throw unusable(asked, "it has %s blocks of 2^%d bytes".formatted(Long.toUnsignedString(blocks), shift));
+            throw unusable(
+                    Kind.DEVICE_ERROR,
+                    operation,
+                    "it has %s blocks of 2^%d bytes".formatted(Long.toUnsignedString(blocks), shift));
         }
         return new NamespaceFormat(blocks, data.longInteger(8), data.longInteger(16), shift);
     }
 
-    private static VfioException unusable(String asked, String reason) {
-        return new VfioException(asked, reason, "format the namespace, or use another");
+    private static VfioException unusable(Kind kind, String operation, String reason) {
+        return new VfioException(kind, operation, reason, "format the namespace, or use another");
     }
 }

@@ -8,8 +8,8 @@ import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 
 /**
- * Memory that a controller reads and writes without a copy: from {@link NvmeController#allocate}, or a part of a mapping
- * that the caller has.
+ * Mapped memory that a controller reads and writes without a copy: from {@link NvmeController#allocate}, or of a
+ * mapping of the caller.
  */
 public final class NvmeBuffer implements AutoCloseable {
     private final DmaMapping mapping;
@@ -25,7 +25,7 @@ public final class NvmeBuffer implements AutoCloseable {
     }
 
     /**
-     * All of a mapping, which stays the caller's.
+     * A buffer of a whole mapping, which the caller keeps and closes.
      *
      * @throws IllegalStateException if its memory is closed
      */
@@ -40,39 +40,39 @@ public final class NvmeBuffer implements AutoCloseable {
         return new NvmeBuffer(mapping, segment, mapping.iova(), owned);
     }
 
-    /** All of a mapping, and its memory, which are closed with it. */
+    /** A buffer of a whole mapping, which is closed with it, and its memory too. */
     static NvmeBuffer owning(DmaMapping mapping) {
         return of(mapping, mapping.memory());
     }
 
     /**
-     * A part of it, which must not be used longer than the whole.
+     * A part of the buffer; it must not be used after the buffer is closed.
      *
-     * @param offset in bytes, a multiple of 4 for a command
+     * @param offset in bytes; a command needs a multiple of 4
      * @param size in bytes
-     * @throws IndexOutOfBoundsException if it is no part
+     * @throws IndexOutOfBoundsException if the part is not inside the buffer
      */
     public NvmeBuffer slice(long offset, long size) {
         Objects.checkFromIndexSize(offset, size, size());
         return new NvmeBuffer(mapping, segment.asSlice(offset, size), iova + offset, null);
     }
 
-    /** Its bytes, to be left alone while a command uses them. */
+    /** The memory; must not be accessed while a command uses it. */
     public MemorySegment segment() {
         return segment;
     }
 
-    /** The bus address of its first byte. */
+    /** The bus address (IOVA) of the first byte. */
     public long iova() {
         return iova;
     }
 
-    /** Its size in bytes. */
+    /** The size in bytes. */
     public long size() {
         return segment.byteSize();
     }
 
-    /** What a controller may do with it. */
+    /** Which way the device may transfer. */
     public DmaDirection direction() {
         return mapping.direction();
     }
@@ -82,14 +82,15 @@ public final class NvmeBuffer implements AutoCloseable {
     }
 
     /**
-     * Unmaps and frees what was allocated; a slice, and a mapping of the caller, stay. No command may be using it.
+     * Unmaps and frees memory from {@link NvmeController#allocate}; does nothing to a slice or to a mapping of the
+     * caller. No command may be using the memory.
      *
-     * @throws org.jvfio.VfioException if the kernel refuses
+     * @throws org.jvfio.VfioException if the kernel returns an error
      */
     @Override
     public void close() {
         if (owned != null) {
-            // The mapping first: memory that is mapped is freed with the bus mastering of all devices off.
+            // The mapping first: freeing mapped memory would turn off bus mastering of all devices.
             mapping.close();
             owned.close();
         }

@@ -4,15 +4,17 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.InterruptType;
 
-/** How a program notices that commands are complete. */
+/** How completions are found. */
 public enum NvmeCompletion {
-    /** Threads that wait look at the queue themselves; nobody else does, so {@link NvmeQueue#poll} has to be called. */
+    /** Threads that wait poll their queue. No other thread does, so a program has to call {@link NvmeQueue#poll}. */
     POLLED(null),
-    /** By interrupts, a message for each queue where the controller and the platform have so many; queues share others. */
+    /**
+     * MSI-X, with a vector for each queue where the device and the platform have as many; otherwise queues share them.
+     */
     MSIX(InterruptType.MSIX),
-    /** The same by the older kind of messages, of which a controller has 1, 2, 4, 8, 16 or 32. */
+    /** MSI, as {@link #MSIX}; a device has 1, 2, 4, 8, 16 or 32 vectors. */
     MSI(InterruptType.MSI),
-    /** By the interrupt line, which all queues share. */
+    /** INTx, one interrupt for all queues. */
     INTX(InterruptType.INTX);
 
     private final @Nullable InterruptType type;
@@ -21,7 +23,7 @@ public enum NvmeCompletion {
         this.type = type;
     }
 
-    /** The interrupts that it takes; empty if none. */
+    /** The type of interrupt that it uses; empty for {@link #POLLED}. */
     public Optional<InterruptType> interrupts() {
         return Optional.ofNullable(type);
     }

@@ -1,38 +1,47 @@
 package org.jvfio.driver.nvme;
 
 /**
- * Something that a controller told without being asked (an asynchronous event).
+ * An asynchronous event that a controller reported (NVM Express base specification 1.4, 5.2).
  *
- * @param type 0 error, 1 SMART or health, 2 notice, 6 I/O command set, 7 vendor specific
- * @param information what it is, by type
- * @param logPage the log page that has more, which the driver has read so that the next event can come
+ * @param type the event type: 0 error, 1 SMART / health, 2 notice, 6 I/O command set, 7 vendor specific
+ * @param information the event information, whose meaning depends on the type
+ * @param logPage the log page with details; the driver has read it, so that the next event can come
  */
 public record NvmeEvent(int type, int information, int logPage) {
     private static final int ERROR = 0;
     private static final int HEALTH = 1;
     private static final int NOTICE = 2;
+    private static final int IO_COMMAND_SET = 6;
 
     static NvmeEvent of(int dword0) {
         return new NvmeEvent(dword0 & 0x7, dword0 >>> 8 & 0xff, dword0 >>> 16 & 0xff);
     }
 
-    /** The event in words. */
+    /** The specification's name of the event, and the log page. */
     @Override
     public String toString() {
-        String words = switch (type << 8 | information) {
-            case ERROR << 8 -> "a doorbell of no queue was written";
-            case ERROR << 8 | 1 -> "a doorbell was written with no value for it";
-            case ERROR << 8 | 2 -> "a diagnosis failed";
-            case ERROR << 8 | 3 -> "the controller has a lasting internal error";
-            case ERROR << 8 | 4 -> "the controller had an internal error";
-            case ERROR << 8 | 5 -> "an image of the firmware could not be loaded";
-            case HEALTH << 8 -> "the drive is not reliable any more";
-            case HEALTH << 8 | 1 -> "a temperature is beyond its threshold";
-            case HEALTH << 8 | 2 -> "the spare is below its threshold";
-            case NOTICE << 8 -> "a namespace has changed";
-            case NOTICE << 8 | 1 -> "the firmware is about to be changed";
-            default -> "an event of type %d, information 0x%02x".formatted(type, information);
+        String name = switch (type << 8 | information) {
+            case ERROR << 8 -> "Write to Invalid Doorbell Register";
+            case ERROR << 8 | 1 -> "Invalid Doorbell Write Value";
+            case ERROR << 8 | 2 -> "Diagnostic Failure";
+            case ERROR << 8 | 3 -> "Persistent Internal Error";
+            case ERROR << 8 | 4 -> "Transient Internal Error";
+            case ERROR << 8 | 5 -> "Firmware Image Load Error";
+            case HEALTH << 8 -> "NVM Subsystem Reliability";
+            case HEALTH << 8 | 1 -> "Temperature Threshold";
+            case HEALTH << 8 | 2 -> "Spare Below Threshold";
+            case NOTICE << 8 -> "Namespace Attribute Changed";
+            case NOTICE << 8 | 1 -> "Firmware Activation Starting";
+            case NOTICE << 8 | 2 -> "Telemetry Log Changed";
+            case NOTICE << 8 | 3 -> "Asymmetric Namespace Access Change";
+            case NOTICE << 8 | 4 -> "Predictable Latency Event Aggregate Log Change";
+            case NOTICE << 8 | 5 -> "LBA Status Information Alert";
+            case NOTICE << 8 | 6 -> "Endurance Group Event Aggregate Log Page Change";
+            case IO_COMMAND_SET << 8 -> "Reservation Log Page Available";
+            case IO_COMMAND_SET << 8 | 1 -> "Sanitize Operation Completed";
+            case IO_COMMAND_SET << 8 | 2 -> "Sanitize Operation Completed With Unexpected Deallocation";
+            default -> "event type %xh, information %02xh".formatted(type, information);
         };
-        return "%s (log page 0x%02x)".formatted(words, logPage);
+        return "%s (log page %02xh)".formatted(name, logPage);
     }
 }

@@ -3,23 +3,23 @@ package org.jvfio.driver.nvme;
 import java.math.BigInteger;
 
 /**
- * The SMART / health log page of a controller (log page 2).
+ * The SMART / Health Information log page (02h). Fields the specification counts in 16 bytes are big integers.
  *
- * @param warnings CRITICAL WARNING: bit 0 spare low, 1 temperature, 2 unreliable, 3 read only, 4 backup failed, 5 persistent
- *     memory unreliable
- * @param temperatureKelvin the temperature in kelvins
- * @param sparePercent the spare that is left, in percent
- * @param spareThresholdPercent what of it is too little
- * @param usedPercent how much of its life is used, in percent; may exceed 100
- * @param unitsRead what was read, in thousands of 512 bytes
- * @param unitsWritten what was written, in thousands of 512 bytes
- * @param readCommands how many commands read
- * @param writeCommands how many commands wrote
- * @param powerCycles how often it was switched on
- * @param powerOnHours for how many hours it was on
- * @param unsafeShutdowns how often it lost power without a shutdown
- * @param mediaErrors how often data could not be corrected
- * @param errorEntries how many entries its error log had, ever
+ * @param warnings Critical Warning bits: 0 spare below threshold, 1 temperature, 2 reliability degraded, 3 read only, 4
+ *     volatile memory backup failed, 5 persistent memory region unreliable
+ * @param temperatureKelvin Composite Temperature in kelvins
+ * @param sparePercent Available Spare in percent
+ * @param spareThresholdPercent Available Spare Threshold in percent
+ * @param usedPercent Percentage Used: the part of the drive's endurance that is used; may exceed 100
+ * @param unitsRead Data Units Read, in thousands of 512 bytes
+ * @param unitsWritten Data Units Written, in thousands of 512 bytes
+ * @param readCommands Host Read Commands
+ * @param writeCommands Host Write Commands
+ * @param powerCycles Power Cycles
+ * @param powerOnHours Power On Hours
+ * @param unsafeShutdowns Unsafe Shutdowns
+ * @param mediaErrors Media and Data Integrity Errors
+ * @param errorEntries Number of Error Information Log Entries over the life of the controller
  */
 public record NvmeHealth(
         int warnings,
@@ -36,7 +36,7 @@ public record NvmeHealth(
         BigInteger unsafeShutdowns,
         BigInteger mediaErrors,
         BigInteger errorEntries) {
-    /** The bytes of the log page. */
+    /** The size of the log page. */
     static final int BYTES = 512;
 
     static NvmeHealth of(ControllerData data) {

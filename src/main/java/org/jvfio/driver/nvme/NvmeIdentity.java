@@ -4,26 +4,26 @@ import java.time.Duration;
 import org.jvfio.VfioException;
 
 /**
- * What a controller says of itself (Identify, CNS 1).
+ * The Identify Controller data structure (CNS 01h).
  *
- * @param vendorId the PCI vendor
- * @param serial its serial number; characters that cannot be printed are question marks, here and below
- * @param model its model
- * @param firmware the revision of its firmware
- * @param qualifiedName its NVMe qualified name (SUBNQN), empty if it has none
- * @param controllerId its number in its subsystem
- * @param version the version of the specification that it follows, as in {@code 1.4.0}
- * @param mostNamespaces the highest number of a namespace
- * @param transferPages the most pages of CAP.MPSMIN that one command transfers, as a power of two; 0 is no limit
- * @param volatileCache whether it has a cache that {@link NvmeNamespace#flush} matters for
- * @param canWriteZeroes whether it has the command
- * @param canDeallocate whether it has the command (dataset management)
- * @param abortLimit how many aborts it takes at a time
- * @param eventLimit how many requests for events it takes at a time
- * @param notices the kinds of notices that it sends (OAES), as bits of the event configuration
- * @param warningKelvin the temperature from which it warns, in kelvins; 0 if it does not say
- * @param criticalKelvin the critical temperature in kelvins; 0 if it does not say
- * @param shutdownTimeout how long a shutdown may take
+ * @param vendorId PCI Vendor ID (VID)
+ * @param serial serial number (SN); characters that are not printable are question marks in all strings
+ * @param model model number (MN)
+ * @param firmware firmware revision (FR)
+ * @param qualifiedName NVM subsystem NVMe qualified name (SUBNQN); empty if there is none
+ * @param controllerId controller identifier in its subsystem (CNTLID)
+ * @param version version of the specification (VER, or the VS register where that is zero), as in {@code 1.4.0}
+ * @param mostNamespaces maximum namespace identifier (NN)
+ * @param transferPages maximum data transfer size as log2 of pages of CAP.MPSMIN (MDTS); 0 for no limit
+ * @param volatileCache whether there is a volatile write cache, which {@link NvmeNamespace#flush} commits (VWC)
+ * @param canWriteZeroes whether Write Zeroes is supported (ONCS bit 3)
+ * @param canDeallocate whether Dataset Management is supported (ONCS bit 2)
+ * @param abortLimit maximum number of Abort commands in flight (ACL + 1)
+ * @param eventLimit maximum number of Asynchronous Event Requests in flight (AERL + 1)
+ * @param notices optional asynchronous events supported (OAES), in the bits of the event configuration
+ * @param warningKelvin warning composite temperature threshold in kelvins (WCTEMP); 0 if not reported
+ * @param criticalKelvin critical composite temperature threshold in kelvins (CCTEMP); 0 if not reported
+ * @param shutdownTimeout how long a shutdown may take (RTD3E, at least 5 and at most 60 seconds)
  */
 public record NvmeIdentity(
         int vendorId,
@@ -44,14 +44,19 @@ public record NvmeIdentity(
         int warningKelvin,
         int criticalKelvin,
         Duration shutdownTimeout) {
-    // What Linux takes where the controller does not say, and what it takes at most.
+    // As in Linux: the default where RTD3E is zero, and a maximum.
     private static final Duration SHUTDOWN = Duration.ofSeconds(5);
     private static final Duration MAX_SHUTDOWN = Duration.ofSeconds(60);
 
-    /** Checks and reads the 4096 bytes of the identify command. */
-    static NvmeIdentity of(String asked, ControllerData data, int versionRegister) {
-        requireEntrySize(asked, "submission", data.unsignedByte(512), 6);
-        requireEntrySize(asked, "completion", data.unsignedByte(513), 4);
+    /**
+     * Validates and decodes the data structure.
+     *
+     * @param versionRegister the VS register
+     * @throws VfioException if the entry sizes are not those that this driver uses
+     */
+    static NvmeIdentity of(String operation, ControllerData data, int versionRegister) {
+        requireEntrySize(operation, "submission", data.unsignedByte(512), 6);
+        requireEntrySize(operation, "completion", data.unsignedByte(513), 4);
         int optional = data.unsignedShort(520);
         int version = data.integer(80) == 0 ? versionRegister : data.integer(80);
         return new NvmeIdentity(
@@ -76,18 +81,18 @@ public record NvmeIdentity(
     }
 
     private static Duration shutdown(long micros) {
-        Duration said = Duration.ofNanos(1000 * micros);
-        if (said.compareTo(SHUTDOWN) < 0) {
+        Duration reported = Duration.ofNanos(1000 * micros);
+        if (reported.compareTo(SHUTDOWN) < 0) {
             return SHUTDOWN;
         }
-        return said.compareTo(MAX_SHUTDOWN) > 0 ? MAX_SHUTDOWN : said;
+        return reported.compareTo(MAX_SHUTDOWN) > 0 ? MAX_SHUTDOWN : reported;
     }
 
-    private static void requireEntrySize(String asked, String queue, int sizes, int shift) {
+    private static void requireEntrySize(String operation, String queue, int sizes, int shift) {
         if ((sizes & 0xf) > shift || sizes >>> 4 < shift) {
             throw new VfioException(
-                    asked,
-                    "the entries of its %s queues have 2^%d to 2^%d bytes, where NVMe has 2^%d"
+                    operation,
+                    "the entries of its %s queues have 2^%d to 2^%d bytes, and NVMe requires 2^%d"
                             .formatted(queue, sizes & 0xf, sizes >>> 4, shift),
                     "use another drive, or newer firmware");
         }

@@ -4,17 +4,18 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.ByteSize;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * A namespace: blocks that can be read and written. Any number of blocks is split as the controller needs it, and any
- * number of threads may use it; each takes one of the controller's queues.
+ * A namespace: an array of logical blocks. Operations on any number of blocks are split into commands that the
+ * controller can execute. Any number of threads may use a namespace; each uses one of the controller's queues.
  *
- * <p>The methods that give a future end it in a thread that polls or waits, or in one of the driver where there are
- * interrupts. With {@link NvmeCompletion#POLLED}, {@link NvmeController#poll} has to be called meanwhile. Closing the
- * controller ends all, those that were not submitted whole with {@link IllegalStateException}.
+ * <p>A future completes in a thread that polls or waits, or in a thread of the driver where there are interrupts. With
+ * {@link NvmeCompletion#POLLED} a program has to call {@link NvmeController#poll} meanwhile. Closing the controller
+ * completes all futures; a transfer that was not submitted whole fails with {@link IllegalStateException}.
  *
- * <p>Each call allocates what keeps it going, whatever the number of its commands: a future, and a request for each of up
- * to 8 commands that are under way at a time. A {@link NvmeRequest} allocates nothing when it is submitted.
+ * <p>A call allocates a future and at most 8 requests, one for each command that is in flight at a time, whatever the
+ * number of commands. Submitting an {@link NvmeRequest} allocates nothing.
  */
 public final class NvmeNamespace {
     private final NvmeController controller;
@@ -27,37 +28,37 @@ public final class NvmeNamespace {
         this.format = format;
     }
 
-    /** Its number, from 1. */
+    /** The namespace identifier (NSID), from 1. */
     public int id() {
         return id;
     }
 
-    /** The controller that it is reached by. */
+    /** The controller of the namespace. */
     public NvmeController controller() {
         return controller;
     }
 
-    /** Its size in blocks. */
+    /** The size in logical blocks (NSZE). */
     public long blocks() {
         return format.blocks();
     }
 
-    /** How many of its blocks can be in use at a time. */
+    /** The maximum number of blocks that can be allocated at a time (NCAP). */
     public long capacityBlocks() {
         return format.capacity();
     }
 
-    /** How many of its blocks are in use, as the controller tells. */
+    /** The number of blocks allocated when the namespace was identified (NUSE). */
     public long usedBlocks() {
         return format.used();
     }
 
-    /** The size of a block in bytes, a power of two. */
+    /** The size of a logical block in bytes, a power of two (LBADS). */
     public int blockBytes() {
         return 1 << format.blockShift();
     }
 
-    /** Its size in bytes. */
+    /** The size in bytes. */
     public long bytes() {
         return format.blocks() << format.blockShift();
     }
@@ -66,17 +67,20 @@ public final class NvmeNamespace {
         return format.blockShift();
     }
 
-    /** The most blocks that one command transfers, by the controller's limits and the driver's; 1 to 65536. */
+    /** The maximum number of blocks of one Read or Write command, 1 to 65536. */
     public long maxTransferBlocks() {
         return Math.min(1 << 16, controller.maxTransferBytes() >>> format.blockShift());
     }
 
     /**
-     * Reads blocks into the beginning of a buffer.
+     * Reads blocks into the beginning of a buffer and waits for them.
      *
-     * @param lba the first block
-     * @param count how many, at least 1
-     * @throws VfioException if the blocks are not all in the namespace, the buffer does not suit, or the controller fails
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the
+     *     other direction only
+     * @throws VfioException if the controller returns an error or fails
      * @throws IllegalStateException if the controller is closed
      */
     public void read(long lba, long count, NvmeBuffer into) {
@@ -84,12 +88,15 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Writes blocks from the beginning of a buffer. The drive may hold them in a cache until {@link #flush}.
+     * Writes blocks from the beginning of a buffer and waits for it. The drive may hold them in its volatile write
+     * cache until {@link #flush}.
      *
-     * @param lba the first block
-     * @param count how many, at least 1
-     * @throws VfioException if the blocks are not all in the namespace, the buffer does not suit, or the controller fails;
-     *     blocks may have been written
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if the buffer is too small, is not aligned to 4 bytes, or is mapped for the
+     *     other direction only
+     * @throws VfioException if the controller returns an error or fails; blocks may have been written
      * @throws IllegalStateException if the controller is closed
      */
     public void write(long lba, long count, NvmeBuffer from) {
@@ -97,9 +104,9 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Has the drive write to its medium what it holds in a volatile cache.
+     * Commits the volatile write cache to the medium (Flush).
      *
-     * @throws VfioException if the controller fails
+     * @throws VfioException if the controller returns an error or fails
      * @throws IllegalStateException if the controller is closed
      */
     public void flush() {
@@ -107,12 +114,13 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Makes blocks read as zeroes, without sending any.
+     * Makes blocks read as zeroes without a data transfer (Write Zeroes).
      *
-     * @param lba the first block
-     * @param count how many, at least 1
-     * @throws VfioException if the controller does not have the command, the blocks are not all in the namespace, or the
-     *     controller fails
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the
+     *     blocks may be affected
      * @throws IllegalStateException if the controller is closed
      */
     public void writeZeroes(long lba, long count) {
@@ -121,12 +129,14 @@ public final class NvmeNamespace {
     }
 
     /**
-     * Tells the drive that the contents of blocks are not needed any more; what they read afterwards is the drive's choice.
+     * Deallocates blocks (Dataset Management): their contents are no longer needed, and what they read afterwards is up
+     * to the drive.
      *
-     * @param lba the first block
-     * @param count how many, at least 1
-     * @throws VfioException if the controller does not have the command, the blocks are not all in the namespace, or the
-     *     controller fails
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws VfioException if the controller does not support the command, returns an error or fails; some of the
+     *     blocks may be affected
      * @throws IllegalStateException if the controller is closed
      */
     public void deallocate(long lba, long count) {
@@ -134,41 +144,72 @@ public final class NvmeNamespace {
         run(Operation.DEALLOCATE, lba, count, null);
     }
 
-    /** {@link #read} that does not wait. */
+    /**
+     * Starts a {@link #read} and does not wait for it.
+     *
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if the buffer does not suit
+     * @throws VfioException if the controller has failed
+     * @throws IllegalStateException if the controller is closed
+     */
     public CompletableFuture<Void> readAsync(long lba, long count, NvmeBuffer into) {
         return start(Operation.READ, lba, count, into).future();
     }
 
-    /** {@link #write} that does not wait. */
+    /**
+     * Starts a {@link #write} and does not wait for it.
+     *
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if the buffer does not suit
+     * @throws VfioException if the controller has failed
+     * @throws IllegalStateException if the controller is closed
+     */
     public CompletableFuture<Void> writeAsync(long lba, long count, NvmeBuffer from) {
         return start(Operation.WRITE, lba, count, from).future();
     }
 
-    /** {@link #flush} that does not wait. */
+    /**
+     * Starts a {@link #flush} and does not wait for it.
+     *
+     * @throws VfioException if the controller has failed
+     * @throws IllegalStateException if the controller is closed
+     */
     public CompletableFuture<Void> flushAsync() {
         return start(Operation.FLUSH, 0, 1, null).future();
     }
 
+    /** Rejects blocks outside the namespace. */
+    void checkRange(Operation operation, long lba, long count) {
+        if (count < 1 || lba < 0 || lba > blocks() - count) {
+            throw new IndexOutOfBoundsException("cannot %s: it has %d blocks of %d bytes"
+                    .formatted(operation.describe(this, lba, count), blocks(), blockBytes()));
+        }
+    }
+
     void requireWriteZeroes() {
         if (!controller.identity().canWriteZeroes()) {
-            throw lacks("write zeroes to " + this);
+            throw unsupported("write zeroes to " + this);
         }
     }
 
     void requireDeallocate() {
         if (!controller.identity().canDeallocate()) {
-            throw lacks("deallocate blocks of " + this);
+            throw unsupported("deallocate blocks of " + this);
         }
     }
 
-    private static VfioException lacks(String asked) {
-        return new VfioException(asked, "the controller does not have that command", "write zeroes from a buffer");
+    private static VfioException unsupported(String operation) {
+        return new VfioException(
+                Kind.UNSUPPORTED,
+                operation,
+                "the controller does not support the command",
+                "write zeroes from a buffer");
     }
 
     private void run(Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
         NvmeQueue queue = controller.queueOfThread();
         Transfer transfer = start(queue, operation, lba, count, buffer);
-        controller.await(queue, transfer);
+        transfer.await(queue, controller.lifecycle().isPolled());
         transfer.requireSuccess();
     }
 
@@ -177,30 +218,25 @@ public final class NvmeNamespace {
     }
 
     private Transfer start(NvmeQueue queue, Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
-        if (operation != Operation.FLUSH && (count < 1 || lba < 0 || lba > blocks() - count)) {
-            throw new VfioException(
-                    operation.describe(this, lba, count),
-                    "it has %d blocks of %d bytes".formatted(blocks(), blockBytes()),
-                    "use at least 1 block, and stay inside");
+        if (operation != Operation.FLUSH) {
+            checkRange(operation, lba, count);
         }
         if (buffer != null && buffer.size() >>> blockShift() < count) {
-            throw new VfioException(
-                    operation.describe(this, lba, count),
-                    "they take %d bytes, and the buffer has %d".formatted(count << blockShift(), buffer.size()),
-                    "use a larger buffer");
+            throw new IllegalArgumentException("cannot %s: they take %d bytes, and the buffer has %d"
+                    .formatted(operation.describe(this, lba, count), count << blockShift(), buffer.size()));
         }
-        controller.requireUsable();
+        controller.lifecycle().requireUsable();
         return Transfer.start(
                 queue, operation, this, lba, count, buffer, controller.options().retries());
     }
 
-    /** Its number, and whose it is. */
+    /** The namespace identifier and the device. */
     @Override
     public String toString() {
         return "namespace %d of %s".formatted(id, controller);
     }
 
-    /** Its size for people, as in {@code 512M in 1048576 blocks of 512 bytes}. */
+    /** The size for people, as in {@code 512M in 1048576 blocks of 512 bytes}. */
     public String describeSize() {
         return "%s in %d blocks of %d bytes".formatted(ByteSize.format(bytes()), blocks(), blockBytes());
     }

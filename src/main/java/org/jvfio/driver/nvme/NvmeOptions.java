@@ -1,191 +1,276 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.jvfio.DmaWindow;
 
 /**
- * How a controller is driven. Immutable; each method with an argument gives other options.
+ * How to drive a controller. Immutable.
  *
  * <pre>{@code
- * NvmeOptions.DEFAULT.queuePairs(4).completion(NvmeCompletion.MSIX)
+ * NvmeOptions.builder().queuePairs(4).completion(NvmeCompletion.MSIX).build()
  * }</pre>
- *
- * @param queuePairs how many pairs of I/O queues to ask for, 1 to 65535; the controller may have fewer
- * @param queueDepth entries of each I/O queue, 2 to 65536; one fewer commands are under way at a time, and fewer still if
- *     the controller's queues are shorter
- * @param completion how completions are noticed
- * @param commandTimeout after which a command is aborted, and the controller reset if that does not help
- * @param adminTimeout after which a command of the driver's own makes the controller be reset, or be given up if it is
- *     being opened or reset
- * @param maxTransferBytes the most that one command transfers, 4096 to {@link #MAX_TRANSFER_BYTES}; the controller may
- *     take less at a time (MDTS). Each entry of an I/O queue has memory for a list of as many pages of the controller as
- *     a command can have, 8 bytes a page: with pages of 4096 bytes 1 KiB if it takes 512 KiB, 4 KiB for 2 MiB, 68 KiB for
- *     32 MiB
- * @param pageBytes the controller's memory page (CC.MPS), a power of two; the page nearest to 4096 that it has if empty. It
- *     has nothing to do with the pages of the IOMMU
- * @param retries how often a command that may be retried is tried again by {@link NvmeNamespace}; a {@link NvmeRequest} is
- *     never
- * @param window the DMA window of the queues and of {@link NvmeController#allocate}; the default window if empty, or the
- *     only one there is
- * @param events is told of the controller's asynchronous events, by a thread of the driver, which it must not hold up. What it
- *     throws goes to the {@linkplain Thread#getUncaughtExceptionHandler uncaught exception handler}
  */
-public record NvmeOptions(
-        int queuePairs,
-        int queueDepth,
-        NvmeCompletion completion,
-        Duration commandTimeout,
-        Duration adminTimeout,
-        int maxTransferBytes,
-        OptionalInt pageBytes,
-        int retries,
-        Optional<DmaWindow> window,
-        Consumer<NvmeEvent> events) {
-    /** The most pairs of I/O queues that a controller can have. */
+public final class NvmeOptions {
+    /** The maximum number of pairs of I/O queues. */
     public static final int MAX_QUEUE_PAIRS = (1 << 16) - 1;
 
-    /** The most that one command can be let transfer: 65536 blocks of 4096 bytes, with lists of 516 KiB. */
+    /** The maximum of {@link Builder#maxTransferBytes}: 65536 blocks of 4096 bytes, with PRP lists of 516 KiB. */
     public static final int MAX_TRANSFER_BYTES = 1 << 28;
+
+    /**
+     * One pair of queues of 128 entries, polled; timeouts of 30 seconds; at most 2 MiB in a command, because some
+     * controllers that report no limit, QEMU's among them, fail larger ones; 2 retries.
+     */
+    public static final NvmeOptions DEFAULT = builder().build();
 
     private static final int MAX_ENTRIES = 1 << 16;
     private static final int MIN_TRANSFER = 1 << 12;
+    private static final Duration MIN_TIMEOUT = Duration.ofMillis(1);
     private static final Duration MAX_TIMEOUT = Duration.ofDays(1);
 
-    /**
-     * One pair of queues of 128 entries, polled; 30 seconds for a command, up to 2 MiB in it: more is
-     * too much for some controllers that say that they have no limit, QEMU's among them.
-     */
-    public static final NvmeOptions DEFAULT = new NvmeOptions(
-            1,
-            128,
-            NvmeCompletion.POLLED,
-            Duration.ofSeconds(30),
-            Duration.ofSeconds(30),
-            2 << 20,
-            OptionalInt.empty(),
-            2,
-            Optional.empty(),
-            event -> {});
+    private final int queuePairs;
+    private final int queueDepth;
+    private final NvmeCompletion completion;
+    private final Duration commandTimeout;
+    private final Duration adminTimeout;
+    private final int maxTransferBytes;
+    private final OptionalInt pageBytes;
+    private final int retries;
+    private final Optional<DmaWindow> window;
+    private final Consumer<NvmeEvent> events;
 
-    public NvmeOptions {
-        requireRange("pairs of queues", queuePairs, 1, MAX_QUEUE_PAIRS);
-        requireRange("entries of a queue", queueDepth, 2, MAX_ENTRIES);
-        requireRange("bytes of a transfer at most", maxTransferBytes, MIN_TRANSFER, MAX_TRANSFER_BYTES);
-        requireRange("retries", retries, 0, Integer.MAX_VALUE);
-        requireTimeout(commandTimeout);
-        requireTimeout(adminTimeout);
-        if (pageBytes.isPresent() && Integer.bitCount(pageBytes.getAsInt()) != 1) {
-            throw new IllegalArgumentException(
-                    "controller pages of " + pageBytes.getAsInt() + " bytes: use a power of two");
+    private NvmeOptions(Builder from) {
+        queuePairs = from.queuePairs;
+        queueDepth = from.queueDepth;
+        completion = from.completion;
+        commandTimeout = from.commandTimeout;
+        adminTimeout = from.adminTimeout;
+        maxTransferBytes = from.maxTransferBytes;
+        pageBytes = from.pageBytes;
+        retries = from.retries;
+        window = from.window;
+        events = from.events;
+    }
+
+    /** A builder with the values of {@link #DEFAULT}. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** A builder with the values of these options. */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.queuePairs = queuePairs;
+        builder.queueDepth = queueDepth;
+        builder.completion = completion;
+        builder.commandTimeout = commandTimeout;
+        builder.adminTimeout = adminTimeout;
+        builder.maxTransferBytes = maxTransferBytes;
+        builder.pageBytes = pageBytes;
+        builder.retries = retries;
+        builder.window = window;
+        builder.events = events;
+        return builder;
+    }
+
+    /** The number of pairs of I/O queues to request; the controller may grant fewer. */
+    public int queuePairs() {
+        return queuePairs;
+    }
+
+    /** The number of entries of each I/O queue. */
+    public int queueDepth() {
+        return queueDepth;
+    }
+
+    /** How completions are found. */
+    public NvmeCompletion completion() {
+        return completion;
+    }
+
+    /** The timeout of an I/O command. */
+    public Duration commandTimeout() {
+        return commandTimeout;
+    }
+
+    /** The timeout of an admin command of the driver. */
+    public Duration adminTimeout() {
+        return adminTimeout;
+    }
+
+    /** The maximum number of bytes of one command. */
+    public int maxTransferBytes() {
+        return maxTransferBytes;
+    }
+
+    /** The memory page size of the controller (CC.MPS) in bytes; empty for the supported one nearest to 4096. */
+    public OptionalInt pageBytes() {
+        return pageBytes;
+    }
+
+    /** How often {@link NvmeNamespace} retries a command. */
+    public int retries() {
+        return retries;
+    }
+
+    /** The DMA window to map queues and buffers in; empty for the default window, or the only one. */
+    public Optional<DmaWindow> window() {
+        return window;
+    }
+
+    /** The listener of asynchronous events. */
+    public Consumer<NvmeEvent> events() {
+        return events;
+    }
+
+    /** Builds {@link NvmeOptions}. Each method checks its argument and returns this builder. */
+    public static final class Builder {
+        private int queuePairs = 1;
+        private int queueDepth = 128;
+        private NvmeCompletion completion = NvmeCompletion.POLLED;
+        private Duration commandTimeout = Duration.ofSeconds(30);
+        private Duration adminTimeout = Duration.ofSeconds(30);
+        private int maxTransferBytes = 2 << 20;
+        private OptionalInt pageBytes = OptionalInt.empty();
+        private int retries = 2;
+        private Optional<DmaWindow> window = Optional.empty();
+        private Consumer<NvmeEvent> events = event -> {};
+
+        private Builder() {}
+
+        /**
+         * Sets the number of pairs of I/O queues to request; the controller may grant fewer.
+         *
+         * @param count 1 to {@link #MAX_QUEUE_PAIRS}
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder queuePairs(int count) {
+            requireRange("pairs of queues", count, 1, MAX_QUEUE_PAIRS);
+            queuePairs = count;
+            return this;
         }
-    }
 
-    private static void requireTimeout(Duration timeout) {
-        if (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(MAX_TIMEOUT) > 0) {
-            throw new IllegalArgumentException(
-                    "a timeout of " + timeout + " for a command: use 1 millisecond to 1 day");
+        /**
+         * Sets the number of entries of each I/O queue, which the controller may limit (CAP.MQES). One fewer commands
+         * can be in flight.
+         *
+         * @param entries 2 to 65536
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder queueDepth(int entries) {
+            requireRange("entries of a queue", entries, 2, MAX_ENTRIES);
+            queueDepth = entries;
+            return this;
         }
-    }
 
-    private static void requireRange(String what, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw new IllegalArgumentException("%d %s: use %d to %d".formatted(value, what, least, most));
+        /** Sets how completions are found. */
+        public Builder completion(NvmeCompletion how) {
+            completion = Objects.requireNonNull(how, "completion");
+            return this;
         }
-    }
 
-    /** Options in the making. */
-    private static final class Draft {
-        private int queuePairs;
-        private int queueDepth;
-        private NvmeCompletion completion;
-        private Duration commandTimeout;
-        private Duration adminTimeout;
-        private int maxTransferBytes;
-        private OptionalInt pageBytes;
-        private int retries;
-        private Optional<DmaWindow> window;
-        private Consumer<NvmeEvent> events;
-
-        private Draft(NvmeOptions of) {
-            queuePairs = of.queuePairs;
-            queueDepth = of.queueDepth;
-            completion = of.completion;
-            commandTimeout = of.commandTimeout;
-            adminTimeout = of.adminTimeout;
-            maxTransferBytes = of.maxTransferBytes;
-            pageBytes = of.pageBytes;
-            retries = of.retries;
-            window = of.window;
-            events = of.events;
+        /**
+         * Sets the time after which an I/O command is aborted, and the controller reset if that fails.
+         *
+         * @param timeout 1 millisecond to 1 day
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder commandTimeout(Duration timeout) {
+            requireTimeout(timeout);
+            commandTimeout = timeout;
+            return this;
         }
-    }
 
-    private NvmeOptions with(Consumer<Draft> change) {
-        Draft draft = new Draft(this);
-        change.accept(draft);
-        return new NvmeOptions(
-                draft.queuePairs,
-                draft.queueDepth,
-                draft.completion,
-                draft.commandTimeout,
-                draft.adminTimeout,
-                draft.maxTransferBytes,
-                draft.pageBytes,
-                draft.retries,
-                draft.window,
-                draft.events);
-    }
+        /**
+         * Sets the time after which an admin command of the driver resets the controller, or disables it while it is
+         * opened, reset or closed.
+         *
+         * @param timeout 1 millisecond to 1 day
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder adminTimeout(Duration timeout) {
+            requireTimeout(timeout);
+            adminTimeout = timeout;
+            return this;
+        }
 
-    /** The same with so many pairs of I/O queues. */
-    public NvmeOptions queuePairs(int count) {
-        return with(draft -> draft.queuePairs = count);
-    }
+        /**
+         * Sets the maximum number of bytes of one command, which the controller may limit (MDTS). Each entry of an I/O
+         * queue has memory for a PRP list of that many bytes, 8 bytes for a page: with pages of 4096 bytes 1 KiB for
+         * 512 KiB, 4 KiB for 2 MiB, 68 KiB for 32 MiB.
+         *
+         * @param bytes 4096 to {@link #MAX_TRANSFER_BYTES}
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder maxTransferBytes(int bytes) {
+            requireRange("bytes of a command", bytes, MIN_TRANSFER, MAX_TRANSFER_BYTES);
+            maxTransferBytes = bytes;
+            return this;
+        }
 
-    /** The same with I/O queues of so many entries. */
-    public NvmeOptions queueDepth(int entries) {
-        return with(draft -> draft.queueDepth = entries);
-    }
+        /**
+         * Sets the memory page size of the controller (CC.MPS), which is independent of the IOMMU page size.
+         *
+         * @param bytes a power of two
+         * @throws IllegalArgumentException if it is not a power of two
+         */
+        public Builder pageBytes(int bytes) {
+            if (bytes <= 0 || Integer.bitCount(bytes) != 1) {
+                throw new IllegalArgumentException("a memory page size of " + bytes + " bytes: use a power of two");
+            }
+            pageBytes = OptionalInt.of(bytes);
+            return this;
+        }
 
-    /** The same with completions noticed in this way. */
-    public NvmeOptions completion(NvmeCompletion how) {
-        return with(draft -> draft.completion = how);
-    }
+        /**
+         * Sets how often {@link NvmeNamespace} retries a command whose status allows it; an {@link NvmeRequest} is
+         * never retried.
+         *
+         * @param count at least 0
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder retries(int count) {
+            requireRange("retries", count, 0, Integer.MAX_VALUE);
+            retries = count;
+            return this;
+        }
 
-    /** The same with such a timeout. */
-    public NvmeOptions commandTimeout(Duration timeout) {
-        return with(draft -> draft.commandTimeout = timeout);
-    }
+        /** Sets the DMA window to map the queues and the buffers of {@link NvmeController#allocate} in. */
+        public Builder window(DmaWindow of) {
+            window = Optional.of(of);
+            return this;
+        }
 
-    /** The same with such a timeout of the driver's own commands. */
-    public NvmeOptions adminTimeout(Duration timeout) {
-        return with(draft -> draft.adminTimeout = timeout);
-    }
+        /**
+         * Sets the listener of asynchronous events. It runs in the thread of the driver that checks timeouts, so it
+         * must return quickly. An exception that it throws goes to the {@linkplain Thread#getUncaughtExceptionHandler
+         * uncaught exception handler} of that thread.
+         */
+        public Builder events(Consumer<NvmeEvent> listener) {
+            events = Objects.requireNonNull(listener, "listener");
+            return this;
+        }
 
-    /** The same with at most so many bytes in a command. */
-    public NvmeOptions maxTransferBytes(int bytes) {
-        return with(draft -> draft.maxTransferBytes = bytes);
-    }
+        /** Builds the options. */
+        public NvmeOptions build() {
+            return new NvmeOptions(this);
+        }
 
-    /** The same with this memory page of the controller. */
-    public NvmeOptions pageBytes(int bytes) {
-        return with(draft -> draft.pageBytes = OptionalInt.of(bytes));
-    }
+        private static void requireTimeout(Duration timeout) {
+            if (timeout.compareTo(MIN_TIMEOUT) < 0 || timeout.compareTo(MAX_TIMEOUT) > 0) {
+                throw new IllegalArgumentException(
+                        "a timeout of " + timeout + " for a command: use 1 millisecond to 1 day");
+            }
+        }
 
-    /** The same with so many retries. */
-    public NvmeOptions retries(int count) {
-        return with(draft -> draft.retries = count);
-    }
-
-    /** The same with DMA through this window of the device's container. */
-    public NvmeOptions window(DmaWindow of) {
-        return with(draft -> draft.window = Optional.of(of));
-    }
-
-    /** The same with this listener of the controller's events, which must not take long: it holds up timeouts. */
-    public NvmeOptions events(Consumer<NvmeEvent> listener) {
-        return with(draft -> draft.events = listener);
+        private static void requireRange(String what, int value, int min, int max) {
+            if (value < min || value > max) {
+                throw new IllegalArgumentException("%d %s: use %d to %d".formatted(value, what, min, max));
+            }
+        }
     }
 }

@@ -1,131 +1,66 @@
 package org.jvfio.driver.nvme;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * A submission queue and its completion queue, for any number of threads. A program that wants the most of a drive gives
- * each thread a queue of its own ({@link NvmeController#queue}).
+ * A submission queue with its completion queue. Any number of threads may use it; for the highest throughput give each
+ * thread a queue of its own ({@link NvmeController#queue}).
  */
 public final class NvmeQueue {
-    private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final VarHandle SHARED_INT = INT.varHandle();
-
-    static final int SUBMISSION_BYTES = 64;
-    static final int COMPLETION_BYTES = 16;
-
-    /** No identifier of a command. */
-    static final int NONE = -1;
-
     private static final int ALL = Integer.MAX_VALUE;
-    private static final int IDENTIFIERS = 1 << 16;
 
-    private final NvmeController controller;
-    private final ControllerRegisters registers;
+    private final ControllerLifecycle owner;
     private final int number;
     private final int entries;
-    private final int pageShift;
-    private final MemorySegment submissions;
-    private final MemorySegment completions;
-    private final PrpLists lists;
-    private final long submissionIova;
-    private final long completionIova;
-    private final long submissionDoorbell;
-    private final long completionDoorbell;
+    private final SubmissionQueue submissions;
+    private final CompletionQueue completions;
 
     /**
-     * Guards all that follows, and the fields of a request while it is in a slot. It is held for a moment, without a
-     * callback; the controller's lock may be taken before it, but not after it.
+     * Guards {@link #state}, both rings, the slots, and the fields of a request in a slot. Held briefly and never
+     * during a callback; may be acquired while the controller's lock is held, not the other way round.
      */
     private final ReentrantLock lock = new ReentrantLock();
 
-    private final Queue<Runnable> waitingForRoom = new ConcurrentLinkedQueue<>();
-    // Commands under way, by slot. The identifier of a command is its slot and, above that, how often that was used, so
-    // that a completion that comes twice or late is told from the next one.
-    private final @Nullable NvmeRequest[] slots;
-    private final int[] identifiers;
-    private final int[] freeSlots;
-    private final int slotMask;
-    private int free;
-    private int tail;
-    private int rungTail;
-    private int head;
-    private int phase = 1;
-    // Takes commands; looks at completions.
-    private boolean taking;
-    private boolean running;
-    private boolean closed;
+    private final CommandSlots slots;
+    private QueueState state = QueueState.STOPPED;
+
+    /** Run once when a slot may be free or the controller ends. Not guarded by {@link #lock}. */
+    private final Queue<Runnable> waiters = new ConcurrentLinkedQueue<>();
 
     NvmeQueue(
-            NvmeController controller,
-            ControllerRegisters registers,
-            Capabilities capabilities,
-            int number,
-            int entries,
-            int pageShift,
-            int listBytes,
-            DmaArea memory) {
-        this.controller = controller;
-        this.registers = registers;
+            ControllerLifecycle owner, ControllerRegisters registers, int number, QueueLayout layout, DmaArea memory) {
+        this.owner = owner;
         this.number = number;
-        this.entries = entries;
-        this.pageShift = pageShift;
-        long page = 1L << pageShift;
-        NvmeBuffer submission = memory.take((long) entries * SUBMISSION_BYTES, page);
-        NvmeBuffer completion = memory.take((long) entries * COMPLETION_BYTES, page);
-        submissions = submission.segment();
-        completions = completion.segment();
-        submissionIova = submission.iova();
-        completionIova = completion.iova();
-        submissionDoorbell = ControllerRegisters.submissionDoorbell(capabilities, number);
-        completionDoorbell = ControllerRegisters.completionDoorbell(capabilities, number);
-        // A queue that holds as many commands as it has entries looks empty.
-        int commands = entries - 1;
-        lists = PrpLists.of(memory, commands, listBytes, pageShift);
-        slots = new @Nullable NvmeRequest[commands];
-        identifiers = new int[commands];
-        freeSlots = new int[commands];
-        slotMask = Integer.highestOneBit(commands) * 2 - 1;
-        for (int slot = 0; slot < commands; slot++) {
-            identifiers[slot] = slot;
-        }
-        empty();
+        entries = layout.entries();
+        NvmeBuffer submissionRing = memory.allocate(layout.submissionBytes(), layout.pageSize());
+        NvmeBuffer completionRing = memory.allocate(layout.completionBytes(), layout.pageSize());
+        PrpLists lists = PrpLists.of(memory, layout.commands(), layout.listBytes(), layout.pageShift());
+        submissions = new SubmissionQueue(registers, number, layout, submissionRing, lists);
+        completions = new CompletionQueue(registers, number, layout, completionRing);
+        slots = new CommandSlots(layout.commands());
+        reset();
     }
 
-    /** How much of a {@link DmaArea} a queue takes. */
-    static long memoryBytes(int entries, int pageShift, int listBytes) {
-        long page = 1L << pageShift;
-        long submission = ((long) entries * SUBMISSION_BYTES + page - 1) & -page;
-        long completion = ((long) entries * COMPLETION_BYTES + page - 1) & -page;
-        return 2 * page + submission + completion + (long) entries * listBytes;
-    }
-
-    /** Its number, from 1; 0 is the admin queue. */
+    /** The queue identifier, from 1; 0 is the admin queue. */
     public int number() {
         return number;
     }
 
-    /** How many commands can be under way in it at a time. */
+    /** The maximum number of commands in flight. */
     public int capacity() {
-        return slots.length;
+        return slots.capacity();
     }
 
-    /** How many commands are under way in it. */
-    public int underWay() {
+    /** The number of commands in flight. */
+    public int inFlight() {
         lock.lock();
         try {
-            return slots.length - free;
+            return slots.inFlight();
         } finally {
             lock.unlock();
         }
@@ -136,29 +71,33 @@ public final class NvmeQueue {
     }
 
     long submissionIova() {
-        return submissionIova;
+        return submissions.iova();
     }
 
     long completionIova() {
-        return completionIova;
+        return completions.iova();
     }
 
     /**
-     * Gives a command to the controller.
+     * Submits a command to the controller.
      *
-     * @return false if the queue is full or the controller is being reset; the request is not under way then. If true, it
-     *     will be done exactly once, also if the controller fails
-     * @throws VfioException if the controller has failed, or the request's buffer is not mapped any more
-     * @throws IllegalStateException if the request is under way or was never prepared, or the controller is closed or being
-     *     closed
+     * @return false if the queue is full or the controller is being reset; the request is not in flight then. If true,
+     *     the request completes exactly once, even if the controller fails
+     * @throws VfioException if the controller has failed
+     * @throws IllegalStateException if the request is in flight or was never prepared, its buffer is no longer mapped,
+     *     or the controller is closed or being closed
      */
     public boolean submit(NvmeRequest request) {
         return add(request, true);
     }
 
     /**
-     * As {@link #submit}, but the controller may not know of it before {@link #ring}, {@link #submit} or {@link #poll} of
-     * this queue: for a row of commands, which it is told of at once.
+     * Queues a command without writing the doorbell: the controller may not see it before {@link #ring}, {@link
+     * #submit} or {@link #poll} of this queue. Several commands then cost one doorbell write.
+     *
+     * @return as {@link #submit}
+     * @throws VfioException as {@link #submit}
+     * @throws IllegalStateException as {@link #submit}
      */
     public boolean enqueue(NvmeRequest request) {
         return add(request, false);
@@ -169,23 +108,20 @@ public final class NvmeQueue {
         RuntimeException failure = null;
         lock.lock();
         try {
-            if (!taking) {
-                controller.requireUsable();
+            if (state != QueueState.RUNNING) {
+                owner.requireUsable();
                 return false;
             }
-            if (free == 0) {
+            if (slots.isFull()) {
                 return false;
             }
-            request.take();
-            int slot = freeSlots[--free];
-            slots[slot] = request;
-            request.identifier = identifiers[slot];
+            request.acquire();
+            int slot = slots.allocate(request);
             request.submittedNanos = System.nanoTime();
             try {
-                write(request, slot);
-                tail = tail + 1 == entries ? 0 : tail + 1;
+                submissions.add(request, slot);
                 if (ring) {
-                    ringSubmissions();
+                    submissions.ring();
                 }
             } catch (RuntimeException e) {
                 failure = e;
@@ -194,13 +130,13 @@ public final class NvmeQueue {
             lock.unlock();
         }
         if (failure != null) {
-            controller.fail("give " + this + " a command", failure);
+            owner.fail("submit a command to " + this, failure);
         }
         return true;
     }
 
     /**
-     * Tells the controller of what was enqueued.
+     * Writes the submission doorbell, so that the controller fetches the commands that were enqueued.
      *
      * @throws IllegalStateException if the controller is closed
      */
@@ -208,22 +144,22 @@ public final class NvmeQueue {
         RuntimeException failure = null;
         lock.lock();
         try {
-            if (closed) {
-                controller.requireUsable();
+            if (state == QueueState.CLOSED) {
+                owner.requireUsable();
             }
             failure = tryToRing();
         } finally {
             lock.unlock();
         }
         if (failure != null) {
-            controller.fail("give " + this + " a command", failure);
+            owner.fail("submit a command to " + this, failure);
         }
     }
 
     private @Nullable RuntimeException tryToRing() {
         try {
-            if (running) {
-                ringSubmissions();
+            if (isProcessing()) {
+                submissions.ring();
             }
             return null;
         } catch (RuntimeException e) {
@@ -231,57 +167,14 @@ public final class NvmeQueue {
         }
     }
 
-    private void ringSubmissions() {
-        if (rungTail != tail) {
-            // The controller must not see the doorbell before the commands.
-            VarHandle.fullFence();
-            rungTail = tail;
-            registers.ring(submissionDoorbell, tail);
-        }
-    }
-
-    private void write(NvmeRequest request, int slot) {
-        long at = (long) tail * SUBMISSION_BYTES;
-        submissions.set(INT, at, request.opcode | request.identifier << 16);
-        submissions.set(INT, at + 4, request.namespaceId);
-        submissions.set(LONG, at + 8, 0);
-        submissions.set(LONG, at + 16, 0);
-        if (request.needsRange()) {
-            submissions.set(LONG, at + 24, lists.writeRange(slot, (int) request.blocks, request.lba));
-            submissions.set(LONG, at + 32, 0);
-        } else {
-            writeData(request, slot, at);
-        }
-        submissions.set(INT, at + 40, request.dword10);
-        submissions.set(INT, at + 44, request.dword11);
-        submissions.set(INT, at + 48, request.dword12);
-        submissions.set(INT, at + 52, 0);
-        submissions.set(LONG, at + 56, 0);
+    private boolean isProcessing() {
+        return state == QueueState.RUNNING || state == QueueState.DRAINING;
     }
 
     /**
-     * PRP 1 and 2: where the data begins, which may be inside a page, and its second page, or a list of all pages but the
-     * first.
-     */
-    private void writeData(NvmeRequest request, int slot, long at) {
-        long page = 1L << pageShift;
-        long first = request.iova;
-        long second = (first & -page) + page;
-        long rest = request.bytes - (second - first);
-        submissions.set(LONG, at + 24, request.bytes == 0 ? 0 : first);
-        if (request.bytes == 0 || rest <= 0) {
-            submissions.set(LONG, at + 32, 0);
-        } else if (rest <= page) {
-            submissions.set(LONG, at + 32, second);
-        } else {
-            submissions.set(LONG, at + 32, lists.writePages(slot, second, rest));
-        }
-    }
-
-    /**
-     * Finds what is complete, and calls the requests' callbacks, in this thread.
+     * Processes all completions there are and runs the callbacks of their requests in this thread.
      *
-     * @return how many commands were complete
+     * @return the number of commands completed
      * @throws IllegalStateException if the controller is closed
      */
     public int poll() {
@@ -289,79 +182,79 @@ public final class NvmeQueue {
     }
 
     /**
-     * The same for so many commands at most.
+     * As {@link #poll()}, for at most a number of commands.
      *
+     * @param max the maximum number of commands to complete
+     * @return the number of commands completed
      * @throws IllegalStateException if the controller is closed
      */
-    public int poll(int most) {
+    public int poll(int max) {
         lock.lock();
-        return pollLocked(most);
+        return pollLocked(max);
     }
 
     /**
-     * Waits until a request is done that was submitted here, and polls meanwhile where there are no interrupts. If it is
-     * submitted again as soon as it is done, the next time is not waited for. Callbacks, which this would hold up, must not
-     * call it.
+     * Waits until a request that was submitted to this queue completes, and polls the queue where there are no
+     * interrupts. If the request is submitted again on completion, the new submission is not waited for. Must not be
+     * called by a callback: it would delay the completions it waits for.
      *
      * @throws IllegalStateException if the controller is closed
      */
     public void await(NvmeRequest request) {
-        controller.await(this, request);
+        request.await(this, owner.isPolled());
     }
 
-    /** The same, unless another thread has the queue. */
+    /** Polls unless another thread holds the queue's lock. */
     int pollIfIdle() {
         return lock.tryLock() ? pollLocked(ALL) : 0;
     }
 
-    /** The same for an interrupt that may come late. */
+    /** Polls, for an interrupt that may arrive after the queue was closed. */
     void pollUnlessClosed() {
         lock.lock();
-        if (closed) {
+        if (state == QueueState.CLOSED) {
             lock.unlock();
         } else {
             pollLocked(ALL);
         }
     }
 
-    /** Is called with the lock held, and leaves without it. */
-    private int pollLocked(int most) {
+    /** Caller holds {@link #lock}; this method releases it. */
+    private int pollLocked(int max) {
         NvmeRequest first = null;
         NvmeRequest last = null;
         RuntimeException failure = null;
         int count = 0;
         try {
-            if (closed) {
-                controller.requireUsable();
+            if (state == QueueState.CLOSED) {
+                owner.requireUsable();
                 return 0;
             }
-            if (!running) {
+            if (state == QueueState.STOPPED) {
                 return 0;
             }
-            ringSubmissions();
-            while (count < most) {
-                NvmeRequest done = reap();
-                if (done == null) {
+            submissions.ring();
+            while (count < max) {
+                NvmeRequest completed = reap();
+                if (completed == null) {
                     break;
                 }
                 if (last == null) {
-                    first = done;
+                    first = completed;
                 } else {
-                    last.next = done;
+                    last.next = completed;
                 }
-                last = done;
+                last = completed;
                 count++;
             }
             if (count > 0) {
-                // What was read of the entries must be read before they are the controller's again.
-                VarHandle.fullFence();
-                registers.ring(completionDoorbell, head);
+                completions.ring();
             }
-        } catch (IllegalStateException closedOrGone) {
-            if (closed) {
-                throw closedOrGone;
+        } catch (IllegalStateException e) {
+            if (state == QueueState.CLOSED) {
+                throw e;
             }
-            failure = closedOrGone;
+            failure = e;
         } catch (RuntimeException e) {
             failure = e;
         } finally {
@@ -369,59 +262,39 @@ public final class NvmeQueue {
         }
         deliver(first);
         if (failure != null) {
-            controller.fail("take the completions of " + this, failure);
+            owner.fail("process the completions of " + this, failure);
         }
-        if (count > 0 && !waitingForRoom.isEmpty()) {
-            runWaiting();
+        if (count > 0 && !waiters.isEmpty()) {
+            runWaiters();
         }
         return count;
     }
 
-    /** The next command that is complete. Each word of a completion is read once, as the controller may change it. */
+    /** Completes the command of the next completion queue entry; null if there is none. */
     private @Nullable NvmeRequest reap() {
-        long at = (long) head * COMPLETION_BYTES;
-        int last = (int) SHARED_INT.getOpaque(completions, at + 12);
-        if ((last >>> 16 & 1) != phase) {
+        if (!completions.next()) {
             return null;
         }
-        // The rest of the entry, and the data of the command, are as new as the phase bit only from here on.
-        VarHandle.fullFence();
-        int result = completions.get(INT, at);
-        int queues = completions.get(INT, at + 8);
-        int identifier = last & 0xffff;
-        int slot = identifier & slotMask;
-        NvmeRequest request = slot < slots.length ? slots[slot] : null;
-        if (request == null || identifiers[slot] != identifier) {
-            throw wrong("it completes command 0x%04x, which is not under way".formatted(identifier));
+        int identifier = completions.identifier();
+        NvmeRequest request = slots.get(identifier);
+        if (request == null) {
+            throw invalid("the controller completed command 0x%04x, which is not in flight".formatted(identifier));
         }
-        if (queues >>> 16 != number) {
-            throw wrong("it completes a command of queue %d there".formatted(queues >>> 16));
+        String defect = completions.defect();
+        if (defect != null) {
+            throw invalid(defect);
         }
-        if ((queues & 0xffff) >= entries) {
-            throw wrong("it says that it is at entry %d of %d".formatted(queues & 0xffff, entries));
-        }
-        head++;
-        if (head == entries) {
-            head = 0;
-            phase ^= 1;
-        }
-        release(slot);
-        request.complete(last >>> 17, result);
+        completions.advance();
+        slots.release(identifier);
+        request.complete(completions.statusField(), completions.result());
         return request;
     }
 
-    private VfioException wrong(String reason) {
-        return new VfioException("take the completions of " + this, reason, "use another drive, or newer firmware");
+    private VfioException invalid(String reason) {
+        return new VfioException("process the completions of " + this, reason, "use another drive, or newer firmware");
     }
 
-    private void release(int slot) {
-        slots[slot] = null;
-        int used = identifiers[slot] + slotMask + 1;
-        identifiers[slot] = used < IDENTIFIERS ? used : slot;
-        freeSlots[free++] = slot;
-    }
-
-    /** Ends a row of requests, whatever their callbacks throw; called with no lock held. */
+    /** Completes a list of requests, whatever their callbacks throw. No lock may be held. */
     static void deliver(@Nullable NvmeRequest first) {
         for (NvmeRequest request = first; request != null; ) {
             NvmeRequest following = request.next;
@@ -432,30 +305,31 @@ public final class NvmeQueue {
     }
 
     /**
-     * Has something run once, when there may be room for a command, or there will be none: now, or by whoever completes a
-     * command, and when the controller is ready again or comes to its end. Whoever makes room, or ends the controller, looks
-     * for what waits afterwards; it is there before this looks for room: one of both finds the other.
+     * Runs an action once, when a slot may be free or the controller ends: now, or in the thread that completes a
+     * command, makes the controller ready or ends it. The action is queued before the check for a free slot, and the
+     * other side frees the slot before it checks for waiters, so that one of them sees the other.
      */
-    void whenRoom(Runnable action) {
-        waitingForRoom.add(action);
-        if (needNotWait()) {
-            runWaiting();
+    void whenSlotFree(Runnable action) {
+        waiters.add(action);
+        if (mayHaveFreeSlot()) {
+            runWaiters();
         }
     }
 
-    /** A controller that is being reset takes no commands, and whoever waits for it is told when it does. */
-    private boolean needNotWait() {
+    /** False during a reset too: the waiters run when it is over. */
+    private boolean mayHaveFreeSlot() {
         lock.lock();
         try {
-            return taking ? free > 0 : controller.isEnding();
+            return state == QueueState.RUNNING ? !slots.isFull() : owner.isEnding();
         } finally {
             lock.unlock();
         }
     }
 
-    private void runWaiting() {
-        for (int left = waitingForRoom.size(); left > 0; left--) {
-            Runnable action = waitingForRoom.poll();
+    /** Runs the actions that are waiting now, each once. */
+    void runWaiters() {
+        for (int remaining = waiters.size(); remaining > 0; remaining--) {
+            Runnable action = waiters.poll();
             if (action == null) {
                 return;
             }
@@ -463,145 +337,109 @@ public final class NvmeQueue {
         }
     }
 
-    /** The identifier of a command that is under way for longer than the limit; -1 if there is none. */
-    int late(long now, long limitNanos) {
+    /** The identifier of a command in flight for longer than a limit; {@link CommandSlots#NONE} if there is none. */
+    int timedOut(long nowNanos, long limitNanos) {
         lock.lock();
         try {
-            for (NvmeRequest request : slots) {
-                if (request != null && request.hasDeadline && now - request.submittedNanos > limitNanos) {
-                    return request.identifier;
-                }
-            }
-            return NONE;
+            return slots.timedOut(nowNanos, limitNanos);
         } finally {
             lock.unlock();
         }
     }
 
-    /** Whether a command is under way here. */
-    boolean isUnderWay(int identifier) {
+    boolean isInFlight(int identifier) {
         lock.lock();
         try {
-            return slots[identifier & slotMask] != null && identifiers[identifier & slotMask] == identifier;
+            return slots.get(identifier) != null;
         } finally {
             lock.unlock();
         }
     }
 
-    /** Remembers that a command is to be aborted; whether it is under way. */
-    boolean abortIsAsked(int identifier) {
+    /** Marks a command as to be aborted; false if it is no longer in flight. */
+    boolean markAborted(int identifier) {
         lock.lock();
         try {
-            NvmeRequest request = slots[identifier & slotMask];
-            if (request == null || identifiers[identifier & slotMask] != identifier) {
+            NvmeRequest request = slots.get(identifier);
+            if (request == null) {
                 return false;
             }
-            request.abortAsked = true;
+            request.abortRequested = true;
             return true;
         } finally {
             lock.unlock();
         }
     }
 
-    /** Takes commands from now on; the controller knows the queue, as empty. */
+    /** Accepts commands; the controller knows the queue, and knows it as empty. */
     void start() {
+        enter(QueueState.RUNNING);
+    }
+
+    /** Accepts no more commands; those in flight still complete. */
+    void drain() {
         lock.lock();
         try {
-            taking = true;
-            running = true;
+            if (state == QueueState.RUNNING) {
+                state = QueueState.DRAINING;
+            }
         } finally {
             lock.unlock();
         }
     }
 
-    /** What waits for room is to look again. */
-    void resume() {
-        runWaiting();
-    }
-
-    /** Takes no more commands; those that are under way can still be completed. */
-    void refuse() {
-        lock.lock();
-        try {
-            taking = false;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Takes no more commands, and looks at no more completions. */
+    /** Accepts no more commands and processes no more completions. */
     void stop() {
+        enter(QueueState.STOPPED);
+    }
+
+    /** Must precede freeing the memory of the queue. */
+    void close() {
+        enter(QueueState.CLOSED);
+    }
+
+    private void enter(QueueState next) {
         lock.lock();
         try {
-            taking = false;
-            running = false;
+            if (state != QueueState.CLOSED) {
+                state = next;
+            }
         } finally {
             lock.unlock();
         }
     }
 
     /**
-     * Forgets the commands under way, of a controller that is stopped.
+     * Fails all commands in flight. The controller must be stopped.
      *
-     * @param row the requests that are lost already
-     * @return those and the requests of this queue, which are to be delivered
+     * @param failed requests that have failed already
+     * @return those and the requests of this queue, to be delivered
      */
     @Nullable
-    NvmeRequest lose(@Nullable NvmeRequest row, NvmeStatus status, String why) {
-        NvmeRequest lost = row;
+    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
         lock.lock();
         try {
-            for (int slot = 0; slot < slots.length; slot++) {
-                NvmeRequest request = slots[slot];
-                if (request != null) {
-                    release(slot);
-                    request.lose(status, why);
-                    request.next = lost;
-                    lost = request;
-                }
-            }
-            return lost;
+            return slots.failAll(failed, status, kind, reason);
         } finally {
             lock.unlock();
         }
     }
 
-    /** Both queues as they are when the controller begins with them. */
-    void empty() {
+    /** Empties both rings, as the controller assumes when the queues are created. */
+    void reset() {
         lock.lock();
         try {
-            free = 0;
-            for (int slot = slots.length - 1; slot >= 0; slot--) {
-                if (slots[slot] == null) {
-                    freeSlots[free++] = slot;
-                }
-            }
-            tail = 0;
-            rungTail = 0;
-            head = 0;
-            phase = 1;
-            completions.fill((byte) 0);
-            VarHandle.fullFence();
+            slots.reset();
+            submissions.reset();
+            completions.reset();
         } finally {
             lock.unlock();
         }
     }
 
-    /** The memory of the queue is about to go. */
-    void close() {
-        lock.lock();
-        try {
-            taking = false;
-            running = false;
-            closed = true;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Its number, and whose it is. */
+    /** The queue identifier and the device. */
     @Override
     public String toString() {
-        return (number == 0 ? "the admin queue of " : "queue " + number + " of ") + controller;
+        return (number == 0 ? "the admin queue of " : "queue " + number + " of ") + owner;
     }
 }

@@ -5,10 +5,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.DmaDirection;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
- * One command, which is prepared once and can be {@linkplain NvmeQueue#submit submitted} again and again. Preparing and
- * submitting it, and its completion, allocate nothing.
+ * One command, prepared once and {@linkplain NvmeQueue#submit submitted} any number of times. Preparing, submitting and
+ * completing it allocates nothing.
  *
  * <pre>{@code
  * NvmeRequest request = new NvmeRequest().read(disk, lba, 8, buffer);
@@ -17,17 +18,17 @@ import org.jvfio.VfioException;
  * request.requireSuccess();
  * }</pre>
  *
- * <p>It is new, under way or done. {@link NvmeQueue#submit} makes it be under way, which only one of several threads that
- * try succeeds in; its completion, or the end of its controller, makes it be done, once. Who has found it not under way
- * prepares it and has its results; while it is under way it is the driver's, and so is its buffer. It can be submitted
- * again as soon as it is done, by its own callback too.
+ * <p>A request is new, in flight or done. {@link NvmeQueue#submit} puts it in flight; of several threads that try at
+ * once, one succeeds. Its completion, or the end of its controller, makes it done, exactly once. While it is in flight,
+ * the request and its buffer belong to the driver; otherwise a thread that has seen it not in flight may prepare it or
+ * read its results. It can be submitted again as soon as it is done, by its own callback too.
  *
- * <p>It is prepared by one thread at a time. It covers at most {@link NvmeNamespace#maxTransferBlocks} blocks; {@link
- * NvmeNamespace} splits what is larger.
+ * <p>One thread at a time prepares a request. A request covers at most {@link NvmeNamespace#maxTransferBlocks} blocks;
+ * {@link NvmeNamespace} splits larger transfers.
  */
-public final class NvmeRequest extends Awaited {
+public final class NvmeRequest extends ReusableCompletion {
     private static final int MAX_BLOCKS = 1 << 16;
-    private static final long BLOCKS_OF_A_RANGE = (1L << 32) - 1;
+    private static final long MAX_RANGE_BLOCKS = (1L << 32) - 1;
 
     private @Nullable Consumer<NvmeRequest> callback;
 
@@ -45,67 +46,73 @@ public final class NvmeRequest extends Awaited {
     int dword11;
     int dword12;
 
-    /** What the driver's queues keep of it while it is under way. */
+    // Guarded by the lock of the queue while the request is in flight.
     int identifier;
-
     long submittedNanos;
     boolean hasDeadline;
-    boolean abortAsked;
+    boolean abortRequested;
 
+    /** The next request of a list to be delivered. */
     @Nullable
     NvmeRequest next;
 
     private int statusField;
     private int result;
-    private @Nullable String lost;
+    // Set where the driver, not the controller, ended the command.
+    private @Nullable String failureReason;
+    private Kind failureKind = Kind.DEVICE_ERROR;
 
-    /** A request that is to be prepared. */
+    /** Creates a request that has to be prepared before it is submitted. */
     public NvmeRequest() {
-        // Not under way, and without a task.
+        // Not in flight and not prepared.
     }
 
     /**
-     * Reads blocks into the beginning of a buffer.
+     * Prepares a Read command: blocks into the beginning of a buffer.
      *
-     * @param lba the first block
-     * @param count 1 to {@link NvmeNamespace#maxTransferBlocks}
-     * @throws VfioException if the blocks are not all in the namespace, or the buffer is too small, misaligned or not
-     *     writable for the controller
-     * @throws IllegalStateException if it is under way
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to {@link NvmeNamespace#maxTransferBlocks}
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is
+     *     not aligned to 4 bytes, or is not mapped for the device to write
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest read(NvmeNamespace of, long lba, long count, NvmeBuffer into) {
         return transfer(Operation.READ, of, lba, count, into, 0);
     }
 
     /**
-     * Writes blocks from the beginning of a buffer.
+     * Prepares a Write command: blocks from the beginning of a buffer.
      *
-     * @param lba the first block
-     * @param count 1 to {@link NvmeNamespace#maxTransferBlocks}
-     * @throws VfioException if the blocks are not all in the namespace, or the buffer is too small, misaligned or not
-     *     readable for the controller
-     * @throws IllegalStateException if it is under way
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to {@link NvmeNamespace#maxTransferBlocks}
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot transfer that many blocks, or the buffer is too small, is
+     *     not aligned to 4 bytes, or is not mapped for the device to read
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest write(NvmeNamespace to, long lba, long count, NvmeBuffer from) {
         return transfer(Operation.WRITE, to, lba, count, from, 0);
     }
 
     /**
-     * Has the drive write to its medium what it holds in a volatile cache.
+     * Prepares a Flush command: commits the volatile write cache to the medium.
      *
-     * @throws IllegalStateException if it is under way
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest flush(NvmeNamespace of) {
         return prepare(Operation.FLUSH, of, 0, 0);
     }
 
     /**
-     * Makes blocks read as zeroes, without sending any.
+     * Prepares a Write Zeroes command: blocks read as zeroes afterwards, without a data transfer.
      *
-     * @param lba the first block
-     * @param count 1 to 65536
-     * @throws VfioException if the controller does not have the command, or the blocks are not all in the namespace
-     * @throws IllegalStateException if it is under way
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to 65536
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot cover that many blocks
+     * @throws VfioException if the controller does not support the command
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest writeZeroes(NvmeNamespace to, long lba, long count) {
         to.requireWriteZeroes();
@@ -113,75 +120,90 @@ public final class NvmeRequest extends Awaited {
     }
 
     /**
-     * Tells the drive that the contents of blocks are not needed any more; what they read afterwards is the drive's choice.
+     * Prepares a Dataset Management command that deallocates one range of blocks: their contents are no longer needed,
+     * and what they read afterwards is up to the drive.
      *
-     * @param lba the first block
-     * @param count 1 to 2<sup>32</sup> - 1
-     * @throws VfioException if the controller does not have the command, or the blocks are not all in the namespace
-     * @throws IllegalStateException if it is under way
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to 2<sup>32</sup> - 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot cover that many blocks
+     * @throws VfioException if the controller does not support the command
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest deallocate(NvmeNamespace of, long lba, long count) {
         of.requireDeallocate();
         return prepare(Operation.DEALLOCATE, of, lba, count);
     }
 
-    /** The most blocks that one such command covers. */
-    static long mostBlocks(Operation operation, NvmeNamespace of) {
+    /** The maximum number of blocks of one command. */
+    static long maxBlocks(Operation operation, NvmeNamespace namespace) {
         return switch (operation) {
-            case READ, WRITE -> of.maxTransferBlocks();
+            case READ, WRITE -> namespace.maxTransferBlocks();
             case WRITE_ZEROES -> MAX_BLOCKS;
-            case DEALLOCATE -> BLOCKS_OF_A_RANGE;
+            case DEALLOCATE -> MAX_RANGE_BLOCKS;
             case FLUSH -> 1;
         };
     }
 
     NvmeRequest transfer(Operation of, NvmeNamespace on, long first, long count, NvmeBuffer data, long offset) {
         requireIdle();
-        long most = on.maxTransferBlocks();
-        if (count > most) {
-            throw refused(of, on, first, count, "one command transfers up to %d blocks".formatted(most), "use less");
-        }
-        prepare(of, on, first, count);
-        long size = count << on.blockShift();
-        if (size > data.size() - offset || offset < 0) {
-            throw refused(
-                    of,
-                    on,
-                    first,
-                    count,
-                    "they are %d bytes, and the buffer has %d from offset %d".formatted(size, data.size(), offset),
-                    "use a larger buffer");
-        }
-        if ((data.iova() + offset & 3) != 0) {
-            throw refused(of, on, first, count, "the buffer's bus address is no multiple of 4", "align it");
-        }
-        if (data.direction() == (of == Operation.READ ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE)) {
-            throw refused(
-                    of,
-                    on,
-                    first,
-                    count,
-                    "the buffer is mapped " + data.direction() + ", the other way",
-                    "map it BIDIRECTIONAL");
-        }
+        checkBlocks(of, on, first, count);
+        checkBuffer(of, on, first, count, data, offset);
+        fill(of, on, first, count);
         buffer = data;
         iova = data.iova() + offset;
-        bytes = (int) size;
+        bytes = (int) (count << on.blockShift());
         return this;
+    }
+
+    private static void checkBuffer(
+            Operation of, NvmeNamespace on, long first, long count, NvmeBuffer data, long offset) {
+        long size = count << on.blockShift();
+        if (offset < 0 || size > data.size() - offset) {
+            throw invalid(
+                    of,
+                    on,
+                    first,
+                    count,
+                    "they take %d bytes, and the buffer has %d from offset %d".formatted(size, data.size(), offset));
+        }
+        if ((data.iova() + offset & 3) != 0) {
+            throw invalid(
+                    of,
+                    on,
+                    first,
+                    count,
+                    "the buffer's bus address 0x%x is not a multiple of 4".formatted(data.iova() + offset));
+        }
+        if (data.direction() == (of == Operation.READ ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE)) {
+            throw invalid(of, on, first, count, "the buffer is mapped " + data.direction() + "; map it BIDIRECTIONAL");
+        }
+    }
+
+    private static void checkBlocks(Operation of, NvmeNamespace on, long first, long count) {
+        if (of == Operation.FLUSH) {
+            return;
+        }
+        on.checkRange(of, first, count);
+        long max = maxBlocks(of, on);
+        if (count > max) {
+            throw invalid(of, on, first, count, "one command covers 1 to %d blocks".formatted(max));
+        }
+    }
+
+    private static IllegalArgumentException invalid(
+            Operation of, NvmeNamespace on, long first, long count, String reason) {
+        return new IllegalArgumentException("cannot " + of.describe(on, first, count) + ": " + reason);
     }
 
     NvmeRequest prepare(Operation of, NvmeNamespace on, long first, long count) {
         requireIdle();
-        if (of != Operation.FLUSH
-                && (count < 1 || count > mostBlocks(of, on) || first < 0 || first > on.blocks() - count)) {
-            throw refused(
-                    of,
-                    on,
-                    first,
-                    count,
-                    "it has %d blocks, and the command covers 1 to %d".formatted(on.blocks(), mostBlocks(of, on)),
-                    "stay inside");
-        }
+        checkBlocks(of, on, first, count);
+        fill(of, on, first, count);
+        return this;
+    }
+
+    private void fill(Operation of, NvmeNamespace on, long first, long count) {
         operation = of;
         namespace = on;
         task = null;
@@ -193,53 +215,47 @@ public final class NvmeRequest extends Awaited {
         blocks = count;
         hasDeadline = true;
         if (of == Operation.DEALLOCATE) {
-            dword10 = 0; // one range, less one
-            dword11 = 1 << 2;
+            dword10 = 0; // one range; the field is zero-based
+            dword11 = 1 << 2; // AD, Deallocate
             dword12 = 0;
         } else {
             dword10 = (int) first;
             dword11 = (int) (first >>> Integer.SIZE);
             dword12 = of == Operation.FLUSH ? 0 : (int) (count - 1);
         }
-        return this;
     }
 
-    private static VfioException refused(
-            Operation of, NvmeNamespace on, long first, long count, String reason, String hint) {
-        return new VfioException(of.describe(on, first, count), reason, hint);
-    }
-
-    /** A command of the admin queue. */
-    NvmeRequest admin(String asked, int code, int of, int ten, int eleven) {
+    /** Prepares an admin command. */
+    NvmeRequest admin(String operation, int opcode, int namespaceId, int dword10, int dword11) {
         requireIdle();
-        task = asked;
-        operation = null;
+        task = operation;
+        this.operation = null;
         namespace = null;
         buffer = null;
         bytes = 0;
-        opcode = code;
-        namespaceId = of;
-        dword10 = ten;
-        dword11 = eleven;
+        this.opcode = opcode;
+        this.namespaceId = namespaceId;
+        this.dword10 = dword10;
+        this.dword11 = dword11;
         dword12 = 0;
         hasDeadline = true;
         return this;
     }
 
-    /** The same with data. */
+    /** Adds a data buffer to an admin command. */
     NvmeRequest data(NvmeBuffer data) {
         return data(data.iova(), (int) data.size());
     }
 
-    /** The same with data, or a queue, at a bus address. */
+    /** Adds a data pointer to an admin command. */
     NvmeRequest data(long busAddress, int size) {
         iova = busAddress;
         bytes = size;
         return this;
     }
 
-    /** The same without a limit of time. */
-    NvmeRequest forEver() {
+    /** Exempts an admin command from the timeout. */
+    NvmeRequest withoutDeadline() {
         hasDeadline = false;
         return this;
     }
@@ -248,21 +264,22 @@ public final class NvmeRequest extends Awaited {
         return operation == Operation.DEALLOCATE;
     }
 
-    /** Refuses a buffer that the controller cannot reach any more. */
+    /** Rejects a buffer that the controller can no longer reach. */
     void requireMapped() {
         NvmeBuffer data = buffer;
         if (data != null && !data.isMapped()) {
-            throw new VfioException(asked(), "its buffer is not mapped any more", "keep it until the request is done");
+            throw new IllegalStateException("cannot " + description() + ": its buffer is no longer mapped");
         }
     }
 
     /**
-     * Has something called with the request when it is done, by the thread that finds it so: one that polls, waits or
-     * closes the controller, or one of the driver. No lock of the driver is held meanwhile. It may submit the request again
-     * and close the controller; it must not wait for others. What it throws goes to the {@linkplain
-     * Thread#getUncaughtExceptionHandler uncaught exception handler} of that thread, and harms nobody else.
+     * Sets a callback that runs when the request is done, in the thread that finds the completion: one that polls,
+     * waits or closes the controller, or a thread of the driver. No lock of the driver is held. The callback may submit
+     * the request again and may close the controller; it must not wait for other requests. An exception that it throws
+     * goes to the {@linkplain Thread#getUncaughtExceptionHandler uncaught exception handler} of the thread and affects
+     * no other request.
      *
-     * @throws IllegalStateException if it is under way
+     * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest onDone(Consumer<NvmeRequest> action) {
         requireIdle();
@@ -270,35 +287,35 @@ public final class NvmeRequest extends Awaited {
         return this;
     }
 
-    /** Whether it was submitted and is complete, well or not. */
+    /** Whether the request was submitted and has completed, successfully or not. */
     public boolean isDone() {
         return isFinished();
     }
 
-    /** How it ended, once it is done. */
+    /** The status of the completion; valid once the request is done. */
     public NvmeStatus status() {
         return NvmeStatus.of(statusField);
     }
 
-    /** Whether it did what was asked, once it is done. */
+    /** Whether the command succeeded; valid once the request is done. */
     public boolean isSuccess() {
         return (statusField & 0x7ff) == 0;
     }
 
-    /** Whether the controller has answered that it does not do it, once it is done. */
-    boolean isRefused() {
-        return lost == null && !isSuccess();
+    /** Whether the controller returned an error status; valid once the request is done. */
+    boolean isRejected() {
+        return failureReason == null && !isSuccess();
     }
 
-    /** Dword 0 of the completion, once it is done. */
+    /** Dword 0 of the completion; valid once the request is done. */
     int result() {
         return result;
     }
 
     /**
-     * Throws what it failed with, if it did.
+     * Throws the failure of the command.
      *
-     * @throws VfioException if it is done, and was not successful
+     * @throws VfioException if the request is done and did not succeed
      */
     public void requireSuccess() {
         if (!isSuccess()) {
@@ -307,22 +324,29 @@ public final class NvmeRequest extends Awaited {
     }
 
     VfioException failure() {
-        String why = lost;
+        String reason = failureReason;
         NvmeStatus status = status();
-        if (why != null) {
-            return new VfioException(asked(), why, status.isRetryable() ? "try again" : "open the controller again");
+        if (reason != null) {
+            return new VfioException(
+                    failureKind,
+                    description(),
+                    reason,
+                    status.isRetryable() ? "try again" : "open the controller again");
         }
-        String hint = status.isRetryable() ? "try again, or look at the drive's health" : "ask for something else";
-        return new VfioException(asked(), "the controller answers: " + status, hint);
+        String hint = status.isRetryable() ? "try again, or check the drive's health" : "change the request";
+        return new VfioException(status.kind(), description(), "the controller returned " + status, hint);
     }
 
-    /** It is not done, and nobody waits for it any more. */
-    VfioException late(Duration limit) {
+    /** The failure of a command that is given up while it is in flight. */
+    VfioException timeout(Duration limit) {
         return new VfioException(
-                asked(), "the controller did not do it within %d ms".formatted(limit.toMillis()), "reset the device");
+                Kind.TIMEOUT,
+                description(),
+                "the controller did not complete the command within %d ms".formatted(limit.toMillis()),
+                "reset the device");
     }
 
-    private String asked() {
+    private String description() {
         Operation known = operation;
         NvmeNamespace on = namespace;
         if (known != null && on != null) {
@@ -332,53 +356,57 @@ public final class NvmeRequest extends Awaited {
     }
 
     private void requireIdle() {
-        if (isUnderWay()) {
-            throw underWay();
+        if (isInFlight()) {
+            throw inFlight();
         }
     }
 
-    private IllegalStateException underWay() {
-        return new IllegalStateException("the request is under way: " + asked());
+    private IllegalStateException inFlight() {
+        return new IllegalStateException("the request is in flight: " + description());
     }
 
-    /** It is given to a queue; only one queue has it at a time. */
-    void take() {
+    /** Puts the request in flight for one queue. */
+    void acquire() {
         if (operation == null && task == null) {
             throw new IllegalStateException("the request was not prepared");
         }
         if (!begin()) {
-            throw underWay();
+            throw inFlight();
         }
-        lost = null;
-        abortAsked = false;
+        failureReason = null;
+        abortRequested = false;
     }
 
-    /** The controller has completed it. */
+    /** Records the completion that the controller wrote. */
     void complete(int field, int dword0) {
         statusField = field;
         result = dword0;
-        if (abortAsked && field != 0) {
-            lost = "it was not done in time, and was aborted: " + NvmeStatus.of(field);
+        if (abortRequested && field != 0) {
+            failureKind = Kind.TIMEOUT;
+            failureReason = "the command timed out and was aborted: " + NvmeStatus.of(field);
         }
     }
 
-    /** The controller will not complete it. */
-    void lose(NvmeStatus as, String why) {
-        statusField = as.field();
+    /** Records that the controller will not complete the command. */
+    void fail(NvmeStatus status, Kind kind, String reason) {
+        statusField = status.field();
         result = 0;
-        lost = why;
+        failureKind = kind;
+        failureReason = reason;
     }
 
-    /** Ends it and tells whoever waits for it, with no lock held; it may be submitted again from now on. */
+    /**
+     * Makes the request done and runs its callback. No lock may be held; the request may be in flight again at once.
+     */
     void deliver() {
-        // Read before it is somebody else's.
-        Consumer<NvmeRequest> told = callback;
+        // Read first: after finish() the request may belong to another thread.
+        Consumer<NvmeRequest> action = callback;
         finish();
-        if (told != null) {
+        if (action != null) {
             try {
-                told.accept(this);
+                action.accept(this);
             } catch (Throwable thrown) {
-                // Others wait for theirs, and the thread that is here has its own work.
+                // Other requests must complete and this thread must go on.
                 Uncaught.report(thrown);
             }
         }

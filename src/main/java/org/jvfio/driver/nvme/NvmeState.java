@@ -1,15 +1,15 @@
 package org.jvfio.driver.nvme;
 
-/** What a controller can be asked for. */
+/** The state of a controller. */
 public enum NvmeState {
-    /** It takes commands. */
+    /** It accepts commands. */
     READY,
-    /** It is being reset after a command was lost; commands wait, or are not taken yet. */
+    /** It is being reset after it lost a command or stopped; commands are not accepted, and transfers wait. */
     RESETTING,
-    /** It is disabled: it gave an answer that makes no sense, or none. */
+    /** It is disabled: an answer was invalid, or it did not answer. */
     FAILED,
-    /** It is being closed: it takes no more commands, and those under way are ended. */
+    /** It is being closed: it accepts no more commands, and those in flight complete. */
     CLOSING,
-    /** It was shut down. */
+    /** It is closed. */
     CLOSED
 }

@@ -1,37 +1,149 @@
 package org.jvfio.driver.nvme;
 
+import java.util.Map;
+import org.jvfio.VfioException.Kind;
+
 /**
- * How a command ended: the status field of a completion, or what the driver says of a command that the controller did not
- * complete.
+ * The status of a completed command: the status field of the completion queue entry, or the path related status that
+ * the driver sets where the controller did not complete the command. The names are those of the NVM Express base
+ * specification 1.4, 4.6.1.
  *
- * @param type the status code type: 0 generic, 1 of the command, 2 of media and data, 3 of the path, 7 of the vendor
- * @param code the status code
- * @param doNotRetry whether the same command would fail again
+ * @param type the status code type (SCT), 0 to 7
+ * @param code the status code (SC), 0 to 255
+ * @param doNotRetry whether the same command would fail again (DNR)
  */
 public record NvmeStatus(int type, int code, boolean doNotRetry) {
-    /** The command did what it was asked. */
+    /** Successful Completion. */
     public static final NvmeStatus SUCCESS = new NvmeStatus(0, 0, false);
-    /** The driver ended the command: it was late, or the controller was reset with the command under way. */
+    /** Command Aborted By Host: set by the driver when it reset the controller with the command in flight. */
     public static final NvmeStatus ABORTED_BY_HOST = new NvmeStatus(3, 0x71, false);
-    /** The controller is disabled, and did not complete the command. */
-    public static final NvmeStatus NO_PATH = new NvmeStatus(3, 0x70, true);
+    /** Host Pathing Error: set by the driver when the controller was disabled with the command in flight. */
+    public static final NvmeStatus HOST_PATHING_ERROR = new NvmeStatus(3, 0x70, true);
 
-    private static final int GENERIC = 0;
-    private static final int OF_COMMAND = 1;
-    private static final int MEDIA = 2;
-    private static final int PATH = 3;
+    private static final int VENDOR_SPECIFIC = 7;
 
-    /** The 15 bits that stand beside the phase bit. */
+    private static final int INVALID_OPCODE = 0x001;
+    private static final int OPERATION_DENIED = 0x015;
+    private static final int SANITIZE_IN_PROGRESS = 0x01d;
+    private static final int WRITE_PROTECTED = 0x020;
+    private static final int NAMESPACE_NOT_READY = 0x082;
+    private static final int FORMAT_IN_PROGRESS = 0x084;
+    private static final int ACCESS_DENIED = 0x286;
+
+    private static final Map<Integer, String> TYPES = Map.of(
+            0, "Generic Command Status",
+            1, "Command Specific Status",
+            2, "Media and Data Integrity Error",
+            3, "Path Related Status");
+
+    /** The names by {@code SCT << 8 | SC}. */
+    private static final Map<Integer, String> NAMES = Map.ofEntries(
+            Map.entry(0x000, "Successful Completion"),
+            Map.entry(0x001, "Invalid Command Opcode"),
+            Map.entry(0x002, "Invalid Field in Command"),
+            Map.entry(0x003, "Command ID Conflict"),
+            Map.entry(0x004, "Data Transfer Error"),
+            Map.entry(0x005, "Commands Aborted due to Power Loss Notification"),
+            Map.entry(0x006, "Internal Error"),
+            Map.entry(0x007, "Command Abort Requested"),
+            Map.entry(0x008, "Command Aborted due to SQ Deletion"),
+            Map.entry(0x009, "Command Aborted due to Failed Fused Command"),
+            Map.entry(0x00a, "Command Aborted due to Missing Fused Command"),
+            Map.entry(0x00b, "Invalid Namespace or Format"),
+            Map.entry(0x00c, "Command Sequence Error"),
+            Map.entry(0x00d, "Invalid SGL Segment Descriptor"),
+            Map.entry(0x00e, "Invalid Number of SGL Descriptors"),
+            Map.entry(0x00f, "Data SGL Length Invalid"),
+            Map.entry(0x010, "Metadata SGL Length Invalid"),
+            Map.entry(0x011, "SGL Descriptor Type Invalid"),
+            Map.entry(0x012, "Invalid Use of Controller Memory Buffer"),
+            Map.entry(0x013, "PRP Offset Invalid"),
+            Map.entry(0x014, "Atomic Write Unit Exceeded"),
+            Map.entry(0x015, "Operation Denied"),
+            Map.entry(0x016, "SGL Offset Invalid"),
+            Map.entry(0x018, "Host Identifier Inconsistent Format"),
+            Map.entry(0x019, "Keep Alive Timer Expired"),
+            Map.entry(0x01a, "Keep Alive Timeout Invalid"),
+            Map.entry(0x01b, "Command Aborted due to Preempt and Abort"),
+            Map.entry(0x01c, "Sanitize Failed"),
+            Map.entry(0x01d, "Sanitize In Progress"),
+            Map.entry(0x01e, "SGL Data Block Granularity Invalid"),
+            Map.entry(0x01f, "Command Not Supported for Queue in CMB"),
+            Map.entry(0x020, "Namespace is Write Protected"),
+            Map.entry(0x021, "Command Interrupted"),
+            Map.entry(0x022, "Transient Transport Error"),
+            Map.entry(0x080, "LBA Out of Range"),
+            Map.entry(0x081, "Capacity Exceeded"),
+            Map.entry(0x082, "Namespace Not Ready"),
+            Map.entry(0x083, "Reservation Conflict"),
+            Map.entry(0x084, "Format In Progress"),
+            Map.entry(0x100, "Completion Queue Invalid"),
+            Map.entry(0x101, "Invalid Queue Identifier"),
+            Map.entry(0x102, "Invalid Queue Size"),
+            Map.entry(0x103, "Abort Command Limit Exceeded"),
+            Map.entry(0x105, "Asynchronous Event Request Limit Exceeded"),
+            Map.entry(0x106, "Invalid Firmware Slot"),
+            Map.entry(0x107, "Invalid Firmware Image"),
+            Map.entry(0x108, "Invalid Interrupt Vector"),
+            Map.entry(0x109, "Invalid Log Page"),
+            Map.entry(0x10a, "Invalid Format"),
+            Map.entry(0x10b, "Firmware Activation Requires Conventional Reset"),
+            Map.entry(0x10c, "Invalid Queue Deletion"),
+            Map.entry(0x10d, "Feature Identifier Not Saveable"),
+            Map.entry(0x10e, "Feature Not Changeable"),
+            Map.entry(0x10f, "Feature Not Namespace Specific"),
+            Map.entry(0x110, "Firmware Activation Requires NVM Subsystem Reset"),
+            Map.entry(0x111, "Firmware Activation Requires Controller Level Reset"),
+            Map.entry(0x112, "Firmware Activation Requires Maximum Time Violation"),
+            Map.entry(0x113, "Firmware Activation Prohibited"),
+            Map.entry(0x114, "Overlapping Range"),
+            Map.entry(0x115, "Namespace Insufficient Capacity"),
+            Map.entry(0x116, "Namespace Identifier Unavailable"),
+            Map.entry(0x118, "Namespace Already Attached"),
+            Map.entry(0x119, "Namespace Is Private"),
+            Map.entry(0x11a, "Namespace Not Attached"),
+            Map.entry(0x11b, "Thin Provisioning Not Supported"),
+            Map.entry(0x11c, "Controller List Invalid"),
+            Map.entry(0x11d, "Device Self-test In Progress"),
+            Map.entry(0x11e, "Boot Partition Write Prohibited"),
+            Map.entry(0x11f, "Invalid Controller Identifier"),
+            Map.entry(0x120, "Invalid Secondary Controller State"),
+            Map.entry(0x121, "Invalid Number of Controller Resources"),
+            Map.entry(0x122, "Invalid Resource Identifier"),
+            Map.entry(0x123, "Sanitize Prohibited While Persistent Memory Region is Enabled"),
+            Map.entry(0x124, "ANA Group Identifier Invalid"),
+            Map.entry(0x125, "ANA Attach Failed"),
+            Map.entry(0x180, "Conflicting Attributes"),
+            Map.entry(0x181, "Invalid Protection Information"),
+            Map.entry(0x182, "Attempted Write to Read Only Range"),
+            Map.entry(0x183, "Command Size Limit Exceeded"),
+            Map.entry(0x280, "Write Fault"),
+            Map.entry(0x281, "Unrecovered Read Error"),
+            Map.entry(0x282, "End-to-end Guard Check Error"),
+            Map.entry(0x283, "End-to-end Application Tag Check Error"),
+            Map.entry(0x284, "End-to-end Reference Tag Check Error"),
+            Map.entry(0x285, "Compare Failure"),
+            Map.entry(0x286, "Access Denied"),
+            Map.entry(0x287, "Deallocated or Unwritten Logical Block"),
+            Map.entry(0x300, "Internal Path Error"),
+            Map.entry(0x301, "Asymmetric Access Persistent Loss"),
+            Map.entry(0x302, "Asymmetric Access Inaccessible"),
+            Map.entry(0x303, "Asymmetric Access Transition"),
+            Map.entry(0x360, "Controller Pathing Error"),
+            Map.entry(0x370, "Host Pathing Error"),
+            Map.entry(0x371, "Command Aborted By Host"));
+
+    /** Decodes the status field without the phase tag, 15 bits. */
     static NvmeStatus of(int field) {
         return field == 0 ? SUCCESS : new NvmeStatus(field >>> 8 & 0x7, field & 0xff, (field >>> 14 & 1) != 0);
     }
 
-    /** The same as the field of a completion. */
+    /** Encodes the status field without the phase tag. */
     int field() {
         return type << 8 | code | (doNotRetry ? 1 << 14 : 0);
     }
 
-    /** Whether the command did what it was asked. */
+    /** Whether the command succeeded. */
     public boolean isSuccess() {
         return type == 0 && code == 0;
     }
@@ -41,101 +153,28 @@ public record NvmeStatus(int type, int code, boolean doNotRetry) {
         return !isSuccess() && !doNotRetry;
     }
 
-    /** The status in words, with its numbers. */
+    /** The kind of failure that an error status is. */
+    Kind kind() {
+        return switch (type << 8 | code) {
+            case INVALID_OPCODE -> Kind.UNSUPPORTED;
+            case SANITIZE_IN_PROGRESS, NAMESPACE_NOT_READY, FORMAT_IN_PROGRESS -> Kind.BUSY;
+            case OPERATION_DENIED, WRITE_PROTECTED, ACCESS_DENIED -> Kind.PERMISSION;
+            default -> Kind.DEVICE_ERROR;
+        };
+    }
+
+    /** The specification's name of the status; its type if the code is reserved or vendor specific. */
+    public String name() {
+        String name = NAMES.get(type << 8 | code);
+        if (name != null) {
+            return name;
+        }
+        return type == VENDOR_SPECIFIC ? "Vendor Specific" : TYPES.getOrDefault(type, "Reserved");
+    }
+
+    /** The name with the numbers, as in {@code LBA Out of Range (SCT 0h, SC 80h, DNR)}. */
     @Override
     public String toString() {
-        return "%s (status %d/0x%02x%s)".formatted(words(), type, code, doNotRetry ? ", do not retry" : "");
-    }
-
-    private String words() {
-        return switch (type) {
-            case GENERIC -> generic();
-            case OF_COMMAND -> ofCommand();
-            case MEDIA -> media();
-            case PATH -> path();
-            default -> "an error of the vendor's own";
-        };
-    }
-
-    private String generic() {
-        return switch (code) {
-            case 0x00 -> "success";
-            case 0x01 -> "no such command";
-            case 0x02 -> "a field of the command is invalid";
-            case 0x03 -> "the command's identifier is in use";
-            case 0x04 -> "the data could not be transferred";
-            case 0x05 -> "aborted, the power is going";
-            case 0x06 -> "an internal error of the controller";
-            case 0x07 -> "aborted on request";
-            case 0x08 -> "aborted, its queue was deleted";
-            case 0x09, 0x0a -> "a fused command failed";
-            case 0x0b -> "no such namespace, or in no format that can be used";
-            case 0x0c -> "commands came in a wrong order";
-            case 0x0d -> "a scatter list has a wrong segment";
-            case 0x0e -> "a scatter list has a wrong length";
-            case 0x0f -> "the data is longer or shorter than its scatter list";
-            case 0x13 -> "the address of the data has a wrong offset";
-            case 0x15 -> "the operation was denied";
-            case 0x1c -> "aborted, the drive is being sanitized";
-            case 0x1d -> "aborted, a sanitize operation failed";
-            case 0x20 -> "the namespace is write protected";
-            case 0x21 -> "the command was interrupted";
-            case 0x22 -> "a transient error of the transport";
-            case 0x80 -> "blocks beyond the end of the namespace";
-            case 0x81 -> "beyond the capacity of the namespace";
-            case 0x82 -> "the namespace is not ready";
-            case 0x83 -> "the blocks are reserved by another host";
-            case 0x84 -> "the namespace is being formatted";
-            default -> "a generic error";
-        };
-    }
-
-    private String ofCommand() {
-        return switch (code) {
-            case 0x00 -> "no such completion queue";
-            case 0x01 -> "no such queue, or it exists already";
-            case 0x02 -> "no such size of a queue";
-            case 0x03 -> "too many aborts at a time";
-            case 0x05 -> "too many requests for events at a time";
-            case 0x08 -> "no such interrupt vector";
-            case 0x09 -> "no such log page";
-            case 0x0a -> "no such format";
-            case 0x0c -> "queues of it are left";
-            case 0x0d -> "the feature cannot be saved";
-            case 0x0e -> "the feature cannot be changed";
-            case 0x0f -> "the feature is not of a namespace";
-            case 0x80 -> "attributes that do not go together";
-            case 0x81 -> "protection information that is not valid";
-            case 0x82 -> "blocks that may only be read";
-            case 0x83 -> "more than the command may cover";
-            default -> "an error of this command";
-        };
-    }
-
-    private String media() {
-        return switch (code) {
-            case 0x80 -> "the medium could not be written";
-            case 0x81 -> "the medium could not be read, and its error not corrected";
-            case 0x82 -> "the guard of the data is wrong";
-            case 0x83 -> "the application tag of the data is wrong";
-            case 0x84 -> "the reference tag of the data is wrong";
-            case 0x85 -> "the data does not compare";
-            case 0x86 -> "the medium may not be accessed";
-            case 0x87 -> "blocks that were deallocated or never written";
-            default -> "an error of the medium";
-        };
-    }
-
-    private String path() {
-        return switch (code) {
-            case 0x00 -> "an internal error of the path";
-            case 0x01 -> "the path is lost for good";
-            case 0x02 -> "the path is lost";
-            case 0x03 -> "the path is changing";
-            case 0x60 -> "the controller lost the path";
-            case 0x70 -> "the controller is disabled";
-            case 0x71 -> "ended by the driver";
-            default -> "an error of the path";
-        };
+        return "%s (SCT %xh, SC %02xh%s)".formatted(name(), type, code, doNotRetry ? ", DNR" : "");
     }
 }

@@ -1,6 +1,6 @@
 package org.jvfio.driver.nvme;
 
-/** The commands of the NVM command set that this driver gives. */
+/** The commands of the NVM command set that this driver submits. */
 enum Operation {
     FLUSH(0x00, "flush"),
     WRITE(0x01, "write"),
@@ -20,7 +20,7 @@ enum Operation {
         return opcode;
     }
 
-    /** Whether it moves data between memory and the drive. */
+    /** Whether it transfers data between memory and the drive. */
     boolean transfers() {
         return this == READ || this == WRITE;
     }

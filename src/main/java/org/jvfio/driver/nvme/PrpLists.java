@@ -8,74 +8,83 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * The lists of the commands of a queue: of the pages of their data (PRP lists), or of a range of blocks. Each slot of the
- * queue has memory for one, as long as the largest command needs it, so that a command allocates nothing.
+ * The PRP lists and range lists (Dataset Management) of the commands of a queue. Each slot has memory for the list of
+ * the largest command, so that submitting allocates nothing. Guarded by the lock of the {@link NvmeQueue}.
  *
- * <p>The last entry of a page of a list that is full and not the end points to the next page (NVM Express base
- * specification 1.4, 4.3). The pages of a list follow each other on the bus.
+ * <p>If a PRP list does not end in a page, the last entry of that page points to the next one (NVM Express base
+ * specification 1.4, 4.3). The pages of a list are contiguous on the bus.
  */
 final class PrpLists {
     private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** A list has room for a range of blocks at least. */
+    /** Enough for a range, which has 16 bytes. */
     private static final int MIN_BYTES = 64;
 
     private final MemorySegment lists;
     private final long iova;
     private final int listBytes;
-    private final long page;
+    private final long pageSize;
 
-    private PrpLists(NvmeBuffer memory, int listBytes, long page) {
+    private PrpLists(NvmeBuffer memory, int listBytes, long pageSize) {
         lists = memory.segment();
         iova = memory.iova();
         this.listBytes = listBytes;
-        this.page = page;
-    }
-
-    /** The lists of so many slots, each with {@link #listBytes} bytes. */
-    static PrpLists of(DmaArea memory, int slots, int listBytes, int pageShift) {
-        long page = 1L << pageShift;
-        return new PrpLists(memory.take((long) slots * listBytes, Math.min(listBytes, page)), listBytes, page);
+        this.pageSize = pageSize;
     }
 
     /**
-     * What the list of a command takes: a power of two of bytes, so that no list crosses a page; whole pages if one is not
-     * enough.
+     * Allocates the lists of a queue.
      *
-     * @param transferBytes the most data of a command, which may begin inside a page
-     * @param pageShift of the controller's memory pages
+     * @param listBytes bytes of each list ({@link #listBytes})
+     */
+    static PrpLists of(DmaArea memory, int slots, int listBytes, int pageShift) {
+        long pageSize = 1L << pageShift;
+        NvmeBuffer lists = memory.allocate((long) slots * listBytes, Math.min(listBytes, pageSize));
+        return new PrpLists(lists, listBytes, pageSize);
+    }
+
+    /** Bytes of a {@link DmaArea} that the lists of a queue need, with alignment. */
+    static long memoryBytes(int slots, int listBytes) {
+        return (slots + 1L) * listBytes;
+    }
+
+    /**
+     * The bytes of one list: a power of two, so that no list crosses a page, or whole pages if one is not enough.
+     *
+     * @param transferBytes the maximum number of bytes of a command, whose first may have an offset in its page
+     * @param pageShift log2 of the controller's memory page size
      */
     static int listBytes(long transferBytes, int pageShift) {
-        long page = 1L << pageShift;
-        // The first page of the data is in the command; data that begins inside it ends on one page more.
-        long entries = Math.ceilDiv(transferBytes, page);
-        long entriesOfPage = page / Long.BYTES;
-        if (entries > entriesOfPage) {
-            // All pages but the last have an entry that points to the next.
-            return Math.toIntExact(Math.ceilDiv(entries - 1, entriesOfPage - 1) << pageShift);
+        long pageSize = 1L << pageShift;
+        // PRP entry 1 is the first page; with an offset in it, the data ends one page later.
+        long entries = Math.ceilDiv(transferBytes, pageSize);
+        long entriesPerPage = pageSize / Long.BYTES;
+        if (entries > entriesPerPage) {
+            // Every page but the last gives one entry to the pointer to the next.
+            return Math.toIntExact(Math.ceilDiv(entries - 1, entriesPerPage - 1) << pageShift);
         }
         long bytes = Math.max(MIN_BYTES, entries * Long.BYTES);
         return (int) Long.highestOneBit(2 * bytes - 1);
     }
 
     /**
-     * Writes the list of data that goes on at a page.
+     * Writes the PRP list of a command.
      *
-     * @param start the bus address of the first page of the list, a multiple of the page
-     * @param bytes of data from there
+     * @param start the bus address of the first page of the list, a multiple of the page size
+     * @param bytes the bytes of data from there
      * @return the bus address of the list
      */
     long writePages(int slot, long start, long bytes) {
         long list = (long) slot * listBytes;
-        long link = list + page - Long.BYTES;
+        long link = list + pageSize - Long.BYTES;
         long entry = list;
         long next = start;
-        for (long left = bytes; left > 0; left -= page, next += page, entry += Long.BYTES) {
-            if (entry == link && left > page) {
+        for (long remaining = bytes; remaining > 0; remaining -= pageSize, next += pageSize, entry += Long.BYTES) {
+            if (entry == link && remaining > pageSize) {
                 entry += Long.BYTES;
                 lists.set(LONG, link, iova + entry);
-                link += page;
+                link += pageSize;
             }
             lists.set(LONG, entry, next);
         }
@@ -83,15 +92,16 @@ final class PrpLists {
     }
 
     /**
-     * Writes a list of one range of blocks (Dataset Management).
+     * Writes a range list of one range.
      *
+     * @param blocks the number of blocks, as an unsigned int
      * @return the bus address of the list
      */
-    long writeRange(int slot, int blocks, long first) {
+    long writeRange(int slot, int blocks, long lba) {
         long list = (long) slot * listBytes;
         lists.set(INT, list, 0);
         lists.set(INT, list + 4, blocks);
-        lists.set(LONG, list + 8, first);
+        lists.set(LONG, list + 8, lba);
         return iova + list;
     }
 }

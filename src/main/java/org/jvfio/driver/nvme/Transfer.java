@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
 
 /**
- * Any number of blocks, in as many commands as that takes, several of them under way at a time. It goes on whenever one of
- * them is done, in the thread that finds that out; no thread holds a lock meanwhile.
+ * An operation on any number of blocks, split into commands of which several are in flight. The thread that finds the
+ * completion of one submits the next; it holds no lock.
  */
-final class Transfer extends Awaited {
+final class Transfer extends ReusableCompletion {
     private static final int MAX_IN_FLIGHT = 8;
 
     private final NvmeQueue queue;
@@ -24,16 +24,21 @@ final class Transfer extends Awaited {
     private final int retries;
     private final CompletableFuture<Void> future = new CompletableFuture<>();
 
-    private final Queue<Piece> done = new ConcurrentLinkedQueue<>();
-    // Whoever raises it from 0 goes on with the transfer; others leave that to him.
-    private final AtomicInteger turns = new AtomicInteger();
+    private final Queue<Piece> completed = new ConcurrentLinkedQueue<>();
+
+    /**
+     * Events not processed yet. The thread that raises it from 0 owns the fields below until it is 0 again; others only
+     * increment it.
+     */
+    private final AtomicInteger events = new AtomicInteger();
+
     private final ArrayDeque<Piece> idle = new ArrayDeque<>();
     private final ArrayDeque<Piece> ready = new ArrayDeque<>();
     private long prepared;
-    private int underWay;
+    private int inFlight;
     private @Nullable RuntimeException failure;
 
-    /** A command of it. */
+    /** One of its commands. */
     private static final class Piece {
         private final NvmeRequest request = new NvmeRequest();
         private int attempts;
@@ -55,18 +60,18 @@ final class Transfer extends Awaited {
         this.buffer = buffer;
         this.retries = retries;
         begin();
-        long pieces = Math.ceilDiv(blocks, NvmeRequest.mostBlocks(operation, namespace));
+        long pieces = Math.ceilDiv(blocks, NvmeRequest.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
             Piece piece = new Piece();
             piece.request.onDone(request -> {
-                done.add(piece);
-                goOn();
+                completed.add(piece);
+                advance();
             });
             idle.add(piece);
         }
     }
 
-    /** Begins one; what it covers was checked. */
+    /** Starts a transfer; the caller has checked the blocks and the size of the buffer. */
     static Transfer start(
             NvmeQueue queue,
             Operation operation,
@@ -76,35 +81,35 @@ final class Transfer extends Awaited {
             @Nullable NvmeBuffer buffer,
             int retries) {
         Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, retries);
-        transfer.goOn();
+        transfer.advance();
         return transfer;
     }
 
-    /** Is completed when the transfer is, with its failure if it has one. */
+    /** Completes with the transfer, exceptionally if it fails. */
     CompletableFuture<Void> future() {
         return future;
     }
 
-    /** Throws what it failed with, once it is finished. */
+    /** Throws the failure of a finished transfer. */
     void requireSuccess() {
         RuntimeException cause = failure;
         if (cause instanceof VfioException e) {
-            throw new VfioException(operation.describe(namespace, first, blocks), e.reason(), e.hint());
+            throw new VfioException(e.kind(), operation.describe(namespace, first, blocks), e.reason(), e.hint());
         }
         if (cause != null) {
             throw cause;
         }
     }
 
-    private void goOn() {
-        if (turns.getAndIncrement() != 0) {
+    private void advance() {
+        if (events.getAndIncrement() != 0) {
             return;
         }
         int seen = 1;
         boolean ended;
         do {
             ended = step();
-            seen = turns.addAndGet(-seen);
+            seen = events.addAndGet(-seen);
         } while (seen != 0);
         if (ended && !isFinished()) {
             finish();
@@ -117,11 +122,11 @@ final class Transfer extends Awaited {
         }
     }
 
-    /** Whether all is done now that can be. */
+    /** Processes completions and submits as many commands as it can; true if the transfer has ended. */
     private boolean step() {
-        for (Piece piece = done.poll(); piece != null; piece = done.poll()) {
-            underWay--;
-            take(piece);
+        for (Piece piece = completed.poll(); piece != null; piece = completed.poll()) {
+            inFlight--;
+            process(piece);
         }
         while (failure == null) {
             Piece piece = ready.isEmpty() ? prepare() : ready.peek();
@@ -130,21 +135,21 @@ final class Transfer extends Awaited {
             }
             try {
                 if (!queue.submit(piece.request)) {
-                    if (underWay == 0) {
-                        queue.whenRoom(this::goOn);
+                    if (inFlight == 0) {
+                        queue.whenSlotFree(this::advance);
                     }
                     return false;
                 }
                 ready.remove();
-                underWay++;
+                inFlight++;
             } catch (RuntimeException e) {
                 failure = e;
             }
         }
-        return underWay == 0;
+        return inFlight == 0;
     }
 
-    private void take(Piece piece) {
+    private void process(Piece piece) {
         NvmeRequest request = piece.request;
         if (request.isSuccess()) {
             piece.attempts = 0;
@@ -162,7 +167,7 @@ final class Transfer extends Awaited {
         if (piece == null) {
             return null;
         }
-        long count = Math.min(blocks - prepared, NvmeRequest.mostBlocks(operation, namespace));
+        long count = Math.min(blocks - prepared, NvmeRequest.maxBlocks(operation, namespace));
         NvmeBuffer data = buffer;
         if (data == null) {
             piece.request.prepare(operation, namespace, first + prepared, count);

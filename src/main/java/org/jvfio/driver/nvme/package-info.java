@@ -1,6 +1,6 @@
 /**
- * A driver of NVMe drives (NVM Express base specification, PCIe transport, NVM command set), written on the public API
- * alone.
+ * A driver for NVMe drives (NVM Express base specification 1.4, PCIe transport, NVM command set), built on the public
+ * API alone.
  *
  * <pre>{@code
  * try (Device device = Device.open(kernel, address);
@@ -11,12 +11,12 @@
  * }
  * }</pre>
  *
- * <p>{@link org.jvfio.driver.nvme.NvmeNamespace} reads and writes any number of blocks, blocking or with a future. Under
- * it, an {@link org.jvfio.driver.nvme.NvmeRequest} is one command, prepared once and submitted to an {@link
- * org.jvfio.driver.nvme.NvmeQueue} as often as one likes, without allocating anything.
+ * <p>{@link org.jvfio.driver.nvme.NvmeNamespace} reads and writes any number of blocks, and waits or returns a future.
+ * Below it, an {@link org.jvfio.driver.nvme.NvmeRequest} is one command, prepared once and submitted to an {@link
+ * org.jvfio.driver.nvme.NvmeQueue} any number of times without allocation.
  *
- * <p>Whatever a controller answers, it reaches no memory that is not mapped for it, and this driver touches nothing but
- * its own: an answer that makes no sense ends the controller with a {@link org.jvfio.VfioException} that says which.
+ * <p>Whatever a controller answers, it can reach only memory that is mapped for it, and the driver accesses only its
+ * own memory. An invalid answer disables the controller, and a {@link org.jvfio.VfioException} says what was invalid.
  */
 @NullMarked
 package org.jvfio.driver.nvme;

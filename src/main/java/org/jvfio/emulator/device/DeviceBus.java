@@ -3,15 +3,15 @@ package org.jvfio.emulator.device;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 
-/** What an emulated device reaches beyond itself. To be called from the device's own calls only. */
+/** An emulated device's access to DMA, interrupts and time. Call it only from within the methods of the device. */
 public interface DeviceBus {
     /**
-     * DMA: reads memory at a bus address into a part of a segment.
+     * DMA: reads memory at a bus address into part of a segment.
      *
      * @param offset where the part begins in the segment, in bytes
      * @param length of the part in bytes
-     * @return false if the device may not (bus mastering is off) or a translation failed; then the host bridge has
-     *     frozen the partitionable endpoint, and the segment holds what was read before
+     * @return false if bus mastering is off or a translation failed. After a failed translation the partitionable
+     *     endpoint is frozen, and the segment has the data read before
      */
     boolean readMemory(long busAddress, MemorySegment into, long offset, long length);
 
@@ -21,12 +21,11 @@ public interface DeviceBus {
     }
 
     /**
-     * DMA: writes a part of a segment to memory at a bus address. Eight bytes at an address that is a multiple of 8 are
-     * written at once: nobody sees half of them.
+     * DMA: writes part of a segment to memory at a bus address. Eight bytes at a multiple of 8 are written atomically.
      *
      * @param offset where the part begins in the segment, in bytes
      * @param length of the part in bytes
-     * @return false as for reading; what was written before the failure stays
+     * @return false as for reading; data written before the failure stays
      */
     boolean writeMemory(long busAddress, MemorySegment from, long offset, long length);
 
@@ -36,23 +35,25 @@ public interface DeviceBus {
     }
 
     /**
-     * Sends an interrupt message: vector {@code vector} of MSI-X or MSI, whichever the driver has enabled. A message of a
-     * vector that is masked stays pending until it is unmasked; one that nobody has enabled is lost, and so is one of a
-     * device that may not master the bus or whose partitionable endpoint is frozen.
+     * Sends an interrupt message: vector {@code vector} of MSI-X or MSI, whichever the driver has enabled. A message of
+     * a masked vector stays pending until it is unmasked. A message is dropped if its vector is not enabled, bus
+     * mastering is off, or the partitionable endpoint is frozen.
      *
      * @param vector from 0
      */
     void sendMessage(int vector);
 
-    /** Whether the driver has enabled MSI or MSI-X; the device then sends messages and leaves its line alone. */
+    /** Whether the driver has enabled MSI or MSI-X; the device then sends messages and does not use INTx. */
     boolean sendsMessages();
 
-    /** Whether the driver has enabled MSI-X, which has a mask for each vector; MSI leaves that to the device. */
+    /**
+     * Whether the driver has enabled MSI-X, which has a mask for each vector; with MSI, masking is up to the device.
+     */
     boolean sendsMsix();
 
-    /** Asserts the device's interrupt line (INTx), or deasserts it. The line is a level: it stays as it is set. */
+    /** Asserts or deasserts INTx, which is level triggered: it stays as it is set. */
     void setLine(boolean asserted);
 
-    /** Calls the device back later, unless it is reset before. */
+    /** Runs an action after a delay, unless the device is reset before. */
     void after(Duration delay, Runnable action);
 }

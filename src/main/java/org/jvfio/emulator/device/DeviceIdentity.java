@@ -1,7 +1,7 @@
 package org.jvfio.emulator.device;
 
 /**
- * What a PCI device says of itself in configuration space.
+ * The identity of a PCI device in configuration space.
  *
  * @param vendor the vendor's id, 16 bits
  * @param device the device's id, 16 bits
@@ -18,7 +18,7 @@ public record DeviceIdentity(int vendor, int device, int revision, int classCode
 
     private static void check(String name, int value, int bits) {
         if (value >>> bits != 0) {
-            throw new IllegalArgumentException("%s is 0x%x, which has more than %d bits".formatted(name, value, bits));
+            throw new IllegalArgumentException("%s is 0x%x: it has at most %d bits".formatted(name, value, bits));
         }
     }
 }

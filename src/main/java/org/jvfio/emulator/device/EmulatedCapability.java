@@ -7,8 +7,8 @@ import java.util.Set;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A capability that a device brings into its configuration space, beside those that the emulator makes of what it says of
- * itself (MSI, MSI-X, PCI Express, power management). Immutable.
+ * An additional capability in a device's configuration space. The emulator itself creates MSI, MSI-X, PCI Express and
+ * power management from the device's other properties. Immutable.
  */
 public final class EmulatedCapability {
     private static final int HEADER_BYTES = 2;
@@ -23,7 +23,9 @@ public final class EmulatedCapability {
     private static final int MAX_STANDARD_BYTES = vfio_h.PCI_CFG_SPACE_SIZE - vfio_h.PCI_STD_HEADER_SIZEOF;
     private static final int MAX_EXTENDED_BYTES = vfio_h.PCI_CFG_SPACE_EXP_SIZE - vfio_h.PCI_CFG_SPACE_SIZE;
 
-    /** Those that the emulator makes itself, and those that Linux serves in ways of their own, which it does not emulate. */
+    /**
+     * Capabilities that the emulator creates itself, or that Linux handles in special ways that it does not emulate.
+     */
     private static final Set<Integer> NOT_OF_DEVICES = Set.of(
             0,
             vfio_h.PCI_CAP_ID_AGP,
@@ -49,28 +51,27 @@ public final class EmulatedCapability {
         this.writable = Arrays.copyOf(writable, registers.length);
         int most = extended ? MAX_EXTENDED_BYTES : MAX_STANDARD_BYTES;
         if (id < 0 || id > (extended ? 0xffff : 0xff) || (!extended && NOT_OF_DEVICES.contains(id))) {
-            throw new IllegalArgumentException("capability 0x%x is none that a device brings".formatted(id));
+            throw new IllegalArgumentException("capability 0x%x: a device cannot add it".formatted(id));
         }
         if (version < 0 || version > 0xf) {
-            throw new IllegalArgumentException("version " + version + " of a capability: it has 4 bits");
+            throw new IllegalArgumentException("version " + version + " of a capability: the range is 0 to 15");
         }
         if (bytes() > most) {
-            throw new IllegalArgumentException(
-                    "a capability of %d bytes: there is room for %d".formatted(bytes(), most));
+            throw new IllegalArgumentException("a capability of %d bytes: the maximum is %d".formatted(bytes(), most));
         }
         if (writable.length > registers.length) {
             throw new IllegalArgumentException(
-                    "a capability with %d bytes and a mask for %d".formatted(registers.length, writable.length));
+                    "a capability of %d bytes with a write mask of %d".formatted(registers.length, writable.length));
         }
     }
 
     /**
-     * A capability among the first 256 bytes.
+     * A capability in the first 256 bytes.
      *
      * @param id 8 bits
-     * @param registers what follows its id and next pointer: its initial contents, little-endian
-     * @param writable which bits of them can be written; where it is shorter, none can
-     * @throws IllegalArgumentException if it is one that the emulator makes itself, or if it is too large
+     * @param registers the initial contents after its id and next pointer, little-endian
+     * @param writable a mask of the writable bits; bytes past its end are read-only
+     * @throws IllegalArgumentException if the emulator creates this capability itself, or it is too large
      */
     public static EmulatedCapability of(int id, byte[] registers, byte[] writable) {
         return new EmulatedCapability(false, id, 0, registers, writable);
@@ -81,8 +82,8 @@ public final class EmulatedCapability {
      *
      * @param id 16 bits
      * @param version 4 bits
-     * @param registers what follows its header of 4 bytes: its initial contents, little-endian
-     * @param writable which bits of them can be written; where it is shorter, none can
+     * @param registers the initial contents after its 4-byte header, little-endian
+     * @param writable a mask of the writable bits; bytes past its end are read-only
      * @throws IllegalArgumentException if it is too large
      */
     public static EmulatedCapability extended(int id, int version, byte[] registers, byte[] writable) {
@@ -90,9 +91,9 @@ public final class EmulatedCapability {
     }
 
     /**
-     * A vendor-specific capability, whose registers can all be written.
+     * A vendor-specific capability, all of whose registers are writable.
      *
-     * @param registers what follows its id, next pointer and length
+     * @param registers the initial contents after its id, next pointer and length
      */
     public static EmulatedCapability vendorSpecific(byte[] registers) {
         byte[] all = new byte[registers.length + 1];
@@ -103,7 +104,7 @@ public final class EmulatedCapability {
         return of(vfio_h.PCI_CAP_ID_VNDR, all, writable);
     }
 
-    /** Power management, which a PCI Express device has without asking: D0 and D3hot, with or without a soft reset. */
+    /** Power management, which every PCI Express device has by default: D0 and D3hot, with or without a soft reset. */
     public static EmulatedCapability powerManagement(boolean resetsWhenItWakes) {
         byte[] registers = new byte[POWER_BYTES - HEADER_BYTES];
         littleEndian(registers).putShort(0, (short) POWER_VERSION).putShort(vfio_h.PCI_PM_CTRL - HEADER_BYTES, (short)
@@ -111,7 +112,7 @@ public final class EmulatedCapability {
         return of(vfio_h.PCI_CAP_ID_PM, registers, new byte[0]);
     }
 
-    /** Advanced error reporting (AER), with nothing to report. */
+    /** Advanced error reporting (AER), without errors. */
     public static EmulatedCapability advancedErrorReporting() {
         byte[] registers = new byte[ERROR_REPORTING_BYTES - EXTENDED_HEADER_BYTES];
         littleEndian(registers).putInt(vfio_h.PCI_ERR_UNCOR_SEVER - EXTENDED_HEADER_BYTES, FATAL_ERRORS);
@@ -123,7 +124,7 @@ public final class EmulatedCapability {
         return extended(vfio_h.PCI_EXT_CAP_ID_ERR, ERROR_REPORTING_VERSION, registers, writable);
     }
 
-    /** A serial number of 64 bits. */
+    /** A device serial number of 64 bits. */
     public static EmulatedCapability serialNumber(long number) {
         byte[] registers = new byte[Long.BYTES];
         littleEndian(registers).putLong(0, number);
@@ -150,7 +151,7 @@ public final class EmulatedCapability {
         return extended ? EXTENDED_HEADER_BYTES : HEADER_BYTES;
     }
 
-    /** Its size with its header, in bytes. */
+    /** Its size in bytes, including its header. */
     public int bytes() {
         return headerBytes() + registers.length;
     }
@@ -160,7 +161,7 @@ public final class EmulatedCapability {
         return registers[number];
     }
 
-    /** Which bits of a register can be written. */
+    /** The writable bits of a byte. */
     public byte writable(int number) {
         return writable[number];
     }

@@ -4,74 +4,75 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A PCI device behind an emulated host bridge: registers in; DMA, interrupts and time out. Write one to prototype the
- * driver of a device that is not at hand. It is put into a machine by {@link EmulatedMachine.Builder#device}, which says
- * where, or by a machine file, if it has a {@link DeviceModel}; its configuration space is made of what it says of
- * itself. {@code Adder}, among the examples in this project's tests, is one, with its driver.
+ * A PCI device below an emulated host bridge. The host calls its registers; it uses a {@link DeviceBus} for DMA,
+ * interrupts and time. Implement it to prototype a driver without the hardware. {@link EmulatedMachine.Builder#device}
+ * adds it to a machine, as does a machine file if it has a {@link DeviceModel}. The emulator builds its configuration
+ * space from the properties here. {@code Adder}, among the examples in this project's tests, is a device with its
+ * driver.
  *
- * <p>All calls come with the host's lock held, one at a time, so a device needs no locking of its own and must not
- * wait; what takes time is done with {@link DeviceBus#after}.
+ * <p>The host's lock is held during all calls, so a device needs no locking of its own and must not block; use {@link
+ * DeviceBus#after} for what takes time.
  */
 public interface EmulatedDevice {
-    /** What the device says of itself in configuration space. */
+    /** Its identity in configuration space. */
     DeviceIdentity identity();
 
     /**
-     * The sizes of its memory BARs in bytes, powers of two and at least 16; BARs that are missing at the end do not
-     * exist, and 0 stands for one that does not.
+     * The sizes of its memory BARs in bytes: powers of two, at least 16, or 0 for a BAR that does not exist; trailing
+     * BARs can be omitted.
      */
     long[] barBytes();
 
-    /** Whether a BAR is 64 bits wide, and so takes the place of the next one, whose size is 0, too. */
+    /** Whether a BAR is 64 bits wide; it then also occupies the next BAR, whose size must be 0. */
     default boolean isWideBar(int bar) {
         return false;
     }
 
-    /** How it interrupts; not at all unless it says so. */
+    /** Its interrupts; none by default. */
     default DeviceInterrupts interrupts() {
         return DeviceInterrupts.NONE;
     }
 
     /**
-     * Whether it is a PCI Express endpoint, with 4096 bytes of configuration space, a reset of its own (FLR), power
-     * management and the interrupt index for errors; else it has 256 bytes, and is reset with its bus.
+     * Whether it is a PCI Express endpoint: with 4096 bytes of configuration space, FLR, power management and an error
+     * interrupt. Other devices have 256 bytes, are reset with their bus, and have an error interrupt from Linux 7.3 on.
      */
     default boolean isExpress() {
         return false;
     }
 
     /**
-     * Capabilities of its own, after those that are made of {@link #interrupts} and {@link #isExpress}; those past the
-     * first 256 bytes are for PCI Express devices only.
+     * Additional capabilities, after those created from {@link #interrupts} and {@link #isExpress}. Extended
+     * capabilities are for PCI Express devices only.
      */
     default List<EmulatedCapability> capabilities() {
         return List.of();
     }
 
     /**
-     * The contents of its expansion ROM, up to 16 MiB; none if it is empty. Linux shows users only images: each begins with
-     * the bytes 0x55, 0xaa, and has at 0x18 the place of a PCI data structure ({@code PCIR}), which has the image's length.
+     * The contents of its expansion ROM, up to 16 MiB; empty for no ROM. Linux shows users only valid images: each
+     * begins with the bytes 0x55, 0xaa, and has at 0x18 the offset of a PCI data structure ({@code PCIR}) with the
+     * image's length.
      */
     default byte[] rom() {
         return new byte[0];
     }
 
     /**
-     * The files of this computer that it keeps its contents in, which nobody else should write to meanwhile; none unless
-     * it says so.
+     * The files on this computer that back it, which no other program should write to; none by default.
      */
     default List<Path> files() {
         return List.of();
     }
 
-    /** The device is plugged in; called once, before anything else. */
+    /** Plugs the device into a host; called once, before all other methods. */
     void plug(DeviceBus bus);
 
-    /** A reset of the function: every register as at power on, everything under way forgotten. */
+    /** A function reset: sets all registers to their power-on values, and cancels operations in flight. */
     void reset();
 
     /**
-     * Whether the device answers an access; one that it does not answer is a machine check.
+     * Whether the device supports an access; an unsupported access causes a machine check.
      *
      * @param size 1, 2, 4 or 8 bytes
      */

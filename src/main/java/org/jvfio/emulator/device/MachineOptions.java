@@ -17,9 +17,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An object of a machine file: the machine, a device, or a part of one. It has values by their names; null counts as
- * not given. Every method that reads a value throws an {@link IllegalArgumentException} if the value is of another
- * kind, or is not given and must be; the message names the file and the value.
+ * A JSON object of a machine file: the machine, a device, or a part of one. Its values have names; null counts as
+ * missing. Every method that reads a value throws an {@link IllegalArgumentException} if the value has the wrong type,
+ * or is missing and has no default; the message names the file and the value.
  */
 public final class MachineOptions {
     private static final Pattern SIZE = Pattern.compile("([0-9]+)([KMGT]?)");
@@ -35,7 +35,7 @@ public final class MachineOptions {
         this.values = values;
     }
 
-    /** What is wrong, in a sentence that begins with the file. */
+    /** The error message, a sentence that begins with the file. */
     private static final class WrongOption extends IllegalArgumentException {
         private static final long serialVersionUID = 1;
 
@@ -47,30 +47,33 @@ public final class MachineOptions {
     /**
      * The options of a machine file.
      *
-     * @param json the parsed file, a map if it is right
+     * @param json the parsed file, a map if it is valid
      * @throws IllegalArgumentException if it is not a JSON object
      */
     public static MachineOptions ofFile(Path file, Object json) {
         MachineOptions empty = new MachineOptions(file.toString(), file.resolveSibling(""), Map.of());
-        return empty.nested("the file", json);
+        if (json instanceof Map<?, ?>) {
+            return empty.nested("the file", json);
+        }
+        throw empty.wrong("is not a JSON object");
     }
 
     /**
-     * Values that no file has, for a test of a {@link DeviceModel} say. Paths among them begin at the current
-     * directory.
+     * Options that do not come from a file, for instance in a test of a {@link DeviceModel}. Paths are relative to the
+     * current directory.
      *
-     * @param values numbers, strings, booleans, lists and maps, as JSON has them
+     * @param values numbers, strings, booleans, lists and maps, as in JSON
      */
     public static MachineOptions of(Map<String, ?> values) {
         return new MachineOptions("the machine", Path.of(""), Map.copyOf(values));
     }
 
-    /** Whether a value is given. */
+    /** Whether a value is present. */
     public boolean has(String name) {
         return values.get(name) != null;
     }
 
-    /** A value as JSON has it: a number, string, boolean, list or map; empty if it is missing or null. */
+    /** A JSON value: a number, string, boolean, list or map; empty if it is missing or null. */
     public Optional<Object> value(String name) {
         return Optional.ofNullable(values.get(name));
     }
@@ -83,20 +86,20 @@ public final class MachineOptions {
         throw isNo("string", name);
     }
 
-    /** A string, or another one where none is given. */
+    /** A string, or a default. */
     public String string(String name, String otherwise) {
         return has(name) ? string(name) : otherwise;
     }
 
-    /** True or false. */
+    /** A boolean. */
     public boolean flag(String name) {
         if (values.get(name) instanceof Boolean flag) {
             return flag;
         }
-        throw has(name) ? wrong("has '" + name + "' that is neither true nor false") : lacks(name);
+        throw has(name) ? wrong("has '" + name + "' that is not true or false") : lacks(name);
     }
 
-    /** A whole number from 0 to 2147483647. */
+    /** An integer from 0 to 2147483647. */
     public int integer(String name) {
         long value = whole(name, values.get(name));
         if (value > Integer.MAX_VALUE) {
@@ -105,22 +108,22 @@ public final class MachineOptions {
         return (int) value;
     }
 
-    /** A whole number from 0 to 2147483647, or another one where none is given. */
+    /** An integer from 0 to 2147483647, or a default. */
     public int integer(String name, int otherwise) {
         return has(name) ? integer(name) : otherwise;
     }
 
-    /** Bytes: a whole number, or a string like {@code "64K"}, {@code "2M"}, {@code "4G"} or {@code "1T"}. */
+    /** A size in bytes: an integer, or a string like {@code "64K"}, {@code "2M"}, {@code "4G"} or {@code "1T"}. */
     public long size(String name) {
         return size(name, values.get(name));
     }
 
-    /** Bytes, as {@link #size(String)} reads them, or another number of them where none is given. */
+    /** A size in bytes as in {@link #size(String)}, or a default. */
     public long size(String name, long otherwise) {
         return has(name) ? size(name) : otherwise;
     }
 
-    /** A whole number of microseconds. */
+    /** A time, as an integer of microseconds. */
     public Duration micros(String name) {
         long micros = whole(name, values.get(name));
         try {
@@ -130,12 +133,12 @@ public final class MachineOptions {
         }
     }
 
-    /** A whole number of microseconds, or another time where none is given. */
+    /** A time, as an integer of microseconds, or a default. */
     public Duration micros(String name, Duration otherwise) {
         return has(name) ? micros(name) : otherwise;
     }
 
-    /** A path of a file, which begins at the directory of the machine's file. */
+    /** The path of a file, relative to the directory of the machine file. */
     public Path path(String name) {
         return directory.resolve(string(name));
     }
@@ -143,11 +146,11 @@ public final class MachineOptions {
     /**
      * A list of objects.
      *
-     * @param each what one of them is, for messages: {@code "a namespace"}
+     * @param each what each object is, for messages: {@code "a namespace"}
      */
     public List<MachineOptions> objects(String name, String each) {
         if (!(values.get(name) instanceof List<?> list)) {
-            throw has(name) ? wrong("has '" + name + "' that are no list") : lacks(name);
+            throw has(name) ? wrong("has '" + name + "' that is not a list") : lacks(name);
         }
         List<MachineOptions> objects = new ArrayList<>();
         for (Object element : list) {
@@ -157,20 +160,20 @@ public final class MachineOptions {
     }
 
     /**
-     * Refuses values of any other names. That of a device are checked already when a {@link DeviceModel} sees them.
+     * Rejects values with unknown names. A device's names are checked before a {@link DeviceModel} is called.
      *
      * @param where what this object is, for the message: {@code "a namespace"}
      */
     public void requireKnown(String where, Set<String> names) {
         for (Object name : values.keySet()) {
             if (!names.contains(name)) {
-                throw wrong("has '" + name + "' in " + where + "; known are " + new TreeSet<>(names));
+                throw wrong("has '" + name + "' in " + where + "; the options are " + new TreeSet<>(names));
             }
         }
     }
 
     /**
-     * An exception that says what is wrong.
+     * An exception with an error message.
      *
      * @param what the rest of a sentence that begins with the file: {@code "has registers 'small'; ..."}
      */
@@ -178,7 +181,7 @@ public final class MachineOptions {
         return new WrongOption(source + " " + what, null);
     }
 
-    /** Takes a step, and adds the name of the file to what it throws. */
+    /** Runs an action, and adds the name of the file to the message of an exception. */
     public <T> T checked(Supplier<T> step) {
         try {
             return step.get();
@@ -189,7 +192,7 @@ public final class MachineOptions {
         }
     }
 
-    /** A constant, written as in Java or in lower case with hyphens. */
+    /** An enum constant, written as in Java or in lower case with hyphens. */
     public <T extends Enum<T>> T constant(String name, T[] constants) {
         Object value = values.get(name);
         for (T constant : constants) {
@@ -208,7 +211,7 @@ public final class MachineOptions {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
-    /** An object with numbers by their sizes in bytes. */
+    /** A JSON object that maps sizes to numbers, with the sizes in bytes. */
     public Map<Long, Integer> countsBySize(String name) {
         Map<Long, Integer> counts = new TreeMap<>();
         MachineOptions object = nested("'" + name + "'", values.get(name));
@@ -222,7 +225,7 @@ public final class MachineOptions {
         if (value instanceof Map<?, ?> object) {
             return new MachineOptions(source, directory, object);
         }
-        throw wrong("has " + what + " that is no JSON object");
+        throw wrong("has " + what + " that is not a JSON object");
     }
 
     private long whole(String name, @Nullable Object value) {
@@ -253,7 +256,7 @@ public final class MachineOptions {
     }
 
     private IllegalArgumentException isNo(String kind, String name) {
-        return has(name) ? wrong("has '" + name + "' that is no " + kind) : lacks(name);
+        return has(name) ? wrong("has '" + name + "' that is not a " + kind) : lacks(name);
     }
 
     private IllegalArgumentException tooLarge(String name, Object value) {

@@ -8,12 +8,12 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
 
 /**
- * The model {@code edu} of machine files: an {@link EmulatedEdu}. Its options are
+ * The device model {@code edu} of machine files: an {@link EmulatedEdu}. Its options are
  *
  * <ul>
  *   <li>{@code "registers"}: {@code "big"} or {@code "little"}, the byte order of its registers; big-endian by default
- *   <li>{@code "dmaMaskBits"}: how many bits of an address in memory it uses, 1 to 64; all by default
- *   <li>{@code "latencyMicros"}: what a transfer and a factorial take, in microseconds; 10000 by default
+ *   <li>{@code "dmaMaskBits"}: the width of DMA addresses in bits, 1 to 64; 64 by default
+ *   <li>{@code "latencyMicros"}: the duration of a transfer and of a factorial, in microseconds; 10000 by default
  * </ul>
  */
 public final class EduModel implements DeviceModel {
@@ -36,11 +36,11 @@ public final class EduModel implements DeviceModel {
     public Supplier<EmulatedEdu> configure(MachineOptions options) {
         String registers = options.string("registers", "big");
         if (!registers.equals("big") && !registers.equals("little")) {
-            throw options.wrong("has registers '" + registers + "'; they are 'big' or 'little' endian");
+            throw options.wrong("has 'registers' '" + registers + "'; the byte order is 'big' or 'little'");
         }
         int bits = options.integer("dmaMaskBits", Long.SIZE);
         if (bits < 1 || bits > Long.SIZE) {
-            throw options.wrong("has a DMA mask of " + bits + " bits; it has 1 to 64");
+            throw options.wrong("has 'dmaMaskBits' " + bits + "; the range is 1 to 64");
         }
         Duration latency = options.micros("latencyMicros", LATENCY);
         ByteOrder order = registers.equals("big") ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;

@@ -10,12 +10,11 @@ import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
- * The {@code edu} device of QEMU ({@code docs/specs/edu.rst}): an id, a factorial unit, a DMA engine with a buffer
- * of 4096 bytes, and interrupts by its line (INTx) or one MSI message.
- * Unlike QEMU's, which keeps its registers, it forgets all when it is reset.
+ * The {@code edu} device of QEMU ({@code docs/specs/edu.rst}): an id, a factorial unit, a DMA engine with a buffer of
+ * 4096 bytes, and interrupts by INTx or one MSI message. A reset clears its registers; in QEMU they survive it.
  */
 public final class EmulatedEdu implements EmulatedDevice {
-    /** What QEMU's engine waits before it transfers. */
+    /** The delay of QEMU's engine before it transfers. */
     public static final Duration QEMU_LATENCY = Duration.ofMillis(100);
 
     private static final DeviceIdentity IDENTITY = new DeviceIdentity(0x1234, 0x11e8, 0x10, 0x00ff00);
@@ -63,8 +62,8 @@ public final class EmulatedEdu implements EmulatedDevice {
      * An edu device.
      *
      * @param order the byte order of its registers: big-endian on QEMU's POWER machines
-     * @param dmaMask is applied to every address in memory; QEMU's default is 28 bits
-     * @param latency what a transfer and a factorial take, see {@link #QEMU_LATENCY}
+     * @param dmaMask applied to every DMA address; QEMU's default is 28 bits
+     * @param latency the duration of a transfer and of a factorial; QEMU's is {@link #QEMU_LATENCY}
      */
     public EmulatedEdu(ByteOrder order, long dmaMask, Duration latency) {
         this.order = order;
@@ -147,12 +146,12 @@ public final class EmulatedEdu implements EmulatedDevice {
         }
     }
 
-    /** The first registers have 32 bits; as 64 they read as all ones. */
+    /** The registers below 0x80 are 32 bits wide; a 64-bit read returns all ones. */
     private static boolean isIgnored(long offset, int size) {
         return size == Long.BYTES && offset < DMA_SOURCE;
     }
 
-    /** Each raise sends a message of its own, or else the line stays asserted until all are acknowledged. */
+    /** With MSI, each raise sends a message; otherwise INTx stays asserted until all are acknowledged. */
     private void raise(int interrupts) {
         irqStatus |= interrupts;
         if (irqStatus != 0) {
@@ -216,7 +215,7 @@ public final class EmulatedEdu implements EmulatedDevice {
         }
     }
 
-    /** A failed transfer ends like any other: the device does not report it. */
+    /** A failed transfer ends like a successful one: the device does not report failures. */
     private void transfer() {
         boolean toMemory = (command & TO_MEMORY) != 0;
         long inBuffer = (toMemory ? source : destination) - BUFFER;

@@ -1,6 +1,6 @@
 /**
- * The edu device, which QEMU has for learning, for emulated machines. {@link org.jvfio.emulator.edu.EmulatedEdu} is the
- * device, {@link org.jvfio.emulator.edu.EduModel} what machine files know it by.
+ * QEMU's educational device for emulated machines. {@link org.jvfio.emulator.edu.EmulatedEdu} is the device, {@link
+ * org.jvfio.emulator.edu.EduModel} makes it available to machine files.
  */
 @NullMarked
 package org.jvfio.emulator.edu;

@@ -16,7 +16,7 @@ final class AdminCommands {
     private static final int GET_FEATURES = 0x0a;
     static final int ASYNC_EVENT_REQUEST = 0x0c;
 
-    /** All that there are. */
+    /** The supported commands. */
     static final int[] OPCODES = {
         DELETE_SUBMISSION_QUEUE,
         CREATE_SUBMISSION_QUEUE,
@@ -67,10 +67,10 @@ final class AdminCommands {
         this.logs = logs;
     }
 
-    /** Executes a command: its status, {@link Status#PENDING} if it completes later. */
+    /** Executes a command and returns its status; {@link Status#PENDING} if it completes later. */
     int execute(Command command) {
         if (command.isFused() || command.usesScatterGather()) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         return switch (command.opcode()) {
             case DELETE_SUBMISSION_QUEUE -> deleteSubmissionQueue(command);
@@ -87,7 +87,7 @@ final class AdminCommands {
             }
             case GET_FEATURES -> features.get(command);
             case ASYNC_EVENT_REQUEST -> events.request(command);
-            default -> Status.INVALID_OPCODE;
+            default -> Status.INVALID_COMMAND_OPCODE;
         };
     }
 
@@ -111,7 +111,7 @@ final class AdminCommands {
         return Status.SUCCESS;
     }
 
-    /** The line is one vector. */
+    /** INTx counts as one vector. */
     private int enabledVectors() {
         if (!bus.sendsMessages()) {
             return 1;
@@ -123,7 +123,7 @@ final class AdminCommands {
         int id = queueId(command);
         CompletionQueue completions = queues.completion(command.dword(11) >>> 16);
         if (completions == null || completions.id() == 0) {
-            return Status.INVALID_COMPLETION_QUEUE;
+            return Status.COMPLETION_QUEUE_INVALID;
         }
         int status = queueStatus(command, queues.isValid(id) && queues.submission(id) == null);
         if (status == Status.SUCCESS) {
@@ -133,25 +133,25 @@ final class AdminCommands {
         return status;
     }
 
-    /** What is wrong with a queue that the host wants to create. */
+    /** The status of a request to create a queue. */
     private int queueStatus(Command command, boolean idIsFree) {
         int size = (command.dword(10) >>> 16) + 1;
         if (!idIsFree) {
-            return Status.INVALID_QUEUE_ID;
+            return Status.INVALID_QUEUE_IDENTIFIER;
         }
         if (!registers.hasEntrySizes() || size < 2 || size > registers.queueEntries()) {
             return Status.INVALID_QUEUE_SIZE;
         }
         if ((command.prp1() & (registers.pageBytes() - 1)) != 0) {
-            return Status.INVALID_PRP_OFFSET;
+            return Status.PRP_OFFSET_INVALID;
         }
-        return (command.dword(11) & CONTIGUOUS) == 0 ? Status.INVALID_FIELD : Status.SUCCESS;
+        return (command.dword(11) & CONTIGUOUS) == 0 ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 
     private int deleteSubmissionQueue(Command command) {
         SubmissionQueue queue = queues.submission(queueId(command));
         if (queue == null || queue.isAdmin()) {
-            return Status.INVALID_QUEUE_ID;
+            return Status.INVALID_QUEUE_IDENTIFIER;
         }
         queues.remove(queue);
         return Status.SUCCESS;
@@ -160,7 +160,7 @@ final class AdminCommands {
     private int deleteCompletionQueue(Command command) {
         CompletionQueue queue = queues.completion(queueId(command));
         if (queue == null || queue.id() == 0) {
-            return Status.INVALID_QUEUE_ID;
+            return Status.INVALID_QUEUE_IDENTIFIER;
         }
         if (queue.submissionQueues() > 0) {
             return Status.INVALID_QUEUE_DELETION;
@@ -187,7 +187,7 @@ final class AdminCommands {
         if (length > configuration.mostBytes()
                 || (offset & (Integer.BYTES - 1)) != 0
                 || Long.compareUnsigned(offset, bytes) >= 0) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         data.fill((byte) 0);
         int status = logs.fill(page, command.namespace(), data);
@@ -205,18 +205,18 @@ final class AdminCommands {
         return status == Status.SUCCESS ? prp.writeMemory(data, offset, bytes) : status;
     }
 
-    /** What was executed at once cannot be aborted any more; what takes time, or waits for an event, can. */
+    /** Commands that execute at once cannot be aborted; delayed ones and outstanding event requests can. */
     private int abort(Command command) {
         SubmissionQueue queue = queues.submission(queueId(command));
         int target = command.dword(10) >>> 16;
         command.result(NOT_ABORTED);
         if (queue == null) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         Command inFlight = queue.inFlight(target);
         if (inFlight != null && inFlight.isAbortable()) {
             queue.inFlight().remove(inFlight);
-            queues.complete(inFlight, Status.ABORTED_BY_REQUEST);
+            queues.complete(inFlight, Status.COMMAND_ABORT_REQUESTED);
             command.result(0);
         } else if (queue.isAdmin() && events.abort(target)) {
             command.result(0);

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** A command: an entry of a submission queue, the queue it came from, and what its completion will say beside its status. */
+/** A command: an entry of a submission queue, its queue, and dword 0 of its completion. */
 final class Command {
     /** The size of an entry of a submission queue, as a shift and in bytes. */
     static final int ENTRY_SHIFT = 6;
@@ -30,13 +30,13 @@ final class Command {
         this.offset = offset;
     }
 
-    /** Makes it the command at another offset of the same entries. */
+    /** Moves it to another offset of the same entries. */
     void moveTo(long newOffset) {
         offset = newOffset;
         result = 0;
     }
 
-    /** The same command, with memory of its own. */
+    /** A copy with memory of its own. */
     Command kept() {
         MemorySegment own = MemorySegment.ofArray(new long[ENTRY_BYTES / Long.BYTES]);
         MemorySegment.copy(entries, offset, own, 0, ENTRY_BYTES);
@@ -51,7 +51,7 @@ final class Command {
         return dword(0) & 0xff;
     }
 
-    /** The identifier that the host chose, 16 bits. */
+    /** The command identifier, 16 bits. */
     int id() {
         return dword(0) >>> 16;
     }
@@ -61,7 +61,7 @@ final class Command {
         return (dword(0) >>> 8 & 0x3) != 0;
     }
 
-    /** Whether its data is described by scatter gather lists, not by PRPs. */
+    /** Whether SGLs describe its data, and not PRPs. */
     boolean usesScatterGather() {
         return (dword(0) >>> 14 & 0x3) != 0;
     }
@@ -88,12 +88,12 @@ final class Command {
         return entries.get(QWORD, offset + (long) firstDword * Integer.BYTES);
     }
 
-    /** Whether it gives data to the host, which its opcode tells. */
+    /** Whether it transfers data to the host, according to its opcode. */
     boolean givesData() {
         return (opcode() & 0x3) == 0x2;
     }
 
-    /** Whether it ends when the host aborts it, or deletes its queue. */
+    /** Whether it can be aborted, by the host or by deletion of its queue. */
     boolean isAbortable() {
         return abortable;
     }

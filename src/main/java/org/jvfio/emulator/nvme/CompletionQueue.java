@@ -6,7 +6,10 @@ import java.util.ArrayDeque;
 import java.util.function.LongSupplier;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** A completion queue in the host's memory: the controller writes entries at its tail, the host consumes them at its head. */
+/**
+ * A completion queue in the host's memory: the controller writes entries at its tail, the host consumes them at its
+ * head.
+ */
 final class CompletionQueue {
     /** The size of an entry, as a shift and in bytes. */
     static final int ENTRY_SHIFT = 4;
@@ -15,7 +18,7 @@ final class CompletionQueue {
 
     private static final int SECOND_HALF = ENTRY_BYTES / 2;
 
-    /** A completion that waits for room. */
+    /** A completion that waits for a free slot. */
     private record Waiting(SubmissionQueue from, int command, int result, int status) {}
 
     private final int id;
@@ -65,7 +68,7 @@ final class CompletionQueue {
         return interrupts;
     }
 
-    /** How many submission queues complete here. */
+    /** The number of submission queues that use this completion queue. */
     int submissionQueues() {
         return submissionQueues;
     }
@@ -74,7 +77,7 @@ final class CompletionQueue {
         submissionQueues += change;
     }
 
-    /** How many entries the host has not consumed. */
+    /** The number of entries that the host has not consumed. */
     int used() {
         return distance(head, tail);
     }
@@ -83,7 +86,7 @@ final class CompletionQueue {
         return head == tail;
     }
 
-    /** Whether a command that completes at once may be started. */
+    /** Whether there is a slot for a command that completes at once. */
     boolean hasRoom() {
         return used() < size - 1 && waiting.isEmpty();
     }
@@ -91,7 +94,7 @@ final class CompletionQueue {
     /**
      * The host has consumed entries.
      *
-     * @return false if it cannot have: there are not so many
+     * @return false if there are not so many
      */
     boolean consume(int newHead) {
         if (newHead >= size || distance(head, newHead) > used()) {
@@ -106,7 +109,7 @@ final class CompletionQueue {
     }
 
     /**
-     * Posts a completion, or keeps it until there is room.
+     * Posts a completion, or keeps it until there is a free slot.
      *
      * @return false if the entry could not be written
      */
@@ -119,7 +122,7 @@ final class CompletionQueue {
     }
 
     /**
-     * Posts what waited for room, as far as there is some.
+     * Posts waiting completions, as far as there are free slots.
      *
      * @return false if an entry could not be written
      */
@@ -133,7 +136,7 @@ final class CompletionQueue {
         return true;
     }
 
-    /** Makes a bit of the next entry wrong, 0 to 127. */
+    /** Flips a bit of the next entry, 0 to 127. */
     void flipNext(int bit) {
         if (bit < Long.SIZE) {
             flippedFirst ^= 1L << bit;
@@ -142,7 +145,7 @@ final class CompletionQueue {
         }
     }
 
-    /** The next entry is not to raise an interrupt. */
+    /** Suppresses the interrupt of the next entry. */
     void quietNext() {
         quiet = true;
     }
@@ -177,7 +180,7 @@ final class CompletionQueue {
         if (!bus.writeMemory(at, entry, 0, SECOND_HALF)) {
             return false;
         }
-        // The host may poll: the half with the phase bit must be the last thing that it sees of this command.
+        // The host may poll, so the half with the phase bit is written last.
         VarHandle.releaseFence();
         if (!bus.writeMemory(at + SECOND_HALF, entry, SECOND_HALF, SECOND_HALF)) {
             return false;
@@ -192,7 +195,7 @@ final class CompletionQueue {
         return true;
     }
 
-    /** Whether entries were posted that no interrupt was raised for yet. */
+    /** Whether entries were posted since the last interrupt. */
     boolean isPosted() {
         return posted;
     }
@@ -201,7 +204,7 @@ final class CompletionQueue {
         posted = false;
     }
 
-    /** Whether it is counted among the queues that assert the interrupt line. */
+    /** Whether it is counted among the queues that assert INTx. */
     boolean asserts() {
         return asserts;
     }

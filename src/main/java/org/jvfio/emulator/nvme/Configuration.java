@@ -8,17 +8,17 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a controller is made of.
+ * The configuration of a controller.
  *
  * @param serial its serial number
- * @param queuePairs how many I/O queues of each kind it has
- * @param queueEntries the most entries of an I/O queue
- * @param mdts the most data of a command, as log2 of pages of 4 KiB; 0 for no limit
- * @param messages how many MSI messages it can send; 0 if it has no MSI
- * @param vectors how many MSI-X vectors it has; 0 if it has no MSI-X
- * @param readyTimeout how long the host is to wait for it to get ready, in units of {@link #TIMEOUT_UNIT}
- * @param media its namespaces, the first one is number 1
- * @param faults what goes wrong with it
+ * @param queuePairs the number of I/O queue pairs
+ * @param queueEntries the maximum entries of an I/O queue
+ * @param mdts the maximum data transfer size, as log2 of pages of 4 KiB; 0 for no limit
+ * @param messages the number of MSI messages; 0 for no MSI
+ * @param vectors the number of MSI-X vectors; 0 for no MSI-X
+ * @param readyTimeout CAP.TO: how long the host waits for CSTS.RDY, in units of {@link #TIMEOUT_UNIT}
+ * @param media its namespaces, from identifier 1
+ * @param faults its faults
  */
 record Configuration(
         String serial,
@@ -30,14 +30,14 @@ record Configuration(
         Duration readyTimeout,
         List<Medium> media,
         NvmeFaults faults) {
-    /** What CAP.TO counts. */
+    /** The unit of CAP.TO. */
     static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);
 
     static final long SMALLEST_PAGE = 1L << 12;
     static final long LARGEST_PAGE = 1L << 16;
     private static final int MAX_BLOCKS = 1 << 16;
 
-    /** A namespace: its size, where its bytes are (null for memory), and the size of its blocks. */
+    /** A namespace: its size, its image file (null for memory), and its block size. */
     record Medium(long bytes, @Nullable Path image, int blockBytes) {
         private Store open() {
             return image == null ? new MemoryStore(bytes) : new ImageStore(image, bytes);
@@ -48,17 +48,17 @@ record Configuration(
         media = List.copyOf(media);
     }
 
-    /** The most data of a command in bytes, whether or not MDTS limits it. */
+    /** The maximum data of a command in bytes, whether or not MDTS limits it. */
     long mostBytes() {
         return mdts == 0 ? (long) MAX_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
     }
 
-    /** How many interrupt vectors a completion queue can choose from: the line is one. */
+    /** The number of interrupt vectors that a completion queue can use; INTx counts as one. */
     int interruptVectors() {
         return Math.max(1, Math.max(messages, vectors));
     }
 
-    /** The files that namespaces are in. */
+    /** The image files of the namespaces. */
     List<Path> images() {
         return media.stream()
                 .flatMap(medium -> Stream.ofNullable(medium.image()))

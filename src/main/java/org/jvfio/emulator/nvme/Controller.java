@@ -3,7 +3,7 @@ package org.jvfio.emulator.nvme;
 import java.util.List;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** An NVMe controller behind its registers: enables, resets and shuts down, and processes the commands of its queues. */
+/** An NVMe controller: its enable, reset and shutdown, and the processing of its queues. */
 final class Controller {
     private static final int SHUTDOWN_SHIFT = 14;
     private static final int SHUTDOWN_MASK = 0x3;
@@ -52,7 +52,7 @@ final class Controller {
                 this::hang);
     }
 
-    /** A reset of the function: all as at power on, but for what namespaces hold and what was counted. */
+    /** A function reset: all state is as at power on, except for the namespaces' data and the counters. */
     void powerOn() {
         if (!hung) {
             reset();
@@ -60,7 +60,7 @@ final class Controller {
         }
     }
 
-    /** A reset of the controller: queues and what is under way are gone. */
+    /** A controller reset: deletes the queues and the commands in flight. */
     private void reset() {
         resets++;
         queues.clear();
@@ -70,12 +70,12 @@ final class Controller {
         registers.status(0);
     }
 
-    /** The controller cannot go on, and says so; it is not ready then, as QEMU's is not. Only a reset helps. */
+    /** The controller fails (CSTS.CFS) until it is reset. It is not ready then, like QEMU's. */
     private void fail() {
         registers.status(Registers.FATAL);
     }
 
-    /** The controller does nothing from now on, whatever the host does. */
+    /** The controller hangs permanently, whatever the host does. */
     private void hang() {
         hung = true;
         queues.clear();
@@ -85,13 +85,13 @@ final class Controller {
         return registers.isRunning() && !hung;
     }
 
-    /** Reads a register of 4 bytes; doorbells read as 0. */
+    /** Reads a 4-byte register; doorbells read as 0. */
     int read(int offset) {
         int value = registers.read(offset, interrupts.mask());
         return offset == Registers.STATUS ? value ^ faults.wrongStatus() : value;
     }
 
-    /** Writes a register of 4 bytes. */
+    /** Writes a 4-byte register. */
     void write(int offset, int value) {
         if (hung) {
             return;
@@ -162,7 +162,7 @@ final class Controller {
         registers.status(registers.status() | Registers.READY);
     }
 
-    /** Writes what is cached. No command is processed after that until the controller is reset. */
+    /** Flushes the cache. No command is processed after that until the controller is reset. */
     private void shutDown() {
         for (Namespace namespace : namespaces) {
             namespace.countStatus(namespace.store().flush());
@@ -171,7 +171,7 @@ final class Controller {
         registers.status(registers.status() | (stuck ? Registers.SHUTDOWN_OCCURRING : Registers.SHUTDOWN_COMPLETE));
     }
 
-    /** A doorbell: those of submission queues and completion queues alternate. */
+    /** A doorbell; the doorbells of submission and completion queues alternate. */
     private void ring(int doorbell, int value) {
         if (!isRunning()) {
             return;
@@ -221,7 +221,7 @@ final class Controller {
         interrupts.consumed(queue);
     }
 
-    /** Processes the commands of a queue, as long as there is room for their completions. */
+    /** Processes the commands of a queue while there are free slots for their completions. */
     private void process(SubmissionQueue queue) {
         while (isRunning() && queue.canStart()) {
             int fetched = queue.fetch(bus);

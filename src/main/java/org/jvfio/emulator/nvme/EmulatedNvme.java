@@ -14,12 +14,12 @@ import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
- * An NVMe controller of version 1.4, as QEMU's {@code nvme} device is one: the same PCI identity, registers and limits.
+ * An NVMe 1.4 controller, modelled on QEMU's {@code nvme} device: the same PCI identity, registers and limits.
  * Its namespaces are in memory or in image files.
  *
- * <p>It executes a command when its doorbell is rung, before the write to the doorbell returns. It has no SGLs, no
- * controller memory buffer, no metadata, no fused commands and no keep alive, and says so. {@link NvmeFaults} make it
- * late, forgetful or wrong, for tests of drivers.
+ * <p>It executes a command when its doorbell is rung, before the write to the doorbell returns. It reports that it has
+ * no SGLs, controller memory buffer, metadata, fused commands or keep alive. For tests of drivers, {@link NvmeFaults}
+ * make it delay, lose or corrupt commands.
  */
 public final class EmulatedNvme implements EmulatedDevice {
     static final int VENDOR = 0x1b36;
@@ -40,8 +40,8 @@ public final class EmulatedNvme implements EmulatedDevice {
     }
 
     /**
-     * Starts with QEMU's defaults: 64 pairs of I/O queues of up to 2048 entries, commands of up to 512 KiB, an interrupt
-     * line and 65 vectors of MSI-X.
+     * Starts with QEMU's defaults: 64 I/O queue pairs of up to 2048 entries, commands of up to 512 KiB, INTx and 65
+     * MSI-X vectors.
      */
     public static Builder builder() {
         return new Builder();
@@ -103,7 +103,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         return (low >>> ((offset - register) * Byte.SIZE)) & (-1L >>> (Long.SIZE - size * Byte.SIZE));
     }
 
-    /** Registers are written as 4 bytes, or two of them as 8; a smaller write changes nothing. */
+    /** Registers are written with 4 bytes, or two of them with 8; smaller writes are ignored. */
     @Override
     public void write(int bar, long offset, int size, long value) {
         if (size < Integer.BYTES) {
@@ -118,12 +118,12 @@ public final class EmulatedNvme implements EmulatedDevice {
     private Controller plugged() {
         Controller plugged = controller;
         if (plugged == null) {
-            throw new IllegalStateException("the device is not plugged in");
+            throw new IllegalStateException("the device has not been plugged into a host");
         }
         return plugged;
     }
 
-    /** Makes controllers. It may be asked for more than one, for instance one for each host that is booted. */
+    /** Builds controllers; more than one if needed, for instance one for each host that is booted. */
     public static final class Builder {
         static final long DEFAULT_BYTES = 512L << 20;
         static final int DEFAULT_BLOCK = 512;
@@ -149,8 +149,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private Builder() {}
 
         /**
-         * Its serial number.
-         *
+         * Sets the serial number.
          * @param text 1 to 20 printable ASCII characters
          * @throws IllegalArgumentException if it is anything else
          */
@@ -159,14 +158,14 @@ public final class EmulatedNvme implements EmulatedDevice {
                     || text.length() > SERIAL_LENGTH
                     || !text.chars().allMatch(each -> each >= ' ' && each <= '~')) {
                 throw new IllegalArgumentException(
-                        "the serial number '%s' is not of 1 to 20 printable ASCII characters".formatted(text));
+                        "serial number '%s': it has 1 to 20 printable ASCII characters".formatted(text));
             }
             serial = text;
             return this;
         }
 
         /**
-         * How many I/O submission queues it has, and as many completion queues.
+         * Sets the number of I/O queue pairs.
          *
          * @param pairs 1 to 64
          */
@@ -176,7 +175,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * The most entries of an I/O queue.
+         * Sets the maximum entries of an I/O queue.
          *
          * @param entries 2 to 65536
          */
@@ -186,7 +185,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * The most data of a command (MDTS), as log2 of pages of 4 KiB: 7 is 512 KiB.
+         * Sets the maximum data transfer size (MDTS), as log2 of pages of 4 KiB: 7 is 512 KiB.
          *
          * @param shift 1 to 16, or 0 for no limit
          */
@@ -196,20 +195,20 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * How many MSI messages it can send. It has no MSI unless this says so, as QEMU's has none.
+         * Sets the number of MSI messages. By default there is no MSI, as in QEMU.
          *
          * @param count a power of two from 1 to 32, or 0 for no MSI
          */
         public Builder msi(int count) {
             if (check("MSI messages", count, 0, MAX_MESSAGES) != 0 && Integer.bitCount(count) != 1) {
-                throw new IllegalArgumentException("MSI messages: %d is no power of two".formatted(count));
+                throw new IllegalArgumentException("MSI messages: %d is not a power of two".formatted(count));
             }
             messages = count;
             return this;
         }
 
         /**
-         * How many MSI-X vectors it has.
+         * Sets the number of MSI-X vectors.
          *
          * @param count 1 to 65, or 0 for no MSI-X
          */
@@ -219,8 +218,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * How long it tells the host to wait for it to get ready, or to stop being so (CAP.TO). It does so at once, unless
-         * its faults say otherwise.
+         * Sets CAP.TO: how long the host waits for CSTS.RDY to change. Without faults it changes at once.
          *
          * @param timeout a multiple of 500 ms, up to 127.5 s
          */
@@ -230,13 +228,13 @@ public final class EmulatedNvme implements EmulatedDevice {
                     || units > MAX_TIMEOUT
                     || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
                 throw new IllegalArgumentException(
-                        "a timeout of %s; it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
+                        "timeout of %s: it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
             }
             readyTimeout = timeout;
             return this;
         }
 
-        /** What goes wrong with it; nothing unless this says so. */
+        /** Sets the faults; none by default. */
         public Builder faults(NvmeFaults plan) {
             faults = plan;
             return this;
@@ -244,14 +242,15 @@ public final class EmulatedNvme implements EmulatedDevice {
 
         private static int check(String name, int value, int least, int most) {
             if (value < least || value > most) {
-                throw new IllegalArgumentException("%s: %d is not from %d to %d".formatted(name, value, least, most));
+                throw new IllegalArgumentException(
+                        "%s: %d is not in the range %d to %d".formatted(name, value, least, most));
             }
             return value;
         }
 
         /**
-         * Adds a namespace in memory, with blocks of 512 bytes. It takes memory only where it was written. A controller
-         * without any is given one of 512 MiB.
+         * Adds a namespace in memory, with blocks of 512 bytes. Only written parts use memory. A controller without a
+         * namespace gets one of 512 MiB.
          *
          * @param bytes from one block to 16 TiB
          */
@@ -262,47 +261,47 @@ public final class EmulatedNvme implements EmulatedDevice {
         /**
          * Adds a namespace in memory.
          *
-         * @param bytes from one block to 16 TiB; what is less than a block at the end is not used
+         * @param bytes from one block to 16 TiB; a partial block at the end is not used
          * @param blockBytes 512 or 4096
          */
         public Builder namespace(long bytes, int blockBytes) {
             if (bytes > MemoryStore.MAX_BYTES) {
                 throw new IllegalArgumentException(
-                        "a namespace of %d bytes in memory; the most are %d".formatted(bytes, MemoryStore.MAX_BYTES));
+                        "a namespace of %d bytes in memory: the maximum is %d".formatted(bytes, MemoryStore.MAX_BYTES));
             }
             return add(bytes, null, blockBytes);
         }
 
         /**
-         * Adds a namespace in an image file, which is exactly what the namespace holds: the file's size is its size, and
-         * another program sees what is written. A sparse file stays so where zeros are written; deallocated blocks keep
-         * what they hold. Nothing keeps two controllers from using one image.
+         * Adds a namespace that a raw image file backs: the file's size is the namespace's, and other programs see what
+         * is written. Writing zeros keeps a sparse file sparse; deallocated blocks keep their data. Nothing prevents
+         * two controllers from using the same image.
          *
-         * @param image a file of at least one block, that can be read and written
+         * @param image a readable and writable file of at least one block
          * @param blockBytes 512 or 4096
          * @throws IllegalArgumentException if there is no such file
          */
         public Builder namespace(Path image, int blockBytes) {
             if (!Files.isReadable(image) || !Files.isWritable(image) || Files.isDirectory(image)) {
                 throw new IllegalArgumentException(
-                        "the image %s is no file that can be read and written; make one of the size that you want"
+                        "the image %s is not a readable and writable file; create one with the size of the namespace"
                                 .formatted(image));
             }
             try {
                 return add(Files.size(image), image, blockBytes);
             } catch (IOException unknown) {
-                throw new UncheckedIOException("the size of " + image + " is not known", unknown);
+                throw new UncheckedIOException("cannot read the size of " + image, unknown);
             }
         }
 
         private Builder add(long bytes, @Nullable Path image, int blockBytes) {
             if (blockBytes != DEFAULT_BLOCK && blockBytes != LARGE_BLOCK) {
                 throw new IllegalArgumentException(
-                        "logical blocks of " + blockBytes + " bytes; they are of 512 or 4096");
+                        "a block size of " + blockBytes + " bytes: the sizes are 512 and 4096");
             }
             if (bytes < blockBytes) {
                 throw new IllegalArgumentException(
-                        "a namespace of %d bytes has not one block of %d bytes".formatted(bytes, blockBytes));
+                        "a namespace of %d bytes is smaller than one block of %d bytes".formatted(bytes, blockBytes));
             }
             check("namespaces", media.size() + 1, 1, IdentifyData.MAX_NAMESPACES);
             media.add(new Configuration.Medium(bytes, image, blockBytes));
@@ -310,9 +309,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * A controller.
-         *
-         * @throws UncheckedIOException if an image cannot be opened any more
+         * Builds a controller.
+         * @throws UncheckedIOException if an image can no longer be opened
          */
         public EmulatedNvme build() {
             List<Configuration.Medium> all =

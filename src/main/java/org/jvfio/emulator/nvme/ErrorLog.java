@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
 
-/** The last errors that the controller had (log page 1), newest first (NVM Express 1.4, 5.14.1.1). */
+/** The last errors of the controller (log page 1), newest first (NVM Express 1.4, 5.14.1.1). */
 final class ErrorLog {
     static final int ENTRIES = 64;
     private static final int ENTRY_BYTES = 64;
@@ -11,28 +11,28 @@ final class ErrorLog {
     private final MemorySegment ring = MemorySegment.ofArray(new long[ENTRIES * ENTRY_BYTES / Long.BYTES]);
     private long count;
 
-    /** How many errors there were since power on. */
+    /** The number of errors since power on. */
     long count() {
         return count;
     }
 
     /**
-     * A command has failed.
+     * Records a failed command.
      *
-     * @param block the first logical block that it was about, 0 if none
+     * @param block the first logical block of the error, 0 if none
      */
     void add(int queue, int command, int status, int namespace, long block) {
         long at = count % ENTRIES * ENTRY_BYTES;
         count++;
         ring.set(Command.QWORD, at, count);
         ring.set(Command.DWORD, at + 8, command << 16 | queue);
-        // The phase bit is 0; nothing is known about where in the command the error is.
+        // The phase bit is 0; the location of the error in the command is unknown.
         ring.set(Command.DWORD, at + 12, 0xffff << 16 | (status << 1 & 0xffff));
         ring.set(Command.QWORD, at + 16, block);
         ring.set(Command.DWORD, at + 24, namespace);
     }
 
-    /** A doorbell was written wrongly. */
+    /** Records an invalid write to a doorbell. */
     void addDoorbell(int queue) {
         add(queue, NO_QUEUE, 0, 0, 0);
     }

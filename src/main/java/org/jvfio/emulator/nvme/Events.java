@@ -4,11 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Asynchronous events: what the host waits for with Asynchronous Event Requests (NVM Express 1.4, 5.2). After an event
- * of a type was told, others of that type wait until the host has read the log page that says more.
+ * Asynchronous events, which complete Asynchronous Event Requests (NVM Express 1.4, 5.2). After an event was reported,
+ * further events of its type are masked until the host has read the associated log page.
  */
 final class Events {
-    /** How many requests the host may have outstanding. */
+    /** The maximum number of outstanding requests. */
     static final int LIMIT = 4;
 
     static final int TYPE_ERROR = 0;
@@ -35,39 +35,39 @@ final class Events {
         this.queues = queues;
     }
 
-    /** Whether the host waits for events. */
+    /** Whether requests are outstanding. */
     boolean isAwaited() {
         return !requests.isEmpty();
     }
 
-    /** The host waits for one more event: a status. */
+    /** Adds a request; returns its status. */
     int request(Command command) {
         if (requests.size() == LIMIT) {
-            return Status.ASYNC_EVENT_LIMIT_EXCEEDED;
+            return Status.ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED;
         }
         requests.add(command.kept());
         deliver();
         return Status.PENDING;
     }
 
-    /** Whether a request of the host has this command identifier. */
+    /** Whether an outstanding request has this command identifier. */
     boolean hasRequest(int command) {
         return requests.stream().anyMatch(request -> request.id() == command);
     }
 
-    /** Ends a request of the host as aborted, if there is one with this command identifier. */
+    /** Aborts the outstanding request with this command identifier, if there is one. */
     boolean abort(int command) {
         for (Command request : requests) {
             if (request.id() == command) {
                 requests.remove(request);
-                queues.complete(request, Status.ABORTED_BY_REQUEST);
+                queues.complete(request, Status.COMMAND_ABORT_REQUESTED);
                 return true;
             }
         }
         return false;
     }
 
-    /** Something has happened. An event that waits to be told already is told once. */
+    /** Reports an event. An event that is already pending is reported once. */
     void raise(int type, int information, int logPage) {
         Event event = new Event(type, information, logPage);
         if (!waiting.contains(event)) {
@@ -76,7 +76,7 @@ final class Events {
         deliver();
     }
 
-    /** The host has read the log page of a type of events, and wants to know of more. */
+    /** Unmasks a type of events, because the host has read its log page. */
     void logRead(int type) {
         masked &= ~(1 << type);
         deliver();

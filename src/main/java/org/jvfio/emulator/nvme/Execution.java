@@ -5,7 +5,7 @@ import java.util.List;
 import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 
-/** How the commands of a controller are executed: at once, but for what its faults do to them. */
+/** Executes the commands of a controller: at once, unless its faults change that. */
 final class Execution {
     private final DeviceBus bus;
     private final Queues queues;
@@ -44,12 +44,12 @@ final class Execution {
         this.hang = hang;
     }
 
-    /** Starts a command that was taken from its queue; most are complete after that. */
+    /** Starts a command that was fetched from its queue; most complete before this returns. */
     void start(Command command) {
         if (isInUse(command)) {
             queues.complete(command, Status.COMMAND_ID_CONFLICT);
         } else if (exceedsAbortLimit(command)) {
-            queues.complete(command, Status.ABORT_LIMIT_EXCEEDED);
+            queues.complete(command, Status.ABORT_COMMAND_LIMIT_EXCEEDED);
         } else if (faults.hasFaults()) {
             startWith(faults.effects(command), command);
         } else {
@@ -57,7 +57,7 @@ final class Execution {
         }
     }
 
-    /** Whether another command of the queue that is under way has the same identifier. */
+    /** Whether another command of the queue in flight has the same identifier. */
     private boolean isInUse(Command command) {
         SubmissionQueue queue = command.queue();
         return queue.inFlight(command.id()) != null || (queue.isAdmin() && events.hasRequest(command.id()));
@@ -108,7 +108,7 @@ final class Execution {
                 }
                 case Effect.Delay drawn -> delay = waits ? delay.plus(faults.draw(drawn)) : delay;
                 default -> {
-                    // It happens when the command is executed.
+                    // Applied when the command is executed.
                 }
             }
         }
@@ -119,7 +119,7 @@ final class Execution {
         Command kept = command.kept();
         kept.queue().inFlight().add(kept);
         bus.after(delay, () -> {
-            // It is not there any more if it was aborted, or its queue was deleted or reset.
+            // It is gone if it was aborted, or its queue was deleted or reset.
             if (kept.queue().inFlight().remove(kept)) {
                 finishWith(effects, kept);
                 queues.raiseInterrupts();
@@ -145,7 +145,7 @@ final class Execution {
                     }
                 }
                 default -> {
-                    // It has happened, or happens after the completion.
+                    // Already applied, or applied after the completion.
                 }
             }
         }

@@ -7,12 +7,12 @@ import java.util.SplittableRandom;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 
-/** Draws what goes wrong with each command of a controller. */
+/** Draws the faults of each command of a controller. */
 final class FaultPlan {
     private final NvmeFaults faults;
     private final long[] counts;
     private final SplittableRandom random;
-    // What commands meet does not depend on how often the host polls.
+    // A generator of its own, so that the faults of commands do not depend on how often the host polls.
     private final SplittableRandom randomOfStatus;
     private final long wrongCapabilities;
 
@@ -24,7 +24,7 @@ final class FaultPlan {
         wrongCapabilities = bits(random, faults.capabilityBits(), Long.SIZE);
     }
 
-    /** A mask with so many random bits among the lowest ones. */
+    /** A mask with a number of random bits, among the lowest ones. */
     private static long bits(SplittableRandom random, int count, int among) {
         long mask = 0;
         while (Long.bitCount(mask) < count) {
@@ -33,14 +33,14 @@ final class FaultPlan {
         return mask;
     }
 
-    /** The bits of CSTS that read wrongly this time. */
+    /** The bits of CSTS that are flipped in this read. */
     int wrongStatus() {
         NvmeFaults.WrongStatus wrong = faults.wrongStatus();
         boolean occurs = wrong.bits() > 0 && randomOfStatus.nextDouble() < wrong.probability();
         return occurs ? (int) bits(randomOfStatus, wrong.bits(), Integer.SIZE) : 0;
     }
 
-    /** The bits of CAP that read wrongly. */
+    /** The bits of CAP that are flipped in every read. */
     long wrongCapabilities() {
         return wrongCapabilities;
     }
@@ -53,12 +53,12 @@ final class FaultPlan {
         return faults.stuck().contains(transition);
     }
 
-    /** Whether anything can go wrong with a command. */
+    /** Whether there are faults for commands. */
     boolean hasFaults() {
         return counts.length > 0;
     }
 
-    /** The effects of all faults that happen to a command that is about to start. */
+    /** The effects of all faults that apply to a command that is about to start. */
     List<Effect> effects(Command command) {
         List<NvmeFault> all = faults.faults();
         List<Effect> effects = new ArrayList<>();
@@ -79,18 +79,18 @@ final class FaultPlan {
         };
     }
 
-    /** A time between the two of a delay. */
+    /** A random time within a delay. */
     Duration draw(Effect.Delay delay) {
         long range = delay.most().minus(delay.least()).toNanos();
         return delay.least().plusNanos(range == 0 ? 0 : random.nextLong(range + 1));
     }
 
-    /** Any number. */
+    /** A random number. */
     long any() {
         return random.nextLong();
     }
 
-    /** A number from 0 to below a bound. */
+    /** A random number from 0 to below a bound. */
     long below(long bound) {
         return random.nextLong(bound);
     }

@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.util.Arrays;
 
-/** The features of a controller: what the host reads and changes of them (NVM Express 1.4, 5.21). */
+/** The features of a controller, which the host gets and sets (NVM Express 1.4, 5.21). */
 final class Features {
     private static final int ARBITRATION = 0x01;
     private static final int POWER_STATE = 0x02;
@@ -56,7 +56,7 @@ final class Features {
         reset();
     }
 
-    /** Sets all features to their defaults, as a reset of the controller does: none can be saved. */
+    /** Sets all features to their defaults, as a controller reset does: none is saveable. */
     void reset() {
         arbitration = NO_BURST_LIMIT;
         powerState = 0;
@@ -76,22 +76,22 @@ final class Features {
         return vector == 0 ? NOT_COALESCED : vector;
     }
 
-    /** Whether a write may stay in a cache that a loss of power empties. */
+    /** Whether the volatile write cache is enabled. */
     boolean writeCache() {
         return writeCache;
     }
 
-    /** Whether the host wants to know of changed namespaces. */
+    /** Whether the host enabled notices of changed namespaces. */
     boolean tellsOfNamespaces() {
         return (asyncEvents & EVENT_NAMESPACE_CHANGED) != 0;
     }
 
-    /** Whether the host wants to know of a warning of the SMART log. */
+    /** Whether the host enabled events for a critical warning of the SMART log. */
     boolean tellsOfHealth(int warning) {
         return (asyncEvents & EVENTS_OF_HEALTH & warning) != 0;
     }
 
-    /** Whether a temperature, in kelvin, is one to warn of. */
+    /** Whether a temperature in kelvin is beyond a threshold. */
     boolean isBeyondThresholds(int temperature) {
         return temperature >= overTemperature || temperature <= underTemperature;
     }
@@ -113,11 +113,11 @@ final class Features {
         };
     }
 
-    /** Executes Get Features: a status. */
+    /** Executes Get Features; returns the status. */
     int get(Command command) {
         int feature = command.dword(10) & 0xff;
         if (!isKnown(feature)) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         if (feature == ERROR_RECOVERY) {
             int status = namespaceStatus(command.namespace());
@@ -132,15 +132,15 @@ final class Features {
                 command.result(CAPABILITY_CHANGEABLE | (feature == ERROR_RECOVERY ? CAPABILITY_BY_NAMESPACE : 0));
                 yield Status.SUCCESS;
             }
-            default -> Status.INVALID_FIELD;
+            default -> Status.INVALID_FIELD_IN_COMMAND;
         };
     }
 
     private int namespaceStatus(int namespace) {
         if (!IdentifyData.isValid(namespace)) {
-            return Status.INVALID_NAMESPACE;
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
-        return identity.namespace(namespace) == null ? Status.INVALID_FIELD : Status.SUCCESS;
+        return identity.namespace(namespace) == null ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 
     private int getCurrent(int feature, Command command) {
@@ -154,7 +154,9 @@ final class Features {
             case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
             case INTERRUPT_COALESCING -> answer(command, coalescing);
             case INTERRUPT_VECTOR ->
-                (selector & WORD) < vectors ? answer(command, vectorSettings[selector & WORD]) : Status.INVALID_FIELD;
+                (selector & WORD) < vectors
+                        ? answer(command, vectorSettings[selector & WORD])
+                        : Status.INVALID_FIELD_IN_COMMAND;
             case WRITE_ATOMICITY -> answer(command, atomicity);
             case ASYNC_EVENTS -> answer(command, asyncEvents);
             default -> answer(command, 0);
@@ -169,7 +171,9 @@ final class Features {
             case WRITE_CACHE -> answer(command, 1);
             case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
             case INTERRUPT_VECTOR ->
-                (selector & WORD) < vectors ? answer(command, defaultOfVector(selector & WORD)) : Status.INVALID_FIELD;
+                (selector & WORD) < vectors
+                        ? answer(command, defaultOfVector(selector & WORD))
+                        : Status.INVALID_FIELD_IN_COMMAND;
             default -> answer(command, 0);
         };
     }
@@ -183,7 +187,7 @@ final class Features {
         return (queues.pairs() - 1) << 16 | (queues.pairs() - 1);
     }
 
-    /** There is one sensor, the composite temperature; the others have no thresholds. */
+    /** Only the composite temperature has thresholds. */
     private static int getThreshold(Command command, int over, int under) {
         int selector = command.dword(11);
         if ((selector >>> 16 & 0xf) != 0) {
@@ -192,26 +196,28 @@ final class Features {
         return switch (selector >>> 20 & 0x3) {
             case THRESHOLD_OVER -> answer(command, over);
             case THRESHOLD_UNDER -> answer(command, under);
-            default -> Status.INVALID_FIELD;
+            default -> Status.INVALID_FIELD_IN_COMMAND;
         };
     }
 
-    /** Executes Set Features: a status. */
+    /** Executes Set Features; returns the status. */
     int set(Command command) {
         int feature = command.dword(10) & 0xff;
         int value = command.dword(11);
         int namespace = command.namespace();
         if (!isKnown(feature)) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         if ((command.dword(10) & SAVE) != 0) {
-            return Status.FEATURE_NOT_SAVEABLE;
+            return Status.FEATURE_IDENTIFIER_NOT_SAVEABLE;
         }
         if (feature == ERROR_RECOVERY) {
             return setErrorRecovery(namespace, value);
         }
         if (namespace != 0 && namespace != IdentifyData.BROADCAST) {
-            return IdentifyData.isValid(namespace) ? Status.FEATURE_NOT_NAMESPACE_SPECIFIC : Status.INVALID_NAMESPACE;
+            return IdentifyData.isValid(namespace)
+                    ? Status.FEATURE_NOT_NAMESPACE_SPECIFIC
+                    : Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         return switch (feature) {
             case ARBITRATION -> {
@@ -232,13 +238,13 @@ final class Features {
                 yield Status.SUCCESS;
             }
             case ASYNC_EVENTS -> setAsyncEvents(value);
-            default -> (value & 0x1ff) == 0 ? Status.SUCCESS : Status.COMMAND_SETS_REJECTED;
+            default -> (value & 0x1ff) == 0 ? Status.SUCCESS : Status.IO_COMMAND_SET_COMBINATION_REJECTED;
         };
     }
 
     private int setErrorRecovery(int namespace, int value) {
         if ((value & DEALLOCATED_ERROR) != 0) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         if (namespace == IdentifyData.BROADCAST) {
             Arrays.fill(errorRecovery, value & WORD);
@@ -253,7 +259,7 @@ final class Features {
 
     private int setPowerState(int value) {
         if ((value & 0x1f) != 0) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         powerState = value & 0xff;
         return Status.SUCCESS;
@@ -263,7 +269,7 @@ final class Features {
         int sensor = value >>> 16 & 0xf;
         int which = value >>> 20 & 0x3;
         if (which > THRESHOLD_UNDER) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         if (sensor == 0 || sensor == 0xf) {
             if (which == THRESHOLD_OVER) {
@@ -275,7 +281,7 @@ final class Features {
         return Status.SUCCESS;
     }
 
-    /** Switched off, the cache writes all that it has. */
+    /** Disabling the cache flushes it. */
     private int setWriteCache(int value) {
         if ((value & 1) == 0) {
             for (Namespace namespace : identity.namespaces()) {
@@ -294,7 +300,7 @@ final class Features {
             return Status.COMMAND_SEQUENCE_ERROR;
         }
         if ((value & WORD) == WORD || value >>> 16 == WORD) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         return answer(command, numberOfQueues());
     }
@@ -302,7 +308,7 @@ final class Features {
     private int setVector(int value) {
         int vector = value & WORD;
         if (vector >= vectors) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         vectorSettings[vector] = value & (NOT_COALESCED | WORD);
         return Status.SUCCESS;
@@ -310,7 +316,7 @@ final class Features {
 
     private int setAsyncEvents(int value) {
         if ((value & ~(EVENTS_OF_HEALTH | EVENT_NAMESPACE_CHANGED)) != 0) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         asyncEvents = value;
         return Status.SUCCESS;

@@ -9,12 +9,12 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The data of the Identify command (NVM Express 1.4, 5.15). The values are those of QEMU's controller, but for what this
- * one does not have: SGLs, metadata, copying, timestamps and the management of namespaces.
+ * The data of the Identify command (NVM Express 1.4, 5.15). The values are those of QEMU's controller, except for what
+ * this one lacks: SGLs, metadata, the Copy command, timestamps and namespace management.
  */
 final class IdentifyData {
     static final int BYTES = 4096;
-    /** How many namespaces there could be: the largest valid identifier, as in QEMU. */
+    /** NN: the largest valid namespace identifier, as in QEMU. */
     static final int MAX_NAMESPACES = 256;
 
     static final int BROADCAST = -1;
@@ -54,12 +54,12 @@ final class IdentifyData {
         this.namespaces = namespaces;
     }
 
-    /** Whether a namespace identifier is one that could be; there need not be a namespace of it. */
+    /** Whether a namespace identifier is valid; it need not be allocated. */
     static boolean isValid(int namespace) {
         return namespace > 0 && namespace <= MAX_NAMESPACES;
     }
 
-    /** The namespace of a number, if it is attached. */
+    /** The namespace with an identifier, if it is attached. */
     @Nullable
     Namespace namespace(int id) {
         Namespace namespace = allocated(id);
@@ -75,7 +75,7 @@ final class IdentifyData {
         return namespaces;
     }
 
-    /** Attaches a namespace to the controller, or detaches it; false if there is none of this number. */
+    /** Attaches a namespace to the controller, or detaches it; false if it does not exist. */
     boolean attach(int id, boolean attached) {
         Namespace namespace = allocated(id);
         if (namespace == null) {
@@ -86,7 +86,7 @@ final class IdentifyData {
     }
 
     /**
-     * Fills in what an Identify command asks for.
+     * Fills in the data structure that an Identify command requests.
      *
      * @param data 4096 zeros
      * @return a status
@@ -102,23 +102,23 @@ final class IdentifyData {
             case CNS_ACTIVE_NAMESPACES -> fillList(id, false, data);
             case CNS_ALLOCATED_NAMESPACES -> fillList(id, true, data);
             case CNS_DESCRIPTORS -> fillDescriptors(id, data);
-            case CNS_NAMESPACE_OF_SET -> nvm ? existing(id) : Status.INVALID_FIELD;
-            case CNS_CONTROLLER_OF_SET -> nvm ? Status.SUCCESS : Status.INVALID_FIELD;
-            case CNS_ACTIVE_OF_SET -> nvm ? fillList(id, false, data) : Status.INVALID_FIELD;
+            case CNS_NAMESPACE_OF_SET -> nvm ? existing(id) : Status.INVALID_FIELD_IN_COMMAND;
+            case CNS_CONTROLLER_OF_SET -> nvm ? Status.SUCCESS : Status.INVALID_FIELD_IN_COMMAND;
+            case CNS_ACTIVE_OF_SET -> nvm ? fillList(id, false, data) : Status.INVALID_FIELD_IN_COMMAND;
             case CNS_CONTROLLERS_OF_NAMESPACE ->
-                namespace(id) == null ? Status.INVALID_FIELD : fillControllers(command, data);
+                namespace(id) == null ? Status.INVALID_FIELD_IN_COMMAND : fillControllers(command, data);
             case CNS_CONTROLLERS -> fillControllers(command, data);
             case CNS_COMMAND_SETS -> {
                 data.set(Command.QWORD, 0, 1L << NVM_COMMAND_SET);
                 yield Status.SUCCESS;
             }
-            default -> Status.INVALID_FIELD;
+            default -> Status.INVALID_FIELD_IN_COMMAND;
         };
     }
 
     /** An identifier without a namespace is described by zeros. */
     private int existing(int id) {
-        return isValid(id) ? Status.SUCCESS : Status.INVALID_NAMESPACE;
+        return isValid(id) ? Status.SUCCESS : Status.INVALID_NAMESPACE_OR_FORMAT;
     }
 
     private int fillController(MemorySegment data) {
@@ -131,12 +131,12 @@ final class IdentifyData {
         data.set(Command.DWORD, 73, 0x525400); // the vendor's OUI
         data.set(ValueLayout.JAVA_BYTE, 77, (byte) configuration.mdts());
         data.set(Command.DWORD, 80, Registers.VERSION_1_4);
-        data.set(Command.DWORD, 92, 1 << 8); // tells of changed namespaces
+        data.set(Command.DWORD, 92, 1 << 8); // reports changed namespaces
         data.set(ValueLayout.JAVA_BYTE, 111, (byte) 1); // an I/O controller
         data.set(ValueLayout.JAVA_BYTE, 258, (byte) (ABORT_LIMIT - 1));
         data.set(ValueLayout.JAVA_BYTE, 259, (byte) (Events.LIMIT - 1));
-        data.set(ValueLayout.JAVA_BYTE, 260, (byte) 3); // one firmware slot, which is read only
-        data.set(ValueLayout.JAVA_BYTE, 261, (byte) 7); // logs: SMART by namespace, effects, offsets
+        data.set(ValueLayout.JAVA_BYTE, 260, (byte) 3); // one read-only firmware slot
+        data.set(ValueLayout.JAVA_BYTE, 261, (byte) 7); // log pages: SMART per namespace, effects, offsets
         data.set(ValueLayout.JAVA_BYTE, 262, (byte) (ErrorLog.ENTRIES - 1));
         data.set(WORD, 266, (short) WARNING_TEMPERATURE);
         data.set(WORD, 268, (short) CRITICAL_TEMPERATURE);
@@ -144,16 +144,16 @@ final class IdentifyData {
         data.set(ValueLayout.JAVA_BYTE, 513, (byte) (CompletionQueue.ENTRY_SHIFT << 4 | CompletionQueue.ENTRY_SHIFT));
         data.set(Command.DWORD, 516, MAX_NAMESPACES);
         data.set(WORD, 520, (short) 0x0d); // compare, dataset management, write zeroes
-        data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; all namespaces can be flushed at once
+        data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; Flush accepts all namespaces
         UUID subsystem = UUID.nameUUIDFromBytes(configuration.serial().getBytes(StandardCharsets.UTF_8));
         data.setString(768, "nqn.2014-08.org.nvmexpress:uuid:" + subsystem);
-        data.set(WORD, 2048, (short) 0x9c4); // 25 W at most, in the one power state
+        data.set(WORD, 2048, (short) 0x9c4); // one power state, at most 25 W
         data.set(Command.DWORD, 2052, 0x10);
         data.set(Command.DWORD, 2056, 0x4);
         return Status.SUCCESS;
     }
 
-    /** Text of a fixed length, filled up with spaces. */
+    /** Text padded with spaces to a fixed length. */
     static void text(MemorySegment data, long at, int length, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
         for (int index = 0; index < length; index++) {
@@ -168,12 +168,12 @@ final class IdentifyData {
         data.set(Command.QWORD, 0, namespace.blocks()); // size, capacity and use
         data.set(Command.QWORD, 8, namespace.blocks());
         data.set(Command.QWORD, 16, namespace.blocks());
-        data.set(ValueLayout.JAVA_BYTE, 24, (byte) 0x10); // says what sizes perform best
+        data.set(ValueLayout.JAVA_BYTE, 24, (byte) 0x10); // reports preferred sizes
         data.set(ValueLayout.JAVA_BYTE, 25, (byte) (Namespace.FORMATS.length - 1));
         data.set(ValueLayout.JAVA_BYTE, 26, (byte) namespace.format());
-        data.set(ValueLayout.JAVA_BYTE, 33, (byte) 0x09); // deallocated blocks read as zeros, also by write zeroes
+        data.set(ValueLayout.JAVA_BYTE, 33, (byte) 0x09); // deallocated blocks read as zeros
         short granularity = (short) ((GRANULARITY_BYTES >>> namespace.blockShift()) - 1);
-        data.set(WORD, 68, granularity); // of deallocation, and its alignment
+        data.set(WORD, 68, granularity); // preferred deallocation granularity and alignment
         data.set(WORD, 70, granularity);
         data.set(BIG_ENDIAN, 120, namespace.eui64());
         for (int format = 0; format < Namespace.FORMATS.length; format++) {
@@ -185,7 +185,7 @@ final class IdentifyData {
     /** The namespaces above an identifier. */
     private int fillList(int above, boolean detachedToo, MemorySegment data) {
         if (Integer.compareUnsigned(above, BROADCAST - 1) >= 0) {
-            return Status.INVALID_NAMESPACE;
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         long at = 0;
         for (Namespace namespace : namespaces) {
@@ -200,11 +200,11 @@ final class IdentifyData {
 
     private int fillDescriptors(int id, MemorySegment data) {
         if (!isValid(id)) {
-            return Status.INVALID_NAMESPACE;
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         Namespace namespace = namespace(id);
         if (namespace == null) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         long at = 0;
         at = descriptor(data, at, DESCRIPTOR_UUID, 2 * Long.BYTES);
@@ -217,14 +217,14 @@ final class IdentifyData {
         return Status.SUCCESS;
     }
 
-    /** Writes a descriptor's header, and answers where its value ends. */
+    /** Writes a descriptor's header, and returns the end of its value. */
     private static long descriptor(MemorySegment data, long at, int type, int length) {
         data.set(ValueLayout.JAVA_BYTE, at, (byte) type);
         data.set(ValueLayout.JAVA_BYTE, at + 1, (byte) length);
         return at + 4 + length;
     }
 
-    /** This controller, number 0, is the only one. */
+    /** The only controller is this one, with identifier 0. */
     private int fillControllers(Command command, MemorySegment data) {
         int first = command.dword(10) >>> 16;
         data.set(WORD, 0, (short) (first == 0 ? 1 : 0));

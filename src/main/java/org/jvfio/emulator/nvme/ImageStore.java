@@ -10,9 +10,8 @@ import java.nio.file.StandardOpenOption;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
- * A namespace in a raw image file: block 0 is at its beginning, and no byte of it is anything else. Another reader of
- * the file sees what was written at once; a flush puts it on the host's disk. The file stays open as long as the
- * device is in use.
+ * A namespace in a raw image file, which begins with block 0 and contains nothing else. Other readers of the file see
+ * writes at once; a flush writes them to disk. The file stays open as long as the device is in use.
  */
 final class ImageStore implements Store {
     private static final int BUFFER_BYTES = 1 << 17;
@@ -27,7 +26,7 @@ final class ImageStore implements Store {
     /**
      * Opens an image.
      *
-     * @param bytes how much of it is the namespace
+     * @param bytes the size of the namespace
      * @throws UncheckedIOException if it cannot be opened for reading and writing
      */
     ImageStore(Path image, long bytes) {
@@ -65,7 +64,7 @@ final class ImageStore implements Store {
         try {
             while (buffer.hasRemaining()) {
                 if (channel.read(buffer, at + buffer.position()) < 0) {
-                    return Status.UNRECOVERED_READ_ERROR; // somebody has shortened the file
+                    return Status.UNRECOVERED_READ_ERROR; // the file has been truncated
                 }
             }
         } catch (IOException failure) {
@@ -116,7 +115,7 @@ final class ImageStore implements Store {
         return Status.SUCCESS;
     }
 
-    /** Writes only where there are other bytes than zeros: a sparse image stays so. */
+    /** Writes only to ranges that are not zeros yet, which keeps a sparse image sparse. */
     @Override
     public int zero(long at, long length) {
         for (long done = 0; done < length; ) {
@@ -134,10 +133,10 @@ final class ImageStore implements Store {
         return Status.SUCCESS;
     }
 
-    /** Nothing can make a hole in a file here, and zeros would take space instead of saving it. */
+    /** Java cannot punch a hole in a file, and writing zeros would use space instead of saving it. */
     @Override
     public void deallocate(long at, long length) {
-        // All stays as it is.
+        // The data stays as it is.
     }
 
     @Override

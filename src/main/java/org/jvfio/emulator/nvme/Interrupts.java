@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
- * How the controller tells the host of completions: by a message for each batch, or by its interrupt line, which is
- * asserted as long as a completion queue of an unmasked vector has entries that the host has not consumed.
+ * The controller's interrupts: a message for each batch of completions, or INTx, asserted while a completion queue of
+ * an unmasked vector has entries that the host has not consumed.
  */
 final class Interrupts {
     private final DeviceBus bus;
@@ -35,7 +35,7 @@ final class Interrupts {
         count(queue, queue.interrupts() && !queue.isEmpty());
     }
 
-    /** A queue is gone, with all its entries. */
+    /** A queue was deleted, with all its entries. */
     void deleted(CompletionQueue queue) {
         count(queue, false);
     }
@@ -65,7 +65,7 @@ final class Interrupts {
         return mask;
     }
 
-    /** Sets the mask; a vector that it holds back no longer interrupts if the host has entries to consume. */
+    /** Sets the mask; an unmasked vector interrupts if the host has entries to consume. */
     void mask(int vectors) {
         int waiting = raised & masked() & ~vectors;
         mask = vectors;
@@ -77,7 +77,7 @@ final class Interrupts {
         updateLine();
     }
 
-    /** What the mask holds back: messages of MSI-X have masks of their own. */
+    /** Whether the mask applies: MSI-X vectors have masks of their own. */
     private int masked() {
         return bus.sendsMsix() ? 0 : mask;
     }

@@ -5,7 +5,7 @@ import org.jvfio.emulator.device.DeviceBus;
 
 /** The commands of I/O queues (NVM Express 1.4, 6). */
 final class IoCommands {
-    /** The first of the two command dwords with the first logical block. */
+    /** The first of the two command dwords of the starting LBA. */
     static final int FIRST_BLOCK = 10;
 
     private static final int FLUSH = 0x00;
@@ -15,7 +15,7 @@ final class IoCommands {
     private static final int WRITE_ZEROES = 0x08;
     private static final int DATASET_MANAGEMENT = 0x09;
 
-    /** All that there are. */
+    /** The supported commands. */
     static final int[] OPCODES = {FLUSH, WRITE, READ, COMPARE, WRITE_ZEROES, DATASET_MANAGEMENT};
 
     private static final int FORCE_UNIT_ACCESS = 1 << 30;
@@ -49,7 +49,7 @@ final class IoCommands {
         this.features = features;
     }
 
-    /** Whether a command changes what blocks hold. */
+    /** Whether a command changes data. */
     static boolean changesBlocks(int opcode) {
         return opcode != READ && opcode != COMPARE;
     }
@@ -61,14 +61,14 @@ final class IoCommands {
         };
     }
 
-    /** Executes a command: its status. */
+    /** Executes a command and returns its status. */
     int execute(Command command) {
         int opcode = command.opcode();
         if (!isKnown(opcode)) {
-            return Status.INVALID_OPCODE;
+            return Status.INVALID_COMMAND_OPCODE;
         }
         if (command.isFused() || command.usesScatterGather()) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         int id = command.namespace();
         if (opcode == FLUSH && id == IdentifyData.BROADCAST) {
@@ -76,7 +76,7 @@ final class IoCommands {
         }
         Namespace namespace = identity.namespace(id);
         if (namespace == null) {
-            return IdentifyData.isValid(id) ? Status.INVALID_FIELD : Status.INVALID_NAMESPACE;
+            return IdentifyData.isValid(id) ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         int status = switch (opcode) {
             case FLUSH -> namespace.store().flush();
@@ -103,7 +103,7 @@ final class IoCommands {
         long count = (command.dword(12) & 0xffff) + 1L;
         long bytes = count << namespace.blockShift();
         if (opcode != WRITE_ZEROES && bytes > configuration.mostBytes()) {
-            return Status.INVALID_FIELD;
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
         if (!namespace.holds(first, count)) {
             return Status.LBA_OUT_OF_RANGE;
@@ -137,7 +137,7 @@ final class IoCommands {
         };
     }
 
-    /** What must outlast a loss of power when its command is complete, is flushed. */
+    /** Flushes data that must be durable when its command completes. */
     private int settle(Namespace namespace, Command command) {
         boolean cached = features.writeCache() && (command.dword(12) & FORCE_UNIT_ACCESS) == 0;
         return cached ? Status.SUCCESS : namespace.store().flush();
@@ -196,7 +196,7 @@ final class IoCommands {
                 : Status.COMPARE_FAILURE;
     }
 
-    /** All ranges are checked before any is deallocated; the hints of the others are of no use here. */
+    /** All ranges are checked before any is deallocated; other hints have no effect. */
     private int manageDataset(Namespace namespace, Command command) {
         int ranges = (command.dword(10) & 0xff) + 1;
         int status = prp.map(command, (long) ranges * RANGE_BYTES, registers.pageBytes());

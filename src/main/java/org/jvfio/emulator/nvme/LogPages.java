@@ -14,7 +14,7 @@ final class LogPages {
     static final int CHANGED_NAMESPACES = 0x04;
     static final int EFFECTS = 0x05;
 
-    /** The bit of the SMART log's warnings that tells of the temperature. */
+    /** The temperature bit of the SMART log's critical warnings. */
     static final int WARNING_TEMPERATURE = 1 << 1;
 
     private static final int SUPPORTED = 1;
@@ -50,7 +50,7 @@ final class LogPages {
     /**
      * Fills in a page.
      *
-     * @param namespace that the page is about
+     * @param namespace the namespace of the page
      * @param data zeros, as many as the page has bytes
      * @return a status
      */
@@ -76,7 +76,7 @@ final class LogPages {
         return Status.SUCCESS;
     }
 
-    /** The host has read a page to its end, or said that this is enough: it wants to know of new events. */
+    /** Unmasks the events of a page that the host has read, unless it set Retain Asynchronous Event. */
     void read(int page) {
         switch (page) {
             case ERRORS -> events.logRead(Events.TYPE_ERROR);
@@ -86,7 +86,7 @@ final class LogPages {
                 events.logRead(Events.TYPE_NOTICE);
             }
             default -> {
-                // No event is about the others.
+                // No event is associated with the others.
             }
         }
     }
@@ -96,7 +96,7 @@ final class LogPages {
         if (id != 0 && id != IdentifyData.BROADCAST) {
             Namespace namespace = identity.namespace(id);
             if (namespace == null) {
-                return IdentifyData.isValid(id) ? Status.INVALID_FIELD : Status.INVALID_NAMESPACE;
+                return IdentifyData.isValid(id) ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_NAMESPACE_OR_FORMAT;
             }
             about = List.of(namespace);
         }
@@ -104,7 +104,7 @@ final class LogPages {
         data.set(ValueLayout.JAVA_BYTE, 0, (byte) (warns ? WARNING_TEMPERATURE : 0));
         data.set(Command.DWORD, 1, temperature);
         data.set(ValueLayout.JAVA_BYTE, 3, (byte) 100); // available spare, in percent
-        data.set(ValueLayout.JAVA_BYTE, 4, (byte) 10); // and the least that is good
+        data.set(ValueLayout.JAVA_BYTE, 4, (byte) 10); // and its threshold
         sum(data, 32, about, Namespace::dataUnitsRead);
         sum(data, 48, about, Namespace::dataUnitsWritten);
         sum(data, 64, about, Namespace::reads);
@@ -129,20 +129,20 @@ final class LogPages {
         }
     }
 
-    /** The composite temperature is now so many kelvin. */
+    /** Sets the composite temperature in kelvin. */
     void temperature(int kelvin) {
         temperature = kelvin;
         warnOfTemperature();
     }
 
-    /** Tells the host if it wants to know, after the temperature or a threshold has changed. */
+    /** Reports an event, if enabled, after the temperature or a threshold has changed. */
     void warnOfTemperature() {
         if (features.isBeyondThresholds(temperature) && features.tellsOfHealth(WARNING_TEMPERATURE)) {
             events.raise(Events.TYPE_HEALTH, Events.TEMPERATURE, HEALTH);
         }
     }
 
-    /** The identify data of a namespace have changed. */
+    /** The Identify data of a namespace has changed. */
     void namespaceChanged(int id) {
         changed.add(id);
         if (features.tellsOfNamespaces()) {

@@ -4,9 +4,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** A namespace in the Java heap. Only what was written takes memory, in chunks of 64 KiB. */
+/** A namespace in the Java heap. Only written chunks of 64 KiB use memory. */
 final class MemoryStore implements Store {
-    /** The largest one: its index alone takes a MiB. */
+    /** The maximum size, for which the index alone takes 1 MiB. */
     static final long MAX_BYTES = 1L << 44;
 
     private static final int CHUNK_SHIFT = 16;
@@ -16,7 +16,7 @@ final class MemoryStore implements Store {
     private static final long GROUP_BYTES = (long) GROUP_CHUNKS * CHUNK_BYTES;
     private static final MemorySegment ZEROS = newChunk().asReadOnly();
 
-    /** Chunks that follow each other. */
+    /** Consecutive chunks. */
     private static final class Group {
         private final @Nullable MemorySegment[] chunks = new @Nullable MemorySegment[GROUP_CHUNKS];
     }

@@ -3,12 +3,12 @@ package org.jvfio.emulator.nvme;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 
-/** A namespace of a controller: logical blocks, what keeps them, and what was done with them. */
+/** A namespace of a controller: its logical blocks, their store, and its counters. */
 final class Namespace {
-    /** The block sizes that there are, as shifts; their place in the list is their LBA format. */
+    /** The block sizes as shifts; the index in this list is the LBA format. */
     static final int[] FORMATS = {9, 12};
 
-    /** How many bytes of data make one unit of the SMART log's counters. */
+    /** The unit of the SMART log's data counters, in bytes. */
     private static final long DATA_UNIT = 512 * 1000;
 
     private static final long EUI64_BASE = 0x5254000000000000L;
@@ -25,10 +25,10 @@ final class Namespace {
     private long mediaErrors;
 
     /**
-     * A namespace that was never used.
+     * An unused namespace.
      *
      * @param blockBytes 512 or 4096
-     * @param serial of the controller; the namespace's unique identifier is made from it
+     * @param serial the controller's serial number, from which the namespace's unique identifier is derived
      */
     Namespace(int id, Store store, int blockBytes, String serial) {
         this.id = id;
@@ -41,7 +41,7 @@ final class Namespace {
         return id;
     }
 
-    /** Whether the controller gives the host access to it. */
+    /** Whether it is attached to the controller. */
     boolean isAttached() {
         return attached;
     }
@@ -63,7 +63,7 @@ final class Namespace {
         return FORMATS[format];
     }
 
-    /** How many blocks it has. */
+    /** The number of blocks. */
     long blocks() {
         return store.bytes() >>> blockShift();
     }
@@ -76,7 +76,7 @@ final class Namespace {
         return EUI64_BASE + id;
     }
 
-    /** Whether it has all blocks of a range. */
+    /** Whether a range of blocks is inside the namespace. */
     boolean holds(long firstBlock, long count) {
         return firstBlock >= 0 && firstBlock <= blocks() - count;
     }
@@ -91,7 +91,7 @@ final class Namespace {
         bytesWritten += bytes;
     }
 
-    /** Counts a status that tells of the medium. */
+    /** Counts media errors. */
     void countStatus(int status) {
         if (status == Status.UNRECOVERED_READ_ERROR || status == Status.WRITE_FAULT) {
             mediaErrors++;

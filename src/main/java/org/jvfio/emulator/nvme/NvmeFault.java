@@ -4,25 +4,25 @@ import java.time.Duration;
 import java.util.OptionalInt;
 
 /**
- * Something that goes wrong with commands of an NVMe controller.
+ * A fault of an NVMe controller that affects commands.
  *
- * @param commands that it may happen to
- * @param occurrence which of them it does happen to
- * @param effect what happens
+ * @param commands the commands that it can affect
+ * @param occurrence which of them it affects
+ * @param effect what it does
  */
 public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect) {
     private static final int OPCODES = 1 << Byte.SIZE;
 
     /**
-     * Commands of one kind of queue.
+     * A selection of commands.
      *
-     * @param admin whether it is the admin queue; else it is all I/O queues
-     * @param opcode the one that they have, 0 to 255; any one if it is empty
+     * @param admin true for the admin queue, false for all I/O queues
+     * @param opcode their opcode, 0 to 255; empty for all opcodes
      */
     public record Commands(boolean admin, OptionalInt opcode) {
         public Commands {
             if (opcode.isPresent() && (opcode.getAsInt() < 0 || opcode.getAsInt() >= OPCODES)) {
-                throw new IllegalArgumentException("an opcode is from 0 to 255, not " + opcode.getAsInt());
+                throw new IllegalArgumentException("opcodes are 0 to 255, not " + opcode.getAsInt());
             }
         }
 
@@ -53,32 +53,32 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
 
     static void checkProbability(double probability) {
         if (!(probability >= 0 && probability <= 1)) {
-            throw new IllegalArgumentException("a probability is from 0 to 1, not " + probability);
+            throw new IllegalArgumentException("probabilities are 0 to 1, not " + probability);
         }
     }
 
-    /** Which of the commands a fault happens to. */
+    /** Which of the selected commands a fault affects. */
     public sealed interface Occurrence {
-        /** All of them. */
+        /** All. */
         static Occurrence always() {
             return new Every(1);
         }
 
-        /** One only, counted from 1 since the controller was made. */
+        /** Only one, counted from 1 since the controller was built. */
         record Nth(long number) implements Occurrence {
             public Nth {
                 check("command", number);
             }
         }
 
-        /** Each one whose count, from 1, is a multiple of {@code number}. */
+        /** Every {@code number}th, counted from 1. */
         record Every(long number) implements Occurrence {
             public Every {
                 check("every", number);
             }
         }
 
-        /** Each one with a probability, from 0 to 1. */
+        /** Each with a probability from 0 to 1. */
         record Randomly(double probability) implements Occurrence {
             public Randomly {
                 checkProbability(probability);
@@ -92,29 +92,29 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
         }
     }
 
-    /** What happens to a command. */
+    /** The effect of a fault on a command. */
     public sealed interface Effect {
         /**
-         * It is not executed, and completes with a status.
+         * The command is not executed, and completes with a status.
          *
          * @param type the status code type, 0 to 7
          * @param code the status code, 0 to 255
-         * @param retry whether the host may expect more of another try
+         * @param retry whether Do Not Retry is clear
          */
         record Status(int type, int code, boolean retry) implements Effect {
             public Status {
                 if (type < 0 || type > 7 || code < 0 || code > 255) {
                     throw new IllegalArgumentException(
-                            "status type %d, code %d: they are from 0 to 7 and from 0 to 255".formatted(type, code));
+                            "status type %d, code %d: the ranges are 0 to 7 and 0 to 255".formatted(type, code));
                 }
             }
         }
 
         /**
-         * It is executed and completes after a time that is drawn between two, by the host's real clock. Its data are
-         * transferred at the end of that time. An asynchronous event request is not delayed.
+         * The command is executed, and its data transferred, after a random delay of real time. An Asynchronous Event
+         * Request is not delayed.
          *
-         * @param most up to one day
+         * @param most at most one day
          */
         record Delay(Duration least, Duration most) implements Effect {
             private static final Duration LONGEST = Duration.ofDays(1);
@@ -122,40 +122,41 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
             public Delay {
                 if (least.isNegative() || most.compareTo(least) < 0 || most.compareTo(LONGEST) > 0) {
                     throw new IllegalArgumentException(
-                            "a delay from %s to %s: it is from 0 to one day".formatted(least, most));
+                            "a delay from %s to %s: the range is 0 to one day".formatted(least, most));
                 }
             }
         }
 
         /**
-         * It is not executed, and does not complete by itself.
+         * The command is not executed, and does not complete by itself.
          *
          * @param abortable whether the host can abort it
          */
         record Lost(boolean abortable) implements Effect {}
 
         /**
-         * Its submission queue stalls: neither it nor any command after it is executed, and the host cannot abort them. The
-         * queue is as it should be again when the host has deleted it or reset the controller.
+         * The submission queue stalls: neither this command nor any later one is executed, and the host cannot abort
+         * them. Deleting the queue or resetting the controller ends the stall.
          */
         record Stalled() implements Effect {}
 
-        /** It completes twice. */
+        /** The command completes twice. */
         record Doubled() implements Effect {}
 
         /**
-         * No interrupt is raised for its completion: neither a message nor the line. The next one of its completion queue
-         * tells the host of it too. An asynchronous event request is not affected.
+         * No interrupt is raised for the completion, neither a message nor INTx; the host finds it at the next
+         * interrupt of the completion queue. An Asynchronous Event Request is not affected.
          */
         record LostInterrupt() implements Effect {}
 
         /**
-         * Random bits of its completion entry are flipped; one that is drawn twice is as before. Bit 0 is the lowest of the
-         * first byte, bit 127 the highest of the last one: command identifiers are in bits 96 to 111, the phase is bit 112.
+         * Random bits of the completion entry are flipped; a bit drawn twice is unchanged. Bit 0 is the lowest bit of
+         * the first byte, bit 127 the highest of the last: the command identifier is in bits 96 to 111, the phase tag
+         * is bit 112.
          *
-         * @param count how many, at least 1
-         * @param first the first bit that may be flipped
-         * @param length how many bits from there on may be flipped, at least 1
+         * @param count the number of bits, at least 1
+         * @param first the first bit that can be flipped
+         * @param length the number of bits from there that can be flipped, at least 1
          */
         record CompletionBits(int count, int first, int length) implements Effect {
             private static final int ENTRY_BITS = 128;
@@ -164,21 +165,20 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
                 checkBits(count);
                 if (first < 0 || length < 1 || length > ENTRY_BITS - first) {
                     throw new IllegalArgumentException(
-                            "%d bits from bit %d on: a completion entry has bits 0 to 127".formatted(length, first));
+                            "%d bits from bit %d: a completion entry has bits 0 to 127".formatted(length, first));
                 }
             }
 
-            /** Any bits of the entry. */
+            /** Random bits anywhere in the entry. */
             public CompletionBits(int count) {
                 this(count, 0, ENTRY_BITS);
             }
         }
 
         /**
-         * Random bytes are written over entries of its completion queue, from the one on that its completion is written to
-         * then.
+         * Random bytes overwrite entries of the completion queue, starting with the next one to be written.
          *
-         * @param entries how many, at least 1; no more than the queue has are overwritten
+         * @param entries the number of entries, at least 1; at most the whole queue is overwritten
          */
         record Scribble(int entries) implements Effect {
             public Scribble {
@@ -188,42 +188,42 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
             }
         }
 
-        /** Random bits of the data that it gives the host are flipped; one that is drawn twice is as before. */
+        /** Random bits of the data that it transfers to the host are flipped; a bit drawn twice is unchanged. */
         record DataBits(int count) implements Effect {
             public DataBits {
                 checkBits(count);
             }
         }
 
-        /** The controller fails (CSTS.CFS) and executes nothing until it is reset. */
+        /** The controller fails (CSTS.CFS), and executes nothing until it is reset. */
         record Fatal() implements Effect {}
 
         /**
-         * The controller hangs: it executes nothing any more, its registers read as they are, and what is written to them
-         * changes nothing. No reset helps, not even one of the function.
+         * The controller hangs: it executes nothing, its registers keep their values and ignore writes. Not even a
+         * function reset helps.
          */
         record Hung() implements Effect {}
 
-        /** It is executed; after it the composite temperature is so many kelvin, 0 to 65535. */
+        /** The command is executed, and then sets the composite temperature in kelvin, 0 to 65535. */
         record Temperature(int kelvin) implements Effect {
             public Temperature {
                 if (kelvin >>> Short.SIZE != 0) {
-                    throw new IllegalArgumentException(kelvin + " kelvin; the SMART log has 16 bits for them");
+                    throw new IllegalArgumentException(kelvin + " kelvin: the range is 0 to 65535");
                 }
             }
         }
 
         /**
-         * It is executed; after it a namespace is detached from the controller, or attached again, and the host is told
-         * that it has changed.
+         * The command is executed; then a namespace is detached or attached again, and the change is reported to the
+         * host.
          *
-         * @param namespace its number, from 1
+         * @param namespace the namespace identifier, from 1
          */
         record Attachment(int namespace, boolean attached) implements Effect {}
 
         private static void checkBits(int count) {
             if (count < 1) {
-                throw new IllegalArgumentException("at least one bit is flipped, not " + count);
+                throw new IllegalArgumentException("the number of flipped bits is at least 1, not " + count);
             }
         }
     }

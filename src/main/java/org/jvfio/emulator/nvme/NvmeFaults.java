@@ -8,15 +8,15 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 
 /**
- * What goes wrong with an NVMe controller, for tests of drivers. Immutable; what is random in it depends on its seed
- * and on the order of commands only, and that of reads of CSTS. Effects of several faults on one command add up.
+ * The faults of an NVMe controller, for tests of drivers. Immutable. All randomness depends only on the seed, the order
+ * of commands, and the order of reads of CSTS. Several faults can affect one command.
  *
- * @param seed of all that is random
- * @param faults of commands
- * @param readyDelay how long the controller takes to get ready
- * @param capabilityBits how many random bits of CAP read wrongly
- * @param stuck the transitions that never come to an end
- * @param wrongStatus how CSTS reads wrongly
+ * @param seed the seed of all randomness
+ * @param faults the faults that affect commands
+ * @param readyDelay the time until CSTS.RDY becomes 1
+ * @param capabilityBits the number of random bits of CAP that are flipped
+ * @param stuck the transitions that never complete
+ * @param wrongStatus how reads of CSTS are corrupted
  */
 public record NvmeFaults(
         long seed,
@@ -28,27 +28,27 @@ public record NvmeFaults(
     /** A controller without faults. */
     public static final NvmeFaults NONE = seeded(0);
 
-    /** What CSTS tells the end of. */
+    /** A transition whose completion CSTS reports. */
     public enum Transition {
         /** CSTS.RDY becomes 1 after CC.EN was set. */
         ENABLE,
         /** CSTS.RDY becomes 0 after CC.EN was cleared. */
         DISABLE,
-        /** CSTS.SHST says that a shutdown is complete. */
+        /** CSTS.SHST reports that the shutdown is complete. */
         SHUTDOWN
     }
 
     /**
-     * How CSTS reads wrongly.
+     * How reads of CSTS are corrupted.
      *
-     * @param probability from 0 to 1, at each read
-     * @param bits how many random ones are flipped then, 0 to 32
+     * @param probability from 0 to 1, for each read
+     * @param bits the number of random bits that are flipped, 0 to 32
      */
     public record WrongStatus(double probability, int bits) {
         public WrongStatus {
             NvmeFault.checkProbability(probability);
             if (bits < 0 || bits > Integer.SIZE) {
-                throw new IllegalArgumentException("CSTS has 32 bits; " + bits + " of them cannot be wrong");
+                throw new IllegalArgumentException("cannot flip " + bits + " bits of CSTS: it has 32");
             }
         }
     }
@@ -57,48 +57,48 @@ public record NvmeFaults(
         faults = List.copyOf(faults);
         stuck = List.copyOf(stuck);
         if (readyDelay.isNegative()) {
-            throw new IllegalArgumentException("ready after " + readyDelay);
+            throw new IllegalArgumentException("the delay of CSTS.RDY is at least 0, not " + readyDelay);
         }
         if (capabilityBits < 0 || capabilityBits > Long.SIZE) {
-            throw new IllegalArgumentException("CAP has 64 bits; " + capabilityBits + " of them cannot be wrong");
+            throw new IllegalArgumentException("cannot flip " + capabilityBits + " bits of CAP: it has 64");
         }
     }
 
-    /** No faults yet. */
+    /** No faults, with a seed for those that are added. */
     public static NvmeFaults seeded(long seed) {
         return new NvmeFaults(seed, List.of(), Duration.ZERO, 0, List.of(), new WrongStatus(0, 0));
     }
 
-    /** All this, and one more fault. */
+    /** Adds a fault. */
     public NvmeFaults with(Commands commands, Occurrence occurrence, Effect effect) {
         List<NvmeFault> more = Stream.concat(faults.stream(), Stream.of(new NvmeFault(commands, occurrence, effect)))
                 .toList();
         return new NvmeFaults(seed, more, readyDelay, capabilityBits, stuck, wrongStatus);
     }
 
-    /** All this, and each I/O command takes its time, drawn between two. */
+    /** Delays each I/O command by a random time. */
     public NvmeFaults withLatency(Duration least, Duration most) {
         return with(Commands.anyIo(), Occurrence.always(), new Effect.Delay(least, most));
     }
 
-    /** All this, and the controller takes its time to get ready. */
+    /** Delays CSTS.RDY. */
     public NvmeFaults withReadyDelay(Duration delay) {
         return new NvmeFaults(seed, faults, delay, capabilityBits, stuck, wrongStatus);
     }
 
-    /** All this, and a transition never comes to an end. */
+    /** Makes a transition never complete. */
     public NvmeFaults withStuck(Transition transition) {
         List<Transition> more =
                 Stream.concat(stuck.stream(), Stream.of(transition)).distinct().toList();
         return new NvmeFaults(seed, faults, readyDelay, capabilityBits, more, wrongStatus);
     }
 
-    /** All this, and random bits of CAP read wrongly, the same ones each time. */
+    /** Flips random bits of CAP, the same ones in each read. */
     public NvmeFaults withCapabilityBits(int count) {
         return new NvmeFaults(seed, faults, readyDelay, count, stuck, wrongStatus);
     }
 
-    /** All this, and now and then random bits of CSTS read wrongly, others each time. */
+    /** Flips random bits of CSTS in some reads, different ones each time. */
     public NvmeFaults withWrongStatus(double probability, int bits) {
         return new NvmeFaults(seed, faults, readyDelay, capabilityBits, stuck, new WrongStatus(probability, bits));
     }

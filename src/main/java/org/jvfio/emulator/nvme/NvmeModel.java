@@ -9,21 +9,22 @@ import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
 
 /**
- * The model {@code nvme} of machine files: an {@link EmulatedNvme}. Its options are
+ * The device model {@code nvme} of machine files: an {@link EmulatedNvme}. Its options are
  *
  * <ul>
  *   <li>{@code "serial"}: its serial number, 1 to 20 printable ASCII characters
- *   <li>{@code "latencyMicros"}: what each of its I/O commands takes, in microseconds, at least; up to one day
- *   <li>{@code "mdts"}: the most data of a command, as log2 of pages of 4 KiB: 7, the default, is 512 KiB; 0 for no limit
- *   <li>{@code "msi"}: how many MSI messages it can send, 1, 2, 4, 8, 16, 32, or 0, the default, for no MSI
- *   <li>{@code "msix"}: how many MSI-X vectors it has, 1 to 65, the default, or 0 for no MSI-X
- *   <li>{@code "namespaces"}: a list of them; each has
+ *   <li>{@code "latencyMicros"}: the minimum duration of an I/O command in microseconds, up to one day
+ *   <li>{@code "mdts"}: the maximum data transfer size (MDTS), as log2 of pages of 4 KiB: 7, the default, is 512 KiB; 0
+ *       for no limit
+ *   <li>{@code "msi"}: the number of MSI messages, a power of two up to 32; 0, the default, for no MSI
+ *   <li>{@code "msix"}: the number of MSI-X vectors, 1 to 65, the default; 0 for no MSI-X
+ *   <li>{@code "namespaces"}: a list of namespaces with these options
  *       <ul>
- *         <li>{@code "size"}: how much it holds, in memory; 512M by default
- *         <li>{@code "file"}: or the raw image that it is in, whose path begins at the directory of the machine's file
- *         <li>{@code "lbaSize"}: the size of its blocks, 512 (the default) or 4096
+ *         <li>{@code "size"}: the size of a namespace in memory; 512M by default
+ *         <li>{@code "file"}: instead: the raw image file that backs it, relative to the directory of the machine file
+ *         <li>{@code "lbaSize"}: the block size, 512 (the default) or 4096
  *       </ul>
- *   <li>{@code "size"}, {@code "file"}, {@code "lbaSize"}: those of its only namespace, instead of a list
+ *   <li>{@code "size"}, {@code "file"}, {@code "lbaSize"}: the options of a single namespace, instead of a list
  * </ul>
  */
 public final class NvmeModel implements DeviceModel {
@@ -72,11 +73,11 @@ public final class NvmeModel implements DeviceModel {
     private static void addNamespaces(EmulatedNvme.Builder drive, MachineOptions options) {
         List<MachineOptions> namespaces = options.objects("namespaces", "a namespace");
         if (namespaces.isEmpty()) {
-            throw options.wrong("has 'namespaces' that are no list with at least one");
+            throw options.wrong("has 'namespaces' that is not a list of at least one namespace");
         }
         if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
             throw options.wrong(
-                    "has a device with 'namespaces' and, outside of them, " + new TreeSet<>(NAMESPACE_OPTIONS));
+                    "has a device with 'namespaces' and, outside the list, " + new TreeSet<>(NAMESPACE_OPTIONS));
         }
         for (MachineOptions namespace : namespaces) {
             namespace.requireKnown("a namespace", NAMESPACE_OPTIONS);
@@ -90,7 +91,7 @@ public final class NvmeModel implements DeviceModel {
         if (!namespace.has("file")) {
             drive.namespace(namespace.size("size", EmulatedNvme.Builder.DEFAULT_BYTES), blockBytes);
         } else if (namespace.has("size")) {
-            throw namespace.wrong("has a namespace with 'file' and 'size'; the file's size is its size");
+            throw namespace.wrong("has a namespace with 'file' and 'size'; remove 'size', the file has one");
         } else {
             drive.namespace(namespace.path("file"), blockBytes);
         }

@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
- * Where the data of a command is in the host's memory, as its PRP entries say (NVM Express 1.4, 4.3). Entries that follow
- * each other on the bus are one range.
+ * The memory of a command's data, as described by its PRP entries (NVM Express 1.4, 4.3). Contiguous entries are merged
+ * into one range.
  */
 final class Prp {
     private static final int DWORD_MASK = Integer.BYTES - 1;
@@ -19,11 +19,11 @@ final class Prp {
     private int ranges;
 
     /**
-     * For commands of one controller.
+     * Creates an instance for reuse by all commands of a controller.
      *
-     * @param mostBytes the most data of a command
-     * @param smallestPage bytes
-     * @param largestPage bytes
+     * @param mostBytes the maximum data of a command, in bytes
+     * @param smallestPage the minimum memory page size, in bytes
+     * @param largestPage the maximum memory page size, in bytes
      */
     Prp(DeviceBus bus, long mostBytes, long smallestPage, long largestPage) {
         this.bus = bus;
@@ -36,15 +36,15 @@ final class Prp {
     /**
      * Reads the entries of a command.
      *
-     * @param bytes of data, at least 1
+     * @param bytes the length of the data, at least 1
      * @param pageBytes the memory page size that the host has set
-     * @return {@link Status#SUCCESS}, or what is wrong; no data has been transferred then
+     * @return {@link Status#SUCCESS}, or the error; no data has been transferred then
      */
     int map(Command command, long bytes, long pageBytes) {
         ranges = 0;
         long first = command.prp1();
         if ((first & DWORD_MASK) != 0) {
-            return Status.INVALID_PRP_OFFSET;
+            return Status.PRP_OFFSET_INVALID;
         }
         long inFirst = Math.min(bytes, pageBytes - (first & (pageBytes - 1)));
         add(first, inFirst);
@@ -56,7 +56,7 @@ final class Prp {
         if (left <= pageBytes) {
             return addPage(second, left, pageBytes);
         }
-        return (second & QWORD_MASK) != 0 ? Status.INVALID_PRP_OFFSET : mapList(second, left, pageBytes);
+        return (second & QWORD_MASK) != 0 ? Status.PRP_OFFSET_INVALID : mapList(second, left, pageBytes);
     }
 
     /** The last entry of a page of the list points to the next page of it, unless no data is left after that entry. */
@@ -83,7 +83,7 @@ final class Prp {
             if (chained) {
                 at = list.get(Command.QWORD, data * Long.BYTES);
                 if ((at & (pageBytes - 1)) != 0) {
-                    return Status.INVALID_PRP_OFFSET;
+                    return Status.PRP_OFFSET_INVALID;
                 }
             }
         }
@@ -92,7 +92,7 @@ final class Prp {
 
     private int addPage(long address, long length, long pageBytes) {
         if ((address & (pageBytes - 1)) != 0) {
-            return Status.INVALID_PRP_OFFSET;
+            return Status.PRP_OFFSET_INVALID;
         }
         add(address, length);
         return Status.SUCCESS;
@@ -108,12 +108,12 @@ final class Prp {
         ranges++;
     }
 
-    /** Forgets the ranges. */
+    /** Removes all ranges. */
     void clear() {
         ranges = 0;
     }
 
-    /** Flips bits of what is at an offset from the beginning of the ranges, where there is memory. */
+    /** Flips bits of the byte at an offset in the ranges, if memory is mapped there. */
     void flip(long offset, int bits) {
         long at = offset;
         for (int range = 0; range < ranges; range++) {
@@ -129,7 +129,7 @@ final class Prp {
         }
     }
 
-    /** How many bytes the ranges have together. */
+    /** The total length of the ranges in bytes. */
     long bytes() {
         long bytes = 0;
         for (int range = 0; range < ranges; range++) {
@@ -138,7 +138,7 @@ final class Prp {
         return bytes;
     }
 
-    /** How many ranges there are. */
+    /** The number of ranges. */
     int ranges() {
         return ranges;
     }

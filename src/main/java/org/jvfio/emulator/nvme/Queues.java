@@ -6,7 +6,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** The queues of a controller: number 0 are those of administration. */
+/** The queues of a controller; the admin queues have identifier 0. */
 final class Queues {
     private final DeviceBus bus;
     private final Interrupts interrupts;
@@ -18,10 +18,9 @@ final class Queues {
     private boolean everCreated;
 
     /**
-     * No queues.
-     *
-     * @param pairs how many I/O queues of each kind there may be
-     * @param fatal what is done when a completion cannot be written
+     * Creates an empty set.
+     * @param pairs the maximum number of I/O queue pairs
+     * @param fatal called when a completion cannot be written
      */
     Queues(DeviceBus bus, Interrupts interrupts, ErrorLog errors, int pairs, Runnable fatal) {
         this.bus = bus;
@@ -32,12 +31,12 @@ final class Queues {
         completions = new @Nullable CompletionQueue[pairs + 1];
     }
 
-    /** How many I/O queues of each kind there may be. */
+    /** The maximum number of I/O queue pairs. */
     int pairs() {
         return submissions.length - 1;
     }
 
-    /** Whether the host has created an I/O queue since the controller was enabled. */
+    /** Whether an I/O queue was created since the controller was enabled. */
     boolean everCreated() {
         return everCreated;
     }
@@ -52,7 +51,7 @@ final class Queues {
         return id < completions.length ? completions[id] : null;
     }
 
-    /** Whether an I/O queue may have this number. */
+    /** Whether this is a valid identifier of an I/O queue. */
     boolean isValid(int id) {
         return id > 0 && id < submissions.length;
     }
@@ -67,27 +66,27 @@ final class Queues {
         queue.completions().attach(1);
     }
 
-    /** Takes a completion queue away that no submission queue uses. */
+    /** Deletes a completion queue that no submission queue uses. */
     void remove(CompletionQueue queue) {
         completions[queue.id()] = null;
         posted.remove(queue);
         interrupts.deleted(queue);
     }
 
-    /** Takes a submission queue away; its commands that are under way end as aborted. */
+    /** Deletes a submission queue; its commands in flight are aborted. */
     void remove(SubmissionQueue queue) {
         List<Command> aborted = List.copyOf(queue.inFlight());
         queue.inFlight().clear();
         for (Command command : aborted) {
             if (command.isAbortable()) {
-                complete(command, Status.ABORTED_BY_QUEUE_DELETION);
+                complete(command, Status.COMMAND_ABORTED_DUE_TO_SQ_DELETION);
             }
         }
         submissions[queue.id()] = null;
         queue.completions().attach(-1);
     }
 
-    /** Takes all queues away, and all that is under way. */
+    /** Deletes all queues and the commands in flight. */
     void clear() {
         for (int id = 0; id < submissions.length; id++) {
             SubmissionQueue submission = submissions[id];
@@ -139,7 +138,7 @@ final class Queues {
         }
     }
 
-    /** There is room in a completion queue again. */
+    /** A completion queue has free slots again. */
     void postWaiting(CompletionQueue queue) {
         if (!queue.postWaiting(bus)) {
             fatal.run();
@@ -147,7 +146,7 @@ final class Queues {
         remember(queue);
     }
 
-    /** Raises one interrupt for each queue that was posted to. */
+    /** Raises one interrupt for each queue with new completions. */
     void raiseInterrupts() {
         for (int index = 0; index < posted.size(); index++) {
             CompletionQueue queue = posted.get(index);

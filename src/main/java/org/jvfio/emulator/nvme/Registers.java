@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.time.Duration;
 
-/** The registers of a controller below its doorbells (NVM Express 1.4, 3.1). */
+/** The registers of a controller, except for its doorbells (NVM Express 1.4, 3.1). */
 final class Registers {
     static final int CAPABILITIES = 0x00;
     static final int VERSION = 0x08;
@@ -23,7 +23,7 @@ final class Registers {
     static final int SHUTDOWN_OCCURRING = 1 << 2;
     static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    /** Contiguous queues are required; NVM and other command sets; pages up to 64 KiB. */
+    /** CQR; the NVM and other command sets; memory pages up to 64 KiB. */
     private static final long CAPABILITIES_OF_QEMU = 0x0040_0820_0001_0000L;
 
     private static final int TIMEOUT_SHIFT = 24;
@@ -41,11 +41,11 @@ final class Registers {
     private long adminCompletionQueue;
 
     /**
-     * As they are at power on.
+     * Creates registers in the power-on state.
      *
-     * @param queueEntries the most entries of an I/O queue
-     * @param readyTimeout what the host is told to wait for CSTS.RDY
-     * @param wrong the bits of CAP that read wrongly
+     * @param queueEntries the maximum entries of an I/O queue
+     * @param readyTimeout CAP.TO
+     * @param wrong the bits of CAP that are flipped
      */
     Registers(int queueEntries, Duration readyTimeout, long wrong) {
         this.queueEntries = queueEntries;
@@ -77,7 +77,7 @@ final class Registers {
         };
     }
 
-    /** Writes 4 bytes of what describes the admin queues; other registers keep their value. */
+    /** Writes 4 bytes of AQA, ASQ or ACQ; other registers ignore the write. */
     void writeAdminQueues(int offset, int value) {
         switch (offset) {
             case ADMIN_QUEUE_SIZES -> adminQueueSizes = value & (QUEUE_SIZE_MASK << Short.SIZE | QUEUE_SIZE_MASK);
@@ -86,7 +86,7 @@ final class Registers {
             case ADMIN_COMPLETION_QUEUE -> adminCompletionQueue = low(adminCompletionQueue, value);
             case ADMIN_COMPLETION_QUEUE + 4 -> adminCompletionQueue = high(adminCompletionQueue, value);
             default -> {
-                // Read only, reserved, or of a feature that CAP says is not there.
+                // Read-only, reserved, or of a feature that CAP does not report.
             }
         }
     }
@@ -99,7 +99,7 @@ final class Registers {
         return (long) value << Integer.SIZE | Integer.toUnsignedLong((int) register);
     }
 
-    /** A reset of the function also forgets where the admin queues are. */
+    /** A function reset also clears the addresses of the admin queues. */
     void powerOn() {
         configuration = 0;
         status = 0;
@@ -134,12 +134,12 @@ final class Registers {
         return 1L << (SMALLEST_PAGE_SHIFT + (configuration >>> 7 & 0xf));
     }
 
-    /** How many entries the admin submission queue has. */
+    /** The size of the admin submission queue in entries. */
     int adminSubmissions() {
         return (adminQueueSizes & QUEUE_SIZE_MASK) + 1;
     }
 
-    /** How many entries the admin completion queue has. */
+    /** The size of the admin completion queue in entries. */
     int adminCompletions() {
         return (adminQueueSizes >>> Short.SIZE) + 1;
     }
@@ -154,18 +154,18 @@ final class Registers {
         return adminCompletionQueue;
     }
 
-    /** The most entries of an I/O queue. */
+    /** The maximum entries of an I/O queue. */
     int queueEntries() {
         return queueEntries;
     }
 
-    /** Whether the host has set the sizes of queue entries that I/O queues need. */
+    /** Whether CC.IOSQES and CC.IOCQES are valid. */
     boolean hasEntrySizes() {
         return (configuration >>> 16 & 0xf) == Command.ENTRY_SHIFT
                 && (configuration >>> 20 & 0xf) == CompletionQueue.ENTRY_SHIFT;
     }
 
-    /** Whether the controller can work with what the host has set. */
+    /** Whether the host has set a supported configuration. */
     boolean isEnableable() {
         int commandSets = configuration >>> 4 & 0x7;
         long page = pageBytes();

@@ -4,28 +4,29 @@ import java.lang.foreign.MemorySegment;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
- * What keeps the bytes of a namespace. Every range that it is asked for is inside it; every answer is an
- * {@link Status}.
+ * The storage of a namespace. All ranges are inside it; all results are a {@link Status}.
  */
 sealed interface Store permits ImageStore, MemoryStore {
-    /** Its size. */
+    /** Its size in bytes. */
     long bytes();
 
-    /** Writes what is stored to memory at a bus address. */
+    /** Copies stored data to memory at a bus address. */
     int read(long at, long length, DeviceBus bus, long busAddress);
 
-    /** Stores what is in memory at a bus address. */
+    /** Stores data from memory at a bus address. */
     int write(long at, long length, DeviceBus bus, long busAddress);
 
-    /** Copies what is stored to a segment. */
+    /** Copies stored data to a segment. */
     int load(long at, MemorySegment into, long length);
 
-    /** Makes a range read as zeros. */
+    /** Sets a range to zeros. */
     int zero(long at, long length);
 
-    /** Forgets what a range held if that saves space: it reads as zeros then, else as before. Takes no time to speak of. */
+    /**
+     * Discards the data of a range if that saves space; it then reads as zeros, else unchanged. Takes negligible time.
+     */
     void deallocate(long at, long length);
 
-    /** Makes all that was stored outlast a loss of power. */
+    /** Makes all stored data durable. */
     int flush();
 }

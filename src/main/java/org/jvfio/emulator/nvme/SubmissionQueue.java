@@ -6,9 +6,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** A submission queue in the host's memory: the host writes entries at its tail, the controller fetches them at its head. */
+/**
+ * A submission queue in the host's memory: the host writes entries at its tail, the controller fetches them at its
+ * head.
+ */
 final class SubmissionQueue {
-    /** How many entries are fetched at once. */
+    /** The maximum number of entries fetched at once. */
     private static final int FETCHED = 16;
 
     private final int id;
@@ -51,12 +54,12 @@ final class SubmissionQueue {
         return head;
     }
 
-    /** No command of it is executed any more. */
+    /** Stops execution of its commands. */
     void stall() {
         stalled = true;
     }
 
-    /** Whether a command may be taken from it and completed. */
+    /** Whether a command can be fetched and completed. */
     boolean canStart() {
         return !stalled && head != tail && completions.hasRoom();
     }
@@ -68,7 +71,7 @@ final class SubmissionQueue {
     /**
      * The host has added entries.
      *
-     * @return false if it cannot have: there is no room for so many
+     * @return false if there are not enough free slots
      */
     boolean submit(int newTail) {
         if (newTail >= size) {
@@ -83,9 +86,9 @@ final class SubmissionQueue {
     }
 
     /**
-     * Fetches the entries at the head, at least one; the queue is not empty.
+     * Fetches entries at the head; the queue is not empty.
      *
-     * @return how many; 0 if memory could not be read
+     * @return the number of entries, at least 1; 0 if memory could not be read
      */
     int fetch(DeviceBus bus) {
         int contiguous = (tail >= head ? tail : size) - head;
@@ -95,10 +98,10 @@ final class SubmissionQueue {
     }
 
     /**
-     * Takes the entry at the head, which the host may use again when it sees the new head.
+     * Removes the entry at the head. The host may reuse it once it sees the new head.
      *
-     * @param index of the entry among those that were fetched
-     * @return the command, until the next one is taken
+     * @param index the index of the entry among the fetched ones
+     * @return the command, valid until the next call
      */
     Command take(int index) {
         head = head + 1 == size ? 0 : head + 1;
@@ -106,7 +109,7 @@ final class SubmissionQueue {
         return command;
     }
 
-    /** The commands that were started and take time. */
+    /** The commands in flight. */
     List<Command> inFlight() {
         return inFlight;
     }

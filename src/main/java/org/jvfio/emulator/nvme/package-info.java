@@ -1,7 +1,7 @@
 /**
- * An NVMe controller for emulated machines, as QEMU's {@code nvme} device is one, with faults for tests of drivers.
- * {@link org.jvfio.emulator.nvme.EmulatedNvme} is the device, {@link org.jvfio.emulator.nvme.NvmeModel} what machine files
- * know it by, {@link org.jvfio.emulator.nvme.NvmeFaults} what can go wrong.
+ * An NVMe controller for emulated machines, modelled on QEMU's {@code nvme} device, with fault injection for tests of
+ * drivers. {@link org.jvfio.emulator.nvme.EmulatedNvme} is the device, {@link org.jvfio.emulator.nvme.NvmeModel} makes
+ * it available to machine files, {@link org.jvfio.emulator.nvme.NvmeFaults} are its faults.
  */
 @NullMarked
 package org.jvfio.emulator.nvme;

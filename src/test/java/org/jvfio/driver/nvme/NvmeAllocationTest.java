@@ -8,7 +8,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What the driver's calls allocate. NvmeBenchmark shows the same for a request, more exactly. */
+/** What the driver's calls allocate. NvmeBenchmark measures a request more exactly. */
 @Timeout(60)
 class NvmeAllocationTest {
     private static final int CALLS = 2000;
@@ -16,7 +16,7 @@ class NvmeAllocationTest {
 
     private static long allocatedBytes() {
         try {
-            // The library does not require the module that has it.
+            // The library does not require the module of this class.
             Object threads = Class.forName("java.lang.management.ManagementFactory")
                     .getMethod("getThreadMXBean")
                     .invoke(null);
@@ -31,7 +31,7 @@ class NvmeAllocationTest {
         }
     }
 
-    /** The least that a call allocates, on average over a round of them. */
+    /** The lowest average allocation of a call over several rounds. */
     private static long bytesOf(Runnable call) {
         long[] rounds = new long[ROUNDS];
         for (int round = 0; round < ROUNDS; round++) {
@@ -45,7 +45,7 @@ class NvmeAllocationTest {
     }
 
     @Test
-    void aReadAllocatesLittleAndARequestLess() {
+    void submit_preparedRequest_allocatesNothing() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(4096)) {

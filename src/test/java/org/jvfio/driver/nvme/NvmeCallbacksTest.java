@@ -26,7 +26,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** Callbacks that throw: the program is told of it, and it harms nobody else, whoever it is that calls them. */
+/** Callbacks that throw: the uncaught exception handler gets it, and other requests and threads are not affected. */
 @Timeout(60)
 class NvmeCallbacksTest {
     private final ConcurrentLinkedQueue<String> uncaught = new ConcurrentLinkedQueue<>();
@@ -48,7 +48,7 @@ class NvmeCallbacksTest {
         throw new AssertionError("a callback");
     }
 
-    /** A request is done, and who waits for it told so, before its callback is called. */
+    /** A request is done, and its waiter woken, before its callback runs. */
     private void awaitUncaught(int count) {
         while (uncaught.size() < count) {
             Thread.onSpinWait();
@@ -56,9 +56,9 @@ class NvmeCallbacksTest {
         assertEquals(Collections.nCopies(count, "a callback"), List.copyOf(uncaught));
     }
 
-    /** Whoever polls finds a row of completions; the first callback that is called throws. */
+    /** One poll finds several completions; the first callback throws. */
     @Test
-    void aRequestIsDoneThoughTheCallbackOfAnotherThrows() {
+    void poll_callbackThrows_completesOtherRequests() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(8192)) {
@@ -76,7 +76,7 @@ class NvmeCallbacksTest {
             assertTrue(bad.isDone());
             assertEquals(0, called.getCount());
             assertEquals(List.of("a callback"), List.copyOf(uncaught));
-            // A request with such a callback is as good as others.
+            // The request itself has succeeded.
             assertTrue(queue.submit(bad));
             queue.await(bad);
             bad.requireSuccess();
@@ -84,7 +84,7 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void aHandlerOfUncaughtExceptionsThatThrowsHarmsNobodyEither() {
+    void poll_uncaughtHandlerThrows_completesOtherRequests() {
         Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> {
             throw new IllegalStateException("the handler", thrown);
         });
@@ -99,9 +99,9 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** A read that throws while its command is under way would let its caller free memory that the drive writes. */
+    /** A read that throws while its command is in flight would let the caller free memory that the drive writes. */
     @Test
-    void aReadReturnsWhenItIsDoneAndNotBefore() {
+    void read_callbackOfAnotherRequestThrows_returnsWhenDone() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(4096)) {
@@ -111,7 +111,7 @@ class NvmeCallbacksTest {
                         .enqueue(new NvmeRequest().read(disk, 0, 1, other).onDone(NvmeCallbacksTest::throwing)));
                 try (NvmeBuffer buffer = nvme.allocate(4096)) {
                     disk.read(0, 8, buffer);
-                    assertEquals(0, nvme.queue(0).underWay());
+                    assertEquals(0, nvme.queue(0).inFlight());
                 }
             }
             assertEquals(100, uncaught.size());
@@ -119,14 +119,16 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** The host checks that nothing of the controller is left. */
+    /** The host checks that nothing leaks. */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void aControllerIsClosedWhole(NvmeCompletion completion) {
+    void close_callbackThrows_freesEverything(NvmeCompletion completion) {
         NvmeFaults lostOnce = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(lostOnce)) {
-            NvmeController nvme =
-                    host.open(NvmeOptions.DEFAULT.completion(completion).commandTimeout(Duration.ofMillis(300)));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .completion(completion)
+                    .commandTimeout(Duration.ofMillis(300))
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(8192);
             NvmeQueue queue = nvme.queue(0);
@@ -146,12 +148,14 @@ class NvmeCallbacksTest {
         }
     }
 
-    /** Twice, so that the thread that resets it is known to go on. */
+    /** Twice, to show that the watchdog thread goes on. */
     @Test
-    void aControllerThatWasResetIsReadyAgain() {
+    void reset_callbackThrows_isReady() {
         NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Every(2), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(lost);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(50)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(50))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             for (int reset = 1; reset <= 2; reset++) {
@@ -171,10 +175,12 @@ class NvmeCallbacksTest {
     @EnumSource(
             value = NvmeCompletion.class,
             names = {"INTX", "MSIX"})
-    void interruptsGoOn(NvmeCompletion completion) throws InterruptedException {
+    void interrupt_callbackThrows_nextInterruptCompletes(NvmeCompletion completion) throws InterruptedException {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(2).completion(completion));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(2)
+                        .completion(completion)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             for (NvmeQueue queue : nvme.queues()) {
@@ -185,7 +191,7 @@ class NvmeCallbacksTest {
                         queue.submit(new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> called.countDown())));
                 assertTrue(called.await(30, TimeUnit.SECONDS));
             }
-            // The line is not left masked.
+            // INTx is not left masked.
             CountDownLatch called = new CountDownLatch(1);
             assertTrue(nvme.queue(1)
                     .submit(new NvmeRequest().read(disk, 0, 1, buffer).onDone(done -> called.countDown())));
@@ -195,11 +201,14 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void whatWaitsForRoomIsToldThatTheControllerHasFailed() {
+    void whenSlotFree_controllerFails_runsWaiters() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Hung());
         try (NvmeHost host = new NvmeHost(hung)) {
-            NvmeController nvme =
-                    host.open(NvmeOptions.DEFAULT.queueDepth(2).retries(0).commandTimeout(Duration.ofMillis(50)));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .queueDepth(2)
+                    .retries(0)
+                    .commandTimeout(Duration.ofMillis(50))
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeRequest lost = new NvmeRequest().read(disk, 0, 1, buffer).onDone(NvmeCallbacksTest::throwing);
@@ -213,7 +222,7 @@ class NvmeCallbacksTest {
     }
 
     @Test
-    void aListenerOfEventsThatThrowsHearsOfTheNextOne() throws InterruptedException {
+    void events_listenerThrows_receivesNextEvent() throws InterruptedException {
         NvmeFaults hot = NvmeFaults.NONE
                 .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400))
                 .with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Temperature(300))
@@ -222,21 +231,22 @@ class NvmeCallbacksTest {
         CountDownLatch first = new CountDownLatch(1);
         CountDownLatch second = new CountDownLatch(2);
         try (NvmeHost host = new NvmeHost(hot);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .retries(0)
                         .commandTimeout(Duration.ofMillis(100))
                         .events(event -> {
                             first.countDown();
                             second.countDown();
                             throw new AssertionError("a listener");
-                        }))) {
+                        })
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.flush();
             assertTrue(first.await(30, TimeUnit.SECONDS));
             disk.flush();
             disk.flush();
             assertTrue(second.await(30, TimeUnit.SECONDS));
-            // The thread that tells events looks after timeouts, too.
+            // The thread that delivers events checks timeouts too.
             VfioException e = assertThrows(VfioException.class, disk::flush);
             assertTrue(e.reason().contains("was aborted"), e.getMessage());
             assertEquals(List.of("a listener", "a listener"), List.copyOf(uncaught));

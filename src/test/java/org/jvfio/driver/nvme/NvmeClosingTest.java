@@ -25,7 +25,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** A controller that is closed, or reset, while there is work for it: all of it comes to an end, and nobody spins. */
+/** Closing or resetting a controller with commands in flight: all of them complete, and no thread spins. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeClosingTest {
     private static final int STATUS = 0x1c;
@@ -40,11 +40,14 @@ class NvmeClosingTest {
 
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void transfersThatAreNotSubmittedWholeEnd(NvmeCompletion completion) {
-        // More pieces than are submitted at once, or than the queue has room for; some transfers wait for room.
+    void close_transfersNotSubmittedWhole_failThem(NvmeCompletion completion) {
+        // More pieces than are in flight at once or than the queue has slots; some transfers wait for a slot.
         try (NvmeHost host = new NvmeHost(LATE)) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.DEFAULT.completion(completion).queueDepth(8).maxTransferBytes(4096));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .completion(completion)
+                    .queueDepth(8)
+                    .maxTransferBytes(4096)
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             NvmeBuffer buffer = nvme.allocate(1 << 20);
             List<CompletableFuture<Void>> transfers = new ArrayList<>();
@@ -62,9 +65,9 @@ class NvmeClosingTest {
         }
     }
 
-    /** What was submitted is done, and well; what comes from then on is refused. */
+    /** Commands submitted before succeed; later ones are rejected. */
     @Test
-    void whatIsUnderWayIsDoneAndNothingElseIsTaken() {
+    void close_commandsInFlight_completesThemAndAcceptsNoOthers() {
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open();
             NvmeNamespace disk = nvme.namespace(1);
@@ -82,7 +85,7 @@ class NvmeClosingTest {
                     told.add(assertThrows(IllegalStateException.class, refused::run)
                             .getMessage());
                 }
-                // Closing does not wait for itself.
+                // Closing again in a callback does not wait.
                 nvme.close();
                 told.add(nvme.state().toString());
             });
@@ -96,7 +99,7 @@ class NvmeClosingTest {
     }
 
     @Test
-    void whoeverClosesItSecondWaitsUntilItIsClosed() throws InterruptedException {
+    void close_whileAnotherThreadCloses_waits() throws InterruptedException {
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open();
             NvmeBuffer buffer = nvme.allocate(4096);
@@ -125,9 +128,9 @@ class NvmeClosingTest {
             while (second.getState() != Thread.State.WAITING || interrupted.getState() != Thread.State.WAITING) {
                 Thread.onSpinWait();
             }
-            // A callback is called without a lock: others may look meanwhile, and what has failed may be disabled.
+            // A callback runs without a lock: other threads can poll, and a failed controller can be disabled.
             nvme.poll();
-            nvme.fail("try it", new IllegalStateException("it was tried"));
+            nvme.lifecycle().fail("try it", new IllegalStateException("it was tried"));
             assertEquals(NvmeState.FAILED, nvme.state());
             goOn.countDown();
             for (Thread thread : List.of(first, second, interrupted)) {
@@ -149,7 +152,7 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aCallbackMayCloseTheController() {
+    void close_inCallback_closes() {
         try (NvmeHost host = new NvmeHost()) {
             NvmeController nvme = host.open();
             NvmeNamespace disk = nvme.namespace(1);
@@ -167,16 +170,18 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aListenerOfEventsMayCloseTheController() throws InterruptedException {
+    void close_inEventListener_closes() throws InterruptedException {
         NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
         CompletableFuture<NvmeController> opened = new CompletableFuture<>();
         CountDownLatch closed = new CountDownLatch(1);
         try (NvmeHost host = new NvmeHost(hot)) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(40)).events(event -> {
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .commandTimeout(Duration.ofMillis(40))
+                    .events(event -> {
                         opened.join().close();
                         closed.countDown();
-                    }));
+                    })
+                    .build());
             opened.complete(nvme);
             nvme.namespace(1).flush();
             assertTrue(closed.await(30, TimeUnit.SECONDS));
@@ -185,7 +190,7 @@ class NvmeClosingTest {
         }
     }
 
-    /** A drive that gets ready again when a test lets it. */
+    /** A drive that becomes ready again when a test allows it. */
     private static final class Slow extends WatchedNvme {
         private volatile boolean held;
 
@@ -205,11 +210,14 @@ class NvmeClosingTest {
     }
 
     @Test
-    void aTransferThatBeginsDuringAResetIsDoneAfterIt() {
+    void read_duringReset_completesAfterIt() {
         Slow drive = new Slow();
         try (NvmeHost host = new NvmeHost(() -> drive);
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.maxTransferBytes(4096).retries(0).commandTimeout(Duration.ofMillis(50)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .maxTransferBytes(4096)
+                        .retries(0)
+                        .commandTimeout(Duration.ofMillis(50))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(1 << 16)) {
             NvmeNamespace disk = nvme.namespace(1);
             NvmeRequest lost = new NvmeRequest().read(disk, 0, 1, buffer);
@@ -218,7 +226,7 @@ class NvmeClosingTest {
             while (nvme.state() != NvmeState.RESETTING) {
                 Thread.onSpinWait();
             }
-            // It does not wait for the reset to end, which it will not before the drive is let go on.
+            // It must not wait for the reset, which cannot end before the drive is allowed to go on.
             CompletableFuture<Void> read = disk.readAsync(0, 128, buffer);
             CompletableFuture<Void> other = disk.readAsync(0, 1, buffer);
             assertEquals(NvmeState.RESETTING, nvme.state());

@@ -12,11 +12,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +33,7 @@ import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
@@ -62,7 +65,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aDriveSaysWhatItIs() {
+    void open_twoNamespaces_reportsIdentity() {
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
                         .serial("S1")
                         .namespace(1 << 20)
@@ -88,10 +91,12 @@ class NvmeControllerTest {
 
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
-    void whatIsWrittenIsReadBackInAnyPieces(NvmeCompletion completion) {
+    void read_anySizeAndOffset_returnsWhatWasWritten(NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(2).completion(completion));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(2)
+                        .completion(completion)
+                        .build());
                 NvmeBuffer out = nvme.allocate(3 << 20);
                 NvmeBuffer in = nvme.allocate(3 << 20)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -103,7 +108,7 @@ class NvmeControllerTest {
                     -1,
                     out.segment().asSlice(0, 6000 * BLOCK).mismatch(in.segment().asSlice(0, 6000 * BLOCK)));
             for (int blocks : new int[] {1, 7, 8, 9, 1023, 1024, 1025, 2049}) {
-                // A buffer that begins anywhere in a page.
+                // A buffer at any offset in a page.
                 NvmeBuffer part = in.slice(4L * blocks, (long) blocks * BLOCK);
                 part.segment().fill((byte) 0);
                 disk.read(7 + blocks, blocks, part);
@@ -117,13 +122,15 @@ class NvmeControllerTest {
 
     @ParameterizedTest
     @CsvSource({"4096,12", "65536,12", "65536,16", "16384,16"})
-    void thePageOfTheControllerIsIndependentOfTheIommus(int controllerPage, int iommuShift) {
+    void open_pageSizeUnlikeTheIommus_transfers(int controllerPage, int iommuShift) {
         try (NvmeHost host = new NvmeHost()) {
             DmaWindow window = iommuShift == 12
                     ? host.device().container().defaultWindow()
                     : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
-            try (NvmeController nvme = host.open(
-                            NvmeOptions.DEFAULT.pageBytes(controllerPage).window(window));
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
+                            .pageBytes(controllerPage)
+                            .window(window)
+                            .build());
                     NvmeBuffer buffer = nvme.allocate(1 << 20)) {
                 assertEquals(controllerPage, nvme.pageBytes());
                 NvmeNamespace disk = nvme.namespace(1);
@@ -138,7 +145,7 @@ class NvmeControllerTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
-    void aCommandTransfersWhatTheControllerTakes(int mdts) {
+    void read_moreThanMdts_splitsTransfer(int mdts) {
         try (NvmeHost host = new NvmeHost(() ->
                         EmulatedNvme.builder().mdts(mdts).namespace(4 << 20).build());
                 NvmeController nvme = host.open();
@@ -146,7 +153,7 @@ class NvmeControllerTest {
             NvmeNamespace disk = nvme.namespace(1);
             assertEquals(4096 << mdts, nvme.maxTransferBytes());
             long most = disk.maxTransferBlocks();
-            assertThrows(VfioException.class, () -> new NvmeRequest().read(disk, 0, most + 1, buffer));
+            assertThrows(IllegalArgumentException.class, () -> new NvmeRequest().read(disk, 0, most + 1, buffer));
             randomize(buffer.segment(), 3);
             disk.write(0, 2048, buffer);
             buffer.segment().fill((byte) 0);
@@ -156,7 +163,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void blocksAreZeroedAndDeallocated() {
+    void writeZeroesAndDeallocate_writtenBlocks_readAsZeroes() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(1 << 16)) {
@@ -176,13 +183,13 @@ class NvmeControllerTest {
     }
 
     @Test
-    void dataComesFromAndGoesToMemoryOfTheCaller() {
+    void transfer_mappingOfTheCaller_usesItAndChecksDirection() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open()) {
             DmaMemory memory = host.device().container().allocate(1 << 16);
             DmaWindow window = host.device().container().defaultWindow();
-            DmaMapping source = window.map(memory, 0, 1 << 15, DmaDirection.TO_DEVICE);
-            DmaMapping target = window.map(memory, 1 << 15, 1 << 15, DmaDirection.FROM_DEVICE);
+            DmaMapping source = window.map(memory.range(0, 1 << 15), DmaDirection.TO_DEVICE);
+            DmaMapping target = window.map(memory.range(1 << 15, 1 << 15), DmaDirection.FROM_DEVICE);
             NvmeBuffer out = NvmeBuffer.of(source);
             NvmeBuffer in = NvmeBuffer.of(target);
             randomize(out.segment(), 5);
@@ -190,49 +197,55 @@ class NvmeControllerTest {
             disk.write(0, 64, out);
             disk.read(0, 64, in);
             assertRandom(memory.segment().asSlice(1 << 15), 5);
-            assertThrows(VfioException.class, () -> disk.read(0, 64, out));
-            assertThrows(VfioException.class, () -> disk.write(0, 64, in));
-            assertThrows(VfioException.class, () -> disk.read(0, 1, in.slice(2, 1024)));
+            assertThrows(IllegalArgumentException.class, () -> disk.read(0, 64, out));
+            assertThrows(IllegalArgumentException.class, () -> disk.write(0, 64, in));
+            assertThrows(IllegalArgumentException.class, () -> disk.read(0, 1, in.slice(2, 1024)));
             NvmeRequest late = new NvmeRequest().read(disk, 0, 1, in);
             target.close();
-            VfioException e =
-                    assertThrows(VfioException.class, () -> nvme.queue(0).submit(late));
-            assertTrue(e.reason().contains("not mapped"), e.getMessage());
-            out.close(); // leaves the caller's mapping
+            IllegalStateException e = assertThrows(
+                    IllegalStateException.class, () -> nvme.queue(0).submit(late));
+            assertTrue(e.getMessage().contains("no longer mapped"), e.getMessage());
+            out.close(); // does not close the caller's mapping
             assertTrue(source.isMapped());
         }
     }
 
     @Test
-    void whatIsNotInTheNamespaceIsRefused() {
+    void transfer_outsideNamespace_throws() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer memory = nvme.allocate(4096)) {
             NvmeBuffer buffer = memory.slice(0, 4096);
             NvmeNamespace disk = nvme.namespace(1);
             long end = disk.blocks();
-            for (long[] range :
-                    new long[][] {{end, 1}, {-1, 1}, {0, 0}, {0, -1}, {end - 1, 2}, {0, 9}, {Long.MAX_VALUE, 2}}) {
-                assertThrows(VfioException.class, () -> disk.read(range[0], range[1], buffer));
-                assertThrows(VfioException.class, () -> disk.writeAsync(range[0], range[1], buffer));
+            for (long[] range : new long[][] {{end, 1}, {-1, 1}, {0, 0}, {0, -1}, {end - 1, 2}, {Long.MAX_VALUE, 2}}) {
+                assertThrows(IndexOutOfBoundsException.class, () -> disk.read(range[0], range[1], buffer));
+                assertThrows(IndexOutOfBoundsException.class, () -> disk.writeAsync(range[0], range[1], buffer));
+                assertThrows(
+                        IndexOutOfBoundsException.class,
+                        () -> new NvmeRequest().write(disk, range[0], range[1], buffer));
             }
-            assertThrows(VfioException.class, () -> disk.writeZeroes(end, 1));
-            assertThrows(VfioException.class, () -> disk.deallocate(end - 1, 2));
-            assertThrows(VfioException.class, () -> new NvmeRequest().writeZeroes(disk, 0, 1 << 17));
-            assertThrows(VfioException.class, () -> new NvmeRequest().read(disk, 0, 9, buffer));
+            assertThrows(IllegalArgumentException.class, () -> disk.read(0, 9, buffer));
+            assertThrows(IllegalArgumentException.class, () -> disk.writeAsync(0, 9, buffer));
+            assertThrows(IndexOutOfBoundsException.class, () -> disk.writeZeroes(end, 1));
+            assertThrows(IndexOutOfBoundsException.class, () -> disk.deallocate(end - 1, 2));
+            assertThrows(IllegalArgumentException.class, () -> new NvmeRequest().writeZeroes(disk, 0, 1 << 17));
+            assertThrows(IllegalArgumentException.class, () -> new NvmeRequest().read(disk, 0, 9, buffer));
             assertThrows(IndexOutOfBoundsException.class, () -> buffer.slice(4096, 1));
             VfioException none = assertThrows(VfioException.class, () -> nvme.namespace(77));
             assertTrue(none.getMessage().contains("77"), none.getMessage());
-            assertThrows(VfioException.class, () -> nvme.namespace(0));
+            assertEquals(Kind.NOT_FOUND, none.kind());
+            assertThrows(IllegalArgumentException.class, () -> nvme.namespace(0));
             disk.read(end - 1, 1, buffer);
             assertEquals(NvmeState.READY, nvme.state());
         }
     }
 
     @Test
-    void aRequestIsSubmittedAgainAndAgain() {
+    void submit_sameRequestManyTimes_completesEachTime() {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queueDepth(4));
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queueDepth(4).build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             NvmeQueue queue = nvme.queue(0);
@@ -251,15 +264,16 @@ class NvmeControllerTest {
                 assertEquals(NvmeStatus.SUCCESS, request.status());
             }
             assertEquals(1000, calls[0]);
-            assertEquals(0, queue.underWay());
+            assertEquals(0, queue.inFlight());
             assertThrows(IllegalStateException.class, () -> queue.submit(new NvmeRequest()));
         }
     }
 
     @Test
-    void aQueueTakesWhatItHasRoomFor() {
+    void enqueue_fullQueue_returnsFalse() {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queueDepth(4));
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queueDepth(4).build());
                 NvmeBuffer buffer = nvme.allocate(1 << 16)) {
             NvmeNamespace disk = nvme.namespace(1);
             NvmeQueue queue = nvme.queue(0);
@@ -271,9 +285,9 @@ class NvmeControllerTest {
             assertTrue(queue.enqueue(requests.get(1)));
             assertTrue(queue.enqueue(requests.get(2)));
             assertFalse(queue.enqueue(requests.get(3)));
-            assertEquals(3, queue.underWay());
+            assertEquals(3, queue.inFlight());
             queue.ring();
-            while (queue.underWay() > 0) {
+            while (queue.inFlight() > 0) {
                 queue.poll();
             }
             assertTrue(queue.submit(requests.get(3)));
@@ -283,10 +297,12 @@ class NvmeControllerTest {
     }
 
     @Test
-    void manyTransfersWaitForRoomInAShortQueue() {
+    void writeAsync_moreThanFreeSlots_allComplete() {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(2).maxTransferBytes(4096));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(2)
+                        .maxTransferBytes(4096)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(1 << 20)) {
             NvmeNamespace disk = nvme.namespace(1);
             randomize(buffer.segment(), 6);
@@ -310,9 +326,10 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aCallbackMaySubmitItsRequestAgain() throws InterruptedException {
+    void submit_inCallback_completes() throws InterruptedException {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
+                NvmeController nvme = host.open(
+                        NvmeOptions.builder().completion(NvmeCompletion.MSIX).build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             CountDownLatch left = new CountDownLatch(500);
@@ -329,13 +346,14 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aControllerMayGrantFewerQueues() {
+    void open_fewerQueuesGranted_usesThose() {
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
                         .queuePairs(2)
                         .queueEntries(16)
                         .namespace(1 << 20)
                         .build());
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queuePairs(9))) {
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queuePairs(9).build())) {
             assertEquals(2, nvme.queues().size());
             assertEquals(15, nvme.queue(0).capacity());
             assertEquals(2, nvme.queue(1).number());
@@ -343,7 +361,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aBufferOfNegativeSizeIsRefused() {
+    void allocate_negativeSize_throws() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open()) {
             VfioException e = assertThrows(VfioException.class, () -> nvme.allocate(-1));
@@ -352,7 +370,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void closedIsClosed() {
+    void use_afterClose_throws() {
         try (NvmeHost host = new NvmeHost()) {
             NvmeController nvme = host.open();
             NvmeNamespace disk = nvme.namespace(1);
@@ -365,7 +383,7 @@ class NvmeControllerTest {
             assertThrows(IllegalStateException.class, nvme::poll);
             assertThrows(IllegalStateException.class, nvme::health);
             assertThrows(IllegalStateException.class, () -> nvme.queue(0).ring());
-            // And it can be opened again, on the same device.
+            // It can be opened again on the same device.
             try (NvmeController again = host.open()) {
                 again.namespace(1).read(0, 1, buffer);
             }
@@ -374,7 +392,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void closingShutsTheControllerDown() {
+    void close_runningController_shutsDownAndDisables() {
         class Watched extends WatchedNvme {
             private final List<Long> configurations = new ArrayList<>();
 
@@ -397,9 +415,10 @@ class NvmeControllerTest {
     }
 
     @Test
-    void closingEndsWhatIsUnderWay() {
+    void close_lostCommand_failsIt() {
         try (NvmeHost host = new NvmeHost(lost(1, false))) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(200)).build());
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
             int[] calls = new int[1];
@@ -413,38 +432,42 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aLateCommandIsAborted() {
+    void timeout_abortableCommand_isAborted() {
         try (NvmeHost host = new NvmeHost(lost(2, true));
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .commandTimeout(Duration.ofMillis(100))
-                        .retries(0));
+                        .retries(0)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
-            assertTrue(e.reason().contains("not done in time, and was aborted"), e.getMessage());
+            assertTrue(e.reason().contains("timed out and was aborted"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(1, nvme.aborts());
             assertEquals(0, nvme.resets());
             disk.read(0, 1, buffer);
         }
     }
 
-    /** One command of the I/O queue is never done. */
+    /** One command of the I/O queue never completes. */
     private static NvmeFaults lost(int number, boolean abortable) {
         return NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Lost(abortable));
     }
 
     @Test
-    void aCommandThatCannotBeAbortedResetsTheController() {
+    void timeout_unabortableCommand_resetsController() {
         try (NvmeHost host = new NvmeHost(lost(2, false));
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .commandTimeout(Duration.ofMillis(100))
-                        .retries(0));
+                        .retries(0)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("was reset"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals("try again", e.hint());
             assertEquals(1, nvme.resets());
             disk.read(0, 1, buffer);
@@ -453,11 +476,12 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aTransferThatMeetsAResetIsTriedAgain() {
+    void write_duringReset_isRetried() {
         try (NvmeHost host = new NvmeHost(lost(3, false));
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .commandTimeout(Duration.ofMillis(100))
-                        .maxTransferBytes(4096));
+                        .maxTransferBytes(4096)
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(1 << 16)) {
             randomize(buffer.segment(), 7);
             NvmeNamespace disk = nvme.namespace(1);
@@ -477,19 +501,20 @@ class NvmeControllerTest {
         assertEquals(-1, segment.mismatch(MemorySegment.ofArray(bytes).asSlice(0, segment.byteSize())));
     }
 
-    /** Each command that a reset gives, refused or lost: Set Features, and those that create queues. */
+    /** Each admin command of a reset, rejected or lost: Set Features and those that create queues. */
     @ParameterizedTest
     @CsvSource({"9, true", "9, false", "5, true", "5, false", "1, true", "1, false"})
-    void aResetThatCannotBeFinishedDisablesTheController(int opcode, boolean refused) {
-        // They were given once each when the controller was opened; Set Features twice, to ask for events too.
+    void reset_adminCommandFails_disablesController(int opcode, boolean refused) {
+        // Opening the controller submitted each once; Set Features twice, for the events too.
         int number = opcode == 9 ? 3 : 2;
         Effect effect = refused ? new Effect.Status(0, 0x06, false) : new Effect.Lost(false);
         NvmeFaults faults = lost(1, false).with(Commands.admin(opcode), new Occurrence.Nth(number), effect);
         try (NvmeHost host = new NvmeHost(faults)) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(1)
                     .commandTimeout(Duration.ofMillis(50))
-                    .adminTimeout(Duration.ofMillis(200)));
+                    .adminTimeout(Duration.ofMillis(200))
+                    .build());
             NvmeBuffer buffer = nvme.allocate(4096);
             List<NvmeRequest> requests = new ArrayList<>();
             int[] calls = new int[3];
@@ -512,15 +537,17 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aControllerThatComesBackFromNoResetIsDisabled() {
+    void reset_hungController_disablesController() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Hung());
         try (NvmeHost host = new NvmeHost(hung)) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(100)).build());
             NvmeBuffer buffer = nvme.allocate(4096);
             NvmeNamespace disk = nvme.namespace(1);
             disk.read(0, 1, buffer);
             VfioException e = assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
             assertTrue(e.reason().contains("did not stop within its own limit of 500 ms"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertFalse(host.isBusMaster());
             assertThrows(VfioException.class, () -> disk.read(0, 1, buffer));
@@ -531,9 +558,10 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aFrozenPeIsRecognised() {
+    void dma_unmappedAddress_reportsFrozenPe() {
         try (NvmeHost host = new NvmeHost()) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(200)));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(200)).build());
             NvmeNamespace disk = nvme.namespace(1);
             DmaMemory memory = host.device().container().allocate(1 << 16);
             DmaMapping mapping = host.device().container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
@@ -541,7 +569,7 @@ class NvmeControllerTest {
             NvmeRequest request = new NvmeRequest().read(disk, 0, 1, buffer);
             NvmeQueue queue = nvme.queue(0);
             queue.enqueue(request);
-            // The caller breaks the rule: the controller writes where nothing is mapped.
+            // Misuse by the caller: the controller writes to an address that is no longer mapped.
             mapping.close();
             queue.ring();
             while (!request.isDone()) {
@@ -550,6 +578,7 @@ class NvmeControllerTest {
             assertFalse(request.isSuccess());
             VfioException e = assertThrows(VfioException.class, request::requireSuccess);
             assertTrue(e.reason().contains("PE is frozen"), e.getMessage());
+            assertEquals(Kind.FROZEN, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertEquals(
                     PeState.STOPPED,
@@ -564,45 +593,49 @@ class NvmeControllerTest {
     }
 
     @Test
-    void eventsAreTold() throws InterruptedException {
+    void events_temperatureAboveThreshold_reportsEvent() throws InterruptedException {
         NvmeFaults hot = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Temperature(400));
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
         try (NvmeHost host = new NvmeHost(hot);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.events(events::add))) {
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().events(events::add).build())) {
             nvme.namespace(1).flush();
             NvmeEvent event = events.poll(30, TimeUnit.SECONDS);
             assertEquals(new NvmeEvent(1, 1, 2), event);
-            assertEquals("a temperature is beyond its threshold (log page 0x02)", String.valueOf(event));
+            assertEquals("Temperature Threshold (log page 02h)", String.valueOf(event));
             assertEquals(NvmeState.READY, nvme.state());
         }
     }
 
     @Test
-    void aDeviceThatIsNoNvmeIsRefused() {
+    void open_notNvme_throws() {
         try (NvmeHost host = new NvmeHost(() -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO))) {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("class is 00ff00"), e.getMessage());
+            assertEquals(Kind.UNSUPPORTED, e.kind());
         }
     }
 
     @Test
-    void aDeviceIsDrivenOnce() {
+    void open_deviceAlreadyDriven_throws() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open()) {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("drives it already"), e.getMessage());
+            assertEquals(Kind.CONFLICT, e.kind());
             assertEquals(List.of(1), nvme.namespaceIds());
         }
     }
 
     @Test
-    void aDeviceThatIsOpenTwiceIsDrivenOnce() {
+    void open_secondDescriptorOfDrivenDevice_throws() {
         try (NvmeHost host = new NvmeHost();
                 Device again = host.device().group().openDevice(NvmeHost.DRIVE)) {
             try (NvmeController nvme = host.open()) {
                 VfioException e =
                         assertThrows(VfioException.class, () -> NvmeController.open(again, NvmeOptions.DEFAULT));
                 assertTrue(e.reason().contains("drives it already"), e.getMessage());
+                assertEquals(Kind.CONFLICT, e.kind());
                 assertEquals(List.of(1), nvme.namespaceIds());
             }
             NvmeController.open(again, NvmeOptions.DEFAULT).close();
@@ -610,7 +643,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aControllerThatWasLeftRunningAndDoesNotStopIsReset() {
+    void open_runningControllerThatDoesNotStop_resetsFunction() {
         NvmeFaults stuck = NvmeFaults.NONE.withStuck(Transition.DISABLE);
         try (NvmeHost host = new NvmeHost(stuck)) {
             host.device().bar(0).writeInt(AQA, 0x10001);
@@ -624,10 +657,11 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aControllerThatCannotBeStoppedDoesNoDmaAfterwards() {
+    void open_controllerThatCannotBeStopped_disablesBusMastering() {
         NvmeFaults hung = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Hung());
         try (NvmeHost host = new NvmeHost(hung)) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(100)).build());
             assertThrows(VfioException.class, () -> nvme.namespace(1).flush());
             nvme.close();
             host.device().enableBusMastering();
@@ -638,7 +672,7 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aShutdownThatTheControllerRefusesIsToldAndAllIsGivenBack() {
+    void close_shutdownRejected_throwsAndFreesEverything() {
         NvmeFaults refusing =
                 NvmeFaults.NONE.with(Commands.admin(0x00), new Occurrence.Nth(1), new Effect.Status(0, 0x06, false));
         try (NvmeHost host = new NvmeHost(refusing)) {
@@ -652,9 +686,10 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aDeviceThatIsClosedFirstTakesItsControllerWithIt() throws InterruptedException {
+    void use_deviceClosedFirst_fails() throws InterruptedException {
         try (NvmeHost host = new NvmeHost()) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.completion(NvmeCompletion.MSIX));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().completion(NvmeCompletion.MSIX).build());
             host.device().close();
             assertThrows(RuntimeException.class, () -> nvme.namespace(1));
             while (nvme.state() != NvmeState.FAILED) {
@@ -666,42 +701,85 @@ class NvmeControllerTest {
     }
 
     @Test
-    void aPageThatTheControllerDoesNotHaveIsRefused() {
+    void open_unsupportedPageSize_throws() {
         try (NvmeHost host = new NvmeHost()) {
-            VfioException e =
-                    assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.pageBytes(1 << 17)));
+            VfioException e = assertThrows(
+                    VfioException.class,
+                    () -> host.open(NvmeOptions.builder().pageBytes(1 << 17).build()));
             assertTrue(e.reason().contains("no pages of 131072"), e.getMessage());
+            assertEquals(Kind.UNSUPPORTED, e.kind());
         }
     }
 
     @Test
-    void optionsThatMakeNoSenseAreRefused() {
-        NvmeOptions good = NvmeOptions.DEFAULT;
-        assertThrows(IllegalArgumentException.class, () -> good.queuePairs(0));
-        assertThrows(IllegalArgumentException.class, () -> good.queueDepth(1));
-        assertThrows(IllegalArgumentException.class, () -> good.queueDepth((1 << 16) + 1));
-        assertThrows(IllegalArgumentException.class, () -> good.commandTimeout(Duration.ZERO));
-        assertThrows(IllegalArgumentException.class, () -> good.adminTimeout(Duration.ofDays(2)));
-        assertThrows(IllegalArgumentException.class, () -> good.maxTransferBytes(512));
-        assertThrows(IllegalArgumentException.class, () -> good.pageBytes(5000));
-        assertThrows(IllegalArgumentException.class, () -> good.retries(-1));
+    void options_outOfRange_throws() {
+        NvmeOptions.Builder options = NvmeOptions.builder();
+        assertThrows(IllegalArgumentException.class, () -> options.queuePairs(0));
+        assertThrows(IllegalArgumentException.class, () -> options.queuePairs(NvmeOptions.MAX_QUEUE_PAIRS + 1));
+        assertThrows(IllegalArgumentException.class, () -> options.queueDepth(1));
+        assertThrows(IllegalArgumentException.class, () -> options.queueDepth((1 << 16) + 1));
+        assertThrows(IllegalArgumentException.class, () -> options.commandTimeout(Duration.ZERO));
+        assertThrows(IllegalArgumentException.class, () -> options.adminTimeout(Duration.ofDays(2)));
+        assertThrows(IllegalArgumentException.class, () -> options.maxTransferBytes(512));
+        assertThrows(
+                IllegalArgumentException.class, () -> options.maxTransferBytes(NvmeOptions.MAX_TRANSFER_BYTES + 1));
+        assertThrows(IllegalArgumentException.class, () -> options.pageBytes(5000));
+        assertThrows(IllegalArgumentException.class, () -> options.pageBytes(0));
+        assertThrows(IllegalArgumentException.class, () -> options.pageBytes(Integer.MIN_VALUE));
+        assertThrows(IllegalArgumentException.class, () -> options.retries(-1));
     }
 
     @Test
-    void aStatusIsToldInWords() {
+    @SuppressWarnings("NullAway") // on purpose
+    void options_null_throws() {
+        NvmeOptions.Builder options = NvmeOptions.builder();
+        assertThrows(NullPointerException.class, () -> options.completion(null));
+        assertThrows(NullPointerException.class, () -> options.commandTimeout(null));
+        assertThrows(NullPointerException.class, () -> options.adminTimeout(null));
+        assertThrows(NullPointerException.class, () -> options.window(null));
+        assertThrows(NullPointerException.class, () -> options.events(null));
+    }
+
+    @Test
+    void toBuilder_allOptionsChanged_keepsThem() {
+        Consumer<NvmeEvent> listener = event -> {};
+        NvmeOptions options = NvmeOptions.builder()
+                .queuePairs(3)
+                .queueDepth(77)
+                .completion(NvmeCompletion.MSI)
+                .commandTimeout(Duration.ofSeconds(1))
+                .adminTimeout(Duration.ofSeconds(2))
+                .maxTransferBytes(1 << 16)
+                .pageBytes(8192)
+                .retries(9)
+                .events(listener)
+                .build();
+        NvmeOptions copy = options.toBuilder().build();
+        assertEquals(3, copy.queuePairs());
+        assertEquals(77, copy.queueDepth());
+        assertEquals(NvmeCompletion.MSI, copy.completion());
+        assertEquals(Duration.ofSeconds(1), copy.commandTimeout());
+        assertEquals(Duration.ofSeconds(2), copy.adminTimeout());
+        assertEquals(1 << 16, copy.maxTransferBytes());
+        assertEquals(8192, copy.pageBytes().orElseThrow());
+        assertEquals(9, copy.retries());
+        assertEquals(listener, copy.events());
+        assertEquals(Optional.empty(), copy.window());
+    }
+
+    @Test
+    void statusToString_anyField_usesTheSpecificationsName() {
+        assertEquals("LBA Out of Range (SCT 0h, SC 80h)", NvmeStatus.of(0x80).toString());
         assertEquals(
-                "blocks beyond the end of the namespace (status 0/0x80)",
-                NvmeStatus.of(0x80).toString());
-        assertEquals(
-                "no such queue, or it exists already (status 1/0x01, do not retry)",
+                "Invalid Queue Identifier (SCT 1h, SC 01h, DNR)",
                 NvmeStatus.of(0x4101).toString());
         assertEquals(
-                "the medium could not be read, and its error not corrected (status 2/0x81)",
-                NvmeStatus.of(0x281).toString());
-        assertEquals("ended by the driver (status 3/0x71)", NvmeStatus.ABORTED_BY_HOST.toString());
-        assertEquals(
-                "an error of the vendor's own (status 7/0x01)",
-                NvmeStatus.of(0x701).toString());
+                "Unrecovered Read Error (SCT 2h, SC 81h)", NvmeStatus.of(0x281).toString());
+        assertEquals("Command Aborted By Host (SCT 3h, SC 71h)", NvmeStatus.ABORTED_BY_HOST.toString());
+        assertEquals("Host Pathing Error (SCT 3h, SC 70h, DNR)", NvmeStatus.HOST_PATHING_ERROR.toString());
+        assertEquals("Vendor Specific (SCT 7h, SC 01h)", NvmeStatus.of(0x701).toString());
+        assertEquals("Command Specific Status", NvmeStatus.of(0x1ff).name());
+        assertEquals("Reserved", NvmeStatus.of(0x400).name());
         for (int field = 0; field < 1 << 15; field++) {
             NvmeStatus status = NvmeStatus.of(field);
             assertFalse(status.toString().isBlank());

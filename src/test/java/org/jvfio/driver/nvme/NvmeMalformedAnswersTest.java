@@ -29,7 +29,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** A controller that answers nonsense harms neither the program nor its memory: it is reported, and disabled. */
+/** A controller with invalid answers harms neither the program nor its memory: it is disabled, with a reason. */
 @Timeout(120)
 class NvmeMalformedAnswersTest {
     private static final int SEEDS = Integer.getInteger("jvfio.malformed.seeds", 12);
@@ -42,7 +42,7 @@ class NvmeMalformedAnswersTest {
     private static final int READY = 1;
     private static final byte UNTOUCHED = 0x5a;
 
-    /** Where the nonsense is. */
+    /** Where the invalid values are. */
     enum Place {
         CAP,
         CSTS,
@@ -54,7 +54,7 @@ class NvmeMalformedAnswersTest {
         READ_DATA
     }
 
-    /** What is wrong there, more or less of it; all is well for a while where commands are concerned. */
+    /** Faults at that place in several strengths; those of commands begin after a while. */
     private static NvmeFaults nonsense(Place place, long seed) {
         Random random = new Random(seed);
         NvmeFaults none = NvmeFaults.seeded(seed);
@@ -79,7 +79,7 @@ class NvmeMalformedAnswersTest {
         };
     }
 
-    /** With something that happens to commands of all queues. */
+    /** With an effect on commands of all queues. */
     private static NvmeFaults withAll(NvmeFaults faults, Occurrence occurrence, Effect effect) {
         return faults.with(Commands.anyAdmin(), occurrence, effect).with(Commands.anyIo(), occurrence, effect);
     }
@@ -88,21 +88,21 @@ class NvmeMalformedAnswersTest {
         return Stream.of(Place.values());
     }
 
-    /** How it ended for a program that uses a controller. */
+    /** What a program that uses the controller sees. */
     enum End {
-        /** Nothing was told. */
+        /** No failure. */
         UNNOTICED,
-        /** It could not be opened. */
+        /** Opening failed. */
         REFUSED,
-        /** A command failed; the controller goes on. */
+        /** A command failed, and the controller is still usable. */
         TOLD,
-        /** It was disabled. */
+        /** The controller was disabled. */
         FAILED
     }
 
     @ParameterizedTest
     @MethodSource("places")
-    void nonsenseIsReportedAndReachesNoMemory(Place place) {
+    void open_invalidAnswer_reportsItAndTouchesNoMemory(Place place) {
         EnumMap<End, Integer> ends = new EnumMap<>(End.class);
         for (int seed = 0; seed < SEEDS; seed++) {
             for (NvmeCompletion completion : List.of(NvmeCompletion.POLLED, NvmeCompletion.MSIX)) {
@@ -114,7 +114,7 @@ class NvmeMalformedAnswersTest {
             case IDENTIFY -> Set.of(End.REFUSED, End.TOLD);
             case COMPLETION, PHASE, COMMAND_IDENTIFIER -> Set.of(End.REFUSED, End.FAILED);
             case RESULT, READ_DATA -> Set.of(End.UNNOTICED);
-            // Most of it passes before anybody has seen it.
+            // Most of it happens before any thread polls.
             case CSTS -> Set.of();
         };
         assertTrue(ends.keySet().containsAll(expected), () -> place + ": " + ends);
@@ -123,13 +123,14 @@ class NvmeMalformedAnswersTest {
     private static End drive(Place place, long seed, NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost(nonsense(place, seed))) {
             End end;
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(2)
                     .queueDepth(8)
                     .completion(completion)
                     .retries(1)
                     .commandTimeout(Duration.ofMillis(20))
-                    .adminTimeout(Duration.ofMillis(200)))) {
+                    .adminTimeout(Duration.ofMillis(200))
+                    .build())) {
                 end = end(host, nvme, () -> use(nvme));
                 end = close(host, nvme) ? end : End.FAILED;
             } catch (VfioException reported) {
@@ -145,7 +146,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** How something ends that is done with a controller; one that was disabled does nothing any more. */
+    /** How an operation on a controller ends; one on a disabled controller must fail. */
     private static End end(NvmeHost host, NvmeController nvme, Runnable use) {
         End end = End.UNNOTICED;
         try {
@@ -159,13 +160,13 @@ class NvmeMalformedAnswersTest {
         }
         assertThrows(VfioException.class, nvme::health);
         while (host.isBusMaster()) {
-            // Another thread is disabling it.
+            // Another thread is disabling the controller.
             Thread.onSpinWait();
         }
         return End.FAILED;
     }
 
-    /** Closes a controller; whether it shuts down as it should. */
+    /** Closes a controller; true if it shuts down cleanly. */
     private static boolean close(NvmeHost host, NvmeController nvme) {
         boolean orderly = true;
         try {
@@ -203,14 +204,15 @@ class NvmeMalformedAnswersTest {
     }
 
     private static NvmeOptions patient() {
-        return NvmeOptions.DEFAULT
+        return NvmeOptions.builder()
                 .queueDepth(8)
                 .retries(0)
                 .commandTimeout(Duration.ofMillis(50))
-                .adminTimeout(Duration.ofMillis(200));
+                .adminTimeout(Duration.ofMillis(200))
+                .build();
     }
 
-    /** The end of a command of which one bit of the completion is wrong. */
+    /** How a command ends whose completion has one flipped bit. */
     private static End endWithWrongBit(boolean admin, int bit) {
         Commands commands = admin ? Commands.admin(GET_LOG_PAGE) : Commands.io(READ);
         NvmeFaults flipped =
@@ -246,13 +248,13 @@ class NvmeMalformedAnswersTest {
         "its status,                        113, 123, TOLD",
         "how to go on after an error,       124, 127, UNNOTICED"
     })
-    void eachBitOfACompletionThatIsWrongHasItsEnd(String what, int first, int last, End expected) {
+    void poll_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, End expected) {
         for (int bit = first; bit <= last; bit++) {
             assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit);
         }
     }
 
-    /** Its identifier may become that of a request for an event; then the command itself is never done. */
+    /** The identifier may become that of an Asynchronous Event Request; then the command itself times out. */
     @ParameterizedTest
     @CsvSource({
         "how far the submission queue is,    64,  68, UNNOTICED",
@@ -264,14 +266,14 @@ class NvmeMalformedAnswersTest {
         "its status,                        113, 123, TOLD",
         "how to go on after an error,       124, 127, UNNOTICED"
     })
-    void soHasEachOfTheCompletionOfAnAdminCommand(String what, int first, int last, String expected) {
+    void identify_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, String expected) {
         for (int bit = first; bit <= last; bit++) {
             End end = endWithWrongBit(true, bit);
             assertTrue(expected.contains(end.name()), what + ", bit " + bit + ": " + end);
         }
     }
 
-    /** A controller with a register that reads wrongly. */
+    /** A controller with a wrong value in a register. */
     private static final class WrongRegister extends WatchedNvme {
         private final long register;
         private volatile int wrong;
@@ -292,7 +294,7 @@ class NvmeMalformedAnswersTest {
     }
 
     @Test
-    void eachBitOfTheCapabilitiesThatIsWrongEndsWithARefusalOrDoesNoHarm() {
+    void open_flippedBitInCapabilities_opensOrThrows() {
         Set<Integer> refused = new TreeSet<>();
         Set<Integer> unusable = new TreeSet<>();
         for (int bit = 0; bit < Long.SIZE; bit++) {
@@ -319,8 +321,7 @@ class NvmeMalformedAnswersTest {
         "a fatal error,          2, fatal error",
         "a device that is gone, -1, all ones"
     })
-    void aStatusThatTellsOfDisasterDisablesTheController(String what, int wrong, String reason)
-            throws InterruptedException {
+    void watchdog_badCsts_disablesController(String what, int wrong, String reason) throws InterruptedException {
         WrongRegister drive = new WrongRegister(CSTS, 0);
         try (NvmeHost host = new NvmeHost(() -> drive)) {
             NvmeController nvme = host.open(patient());
@@ -336,7 +337,7 @@ class NvmeMalformedAnswersTest {
         }
     }
 
-    /** A controller that gives an identify command or a list one value that it should not. */
+    /** A controller with one wrong value in an Identify data structure. */
     private static final class WrongData extends WatchedNvme {
         private final int structure;
         private final int offset;
@@ -367,10 +368,10 @@ class NvmeMalformedAnswersTest {
     @CsvSource({
         "1, 512, 77,               REFUSED, its submission queues have 2^7 to 2^7 bytes",
         "1, 513, 33,               REFUSED, its completion queues have 2^3 to 2^3 bytes",
-        "1, 516, 00000000,         TOLD,    namespace 1 follows 0, of 0 in all",
-        "2, 0,   0500000003000000, TOLD,    namespace 3 follows 5",
-        "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 follows 1",
-        "0, 0,   0000000000000000, TOLD,    there is none of that number",
+        "1, 516, 00000000,         TOLD,    namespace 1 after 0, and the maximum is 0",
+        "2, 0,   0500000003000000, TOLD,    namespace 3 after 5",
+        "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 after 1",
+        "0, 0,   0000000000000000, TOLD,    it is not active",
         "0, 0,   ffffffffffffffff, TOLD,    it has 18446744073709551615 blocks",
         "0, 0,   ffffffffffffff00, TOLD,    it has 72057594037927935 blocks",
         "0, 26,  0f,               TOLD,    format 15 of 2",
@@ -379,7 +380,7 @@ class NvmeMalformedAnswersTest {
         "0, 130, 14,               TOLD,    a block has 1048576",
         "0, 128, 0800,             TOLD,    8 bytes of metadata"
     })
-    void aDescriptionThatMakesNoSenseIsToldInWords(int structure, int offset, String hex, End expected, String reason) {
+    void identify_invalidData_throwsWithReason(int structure, int offset, String hex, End expected, String reason) {
         try (NvmeHost host = new NvmeHost(() -> new WrongData(structure, offset, hex))) {
             VfioException told;
             if (expected == End.REFUSED) {
@@ -399,7 +400,7 @@ class NvmeMalformedAnswersTest {
     }
 
     @Test
-    void aCommandThatIsCompletedTwiceIsNoticed() {
+    void poll_duplicateCompletion_disablesController() {
         NvmeFaults doubled = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(3), new Effect.Doubled());
         try (NvmeHost host = new NvmeHost(doubled);
                 NvmeController nvme = host.open();

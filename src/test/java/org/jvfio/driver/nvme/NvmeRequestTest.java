@@ -23,7 +23,7 @@ class NvmeRequestTest {
     }
 
     @Test
-    void oneRequestDoesOneOperationAfterAnother() {
+    void prepare_otherOperation_replacesTheFormer() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(8 * BLOCK)) {
@@ -47,24 +47,24 @@ class NvmeRequestTest {
     }
 
     @Test
-    void aRequestIsNewThenUnderWayThenDone() {
+    void acquireAndDeliver_request_isNewThenInFlightThenDone() {
         NvmeRequest request = new NvmeRequest();
-        assertFalse(request.isDone() || request.isUnderWay());
-        assertThrows(IllegalStateException.class, request::take);
+        assertFalse(request.isDone() || request.isInFlight());
+        assertThrows(IllegalStateException.class, request::acquire);
         request.admin("try it", 0, 0, 0, 0);
         for (int time = 0; time < 3; time++) {
-            request.take();
-            assertTrue(request.isUnderWay() && !request.isDone());
-            assertThrows(IllegalStateException.class, request::take);
+            request.acquire();
+            assertTrue(request.isInFlight() && !request.isDone());
+            assertThrows(IllegalStateException.class, request::acquire);
             assertThrows(IllegalStateException.class, () -> request.onDone(done -> {}));
             request.deliver();
-            assertTrue(request.isDone() && !request.isUnderWay());
+            assertTrue(request.isDone() && !request.isInFlight());
         }
     }
 
-    /** Its own callback submits it again, before whoever waits for it has seen that it was done. */
+    /** Its callback submits it again before the waiter has seen it done. */
     @Test
-    void whoWaitsForARequestWaitsForOneTimeOfIt() {
+    void await_requestSubmittedAgain_returnsAfterTheFirstCompletion() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open();
                 NvmeBuffer buffer = nvme.allocate(4096)) {

@@ -26,8 +26,8 @@ import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
 /**
- * Many threads on a controller that is late, and now and then does nothing until it is reset. Runs for a second for each
- * way to complete, or for as many as the system property {@code jvfio.stress.seconds} says.
+ * Many threads on a controller that delays commands and sometimes stalls until it is reset. Runs for a second for each
+ * kind of completion, or for the seconds in the system property {@code jvfio.stress.seconds}.
  */
 class NvmeStressTest {
     private static final long SECONDS = Long.getLong("jvfio.stress.seconds", 1);
@@ -44,8 +44,8 @@ class NvmeStressTest {
     private static final int HOT = 400;
 
     /**
-     * Some commands are late or never done, the driver's own among them; every so often, a queue stalls until the
-     * controller is reset.
+     * Some commands are delayed or lost, the driver's own among them; sometimes a queue stalls until the controller is
+     * reset.
      */
     private static final NvmeFaults LATE = NvmeFaults.seeded(1)
             .with(
@@ -67,7 +67,7 @@ class NvmeStressTest {
             .with(Commands.admin(GET_LOG_PAGE), new Occurrence.Nth(10), new Effect.Lost(false))
             .with(Commands.admin(GET_LOG_PAGE), new Occurrence.Every(500), new Effect.Lost(false));
 
-    /** What happened, of all threads. */
+    /** Counters of all threads. */
     private static final class Tally {
         private final AtomicLong submitted = new AtomicLong();
         private final AtomicLong completed = new AtomicLong();
@@ -78,7 +78,7 @@ class NvmeStressTest {
         private final AtomicLong refused = new AtomicLong();
     }
 
-    /** One request and its buffer, with places of the drive that nobody else uses. */
+    /** One request and its buffer, with blocks of the drive that no other lane uses. */
     private static final class Lane {
         private final NvmeNamespace disk;
         private final NvmeBuffer buffer;
@@ -87,7 +87,7 @@ class NvmeStressTest {
         private final Tally tally;
         private final NvmeRequest request = new NvmeRequest();
         private final AtomicInteger calls = new AtomicInteger();
-        // What was written last at a place; 0 where that is not known.
+        // The last value written to each place; 0 if it is not known.
         private final long[] seeds = new long[PLACES];
         private final int[] blocks = new int[PLACES];
         private int place;
@@ -107,7 +107,7 @@ class NvmeStressTest {
             });
         }
 
-        /** Submits something if nothing is under way. */
+        /** Submits a command if none is in flight. */
         void begin(NvmeQueue queue) {
             if (underWay) {
                 return;
@@ -132,7 +132,7 @@ class NvmeStressTest {
             }
         }
 
-        /** Looks at what it did, if that is done. */
+        /** Checks the result of the command if it is done. */
         void end() {
             if (!underWay || calls.get() == 0) {
                 return;
@@ -171,31 +171,33 @@ class NvmeStressTest {
 
     @ParameterizedTest
     @EnumSource(NvmeCompletion.class)
-    void noCompletionIsLostOrDoubledAndTheDataIsRight(NvmeCompletion completion) throws Exception {
+    void submit_manyThreadsAndResets_completesEachRequestOnce(NvmeCompletion completion) throws Exception {
         Tally tally = new Tally();
-        // Two messages of MSI: the queues share one.
+        // Two MSI vectors: the queues share one.
         try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
                 .msi(2)
                 .namespace(NvmeHost.BYTES)
                 .faults(LATE)
                 .build())) {
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(QUEUES)
                     .queueDepth(8)
                     .completion(completion)
                     .commandTimeout(Duration.ofMillis(50))
                     .adminTimeout(Duration.ofSeconds(2))
-                    .events(event -> tally.events.incrementAndGet()))) {
+                    .events(event -> tally.events.incrementAndGet())
+                    .build())) {
                 assertEquals(QUEUES, nvme.queues().size());
                 runAllThreads(nvme, tally);
-                nvme.requireUsable();
+                nvme.lifecycle().requireUsable();
                 assertEquals(NvmeState.READY, nvme.state());
                 assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
                 assertTrue(tally.compared.get() > 0, "data was read");
                 assertEquals(tally.submitted.get(), tally.completed.get());
                 assertTrue(tally.events.get() > 0, "events were told");
                 System.out.printf(
-                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; %d events, %d aborts, %d resets%n",
+                        "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; "
+                                + "%d events, %d aborts, %d resets%n",
                         completion,
                         tally.submitted.get(),
                         tally.succeeded.get(),
@@ -231,7 +233,7 @@ class NvmeStressTest {
         }
     }
 
-    /** A thread uses a queue that another one uses, too, and the blocking calls now and then. */
+    /** A thread that shares its queue with another one, and sometimes makes blocking calls. */
     private static void runUntil(long deadline, NvmeNamespace disk, int thread, Tally tally) {
         NvmeController nvme = disk.controller();
         NvmeQueue queue = nvme.queue(thread % QUEUES);
@@ -257,7 +259,7 @@ class NvmeStressTest {
         }
     }
 
-    /** A thread asks for what admin commands tell, until some of them have failed; they may be tried again. */
+    /** A thread that executes admin commands until some of them have failed; they may be retried. */
     private static void describeUntil(long deadline, NvmeController nvme, Tally tally) {
         while (System.nanoTime() - deadline < 0 || tally.described.get() == 0 || tally.refused.get() == 0) {
             try {

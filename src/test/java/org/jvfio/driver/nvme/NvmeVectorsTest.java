@@ -26,12 +26,14 @@ import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** How a controller's interrupts are given to its queues: as many vectors as device and platform have, shared if few. */
+/**
+ * How interrupt vectors are assigned to queues: one each where device and platform have as many, otherwise shared.
+ */
 @Timeout(60)
 class NvmeVectorsTest {
     private static final int MOST = 2048;
 
-    /** A controller that has the interrupts that a test gives it. */
+    /** A controller with configurable interrupts. */
     private static final class Interrupting extends WatchedNvme {
         private static final int CREATE_COMPLETION_QUEUE = 0x05;
         private static final int INTERRUPTS_ENABLED = 1 << 1;
@@ -87,7 +89,7 @@ class NvmeVectorsTest {
                 for (int i = 0; i < 3; i++) {
                     NvmeRequest request = new NvmeRequest().read(disk, i, 1, buffer);
                     assertTrue(queue.submit(request));
-                    // Unless the controller is polled, it is done when an interrupt says so.
+                    // Unless the controller is polled, an interrupt completes it.
                     queue.await(request);
                     request.requireSuccess();
                 }
@@ -97,8 +99,8 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @CsvSource({
-        // What is asked for, messages and vectors of the device, what the platform grants, pairs of queues; and the
-        // vectors that are used, and those of the queues.
+        // The type, the vectors of the device (MSI, MSI-X), what the platform grants, pairs of queues; then the vectors
+        // in use and those of the queues.
         "MSIX, 0, 65, 2048, 4, 5, 1 2 3 4",
         "MSIX, 8, 65, 2048, 2, 3, 1 2",
         "MSIX, 0, 65, 3, 4, 3, 1 2 1 2",
@@ -115,12 +117,14 @@ class NvmeVectorsTest {
         "MSI, 32, 65, 1, 2, 1, 0 0",
         "INTX, 8, 65, 2048, 2, 1, 0 0"
     })
-    void fewVectorsAreShared(
+    void open_fewerVectorsThanQueues_sharesThem(
             NvmeCompletion completion, int messages, int vectors, int granted, int pairs, int used, String ofQueues) {
         Interrupting drive = new Interrupting(true, messages, vectors);
         try (NvmeHost host = new NvmeHost(granting(granted), () -> drive);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queuePairs(pairs).completion(completion))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(pairs)
+                        .completion(completion)
+                        .build())) {
             assertEquals(used, nvme.vectors());
             assertEquals(Stream.of(ofQueues.split(" ")).map(Integer::valueOf).toList(), drive.vectors);
             readByEach(nvme);
@@ -128,11 +132,14 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void moreQueuesThanAnyDeviceHasVectorsShareThem() {
+    void open_moreQueuesThanVectorsOfAnyDevice_sharesThem() {
         Interrupting drive = new Interrupting(true, 32, 65);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.queuePairs(64).queueDepth(4).completion(NvmeCompletion.MSI))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(64)
+                        .queueDepth(4)
+                        .completion(NvmeCompletion.MSI)
+                        .build())) {
             assertEquals(64, nvme.queues().size());
             assertEquals(32, nvme.vectors());
             assertEquals(1, drive.vectors.get(31));
@@ -149,13 +156,14 @@ class NvmeVectorsTest {
                 "INTX | false | 4 | 65 | it has no INTx; it has MSI with 4 vectors and MSI-X with 65 vectors",
                 "MSI  | false | 0 | 0  | it has no MSI; it has no interrupts"
             })
-    void interruptsThatADriveDoesNotHaveAreRefusedBeforeItIsTouched(
+    void open_missingInterruptType_throwsBeforeTouchingTheDrive(
             NvmeCompletion completion, boolean line, int messages, int vectors, String reason) {
         Interrupting drive = new Interrupting(line, messages, vectors);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive)) {
             int writes = drive.writes;
-            VfioException e =
-                    assertThrows(VfioException.class, () -> host.open(NvmeOptions.DEFAULT.completion(completion)));
+            VfioException e = assertThrows(
+                    VfioException.class,
+                    () -> host.open(NvmeOptions.builder().completion(completion).build()));
             assertEquals(reason, e.reason());
             assertEquals(writes, drive.writes);
             assertFalse(host.isBusMaster());
@@ -163,10 +171,11 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void aControllerThatIsPolledIsToldToInterruptForNoQueue() {
+    void open_polled_enablesNoInterrupts() {
         Interrupting drive = new Interrupting(true, 8, 65);
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> drive);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.queuePairs(2))) {
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queuePairs(2).build())) {
             assertEquals(0, nvme.vectors());
             assertEquals(List.of(Interrupting.NONE, Interrupting.NONE), drive.vectors);
             readByEach(nvme);
@@ -175,11 +184,13 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 4})
-    void messagesGoOnAfterAReset(int messages) {
+    void reset_messageInterrupts_stillComplete(int messages) {
         NvmeFaults lost = NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, messages, 0, lost));
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.completion(NvmeCompletion.MSI).commandTimeout(Duration.ofMillis(100)))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .completion(NvmeCompletion.MSI)
+                        .commandTimeout(Duration.ofMillis(100))
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             try (NvmeBuffer buffer = nvme.allocate(4096)) {
                 disk.read(0, 1, buffer);
@@ -192,12 +203,14 @@ class NvmeVectorsTest {
 
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "POLLED")
-    void aCompletionWhoseInterruptIsLostIsFoundLongBeforeItsCommandIsLate(NvmeCompletion completion)
-            throws InterruptedException {
+    void watchdog_lostInterrupt_completesBeforeTimeout(NvmeCompletion completion) throws InterruptedException {
         NvmeFaults quiet = NvmeFaults.NONE.with(Commands.anyIo(), Occurrence.always(), new Effect.LostInterrupt());
         try (NvmeHost host = new NvmeHost(granting(MOST), () -> new Interrupting(true, 4, 65, quiet));
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.queuePairs(2).completion(completion).commandTimeout(Duration.ofDays(1)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(2)
+                        .completion(completion)
+                        .commandTimeout(Duration.ofDays(1))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             for (NvmeQueue queue : nvme.queues()) {
                 awaitUnpolled(queue, new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
@@ -207,7 +220,7 @@ class NvmeVectorsTest {
         }
     }
 
-    /** Gives a command, and leaves it to others to look whether it is done. */
+    /** Submits a command and does not poll for it. */
     private static void awaitUnpolled(NvmeQueue queue, NvmeRequest request) throws InterruptedException {
         assertTrue(queue.submit(request));
         while (!request.isDone()) {
@@ -217,9 +230,11 @@ class NvmeVectorsTest {
     }
 
     @Test
-    void aCompletionThatNobodyLooksForIsFoundWhenItsCommandIsLate() throws InterruptedException {
+    void watchdog_noThreadPolls_completesOnTimeout() throws InterruptedException {
         try (NvmeHost host = new NvmeHost();
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(100)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(100))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             awaitUnpolled(nvme.queue(0), new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer));
             assertEquals(0, nvme.aborts());

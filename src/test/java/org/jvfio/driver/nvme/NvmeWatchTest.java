@@ -21,13 +21,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.PciCommand;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
 
-/** The thread that looks after a controller: nothing keeps it from that, and a controller does not go on without it. */
+/** The watchdog thread: nothing blocks it, and a controller does not outlive it. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeWatchTest {
     private static final int STATUS = 0x1c;
@@ -90,21 +91,23 @@ class NvmeWatchTest {
         return faults.with(Commands.admin(opcode), new Occurrence.Nth(number), new Effect.Lost(false));
     }
 
-    /** The program has the buffer of admin commands, and its command is lost, when an event has a page to be read. */
+    /** The program's admin command is lost and holds the data buffer when an event's log page has to be read. */
     @Test
-    void anEventDoesNotKeepALostAdminCommandFromEnding() throws InterruptedException {
+    void watchdog_lostAdminCommandAndEvent_resetsController() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
-        // Of the controller, and of its namespace.
+        // The first two Identify commands are those of the controller and of its namespace.
         Counted drive = new Counted(lost(hot(), IDENTIFY, 3));
         try (NvmeHost host = new NvmeHost(() -> drive);
-                NvmeController nvme = host.open(
-                        NvmeOptions.DEFAULT.adminTimeout(Duration.ofMillis(500)).events(events::add))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .adminTimeout(Duration.ofMillis(500))
+                        .events(events::add)
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             CompletableFuture<NvmeNamespace> waiting = CompletableFuture.supplyAsync(() -> nvme.namespace(1));
             drive.awaitCommands(IDENTIFY, 3);
             disk.flush();
             CompletionException e = assertThrows(CompletionException.class, waiting::join);
-            assertTrue(String.valueOf(e.getMessage()).contains("an admin command was not done in time"), e.toString());
+            assertTrue(String.valueOf(e.getMessage()).contains("an admin command timed out"), e.toString());
             assertEquals(1, nvme.resets());
             assertEquals(new NvmeEvent(1, 1, 2), events.poll(30, TimeUnit.SECONDS));
             disk.flush();
@@ -112,9 +115,9 @@ class NvmeWatchTest {
         }
     }
 
-    /** The page that belongs to an event is read without holding up anything else. */
+    /** Reading the log page of an event blocks nothing else. */
     @Test
-    void aPageOfAnEventThatIsNeverReadResetsTheController() throws InterruptedException {
+    void events_logPageReadLost_resetsController() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
         NvmeFaults faults = lost(hot(), GET_LOG_PAGE, 1)
                 .with(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Lost(true))
@@ -122,11 +125,12 @@ class NvmeWatchTest {
                 .with(Commands.anyIo(), new Occurrence.Nth(4), new Effect.Temperature(400));
         Counted drive = new Counted(faults);
         try (NvmeHost host = new NvmeHost(() -> drive);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .retries(0)
                         .commandTimeout(Duration.ofMillis(100))
                         .adminTimeout(Duration.ofSeconds(4))
-                        .events(events::add))) {
+                        .events(events::add)
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.flush();
             drive.awaitCommands(GET_LOG_PAGE, 1);
@@ -142,13 +146,14 @@ class NvmeWatchTest {
     }
 
     @Test
-    void anEventIsToldThoughItsPageCannotBeRead() throws InterruptedException {
+    void events_logPageReadRejected_reportsEvent() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
         NvmeFaults faults = hot().with(Commands.admin(GET_LOG_PAGE), new Occurrence.Nth(1), INVALID_FIELD);
         try (NvmeHost host = new NvmeHost(faults);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT
+                NvmeController nvme = host.open(NvmeOptions.builder()
                         .commandTimeout(Duration.ofMillis(40))
-                        .events(events::add))) {
+                        .events(events::add)
+                        .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             disk.flush();
             assertEquals(new NvmeEvent(1, 1, 2), events.poll(30, TimeUnit.SECONDS));
@@ -159,15 +164,17 @@ class NvmeWatchTest {
         }
     }
 
-    /** It tells no event then, as this one does not by itself; the second time it is when it is reset. */
+    /** The second Set Features is that of opening, the fourth that of a reset. */
     @ParameterizedTest
     @ValueSource(ints = {2, 4})
-    void aControllerThatRefusesToTellEventsIsDriven(int refused) {
+    void open_eventSelectionRejected_opens(int refused) {
         NvmeFaults faults = NvmeFaults.NONE
                 .with(Commands.admin(SET_FEATURES), new Occurrence.Nth(refused), INVALID_FIELD)
                 .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(faults);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(50)))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(50))
+                        .build())) {
             nvme.namespace(1).flush();
             assertEquals(NvmeState.READY, nvme.state());
             assertEquals(1, nvme.resets());
@@ -175,16 +182,19 @@ class NvmeWatchTest {
     }
 
     @Test
-    void aControllerThatLosesWhatAResetAsksOfItIsDisabled() {
-        // Each time the number of queues first, then the events: lost after the first reset, and after a second one.
+    void reset_eventSelectionLost_disablesController() {
+        // Number of Queues, then the events, each time: the events are lost in the first reset and in the second.
         NvmeFaults faults = lost(lost(NvmeFaults.NONE, SET_FEATURES, 4), SET_FEATURES, 6)
                 .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
         try (NvmeHost host = new NvmeHost(faults)) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(50)).adminTimeout(Duration.ofMillis(100)));
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .commandTimeout(Duration.ofMillis(50))
+                    .adminTimeout(Duration.ofMillis(100))
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             VfioException e = assertThrows(VfioException.class, disk::flush);
-            assertTrue(e.reason().contains("did not do it within 100 ms"), e.getMessage());
+            assertTrue(e.reason().contains("did not complete the command within 100 ms"), e.getMessage());
+            assertEquals(Kind.TIMEOUT, e.kind());
             assertEquals(NvmeState.FAILED, nvme.state());
             assertFalse(host.device().configSpace().command().contains(PciCommand.BUS_MASTER));
             assertThrows(VfioException.class, disk::flush);
@@ -193,29 +203,32 @@ class NvmeWatchTest {
     }
 
     @Test
-    void aControllerIsDisabledWhenItsThreadEnds() {
+    void watchdog_threadEnds_disablesController() {
         Counted drive =
                 new Counted(NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false)));
         try (NvmeHost host = new NvmeHost(() -> drive)) {
-            NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(40)));
+            NvmeController nvme = host.open(
+                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(40)).build());
             NvmeNamespace disk = nvme.namespace(1);
             drive.failsToRead = true;
             VfioException e = assertThrows(VfioException.class, disk::flush);
-            assertTrue(e.reason().contains("its thread has ended"), e.getMessage());
+            assertTrue(e.reason().contains("its watchdog thread has ended"), e.getMessage());
             assertEquals(NvmeState.FAILED, nvme.state());
             drive.failsToRead = false;
             nvme.close();
         }
     }
 
-    /** Commands that are late together are aborted together, not one each time that the thread looks. */
+    /** Commands that time out together are aborted together, not one in each check. */
     @Test
-    void allLateCommandsAreAbortedAtOnce() {
+    void timeout_manyCommands_abortsAllInOneCheck() {
         int count = 40;
         NvmeFaults faults = NvmeFaults.NONE.with(Commands.anyIo(), Occurrence.always(), new Effect.Lost(true));
         Counted drive = new Counted(faults);
         try (NvmeHost host = new NvmeHost(() -> drive);
-                NvmeController nvme = host.open(NvmeOptions.DEFAULT.commandTimeout(Duration.ofMillis(400)));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .commandTimeout(Duration.ofMillis(400))
+                        .build());
                 NvmeBuffer buffer = nvme.allocate(4096)) {
             NvmeNamespace disk = nvme.namespace(1);
             NvmeQueue queue = nvme.queue(0);

@@ -20,7 +20,7 @@ import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 
-/** Commands of any size that the controller takes: their data is told by lists of pages, which go on in other lists. */
+/** The PRP lists of commands of any size. */
 @Timeout(60)
 class PrpListsTest {
     private static final int PAGE = 4096;
@@ -29,10 +29,10 @@ class PrpListsTest {
     private static final int WRITE = 0x01;
     private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Where the data of a command is, as somebody finds who knows the specification alone. */
+    /** Decodes the data pointer of a command by the specification alone. */
     private record Described(List<Long> pages, int lists) {}
 
-    /** A controller without a limit, that reads how each command describes its data before it does it. */
+    /** A controller without a transfer limit that decodes the data pointer of each command before it executes it. */
     private static final class Reader extends WatchedNvme {
         private final List<Described> commands = new ArrayList<>();
         private final int page;
@@ -66,7 +66,7 @@ class PrpListsTest {
                 boolean isLastOfPage = at % page == page - Long.BYTES;
                 long entry = qword(at);
                 if (entry % page != 0) {
-                    // What is no page is none of those that are expected.
+                    // An entry with an offset is never one of the expected pages.
                     pages.add(entry);
                     return new Described(pages, lists);
                 }
@@ -101,14 +101,14 @@ class PrpListsTest {
         request.requireSuccess();
     }
 
-    /** One command writes, one reads, at another offset into a page. */
+    /** Writes with one command and reads with another, at another offset in a page. */
     private static void assertTransferred(NvmeController nvme, Reader reader, int pages, int offset, int lists) {
         int page = nvme.pageBytes();
         long bytes = (long) pages * page;
         try (NvmeBuffer out = nvme.allocate(bytes + 2L * page);
                 NvmeBuffer in = nvme.allocate(bytes + page)) {
             NvmeNamespace disk = nvme.namespace(1);
-            // A page of the IOMMU may be smaller than one of the controller.
+            // An IOMMU page may be smaller than a memory page of the controller.
             NvmeBuffer from = out.slice((-out.iova() & (page - 1)) + offset, bytes);
             NvmeBuffer to = in.slice(page - 4L, bytes);
             fill(from.segment(), pages);
@@ -129,13 +129,13 @@ class PrpListsTest {
 
     @ParameterizedTest
     @CsvSource({
-        // Data in two pages needs no list; the first page is never in one.
+        // Data in two pages needs no list; the first page is never in a list.
         "1, 0, 0",
         "1, 512, 0",
         "2, 0, 0",
         "2, 4, 1",
         "3, 0, 1",
-        // 512 entries are a page of a list, if they are the last.
+        // The last page of a list holds 512 entries.
         "511, 0, 1",
         "511, 4, 1",
         "512, 0, 1",
@@ -143,7 +143,7 @@ class PrpListsTest {
         "513, 0, 1",
         "513, 4092, 2",
         "514, 0, 2",
-        // 511 and 512 in two, 511 twice and 512 in three.
+        // Two pages hold 511 and 512 entries, three hold 511, 511 and 512.
         "1023, 0, 2",
         "1023, 512, 2",
         "1024, 0, 2",
@@ -152,16 +152,18 @@ class PrpListsTest {
         "1534, 512, 3",
         "1535, 0, 3",
         "1536, 0, 4",
-        // What the most blocks take, and they begin inside a page.
+        // The maximum number of blocks, with an offset in the first page.
         "8192, 0, 17",
         "8191, 2048, 17",
         "8192, 4092, 17"
     })
-    void aFullListPointsToTheNextUnlessItIsTheEnd(int pages, int offset, int lists) {
+    void writePages_fullListPage_pointsToTheNextUnlessLast(int pages, int offset, int lists) {
         Reader reader = new Reader(PAGE);
         try (NvmeHost host = new NvmeHost(() -> reader);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes(32 << 20))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(4)
+                        .maxTransferBytes(32 << 20)
+                        .build())) {
             assertTransferred(nvme, reader, pages, offset, lists);
         }
     }
@@ -169,31 +171,34 @@ class PrpListsTest {
     @ParameterizedTest
     @CsvSource({"4096, 16, 514, 2", "8192, 12, 1025, 1", "8192, 16, 1026, 2", "16384, 12, 2047, 1", "65536, 16, 512, 1"
     })
-    void listsHaveThePageOfTheController(int page, int iommuShift, int pages, int lists) {
+    void writePages_anyPageSize_usesTheControllersPages(int page, int iommuShift, int pages, int lists) {
         Reader reader = new Reader(page);
         try (NvmeHost host = new NvmeHost(() -> reader)) {
             DmaWindow window = iommuShift == 12
                     ? host.device().container().defaultWindow()
                     : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
-            try (NvmeController nvme = host.open(NvmeOptions.DEFAULT
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queueDepth(3)
                     .maxTransferBytes(32 << 20)
                     .pageBytes(page)
-                    .window(window))) {
+                    .window(window)
+                    .build())) {
                 assertTransferred(nvme, reader, pages, 0, lists);
             }
         }
     }
 
     @Test
-    void eachCommandUnderWayHasListsOfItsOwn() {
-        // As much as a command can have, beginning inside a page.
+    void submit_manyInFlight_useSeparateLists() {
+        // The maximum transfer, with an offset in the first page.
         long bytes = 8 << 20;
         int offset = 512;
         Reader reader = new Reader(PAGE);
         try (NvmeHost host = new NvmeHost(() -> reader);
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(4).maxTransferBytes((int) bytes));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(4)
+                        .maxTransferBytes((int) bytes)
+                        .build());
                 NvmeBuffer all = nvme.allocate(3 * bytes + offset);
                 NvmeBuffer back = nvme.allocate(3 * bytes + offset)) {
             NvmeNamespace disk = nvme.namespace(1);
@@ -208,7 +213,7 @@ class PrpListsTest {
                                     : new NvmeRequest().read(disk, lba, bytes / BLOCK, part);
                         })
                         .toList();
-                // The controller looks at none of them before all are written.
+                // The controller fetches none of them before all are written.
                 requests.forEach(request -> assertTrue(nvme.queue(0).enqueue(request)));
                 nvme.queue(0).ring();
                 requests.forEach(nvme.queue(0)::await);
@@ -227,7 +232,7 @@ class PrpListsTest {
 
     @ParameterizedTest
     @CsvSource({
-        // MDTS, what the options allow, and what becomes of it.
+        // MDTS, the limit of the options, and the result.
         "7, 8388608, 524288",
         "12, 8388608, 8388608",
         "12, 268435456, 16777216",
@@ -236,13 +241,15 @@ class PrpListsTest {
         "0, 3000000, 2998272",
         "0, 268435456, 268435456"
     })
-    void aCommandIsAsLargeAsTheControllerAndTheOptionsLetIt(int mdts, int most, long expected) {
+    void maxTransferBytes_mdtsAndOptions_isTheLower(int mdts, int most, long expected) {
         try (NvmeHost host = new NvmeHost(() ->
                         EmulatedNvme.builder().mdts(mdts).namespace(1 << 20).build());
-                NvmeController nvme =
-                        host.open(NvmeOptions.DEFAULT.queueDepth(2).maxTransferBytes(most))) {
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queueDepth(2)
+                        .maxTransferBytes(most)
+                        .build())) {
             assertEquals(expected, nvme.maxTransferBytes());
-            // A command counts its blocks in 16 bits.
+            // The field for the number of blocks has 16 bits.
             assertEquals(Math.min(1 << 16, expected / BLOCK), nvme.namespace(1).maxTransferBlocks());
         }
     }
@@ -254,7 +261,7 @@ class PrpListsTest {
         "36864, 12, 128",
         "524288, 12, 1024",
         "2097152, 12, 4096",
-        // One entry more, and data goes on in a second page; 1023 entries fill two.
+        // One entry more needs a second page; 1023 entries fill two.
         "2101248, 12, 8192",
         "4190208, 12, 8192",
         "4194304, 12, 12288",
@@ -263,7 +270,7 @@ class PrpListsTest {
         "8192, 16, 64",
         "268435456, 16, 32768"
     })
-    void aListTakesWhatItsEntriesAndTheirLinksNeed(long transfer, int pageShift, int bytes) {
+    void listBytes_entriesAndLinks_fit(long transfer, int pageShift, int bytes) {
         assertEquals(bytes, PrpLists.listBytes(transfer, pageShift));
     }
 }

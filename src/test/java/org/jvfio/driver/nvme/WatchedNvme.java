@@ -12,7 +12,7 @@ import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /**
- * An emulated NVMe controller and who watches what its driver asks of it. All of it is called with the host's lock held.
+ * An emulated NVMe controller with hooks for what its driver does. The hooks run with the host's lock held.
  */
 class WatchedNvme implements EmulatedDevice {
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -31,19 +31,19 @@ class WatchedNvme implements EmulatedDevice {
         this.drive = drive;
     }
 
-    /** A register was written, a doorbell say. */
+    /** A register or doorbell was written. */
     void written(long offset, long value) {
-        // Nobody looks.
+        // A hook for subclasses.
     }
 
-    /** A command was fetched. */
+    /** A command was fetched from a submission queue. */
     void fetches(MemorySegment command) {
-        // Nobody looks.
+        // A hook for subclasses.
     }
 
-    /** A page of data is about to be given to the host; what it gets may be changed. */
+    /** A page of data is about to be written to memory; the hook may change it. */
     void gives(MemorySegment page) {
-        // All is as it should be.
+        // A hook for subclasses.
     }
 
     final DeviceBus bus() {

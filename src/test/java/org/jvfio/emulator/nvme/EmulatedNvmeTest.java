@@ -17,6 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
 
 /** How a controller is configured. */
 class EmulatedNvmeTest {
@@ -33,22 +35,22 @@ class EmulatedNvmeTest {
         assertRefused("serial number", drive -> drive.serial(""));
         assertRefused("serial number", drive -> drive.serial("123456789012345678901"));
         assertRefused("serial number", drive -> drive.serial("tab\t"));
-        assertRefused("I/O queue pairs: 0 is not from 1 to 64", drive -> drive.queuePairs(0));
-        assertRefused("queue entries: 1 is not from 2 to 65536", drive -> drive.queueEntries(1));
-        assertRefused("MDTS: 17 is not from 0 to 16", drive -> drive.mdts(17));
-        assertRefused("MSI messages: 64 is not from 0 to 32", drive -> drive.msi(64));
-        assertRefused("MSI messages: 3 is no power of two", drive -> drive.msi(3));
-        assertRefused("MSI-X vectors: 66 is not from 0 to 65", drive -> drive.msix(66));
+        assertRefused("I/O queue pairs: 0 is not in the range 1 to 64", drive -> drive.queuePairs(0));
+        assertRefused("queue entries: 1 is not in the range 2 to 65536", drive -> drive.queueEntries(1));
+        assertRefused("MDTS: 17 is not in the range 0 to 16", drive -> drive.mdts(17));
+        assertRefused("MSI messages: 64 is not in the range 0 to 32", drive -> drive.msi(64));
+        assertRefused("MSI messages: 3 is not a power of two", drive -> drive.msi(3));
+        assertRefused("MSI-X vectors: 66 is not in the range 0 to 65", drive -> drive.msix(66));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
         assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
-        assertRefused("has not one block of 512 bytes", drive -> drive.namespace(511));
-        assertRefused("has not one block of 512 bytes", drive -> drive.namespace(empty, 512));
-        assertRefused("they are of 512 or 4096", drive -> drive.namespace(1 << 20, 1024));
-        assertRefused("the most are 17592186044416", drive -> drive.namespace((1L << 44) + 1));
-        assertRefused("is no file that can be read and written", drive -> drive.namespace(directory, 512));
-        assertRefused("is no file", drive -> drive.namespace(directory.resolve("none"), 512));
-        assertRefused("namespaces: 257 is not from 1 to 256", drive -> {
+        assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(511));
+        assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(empty, 512));
+        assertRefused("the sizes are 512 and 4096", drive -> drive.namespace(1 << 20, 1024));
+        assertRefused("the maximum is 17592186044416", drive -> drive.namespace((1L << 44) + 1));
+        assertRefused("is not a readable and writable file", drive -> drive.namespace(directory, 512));
+        assertRefused("is not a readable", drive -> drive.namespace(directory.resolve("none"), 512));
+        assertRefused("namespaces: 257 is not in the range 1 to 256", drive -> {
             for (int count = 0; count < 257; count++) {
                 drive.namespace(512);
             }

@@ -6,6 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
+import static org.jvfio.fixture.nvme.Opcodes.DELETE_SQ;
+import static org.jvfio.fixture.nvme.Opcodes.GET_FEATURES;
+import static org.jvfio.fixture.nvme.Opcodes.GET_LOG_PAGE;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.SET_FEATURES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -14,37 +22,31 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** The commands of the admin queue: NVM Express 1.4, 5. */
 class NvmeAdminTest {
-    private static final int DELETE_SQ = 0x00;
-    private static final int GET_LOG_PAGE = 0x02;
-    private static final int DELETE_CQ = 0x04;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int SET_FEATURES = 0x09;
-    private static final int GET_FEATURES = 0x0a;
-    private static final int ASYNC_EVENT_REQUEST = 0x0c;
 
-    private static final int INVALID_OPCODE = 0x01;
-    private static final int INVALID_FIELD = 0x02;
-    private static final int ID_CONFLICT = 0x03;
+    private static final int INVALID_COMMAND_OPCODE = 0x01;
+    private static final int INVALID_FIELD_IN_COMMAND = 0x02;
+    private static final int COMMAND_ID_CONFLICT = 0x03;
     private static final int DATA_TRANSFER_ERROR = 0x04;
-    private static final int ABORTED = 0x07;
-    private static final int INVALID_NAMESPACE = 0x0b;
-    private static final int SEQUENCE_ERROR = 0x0c;
-    private static final int INVALID_PRP_OFFSET = 0x13;
-    private static final int INVALID_CQ = 0x100;
-    private static final int INVALID_QUEUE_ID = 0x101;
+    private static final int COMMAND_ABORT_REQUESTED = 0x07;
+    private static final int INVALID_NAMESPACE_OR_FORMAT = 0x0b;
+    private static final int COMMAND_SEQUENCE_ERROR = 0x0c;
+    private static final int PRP_OFFSET_INVALID = 0x13;
+    private static final int COMPLETION_QUEUE_INVALID = 0x100;
+    private static final int INVALID_QUEUE_IDENTIFIER = 0x101;
     private static final int INVALID_QUEUE_SIZE = 0x102;
-    private static final int ASYNC_LIMIT = 0x105;
-    private static final int INVALID_VECTOR = 0x108;
+    private static final int ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED = 0x105;
+    private static final int INVALID_INTERRUPT_VECTOR = 0x108;
     private static final int INVALID_LOG_PAGE = 0x109;
     private static final int INVALID_QUEUE_DELETION = 0x10c;
-    private static final int NOT_SAVEABLE = 0x10d;
-    private static final int NOT_NAMESPACE_SPECIFIC = 0x10f;
-    private static final int COMBINATION_REJECTED = 0x12b;
+    private static final int FEATURE_IDENTIFIER_NOT_SAVEABLE = 0x10d;
+    private static final int FEATURE_NOT_NAMESPACE_SPECIFIC = 0x10f;
+    private static final int IO_COMMAND_SET_COMBINATION_REJECTED = 0x12b;
 
     private static final int BROADCAST = -1;
 
@@ -119,8 +121,8 @@ class NvmeAdminTest {
         host.assertZeros(host.identify(0x00, 3), PAGE);
         host.assertZeros(host.identify(0x11, 256), PAGE);
         for (int id : new int[] {0, 257, BROADCAST}) {
-            assertStatus(INVALID_NAMESPACE, identifyStatus(0x00, id, 0));
-            assertStatus(INVALID_NAMESPACE, identifyStatus(0x05, id, 0));
+            assertStatus(INVALID_NAMESPACE_OR_FORMAT, identifyStatus(0x00, id, 0));
+            assertStatus(INVALID_NAMESPACE_OR_FORMAT, identifyStatus(0x05, id, 0));
         }
     }
 
@@ -134,8 +136,8 @@ class NvmeAdminTest {
             long some = host.identify(list, 1);
             assertEquals(2, host.dword(some));
             host.assertZeros(some + 4, PAGE - 4);
-            assertStatus(INVALID_NAMESPACE, identifyStatus(list, BROADCAST, 0));
-            assertStatus(INVALID_NAMESPACE, identifyStatus(list, BROADCAST - 1, 0));
+            assertStatus(INVALID_NAMESPACE_OR_FORMAT, identifyStatus(list, BROADCAST, 0));
+            assertStatus(INVALID_NAMESPACE_OR_FORMAT, identifyStatus(list, BROADCAST - 1, 0));
         }
     }
 
@@ -147,8 +149,8 @@ class NvmeAdminTest {
         assertEquals(host.qword(host.identify(0x00, 2) + 120), host.qword(data + 24));
         assertEquals(0x0104, host.dword(data + 32), "the command set");
         host.assertZeros(data + 36, PAGE - 36);
-        assertStatus(INVALID_FIELD, identifyStatus(0x03, 3, 0));
-        assertStatus(INVALID_NAMESPACE, identifyStatus(0x03, 0, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(0x03, 3, 0));
+        assertStatus(INVALID_NAMESPACE_OR_FORMAT, identifyStatus(0x03, 0, 0));
     }
 
     @Test
@@ -157,7 +159,7 @@ class NvmeAdminTest {
         host.assertZeros(host.identify(0x05, 1), PAGE);
         host.assertZeros(host.identify(0x06, 0), PAGE);
         for (int structure : new int[] {0x05, 0x06, 0x07}) {
-            assertStatus(INVALID_FIELD, identifyStatus(structure, 1, 2));
+            assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(structure, 1, 2));
         }
     }
 
@@ -166,13 +168,13 @@ class NvmeAdminTest {
         assertEquals(0x00000001, host.dword(host.identify(0x12, 1)));
         assertEquals(0x00000001, host.dword(host.identify(0x13, 0)));
         assertEquals(0, host.dword(host.identify(0x13 | 1 << 16, 0)));
-        assertStatus(INVALID_FIELD, identifyStatus(0x12, 3, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(0x12, 3, 0));
     }
 
     @Test
     void otherStructuresDoNotExist() {
         for (int structure : new int[] {0x04, 0x08, 0x14, 0x15, 0x20, 0xff}) {
-            assertStatus(INVALID_FIELD, identifyStatus(structure, 1, 0));
+            assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(structure, 1, 0));
         }
     }
 
@@ -184,7 +186,7 @@ class NvmeAdminTest {
         assertEquals(0x1b36, word(data + 0x800));
         assertEquals(0x66, octet(data + 0x800 + 512));
         assertStatus(
-                INVALID_PRP_OFFSET,
+                PRP_OFFSET_INVALID,
                 host.admin(NvmeEntry.of(IDENTIFY).prp(data + 0x800, data + 8).dword(10, 1)));
         assertStatus(
                 DATA_TRANSFER_ERROR,
@@ -194,13 +196,17 @@ class NvmeAdminTest {
     @ParameterizedTest
     @ValueSource(ints = {0x03, 0x07, 0x0b, 0x0d, 0x10, 0x11, 0x14, 0x15, 0x18, 0x80, 0xc0, 0xff})
     void otherCommandsDoNotExist(int opcode) {
-        assertStatus(INVALID_OPCODE, host.admin(NvmeEntry.of(opcode).namespace(1)));
+        assertStatus(INVALID_COMMAND_OPCODE, host.admin(NvmeEntry.of(opcode).namespace(1)));
     }
 
     @Test
     void fusedCommandsAndScatterGatherListsAreRefused() {
-        assertStatus(INVALID_FIELD, host.admin(NvmeEntry.of(IDENTIFY | 1 << 8).dword(10, 1)));
-        assertStatus(INVALID_FIELD, host.admin(NvmeEntry.of(IDENTIFY | 1 << 14).dword(10, 1)));
+        assertStatus(
+                INVALID_FIELD_IN_COMMAND,
+                host.admin(NvmeEntry.of(IDENTIFY | 1 << 8).dword(10, 1)));
+        assertStatus(
+                INVALID_FIELD_IN_COMMAND,
+                host.admin(NvmeEntry.of(IDENTIFY | 1 << 14).dword(10, 1)));
     }
 
     private NvmeEntry createCq(int id, int size, int vector, int flags) {
@@ -213,38 +219,38 @@ class NvmeAdminTest {
 
     @Test
     void aCompletionQueueNeedsAFreeNumberASizeAndAVector() {
-        assertStatus(INVALID_QUEUE_ID, host.admin(createCq(0, 4, 0, 1)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(createCq(65, 4, 0, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createCq(0, 4, 0, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createCq(65, 4, 0, 1)));
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createCq(1, 1, 0, 1)));
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createCq(1, 2049, 0, 1)));
-        assertStatus(INVALID_VECTOR, host.admin(createCq(1, 4, 65, 3)));
-        assertStatus(INVALID_FIELD, host.admin(createCq(1, 4, 0, 0)));
-        assertStatus(INVALID_PRP_OFFSET, host.admin(createCq(1, 4, 0, 1).prp(host.pages(1) + 0x100, 0)));
+        assertStatus(INVALID_INTERRUPT_VECTOR, host.admin(createCq(1, 4, 65, 3)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(createCq(1, 4, 0, 0)));
+        assertStatus(PRP_OFFSET_INVALID, host.admin(createCq(1, 4, 0, 1).prp(host.pages(1) + 0x100, 0)));
         assertSuccess(host.admin(createCq(64, 2048, 64, 3)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(createCq(64, 4, 0, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createCq(64, 4, 0, 1)));
     }
 
     @Test
     void withoutMessagesThereIsVectorZeroOnly() {
         host.withLine();
-        assertStatus(INVALID_VECTOR, host.admin(createCq(1, 4, 1, 3)));
+        assertStatus(INVALID_INTERRUPT_VECTOR, host.admin(createCq(1, 4, 1, 3)));
         assertSuccess(host.admin(createCq(1, 4, 0, 3)));
     }
 
     @Test
     void aSubmissionQueueNeedsACompletionQueue() {
-        assertStatus(INVALID_CQ, host.admin(createSq(1, 4, 1, 1)));
-        assertStatus(INVALID_CQ, host.admin(createSq(1, 4, 0, 1)));
-        assertStatus(INVALID_CQ, host.admin(createSq(1, 4, 65, 1)));
+        assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 1, 1)));
+        assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 0, 1)));
+        assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 65, 1)));
         assertSuccess(host.admin(createCq(1, 4, 0, 1)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(createSq(0, 4, 1, 1)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(createSq(65, 4, 1, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createSq(0, 4, 1, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createSq(65, 4, 1, 1)));
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createSq(1, 1, 1, 1)));
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createSq(1, 2049, 1, 1)));
-        assertStatus(INVALID_FIELD, host.admin(createSq(1, 4, 1, 0)));
-        assertStatus(INVALID_PRP_OFFSET, host.admin(createSq(1, 4, 1, 1).prp(host.pages(1) + 64, 0)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(createSq(1, 4, 1, 0)));
+        assertStatus(PRP_OFFSET_INVALID, host.admin(createSq(1, 4, 1, 1).prp(host.pages(1) + 64, 0)));
         assertSuccess(host.admin(createSq(1, 4, 1, 1)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(createSq(1, 4, 1, 1)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createSq(1, 4, 1, 1)));
         assertSuccess(host.admin(createSq(2, 4, 1, 1)));
     }
 
@@ -264,11 +270,13 @@ class NvmeAdminTest {
         NvmeEntry deleteSq = NvmeEntry.of(DELETE_SQ).dword(10, 1);
         assertStatus(INVALID_QUEUE_DELETION, host.admin(deleteCq));
         assertSuccess(host.admin(deleteSq));
-        assertStatus(INVALID_QUEUE_ID, host.admin(deleteSq));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(deleteSq));
         assertSuccess(host.admin(deleteCq));
-        assertStatus(INVALID_QUEUE_ID, host.admin(deleteCq));
-        assertStatus(INVALID_QUEUE_ID, host.admin(NvmeEntry.of(DELETE_CQ).dword(10, 0)));
-        assertStatus(INVALID_QUEUE_ID, host.admin(NvmeEntry.of(DELETE_SQ).dword(10, 0)));
+        assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(deleteCq));
+        assertStatus(
+                INVALID_QUEUE_IDENTIFIER, host.admin(NvmeEntry.of(DELETE_CQ).dword(10, 0)));
+        assertStatus(
+                INVALID_QUEUE_IDENTIFIER, host.admin(NvmeEntry.of(DELETE_SQ).dword(10, 0)));
         host.createQueues(1, 8);
     }
 
@@ -328,23 +336,23 @@ class NvmeAdminTest {
         assertEquals(all, value(0x07, 0));
         assertEquals(all, assertSuccess(set(0x07, 0, 7 << 16 | 7)).result());
         assertEquals(all, assertSuccess(get(0x07, 1, 0, 0)).result());
-        assertStatus(INVALID_FIELD, set(0x07, 0, 0xffff));
-        assertStatus(INVALID_FIELD, set(0x07, 0, 0xffff << 16));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x07, 0, 0xffff));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x07, 0, 0xffff << 16));
         assertSuccess(host.admin(createCq(1, 4, 0, 1)));
-        assertStatus(SEQUENCE_ERROR, set(0x07, 0, 7 << 16 | 7));
+        assertStatus(COMMAND_SEQUENCE_ERROR, set(0x07, 0, 7 << 16 | 7));
     }
 
     @Test
     void valuesThatAFeatureDoesNotHaveAreInvalid() {
-        assertStatus(INVALID_FIELD, set(0x02, 0, 1));
-        assertStatus(INVALID_FIELD, set(0x04, 0, 2 << 20));
-        assertStatus(INVALID_FIELD, get(0x04, 0, 0, 2 << 20));
-        assertStatus(INVALID_FIELD, set(0x05, 1, 1 << 16));
-        assertStatus(INVALID_FIELD, set(0x09, 0, 65));
-        assertStatus(INVALID_FIELD, get(0x09, 0, 0, 65));
-        assertStatus(INVALID_FIELD, get(0x09, 1, 0, 65));
-        assertStatus(INVALID_FIELD, set(0x0b, 0, 1 << 9));
-        assertStatus(COMBINATION_REJECTED, set(0x19, 0, 1));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x02, 0, 1));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x04, 0, 2 << 20));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(0x04, 0, 0, 2 << 20));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x05, 1, 1 << 16));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x09, 0, 65));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(0x09, 0, 0, 65));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(0x09, 1, 0, 65));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(0x0b, 0, 1 << 9));
+        assertStatus(IO_COMMAND_SET_COMBINATION_REJECTED, set(0x19, 0, 1));
         assertSuccess(set(0x19, 0, 0));
         assertEquals(0, value(0x19, 0));
     }
@@ -359,24 +367,26 @@ class NvmeAdminTest {
     @ParameterizedTest
     @ValueSource(ints = {0x00, 0x03, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x78, 0x80, 0xc0})
     void otherFeaturesDoNotExist(int feature) {
-        assertStatus(INVALID_FIELD, get(feature, 0, 0, 0));
-        assertStatus(INVALID_FIELD, set(feature, 0, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(feature, 0, 0, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, set(feature, 0, 0));
     }
 
     @Test
     void featuresAreOfTheControllerAndCannotBeSaved() {
-        assertStatus(NOT_SAVEABLE, host.admin(NvmeEntry.of(SET_FEATURES).dword(10, 1 << 31 | 0x06)));
-        assertStatus(NOT_NAMESPACE_SPECIFIC, set(0x06, 1, 0));
-        assertStatus(INVALID_NAMESPACE, set(0x06, 1000, 0));
+        assertStatus(
+                FEATURE_IDENTIFIER_NOT_SAVEABLE,
+                host.admin(NvmeEntry.of(SET_FEATURES).dword(10, 1 << 31 | 0x06)));
+        assertStatus(FEATURE_NOT_NAMESPACE_SPECIFIC, set(0x06, 1, 0));
+        assertStatus(INVALID_NAMESPACE_OR_FORMAT, set(0x06, 1000, 0));
         assertSuccess(set(0x06, BROADCAST, 0));
-        assertStatus(INVALID_FIELD, get(0x06, 4, 0, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(0x06, 4, 0, 0));
     }
 
     @Test
     void errorRecoveryIsOfANamespace() {
-        assertStatus(INVALID_NAMESPACE, get(0x05, 0, 0, 0));
-        assertStatus(INVALID_FIELD, get(0x05, 0, 3, 0));
-        assertStatus(INVALID_NAMESPACE, set(0x05, 0, 5));
+        assertStatus(INVALID_NAMESPACE_OR_FORMAT, get(0x05, 0, 0, 0));
+        assertStatus(INVALID_FIELD_IN_COMMAND, get(0x05, 0, 3, 0));
+        assertStatus(INVALID_NAMESPACE_OR_FORMAT, set(0x05, 0, 5));
         assertSuccess(set(0x05, 2, 5));
         assertEquals(0, value(0x05, 0));
         assertSuccess(set(0x05, BROADCAST, 6));
@@ -420,7 +430,7 @@ class NvmeAdminTest {
     @Test
     void theErrorLogKeepsSixtyFourErrors() {
         for (int error = 0; error < 70; error++) {
-            assertStatus(INVALID_OPCODE, host.admin(NvmeEntry.of(0x7f)));
+            assertStatus(INVALID_COMMAND_OPCODE, host.admin(NvmeEntry.of(0x7f)));
         }
         long log = readLog(1, 0, PAGE);
         assertEquals(70, host.qword(log));
@@ -447,8 +457,8 @@ class NvmeAdminTest {
         long second = readLog(2, 2, 512);
         assertEquals(0, host.qword(second + 64));
         assertEquals(1, host.qword(second + 80));
-        assertStatus(INVALID_FIELD, host.admin(log(2, 3, 512, 0, host.pages(1))));
-        assertStatus(INVALID_NAMESPACE, host.admin(log(2, 300, 512, 0, host.pages(1))));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(log(2, 3, 512, 0, host.pages(1))));
+        assertStatus(INVALID_NAMESPACE_OR_FORMAT, host.admin(log(2, 300, 512, 0, host.pages(1))));
     }
 
     @Test
@@ -477,10 +487,10 @@ class NvmeAdminTest {
         assertSuccess(host.admin(log(3, 0, 1024, 508, part)));
         assertEquals(0, host.dword(part));
         assertEquals(1, host.dword(part + 4), "a log ends where it ends");
-        assertStatus(INVALID_FIELD, host.admin(log(3, 0, 4, 512, part)));
-        assertStatus(INVALID_FIELD, host.admin(log(3, 0, 4, 2, part)));
-        assertStatus(INVALID_FIELD, host.admin(log(3, 0, 4, -4, part)));
-        assertStatus(INVALID_FIELD, host.admin(log(3, 0, 4, 0, part).dword(11, 2)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(log(3, 0, 4, 512, part)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(log(3, 0, 4, 2, part)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(log(3, 0, 4, -4, part)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(log(3, 0, 4, 0, part).dword(11, 2)));
     }
 
     @ParameterizedTest
@@ -495,7 +505,7 @@ class NvmeAdminTest {
             host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
             assertNull(host.admin().poll());
         }
-        assertStatus(ASYNC_LIMIT, host.admin(NvmeEntry.of(ASYNC_EVENT_REQUEST)));
+        assertStatus(ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED, host.admin(NvmeEntry.of(ASYNC_EVENT_REQUEST)));
     }
 
     @Test
@@ -504,7 +514,7 @@ class NvmeAdminTest {
         host.admin().submit(NvmeEntry.of(ABORT).dword(10, request << 16));
         Completion aborted = host.admin().next();
         assertEquals(request, aborted.command());
-        assertStatus(ABORTED, aborted);
+        assertStatus(COMMAND_ABORT_REQUESTED, aborted);
         assertEquals(0, assertSuccess(host.admin().next()).result());
     }
 
@@ -519,7 +529,7 @@ class NvmeAdminTest {
                 1,
                 assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, 0x1234 << 16 | 1)))
                         .result());
-        assertStatus(INVALID_FIELD, host.admin(NvmeEntry.of(ABORT).dword(10, 0x1234 << 16 | 2)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, host.admin(NvmeEntry.of(ABORT).dword(10, 0x1234 << 16 | 2)));
     }
 
     @Test
@@ -527,7 +537,7 @@ class NvmeAdminTest {
         host.admin().addAs(7, NvmeEntry.of(ASYNC_EVENT_REQUEST));
         host.admin().addAs(7, NvmeEntry.of(GET_FEATURES).dword(10, 7));
         host.admin().ring();
-        assertStatus(ID_CONFLICT, host.admin().next());
+        assertStatus(COMMAND_ID_CONFLICT, host.admin().next());
     }
 
     @Test

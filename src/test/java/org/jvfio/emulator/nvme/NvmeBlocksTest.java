@@ -4,6 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
+import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE;
+import static org.jvfio.fixture.nvme.Opcodes.WRITE_ZEROES;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -17,23 +23,19 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** Commands that read, write and change logical blocks, and where their data is: NVM Express 1.4, 4.3 and 6. */
 class NvmeBlocksTest {
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
     private static final int DEALLOCATE = 4;
 
-    private static final int INVALID_OPCODE = 0x01;
-    private static final int INVALID_FIELD = 0x02;
+    private static final int INVALID_COMMAND_OPCODE = 0x01;
+    private static final int INVALID_FIELD_IN_COMMAND = 0x02;
     private static final int DATA_TRANSFER_ERROR = 0x04;
-    private static final int INVALID_NAMESPACE = 0x0b;
-    private static final int INVALID_PRP_OFFSET = 0x13;
+    private static final int INVALID_NAMESPACE_OR_FORMAT = 0x0b;
+    private static final int PRP_OFFSET_INVALID = 0x13;
     private static final int LBA_OUT_OF_RANGE = 0x80;
     private static final int COMPARE_FAILURE = 0x285;
 
@@ -157,7 +159,7 @@ class NvmeBlocksTest {
         assertEquals(-1, host.at(pages + 7 * PAGE, PAGE).mismatch(host.at(back + PAGE, PAGE)));
 
         host.qword(list + 24, chain + 8);
-        assertStatus(INVALID_PRP_OFFSET, execute(WRITE, 0, 64, pages, list));
+        assertStatus(PRP_OFFSET_INVALID, execute(WRITE, 0, 64, pages, list));
     }
 
     @Test
@@ -186,9 +188,9 @@ class NvmeBlocksTest {
         host.at(pages, 128 * PAGE).fill((byte) 0);
         assertSuccess(execute(READ, 8, 1024, pages, list));
         host.assertPattern(pages, 128 * PAGE, 8);
-        assertStatus(INVALID_FIELD, execute(WRITE, 8, 1025, pages, list));
-        assertStatus(INVALID_FIELD, execute(READ, 8, 1025, pages, list));
-        assertStatus(INVALID_FIELD, execute(COMPARE, 8, 1025, pages, list));
+        assertStatus(INVALID_FIELD_IN_COMMAND, execute(WRITE, 8, 1025, pages, list));
+        assertStatus(INVALID_FIELD_IN_COMMAND, execute(READ, 8, 1025, pages, list));
+        assertStatus(INVALID_FIELD_IN_COMMAND, execute(COMPARE, 8, 1025, pages, list));
     }
 
     @Test
@@ -211,18 +213,18 @@ class NvmeBlocksTest {
         assertEquals(
                 -1,
                 host.at(back + largePage, 64 * BLOCK).mismatch(host.at(pages + 11L * BLOCK + largePage, 64 * BLOCK)));
-        assertStatus(INVALID_PRP_OFFSET, execute(READ, 0, 200, back, back + PAGE));
+        assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 200, back, back + PAGE));
     }
 
     @Test
     void prpsThatAreNoPageAddressesAreRefused() {
         long pages = host.pages(4);
         long list = list(host.pages(1), pages + PAGE, 3);
-        assertStatus(INVALID_PRP_OFFSET, execute(READ, 0, 8, pages + 2, 0));
-        assertStatus(INVALID_PRP_OFFSET, execute(READ, 0, 16, pages, pages + PAGE + 8));
-        assertStatus(INVALID_PRP_OFFSET, execute(READ, 0, 32, pages, list + 4));
+        assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 8, pages + 2, 0));
+        assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 16, pages, pages + PAGE + 8));
+        assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 32, pages, list + 4));
         host.qword(list + 8, host.qword(list + 8) + 512);
-        assertStatus(INVALID_PRP_OFFSET, execute(READ, 0, 32, pages, list));
+        assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 32, pages, list));
         host.assertZeros(pages, 4 * PAGE);
     }
 
@@ -254,12 +256,15 @@ class NvmeBlocksTest {
     @Test
     void aNamespaceThatIsNotThereIsAnInvalidField() {
         long page = host.pages(1);
-        assertStatus(INVALID_FIELD, queue.execute(entry(READ, 0, 1).namespace(2).prp(page, 0)));
         assertStatus(
-                INVALID_FIELD, queue.execute(entry(READ, 0, 1).namespace(256).prp(page, 0)));
+                INVALID_FIELD_IN_COMMAND,
+                queue.execute(entry(READ, 0, 1).namespace(2).prp(page, 0)));
+        assertStatus(
+                INVALID_FIELD_IN_COMMAND,
+                queue.execute(entry(READ, 0, 1).namespace(256).prp(page, 0)));
         for (int id : new int[] {0, 257, -1}) {
             assertStatus(
-                    INVALID_NAMESPACE,
+                    INVALID_NAMESPACE_OR_FORMAT,
                     queue.execute(entry(READ, 0, 1).namespace(id).prp(page, 0)));
         }
     }
@@ -267,23 +272,24 @@ class NvmeBlocksTest {
     @ParameterizedTest
     @ValueSource(ints = {0x03, 0x04, 0x0c, 0x0d, 0x19, 0x7f, 0x80, 0xff})
     void otherCommandsDoNotExist(int opcode) {
-        assertStatus(INVALID_OPCODE, execute(opcode, 0, 1, host.pages(1), 0));
+        assertStatus(INVALID_COMMAND_OPCODE, execute(opcode, 0, 1, host.pages(1), 0));
     }
 
     @Test
     void fusedCommandsAndScatterGatherListsAreRefused() {
         NvmeEntry fused = NvmeEntry.of(READ | 1 << 8).namespace(1).prp(host.pages(1), 0);
-        assertStatus(INVALID_FIELD, queue.execute(fused));
+        assertStatus(INVALID_FIELD_IN_COMMAND, queue.execute(fused));
         NvmeEntry list = NvmeEntry.of(READ | 1 << 14).namespace(1).prp(host.pages(1), 0);
-        assertStatus(INVALID_FIELD, queue.execute(list));
+        assertStatus(INVALID_FIELD_IN_COMMAND, queue.execute(list));
     }
 
     @Test
     void flushIsForOneNamespaceOrForAll() {
         assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(1)));
         assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(-1)));
-        assertStatus(INVALID_FIELD, queue.execute(NvmeEntry.of(FLUSH).namespace(2)));
-        assertStatus(INVALID_NAMESPACE, queue.execute(NvmeEntry.of(FLUSH).namespace(0)));
+        assertStatus(INVALID_FIELD_IN_COMMAND, queue.execute(NvmeEntry.of(FLUSH).namespace(2)));
+        assertStatus(
+                INVALID_NAMESPACE_OR_FORMAT, queue.execute(NvmeEntry.of(FLUSH).namespace(0)));
     }
 
     /** Writes blocks 0 to 1023 with a pattern. */
@@ -374,7 +380,7 @@ class NvmeBlocksTest {
     @Test
     void rangesThatCannotBeReadAreADataTransferError() {
         assertStatus(DATA_TRANSFER_ERROR, queue.execute(dataset(NvmeHost.nowhere(), 256, DEALLOCATE)));
-        assertStatus(INVALID_PRP_OFFSET, queue.execute(dataset(host.pages(1) + 1, 256, DEALLOCATE)));
+        assertStatus(PRP_OFFSET_INVALID, queue.execute(dataset(host.pages(1) + 1, 256, DEALLOCATE)));
     }
 
     @Test

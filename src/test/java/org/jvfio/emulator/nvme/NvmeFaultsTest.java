@@ -15,6 +15,10 @@ import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
 import static org.jvfio.emulator.nvme.NvmeHost.READY;
 import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
 import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.fixture.nvme.Opcodes.ABORT;
+import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
+import static org.jvfio.fixture.nvme.Opcodes.READ;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,18 +30,16 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults.Transition;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** What goes wrong with a controller that was told to go wrong. */
 class NvmeFaultsTest {
-    private static final int FLUSH = 0x00;
-    private static final int READ = 0x02;
-    private static final int IDENTIFY = 0x06;
-    private static final int ABORT = 0x08;
-    private static final int ABORTED = 0x07;
-    private static final int ABORTED_BY_DELETION = 0x08;
-    private static final int ABORT_LIMIT = 0x103;
-    private static final int ID_CONFLICT = 0x03;
+    private static final int COMMAND_ABORT_REQUESTED = 0x07;
+    private static final int COMMAND_ABORTED_DUE_TO_SQ_DELETION = 0x08;
+    private static final int ABORT_COMMAND_LIMIT_EXCEEDED = 0x103;
+    private static final int COMMAND_ID_CONFLICT = 0x03;
     private static final Duration MILLISECOND = Duration.ofMillis(1);
 
     private static NvmeHost host(NvmeFaults faults) {
@@ -141,7 +143,7 @@ class NvmeFaultsTest {
         int command = queue.submit(flush());
         Completion abort = assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, command << 16 | 1)));
         assertEquals(0, abort.result());
-        assertStatus(ABORTED, queue.next());
+        assertStatus(COMMAND_ABORT_REQUESTED, queue.next());
         host.pass(MILLISECOND);
         assertNull(queue.poll());
     }
@@ -154,7 +156,7 @@ class NvmeFaultsTest {
         queue.addAs(5, flush());
         queue.addAs(5, flush());
         queue.ring();
-        assertStatus(ID_CONFLICT, queue.next());
+        assertStatus(COMMAND_ID_CONFLICT, queue.next());
         host.pass(MILLISECOND);
         assertSuccess(queue.next());
     }
@@ -167,7 +169,8 @@ class NvmeFaultsTest {
             host.admin().submit(NvmeEntry.of(ABORT).dword(10, 0));
         }
         assertNull(host.admin().poll());
-        assertStatus(ABORT_LIMIT, host.admin(NvmeEntry.of(ABORT).dword(10, 0)));
+        assertStatus(
+                ABORT_COMMAND_LIMIT_EXCEEDED, host.admin(NvmeEntry.of(ABORT).dword(10, 0)));
     }
 
     @Test
@@ -183,11 +186,11 @@ class NvmeFaultsTest {
                 0,
                 assertSuccess(host.admin(NvmeEntry.of(ABORT).dword(10, first << 16 | 1)))
                         .result());
-        assertStatus(ABORTED, queue.next());
+        assertStatus(COMMAND_ABORT_REQUESTED, queue.next());
         assertSuccess(queue.execute(flush()));
         queue.submit(flush());
         assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
-        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertStatus(COMMAND_ABORTED_DUE_TO_SQ_DELETION, queue.next());
     }
 
     @Test
@@ -199,7 +202,7 @@ class NvmeFaultsTest {
         queue.submit(flush());
         host.admin().add(NvmeEntry.of(0x00).dword(10, 1));
         host.admin().submit(NvmeEntry.of(0x04).dword(10, 1));
-        assertStatus(ABORTED_BY_DELETION, queue.next());
+        assertStatus(COMMAND_ABORTED_DUE_TO_SQ_DELETION, queue.next());
         assertTrue(host.line());
         assertSuccess(host.admin().next());
         assertSuccess(host.admin().next());

@@ -2,6 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,7 +13,10 @@ import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.Slots;
 import org.jvfio.emulator.device.DeviceBus;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeAccess;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /**
  * A host with one NVMe controller and nothing else: memory that the controller reaches, interrupts that are noted, a
@@ -212,7 +216,8 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     /** What an Identify command fills in: the address of 4096 bytes. */
     long identify(int structure, int namespace) {
         long data = pages(1);
-        assertSuccess(admin(NvmeEntry.of(0x06).namespace(namespace).prp(data, 0).dword(10, structure)));
+        assertSuccess(
+                admin(NvmeEntry.of(IDENTIFY).namespace(namespace).prp(data, 0).dword(10, structure)));
         return data;
     }
 

@@ -14,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
 
 /** Drives of machine files. */
 class NvmeModelTest {
@@ -58,9 +60,9 @@ class NvmeModelTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "mdts | 17 | MDTS: 17 is not from 0 to 16",
-                "msi  | 3  | MSI messages: 3 is no power of two",
-                "msix | 99 | MSI-X vectors: 99 is not from 0 to 65"
+                "mdts | 17 | MDTS: 17 is not in the range 0 to 16",
+                "msi  | 3  | MSI messages: 3 is not a power of two",
+                "msix | 99 | MSI-X vectors: 99 is not in the range 0 to 65"
             })
     void whatADriveCannotHaveIsSaidWithTheFilesName(String option, int value, String expected) {
         IllegalArgumentException wrong =

@@ -15,7 +15,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.jvfio.emulator.nvme.NvmeHostQueue.Completion;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** Queues, their doorbells and their interrupts: NVM Express 1.4, 4.1, 4.6 and 7.5. */
 class NvmeQueuesTest {

@@ -15,6 +15,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.fixture.nvme.NvmeEntry;
+import org.jvfio.fixture.nvme.NvmeHostQueue;
 
 /** Whatever a driver writes, the controller answers or refuses it, and works again after a reset. */
 class NvmeRandomInputTest {

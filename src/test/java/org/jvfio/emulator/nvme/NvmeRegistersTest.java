@@ -22,6 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.fixture.nvme.NvmeEntry;
 
 /** The registers of the controller: NVM Express 1.4, 3.1 and 7.6. */
 class NvmeRegistersTest {

@@ -1,12 +1,9 @@
 package org.jvfio.kernel.linux;
 
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
@@ -15,20 +12,11 @@ import org.jvfio.uapi.vfio_h;
  * {@code munmap}, but their range of addresses stays taken and inaccessible: the Java process, whose other memory comes
  * and goes, never gets it.
  */
-public final class KeptRanges implements InvocationHandler {
-    private final Kernel behind;
-    private final Kernel kernel;
+public final class KeptRanges extends ForwardingKernel {
     private final TreeMap<Long, Long> ranges = new TreeMap<>();
 
     public KeptRanges(Kernel behind) {
-        this.behind = behind;
-        this.kernel =
-                (Kernel) Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this);
-    }
-
-    /** The kernel that keeps ranges. */
-    public Kernel kernel() {
-        return kernel;
+        super(behind);
     }
 
     /**
@@ -38,7 +26,7 @@ public final class KeptRanges implements InvocationHandler {
      */
     public void release(boolean leaked) {
         ranges.forEach((address, length) -> {
-            int answer = leaked ? unmapped(address, length) : behind.munmap(address, length);
+            int answer = leaked ? unmapped(address, length) : super.munmap(address, length);
             // With the hash MMU, a segment of huge pages takes no others: where they leaked, they stay as they are.
             boolean stays = leaked && answer == Errno.EBUSY.negated();
             if (answer != 0 && !stays) {
@@ -49,20 +37,17 @@ public final class KeptRanges implements InvocationHandler {
     }
 
     @Override
-    public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
-        if (method.getName().equals("munmap")) {
-            return unmapped((long) arguments[0], (long) arguments[1]);
+    public long mmap(long length, int protection, int flags, int fd, long offset) {
+        long address = super.mmap(length, protection, flags, fd, offset);
+        if (!Errno.isError(address)) {
+            ranges.put(address, length);
         }
-        Object answer;
-        try {
-            answer = method.invoke(behind, arguments);
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
-        }
-        if (answer instanceof Long address && method.getName().equals("mmap") && !Errno.isError(address)) {
-            ranges.put(address, (Long) arguments[0]);
-        }
-        return answer;
+        return address;
+    }
+
+    @Override
+    public int munmap(long address, long length) {
+        return unmapped(address, length);
     }
 
     /** Maps nothing over it, at once and not after it was free for a moment. Of the process's other memory it has none. */

@@ -8,25 +8,22 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.junit.jupiter.api.DisplayNameGeneration;
-import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class LinuxKernelAvailabilityTest {
     @TempDir
     private Path directory;
 
     @Test
-    void another_system_than_Linux_is_the_first_thing_said() {
+    void unavailable_otherSystem_saidFirst() {
         assertEquals(
                 "VFIO is a part of Linux, and this is Mac OS X: use the emulated kernel.",
                 reason("Mac OS X", "aarch64", false, absent()));
     }
 
     @Test
-    void another_processor_than_POWER_is_said_before_native_access() {
+    void unavailable_otherProcessor_saidBeforeNativeAccess() {
         assertEquals(
                 "VFIO with the SPAPR TCE IOMMU is for ppc64le, and this Java runs on amd64:"
                         + " use the emulated kernel, or a machine with POWER8 or newer.",
@@ -34,7 +31,7 @@ class LinuxKernelAvailabilityTest {
     }
 
     @Test
-    void missing_native_access_is_said_with_the_option_that_gives_it() {
+    void unavailable_noNativeAccess_namesTheOption() {
         assertEquals(
                 "System calls need native access, and this Java was started without it:"
                         + " start it with --enable-native-access=org.jvfio.",
@@ -42,20 +39,20 @@ class LinuxKernelAvailabilityTest {
     }
 
     @Test
-    void a_missing_container_device_is_said_with_the_module_to_load() {
+    void unavailable_noContainerDevice_namesTheModule() {
         assertEquals(
                 "There is no " + absent() + ", so VFIO is not loaded: modprobe vfio-pci.",
                 reason("Linux", "ppc64le", true, absent()));
     }
 
     @Test
-    void nothing_is_said_when_all_is_there() throws Exception {
+    void unavailable_allIsThere_empty() throws Exception {
         Path container = Files.createFile(absent());
         assertEquals(Optional.empty(), LinuxKernel.unavailable("Linux", "ppc64le", "org.jvfio", true, container));
     }
 
     @Test
-    void opening_an_unavailable_kernel_fails_with_the_reason() {
+    void open_unavailable_failsWithTheReason() {
         Optional<String> reason = LinuxKernel.unavailable();
         assumeTrue(reason.isPresent(), "VFIO is available here");
         UnsupportedOperationException refused = assertThrows(UnsupportedOperationException.class, LinuxKernel::open);
@@ -63,7 +60,7 @@ class LinuxKernelAvailabilityTest {
     }
 
     @Test
-    void a_Java_without_native_access_is_told_so_and_nothing_restricted_is_called() {
+    void unavailable_javaWithoutNativeAccess_present() {
         assumeTrue(!LinuxKernel.class.getModule().isNativeAccessEnabled(), "native access is enabled here");
         assertTrue(LinuxKernel.unavailable().isPresent());
     }

@@ -41,8 +41,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.SynchronousQueue;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.DisplayNameGeneration;
-import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -55,7 +53,6 @@ import org.jvfio.uapi.rlimit;
 /** System calls on any Linux machine, by constants that have one value on ppc64le and on x86-64. */
 @Tag("native")
 @EnabledOnOs(OS.LINUX)
-@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class LinuxKernelTest {
     private static final boolean POWER = System.getProperty("os.arch").equals("ppc64le");
 
@@ -81,23 +78,23 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_process_has_one_kernel() {
+    void onAnyMachine_twice_sameKernel() {
         assertSame(kernel, LinuxKernel.onAnyMachine());
     }
 
     @Test
-    void a_path_that_does_not_exist_is_ENOENT() {
+    void open_absentPath_enoent() {
         assertEquals(
                 Errno.ENOENT.negated(), kernel.open(directory.resolve("absent").toString(), O_RDWR));
     }
 
     @Test
-    void a_path_with_a_NUL_character_never_reaches_the_kernel() {
+    void open_pathWithNul_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> kernel.open("/dev/null\0/etc", O_RDWR));
     }
 
     @Test
-    void a_closed_descriptor_is_EBADF() {
+    void close_twice_ebadf() {
         int fd = kernel.open("/dev/null", O_RDWR | O_CLOEXEC);
         assertTrue(fd >= 0);
         assertEquals(0, kernel.close(fd));
@@ -105,14 +102,14 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_device_without_VFIO_answers_ENOTTY_to_its_ioctls_in_both_shapes() {
+    void ioctl_deviceWithoutVfio_enotty() {
         int fd = open("/dev/null");
         assertEquals(Errno.ENOTTY.negated(), kernel.ioctl(fd, VFIO_GET_API_VERSION, 0L));
         assertEquals(Errno.ENOTTY.negated(), kernel.ioctl(fd, VFIO_GET_API_VERSION, arena.allocate(8)));
     }
 
     @Test
-    void an_ioctl_passes_the_address_of_its_struct() {
+    void ioctl_struct_passesItsAddress() {
         int fd = eventfd(0, 0);
         assertEquals(0, kernel.ioctl(fd, FIONBIO, arena.allocateFrom(JAVA_INT, 1)));
         assertEquals(Errno.EAGAIN.negated(), kernel.read(fd, arena.allocate(JAVA_LONG)));
@@ -120,14 +117,14 @@ class LinuxKernelTest {
     }
 
     @Test
-    void an_ioctl_passes_its_value() {
+    void ioctl_value_passesIt() {
         int fd = open("/dev/ptmx");
         assertEquals(0, kernel.ioctl(fd, TCFLSH, 2L));
         assertEquals(Errno.EINVAL.negated(), kernel.ioctl(fd, TCFLSH, 3L));
     }
 
     @Test
-    void an_eventfd_counts() {
+    void eventfd_writtenAndRead_counts() {
         int fd = eventfd(40, EFD_CLOEXEC | EFD_NONBLOCK);
         assertEquals(Long.BYTES, kernel.write(fd, arena.allocateFrom(JAVA_LONG, 2)));
         MemorySegment counter = arena.allocate(JAVA_LONG);
@@ -137,7 +134,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void an_eventfd_takes_flags_and_refuses_unknown_ones() {
+    void eventfd_unknownFlags_einval() {
         int fd = eventfd(2, EFD_SEMAPHORE);
         MemorySegment counter = arena.allocate(JAVA_LONG);
         kernel.read(fd, counter);
@@ -146,7 +143,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void poll_answers_how_many_are_ready_and_marks_them() {
+    void poll_oneOfTwoReady_countAndRevents() {
         int idle = eventfd(0, 0);
         int ready = eventfd(1, 0);
         MemorySegment fds = pollfds(idle, ready);
@@ -156,27 +153,27 @@ class LinuxKernelTest {
     }
 
     @Test
-    void poll_answers_0_when_the_time_is_over() {
+    void poll_timeout_zero() {
         MemorySegment fds = pollfds(eventfd(0, 0));
         assertEquals(0, kernel.poll(fds, 0));
         assertEquals(0, kernel.poll(fds, 1));
     }
 
     @Test
-    void poll_marks_a_descriptor_that_is_not_open() {
+    void poll_closedDescriptor_pollnval() {
         MemorySegment fds = pollfds(Integer.MAX_VALUE);
         assertEquals(1, kernel.poll(fds, -1));
         assertEquals(POLLNVAL, pollfd.revents(fds));
     }
 
     @Test
-    void poll_refuses_what_is_no_array_of_pollfd() {
+    void poll_noArrayOfPollfd_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> kernel.poll(arena.allocate(12), 0));
     }
 
     @Test
     @SuppressWarnings("restricted")
-    void poll_goes_on_after_a_signal() throws Exception {
+    void poll_signal_goesOn() throws Exception {
         Linker linker = Linker.nativeLinker();
         MethodHandle self = linker.downcallHandle(
                 linker.defaultLookup().findOrThrow("pthread_self"), FunctionDescriptor.of(JAVA_LONG));
@@ -202,7 +199,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_file_is_read_and_written_at_an_offset() throws IOException {
+    void preadAndPwrite_atOffset_fileChanges() throws IOException {
         int fd = open(Files.writeString(directory.resolve("file"), "0123456789").toString());
         assertEquals(2, kernel.pwrite(fd, arena.allocateFrom("ab").asSlice(0, 2), 4));
         MemorySegment buffer = arena.allocate(8);
@@ -214,7 +211,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void anonymous_memory_is_there_until_it_is_unmapped() {
+    void mmap_anonymous_usableUntilUnmapped() {
         long length = 2 * pageSize();
         long address = mapAnonymous(length);
         MemorySegment memory = kernel.memory(address, length);
@@ -227,7 +224,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_segment_dies_with_its_memory() {
+    void munmap_partOfMapping_segmentIsDead() {
         long page = pageSize();
         long address = kernel.mmap(2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         MemorySegment whole = kernel.memory(address, 2 * page);
@@ -238,7 +235,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_mapped_file_shows_its_bytes_from_the_offset() throws IOException {
+    void mmap_fileAtOffset_itsBytes() throws IOException {
         byte[] bytes = new byte[(int) pageSize() + 1];
         bytes[(int) pageSize()] = 42;
         int fd = open(Files.write(directory.resolve("file"), bytes).toString());
@@ -248,7 +245,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void mmap_answers_the_errors_of_the_kernel() {
+    void mmap_invalidArguments_errnoOfTheKernel() {
         assertEquals(Errno.EINVAL.negated(), kernel.mmap(0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         assertEquals(Errno.EBADF.negated(), kernel.mmap(pageSize(), PROT_READ, MAP_SHARED, -1, 0));
         assertEquals(
@@ -257,14 +254,14 @@ class LinuxKernelTest {
     }
 
     @Test
-    void mmap_at_a_fixed_address_is_refused() {
+    void mmap_fixed_illegalArgument() {
         assertThrows(
                 IllegalArgumentException.class,
                 () -> kernel.mmap(pageSize(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     }
 
     @Test
-    void memory_can_be_unmapped_from_the_middle() {
+    void munmap_middleOfMapping_restStays() {
         long page = pageSize();
         long address = mapAnonymous(3 * page);
         assertEquals(0, kernel.munmap(address + page, page));
@@ -275,7 +272,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void memory_that_mmap_did_not_return_is_neither_shown_nor_unmapped() {
+    void munmap_foreignMemory_illegalArgument() {
         long foreign = arena.allocate(pageSize(), pageSize()).address();
         assertThrows(IllegalArgumentException.class, () -> kernel.memory(foreign, 1));
         assertThrows(IllegalArgumentException.class, () -> kernel.munmap(foreign, pageSize()));
@@ -283,7 +280,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void an_unmap_that_the_kernel_refuses_leaves_the_memory() {
+    void munmap_invalidLength_einvalAndMemoryStays() {
         long address = mapAnonymous(pageSize());
         assertEquals(Errno.EINVAL.negated(), kernel.munmap(address, 0));
         assertEquals(Errno.EINVAL.negated(), kernel.munmap(address + 1, pageSize()));
@@ -293,7 +290,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_resource_limit_is_read_and_lowered() {
+    void setrlimit_lowerLimit_readBack() {
         MemorySegment before = rlimit.allocate(arena);
         assertEquals(0, kernel.getrlimit(RLIMIT_NOFILE, before));
         MemorySegment lower = rlimit.allocate(arena).copyFrom(before);
@@ -310,21 +307,21 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_short_struct_rlimit_is_refused() {
+    void getrlimit_shortStruct_illegalArgument() {
         MemorySegment half = arena.allocate(8);
         assertThrows(IllegalArgumentException.class, () -> kernel.getrlimit(RLIMIT_NOFILE, half));
         assertThrows(IllegalArgumentException.class, () -> kernel.setrlimit(RLIMIT_NOFILE, half));
     }
 
     @Test
-    void the_page_size_is_a_power_of_two_and_an_unknown_name_is_EINVAL() {
+    void sysconf_pageSizeAndUnknownName_powerOfTwoAndEinval() {
         assertEquals(1, Long.bitCount(pageSize()));
         assertTrue(pageSize() >= 4096);
         assertEquals(Errno.EINVAL.negated(), kernel.sysconf(-1));
     }
 
     @Test
-    void a_heap_segment_is_refused_by_every_call() {
+    void everyCall_heapSegment_illegalArgument() {
         MemorySegment heap = MemorySegment.ofArray(new long[2]);
         int fd = open("/dev/null");
         assertThrows(IllegalArgumentException.class, () -> kernel.ioctl(fd, VFIO_GET_API_VERSION, heap));
@@ -338,7 +335,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_read_only_segment_is_refused_where_the_kernel_writes() {
+    void everyReadingCall_readOnlySegment_illegalArgument() {
         MemorySegment readOnly = arena.allocate(16).asReadOnly();
         int fd = open("/dev/null");
         assertThrows(IllegalArgumentException.class, () -> kernel.pread(fd, readOnly, 0));
@@ -349,7 +346,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void a_segment_of_a_closed_arena_is_refused() {
+    void write_segmentOfClosedArena_illegalState() {
         MemorySegment closed;
         try (Arena other = Arena.ofConfined()) {
             closed = other.allocate(8);
@@ -359,7 +356,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void each_thread_has_its_own_errno() throws Exception {
+    void ioctl_manyThreads_ownErrno() throws Exception {
         int fd = open("/dev/null");
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<List<Integer>>> answers = new ArrayList<>();
@@ -378,7 +375,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void sysfs_is_read_as_text_links_and_sorted_names() throws IOException {
+    void readFile_sysfs_textLinksAndSortedNames() throws IOException {
         Files.createFile(directory.resolve("b"));
         Files.writeString(directory.resolve("a"), "text\n");
         Files.createSymbolicLink(directory.resolve("c"), Path.of("../x/y"));
@@ -389,7 +386,7 @@ class LinuxKernelTest {
     }
 
     @Test
-    void what_sysfs_does_not_have_is_NoSuchFileException() {
+    void readFile_absent_noSuchFile() {
         String absent = directory.resolve("absent").toString();
         assertThrows(NoSuchFileException.class, () -> kernel.readFile(absent));
         assertThrows(NoSuchFileException.class, () -> kernel.readLink(absent));

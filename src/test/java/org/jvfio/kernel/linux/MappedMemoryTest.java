@@ -3,22 +3,19 @@ package org.jvfio.kernel.linux;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.DisplayNameGeneration;
-import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 
-@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class MappedMemoryTest {
     private final MappedMemory memory = new MappedMemory();
 
     @Test
-    void nothing_is_mapped_at_first() {
+    void contains_nothingAdded_false() {
         assertFalse(memory.contains(0x10000, 1));
         assertFalse(memory.remove(0x10000, 1));
     }
 
     @Test
-    void a_range_is_mapped_up_to_its_last_byte() {
+    void contains_pastLastByte_false() {
         memory.add(0x10000, 0x2000);
         assertTrue(memory.contains(0x10000, 0x2000));
         assertTrue(memory.contains(0x11fff, 1));
@@ -29,7 +26,7 @@ class MappedMemoryTest {
     }
 
     @Test
-    void neighbours_make_one_range_and_a_gap_parts_it() {
+    void contains_acrossNeighbours_true() {
         memory.add(0x10000, 0x1000);
         memory.add(0x11000, 0x1000);
         memory.add(0x13000, 0x1000);
@@ -38,7 +35,7 @@ class MappedMemoryTest {
     }
 
     @Test
-    void what_is_removed_from_the_middle_leaves_both_ends() {
+    void remove_middle_endsStay() {
         memory.add(0x10000, 0x3000);
         assertTrue(memory.remove(0x11000, 0x1000));
         assertTrue(memory.contains(0x10000, 0x1000));
@@ -47,7 +44,7 @@ class MappedMemoryTest {
     }
 
     @Test
-    void what_is_removed_across_neighbours_leaves_their_outer_parts() {
+    void remove_acrossNeighbours_outerPartsStay() {
         memory.add(0x10000, 0x2000);
         memory.add(0x12000, 0x2000);
         assertTrue(memory.remove(0x11000, 0x2000));
@@ -58,14 +55,14 @@ class MappedMemoryTest {
     }
 
     @Test
-    void a_range_that_is_not_all_mapped_is_not_removed_in_part() {
+    void remove_partlyMapped_nothingRemoved() {
         memory.add(0x10000, 0x1000);
         assertFalse(memory.remove(0x10000, 0x2000));
         assertTrue(memory.contains(0x10000, 0x1000));
     }
 
     @Test
-    void a_length_that_is_negative_or_wraps_around_is_not_mapped() {
+    void contains_negativeOrWrappingLength_false() {
         memory.add(0x10000, 0x1000);
         assertFalse(memory.contains(0x10000, -1));
         assertFalse(memory.contains(-0x1000, 0x2000));

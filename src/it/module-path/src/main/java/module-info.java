@@ -1,0 +1,4 @@
+/** A user's module. */
+module org.example.driver {
+    requires org.jvfio;
+}

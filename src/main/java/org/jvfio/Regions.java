@@ -1,0 +1,156 @@
+package org.jvfio;
+
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR5_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
+
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
+
+/**
+ * The regions of a device. Each is looked up, and mapped if it can be, at its first use. Guarded by the container's
+ * lock.
+ */
+final class Regions {
+    private final Device device;
+    private final Descriptor descriptor;
+    private final AccessDiagnosis diagnosis;
+    private final Map<Integer, Region> known = new HashMap<>();
+    private final List<BarMapping> mappings = new ArrayList<>();
+    private final List<EventFd> ioEventFds = new ArrayList<>();
+
+    Regions(Device device, Descriptor descriptor) {
+        this.device = device;
+        this.descriptor = descriptor;
+        this.diagnosis = new AccessDiagnosis(device);
+    }
+
+    /**
+     * @throws IndexOutOfBoundsException if there is no BAR of this index in PCI
+     * @throws VfioException if the device does not have it, or it cannot be mapped
+     */
+    Region bar(int index) {
+        if (index < VFIO_PCI_BAR0_REGION_INDEX || index > VFIO_PCI_BAR5_REGION_INDEX) {
+            throw new IndexOutOfBoundsException(
+                    "BAR %d of %s: a PCI device has BARs 0 to %d".formatted(index, device, VFIO_PCI_BAR5_REGION_INDEX));
+        }
+        return region(index);
+    }
+
+    Region config() {
+        return region(VFIO_PCI_CONFIG_REGION_INDEX);
+    }
+
+    Optional<Region> rom() {
+        device.lock().lock();
+        try {
+            descriptor.requireOpen();
+            return find(VFIO_PCI_ROM_REGION_INDEX);
+        } finally {
+            device.lock().unlock();
+        }
+    }
+
+    private Region region(int index) {
+        device.lock().lock();
+        try {
+            descriptor.requireOpen();
+            return find(index)
+                    .orElseThrow(() -> new VfioException(
+                            Kind.NOT_FOUND,
+                            "use " + name(index),
+                            "the device does not have it",
+                            "see the device's regions: lspci -v"));
+        } finally {
+            device.lock().unlock();
+        }
+    }
+
+    private Optional<Region> find(int index) {
+        Region region = known.get(index);
+        if (region == null) {
+            region = lookUp(index);
+        }
+        return Optional.ofNullable(region);
+    }
+
+    private @Nullable Region lookUp(int index) {
+        String name = name(index);
+        RegionInfo info = RegionInfo.of(descriptor, index, name);
+        if (info.size() == 0) {
+            return null;
+        }
+        BarMapping mapping = null;
+        if (!info.mappable().isEmpty()) {
+            mapping = BarMapping.map(
+                    device.kernel(), descriptor, name, info, device.container().systemPage(), msixTable(index));
+            mappings.add(mapping);
+        }
+        Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
+        known.put(index, region);
+        return region;
+    }
+
+    private String name(int index) {
+        return switch (index) {
+            case VFIO_PCI_CONFIG_REGION_INDEX -> "the configuration space of " + device;
+            case VFIO_PCI_ROM_REGION_INDEX -> "the expansion ROM of " + device;
+            default -> "BAR " + index + " of " + device;
+        };
+    }
+
+    /**
+     * The MSI-X table, if it is in this BAR: it is not mapped, as a store there would break the kernel's interrupts.
+     */
+    private List<RegionArea> msixTable(int bar) {
+        return device.configSpace().capability(PciCapability.Msix.class).stream()
+                .filter(msix -> msix.tableBar() == bar)
+                .map(msix -> new RegionArea(msix.tableOffset(), msix.tableBytes()))
+                .toList();
+    }
+
+    AccessDiagnosis diagnosis() {
+        return diagnosis;
+    }
+
+    IllegalStateException closed() {
+        return new IllegalStateException(device + " is closed");
+    }
+
+    /** Has the kernel make a write at each signal of an eventfd, until the device or the eventfd is closed. */
+    EventFd addIoEventFd(IoEventWrite write) {
+        device.lock().lock();
+        try {
+            descriptor.requireOpen();
+            Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the ioeventfd of " + device, write.asked());
+            try {
+                write.add(descriptor, eventfd);
+            } catch (RuntimeException e) {
+                Teardown.after(e, eventfd::close);
+                throw e;
+            }
+            EventFd made = new EventFd(eventfd, () -> write.remove(descriptor), device.lock());
+            ioEventFds.add(made);
+            return made;
+        } finally {
+            device.lock().unlock();
+        }
+    }
+
+    void closeIoEventFds(Teardown teardown) {
+        ioEventFds.forEach(event -> teardown.step(event::close));
+        ioEventFds.clear();
+    }
+
+    /** Unmaps all BARs. A mapping keeps the kernel's device open, so this is done before its descriptor is closed. */
+    void unmap(Teardown teardown) {
+        mappings.forEach(mapping -> mapping.unmap(teardown));
+    }
+}

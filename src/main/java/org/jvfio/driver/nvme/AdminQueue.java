@@ -1,0 +1,192 @@
+package org.jvfio.driver.nvme;
+
+import java.lang.invoke.VarHandle;
+import java.time.Duration;
+import java.util.concurrent.locks.ReentrantLock;
+
+/** The admin queue, and the admin commands that the driver issues. */
+final class AdminQueue {
+    static final int ENTRIES = 32;
+    static final int ALL_NAMESPACES = -1;
+
+    static final int DELETE_SUBMISSION_QUEUE = 0x00;
+    static final int CREATE_SUBMISSION_QUEUE = 0x01;
+    static final int GET_LOG_PAGE = 0x02;
+    static final int DELETE_COMPLETION_QUEUE = 0x04;
+    static final int CREATE_COMPLETION_QUEUE = 0x05;
+    static final int IDENTIFY = 0x06;
+    static final int ABORT = 0x08;
+    static final int SET_FEATURES = 0x09;
+    static final int ASYNC_EVENT_REQUEST = 0x0c;
+
+    static final int IDENTIFY_NAMESPACE = 0;
+    static final int IDENTIFY_CONTROLLER = 1;
+    static final int IDENTIFY_ACTIVE_NAMESPACES = 2;
+
+    private static final int FEATURE_NUMBER_OF_QUEUES = 7;
+    private static final int FEATURE_ASYNC_EVENTS = 11;
+    private static final int PHYSICALLY_CONTIGUOUS = 1;
+    private static final int INTERRUPTS_ENABLED = 1 << 1;
+
+    private final ControllerLifecycle owner;
+    private final ControllerRegisters registers;
+    private final int pageShift;
+    private final Duration timeout;
+    private final NvmeQueue queue;
+    private final NvmeBuffer data;
+
+    /**
+     * Guards {@link #data}. Acquired before the controller's lock, except while the controller is opened, when no other
+     * thread knows it. The watchdog never acquires it.
+     */
+    private final ReentrantLock dataLock = new ReentrantLock();
+
+    AdminQueue(
+            ControllerLifecycle owner, ControllerRegisters registers, int pageShift, DmaArea memory, Duration timeout) {
+        this.owner = owner;
+        this.registers = registers;
+        this.pageShift = pageShift;
+        this.timeout = timeout;
+        queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
+        data = allocateData(memory, pageShift);
+    }
+
+    private static QueueLayout layout(int pageShift) {
+        return new QueueLayout(ENTRIES, pageShift, PrpLists.listBytes(ControllerData.BYTES, pageShift));
+    }
+
+    /** Bytes of a {@link DmaArea} for the queue, its data buffer, and the log pages of events. */
+    static long memoryBytes(int pageShift) {
+        return layout(pageShift).memoryBytes() + 3L * dataAlignment(pageShift);
+    }
+
+    /** A buffer for the data structure of an Identify command or a log page. */
+    static NvmeBuffer allocateData(DmaArea memory, int pageShift) {
+        return memory.allocate(ControllerData.BYTES, dataAlignment(pageShift));
+    }
+
+    private static int dataAlignment(int pageShift) {
+        return Math.max(1 << pageShift, ControllerData.BYTES);
+    }
+
+    NvmeQueue queue() {
+        return queue;
+    }
+
+    /** Enables a disabled controller with this queue, empty. */
+    void enable(String operation) {
+        queue.reset();
+        registers.enable(operation, pageShift, ENTRIES, queue.submissionIova(), queue.completionIova());
+        queue.start();
+    }
+
+    /** Executes Identify and copies the data structure. */
+    ControllerData identify(String operation, int cns, int namespaceId) {
+        return read(new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0), ControllerData.BYTES);
+    }
+
+    /** Executes Get Log Page and copies the page. */
+    ControllerData log(String operation, int page, int bytes) {
+        return read(
+                new NvmeRequest().admin(operation, GET_LOG_PAGE, ALL_NAMESPACES, logDword10(page, bytes), 0), bytes);
+    }
+
+    /** Command dword 10 of Get Log Page. */
+    static int logDword10(int page, int bytes) {
+        return (bytes / Integer.BYTES - 1) << 16 | page;
+    }
+
+    /** A copy: the controller may change the buffer at any time. */
+    private ControllerData read(NvmeRequest request, int bytes) {
+        dataLock.lock();
+        try {
+            NvmeBuffer into = data.slice(0, bytes);
+            into.segment().fill((byte) 0);
+            require(request.data(into));
+            VarHandle.fullFence();
+            return ControllerData.copy(into.segment());
+        } finally {
+            dataLock.unlock();
+            owner.deliverFailed();
+        }
+    }
+
+    boolean isDataLockHeld() {
+        return dataLock.isHeldByCurrentThread();
+    }
+
+    /**
+     * Executes Set Features, Number of Queues.
+     *
+     * @return dword 0: the number of completion queues granted in the upper half, of submission queues in the lower
+     *     half, both zero-based
+     */
+    int setQueueCount(String operation, int pairs) {
+        int value = (pairs - 1) << 16 | (pairs - 1);
+        return require(new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_NUMBER_OF_QUEUES, value));
+    }
+
+    /** Executes Set Features, Asynchronous Event Configuration; the request may have been rejected. */
+    NvmeRequest setEvents(String operation, int events) {
+        NvmeRequest request = new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_ASYNC_EVENTS, events);
+        execute(request);
+        return request;
+    }
+
+    /**
+     * Creates the completion queue and the submission queue of a pair.
+     *
+     * @param vector the interrupt vector; negative for none
+     */
+    void create(String operation, NvmeQueue created, int vector) {
+        int size = (created.entries() - 1) << 16 | created.number();
+        int interrupt = vector < 0 ? 0 : vector << 16 | INTERRUPTS_ENABLED;
+        require(new NvmeRequest()
+                .admin(operation, CREATE_COMPLETION_QUEUE, 0, size, interrupt | PHYSICALLY_CONTIGUOUS)
+                .data(created.completionIova(), 1));
+        require(new NvmeRequest()
+                .admin(operation, CREATE_SUBMISSION_QUEUE, 0, size, created.number() << 16 | PHYSICALLY_CONTIGUOUS)
+                .data(created.submissionIova(), 1));
+    }
+
+    /** Deletes the submission queue and the completion queue of a pair. */
+    void delete(String operation, NvmeQueue deleted) {
+        require(new NvmeRequest().admin(operation, DELETE_SUBMISSION_QUEUE, 0, deleted.number(), 0));
+        require(new NvmeRequest().admin(operation, DELETE_COMPLETION_QUEUE, 0, deleted.number(), 0));
+    }
+
+    /** A request that aborts a command of a queue. */
+    static NvmeRequest abort(NvmeQueue queue, int identifier) {
+        return new NvmeRequest().admin("abort a command of " + queue, ABORT, 0, identifier << 16 | queue.number(), 0);
+    }
+
+    /** Executes a command that must succeed; returns dword 0 of its completion. */
+    private int require(NvmeRequest request) {
+        execute(request);
+        request.requireSuccess();
+        return request.result();
+    }
+
+    /** Submits a command and waits for its completion, successful or not. */
+    private void execute(NvmeRequest request) {
+        // The watchdog checks no timeouts while this thread opens, resets or shuts down the controller.
+        boolean checksTimeout = owner.isLockHeld();
+        long end = System.nanoTime() + timeout.toNanos();
+        while (!queue.submit(request)) {
+            if (queue.pollIfIdle() == 0) {
+                ReusableCompletion.pause();
+            }
+            requireInTime(request, checksTimeout, end);
+        }
+        while (!request.isDone()) {
+            request.awaitBriefly(queue);
+            requireInTime(request, checksTimeout, end);
+        }
+    }
+
+    private void requireInTime(NvmeRequest request, boolean checksTimeout, long end) {
+        if (checksTimeout && System.nanoTime() - end > 0 && !request.isDone()) {
+            throw request.timeout(timeout);
+        }
+    }
+}

@@ -1,0 +1,504 @@
+package org.jvfio.driver.nvme;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.Device;
+import org.jvfio.DmaWindow;
+import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
+
+/**
+ * The state machine of a controller: start, reset, fail, close. {@link NvmeState} names the states.
+ *
+ * <p>Lock order: {@link AdminQueue}'s data lock, {@link #lock}, the lock of one {@link NvmeQueue}; two queues are never
+ * locked at a time. Starting the controller, which no other thread knows yet, acquires the first two in reverse order.
+ */
+final class ControllerLifecycle {
+    private static final int ALL_HEALTH_EVENTS = 0xff;
+    private static final int NAMESPACE_ATTRIBUTE_EVENTS = 1 << 8;
+    private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
+
+    private final Device device;
+    private final NvmeOptions options;
+    private final DmaWindow window;
+    private final ControllerRegisters registers;
+    private final int pageShift;
+    private final DriverClaim claim;
+    private final DmaArea adminMemory;
+    private final AdminQueue admin;
+    private final EventRequests events;
+    private final Watchdog watchdog;
+    private final CountDownLatch released = new CountDownLatch(1);
+    private final AtomicInteger resets = new AtomicInteger();
+
+    // Written while the controller is opened, before any other thread knows it.
+    private @Nullable NvmeIdentity identity;
+    private long maxTransferBytes;
+    private IoQueues ioQueues = IoQueues.NONE;
+    private QueueInterrupts interrupts = QueueInterrupts.NONE;
+
+    /**
+     * Guards `state` and stopping, starting and failing queues. May be held during a reset; submit and completion never
+     * acquire it.
+     *
+     * <p>No callback of the program runs with it held: only the admin queue is polled under it, whose callbacks are the
+     * driver's own, and failed I/O requests are delivered later by {@link #deliverFailed}. A queue that finds a failure
+     * calls {@link #fail} after it has released its own lock.
+     */
+    private final ReentrantLock lock = new ReentrantLock();
+
+    private volatile NvmeState state = NvmeState.RESETTING;
+    private volatile @Nullable VfioException failure;
+
+    /** The thread that closes the controller. Guarded by {@link #lock}. */
+    private @Nullable Thread closer;
+
+    /** I/O requests that have failed and were not delivered yet. Guarded by {@link #lock}. */
+    private @Nullable NvmeRequest failed;
+
+    /**
+     * Wires the parts of a stopped controller.
+     *
+     * @param adminMemory {@link AdminQueue#memoryBytes}; freed on close
+     */
+    ControllerLifecycle(
+            Device device,
+            NvmeOptions options,
+            DmaWindow window,
+            ControllerRegisters registers,
+            int pageShift,
+            DriverClaim claim,
+            DmaArea adminMemory) {
+        this.device = device;
+        this.options = options;
+        this.window = window;
+        this.registers = registers;
+        this.pageShift = pageShift;
+        this.claim = claim;
+        this.adminMemory = adminMemory;
+        admin = new AdminQueue(this, registers, pageShift, adminMemory, options.adminTimeout());
+        NvmeBuffer logPage = AdminQueue.allocateData(adminMemory, pageShift);
+        events = new EventRequests(this, admin.queue(), logPage, options.events());
+        watchdog = new Watchdog(this, device, registers, events, options);
+    }
+
+    Device device() {
+        return device;
+    }
+
+    NvmeOptions options() {
+        return options;
+    }
+
+    DmaWindow window() {
+        return window;
+    }
+
+    int pageShift() {
+        return pageShift;
+    }
+
+    NvmeState state() {
+        return state;
+    }
+
+    NvmeQueue admin() {
+        return admin.queue();
+    }
+
+    AdminQueue adminCommands() {
+        return admin;
+    }
+
+    IoQueues ioQueues() {
+        return ioQueues;
+    }
+
+    QueueInterrupts interrupts() {
+        return interrupts;
+    }
+
+    NvmeIdentity identity() {
+        return Objects.requireNonNull(identity, "identity");
+    }
+
+    long maxTransferBytes() {
+        return maxTransferBytes;
+    }
+
+    int resets() {
+        return resets.get();
+    }
+
+    int aborts() {
+        return watchdog.aborts();
+    }
+
+    /** Whether programs poll for completions. */
+    boolean isPolled() {
+        return options.completion() == NvmeCompletion.POLLED;
+    }
+
+    boolean isLockHeld() {
+        return lock.isHeldByCurrentThread();
+    }
+
+    /**
+     * Rejects the use of a closed or failed controller.
+     *
+     * @throws VfioException if it has failed
+     * @throws IllegalStateException if it is closed or being closed
+     */
+    void requireUsable() {
+        NvmeState now = state;
+        if (now == NvmeState.CLOSED || now == NvmeState.CLOSING) {
+            String being = now == NvmeState.CLOSING ? "being " : "";
+            throw new IllegalStateException("the NVMe controller of %s is %sclosed".formatted(this, being));
+        }
+        VfioException cause = failure;
+        if (cause != null) {
+            throw new VfioException(cause.kind(), "use " + this, cause.reason(), cause.hint());
+        }
+    }
+
+    /** Whether it accepts no commands and never will again. */
+    boolean isEnding() {
+        return switch (state) {
+            case READY, RESETTING -> false;
+            case FAILED, CLOSING, CLOSED -> true;
+        };
+    }
+
+    /** Whether nothing in flight can complete any more. */
+    boolean isOver() {
+        NvmeState now = state;
+        return now == NvmeState.CLOSED || now == NvmeState.FAILED;
+    }
+
+    /**
+     * Starts a stopped controller for the first time; on failure it is disabled and everything is freed.
+     *
+     * @throws VfioException if the controller does not answer, or its answers are invalid
+     */
+    void start(String operation) {
+        try {
+            lock.lock();
+            try {
+                device.enableBusMastering();
+                admin.enable(operation);
+                identify(operation);
+                allocateQueues(operation);
+                interrupts = QueueInterrupts.enable(
+                        device, options.completion().interrupts().orElse(null), ioQueues.count());
+                interrupts.serve(this, admin.queue(), ioQueues.list());
+                ioQueues.create(operation, admin, interrupts);
+                requestEvents();
+                state = NvmeState.READY;
+                ioQueues.start();
+                watchdog.start();
+            } finally {
+                lock.unlock();
+            }
+        } catch (RuntimeException e) {
+            giveUp(e);
+            throw e;
+        }
+    }
+
+    private void identify(String operation) {
+        ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
+        NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
+        identity = found;
+        long pageSize = 1L << pageShift;
+        long limit = Math.max(options.maxTransferBytes() & -pageSize, pageSize);
+        int mdtsShift = registers.capabilities().minPageShift() + found.transferPages();
+        boolean unlimited = found.transferPages() == 0 || mdtsShift >= Long.SIZE - 2;
+        maxTransferBytes = unlimited ? limit : Math.min(limit, 1L << mdtsShift);
+    }
+
+    private void allocateQueues(String operation) {
+        Capabilities capabilities = registers.capabilities();
+        int wanted = Math.min(options.queuePairs(), registers.doorbellPairs());
+        if (wanted < 1) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "its BAR 0 has no doorbells for I/O queues, which are %d bytes apart"
+                            .formatted(capabilities.doorbellStride()),
+                    "use another drive, or newer firmware");
+        }
+        int granted = admin.setQueueCount(operation, wanted);
+        int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
+        int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
+        QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
+        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes());
+        ioQueues = IoQueues.of(this, registers, pairs, layout, memory);
+    }
+
+    /** As in Linux, a controller that rejects the selection of events is used nevertheless. */
+    private void requestEvents() {
+        int wanted = ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_ATTRIBUTE_EVENTS);
+        NvmeRequest selection = admin.setEvents("select the events of " + this, wanted);
+        if (selection.isRejected()) {
+            LOGGER.log(
+                    System.Logger.Level.WARNING,
+                    "{0}; it reports its default events",
+                    selection.failure().getMessage());
+        } else {
+            selection.requireSuccess();
+        }
+        events.begin(identity().eventLimit());
+    }
+
+    /** Undoes a failed start: bus mastering is off afterwards, and the device stays open. */
+    private void giveUp(RuntimeException cause) {
+        for (Runnable step : List.<Runnable>of(() -> fail("open it", cause), watchdog::stop, this::release)) {
+            try {
+                step.run();
+            } catch (RuntimeException suppressed) {
+                if (!suppressed.equals(cause)) {
+                    cause.addSuppressed(suppressed);
+                }
+            }
+        }
+    }
+
+    /**
+     * Resets a controller that lost a command or stopped; all commands in flight fail.
+     *
+     * @param kind the kind of their failure
+     */
+    void reset(Kind kind, String reason) {
+        lock.lock();
+        try {
+            if (state != NvmeState.READY) {
+                return;
+            }
+            LOGGER.log(System.Logger.Level.DEBUG, "resetting {0}: {1}", this, reason);
+            state = NvmeState.RESETTING;
+            resets.incrementAndGet();
+            stopQueues();
+            String operation = "reset " + this;
+            try {
+                registers.stop(operation);
+                failCommands(NvmeStatus.ABORTED_BY_HOST, kind, "the controller was reset: " + reason);
+                admin.enable(operation);
+                int granted = admin.setQueueCount(operation, ioQueues.count());
+                if (Math.min(granted & 0xffff, granted >>> 16) + 1 < ioQueues.count()) {
+                    throw new VfioException(
+                            operation, "it grants fewer queues than before", "open the controller again");
+                }
+                ioQueues.create(operation, admin, interrupts);
+                requestEvents();
+                state = NvmeState.READY;
+                ioQueues.start();
+            } catch (RuntimeException e) {
+                disable(operation, e);
+            }
+        } finally {
+            lock.unlock();
+        }
+        deliverFailed();
+    }
+
+    private void stopQueues() {
+        admin.queue().stop();
+        ioQueues.stop();
+    }
+
+    /** Fails all commands in flight of a stopped controller. Caller holds {@link #lock}. */
+    private void failCommands(NvmeStatus status, Kind kind, String reason) {
+        NvmeQueue.deliver(admin.queue().failAll(null, status, kind, reason));
+        failed = ioQueues.failAll(failed, status, kind, reason);
+    }
+
+    /**
+     * Delivers the failed I/O requests and runs the waiters for free slots. Does nothing if this thread holds a lock of
+     * the controller: it calls again after releasing it.
+     */
+    void deliverFailed() {
+        if (lock.isHeldByCurrentThread() || admin.isDataLockHeld()) {
+            return;
+        }
+        NvmeRequest list;
+        lock.lock();
+        try {
+            list = failed;
+            failed = null;
+        } finally {
+            lock.unlock();
+        }
+        NvmeQueue.deliver(list);
+        ioQueues.runWaiters();
+    }
+
+    /** Disables a controller that cannot be trusted. Caller holds no lock of a queue. */
+    void fail(String operation, RuntimeException cause) {
+        lock.lock();
+        try {
+            if (!isOver()) {
+                disable(operation, cause);
+            }
+        } finally {
+            lock.unlock();
+        }
+        deliverFailed();
+    }
+
+    /** Stops DMA as far as possible and fails all commands. Caller holds {@link #lock}. */
+    private void disable(String operation, RuntimeException cause) {
+        VfioException reason = cause instanceof VfioException e
+                ? e
+                : new VfioException(operation, String.valueOf(cause.getMessage()), "open the device again");
+        if (state == NvmeState.FAILED) {
+            return;
+        }
+        failure = reason;
+        state = NvmeState.FAILED;
+        stopQueues();
+        for (Runnable step : List.<Runnable>of(registers::abandon, device::disableBusMastering)) {
+            try {
+                step.run();
+            } catch (RuntimeException e) {
+                if (!e.equals(cause)) {
+                    cause.addSuppressed(e);
+                }
+            }
+        }
+        LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
+        failCommands(NvmeStatus.HOST_PATHING_ERROR, reason.kind(), reason.reason());
+    }
+
+    /** Closes the controller ({@link NvmeController#close}). */
+    void close() {
+        if (!beginToClose()) {
+            return;
+        }
+        ioQueues.runWaiters();
+        ioQueues.awaitIdle(System.nanoTime() + options.commandTimeout().toNanos());
+        RuntimeException thrown = null;
+        lock.lock();
+        try {
+            if (state == NvmeState.CLOSING) {
+                try {
+                    shutDown();
+                } catch (RuntimeException e) {
+                    thrown = e;
+                    disable("close " + this, e);
+                }
+            }
+            state = NvmeState.CLOSED;
+            stopQueues();
+            failCommands(NvmeStatus.HOST_PATHING_ERROR, Kind.CONFLICT, "the controller was closed");
+        } finally {
+            lock.unlock();
+        }
+        deliverFailed();
+        if (!watchdog.isCurrentThread()) {
+            awaitUninterruptibly(watchdog::join);
+        }
+        try {
+            release();
+        } finally {
+            released.countDown();
+        }
+        if (thrown != null) {
+            throw thrown;
+        }
+    }
+
+    /**
+     * Whether this thread is the one to close the controller. If not, another thread has closed it, or this thread runs
+     * a callback that the closing thread waits for.
+     */
+    private boolean beginToClose() {
+        Thread first;
+        lock.lock();
+        try {
+            first = closer;
+            if (first == null) {
+                closer = Thread.currentThread();
+                watchdog.stop();
+                if (state == NvmeState.READY) {
+                    state = NvmeState.CLOSING;
+                }
+                ioQueues.drain();
+                return true;
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread()) {
+            awaitUninterruptibly(released::await);
+        }
+        return false;
+    }
+
+    /** Caller holds {@link #lock}. */
+    private void shutDown() {
+        String operation = "shut down " + this;
+        ioQueues.delete(operation, admin);
+        stopQueues();
+        registers.shutDown(operation, identity().shutdownTimeout());
+        registers.disable(operation);
+        device.disableBusMastering();
+    }
+
+    /** Something that waits. */
+    private interface Wait {
+        void run() throws InterruptedException;
+    }
+
+    private static void awaitUninterruptibly(Wait wait) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                wait.run();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Frees interrupts and the memory of the queues, which nothing uses any more. */
+    private void release() {
+        admin.queue().close();
+        ioQueues.close();
+        claim.release();
+        List<Runnable> steps = new ArrayList<>();
+        // Interrupts first: their handlers read the memory.
+        steps.add(interrupts::close);
+        steps.add(ioQueues::freeMemory);
+        steps.add(adminMemory::close);
+        RuntimeException thrown = null;
+        for (Runnable step : steps) {
+            try {
+                step.run();
+            } catch (RuntimeException e) {
+                if (thrown == null) {
+                    thrown = e;
+                } else {
+                    thrown.addSuppressed(e);
+                }
+            }
+        }
+        if (thrown != null) {
+            throw thrown;
+        }
+    }
+
+    /** The address of the device. */
+    @Override
+    public String toString() {
+        return device.toString();
+    }
+}

@@ -1,0 +1,95 @@
+package org.jvfio.driver.nvme;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+
+/** The ring of submission queue entries and its tail doorbell. Guarded by the lock of its {@link NvmeQueue}. */
+final class SubmissionQueue {
+    private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final ControllerRegisters registers;
+    private final long doorbell;
+    private final MemorySegment ring;
+    private final long iova;
+    private final int entries;
+    private final long pageSize;
+    private final PrpLists lists;
+    private int tail;
+    private int rungTail;
+
+    SubmissionQueue(ControllerRegisters registers, int number, QueueLayout layout, NvmeBuffer memory, PrpLists lists) {
+        this.registers = registers;
+        doorbell = registers.submissionDoorbell(number);
+        ring = memory.segment();
+        iova = memory.iova();
+        entries = layout.entries();
+        pageSize = layout.pageSize();
+        this.lists = lists;
+    }
+
+    /** The bus address of the first entry. */
+    long iova() {
+        return iova;
+    }
+
+    /** Writes a command into the next entry; the controller fetches it after {@link #ring}. */
+    void add(NvmeRequest request, int slot) {
+        long at = (long) tail * QueueLayout.SUBMISSION_BYTES;
+        ring.set(INT, at, request.opcode | request.identifier << 16);
+        ring.set(INT, at + 4, request.namespaceId);
+        ring.set(LONG, at + 8, 0);
+        ring.set(LONG, at + 16, 0);
+        if (request.needsRange()) {
+            ring.set(LONG, at + 24, lists.writeRange(slot, (int) request.blocks, request.lba));
+            ring.set(LONG, at + 32, 0);
+        } else {
+            writeDataPointer(request, slot, at);
+        }
+        ring.set(INT, at + 40, request.dword10);
+        ring.set(INT, at + 44, request.dword11);
+        ring.set(INT, at + 48, request.dword12);
+        ring.set(INT, at + 52, 0);
+        ring.set(LONG, at + 56, 0);
+        tail = tail + 1 == entries ? 0 : tail + 1;
+    }
+
+    /**
+     * PRP entry 1 is the first byte of the data, which may have an offset in its page. PRP entry 2 is the second page,
+     * or the PRP list of all pages but the first.
+     */
+    private void writeDataPointer(NvmeRequest request, int slot, long at) {
+        long first = request.iova;
+        long second = (first & -pageSize) + pageSize;
+        long remaining = request.bytes - (second - first);
+        ring.set(LONG, at + 24, request.bytes == 0 ? 0 : first);
+        if (request.bytes == 0 || remaining <= 0) {
+            ring.set(LONG, at + 32, 0);
+        } else if (remaining <= pageSize) {
+            ring.set(LONG, at + 32, second);
+        } else {
+            ring.set(LONG, at + 32, lists.writePages(slot, second, remaining));
+        }
+    }
+
+    /** Writes the tail doorbell if commands were added since it was last written. */
+    void ring() {
+        if (rungTail != tail) {
+            // The commands must be visible to the controller before the doorbell.
+            VarHandle.fullFence();
+            rungTail = tail;
+            registers.ring(doorbell, tail);
+        }
+    }
+
+    /** Empties the ring, as the controller assumes when the queue is created. */
+    void reset() {
+        tail = 0;
+        rungTail = 0;
+    }
+}

@@ -1,0 +1,152 @@
+package org.jvfio.driver.nvme;
+
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jvfio.Device;
+import org.jvfio.VfioException.Kind;
+
+/**
+ * The thread that checks a controller periodically: its health, command timeouts, completions whose interrupt was lost,
+ * and asynchronous events.
+ *
+ * <p>Without it no command would time out, so the controller fails when the thread ends early, whatever the cause.
+ */
+final class Watchdog {
+    private static final Duration ABORT_LIMIT = Duration.ofMillis(500);
+    private static final long MIN_TICK_MILLIS = 1;
+    private static final long MAX_TICK_MILLIS = 250;
+    private static final int NONE = CommandSlots.NONE;
+
+    private final ControllerLifecycle owner;
+    private final ControllerRegisters registers;
+    private final EventRequests events;
+    private final Duration commandTimeout;
+    private final Duration adminTimeout;
+    private final AtomicInteger aborts = new AtomicInteger();
+    private final CountDownLatch stopped = new CountDownLatch(1);
+    private final Thread thread;
+
+    Watchdog(
+            ControllerLifecycle owner,
+            Device device,
+            ControllerRegisters registers,
+            EventRequests events,
+            NvmeOptions options) {
+        this.owner = owner;
+        this.registers = registers;
+        this.events = events;
+        commandTimeout = options.commandTimeout();
+        adminTimeout = options.adminTimeout();
+        thread = Thread.ofPlatform().daemon().name("nvme " + device).unstarted(this::run);
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    /** Ends the thread after the check it is at. */
+    void stop() {
+        stopped.countDown();
+    }
+
+    boolean isCurrentThread() {
+        return thread.equals(Thread.currentThread());
+    }
+
+    /** Waits until the thread has ended; returns at once if it has not started. */
+    void join() throws InterruptedException {
+        thread.join();
+    }
+
+    /** The number of commands it has asked the controller to abort. */
+    int aborts() {
+        return aborts.get();
+    }
+
+    private void run() {
+        long tick = Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
+        String operation = "watch " + owner;
+        try {
+            while (owner.state() != NvmeState.FAILED && !stopped.await(tick, TimeUnit.MILLISECONDS)) {
+                check();
+            }
+        } catch (RuntimeException e) {
+            owner.fail(operation, e);
+        } catch (InterruptedException interrupted) {
+            owner.fail(operation, new IllegalStateException("its watchdog thread was interrupted", interrupted));
+        } catch (Error e) {
+            owner.fail(operation, new IllegalStateException("its watchdog thread has ended: " + e, e));
+            throw e;
+        }
+    }
+
+    private void check() {
+        if (owner.state() != NvmeState.READY) {
+            return;
+        }
+        switch (registers.health()) {
+            case UNREACHABLE -> owner.fail("use it", registers.unreachable("use " + owner));
+            case STOPPED -> owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
+            case RUNNING -> {
+                owner.admin().poll();
+                if (owner.interrupts().areEnabled()) {
+                    // An interrupt may have been lost, and no other thread polls.
+                    owner.ioQueues().list().forEach(NvmeQueue::poll);
+                }
+                checkTimeouts();
+                events.process();
+            }
+        }
+    }
+
+    private void checkTimeouts() {
+        if (owner.admin().timedOut(System.nanoTime(), adminTimeout.toNanos()) != NONE) {
+            owner.reset(Kind.TIMEOUT, "an admin command timed out");
+            return;
+        }
+        long limit = commandTimeout.toNanos();
+        for (NvmeQueue queue : owner.ioQueues().list()) {
+            if (queue.timedOut(System.nanoTime(), limit) != NONE) {
+                // It may have completed unnoticed, where programs poll.
+                queue.poll();
+            }
+            // Terminates: each iteration ends a command, and commands submitted meanwhile have not timed out.
+            int identifier = queue.timedOut(System.nanoTime(), limit);
+            while (identifier != NONE) {
+                if (!abort(queue, identifier)) {
+                    owner.reset(Kind.TIMEOUT, "a command timed out and could not be aborted");
+                    return;
+                }
+                identifier = queue.timedOut(System.nanoTime(), limit);
+            }
+        }
+    }
+
+    /** Aborts a command; true if it is no longer in flight. */
+    private boolean abort(NvmeQueue queue, int identifier) {
+        if (!queue.markAborted(identifier)) {
+            return true;
+        }
+        aborts.incrementAndGet();
+        NvmeRequest abort = AdminQueue.abort(queue, identifier);
+        long end = System.nanoTime() + ABORT_LIMIT.toNanos();
+        if (!owner.admin().submit(abort)) {
+            return false;
+        }
+        while (System.nanoTime() - end < 0) {
+            owner.admin().poll();
+            queue.poll();
+            if (!queue.isInFlight(identifier)) {
+                return true;
+            }
+            // Bit 0 of dword 0: the command was not aborted.
+            if (abort.isDone() && (!abort.isSuccess() || (abort.result() & 1) != 0)) {
+                return false;
+            }
+            ReusableCompletion.pause();
+        }
+        return !queue.isInFlight(identifier);
+    }
+}

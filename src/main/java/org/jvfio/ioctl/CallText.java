@@ -1,0 +1,45 @@
+package org.jvfio.ioctl;
+
+import java.util.StringJoiner;
+
+/** Builds the text of a call: {@code NAME(field value, ...)}. */
+final class CallText {
+    private final StringJoiner fields;
+
+    CallText(String name) {
+        fields = new StringJoiner(", ", name + "(", ")").setEmptyValue(name);
+    }
+
+    CallText decimal(String field, int value) {
+        return word(field, Integer.toString(value));
+    }
+
+    CallText hex(String field, long value) {
+        return word(field, "0x" + Long.toHexString(value));
+    }
+
+    CallText word(String field, String value) {
+        fields.add(field + " " + value);
+        return this;
+    }
+
+    CallText word(String value) {
+        fields.add(value);
+        return this;
+    }
+
+    /** Adds the size that the caller claims for its struct, if that is not the usual one. */
+    CallText argsz(int argsz, long usual) {
+        return argsz == usual ? this : word("argsz", Integer.toUnsignedString(argsz));
+    }
+
+    /** Adds flags that should be 0, if they are not. */
+    CallText noFlags(int flags) {
+        return flags == 0 ? this : hex("flags", Integer.toUnsignedLong(flags));
+    }
+
+    @Override
+    public String toString() {
+        return fields.toString();
+    }
+}

@@ -1,0 +1,26 @@
+package org.jvfio.contract;
+
+import static com.tngtech.archunit.core.domain.properties.CanBeAnnotated.Predicates.annotatedWith;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.methods;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+
+/** A test's name says the call, the condition and the result: {@code tceRemove_defaultWindowTwice_einval}. */
+class NamesTest {
+    private static final String CALL_CONDITION_RESULT = "[a-z][A-Za-z0-9]*(_[a-z0-9][A-Za-z0-9]*){2}";
+
+    private static final JavaClasses TESTS = new ClassFileImporter()
+            .importPackages("org.jvfio.contract", "org.jvfio.kernel", "org.jvfio.bench", "org.jvfio.example");
+
+    @Test
+    void testMethods_contractKernelAndExample_callConditionResult() {
+        methods()
+                .that(annotatedWith(Test.class).or(annotatedWith(ParameterizedTest.class)))
+                .should()
+                .haveNameMatching(CALL_CONDITION_RESULT)
+                .check(TESTS);
+    }
+}

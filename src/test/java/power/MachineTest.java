@@ -1,0 +1,81 @@
+package power;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Where devices are put, and what QEMU is told of it. */
+class MachineTest {
+    private final List<String> options = new ArrayList<>();
+
+    @Test
+    void buses_asManyAsHostBridges_oneEach() {
+        assertEquals(List.of("pcie.0", "pcie.1", "pcie.2"), Machine.POWERNV8.buses(3, options));
+        assertEquals(6, Machine.POWERNV9.buses(6, options).stream().distinct().count());
+        assertEquals(List.of(), options);
+    }
+
+    @Test
+    void buses_moreThanHostBridges_portsOfASwitchAtTheLast() {
+        assertEquals(List.of("pcie.0", "pcie.1", "port2", "port3"), Machine.POWERNV8.buses(4, options));
+        assertEquals(
+                List.of(
+                        "-device", "x3130-upstream,id=switch,bus=pcie.2",
+                        "-device", "xio3130-downstream,bus=switch,chassis=1,slot=2,id=port2",
+                        "-device", "xio3130-downstream,bus=switch,chassis=1,slot=3,id=port3"),
+                options);
+    }
+
+    @Test
+    void buses_pseries_aHostBridgeForEach() {
+        assertEquals(List.of("bridge1.0", "bridge2.0"), Machine.PSERIES.buses(2, options));
+        assertEquals(
+                List.of(
+                        "-device", "spapr-pci-host-bridge,index=1,id=bridge1",
+                        "-device", "spapr-pci-host-bridge,index=2,id=bridge2"),
+                options);
+    }
+
+    @Test
+    void options_pseries_memoryCanGrow() {
+        assertTrue(Machine.PSERIES.options().contains("4G,slots=1,maxmem=8G"));
+    }
+
+    @Test
+    void quote_anyArgument_oneWordOfAShell() {
+        assertEquals("'a b' '' 'it'\\''s' '$x'", Commands.quote(List.of("a b", "", "it's", "$x")));
+    }
+
+    @Test
+    void rom_image_hasTheIdsOfTheDriveAtItsDataStructure() {
+        byte[] rom = Rom.image();
+        assertEquals(1536, rom.length);
+        assertEquals(0x55 | 0xaa << 8, rom[0] & 0xff | (rom[1] & 0xff) << 8);
+        int data = rom[0x18];
+        assertEquals("PCIR", new String(rom, data, 4, java.nio.charset.StandardCharsets.US_ASCII));
+        assertEquals(0x1b36, rom[data + 4] & 0xff | (rom[data + 5] & 0xff) << 8);
+        assertEquals(0x0010, rom[data + 6] & 0xff | (rom[data + 7] & 0xff) << 8);
+        assertEquals(rom.length / 512, rom[data + 16]);
+    }
+
+    @Test
+    void checkInitrd_moreThanFirmwareTakes_failure() throws Failure {
+        Qemu qemu = new Qemu(
+                List.of("qemu"),
+                Machine.POWERNV8,
+                java.nio.file.Path.of("k"),
+                java.nio.file.Path.of("d"),
+                "",
+                List.of(),
+                List.of(),
+                "",
+                true);
+        qemu.checkInitrd(128L << 20);
+        Failure failure = assertThrows(Failure.class, () -> qemu.checkInitrd((128L << 20) + 1));
+        assertTrue(failure.text().startsWith("the guest's files take 128 MiB, and firmware of powernv8 takes 128"));
+    }
+}
