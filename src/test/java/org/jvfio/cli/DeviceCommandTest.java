@@ -82,8 +82,10 @@ class DeviceCommandTest {
                     .toList();
             List<String> theirNames =
                     fields.stream().map(DeviceCommandTest::name).toList();
-            List<String> common =
-                    fields.stream().filter(each -> names.contains(name(each))).toList();
+            List<String> common = fields.stream()
+                    .filter(each -> names.contains(name(each)))
+                    .sorted()
+                    .toList();
             List<String> own = ours.getOrDefault(block, List.of()).stream()
                     .filter(each -> theirNames.contains(name(each)))
                     .sorted()

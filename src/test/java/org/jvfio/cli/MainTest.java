@@ -155,7 +155,7 @@ class MainTest {
             Ended ended = run("demo");
             assertEquals(1, ended.status());
             assertEquals(
-                    "jvfio: cannot make the emulated machine: a device model that is installed cannot be used:"
+                    "jvfio: cannot make the emulated machine: an installed device model cannot be loaded:"
                             + " org.jvfio.emulator.device.DeviceModel: Provider org.example.Gone not found"
                             + System.lineSeparator(),
                     ended.err());

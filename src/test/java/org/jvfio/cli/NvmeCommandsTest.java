@@ -357,7 +357,7 @@ class NvmeCommandsTest {
                 "nvme bench --offset 512M | cannot begin at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme write --input /nowhere/in | cannot read /nowhere/in: there is no such file or directory",
                 "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
-                "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: there is none of that number; use one of [1]",
+                "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: it is not active; use one of [1]",
             })
     void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
         assertAnswer(1, answer, run(line.split(" ")));
