@@ -4,8 +4,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K}, {@code
- * 4288K} or {@code 4095B}.
+ * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K},
+ * {@code 4288K} or {@code 4095B}.
  */
 public final class ByteSize {
     private static final String UNITS = "BKMGTPE";
@@ -40,7 +40,8 @@ public final class ByteSize {
      * Reads such a text.
      *
      * @return the count, from 0
-     * @throws IllegalArgumentException if it is no whole number with at most one unit behind it, or too large for a long
+     * @throws IllegalArgumentException if it is no whole number with at most one unit behind it, or too large for a
+     *     long
      */
     public static long parse(String text) {
         Matcher size = SIZE.matcher(text);

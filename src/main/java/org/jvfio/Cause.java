@@ -47,7 +47,10 @@ record Cause(Kind kind, String reason, String hint) {
         return new Cause(Kind.of(errno), unknown.reason(), unknown.hint());
     }
 
-    /** All of several, where removing any of them would do. Its kind is theirs, or {@link Kind#UNSUPPORTED} if they differ. */
+    /**
+     * All of several, where removing any of them would do. Its kind is theirs, or {@link Kind#UNSUPPORTED} if they
+     * differ.
+     */
     static Cause ofAll(Collection<Cause> causes) {
         Set<Kind> kinds =
                 causes.stream().map(Cause::kind).collect(Collectors.toCollection(() -> EnumSet.noneOf(Kind.class)));

@@ -23,21 +23,23 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A VFIO container with the SPAPR TCE IOMMU: the address space in which the devices of its groups do DMA. It consists of
- * windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
+ * A VFIO container with the SPAPR TCE IOMMU: the address space in which the devices of its groups do DMA. It consists
+ * of windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
  *
- * <p>Windows, memory, mappings, groups and devices belong to their container. They may be closed in any order, twice, and by
- * any thread. Each closes what depends on it, always in this order: bus mastering off where a mapping would otherwise vanish
- * under a running device, unmap, unregister, free, remove windows, close devices, give the groups back to the host.
+ * <p>Windows, memory, mappings, groups and devices belong to their container. They may be closed in any order, twice,
+ * and by any thread. Each closes what depends on it, always in this order: bus mastering off where a mapping would
+ * otherwise vanish under a running device, unmap, unregister, free, remove windows, close devices, give the groups back
+ * to the host.
  *
- * <p>A container that becomes unreachable without having been closed is reported, with the place where it was opened, to
- * the {@link System.Logger} {@code org.jvfio}.
+ * <p>A container that becomes unreachable without having been closed is reported, with the place where it was opened,
+ * to the {@link System.Logger} {@code org.jvfio}.
  *
  * <p>A container belongs to the process that opened it. Calls on a closed object throw {@link IllegalStateException}.
  *
  * @implNote Locks are acquired in this order: the container's lock, the state of a {@link DmaMapping}, the lock of the
- *     pending default window ({@link DmaWindows}), the process-wide registration lock ({@link RegisteredRanges}), the lock of
- *     a {@link Descriptor}. The device's locks (interrupts, configuration space, BARs) come after the container's lock.
+ *     pending default window ({@link DmaWindows}), the process-wide registration lock ({@link RegisteredRanges}), the
+ *     lock of a {@link Descriptor}. The device's locks (interrupts, configuration space, BARs) come after the
+ *     container's lock.
  */
 public final class Container implements AutoCloseable {
     private static final String PATH = "/dev/vfio/vfio";
@@ -71,8 +73,8 @@ public final class Container implements AutoCloseable {
     /**
      * Opens {@code /dev/vfio/vfio}.
      *
-     * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not open it
-     *     ({@code PERMISSION})
+     * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not
+     *     open it ({@code PERMISSION})
      */
     public static Container open(Kernel kernel) {
         String operation = "open a VFIO container";
@@ -217,8 +219,8 @@ public final class Container implements AutoCloseable {
     /**
      * The error handling of the group's PE (EEH); empty if the kernel has none.
      *
-     * @throws VfioException if the container has several groups ({@code CONFLICT}): the kernel then answers for all of them at
-     *     once
+     * @throws VfioException if the container has several groups ({@code CONFLICT}): the kernel then answers for all of
+     *     them at once
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public Optional<Eeh> eeh() {
@@ -234,11 +236,11 @@ public final class Container implements AutoCloseable {
     }
 
     /** Makes an operation on the PE of the only group: the result, or a negated errno. */
-    int eehOperation(MemorySegment struct) {
+    int eehOperation(EehPeOp call) {
         lock.lock();
         try {
             requireOneGroup();
-            return new EehPeOp(struct).call(descriptor);
+            return call.call(descriptor);
         } finally {
             lock.unlock();
         }
@@ -267,8 +269,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * The window that every container begins with: 4K pages, at the start of the bus addresses, {@link
-     * TceInfo#defaultWindow}. The kernel creates it, and locks memory for its table, with the first mapping or the first
-     * other window. Closing it frees its place for another window, which then begins at its address.
+     * TceInfo#defaultWindow}. The kernel creates it, and locks memory for its table, with the first mapping or the
+     * first other window. Closing it frees its place for another window, which then begins at its address.
      *
      * @throws VfioException if the platform has none, or it was closed ({@code NOT_FOUND})
      * @throws IllegalStateException if no group is attached, or the container is closed
@@ -284,16 +286,17 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Creates a window ({@code VFIO_IOMMU_SPAPR_TCE_CREATE}). The kernel chooses where it begins: in place of the default
-     * window if that was closed, else at 1&lt;&lt;59 on powernv. On powernv a window is at least as large as one system page
-     * of table entries can map; {@link DmaWindow#range} has its real end.
+     * Creates a window ({@code VFIO_IOMMU_SPAPR_TCE_CREATE}). The kernel chooses where it begins: in place of the
+     * default window if that was closed, else at 1&lt;&lt;59 on powernv. On powernv a window is at least as large as
+     * one system page of table entries can map; {@link DmaWindow#range} has its real end.
      *
-     * @param page the IOMMU page size, one of {@link TceInfo#pageSizes}; memory must be backed by pages at least as large
+     * @param page the IOMMU page size, one of {@link TceInfo#pageSizes}; memory must be backed by pages at least as
+     *     large
      * @param bytes the size, a power of two and at least one such page
      * @param levels the levels of its table, 1 to {@link TceInfo#maxLevels}
      * @throws IllegalArgumentException if the size is not a power of two of at least one page, or there is no level
-     * @throws VfioException if the platform has no such window ({@code UNSUPPORTED}), no free window ({@code EXHAUSTED}), or
-     *     too little memory may be locked ({@code LOCK_LIMIT})
+     * @throws VfioException if the platform has no such window ({@code UNSUPPORTED}), no free window ({@code
+     *     EXHAUSTED}), or too little memory may be locked ({@code LOCK_LIMIT})
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaWindow createWindow(PageSize page, long bytes, int levels) {
@@ -335,8 +338,8 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Carries a plan out, and returns its window: a new one, or the one that is to be used. If the kernel refuses a window
-     * that was to replace the default window, that is created again.
+     * Carries a plan out, and returns its window: a new one, or the one that is to be used. If the kernel refuses a
+     * window that was to replace the default window, that is created again.
      *
      * @throws VfioException if the plan is no longer possible ({@code CONFLICT}), or the kernel refuses
      * @throws IllegalStateException if no group is attached, or the container is closed
@@ -352,15 +355,15 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Maps a part of memory for a device, at the lowest free addresses of the window that suits both best: of those with
-     * enough free addresses, the one with the largest pages, as it takes the fewest entries; of two alike the upper one, as
-     * some devices reach the lower one only.
+     * Maps a part of memory for a device, at the lowest free addresses of the window that suits both best: of those
+     * with enough free addresses, the one with the largest pages, as it takes the fewest entries; of two alike the
+     * upper one, as some devices reach the lower one only.
      *
      * @param part its size, and its memory's address plus its offset, are multiples of the page of one of the windows
      * @param constraints what the device demands of the addresses
      * @throws IllegalArgumentException if the memory belongs to another container
-     * @throws VfioException if it can be mapped in no window, with the reason for each, or the kernel refuses; nothing is
-     *     mapped then
+     * @throws VfioException if it can be mapped in no window, with the reason for each, or the kernel refuses; nothing
+     *     is mapped then
      * @throws IllegalStateException if no group is attached, or the container or the memory is closed
      */
     public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
@@ -408,8 +411,8 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Allocates memory of system pages and registers it with the container, which pins it. It is zeroed, and begins at a
-     * multiple of 64K.
+     * Allocates memory of system pages and registers it with the container, which pins it. It is zeroed, and begins at
+     * a multiple of 64K.
      *
      * @param bytes at least 1, at most 2<sup>47</sup>; rounded up to whole system pages
      * @throws IllegalArgumentException if the size is out of range
@@ -430,8 +433,8 @@ public final class Container implements AutoCloseable {
      * @param bytes at least 1, at most 2<sup>47</sup>; rounded up to whole pages
      * @param page the system page, or the size of a huge page
      * @throws IllegalArgumentException if the size is out of range, or the pages are smaller than the system's
-     * @throws VfioException if there are no such pages ({@code UNSUPPORTED}) or too few ({@code OUT_OF_MEMORY}), or too little
-     *     memory may be locked ({@code LOCK_LIMIT})
+     * @throws VfioException if there are no such pages ({@code UNSUPPORTED}) or too few ({@code OUT_OF_MEMORY}), or too
+     *     little memory may be locked ({@code LOCK_LIMIT})
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaMemory allocate(long bytes, PageSize page) {
@@ -446,21 +449,21 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Registers memory of the caller, which pins it. Where a part of it is registered already, with this container or another
-     * one of the process, the registration is shared: two drivers that exchange memory register it with the container of
-     * each. It counts as backed by system pages, whatever backs it.
+     * Registers memory of the caller, which pins it. Where a part of it is registered already, with this container or
+     * another one of the process, the registration is shared: two drivers that exchange memory register it with the
+     * container of each. It counts as backed by system pages, whatever backs it.
      *
-     * <p>The memory stays the caller's, who frees it after the result is closed, never before: unmap, unregister, then free.
-     * The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from being freed.
-     * Memory that is freed too early stays pinned, so that a device cannot corrupt other memory, but what the device writes
-     * is lost.
+     * <p>The memory stays the caller's, who frees it after the result is closed, never before: unmap, unregister, then
+     * free. The container keeps the memory of an {@linkplain java.lang.foreign.Arena#ofAuto automatic arena} from being
+     * freed. Memory that is freed too early stays pinned, so that a device cannot corrupt other memory, but what the
+     * device writes is lost.
      *
-     * @param segment native, writable, accessible by all threads; address and size are multiples of {@link #systemPage};
-     *     memory in huge pages is mapped with {@code MAP_SHARED}, as Linux 6.11 and newer of POWER8 with system pages of 4K
-     *     never finish pinning it otherwise ({@code huge_ptep_set_access_flags})
+     * @param segment native, writable, accessible by all threads; address and size are multiples of {@link
+     *     #systemPage}; memory in huge pages is mapped with {@code MAP_SHARED}, as Linux 6.11 and newer of POWER8 with
+     *     system pages of 4K never finish pinning it otherwise ({@code huge_ptep_set_access_flags})
      * @throws IllegalArgumentException if it is no such segment
-     * @throws VfioException if it is freed already ({@code GONE}), the kernel cannot pin it, or too little memory may be locked
-     *     ({@code LOCK_LIMIT})
+     * @throws VfioException if it is freed already ({@code GONE}), the kernel cannot pin it, or too little memory may
+     *     be locked ({@code LOCK_LIMIT})
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaMemory register(MemorySegment segment) {
@@ -482,9 +485,9 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * Releases everything, whatever was closed before. A failure is thrown once all the rest is released. Memory that could
-     * not be freed, as another thread had a call run on its segment or it is registered with another container, is freed when
-     * the container is closed again.
+     * Releases everything, whatever was closed before. A failure is thrown once all the rest is released. Memory that
+     * could not be freed, as another thread had a call run on its segment or it is registered with another container,
+     * is freed when the container is closed again.
      */
     @Override
     public void close() {
@@ -521,7 +524,9 @@ public final class Container implements AutoCloseable {
         windows.closeUnused(teardown);
     }
 
-    /** Turns bus mastering off in all devices of all groups, so that no mapping vanishes under a device that does DMA. */
+    /**
+     * Turns bus mastering off in all devices of all groups, so that no mapping vanishes under a device that does DMA.
+     */
     void disableBusMastering() {
         Teardown teardown = new Teardown();
         groups.forEach(group -> group.disableBusMastering(teardown));

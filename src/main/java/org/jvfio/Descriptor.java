@@ -5,14 +5,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jvfio.ioctl.IoctlFile;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A file descriptor and its lifetime. A read/write lock orders close after all calls in flight, so that no call uses a number
- * that the kernel has given to another file since.
+ * A file descriptor and its lifetime. A read/write lock orders close after all calls in flight, so that no call uses a
+ * number that the kernel has given to another file since.
  */
 final class Descriptor implements IoctlFile, AutoCloseable {
     private static final int CLOSED = -1;
@@ -58,10 +59,10 @@ final class Descriptor implements IoctlFile, AutoCloseable {
      * @param operation what it is created for, as it follows "cannot"
      * @throws VfioException if the kernel refuses
      */
-    static Descriptor eventfd(Kernel kernel, String name, String operation) {
+    static Descriptor eventfd(Kernel kernel, String name, Supplier<String> operation) {
         int answer = kernel.eventfd(0, vfio_h.EFD_CLOEXEC | vfio_h.EFD_NONBLOCK);
         if (answer < 0) {
-            throw VfioException.failed(operation, "eventfd", answer, Cause.of(answer, KnownCauses::descriptor));
+            throw VfioException.failed(operation.get(), "eventfd", answer, Cause.of(answer, KnownCauses::descriptor));
         }
         return new Descriptor(kernel, name, answer);
     }

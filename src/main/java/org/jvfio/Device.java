@@ -412,7 +412,8 @@ public final class Device implements AutoCloseable {
         lowPower.exit();
     }
 
-    boolean isInLowPower() {
+    /** Whether {@link #enterLowPower} or {@link #enterLowPowerWithWakeup} is in effect. */
+    public boolean isInLowPower() {
         return lowPower.isActive();
     }
 

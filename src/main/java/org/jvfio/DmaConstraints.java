@@ -1,16 +1,16 @@
 package org.jvfio;
 
 /**
- * What a device demands of the bus addresses that it is given. Immutable; {@link #alignedTo} gives another one.
+ * The bus addresses that a device can use. Immutable; {@link #alignedTo} returns another one.
  *
  * <pre>{@code
  * DmaConstraints.ofMaskBits(32).alignedTo(1 << 20)
  * }</pre>
  *
  * @param maskBits how many bits of a bus address the device has, 1 to 64: its DMA mask is 2<sup>maskBits</sup> - 1, the
- *     highest address that it reaches. Address bit 59 selects the second window on powernv, so a device with fewer than 60
- *     has the first one only
- * @param alignment what the first address is a multiple of, in bytes, a power of two; the window's pages are so in any case
+ *     highest address that it can use. Address bit 59 selects the second window on powernv, so a device with fewer than
+ *     60 has the first one only
+ * @param alignment the first address is a multiple of it; bytes, a power of two; at least the window's page in any case
  */
 public record DmaConstraints(int maskBits, long alignment) {
     /** A device with all 64 address bits that takes any page. */

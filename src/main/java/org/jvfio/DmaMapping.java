@@ -12,12 +12,12 @@ import org.jvfio.ioctl.MapDma;
 import org.jvfio.ioctl.UnmapDma;
 
 /**
- * A part of DMA memory at a bus address, made by {@link DmaWindow#map} or {@link Container#map}. Closing it unmaps it; a
- * device that uses the address afterwards freezes its PE. Address and size are multiples of the window's page.
+ * A part of DMA memory at a bus address, made by {@link DmaWindow#map} or {@link Container#map}. Closing it unmaps it;
+ * a device that uses the address afterwards freezes its PE. Address and size are multiples of the window's page.
  *
- * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again until then. One that was {@linkplain
- * DmaWindow#prepare prepared} does either with one system call and without allocating anything. Several threads may map
- * and unmap different mappings at the same time.
+ * <p>It keeps its addresses until it is closed, and can be unmapped and mapped again until then. One that was
+ * {@linkplain DmaWindow#prepare prepared} does either with one system call and without allocating anything. Several
+ * threads may map and unmap different mappings at the same time.
  */
 public final class DmaMapping implements AutoCloseable {
     private static final int UNMAPPED = 0;
@@ -140,11 +140,11 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Makes it accessible to devices ({@code VFIO_IOMMU_MAP_DMA}). If the kernel has to create the default window for it,
-     * the limit of locked memory is checked before.
+     * Makes it accessible to devices ({@code VFIO_IOMMU_MAP_DMA}). If the kernel has to create the default window for
+     * it, the limit of locked memory is checked before.
      *
-     * @throws VfioException if the memory's owner has freed it ({@code GONE}), the table of the default window may not be
-     *     locked ({@code LOCK_LIMIT}), or the kernel refuses; it is not mapped then
+     * @throws VfioException if the memory's owner has freed it ({@code GONE}), the table of the default window may not
+     *     be locked ({@code LOCK_LIMIT}), or the kernel refuses; it is not mapped then
      * @throws IllegalStateException if it is mapped already, or closed
      */
     public void map() {
@@ -201,7 +201,8 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Makes it inaccessible to devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using it.
+     * Makes it inaccessible to devices, and keeps its addresses ({@code VFIO_IOMMU_UNMAP_DMA}). No device may be using
+     * it.
      *
      * @throws VfioException if the kernel refuses; it stays mapped then
      * @throws IllegalStateException if it is not mapped, or closed
@@ -292,14 +293,14 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Replaces the memory at the same addresses: a device that uses them meanwhile accesses the old memory or the new, page
-     * by page, and never none. It is one system call, and the only way to map over what is mapped. This mapping ends; if it
-     * was {@linkplain DmaWindow#prepare prepared}, so is the new one.
+     * Replaces the memory at the same addresses: a device that uses them meanwhile accesses the old memory or the new,
+     * page by page, and never none. It is one system call, and the only way to map over what is mapped. This mapping
+     * ends; if it was {@linkplain DmaWindow#prepare prepared}, so is the new one.
      *
      * @param part the new memory, of this mapping's size
      * @return the new mapping
-     * @throws IllegalArgumentException if the part has another size, does not begin at a multiple of the window's page, or
-     *     belongs to another container
+     * @throws IllegalArgumentException if the part has another size, does not begin at a multiple of the window's page,
+     *     or belongs to another container
      * @throws VfioException if the memory cannot be mapped there, or the kernel refuses; the old memory is then mapped
      *     again, or, where the kernel refuses that too, or the owner of the old memory has freed it, this mapping is
      *     unmapped
@@ -409,8 +410,8 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Unmaps it if it is mapped, and frees its addresses in the window. Devices go on doing DMA elsewhere; none may be using
-     * this address.
+     * Unmaps it if it is mapped, and frees its addresses in the window. Devices go on doing DMA elsewhere; none may be
+     * using this address.
      *
      * @throws VfioException if the kernel refuses; it then stays mapped
      */

@@ -6,9 +6,9 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated with
- * {@link Container#allocate}, or brought with {@link Container#register}. It is visible to devices where {@link
- * DmaWindow#map} maps it.
+ * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated
+ * with {@link Container#allocate}, or the caller's, registered with {@link Container#register}. Devices can access it
+ * where {@link DmaWindow#map} maps it.
  */
 public final class DmaMemory implements AutoCloseable {
     private final Kernel kernel;
@@ -22,20 +22,20 @@ public final class DmaMemory implements AutoCloseable {
     private final MappingList mappings = new MappingList.OfMemory();
     private volatile Stage stage = Stage.OPEN;
 
-    /** How far its end has come: each step is made once, and those that the kernel refuses can be tried again. */
+    /** The progress of its release: each step is made once, and a step that the kernel refused can be repeated. */
     private enum Stage {
         OPEN,
         UNMAPPED,
         UNREGISTERED,
-        /** The kernel would not free it, as a call of another thread was using its segment. */
+        /** Unregistered, but not freed, as a call of another thread was using its segment. */
         IN_USE,
         FREED
     }
 
     /**
-     * @param page what it is made of
-     * @param allocation the address of the memory that {@code mmap} gave, which the segment lies in
-     * @param allocatedBytes its size; 0 for memory that is its owner's to free
+     * @param page the pages that back it
+     * @param allocation the address that {@code mmap} returned; the segment is in that memory
+     * @param allocatedBytes the size of that memory; 0 for memory that the caller frees
      */
     DmaMemory(
             Kernel kernel,
@@ -75,12 +75,12 @@ public final class DmaMemory implements AutoCloseable {
         return size;
     }
 
-    /** The pages that it is made of: a window whose pages are larger cannot map it. */
+    /** The pages that back it: a window whose pages are larger cannot map it. */
     public PageSize pageSize() {
         return pageSize;
     }
 
-    /** Whether {@link #close} frees it; what was brought is its owner's to free, after it is closed. */
+    /** Whether {@link #close} frees it; other memory is freed by its owner, after it is closed. */
     public boolean isAllocated() {
         return allocatedBytes != 0;
     }
@@ -91,8 +91,8 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     /**
-     * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll}, {@link
-     * DmaWindow#mapContiguous}.
+     * A part of it, to be mapped by itself or together with others: {@link Container#map}, {@link DmaWindow#mapAll},
+     * {@link DmaWindow#mapContiguous}.
      *
      * @param offset where it begins, in bytes, at least 0
      * @param bytes the size, at least 1
@@ -104,14 +104,18 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     /**
-     * Unmaps it wherever it is mapped, with bus mastering turned off first in all devices of the container if it is, then
+     * Unmaps it, with bus mastering turned off first in all devices of the container if it is mapped anywhere; then
      * unregisters it, and frees it if it was allocated.
      *
-     * @throws VfioException if it was allocated and a part of it is registered a second time, with its container or another
-     *     one; nothing has changed then. Or if the kernel refuses to unmap it: what of it is mapped then stays, and it can be
-     *     used. Or if the kernel refuses to unregister it, or it was allocated and another thread has a call run on its
-     *     segment (reading a file into it, say), during which it cannot be freed: it is closed then, and what is left to be
-     *     done is tried again when it, or its container, is closed again
+     * @throws VfioException
+     *     <ul>
+     *       <li>{@code CONFLICT} if it was allocated and a part of it is registered a second time, with its container
+     *           or another one; nothing has changed then
+     *       <li>if the kernel refuses to unmap it: the mappings that are left stay, and it can be used
+     *       <li>if the kernel refuses to unregister it, or ({@code BUSY}) it was allocated and another thread has a
+     *           call in flight on its segment, such as reading a file into it: it is closed then, and the remaining
+     *           steps are repeated when it, or its container, is closed again
+     *     </ul>
      */
     @Override
     public void close() {
@@ -145,22 +149,22 @@ public final class DmaMemory implements AutoCloseable {
         return isAllocated() && container.registeredMemory().isShared(this);
     }
 
-    /** Closes those of its mappings that are not mapped. */
+    /** Closes those of its mappings that are not mapped. Caller holds the container's lock. */
     void closeUnmapped() {
         mappings.copy().forEach(DmaMapping::closeUnlessMapped);
     }
 
-    /** Closes it, whatever the devices of the container are doing. */
+    /** Closes it without stopping the devices first. Caller holds the container's lock. */
     void release() {
         Teardown teardown = new Teardown();
         mappings.copy().forEach(mapping -> teardown.step(mapping::close));
         teardown.end();
-        // No container must find it there, and register it, just before it goes.
+        // Or another container could register a part of it just before it is freed.
         Lock registering = container.registeredMemory().lock();
         registering.lock();
         try {
             if (stage == Stage.OPEN) {
-                // From the first range that is unregistered on, a device must not see it any more.
+                // From the first range that is unregistered on, it must not be mapped again.
                 stage = Stage.UNMAPPED;
             }
             if (stage == Stage.UNMAPPED) {
@@ -174,7 +178,7 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Frees it, once it is not registered. */
+    /** Frees it, once it is not registered. Caller holds the registration lock, or is about to drop the memory. */
     void free() {
         stage = Stage.UNREGISTERED;
         int answer = isAllocated() ? unmap() : 0;
@@ -204,7 +208,7 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Follows a container that the kernel has emptied. What keeps it from being freed has been told then. */
+    /** Follows a container that lost its last group. An obstacle to freeing it was reported when it was closed. */
     void gone() {
         mappings.clear();
         Lock registering = container.registeredMemory().lock();
@@ -221,12 +225,14 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped. */
+    /**
+     * Whether there are mappings of it; once {@link #closeUnmapped} has been called, they are those that are mapped.
+     */
     boolean hasMappings() {
         return !mappings.isEmpty();
     }
 
-    /** Its bytes, whether it is closed or not. */
+    /** Its segment, whether it is closed or not. */
     MemorySegment registered() {
         return segment;
     }
@@ -249,12 +255,12 @@ public final class DmaMemory implements AutoCloseable {
         }
     }
 
-    /** Whether it is still there: what was brought may have been freed by its owner. */
+    /** Whether it is not freed: the caller's memory may have been. */
     boolean isAlive() {
         return segment.scope().isAlive();
     }
 
-    /** Why it can be mapped no more once its owner has freed it. */
+    /** Why memory that its owner has freed cannot be mapped. */
     static Cause freed() {
         return new Cause(Kind.GONE, "its owner has freed the memory", "register memory first, and free it last");
     }

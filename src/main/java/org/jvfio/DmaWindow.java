@@ -12,12 +12,12 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.TceRemove;
 
 /**
- * A range of bus addresses that a TCE table translates, page by page: {@link Container#defaultWindow} or one from {@link
- * Container#createWindow}. It keeps account of its free addresses: mapping, preparing and reserving take the lowest that
- * fit, or those that the caller names, in O(log n) of the free ranges; closing frees them.
+ * A range of bus addresses that a TCE table translates, page by page: {@link Container#defaultWindow} or one from
+ * {@link Container#createWindow}. It keeps account of its free addresses: mapping, preparing and reserving take the
+ * lowest that fit, or those that the caller names, in O(log n) of the free ranges; closing frees them.
  *
- * <p>Rejected before the ioctl, because they can hang or corrupt a real host: mappings that are empty, unaligned, out of
- * range or overlapping, and of memory that is closed, freed or backed by smaller pages.
+ * <p>Rejected before the ioctl, because they can hang or corrupt a real host: mappings that are empty, unaligned, out
+ * of range or overlapping, and of memory that is closed, freed or backed by smaller pages.
  *
  * <p>All methods may be called by any thread. They hold the container's lock, also while they make system calls.
  */
@@ -127,15 +127,15 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Maps a part of a memory at the lowest free addresses that a device can use, but never at bus address 0, which many
-     * devices take for none.
+     * Maps a part of a memory at the lowest free addresses that a device can use, but never at bus address 0, which
+     * many devices take for none.
      *
      * @param part its size, and its memory's address plus its offset, are multiples of {@link #pageSize}
      * @param constraints what the device demands of the addresses
      * @throws IllegalArgumentException if the part is not whole pages of the window, or of another container's memory
-     * @throws VfioException if the memory is backed by smaller pages than the window's ({@code UNSUPPORTED}) or was freed by
-     *     its owner ({@code GONE}), no such addresses are free ({@code EXHAUSTED}), or the kernel refuses; nothing is mapped
-     *     then
+     * @throws VfioException if the memory is backed by smaller pages than the window's ({@code UNSUPPORTED}) or was
+     *     freed by its owner ({@code GONE}), no such addresses are free ({@code EXHAUSTED}), or the kernel refuses;
+     *     nothing is mapped then
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
@@ -153,11 +153,11 @@ public final class DmaWindow implements AutoCloseable {
      *
      * @param iova the bus address, a multiple of {@link #pageSize}; 0 is possible in a window that begins there
      * @param part its size, and its memory's address plus its offset, are multiples of {@link #pageSize}
-     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the bus address is
-     *     not a multiple of the window's page
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the bus
+     *     address is not a multiple of the window's page
      * @throws IndexOutOfBoundsException if the addresses are not all in the window
-     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the addresses are not free
-     *     ({@code CONFLICT})
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if the addresses are not
+     *     free ({@code CONFLICT})
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping mapAt(long iova, MemoryRange part, DmaDirection direction) {
@@ -184,13 +184,13 @@ public final class DmaWindow implements AutoCloseable {
 
     /**
      * Prepares a part of a memory, to be mapped and unmapped repeatedly: it gets its addresses now, as from {@link
-     * #map(MemoryRange, DmaDirection, DmaConstraints)}, and keeps them until it is closed. {@link DmaMapping#map} and {@link
-     * DmaMapping#unmap} then cost one system call each, and allocate nothing.
+     * #map(MemoryRange, DmaDirection, DmaConstraints)}, and keeps them until it is closed. {@link DmaMapping#map} and
+     * {@link DmaMapping#unmap} then cost one system call each, and allocate nothing.
      *
      * @return a mapping that is not mapped yet
      * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}
-     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, but for the kernel, which is not
-     *     called
+     * @throws VfioException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, but for the kernel, which is
+     *     not called
      * @throws IllegalStateException if the window or the memory is closed
      */
     public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
@@ -286,12 +286,13 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Maps parts of memory one behind the other, at the lowest free addresses that hold them all, so that a device sees one
-     * piece: all of them, or none.
+     * Maps parts of memory one behind the other, at the lowest free addresses that hold them all, so that a device sees
+     * one piece: all of them, or none.
      *
      * @param ranges parts as of {@link #map(MemoryRange, DmaDirection, DmaConstraints)}; at least one
      * @return a mapping for each, in the same order, at ascending addresses without gaps
-     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no part
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no
+     *     part
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
@@ -300,11 +301,12 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Maps parts of memory one behind the other, as {@link #mapContiguous(List, DmaDirection)}, at addresses that a device
-     * can use.
+     * Maps parts of memory one behind the other, as {@link #mapContiguous(List, DmaDirection)}, at addresses that a
+     * device can use.
      *
      * @param constraints what the device demands of the addresses of the whole
-     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no part
+     * @throws IllegalArgumentException as {@link #map(MemoryRange, DmaDirection, DmaConstraints)}, or if there is no
+     *     part
      * @throws VfioException if one cannot be mapped, or the kernel refuses one; nothing is mapped then
      * @throws IllegalStateException if the window or a memory is closed
      */
@@ -529,8 +531,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Closes its mappings, with bus mastering turned off first in all devices of the container if one of them is mapped,
-     * and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
+     * Closes its mappings, with bus mastering turned off first in all devices of the container if one of them is
+     * mapped, and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
      *
      * @throws VfioException if the kernel refuses; the window then stays, until its container is closed
      */

@@ -16,8 +16,9 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
 /**
- * The windows of a container: planned, created, chosen for a mapping. The kernel creates the default window late, with the
- * first call that needs a window; until then it is pending. Guarded by the container's lock, but for the pending window.
+ * The windows of a container: planned, created, chosen for a mapping. The kernel creates the default window late, with
+ * the first call that needs a window; until then it is pending. Guarded by the container's lock, but for the pending
+ * window.
  */
 final class DmaWindows {
     static final int LEVELS_OF_DEFAULT_WINDOW = 1;
@@ -157,7 +158,8 @@ final class DmaWindows {
 
     /**
      * The window that suits a part of memory and a device best: of those with enough free addresses, the one with the
-     * largest pages, as it takes the fewest entries; of two alike the upper one, as some devices reach the lower one only.
+     * largest pages, as it takes the fewest entries; of two alike the upper one, as some devices reach the lower one
+     * only.
      *
      * @param verb what is to be done with the part
      */
@@ -189,7 +191,8 @@ final class DmaWindows {
     }
 
     /**
-     * Makes a call with which the kernel creates tables: that of the default window, if it is pending, and the call's own.
+     * Makes a call with which the kernel creates tables: that of the default window, if it is pending, and the call's
+     * own.
      *
      * @param tableBytes what the call's own table locks; 0 if it has none
      * @param causes why the kernel may have returned this

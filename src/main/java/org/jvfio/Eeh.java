@@ -24,7 +24,7 @@ public final class Eeh {
     public PeState state() {
         try (Arena arena = Arena.ofConfined()) {
             EehPeOp call = EehPeOp.of(arena, vfio_h.VFIO_EEH_PE_GET_STATE);
-            int answer = container.eehOperation(call.struct());
+            int answer = container.eehOperation(call);
             PeState state = PeState.of(answer);
             if (state == null) {
                 throw failed("read the state of the PE", call, answer);
@@ -89,7 +89,7 @@ public final class Eeh {
     private void operate(int operation, String asked) {
         try (Arena arena = Arena.ofConfined()) {
             EehPeOp call = EehPeOp.of(arena, operation);
-            int answer = container.eehOperation(call.struct());
+            int answer = container.eehOperation(call);
             if (answer != 0) {
                 throw failed(asked, call, answer);
             }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.StringJoiner;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
@@ -54,16 +55,13 @@ final class EnabledInterrupts {
         }
         device.lock().lock();
         try {
-            String asked = "enable %s of %s"
-                    .formatted(
-                            type.isExclusive() ? atMost + " vector" + (atMost == 1 ? "" : "s") + " of " + type : type,
-                            device);
+            Supplier<String> asked = () -> asked(type, atMost);
             requireDisabled(asked, type);
             InterruptInfo info = info(type);
             if (info.count() < atLeast) {
                 throw new VfioException(
                         Kind.UNSUPPORTED,
-                        asked,
+                        asked.get(),
                         info.count() == 0
                                 ? "the device has no %s; it has %s".formatted(type, describe())
                                 : "the device has " + info.count(),
@@ -86,8 +84,15 @@ final class EnabledInterrupts {
         }
     }
 
+    private String asked(InterruptType type, int atMost) {
+        return "enable %s of %s"
+                .formatted(
+                        type.isExclusive() ? atMost + " vector" + (atMost == 1 ? "" : "s") + " of " + type : type,
+                        device);
+    }
+
     /** The thread of the device, which is started at the first use. */
-    InterruptDispatcher dispatcher(String asked) {
+    InterruptDispatcher dispatcher(Supplier<String> asked) {
         InterruptDispatcher started = dispatcher;
         if (started == null) {
             started = InterruptDispatcher.start(device.kernel(), device.toString(), asked);
@@ -96,16 +101,16 @@ final class EnabledInterrupts {
         return started;
     }
 
-    private void requireDisabled(String asked, InterruptType type) {
+    private void requireDisabled(Supplier<String> asked, InterruptType type) {
         for (InterruptType other : enabled.keySet()) {
             if (other == type) {
                 throw new VfioException(
-                        Kind.CONFLICT, asked, "it is enabled already", "use what was enabled, or close it first");
+                        Kind.CONFLICT, asked.get(), "it is enabled already", "use what was enabled, or close it first");
             }
             if (other.isExclusive() && type.isExclusive()) {
                 throw new VfioException(
                         Kind.CONFLICT,
-                        asked,
+                        asked.get(),
                         other + " is enabled, and a device uses one type at a time",
                         "close that first");
             }
@@ -113,7 +118,7 @@ final class EnabledInterrupts {
     }
 
     /** Returns the eventfds of the vectors that the kernel grants. */
-    private List<Descriptor> enableVectors(String asked, InterruptControl control, int atLeast, int atMost) {
+    private List<Descriptor> enableVectors(Supplier<String> asked, InterruptControl control, int atLeast, int atMost) {
         List<Descriptor> eventfds = new ArrayList<>();
         try {
             for (int vector = 0; vector < atMost; vector++) {

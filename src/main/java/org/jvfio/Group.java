@@ -18,8 +18,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * An IOMMU group that this process has taken from the host, with {@link Container#attach}. Closing it gives it back: the
- * host then has its own window and bypass again.
+ * An IOMMU group that this process has taken from the host, with {@link Container#attach}. Closing it gives it back:
+ * the host then has its own window and bypass again.
  */
 public final class Group implements AutoCloseable {
     private final Kernel kernel;
@@ -115,8 +115,8 @@ public final class Group implements AutoCloseable {
     }
 
     /**
-     * Opens a device of this group ({@code VFIO_GROUP_GET_DEVICE_FD}). The kernel resets it if it can, and turns its bus
-     * mastering off.
+     * Opens a device of this group ({@code VFIO_GROUP_GET_DEVICE_FD}). The kernel resets it if it can, and turns its
+     * bus mastering off.
      *
      * @throws VfioException if it is not in this group, not bound to vfio-pci, or does not respond
      * @throws IllegalStateException if the group is closed
@@ -126,8 +126,9 @@ public final class Group implements AutoCloseable {
     }
 
     /**
-     * Opens a virtual function whose physical function is driven through VFIO too, by a driver that has set a token with
-     * {@link Device#setVfToken}: the kernel opens the device only with that token. Otherwise as {@link #openDevice(PciAddress)}.
+     * Opens a virtual function whose physical function is driven through VFIO too, by a driver that has set a token
+     * with {@link Device#setVfToken}: the kernel opens the device only with that token. Otherwise as {@link
+     * #openDevice(PciAddress)}.
      *
      * @throws VfioException if the token differs, or the device takes none; and as without a token
      * @throws IllegalStateException if the group is closed
@@ -165,14 +166,15 @@ public final class Group implements AutoCloseable {
     }
 
     /**
-     * Closes its devices and gives it back to the host. If it is the container's only group, everything of the container
-     * is released first: mappings, memory, windows. If one of its devices was opened with {@link Device#open}, its container
-     * is closed.
+     * Closes its devices and gives it back to the host. If it is the container's only group, everything of the
+     * container is released first: mappings, memory, windows. If one of its devices was opened with {@link
+     * Device#open}, its container is closed.
      *
-     * @throws VfioException if the container has other groups, and something is mapped: Linux 6.11 and newer would unmap it
-     *     under the other groups' devices; nothing has changed then. Or if the kernel refuses a step of the release: all
-     *     others are made, and the group is closed; memory that could not be freed, as another thread had a call run on its
-     *     segment or it is registered with another container, is freed when it, or the container, is closed again
+     * @throws VfioException if the container has other groups, and something is mapped: Linux 6.11 and newer would
+     *     unmap it under the other groups' devices; nothing has changed then. Or if the kernel refuses a step of the
+     *     release: all others are made, and the group is closed; memory that could not be freed, as another thread had
+     *     a call run on its segment or it is registered with another container, is freed when it, or the container, is
+     *     closed again
      */
     @Override
     public void close() {

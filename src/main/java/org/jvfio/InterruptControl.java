@@ -8,6 +8,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_IRQ_SET_DATA_NONE;
 
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.SetIrqs;
 
@@ -37,7 +38,7 @@ final class InterruptControl {
      * Enables as many vectors as the kernel grants: if it has fewer, it enables none and returns how many it has. The
      * eventfds of vectors that it does not grant are closed, and removed from the list.
      */
-    void enable(String asked, int atLeast, List<Descriptor> eventfds) {
+    void enable(Supplier<String> asked, int atLeast, List<Descriptor> eventfds) {
         while (true) {
             int answer = enable(
                     asked,
@@ -55,7 +56,7 @@ final class InterruptControl {
     /**
      * Returns 0, or how many vectors can be enabled instead: at least the minimum, and fewer than there are eventfds.
      */
-    private int enable(String asked, int atLeast, int[] eventfds) {
+    private int enable(Supplier<String> asked, int atLeast, int[] eventfds) {
         try (Arena arena = Arena.ofConfined()) {
             SetIrqs call = SetIrqs.of(
                     arena,
@@ -66,11 +67,11 @@ final class InterruptControl {
                     eventfds);
             int answer = call.call(descriptor);
             if (answer < 0 || answer >= eventfds.length) {
-                throw failed(asked, call, answer);
+                throw failed(asked.get(), call, answer);
             }
             if (answer != 0 && answer < atLeast) {
                 throw VfioException.failed(
-                        asked,
+                        asked.get(),
                         call,
                         answer,
                         new Cause(

@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
@@ -77,7 +78,7 @@ final class InterruptDispatcher implements AutoCloseable {
      *
      * @param asked what it is started for, as it follows "cannot"
      */
-    static InterruptDispatcher start(Kernel kernel, String device, String asked) {
+    static InterruptDispatcher start(Kernel kernel, String device, Supplier<String> asked) {
         Descriptor wake = Descriptor.eventfd(kernel, "the eventfd that wakes the dispatcher of " + device, asked);
         InterruptDispatcher dispatcher = new InterruptDispatcher(kernel, device, wake);
         try {

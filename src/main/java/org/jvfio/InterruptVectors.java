@@ -52,7 +52,7 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         return vectors.length;
     }
 
-    /** @see Interrupts#await */
+    /** Implements {@link Interrupts#await}. */
     boolean await(int number, Duration timeout) throws InterruptedException {
         Vector vector = vector(number);
         requireNoHandlerCalls();
@@ -76,7 +76,7 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         }
     }
 
-    /** @see Interrupts#awaitAny */
+    /** Implements {@link Interrupts#awaitAny}. */
     int awaitAny(Duration timeout) throws InterruptedException {
         requireNoHandlerCalls();
         Deadline deadline = Deadline.after(timeout);
@@ -241,7 +241,11 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         }
     }
 
-    /** @throws IndexOutOfBoundsException if there is no such vector */
+    /**
+     * Checks the number of a vector.
+     *
+     * @throws IndexOutOfBoundsException if there is no such vector
+     */
     void requireVector(int number) {
         vector(number);
     }
@@ -273,7 +277,11 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         return closed;
     }
 
-    /** @throws IllegalStateException if they are closed */
+    /**
+     * Checks that the interrupts are open.
+     *
+     * @throws IllegalStateException if they are closed
+     */
     void requireOpen() {
         if (closed) {
             throw new IllegalStateException(this + " is closed");

@@ -3,6 +3,7 @@ package org.jvfio;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.locks.StampedLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
@@ -183,10 +184,10 @@ public final class Interrupts implements AutoCloseable {
         device.lock().lock();
         try {
             requireMaskable("unmask");
-            String asked = "unmask " + this + " by an eventfd";
+            Supplier<String> asked = () -> "unmask " + this + " by an eventfd";
             if (unmaskEvent != null) {
                 throw new VfioException(
-                        Kind.CONFLICT, asked, "there is such an eventfd already", "use it, or close it first");
+                        Kind.CONFLICT, asked.get(), "there is such an eventfd already", "use it, or close it first");
             }
             Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the eventfd that unmasks " + this, asked);
             try {

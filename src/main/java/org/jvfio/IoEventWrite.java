@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import java.lang.foreign.Arena;
+import java.util.function.Supplier;
 import org.jvfio.ioctl.IoEventFd;
 
 /**
@@ -19,19 +20,19 @@ record IoEventWrite(String register, long offset, int width, long value) {
     }
 
     void add(Descriptor device, Descriptor eventfd) {
-        call(device, asked(), eventfd.number());
+        call(device, this::asked, eventfd.number());
     }
 
     void remove(Descriptor device) {
-        call(device, "stop writing " + register + " by eventfd", NO_EVENTFD);
+        call(device, () -> "stop writing " + register + " by eventfd", NO_EVENTFD);
     }
 
-    private void call(Descriptor device, String asked, int eventfd) {
+    private void call(Descriptor device, Supplier<String> asked, int eventfd) {
         try (Arena arena = Arena.ofConfined()) {
             IoEventFd call = IoEventFd.of(arena, width, offset, value, eventfd);
             int answer = call.call(device);
             if (answer != 0) {
-                throw VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::ioEvent));
+                throw VfioException.failed(asked.get(), call, answer, Cause.of(answer, KnownCauses::ioEvent));
             }
         }
     }

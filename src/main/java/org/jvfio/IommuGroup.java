@@ -71,7 +71,9 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
                                 .collect(Collectors.joining(", "));
     }
 
-    /** The number of its PE within the PCI host bridge, as powernv names the group; empty where the platform does not. */
+    /**
+     * The number of its PE within the PCI host bridge, as powernv names the group; empty where the platform does not.
+     */
     public OptionalInt pe() {
         Matcher matcher = NAME.matcher(name);
         return matcher.matches() ? OptionalInt.of(Integer.parseUnsignedInt(matcher.group(1), 16)) : OptionalInt.empty();

@@ -12,8 +12,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
 /**
- * The kind of IOMMU that a container has, and what it offers: {@code VFIO_CHECK_EXTENSION}, {@code VFIO_SET_IOMMU}, {@code
- * VFIO_IOMMU_SPAPR_TCE_GET_INFO} and {@code VFIO_IOMMU_ENABLE}. Guarded by the container's lock.
+ * The kind of IOMMU that a container has, and what it offers: {@code VFIO_CHECK_EXTENSION}, {@code VFIO_SET_IOMMU},
+ * {@code VFIO_IOMMU_SPAPR_TCE_GET_INFO} and {@code VFIO_IOMMU_ENABLE}. Guarded by the container's lock.
  */
 final class IommuSetup {
     private final Kernel kernel;

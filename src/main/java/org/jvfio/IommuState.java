@@ -3,7 +3,8 @@ package org.jvfio;
 import java.util.List;
 
 /**
- * All that a {@link WindowPlan} depends on: what the IOMMU offers, which windows there are, how much memory may be locked.
+ * All that a {@link WindowPlan} depends on: what the IOMMU offers, which windows there are, how much memory may be
+ * locked.
  *
  * @param systemPage the page size of the kernel
  * @param windows those of the moment, the default one included

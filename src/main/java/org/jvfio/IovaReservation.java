@@ -1,8 +1,8 @@
 package org.jvfio;
 
 /**
- * Bus addresses of a window that nothing is mapped at, made by {@link DmaWindow#reserve}: for what a device takes for
- * something else. Closing it makes them free.
+ * Bus addresses of a window at which nothing is mapped, made by {@link DmaWindow#reserve}: for addresses that a device
+ * uses for something else, such as MSIs. Closing it frees them.
  */
 public final class IovaReservation implements AutoCloseable {
     private final DmaWindow window;
@@ -13,17 +13,17 @@ public final class IovaReservation implements AutoCloseable {
         this.range = range;
     }
 
-    /** The window that it lies in. */
+    /** The window that it is in. */
     public DmaWindow window() {
         return window;
     }
 
-    /** The addresses that are kept free, whole pages of the window. */
+    /** The reserved addresses, whole pages of the window. */
     public IovaRange range() {
         return range;
     }
 
-    /** Makes the addresses free; with its window it ends by itself. */
+    /** Frees the addresses. It ends with its window, too. */
     @Override
     public void close() {
         window.container().lock().lock();
@@ -34,7 +34,7 @@ public final class IovaReservation implements AutoCloseable {
         }
     }
 
-    /** Its addresses on the bus. */
+    /** Its bus addresses. */
     @Override
     public String toString() {
         return range.toString();

@@ -69,8 +69,8 @@ final class KnownCauses {
         return new Cause(
                 Kind.BUSY,
                 "it is busy: a process has it open, or still has one of its devices open",
-                "find that process, as root: fuser -v %s; or, if it has a device only, ls -l /proc/[0-9]*/fd | grep vfio"
-                        .formatted(path));
+                "find that process, as root: fuser -v " + path
+                        + "; or, if it has a device only, ls -l /proc/[0-9]*/fd | grep vfio");
     }
 
     static Cause setContainer(Errno errno) {
@@ -78,8 +78,8 @@ final class KnownCauses {
             case EPERM ->
                 new Cause(
                         Kind.HOST_SETUP,
-                        "the kernel cannot take the group from the host: a driver of the host uses it, another group of the"
-                                + " container is incompatible, or the firmware keeps the host's window",
+                        "the kernel cannot take the group from the host: a driver of the host uses it, another group of"
+                                + " the container is incompatible, or the firmware keeps the host's window",
                         "bind all its devices to vfio-pci, use a container for each group, and see dmesg");
             case EBUSY ->
                 new Cause(
@@ -200,8 +200,8 @@ final class KnownCauses {
             case EPERM ->
                 new Cause(
                         Kind.PERMISSION,
-                        "nothing was registered in this container yet, the memory's pages are smaller than the window's, or"
-                                + " another process opened the container",
+                        "nothing was registered in this container yet, the memory's pages are smaller than the window's,"
+                                + " or another process opened the container",
                         "register the memory, and use a window whose pages are not larger than the memory's");
             case EINVAL ->
                 new Cause(
@@ -240,7 +240,8 @@ final class KnownCauses {
             case ENODEV ->
                 new Cause(
                         Kind.KERNEL_REFUSED,
-                        "the firmware refused the window, and the kernel then refuses all others until it is booted again",
+                        "the firmware refused the window, and the kernel then refuses all others until it is booted"
+                                + " again",
                         "see dmesg, and ask for a smaller window after a reboot");
             default -> Cause.of(errno);
         };

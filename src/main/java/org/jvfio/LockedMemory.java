@@ -26,9 +26,9 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
     private static final int CAP_IPC_LOCK = 14;
 
     /**
-     * Asks the kernel.
+     * Reads both from the kernel.
      *
-     * @throws VfioException if it does not tell
+     * @throws VfioException if it cannot be read
      */
     public static LockedMemory of(Kernel kernel) {
         String status = Sysfs.read(kernel, STATUS);
@@ -60,7 +60,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : OptionalLong.of(Math.max(0, limit.getAsLong() - locked));
     }
 
-    /** Whether so many bytes more may be locked. */
+    /** Whether that many more bytes may be locked. */
     boolean allows(long bytes) {
         return remaining().isEmpty() || remaining().getAsLong() >= bytes;
     }
@@ -76,7 +76,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
         }
     }
 
-    /** Why the kernel has no memory for something that locks so many bytes: it may not be locked, or there is none. */
+    /** Why a call that locks that many bytes failed with ENOMEM: the limit, or no memory. */
     Cause noMemory(long bytes) {
         return allows(bytes)
                 ? new Cause(
@@ -86,7 +86,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : shortage(bytes);
     }
 
-    /** Why something cannot lock memory that is not {@link #remaining}, and the limit with which it could. */
+    /** Why that many bytes cannot be locked, and the limit with which they could. */
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(

@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The low power state of a device ({@code VFIO_DEVICE_FEATURE_LOW_POWER_*}). Guarded by the container's lock. */
@@ -28,7 +29,7 @@ final class LowPower {
     }
 
     WakeupEvent enterWithWakeup(EnabledInterrupts interrupts) {
-        String asked = "put " + device + " into low power until a wakeup";
+        Supplier<String> asked = () -> "put " + device + " into low power until a wakeup";
         device.lock().lock();
         try {
             descriptor.requireOpen();
@@ -39,7 +40,7 @@ final class LowPower {
             active = true;
             try {
                 entered.listen();
-                DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP.setWakeup(descriptor, () -> asked, eventfd);
+                DeviceFeature.LOW_POWER_ENTRY_WITH_WAKEUP.setWakeup(descriptor, asked, eventfd);
             } catch (RuntimeException e) {
                 active = before;
                 Teardown.after(e, entered::close);

@@ -9,9 +9,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The place where an object was opened that must be closed. If the object becomes unreachable without having been closed, a
- * {@link Cleaner} logs the place as a warning ({@code System.Logger} named {@code org.jvfio}). The kernel's objects behind it
- * stay open, since a device may be using them: registered memory is kept for the rest of the process.
+ * The place where an object was opened that must be closed. If the object becomes unreachable without having been
+ * closed, a {@link Cleaner} logs the place as a warning ({@code System.Logger} named {@code org.jvfio}). The kernel's
+ * objects behind it stay open, since a device may be using them: registered memory is kept for the rest of the process.
  */
 final class OpenSite {
     private static final Cleaner CLEANER = Cleaner.create();
@@ -40,8 +40,8 @@ final class OpenSite {
         private String message() {
             long bytes =
                     kept.values().stream().mapToLong(MemorySegment::byteSize).sum();
-            return "%s was never closed; what it holds, %s of registered memory among it, is lost until the process ends"
-                    .formatted(what, ByteSize.format(bytes));
+            return what + " was never closed; what it holds, " + ByteSize.format(bytes)
+                    + " of registered memory among it, is lost until the process ends";
         }
     }
 

@@ -33,7 +33,9 @@ final class Regions {
     }
 
     /**
-     * @throws IndexOutOfBoundsException if there is no BAR of this index in PCI
+     * A BAR.
+     *
+     * @throws IndexOutOfBoundsException if the index is not 0 to 5
      * @throws VfioException if the device does not have it, or it cannot be mapped
      */
     Region bar(int index) {
@@ -129,7 +131,7 @@ final class Regions {
         device.lock().lock();
         try {
             descriptor.requireOpen();
-            Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the ioeventfd of " + device, write.asked());
+            Descriptor eventfd = Descriptor.eventfd(device.kernel(), "the ioeventfd of " + device, write::asked);
             try {
                 write.add(descriptor, eventfd);
             } catch (RuntimeException e) {

@@ -16,25 +16,25 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
 /**
- * What a container has registered, and for whom. The kernel refuses a range that overlaps another one of the process, and
- * takes one back only as it was given; so memory that overlaps what is registered already, with this container or another
- * one, shares it, and only the gaps between are registered anew. A mapping may run across neighbours, as the kernel looks
- * for each page by itself.
+ * The registrations of a container, and the memory that uses them. The kernel rejects a range that overlaps another
+ * range of the process, and unregisters a range only exactly as it was registered. So memory that overlaps a registered
+ * range, of this container or another one, shares that range, and only the gaps are registered. A mapping may span
+ * adjacent ranges, as the kernel looks up each page by itself.
  *
- * <p>It is guarded by the container's lock, and by that of what the process has registered.
+ * <p>Guarded by the container's lock and the process-wide registration lock.
  */
 final class RegisteredMemory {
     private final Kernel kernel;
     private final Container container;
     private final RegisteredRanges ranges;
-    // Stands for the container where that must not be kept from being found forgotten.
+    // Stands for the container in the process-wide table, which must not keep a forgotten container reachable.
     private final Object token = new Object();
     private final Map<DmaMemory, RegisteredRanges.User> users = new HashMap<>();
     private final Set<RegisteredRanges.Range> unused = new LinkedHashSet<>();
     private final Map<Long, MemorySegment> kept;
 
     /**
-     * @param kept where it holds the memory that is registered, by address, so that nobody but its owner frees it
+     * @param kept gets the registered memory, by address, so that it stays reachable
      */
     RegisteredMemory(Kernel kernel, Container container, Map<Long, MemorySegment> kept) {
         this.kernel = kernel;
@@ -43,16 +43,16 @@ final class RegisteredMemory {
         this.kept = kept;
     }
 
-    /** Who has it keeps all containers of the process from registering anything. */
+    /** The process-wide registration lock; acquired after the container lock. */
     Lock lock() {
         return ranges.lock();
     }
 
-    /** Has all of a memory registered; if that fails, nothing of it is. */
+    /** Registers all of a memory; if that fails, none of it is registered. */
     void register(DmaMemory memory, MemorySegment segment, String asked) {
         ranges.lock().lock();
         try {
-            // Another container may have freed it until now.
+            // Another container may have freed it before the lock was acquired.
             if (!segment.scope().isAlive()) {
                 throw new VfioException(
                         Kind.GONE, asked, "it is freed already", "register memory first, and free it last");
@@ -92,9 +92,9 @@ final class RegisteredMemory {
     }
 
     /**
-     * Ends a memory's part in what is registered, and unregisters what no other memory of the container has a part in.
+     * Unregisters the ranges of a memory that no other memory of the container uses.
      *
-     * @throws VfioException if the kernel refuses some of it; that can be tried again
+     * @throws VfioException if the kernel refuses one of them; the call can be repeated
      */
     void unregister(DmaMemory memory) {
         ranges.lock().lock();
@@ -116,7 +116,7 @@ final class RegisteredMemory {
         }
     }
 
-    /** Whether other memory, of this container or another one, is registered where this one is. */
+    /** Whether other memory, of this container or another one, overlaps this one. */
     boolean isShared(DmaMemory memory) {
         ranges.lock().lock();
         try {
@@ -126,7 +126,7 @@ final class RegisteredMemory {
         }
     }
 
-    /** Follows a container that the kernel has emptied. */
+    /** Follows a container that lost its last group, and its registrations with it. */
     void gone() {
         ranges.lock().lock();
         try {
@@ -137,7 +137,7 @@ final class RegisteredMemory {
         }
     }
 
-    /** What could not be unregistered when it should have been, as was told then, is tried again. */
+    /** Repeats the unregistrations that failed, which was reported then. */
     private void unregisterUnused(MemorySegment wanted, String asked) {
         for (RegisteredRanges.Range range : List.copyOf(unused)) {
             try {

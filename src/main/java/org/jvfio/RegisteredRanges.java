@@ -14,22 +14,22 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
 /**
- * What this process has registered with a kernel, through whichever of its containers: the kernel has one list of it, and
- * any of them can map what another one has registered. Two ranges are the same or apart, so that containers can share
- * them.
+ * The ranges that this process has registered with a kernel, through any of its containers. The kernel has one list of
+ * them for a process ({@code mm_iommu_table_group_mem_t}), and each container can map what another has registered. Two
+ * ranges are equal or disjoint, so that containers can share them.
  *
- * <p>It is guarded by its lock, which is taken after that of a container. It refers to no container, and to no kernel, so
- * that it keeps none of them from being found when it is forgotten.
+ * <p>Guarded by its lock, the process-wide registration lock, which is acquired after the container lock. It refers
+ * neither to a container nor to the kernel, so that forgotten ones become unreachable.
  */
 final class RegisteredRanges {
     private static final Map<Kernel, RegisteredRanges> OF_KERNELS = new WeakHashMap<>();
 
-    /** Memory that has a part in what its container has registered. */
+    /** Memory that uses registered ranges of its container. */
     static final class User {
         private final Object container;
         private final MemorySegment segment;
 
-        /** @param container stands for it */
+        /** @param container a token that stands for the container */
         User(Object container, MemorySegment segment) {
             this.container = container;
             this.segment = segment;
@@ -50,7 +50,7 @@ final class RegisteredRanges {
         }
     }
 
-    /** A range as the kernel was given it, by one container or more. */
+    /** A range as it was registered, by one container or more. */
     static final class Range {
         private final MemorySegment segment;
         private final Set<Object> containers = new LinkedHashSet<>();
@@ -80,7 +80,7 @@ final class RegisteredRanges {
             return containers.contains(container);
         }
 
-        /** Whether any container has it. */
+        /** Whether any container has registered it. */
         boolean isHeld() {
             return !containers.isEmpty();
         }
@@ -98,9 +98,9 @@ final class RegisteredRanges {
         }
 
         /**
-         * Refuses to share it with a segment. It holds the pages that were there when it was registered. Where none of its
-         * users is left, or what there are have been freed, other memory may be at the same addresses by now, and a device
-         * would not see that.
+         * Rejects a segment that may not share it. The registration pins the pages that backed these addresses when it
+         * was made. Where no user is left, or its memory was freed, other pages may back them by now, and devices would
+         * still access the old ones.
          */
         void requireShareable(String asked, MemorySegment other) {
             long at = Math.max(other.address(), start());
@@ -119,7 +119,7 @@ final class RegisteredRanges {
             }
         }
 
-        /** What has to be said where it is still registered. */
+        /** The failure where it is still registered for freed memory. */
         VfioException stale(String asked) {
             String why = users.isEmpty()
                     ? "the kernel did not unregister it"
@@ -136,7 +136,7 @@ final class RegisteredRanges {
     private final ReentrantLock lock = new ReentrantLock();
     private final TreeMap<Long, Range> ranges = new TreeMap<>(Long::compareUnsigned);
 
-    /** What is registered with a kernel. */
+    /** The ranges that are registered with a kernel. */
     static RegisteredRanges of(Kernel kernel) {
         synchronized (OF_KERNELS) {
             return OF_KERNELS.computeIfAbsent(kernel, _ -> new RegisteredRanges());
@@ -151,7 +151,7 @@ final class RegisteredRanges {
         return Long.compareUnsigned(start, otherEnd) < 0 && Long.compareUnsigned(otherStart, end) < 0;
     }
 
-    /** The ranges that have bytes of a segment, by address. */
+    /** The ranges that overlap a segment, by address. */
     List<Range> overlapping(MemorySegment segment) {
         long end = segment.address() + segment.byteSize();
         Map.Entry<Long, Range> before = ranges.floorEntry(segment.address());
@@ -161,7 +161,7 @@ final class RegisteredRanges {
                 .toList();
     }
 
-    /** The pieces of a segment that are between given ranges, which overlap it, by address. */
+    /** The parts of a segment that are in none of the ranges that overlap it, by address. */
     static List<MemorySegment> gaps(MemorySegment segment, List<Range> overlapping) {
         List<MemorySegment> gaps = new ArrayList<>();
         long from = 0;
@@ -178,7 +178,7 @@ final class RegisteredRanges {
         return gaps;
     }
 
-    /** Whether any user has bytes of a segment, but for one if that is given. */
+    /** Whether any user, other than the given one, overlaps a segment. */
     boolean isShared(MemorySegment segment, @Nullable User self) {
         long end = segment.address() + segment.byteSize();
         return overlapping(segment).stream()
@@ -186,20 +186,20 @@ final class RegisteredRanges {
                 .anyMatch(user -> !user.equals(self) && overlap(user.start(), user.end(), segment.address(), end));
     }
 
-    /** The ranges that a container has. */
+    /** The ranges that a container has registered. */
     List<Range> heldBy(Object container) {
         return ranges.values().stream()
                 .filter(range -> range.isHeldBy(container))
                 .toList();
     }
 
-    /** Notes that a container has a range. */
+    /** Adds a container to those that have registered a range. */
     void hold(Range range, Object container) {
         range.containers.add(container);
         ranges.put(range.start(), range);
     }
 
-    /** Notes that a container no longer has a range, nor its memory a part in it. */
+    /** Removes a container, and the users of its memory, from a range. */
     void drop(Range range, Object container) {
         range.containers.remove(container);
         range.users.removeIf(user -> user.container.equals(container));

@@ -2,7 +2,9 @@ package org.jvfio;
 
 import org.jvfio.uapi.vfio_h;
 
-/** The two interfaces that Linux has for the SPAPR TCE IOMMU. A container has one of them, as soon as it has a group. */
+/**
+ * The two interfaces that Linux has for the SPAPR TCE IOMMU. A container has one of them, as soon as it has a group.
+ */
 public enum SpaprTceVersion {
     /**
      * {@code VFIO_SPAPR_TCE_IOMMU}, where the kernel or the platform has no other: Linux 4.1, LPARs before Linux 6.11,

@@ -7,7 +7,9 @@ import java.util.Optional;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
-/** Reads of sysfs and procfs in which a missing file is an empty result, and any other error a {@link VfioException}. */
+/**
+ * Reads of sysfs and procfs in which a missing file is an empty result, and any other error a {@link VfioException}.
+ */
 final class Sysfs {
     private Sysfs() {}
 

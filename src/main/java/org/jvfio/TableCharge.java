@@ -5,9 +5,9 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
 
 /**
- * What a failed call that creates TCE tables has charged to locked memory. The kernel creates the table of the default window
- * first, if it is pending, and then that of the new window. It charges each before it creates it, and from Linux 5.0 on does
- * not uncharge it if that fails ({@code tce_iommu_create_table}).
+ * What a failed call that creates TCE tables has charged to locked memory. The kernel creates the table of the default
+ * window first, if it is pending, and then that of the new window. It charges each before it creates it, and from Linux
+ * 5.0 on does not uncharge it if that fails ({@code tce_iommu_create_table}).
  *
  * @param defaultTable the bytes that the table of the default window locks; 0 if it was not pending
  * @param table the bytes that the table of the new window locks; 0 if there is none

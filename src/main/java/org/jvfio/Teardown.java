@@ -6,7 +6,10 @@ import org.jspecify.annotations.Nullable;
 final class Teardown {
     private @Nullable RuntimeException first;
 
-    /** Makes the only step of a release that a failure has made necessary; if it fails too, it is suppressed by that one. */
+    /**
+     * Makes the only step of a release that a failure has made necessary; if it fails too, it is suppressed by that
+     * one.
+     */
     static void after(RuntimeException reason, Runnable release) {
         Teardown teardown = new Teardown();
         teardown.step(release);

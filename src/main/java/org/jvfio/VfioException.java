@@ -11,13 +11,13 @@ import org.jvfio.kernel.Errno;
  * {@link IndexOutOfBoundsException} or {@link NullPointerException} instead, and calls on closed objects {@link
  * IllegalStateException}.
  *
- * <p>The message is one line: the operation, the reason, the system call with its arguments and result if one failed, and
- * what to do. {@link #kind} is for programs that decide by it.
+ * <p>The message is one line: the operation, the reason, the system call with its arguments and result if one failed,
+ * and what to do. {@link #kind} is for programs that decide by it.
  *
  * <p>A method that throws it has released what it acquired and left the state of the library as it was, with these
- * exceptions: a method that closes or releases has made all other steps, and can be called again; one that says so in its
- * own documentation; and the hardware, as a device may have done a part of what it was told before it failed. What failed
- * while acquired things were released is a {@linkplain #getSuppressed suppressed exception}.
+ * exceptions: a method that closes or releases has made all other steps, and can be called again; one that says so in
+ * its own documentation; and the hardware, as a device may have done a part of what it was told before it failed. What
+ * failed while acquired things were released is a {@linkplain #getSuppressed suppressed exception}.
  */
 public final class VfioException extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -114,7 +114,8 @@ public final class VfioException extends RuntimeException {
      * A system call that did not succeed.
      *
      * @param call its name and decoded arguments
-     * @param result what {@link org.jvfio.kernel.Kernel} returned: a negated errno, or a value that is no success either
+     * @param result what {@link org.jvfio.kernel.Kernel} returned: a negated errno, or a value that is no success
+     *     either
      */
     static VfioException failed(String operation, String call, long result, Cause cause) {
         Errno errno = errnoOf(result).orElse(null);

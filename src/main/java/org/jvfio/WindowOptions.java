@@ -11,9 +11,9 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.WindowPlan.Step;
 
 /**
- * All windows that serve a request, and the obstacles to the others: the rules of {@code vfio_iommu_spapr_tce.c}, {@code
- * pci-ioda.c} (powernv) and {@code pseries/iommu.c}, as far as user space can observe them. The sentences that explain a
- * plan are those of {@link WindowReasons}.
+ * All windows that serve a request, and the obstacles to the others: the rules of {@code vfio_iommu_spapr_tce.c},
+ * {@code pci-ioda.c} (powernv) and {@code pseries/iommu.c}, as far as user space can observe them. The sentences that
+ * explain a plan are those of {@link WindowReasons}.
  */
 final class WindowOptions {
     // IOMMU_TABLE_GROUP_MAX_TABLES of Linux.

@@ -4,22 +4,22 @@ import java.util.List;
 
 /**
  * A window that serves a {@link WindowRequest}, before anything is touched: which it will be, what it costs, and why. A
- * value: {@link Container#planWindows} gives all that are possible, to be printed and compared, and {@link Container#apply}
- * makes one of them real.
+ * value: {@link Container#planWindows} gives all that are possible, to be printed and compared, and {@link
+ * Container#apply} makes one of them real.
  *
  * @param request what it serves
  * @param step what has to be done
  * @param pageSize the size of an IOMMU page
- * @param size what is asked of the kernel, {@code window_size} of {@code VFIO_IOMMU_SPAPR_TCE_CREATE}, in bytes: a power
- *     of two
+ * @param size what is asked of the kernel, {@code window_size} of {@code VFIO_IOMMU_SPAPR_TCE_CREATE}, in bytes: a
+ *     power of two
  * @param levels the levels of the TCE table
  * @param range the bus addresses that the window translates; more than {@code size} where the kernel fills whole system
  *     pages with table entries. On pseries the hypervisor chooses the start, and this is where all known ones put it
  * @param tableBytes what the TCE table adds to the locked memory of the process: on powernv twice its size, all levels
  *     included
- * @param lockedBytes by how many bytes the locked memory of the process grows with the window, when it is first used: its
- *     table, that of the default window if that comes along, less that of the default window if it goes; without the
- *     memory that is mapped. Negative if less is locked than before
+ * @param lockedBytes by how many bytes the locked memory of the process grows with the window, when it is first used:
+ *     its table, that of the default window if that comes along, less that of the default window if it goes; without
+ *     the memory that is mapped. Negative if less is locked than before
  * @param reasons a sentence for each choice
  */
 public record WindowPlan(

@@ -4,22 +4,23 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * What a driver needs of a DMA window, in its own terms: what {@link Container#planWindow} finds a window for. Immutable; each
- * method with an argument gives another request.
+ * The requirements of a driver for a DMA window, from which {@link Container#planWindow} chooses one. Immutable; each
+ * method with an argument returns another request.
  *
  * <pre>{@code
  * WindowRequest.of(256 << 20).dmaMaskBits(32)
  * }</pre>
  *
- * @param bytes how much is mapped at a time, in one piece, at least 1 and at most 2<sup>47</sup>, where user addresses end
- * @param memoryPageSize the pages that the mapped memory is made of: the system's if empty, larger ones for hugetlb memory;
+ * @param bytes bytes that are mapped at a time, contiguously, at least 1 and at most 2<sup>47</sup>, where user
+ *     addresses end
+ * @param memoryPageSize the pages that back the mapped memory: the system's if empty, larger ones for hugetlb memory;
  *     no window with larger pages can map it
  * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
- * @param registeredBytes how much of the memory is registered, and so locked, already
- * @param pageSize the IOMMU page size of the window, if that matters
- * @param levels the levels of its TCE table, if that matters
- * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs small
- *     pages
+ * @param registeredBytes bytes of the memory that are registered, and so locked, already
+ * @param pageSize the IOMMU page size of the window; empty for any
+ * @param levels the levels of its TCE table, at least 1; empty for any
+ * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs
+ *     small pages
  */
 public record WindowRequest(
         long bytes,
@@ -56,7 +57,7 @@ public record WindowRequest(
         return new WindowRequest(bytes, Optional.empty(), Long.SIZE, 0, Optional.empty(), OptionalInt.empty(), false);
     }
 
-    /** The same for memory made of such pages. */
+    /** The same for memory backed by pages of a size. */
     public WindowRequest memoryPageSize(PageSize size) {
         return new WindowRequest(
                 bytes, Optional.of(size), dmaMaskBits, registeredBytes, pageSize, levels, keepsDefaultWindow);
@@ -98,7 +99,7 @@ public record WindowRequest(
                 keepsDefaultWindow);
     }
 
-    /** The same where the default window must stay. */
+    /** The same with the default window kept. */
     public WindowRequest keepDefaultWindow() {
         return new WindowRequest(bytes, memoryPageSize, dmaMaskBits, registeredBytes, pageSize, levels, true);
     }

@@ -27,7 +27,7 @@ import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_pci_hot_reset;
 import org.jvfio.uapi.vfio_pci_hot_reset_info;
 
-/** Resets with other devices, features, and what the kernel asks for: much of it is of kernels and devices not at hand. */
+/** Hot resets, features and device requests, most of them with answers of kernels and devices that are not at hand. */
 class DeviceResetTest {
     private final TestHost host = new TestHost();
     private final Container container = Container.open(host.kernel());

@@ -327,7 +327,7 @@ class RegionTest {
         }
     }
 
-    /** How many loads fail, one of each width. On x86 a store that the interpreter makes would end the JVM, on POWER not. */
+    /** The number of failed loads, one of each width. On x86 a store by the interpreter would end the JVM. */
     private static int failures(Region bar, Kind kind, String reason) {
         List<Runnable> accesses = List.of(
                 () -> bar.readByte(0x100),

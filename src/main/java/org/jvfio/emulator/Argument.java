@@ -98,13 +98,13 @@ final class Argument {
     }
 
     /**
-     * {@code strndup_user}: the string without its NUL; null for EFAULT; {@code most} characters if there is no NUL
-     * among them.
+     * {@code strndup_user}: the string without its NUL; null for EFAULT; {@code maxLength} characters if there is no
+     * NUL among them.
      */
     @Nullable
-    String string(int most) {
+    String string(int maxLength) {
         StringBuilder text = new StringBuilder();
-        while (text.length() < most) {
+        while (text.length() < maxLength) {
             if (struct != null && text.length() >= struct.byteSize()) {
                 throw tooShort(text.length() + 1L);
             }

@@ -55,19 +55,16 @@ final class ConfigRegisters {
     /** The length of each capability by its offset, in the order of the chain. */
     private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
 
-    private final long[] barBytes;
-    private final boolean[] wide;
+    private final PciBars bars;
 
     /**
      * The registers after power on.
      *
-     * @param barBytes the size of each BAR, 0 for none
-     * @param wide which BARs are 64 bits wide
+     * @param bars the BARs of the device
      * @param reportsErrors whether firmware makes a PCI Express device report errors
      */
-    ConfigRegisters(EmulatedDevice device, long[] barBytes, boolean[] wide, int romBytes, boolean reportsErrors) {
-        this.barBytes = barBytes;
-        this.wide = wide;
+    ConfigRegisters(EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors) {
+        this.bars = bars;
         int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
         values = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         writable = new byte[size];
@@ -200,16 +197,16 @@ final class ConfigRegisters {
     private void assignBars(int romBytes) {
         long low = 1L << 31;
         long high = 1L << 40;
-        for (int bar = 0; bar < barBytes.length; bar++) {
-            long bytes = barBytes[bar];
+        for (int bar = 0; bar < bars.count(); bar++) {
+            long bytes = bars.bytes(bar);
             if (bytes == 0) {
                 continue;
             }
-            boolean above = wide[bar] && bytes >= 1L << 30;
+            boolean above = bars.isWide(bar) && bytes >= 1L << 30;
             long address = ((above ? high : low) + bytes - 1) & -bytes;
             int register = barRegister(bar);
-            values.putInt(register, (int) address | (wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
-            if (wide[bar]) {
+            values.putInt(register, (int) address | (bars.isWide(bar) ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
+            if (bars.isWide(bar)) {
                 values.putInt(register + Integer.BYTES, (int) (address >>> Integer.SIZE));
             }
             if (above) {

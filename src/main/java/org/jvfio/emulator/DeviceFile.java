@@ -97,7 +97,7 @@ final class DeviceFile extends OpenFile {
             case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.configBytes();
             case vfio_h.VFIO_PCI_ROM_REGION_INDEX ->
                 function.romBytes() != 0 && function.showsRomImage() ? function.romBytes() : 0;
-            default -> function.barBytes(index);
+            default -> function.bars().bytes(index);
         };
     }
 

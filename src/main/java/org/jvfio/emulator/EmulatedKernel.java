@@ -452,7 +452,7 @@ public final class EmulatedKernel implements Kernel {
                     limit,
                     switch (resource) {
                         case RLIMIT_MEMLOCK -> mm.memlockSoft();
-                        case RLIMIT_NOFILE -> task.mostDescriptors();
+                        case RLIMIT_NOFILE -> task.maxDescriptors();
                         default -> INFINITY;
                     });
             rlimit.rlim_max(

@@ -496,10 +496,10 @@ public final class EmulatedMachine {
          * Sets the maximum number of interrupt messages (MSI or MSI-X) that the platform grants to a device. A request
          * for more returns this number and enables none.
          *
-         * @param most 0 to 2048, the default
+         * @param maximum 0 to 2048, the default
          */
-        public Builder interruptVectors(int most) {
-            interruptVectors = most;
+        public Builder interruptVectors(int maximum) {
+            interruptVectors = maximum;
             return this;
         }
 

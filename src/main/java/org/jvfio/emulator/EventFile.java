@@ -13,7 +13,7 @@ final class EventFile extends OpenFile {
     private static final ValueLayout.OfLong COUNTER =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final long OVERFLOWN = -1;
-    private static final long MOST = OVERFLOWN - 1;
+    private static final long MAX_COUNTER = OVERFLOWN - 1;
 
     private final EmulatedHost host;
     private final boolean semaphore;
@@ -130,6 +130,6 @@ final class EventFile extends OpenFile {
     int ready() {
         return (counter != 0 ? vfio_h.POLLIN : 0)
                 | (counter == OVERFLOWN ? vfio_h.POLLERR : 0)
-                | (Long.compareUnsigned(counter, MOST) < 0 ? vfio_h.POLLOUT : 0);
+                | (Long.compareUnsigned(counter, MAX_COUNTER) < 0 ? vfio_h.POLLOUT : 0);
     }
 }

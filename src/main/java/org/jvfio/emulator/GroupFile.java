@@ -97,12 +97,12 @@ final class GroupFile extends OpenFile {
     }
 
     private int getDevice(Argument argument) {
-        int most = 1 << host.machine().pageShift();
-        String name = argument.string(most);
+        int maxBytes = 1 << host.machine().pageShift();
+        String name = argument.string(maxBytes);
         if (name == null) {
             return Errno.EFAULT.negated();
         }
-        if (name.length() >= most) {
+        if (name.length() >= maxBytes) {
             return Errno.EINVAL.negated();
         }
         boolean lookUpFirst = host.machine().kernel().looksUpDeviceFirst();

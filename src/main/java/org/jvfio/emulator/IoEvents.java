@@ -11,7 +11,7 @@ import org.jvfio.uapi.vfio_h;
 /** The ioeventfds of a device, which write a value to a register when signalled: DEVICE_IOEVENTFD. */
 final class IoEvents {
     private static final int SIZE = 28;
-    private static final int MOST = 1000;
+    private static final int MAX_EVENTS = 1000;
     private static final int REMOVE = -1;
 
     private final PciFunction function;
@@ -46,7 +46,7 @@ final class IoEvents {
         @Override
         public void signalled() {
             if (function.decodesMemory()) {
-                function.writeBar(bar, register, width, value);
+                function.bars().write(bar, register, width, value);
             }
         }
 
@@ -83,7 +83,7 @@ final class IoEvents {
         if (same != null) {
             return Errno.EEXIST.negated();
         }
-        if (events.size() >= MOST) {
+        if (events.size() >= MAX_EVENTS) {
             return Errno.ENOSPC.negated();
         }
         return add((int) bar, register, width, value, argument.task().file(descriptor));
@@ -91,9 +91,9 @@ final class IoEvents {
 
     private boolean isRegister(int bar, long register, int width) {
         return (width < Long.BYTES || kernel.signalsEightBytes())
-                && register + width <= function.barBytes(bar)
-                && !function.isTable(bar, register)
-                && !function.isTable(bar, register + width - 1);
+                && register + width <= function.bars().bytes(bar)
+                && !function.bars().isTable(bar, register)
+                && !function.bars().isTable(bar, register + width - 1);
     }
 
     private @Nullable IoEvent find(int bar, long register, int width, long value) {

@@ -87,12 +87,12 @@ public enum KernelVersion {
     }
 
     /** Whether v1 accepts only groups without window calls, and v2 only groups with them. */
-    boolean tiesTypeToPlatform() {
+    boolean tiesIommuTypeToPlatform() {
         return atLeast(V4_12) && before(V6_4);
     }
 
     /** Whether v2 refuses a group whose platform reports that it can have no dynamic windows. */
-    boolean type7NeedsWindows() {
+    boolean v2NeedsWindows() {
         return atLeast(V6_4);
     }
 
@@ -223,7 +223,7 @@ public enum KernelVersion {
      * Whether several groups may share a v1 container, too, if their platform creates windows. Later only a v2
      * container has several groups; before 4.2, which has no such platform, none does.
      */
-    boolean type2SharesContainers() {
+    boolean v1SharesContainers() {
         return before(V6_4);
     }
 

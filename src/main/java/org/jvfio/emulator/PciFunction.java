@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.device.DeviceIdentity;
@@ -20,8 +21,6 @@ import org.jvfio.uapi.vfio_h;
  * state while it is open.
  */
 final class PciFunction implements DeviceBus {
-    private static final int BARS = 6;
-    private static final int MIN_BAR_BYTES = 16;
     private static final int D3HOT = 3;
     private static final int REQUESTS_LOGGED = 10;
 
@@ -29,8 +28,7 @@ final class PciFunction implements DeviceBus {
     private final EmulatedMachine.Slot slot;
     private final Pe pe;
     private final EmulatedDevice device;
-    private final long[] barBytes = new long[BARS];
-    private final boolean[] wide = new boolean[BARS];
+    private final PciBars bars;
     private final ExpansionRom rom;
     private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
@@ -56,11 +54,10 @@ final class PciFunction implements DeviceBus {
         this.driverOverride =
                 slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
         hardware = device.interrupts();
-        takeBars();
-        rom = rom();
-        requireTableInBar();
+        bars = usable(() -> new PciBars(this, device, hardware));
+        rom = usable(() -> Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom())));
         registers = new ConfigRegisters(
-                device, barBytes, wide, romBytes(), host.machine().platform().isPowernv());
+                device, bars, romBytes(), host.machine().platform().isPowernv());
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,
@@ -73,51 +70,13 @@ final class PciFunction implements DeviceBus {
         device.plug(this);
     }
 
-    private void takeBars() {
-        long[] bars = device.barBytes();
-        if (bars.length > BARS) {
-            throw unusable("%d BARs: the maximum is 6".formatted(bars.length));
-        }
-        System.arraycopy(bars, 0, barBytes, 0, bars.length);
-        for (int bar = 0; bar < BARS; bar++) {
-            long bytes = barBytes[bar];
-            wide[bar] = bytes != 0 && device.isWideBar(bar);
-            if (bytes != 0 && (bytes < MIN_BAR_BYTES || Long.bitCount(bytes) != 1)) {
-                throw unusable("BAR %2$d of %1$d bytes: the size is a power of two, at least 16".formatted(bytes, bar));
-            }
-            if (!wide[bar] && bytes > 1L << 30) {
-                throw unusable("BAR %2$d of %1$d bytes: above 1 GiB it must be 64 bits wide".formatted(bytes, bar));
-            }
-            if (bar > 0 && wide[bar - 1] && bytes != 0) {
-                throw unusable("a BAR %d, which is the upper half of the 64-bit BAR before it".formatted(bar));
-            }
-        }
-        if (wide[BARS - 1]) {
-            throw unusable("a BAR 5 that is 64 bits wide: there is no BAR 6 for its upper half");
-        }
-    }
-
-    /** The ROM that the machine sets for this address, or else the device's own. */
-    private ExpansionRom rom() {
+    /** Makes a part of the device, and adds the device to the message if it is invalid. */
+    private <T> T usable(Supplier<T> part) {
         try {
-            return Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom()));
-        } catch (IllegalArgumentException e) {
-            throw unusable(String.valueOf(e.getMessage()));
+            return part.get();
+        } catch (IllegalArgumentException invalid) {
+            throw new IllegalArgumentException("the device at " + address() + " has " + invalid.getMessage(), invalid);
         }
-    }
-
-    private void requireTableInBar() {
-        long end = Math.max(
-                hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE,
-                hardware.pendingOffset() + pendingBytes());
-        if (hardware.vectors() > 0 && end > barBytes[hardware.tableBar()]) {
-            throw unusable("an MSI-X table or pending bits that end at 0x%x in BAR %d, which has 0x%x bytes"
-                    .formatted(end, hardware.tableBar(), barBytes[hardware.tableBar()]));
-        }
-    }
-
-    private IllegalArgumentException unusable(String what) {
-        return new IllegalArgumentException("the device at " + address() + " has " + what);
     }
 
     String address() {
@@ -204,9 +163,8 @@ final class PciFunction implements DeviceBus {
         }
     }
 
-    /** The size of a BAR; 0 for one that does not exist, or is the upper half of a 64-bit BAR. */
-    long barBytes(int bar) {
-        return barBytes[bar];
+    PciBars bars() {
+        return bars;
     }
 
     /** Whether a BAR is 64 bits wide. */
@@ -242,7 +200,7 @@ final class PciFunction implements DeviceBus {
 
     /** Whether Linux finds a valid image in the ROM ({@code pci_map_rom}). */
     boolean showsRomImage() {
-        return pe.registerAccess() && rom.imageBytes() != 0;
+        return reachesRegisters() && rom.imageBytes() != 0;
     }
 
     /** The size of configuration space: 256 bytes, or 4096. */
@@ -308,9 +266,7 @@ final class PciFunction implements DeviceBus {
     /** A function reset, after which the host restores configuration space and the MSI-X table. */
     void reset() {
         if (interrupts.isMsixEnabled() && !config.decodesMemory()) {
-            host.hazard(
-                    Hazard.MACHINE_CHECK,
-                    () -> "reset of " + address() + " with MSI-X enabled while its memory is not decoded");
+            machineCheck(() -> "reset of " + address() + " with MSI-X enabled while its memory is not decoded");
         }
         resetRegisters();
     }
@@ -364,7 +320,7 @@ final class PciFunction implements DeviceBus {
     /** A byte of configuration space, including the device's live status bits. */
     byte readRegister(int register) {
         int value = registers.get(register);
-        if (register == vfio_h.PCI_STATUS && interrupts.isLineAsserted()) {
+        if (register == vfio_h.PCI_STATUS && interrupts.line().isAsserted()) {
             value |= vfio_h.PCI_STATUS_INTERRUPT;
         }
         int extended = registers.capability(vfio_h.PCI_CAP_ID_MSIX);
@@ -403,23 +359,8 @@ final class PciFunction implements DeviceBus {
      * Clears the address bits of BARs in a copy of configuration space that cannot be set, so that they show the size.
      */
     void showBarSizes(ByteBuffer copy) {
-        for (int bar = 0; bar < BARS; bar++) {
-            int register = ConfigRegisters.barRegister(bar);
-            if (barBytes[bar] == 0) {
-                copy.putInt(register, 0);
-                continue;
-            }
-            long mask = -barBytes[bar];
-            // In an LPAR, Linux takes BAR types from the device tree, which does not mark 64-bit BARs.
-            boolean shownWide = wide[bar] && host.machine().platform().isPowernv();
-            int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
-            copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
-            if (shownWide) {
-                register += Integer.BYTES;
-                copy.putInt(register, copy.getInt(register) & (int) (mask >>> Integer.SIZE));
-                bar++;
-            }
-        }
+        // In an LPAR, Linux takes BAR types from the device tree, which does not mark 64-bit BARs.
+        bars.showSizes(copy, host.machine().platform().isPowernv());
         int romMask = romBytes() == 0 ? 0 : -romBytes() | vfio_h.PCI_ROM_ADDRESS_ENABLE;
         copy.putInt(vfio_h.PCI_ROM_ADDRESS, copy.getInt(vfio_h.PCI_ROM_ADDRESS) & romMask);
     }
@@ -429,12 +370,10 @@ final class PciFunction implements DeviceBus {
         if (offset >= romBytes()) {
             return Errno.EINVAL.negated();
         }
-        boolean answers = pe.registerAccess();
+        boolean answers = reachesRegisters();
         if (answers && !decodesMemory()) {
             // pci_map_rom looks for an image, whatever is in the command register.
-            host.hazard(
-                    Hazard.MACHINE_CHECK,
-                    () -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
+            machineCheck(() -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
         }
         if (!answers || rom.imageBytes() == 0) {
             return Errno.ENOMEM.negated();
@@ -448,32 +387,10 @@ final class PciFunction implements DeviceBus {
         return size;
     }
 
-    /** Accesses a BAR, in pieces as large as alignment allows: the count of bytes, or a negated errno. */
+    /** Accesses a BAR: the number of bytes, or a negated errno. */
     long accessBar(int bar, MemorySegment buffer, long offset, boolean write) {
-        long end = barBytes[bar];
-        if (offset >= end) {
-            return Errno.EINVAL.negated();
-        }
-        long size = Math.min(buffer.byteSize(), end - offset);
         int widest = host.machine().kernel().readsEightBytes() ? Long.BYTES : Integer.BYTES;
-        for (long at = 0; at < size; ) {
-            long register = offset + at;
-            int width = width(register, size - at, widest);
-            if (isTable(bar, register)) {
-                // Linux programs the table; a user reads all ones, and writes have no effect.
-                if (!write) {
-                    set(buffer, at, width, -1);
-                }
-            } else if (!decodesMemory()) {
-                return Errno.EIO.negated();
-            } else if (write) {
-                writeBar(bar, register, width, get(buffer, at, width));
-            } else {
-                set(buffer, at, width, readBar(bar, register, width));
-            }
-            at += width;
-        }
-        return size;
+        return bars.access(bar, buffer, offset, write, widest);
     }
 
     /** Whether the user may access BARs. */
@@ -481,79 +398,14 @@ final class PciFunction implements DeviceBus {
         return config.decodesMemory() && powerState != D3HOT;
     }
 
-    private long readBar(int bar, long register, int width) {
-        boolean pendingBits = isPendingBits(bar, register);
-        if (!pendingBits) {
-            requireAnswer(bar, register, width, "pread");
-        }
-        if (!pe.registerAccess()) {
-            return -1;
-        }
-        return pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+    /** Whether an access reaches the device's registers; not if its endpoint is frozen. */
+    boolean reachesRegisters() {
+        return pe.registerAccess();
     }
 
-    /** A write of 1, 2, 4 or 8 bytes to a register of a BAR. */
-    void writeBar(int bar, long register, int width, long value) {
-        if (isPendingBits(bar, register)) {
-            return;
-        }
-        requireAnswer(bar, register, width, "pwrite");
-        if (pe.registerAccess()) {
-            device.write(bar, register, width, value);
-        }
-    }
-
-    private void requireAnswer(int bar, long register, int width, String call) {
-        if (!device.answers(bar, register, width)) {
-            host.hazard(
-                    Hazard.MACHINE_CHECK,
-                    () -> "%s of %d bytes at 0x%x of BAR %d of %s".formatted(call, width, register, bar, address()));
-        }
-    }
-
-    /** Whether a register belongs to the MSI-X table. */
-    boolean isTable(int bar, long register) {
-        long offset = register - hardware.tableOffset();
-        return bar == hardware.tableBar()
-                && offset >= 0
-                && offset < hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
-    }
-
-    private long pendingBytes() {
-        return (hardware.vectors() + Long.SIZE - 1) / Long.SIZE * (long) Long.BYTES;
-    }
-
-    private boolean isPendingBits(int bar, long register) {
-        long offset = register - hardware.pendingOffset();
-        return bar == hardware.tableBar() && offset >= 0 && offset < pendingBytes();
-    }
-
-    private long pendingBits(long register, int width) {
-        long offset = register - hardware.pendingOffset();
-        long word = interrupts.pendingBits((int) (offset / Long.BYTES));
-        return (word >>> (offset % Long.BYTES * Byte.SIZE)) & (-1L >>> (Long.SIZE - width * Byte.SIZE));
-    }
-
-    private static int width(long offset, long left, int widest) {
-        int width = widest;
-        while (width > left || (offset & (width - 1)) != 0) {
-            width >>= 1;
-        }
-        return width;
-    }
-
-    private static long get(MemorySegment buffer, long at, int width) {
-        long value = 0;
-        for (int each = width - 1; each >= 0; each--) {
-            value = (value << Byte.SIZE) | (buffer.get(ValueLayout.JAVA_BYTE, at + each) & 0xff);
-        }
-        return value;
-    }
-
-    private static void set(MemorySegment buffer, long at, int width, long value) {
-        for (int each = 0; each < width; each++) {
-            buffer.set(ValueLayout.JAVA_BYTE, at + each, (byte) (value >>> (each * Byte.SIZE)));
-        }
+    /** Reports an access that a real device answers with a machine check. */
+    void machineCheck(Supplier<String> access) {
+        host.hazard(Hazard.MACHINE_CHECK, access);
     }
 
     @Override
@@ -595,7 +447,7 @@ final class PciFunction implements DeviceBus {
         if (!hardware.line()) {
             throw new IllegalStateException(address() + " has no interrupt line, according to its DeviceInterrupts");
         }
-        interrupts.line(asserted);
+        interrupts.line().set(asserted);
     }
 
     @Override

@@ -687,10 +687,10 @@ final class SpaprTce {
     int attach(IommuGroup group, Mm caller) {
         Pe pe = group.pe();
         boolean makesWindows = pe.calls().makesWindows();
-        if (version.type7NeedsWindows() && v2 && !makesWindows) {
+        if (version.v2NeedsWindows() && v2 && !makesWindows) {
             return Errno.EINVAL.negated();
         }
-        if (!groups.isEmpty() && !(version.type2SharesContainers() ? makesWindows : v2)) {
+        if (!groups.isEmpty() && !(version.v1SharesContainers() ? makesWindows : v2)) {
             return Errno.EBUSY.negated();
         }
         for (IommuGroup other : groups) {
@@ -701,7 +701,7 @@ final class SpaprTce {
                 return Errno.EPERM.negated();
             }
         }
-        if (version.tiesTypeToPlatform() && v2 != makesWindows) {
+        if (version.tiesIommuTypeToPlatform() && v2 != makesWindows) {
             return Errno.EPERM.negated();
         }
         if (!version.takesOwnershipAtSetContainer()) {

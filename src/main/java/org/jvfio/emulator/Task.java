@@ -15,21 +15,21 @@ final class Task {
 
     private final Mm mm;
     private final TreeMap<Integer, Opened> files = new TreeMap<>();
-    private long mostDescriptors;
+    private long maxDescriptors;
     private long hardDescriptors;
 
-    Task(Mm mm, long mostDescriptors) {
+    Task(Mm mm, long maxDescriptors) {
         this.mm = mm;
-        this.mostDescriptors = mostDescriptors;
-        this.hardDescriptors = mostDescriptors;
+        this.maxDescriptors = maxDescriptors;
+        this.hardDescriptors = maxDescriptors;
     }
 
     Mm mm() {
         return mm;
     }
 
-    long mostDescriptors() {
-        return mostDescriptors;
+    long maxDescriptors() {
+        return maxDescriptors;
     }
 
     long hardDescriptors() {
@@ -37,7 +37,7 @@ final class Task {
     }
 
     void descriptorLimits(long soft, long hard) {
-        mostDescriptors = soft;
+        maxDescriptors = soft;
         hardDescriptors = hard;
     }
 
@@ -48,7 +48,7 @@ final class Task {
     }
 
     boolean hasFreeDescriptor() {
-        return Long.compareUnsigned(freeDescriptor(), mostDescriptors) < 0;
+        return Long.compareUnsigned(freeDescriptor(), maxDescriptors) < 0;
     }
 
     private int freeDescriptor() {
@@ -86,7 +86,7 @@ final class Task {
 
     /** A child with the same descriptors and memory of its own. */
     Task fork(Mm childMemory) {
-        Task child = new Task(childMemory, mostDescriptors);
+        Task child = new Task(childMemory, maxDescriptors);
         child.hardDescriptors = hardDescriptors;
         files.forEach((descriptor, opened) -> {
             opened.file().refer();

@@ -398,7 +398,7 @@ final class VfioConfig {
             copy.putShort(vfio_h.PCI_COMMAND, (short) ((command & ~tracked) | (value & tracked)));
         }
         if (register == vfio_h.PCI_COMMAND || register == vfio_h.PCI_COMMAND + 1) {
-            function.interrupts().disableLine((command & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
+            function.interrupts().line().disable((command & vfio_h.PCI_COMMAND_INTX_DISABLE) != 0);
         }
     }
 
@@ -456,9 +456,9 @@ final class VfioConfig {
         if (!interrupts.isMsi()) {
             flags &= ~vfio_h.PCI_MSI_FLAGS_ENABLE;
         }
-        int most = interrupts.messagesLogarithm();
-        if ((flags & vfio_h.PCI_MSI_FLAGS_QSIZE) >> 4 > most) {
-            flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | most << 4;
+        int granted = interrupts.messagesLogarithm();
+        if ((flags & vfio_h.PCI_MSI_FLAGS_QSIZE) >> 4 > granted) {
+            flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | granted << 4;
         }
         copy.putShort(register, (short) flags);
         if (function.isConfigBlocked()) {

@@ -16,7 +16,6 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_NUM_IRQS;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceInterrupts;
@@ -26,8 +25,8 @@ import org.jvfio.uapi.vfio_irq_info;
 import org.jvfio.uapi.vfio_irq_set;
 
 /**
- * The interrupts of a device between its hardware and the eventfds of a program: {@code vfio_pci_intrs.c}, and the masks
- * and pending bits that Linux has below it.
+ * The interrupts of a device, between its hardware and the eventfds of a program: {@code vfio_pci_intrs.c}, with the
+ * masks and pending bits of the layers of Linux below it.
  */
 final class VfioInterrupts {
     private static final int SET_SIZE = 20;
@@ -35,29 +34,23 @@ final class VfioInterrupts {
 
     private final DeviceInterrupts hardware;
     private final boolean hasErrorIndex;
-    private final int mostVectors;
+    private final int maxVectors;
     private final boolean keepsMessages;
-    private final boolean firesEnabledLine;
+    private final IntxLine line;
 
     private int mode = NO_MODE;
-    /** The trigger of the line, or of each vector that was granted. */
+    /** The trigger of each MSI or MSI-X vector that was granted. */
     private @Nullable EventFile[] triggers = {};
     /**
-     * Vectors that sent a message while they had no trigger: Linux keeps a vector of MSI-X masked in the device, and one of
-     * MSI in the interrupt controller.
+     * Vectors that sent a message while they had no trigger. Linux masks such a vector: of MSI-X in the device, of MSI in
+     * the interrupt controller.
      */
     private final long[] pending;
-    /** Whether the device itself has its messages enabled, which a reset of the bus takes away. */
+    /** The enable bit of MSI or MSI-X in the device, which a bus reset clears. */
     private boolean messagesEnabled;
 
     private int messagesLogarithm;
 
-    private boolean lineAsserted;
-    private boolean lineMasked;
-    /** What the user wrote to the command register: INTx is disabled. */
-    private boolean lineDisabled;
-
-    private @Nullable UnmaskEvent unmask;
     private @Nullable EventFile error;
     private @Nullable EventFile request;
 
@@ -65,43 +58,19 @@ final class VfioInterrupts {
      * The interrupts of one device.
      *
      * @param hasErrorIndex whether it has the index {@code VFIO_PCI_ERR_IRQ_INDEX}
-     * @param mostVectors how many messages the platform can grant it
-     * @param platform how it treats what comes while nobody listens
+     * @param maxVectors the maximum number of messages that the platform grants it
+     * @param platform whose interrupt controller is emulated
      */
-    VfioInterrupts(DeviceInterrupts hardware, boolean hasErrorIndex, int mostVectors, Platform platform) {
+    VfioInterrupts(DeviceInterrupts hardware, boolean hasErrorIndex, int maxVectors, Platform platform) {
         this.hardware = hardware;
         this.hasErrorIndex = hasErrorIndex;
-        this.mostVectors = mostVectors;
+        this.maxVectors = maxVectors;
         this.keepsMessages = platform.keepsMessages();
-        this.firesEnabledLine = platform.firesEnabledLine();
+        this.line = new IntxLine(platform.firesEnabledLine());
         this.pending = new long[(Math.max(hardware.messages(), hardware.vectors()) + Long.SIZE - 1) / Long.SIZE];
     }
 
-    /** The eventfd that unmasks the line when it is written to. */
-    private final class UnmaskEvent implements EventFile.Watcher {
-        private final EventFile event;
-
-        UnmaskEvent(EventFile event) {
-            this.event = event;
-        }
-
-        @Override
-        public void signalled() {
-            unmaskLine();
-        }
-
-        @Override
-        public void closed() {
-            remove();
-        }
-
-        void remove() {
-            event.unwatch(this);
-            unmask = null;
-        }
-    }
-
-    /** Whether the driver has the device send messages. */
+    /** Whether the driver has enabled MSI or MSI-X. */
     boolean sendsMessages() {
         return messagesEnabled;
     }
@@ -115,12 +84,12 @@ final class VfioInterrupts {
         return messagesEnabled && mode == VFIO_PCI_MSIX_IRQ_INDEX;
     }
 
-    /** The user turns messages of MSI off and on, as its capability lets him. */
+    /** The user clears or sets the enable bit of the MSI capability. */
     void enableMessages(boolean enabled) {
         messagesEnabled = enabled;
     }
 
-    /** How many MSI messages were granted the last time, as the logarithm that the capability has. */
+    /** Log2 of the number of MSI messages that were granted last, as in the capability. */
     int messagesLogarithm() {
         return messagesLogarithm;
     }
@@ -152,59 +121,18 @@ final class VfioInterrupts {
         return isMsi() ? 0 : pending[word];
     }
 
-    /** The device asserts its line, or deasserts it. */
-    void line(boolean asserted) {
-        if (asserted != lineAsserted) {
-            lineAsserted = asserted;
-            deliverLine();
-        }
+    /** INTx. */
+    IntxLine line() {
+        return line;
     }
 
-    boolean isLineAsserted() {
-        return lineAsserted;
-    }
-
-    /** The line interrupts, and is masked until the user has dealt with it. */
-    private void deliverLine() {
-        if (mode == VFIO_PCI_INTX_IRQ_INDEX && lineAsserted && !lineMasked) {
-            lineMasked = true;
-            signalLine();
-        }
-    }
-
-    private void signalLine() {
-        EventFile trigger = triggers[0];
-        if (!lineDisabled && trigger != null) {
-            trigger.signal();
-        }
-    }
-
-    private void unmaskLine() {
-        if (lineMasked && !lineDisabled) {
-            lineMasked = false;
-            deliverLine();
-        }
-    }
-
-    /** The user sets or clears INTX_DISABLE in the command register. */
-    void disableLine(boolean disabled) {
-        if (disabled != lineDisabled) {
-            lineDisabled = disabled;
-            if (disabled) {
-                lineMasked = true;
-            } else {
-                unmaskLine();
-            }
-        }
-    }
-
-    /** A reset of the function, after which Linux enables its messages again. */
+    /** A function reset, after which Linux enables messages again. */
     void reset() {
-        lineAsserted = false;
+        line.reset();
         Arrays.fill(pending, 0);
     }
 
-    /** A reset of the bus, after which nobody enables its messages again. */
+    /** A bus reset, after which messages stay disabled. */
     void resetByBus() {
         reset();
         messagesEnabled = false;
@@ -213,18 +141,18 @@ final class VfioInterrupts {
     /** The last descriptor of the device is closed. */
     void release() {
         disable();
-        lineDisabled = false;
+        line.release();
         messagesLogarithm = 0;
         error = null;
         request = null;
     }
 
-    /** Tells the user that the host would like to have the device back; false if the user has no ear for it. */
+    /** Signals the device request to the user; false if the user has set no eventfd for it. */
     boolean requestDevice() {
         return signal(request);
     }
 
-    /** Tells the user of an error of the device; false if the user has no ear for it. */
+    /** Signals an error of the device to the user; false if the user has set no eventfd for it. */
     boolean reportError() {
         return signal(error);
     }
@@ -270,7 +198,7 @@ final class VfioInterrupts {
         return argument.copyOut(info, size) ? 0 : Errno.EFAULT.negated();
     }
 
-    /** DEVICE_SET_IRQS: 0, a negated errno, or how many vectors there are when that is too few. */
+    /** DEVICE_SET_IRQS: 0, a negated errno, or the number of vectors available if the request was for more. */
     int set(Argument argument) {
         MemorySegment set = argument.copyIn(SET_SIZE);
         if (set == null) {
@@ -296,13 +224,13 @@ final class VfioInterrupts {
         if (values == null) {
             return Errno.EFAULT.negated();
         }
-        Request request = new Request(data, (int) start, (int) count, values, argument.task());
+        IrqRequest request = new IrqRequest(data, (int) start, (int) count, values, argument.task());
         int action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
         return switch (index) {
             case VFIO_PCI_INTX_IRQ_INDEX ->
                 switch (action) {
-                    case VFIO_IRQ_SET_ACTION_MASK -> setLineMask(request);
-                    case VFIO_IRQ_SET_ACTION_UNMASK -> setLineUnmask(request);
+                    case VFIO_IRQ_SET_ACTION_MASK -> line.mask(request);
+                    case VFIO_IRQ_SET_ACTION_UNMASK -> line.unmask(request);
                     case VFIO_IRQ_SET_ACTION_TRIGGER -> setLineTrigger(request);
                     default -> Errno.ENOTTY.negated();
                 };
@@ -310,37 +238,7 @@ final class VfioInterrupts {
         };
     }
 
-    /** What DEVICE_SET_IRQS asks for, past its first checks. */
-    private record Request(int data, int start, int count, MemorySegment values, Task task) {
-        /** Whether a value says yes: one is given for each interrupt, or none at all. */
-        boolean chosen(int number) {
-            return data == VFIO_IRQ_SET_DATA_NONE || values.get(ValueLayout.JAVA_BYTE, number) != 0;
-        }
-
-        int descriptor(int number) {
-            return values.getAtIndex(vfio_h.C_INT, number);
-        }
-
-        @Nullable
-        EventFile event(int number) {
-            return task.file(descriptor(number)) instanceof EventFile event ? event : null;
-        }
-
-        /** Why a descriptor is no eventfd. */
-        int refusal(int number) {
-            return (task.file(descriptor(number)) == null ? Errno.EBADF : Errno.EINVAL).negated();
-        }
-
-        boolean isEvent() {
-            return data == VFIO_IRQ_SET_DATA_EVENTFD;
-        }
-
-        boolean isDisable() {
-            return data == VFIO_IRQ_SET_DATA_NONE && count == 0;
-        }
-    }
-
-    private int setTrigger(int index, Request asked) {
+    private int setTrigger(int index, IrqRequest asked) {
         return switch (index) {
             case VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX -> setMessageTriggers(index, asked);
             case VFIO_PCI_ERR_IRQ_INDEX -> {
@@ -360,98 +258,45 @@ final class VfioInterrupts {
         return mode == index || mode == NO_MODE;
     }
 
-    private int setLineMask(Request asked) {
-        if (mode != VFIO_PCI_INTX_IRQ_INDEX || asked.count() != 1) {
-            return Errno.EINVAL.negated();
-        }
-        if (asked.isEvent()) {
-            return Errno.ENOTTY.negated();
-        }
-        if (asked.chosen(0)) {
-            lineMasked = true;
-        }
-        return 0;
-    }
-
-    private int setLineUnmask(Request asked) {
-        if (mode != VFIO_PCI_INTX_IRQ_INDEX || asked.count() != 1) {
-            return Errno.EINVAL.negated();
-        }
-        if (!asked.isEvent()) {
-            if (asked.chosen(0)) {
-                unmaskLine();
-            }
-            return 0;
-        }
-        if (asked.descriptor(0) < 0) {
-            removeUnmask();
-            return 0;
-        }
-        EventFile event = asked.event(0);
-        if (event == null) {
-            return asked.refusal(0);
-        }
-        if (unmask != null) {
-            return Errno.EBUSY.negated();
-        }
-        unmask = new UnmaskEvent(event);
-        event.watch(unmask);
-        if (event.isSignalled()) {
-            unmaskLine();
-        }
-        return 0;
-    }
-
-    private void removeUnmask() {
-        UnmaskEvent installed = unmask;
-        if (installed != null) {
-            installed.remove();
-        }
-    }
-
-    private int setLineTrigger(Request asked) {
-        if (mode == VFIO_PCI_INTX_IRQ_INDEX && asked.isDisable()) {
+    private int setLineTrigger(IrqRequest asked) {
+        if (mode == VFIO_PCI_INTX_IRQ_INDEX && asked.disables()) {
             disable();
             return 0;
         }
         if (!isModeOr(VFIO_PCI_INTX_IRQ_INDEX) || asked.count() != 1) {
             return Errno.EINVAL.negated();
         }
-        if (asked.isEvent()) {
+        if (asked.hasEvents()) {
             EventFile trigger = asked.descriptor(0) < 0 ? null : asked.event(0);
             if (trigger == null && asked.descriptor(0) >= 0) {
                 return asked.refusal(0);
             }
             if (mode == VFIO_PCI_INTX_IRQ_INDEX) {
-                triggers[0] = trigger;
+                line.trigger(trigger);
             } else {
                 mode = VFIO_PCI_INTX_IRQ_INDEX;
-                triggers = new @Nullable EventFile[] {trigger};
-                lineMasked = lineDisabled;
-                if (firesEnabledLine) {
-                    deliverLine();
-                }
+                line.enable(trigger);
             }
             return 0;
         }
         if (mode == NO_MODE) {
             return Errno.EINVAL.negated();
         }
-        if (asked.chosen(0)) {
-            signalLine();
+        if (asked.applies(0)) {
+            line.signal();
         }
         return 0;
     }
 
-    private int setMessageTriggers(int index, Request asked) {
-        if (mode == index && asked.isDisable()) {
+    private int setMessageTriggers(int index, IrqRequest asked) {
+        if (mode == index && asked.disables()) {
             disable();
             return 0;
         }
         if (!isModeOr(index)) {
             return Errno.EINVAL.negated();
         }
-        if (asked.isEvent()) {
+        if (asked.hasEvents()) {
             if (mode == index) {
                 return setVectors(asked);
             }
@@ -459,8 +304,8 @@ final class VfioInterrupts {
             if (vectors == 0) {
                 return Errno.ERANGE.negated();
             }
-            if (vectors > mostVectors) {
-                return mostVectors == 0 ? Errno.ENOSPC.negated() : mostVectors;
+            if (vectors > maxVectors) {
+                return maxVectors == 0 ? Errno.ENOSPC.negated() : maxVectors;
             }
             mode = index;
             triggers = new @Nullable EventFile[vectors];
@@ -480,15 +325,15 @@ final class VfioInterrupts {
         for (int each = 0; each < asked.count(); each++) {
             int vector = asked.start() + each;
             EventFile trigger = vector < triggers.length ? triggers[vector] : null;
-            if (trigger != null && asked.chosen(each)) {
+            if (trigger != null && asked.applies(each)) {
                 trigger.signal();
             }
         }
         return 0;
     }
 
-    /** Gives vectors their eventfds; if one cannot have its own, the whole block has none. */
-    private int setVectors(Request asked) {
+    /** Sets the triggers of a block of vectors; if one fails, the whole block has none. */
+    private int setVectors(IrqRequest asked) {
         for (int each = 0; each < asked.count(); each++) {
             int answer = setVector(asked.start() + each, asked, each);
             if (answer != 0) {
@@ -501,7 +346,7 @@ final class VfioInterrupts {
         return 0;
     }
 
-    private int setVector(int vector, Request asked, int number) {
+    private int setVector(int vector, IrqRequest asked, int number) {
         boolean granted = vector < triggers.length;
         if (granted) {
             triggers[vector] = null;
@@ -526,22 +371,21 @@ final class VfioInterrupts {
     }
 
     private void disable() {
-        removeUnmask();
+        line.stop();
         if (isMsi()) {
             Arrays.fill(pending, 0);
         }
         mode = NO_MODE;
         triggers = new @Nullable EventFile[0];
         messagesEnabled = false;
-        lineMasked = false;
     }
 
-    /** What became of the one eventfd of an index. */
+    /** The new eventfd of an index with a single interrupt, and the result of the call. */
     private record Single(@Nullable EventFile event, int answer) {}
 
     /** {@code vfio_pci_set_ctx_trigger_single}. */
-    private static Single single(@Nullable EventFile event, Request asked) {
-        if (asked.isEvent()) {
+    private static Single single(@Nullable EventFile event, IrqRequest asked) {
+        if (asked.hasEvents()) {
             if (asked.count() == 0) {
                 return new Single(event, Errno.EINVAL.negated());
             }
@@ -556,7 +400,7 @@ final class VfioInterrupts {
             if (asked.count() == 0) {
                 return new Single(event, Errno.EINVAL.negated());
             }
-            if (asked.chosen(0)) {
+            if (asked.applies(0)) {
                 signal(event);
             }
             return new Single(event, 0);

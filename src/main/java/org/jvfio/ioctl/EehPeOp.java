@@ -37,7 +37,9 @@ public record EehPeOp(MemorySegment struct) implements Ioctl {
         return argsz((int) vfio_eeh_pe_op.sizeof());
     }
 
-    /** Adds the error that {@code VFIO_EEH_PE_INJECT_ERR} injects, {@code EEH_ERR_*} of the kernel's {@code asm/eeh.h}. */
+    /**
+     * Adds the error that {@code VFIO_EEH_PE_INJECT_ERR} injects, {@code EEH_ERR_*} of the kernel's {@code asm/eeh.h}.
+     */
     public EehPeOp error(int type, int function, long address, long mask) {
         MemorySegment error = vfio_eeh_pe_op.err(struct);
         vfio_eeh_pe_err.type(error, type);

@@ -22,8 +22,8 @@ public record Feature(MemorySegment struct) implements Ioctl {
     /**
      * Allocates and fills a struct with the feature's data, which may be empty.
      *
-     * @param flags a feature, {@code VFIO_DEVICE_FEATURE_PCI_VF_TOKEN} and others, with {@code VFIO_DEVICE_FEATURE_GET},
-     *     {@code SET} or {@code PROBE}
+     * @param flags a feature, {@code VFIO_DEVICE_FEATURE_PCI_VF_TOKEN} and others, with {@code
+     *     VFIO_DEVICE_FEATURE_GET}, {@code SET} or {@code PROBE}
      */
     public static Feature of(SegmentAllocator allocator, int flags, MemorySegment data) {
         Feature call = new Feature(allocator.allocate(vfio_device_feature.sizeof() + data.byteSize(), Long.BYTES));

@@ -8,8 +8,8 @@ import org.jvfio.uapi.vfio_pci_dependent_device;
 import org.jvfio.uapi.vfio_pci_hot_reset_info;
 
 /**
- * The devices that are reset with one: {@code VFIO_DEVICE_GET_PCI_HOT_RESET_INFO} of a device. If the struct has no room
- * for all of them, the kernel returns ENOSPC and writes {@link #count()} alone.
+ * The devices that are reset with one: {@code VFIO_DEVICE_GET_PCI_HOT_RESET_INFO} of a device. If the struct has no
+ * room for all of them, the kernel returns ENOSPC and writes {@link #count()} alone.
  *
  * @param struct a {@code vfio_pci_hot_reset_info}, with room for devices behind it
  */

@@ -7,8 +7,8 @@ import java.lang.foreign.SegmentAllocator;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
- * Where a region of a device is and how it can be accessed: {@code VFIO_DEVICE_GET_REGION_INFO} of a device. Capabilities
- * follow the struct if they fit; if not, {@link #argsz()} is then the size that holds them.
+ * Where a region of a device is and how it can be accessed: {@code VFIO_DEVICE_GET_REGION_INFO} of a device.
+ * Capabilities follow the struct if they fit; if not, {@link #argsz()} is then the size that holds them.
  *
  * @param struct a {@code vfio_region_info}, with room for capabilities behind it
  */

@@ -7,8 +7,8 @@ import java.lang.foreign.SegmentAllocator;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 
 /**
- * Maps memory of this process at bus addresses: {@code VFIO_IOMMU_MAP_DMA} of a container. A positive result is an error: it
- * follows an IOVA that is not a multiple of the IOMMU page.
+ * Maps memory of this process at bus addresses: {@code VFIO_IOMMU_MAP_DMA} of a container. A positive result is an
+ * error: it follows an IOVA that is not a multiple of the IOMMU page.
  *
  * @param struct a {@code vfio_iommu_type1_dma_map}
  */

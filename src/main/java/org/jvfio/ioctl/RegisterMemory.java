@@ -7,8 +7,8 @@ import java.lang.foreign.SegmentAllocator;
 import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
 
 /**
- * Pins memory of this process and charges it as locked: {@code VFIO_IOMMU_SPAPR_REGISTER_MEMORY} of a container. A positive
- * result counts the pages that could be pinned when not all could.
+ * Pins memory of this process and charges it as locked: {@code VFIO_IOMMU_SPAPR_REGISTER_MEMORY} of a container. A
+ * positive result counts the pages that could be pinned when not all could.
  *
  * @param struct a {@code vfio_iommu_spapr_register_memory}
  */

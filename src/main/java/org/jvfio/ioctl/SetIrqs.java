@@ -16,8 +16,8 @@ import java.lang.foreign.ValueLayout;
 import org.jvfio.uapi.vfio_irq_set;
 
 /**
- * Enables, disables, triggers, masks or unmasks vectors of an interrupt type: {@code VFIO_DEVICE_SET_IRQS} of a device. A
- * positive result is the number of vectors that the device could have instead of those asked for.
+ * Enables, disables, triggers, masks or unmasks vectors of an interrupt type: {@code VFIO_DEVICE_SET_IRQS} of a device.
+ * A positive result is the number of vectors that the device could have instead of those asked for.
  *
  * @param struct a {@code vfio_irq_set} with its data
  */

@@ -106,7 +106,8 @@ class AdderModelTest {
     void machineFile_unknownOption_listsTheOptions() throws IOException {
         Path machine = machine("\"model\": \"adder\", \"registers\": \"big\"");
         assertRefused(
-                "has 'registers' in a device of model 'adder'; known are [address, driver, group, latencyMicros, model, rom]",
+                "has 'registers' in a device of model 'adder'; the options are [address, driver, group,"
+                        + " latencyMicros, model, rom]",
                 machine);
     }
 

@@ -2,7 +2,9 @@ package org.jvfio.driver.nvme;
 
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jvfio.VfioException;
 
 /** The admin queue, and the admin commands that the driver issues. */
 final class AdminQueue {
@@ -48,7 +50,7 @@ final class AdminQueue {
         this.pageShift = pageShift;
         this.timeout = timeout;
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
-        data = allocateData(memory, pageShift);
+        data = allocateData(memory);
     }
 
     private static QueueLayout layout(int pageShift) {
@@ -57,16 +59,12 @@ final class AdminQueue {
 
     /** Bytes of a {@link DmaArea} for the queue, its data buffer, and the log pages of events. */
     static long memoryBytes(int pageShift) {
-        return layout(pageShift).memoryBytes() + 3L * dataAlignment(pageShift);
+        return layout(pageShift).memoryBytes() + 2 * DmaArea.toPages(ControllerData.BYTES, pageShift);
     }
 
     /** A buffer for the data structure of an Identify command or a log page. */
-    static NvmeBuffer allocateData(DmaArea memory, int pageShift) {
-        return memory.allocate(ControllerData.BYTES, dataAlignment(pageShift));
-    }
-
-    private static int dataAlignment(int pageShift) {
-        return Math.max(1 << pageShift, ControllerData.BYTES);
+    static NvmeBuffer allocateData(DmaArea memory) {
+        return memory.allocate(ControllerData.BYTES);
     }
 
     NvmeQueue queue() {
@@ -83,6 +81,19 @@ final class AdminQueue {
     /** Executes Identify and copies the data structure. */
     ControllerData identify(String operation, int cns, int namespaceId) {
         return read(new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0), ControllerData.BYTES);
+    }
+
+    /** As {@link #identify}; empty if the controller rejects the command with a status, with or without DNR. */
+    Optional<ControllerData> identifyUnless(NvmeStatus status, String operation, int cns, int namespaceId) {
+        NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
+        try {
+            return Optional.of(read(request, ControllerData.BYTES));
+        } catch (VfioException e) {
+            if (request.isDone() && request.isRejected() && request.status().hasCodeOf(status)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
     }
 
     /** Executes Get Log Page and copies the page. */

@@ -68,7 +68,9 @@ record Capabilities(long register) {
     }
 
     private boolean hasNvmCommands() {
-        return (register >>> 37 & 1) != 0;
+        int commandSets = (int) (register >>> 37 & 0xff);
+        // A zero, which the specification does not allow, can only mean the NVM command set.
+        return commandSets == 0 || (commandSets & 1) != 0;
     }
 
     /** MPSMIN, as log2 of bytes. */

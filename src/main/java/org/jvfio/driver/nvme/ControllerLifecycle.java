@@ -37,7 +37,7 @@ final class ControllerLifecycle {
     private final AtomicInteger resets = new AtomicInteger();
 
     // Written while the controller is opened, before any other thread knows it.
-    private @Nullable NvmeIdentity identity;
+    private volatile @Nullable NvmeIdentity identity;
     private long maxTransferBytes;
     private IoQueues ioQueues = IoQueues.NONE;
     private QueueInterrupts interrupts = QueueInterrupts.NONE;
@@ -82,7 +82,7 @@ final class ControllerLifecycle {
         this.claim = claim;
         this.adminMemory = adminMemory;
         admin = new AdminQueue(this, registers, pageShift, adminMemory, options.adminTimeout());
-        NvmeBuffer logPage = AdminQueue.allocateData(adminMemory, pageShift);
+        NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
         events = new EventRequests(this, admin.queue(), logPage, options.events());
         watchdog = new Watchdog(this, device, registers, events, options);
     }
@@ -191,7 +191,7 @@ final class ControllerLifecycle {
             try {
                 device.enableBusMastering();
                 admin.enable(operation);
-                identify(operation);
+                maxTransferBytes = maxTransferBytes(identify(operation));
                 allocateQueues(operation);
                 interrupts = QueueInterrupts.enable(
                         device, options.completion().interrupts().orElse(null), ioQueues.count());
@@ -210,15 +210,20 @@ final class ControllerLifecycle {
         }
     }
 
-    private void identify(String operation) {
+    /** Identifies the controller, again after it was started: NN can change. */
+    NvmeIdentity identify(String operation) {
         ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
         NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
         identity = found;
+        return found;
+    }
+
+    private long maxTransferBytes(NvmeIdentity found) {
         long pageSize = 1L << pageShift;
         long limit = Math.max(options.maxTransferBytes() & -pageSize, pageSize);
         int mdtsShift = registers.capabilities().minPageShift() + found.transferPages();
         boolean unlimited = found.transferPages() == 0 || mdtsShift >= Long.SIZE - 2;
-        maxTransferBytes = unlimited ? limit : Math.min(limit, 1L << mdtsShift);
+        return unlimited ? limit : Math.min(limit, 1L << mdtsShift);
     }
 
     private void allocateQueues(String operation) {
@@ -236,7 +241,7 @@ final class ControllerLifecycle {
         int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
         int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
         QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
-        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes());
+        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes(), pageShift);
         ioQueues = IoQueues.of(this, registers, pairs, layout, memory);
     }
 
@@ -433,7 +438,7 @@ final class ControllerLifecycle {
         } finally {
             lock.unlock();
         }
-        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread()) {
+        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread() && !interrupts.isHandlerThread()) {
             awaitUninterruptibly(released::await);
         }
         return false;

@@ -137,6 +137,29 @@ final class ControllerRegisters {
     }
 
     /**
+     * As {@link #stop}, for a controller that another driver may have left while it was being enabled: clearing CC.EN
+     * before CSTS.RDY is set is undefined (3.1.5), so this waits for it first.
+     *
+     * @throws VfioException as {@link #stop}
+     */
+    void takeOver(String operation) {
+        long end = System.nanoTime() + readyTimeout().toNanos();
+        while (isBecomingReady() && System.nanoTime() - end < 0) {
+            LockSupport.parkNanos(SLOW_NANOS);
+        }
+        stop(operation);
+    }
+
+    private boolean isBecomingReady() {
+        int configuration = bar.readInt(CC);
+        int status = bar.readInt(CSTS);
+        // Set in all ones too: a device that does not answer is not waited for.
+        return (configuration & CC_ENABLE) != 0
+                && (configuration & CC_SHUTDOWN_BITS) == 0
+                && (status & (CSTS_READY | CSTS_FATAL | CSTS_SHUTDOWN_BITS)) == 0;
+    }
+
+    /**
      * Clears CC.EN and waits for CSTS.RDY to clear.
      *
      * @throws VfioException if that takes longer than CAP.TO, or the registers read all ones

@@ -7,13 +7,20 @@ import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
 import org.jvfio.PageSize;
 
-/** Mapped memory of the driver, from which aligned parts are allocated; they are freed together. */
+/**
+ * Mapped memory of the driver, from which parts in whole pages of the controller are allocated; they are freed
+ * together.
+ *
+ * <p>Some controllers fetch a whole page where they were given less. Whole pages keep them inside mapped memory.
+ */
 final class DmaArea implements AutoCloseable {
     private final NvmeBuffer buffer;
+    private final long pageSize;
     private long next;
 
-    private DmaArea(NvmeBuffer buffer) {
+    private DmaArea(NvmeBuffer buffer, long pageSize) {
         this.buffer = buffer;
+        this.pageSize = pageSize;
     }
 
     /** Allocates zeroed memory and maps it for the device to read and write. */
@@ -30,19 +37,28 @@ final class DmaArea implements AutoCloseable {
         }
     }
 
-    static DmaArea of(Container container, DmaWindow window, long bytes) {
-        return new DmaArea(allocate(container, window, bytes));
+    /**
+     * Allocates and maps an area.
+     *
+     * @param bytes the sum of {@link #toPages} of its parts
+     * @param pageShift log2 of the controller's memory page size
+     */
+    static DmaArea of(Container container, DmaWindow window, long bytes, int pageShift) {
+        long pageSize = 1L << pageShift;
+        // One page more, to begin at a page where the IOMMU pages are smaller.
+        return new DmaArea(allocate(container, window, bytes + pageSize), pageSize);
     }
 
-    /**
-     * Allocates a part.
-     *
-     * @param alignment of its bus address in bytes, a power of two
-     */
-    NvmeBuffer allocate(long bytes, long alignment) {
-        long offset = ((buffer.iova() + next + alignment - 1) & -alignment) - buffer.iova();
-        next = offset + bytes;
-        return buffer.slice(offset, bytes);
+    /** Rounds up to whole pages of the controller. */
+    static long toPages(long bytes, int pageShift) {
+        return Math.ceilDiv(bytes, 1L << pageShift) << pageShift;
+    }
+
+    /** Allocates a part in whole pages. */
+    NvmeBuffer allocate(long bytes) {
+        long offset = ((buffer.iova() + next + pageSize - 1) & -pageSize) - buffer.iova();
+        next = offset + Math.ceilDiv(bytes, pageSize) * pageSize;
+        return buffer.slice(offset, next - offset).slice(0, bytes);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package org.jvfio.driver.nvme;
 
-import java.util.ArrayList;
 import java.util.List;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
@@ -23,27 +22,28 @@ public final class NvmeController implements AutoCloseable {
     public static final int CLASS_CODE = 0x010802;
 
     private static final int CLASS_REGISTER = 0x08;
-    private static final int LIST_ENTRIES = ControllerData.BYTES / Integer.BYTES;
-    private static final int MAX_NAMESPACES = 1 << 14;
     private static final int LOG_HEALTH = 2;
 
     private final ControllerLifecycle lifecycle;
+    private final Namespaces namespaces;
 
     private NvmeController(ControllerLifecycle started) {
         lifecycle = started;
+        namespaces = new Namespaces(started);
     }
 
     /**
      * Resets a controller, creates its queues and identifies it. Close it before the device; closing it leaves the
      * device open.
      *
-     * @throws VfioException if the device is not an NVMe controller, is driven already, or lacks the interrupts that
-     *     the options select: it is not touched then; or if it does not answer, or its answers are invalid: it is
-     *     disabled then
+     * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, or lacks the
+     *     interrupts that the options select: it is not touched then; or if it does not answer, or its answers are
+     *     invalid: it is disabled then
      * @throws IllegalStateException if the device is closed
      */
     public static NvmeController open(Device device, NvmeOptions options) {
         String operation = "drive " + device + " as NVMe";
+        requireAwake(operation, device);
         requireNvme(operation, device);
         options.completion().interrupts().ifPresent(type -> requireInterrupts(operation, device, type));
         DriverClaim claim = DriverClaim.acquire(operation, device);
@@ -56,6 +56,13 @@ public final class NvmeController implements AutoCloseable {
         }
         lifecycle.start(operation);
         return new NvmeController(lifecycle);
+    }
+
+    private static void requireAwake(String operation, Device device) {
+        if (device.isInLowPower()) {
+            throw new VfioException(
+                    Kind.CONFLICT, operation, "it is in low power, by enterLowPower", "call exitLowPower first");
+        }
     }
 
     private static void requireNvme(String operation, Device device) {
@@ -92,8 +99,8 @@ public final class NvmeController implements AutoCloseable {
             Capabilities capabilities = registers.capabilities();
             int pageShift =
                     capabilities.pageShift(operation, options.pageBytes().orElse(capabilities.defaultPageBytes()));
-            registers.stop(operation);
-            DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift));
+            registers.takeOver(operation);
+            DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
             return new ControllerLifecycle(device, options, window, registers, pageShift, claim, adminMemory);
         } catch (RuntimeException e) {
             try {
@@ -206,33 +213,12 @@ public final class NvmeController implements AutoCloseable {
     /**
      * The identifiers of the active namespaces, in ascending order.
      *
-     * @throws VfioException if the controller returns an error or fails, or the list is invalid
+     * @throws VfioException if the controller returns an error or fails, or the list is invalid; or if a controller of
+     *     before version 1.1, which has no list, has more than 16384
      * @throws IllegalStateException if the controller is closed
      */
     public List<Integer> namespaceIds() {
-        String operation = "list the namespaces of " + this;
-        List<Integer> ids = new ArrayList<>();
-        long last = 0;
-        while (true) {
-            lifecycle.requireUsable();
-            ControllerData list =
-                    lifecycle.adminCommands().identify(operation, AdminQueue.IDENTIFY_ACTIVE_NAMESPACES, (int) last);
-            for (int i = 0; i < LIST_ENTRIES; i++) {
-                long id = Integer.toUnsignedLong(list.integer(i * Integer.BYTES));
-                if (id == 0) {
-                    return List.copyOf(ids);
-                }
-                if (id <= last || id > identity().mostNamespaces() || ids.size() == MAX_NAMESPACES) {
-                    throw new VfioException(
-                            operation,
-                            "the list has namespace %d after %d, and the maximum is %d"
-                                    .formatted(id, last, identity().mostNamespaces()),
-                            "use another drive, or newer firmware");
-                }
-                ids.add((int) id);
-                last = id;
-            }
-        }
+        return namespaces.ids();
     }
 
     /**
@@ -249,28 +235,7 @@ public final class NvmeController implements AutoCloseable {
         if (id < 1) {
             throw new IllegalArgumentException("cannot " + operation + ": namespace identifiers begin at 1");
         }
-        lifecycle.requireUsable();
-        if (id > identity().mostNamespaces()) {
-            throw new VfioException(
-                    Kind.NOT_FOUND,
-                    operation,
-                    "it has namespaces 1 to %d".formatted(identity().mostNamespaces()),
-                    "use one of those that it lists: " + namespaceIds());
-        }
-        ControllerData data = lifecycle.adminCommands().identify(operation, AdminQueue.IDENTIFY_NAMESPACE, id);
-        if (data.longInteger(0) == 0) {
-            throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + namespaceIds());
-        }
-        NamespaceFormat format = NamespaceFormat.of(operation, data);
-        if (maxTransferBytes() >>> format.blockShift() == 0) {
-            throw new VfioException(
-                    Kind.UNSUPPORTED,
-                    operation,
-                    "a command transfers at most %d bytes, and a block has %d"
-                            .formatted(maxTransferBytes(), 1 << format.blockShift()),
-                    "open the controller with larger transfers, or use another drive");
-        }
-        return new NvmeNamespace(this, id, format);
+        return new NvmeNamespace(this, id, namespaces.format(operation, id));
     }
 
     /**
@@ -288,6 +253,7 @@ public final class NvmeController implements AutoCloseable {
      * Allocates zeroed memory and maps it in the controller's window, for the device to read and write.
      *
      * @param bytes the size, at least 1; rounded up to whole pages of the window
+     * @throws IllegalArgumentException if the size is less than 1
      * @throws VfioException if there is too little memory, the limit of locked memory is too low, or the window is full
      */
     public NvmeBuffer allocate(long bytes) {

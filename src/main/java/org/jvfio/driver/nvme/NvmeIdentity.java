@@ -89,7 +89,8 @@ public record NvmeIdentity(
     }
 
     private static void requireEntrySize(String operation, String queue, int sizes, int shift) {
-        if ((sizes & 0xf) > shift || sizes >>> 4 < shift) {
+        // A zero, which the specification does not allow, can only mean the one size there is.
+        if (sizes != 0 && ((sizes & 0xf) > shift || sizes >>> 4 < shift)) {
             throw new VfioException(
                     operation,
                     "the entries of its %s queues have 2^%d to 2^%d bytes, and NVMe requires 2^%d"

@@ -200,8 +200,8 @@ public final class NvmeOptions {
 
         /**
          * Sets the maximum number of bytes of one command, which the controller may limit (MDTS). Each entry of an I/O
-         * queue has memory for a PRP list of that many bytes, 8 bytes for a page: with pages of 4096 bytes 1 KiB for
-         * 512 KiB, 4 KiB for 2 MiB, 68 KiB for 32 MiB.
+         * queue has memory for a PRP list of that many bytes, 8 bytes for a page and at least 4 KiB: with pages of 4096
+         * bytes 4 KiB for up to 2 MiB, 68 KiB for 32 MiB.
          *
          * @param bytes 4096 to {@link #MAX_TRANSFER_BYTES}
          * @throws IllegalArgumentException if it is out of range

@@ -37,8 +37,8 @@ public final class NvmeQueue {
         this.owner = owner;
         this.number = number;
         entries = layout.entries();
-        NvmeBuffer submissionRing = memory.allocate(layout.submissionBytes(), layout.pageSize());
-        NvmeBuffer completionRing = memory.allocate(layout.completionBytes(), layout.pageSize());
+        NvmeBuffer submissionRing = memory.allocate(layout.submissionBytes());
+        NvmeBuffer completionRing = memory.allocate(layout.completionBytes());
         PrpLists lists = PrpLists.of(memory, layout.commands(), layout.listBytes(), layout.pageShift());
         submissions = new SubmissionQueue(registers, number, layout, submissionRing, lists);
         completions = new CompletionQueue(registers, number, layout, completionRing);

@@ -153,6 +153,11 @@ public record NvmeStatus(int type, int code, boolean doNotRetry) {
         return !isSuccess() && !doNotRetry;
     }
 
+    /** Whether type and code are those of another status. */
+    boolean hasCodeOf(NvmeStatus other) {
+        return type == other.type && code == other.code;
+    }
+
     /** The kind of failure that an error status is. */
     Kind kind() {
         return switch (type << 8 | code) {

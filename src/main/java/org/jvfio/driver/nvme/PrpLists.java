@@ -18,8 +18,11 @@ final class PrpLists {
     private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Enough for a range, which has 16 bytes. */
-    private static final int MIN_BYTES = 64;
+    /**
+     * Some controllers fetch up to 4096 bytes of a range list, however short it is (Linux 530436c45ef2), and would
+     * follow a list with an offset in its page to PRP entry 2, which is zero.
+     */
+    private static final int MIN_BYTES = 4096;
 
     private final MemorySegment lists;
     private final long iova;
@@ -40,17 +43,18 @@ final class PrpLists {
      */
     static PrpLists of(DmaArea memory, int slots, int listBytes, int pageShift) {
         long pageSize = 1L << pageShift;
-        NvmeBuffer lists = memory.allocate((long) slots * listBytes, Math.min(listBytes, pageSize));
+        NvmeBuffer lists = memory.allocate(memoryBytes(slots, listBytes));
         return new PrpLists(lists, listBytes, pageSize);
     }
 
-    /** Bytes of a {@link DmaArea} that the lists of a queue need, with alignment. */
+    /** Bytes of a {@link DmaArea} that the lists of a queue need. */
     static long memoryBytes(int slots, int listBytes) {
-        return (slots + 1L) * listBytes;
+        return (long) slots * listBytes;
     }
 
     /**
-     * The bytes of one list: a power of two, so that no list crosses a page, or whole pages if one is not enough.
+     * The bytes of one list: a power of two from 4096, so that no list crosses a page, or whole pages if one is not
+     * enough.
      *
      * @param transferBytes the maximum number of bytes of a command, whose first may have an offset in its page
      * @param pageShift log2 of the controller's memory page size

@@ -91,6 +91,11 @@ final class QueueInterrupts {
         }
     }
 
+    /** Whether the calling thread is the one that {@link #close} waits for. */
+    boolean isHandlerThread() {
+        return interrupts != null && interrupts.isHandlerThread();
+    }
+
     void close() {
         if (interrupts != null) {
             interrupts.close();

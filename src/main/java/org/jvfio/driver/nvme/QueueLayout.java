@@ -30,15 +30,10 @@ record QueueLayout(int entries, int pageShift, int listBytes) {
         return (long) entries * COMPLETION_BYTES;
     }
 
-    /** Bytes of a {@link DmaArea} that a pair of queues needs, with alignment. */
+    /** Bytes of a {@link DmaArea} that a pair of queues needs. */
     long memoryBytes() {
-        return 2 * pageSize()
-                + toPages(submissionBytes())
-                + toPages(completionBytes())
-                + PrpLists.memoryBytes(commands(), listBytes);
-    }
-
-    private long toPages(long bytes) {
-        return (bytes + pageSize() - 1) & -pageSize();
+        return DmaArea.toPages(submissionBytes(), pageShift)
+                + DmaArea.toPages(completionBytes(), pageShift)
+                + DmaArea.toPages(PrpLists.memoryBytes(commands(), listBytes), pageShift);
     }
 }

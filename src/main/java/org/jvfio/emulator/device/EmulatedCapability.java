@@ -49,15 +49,16 @@ public final class EmulatedCapability {
         this.version = version;
         this.registers = registers.clone();
         this.writable = Arrays.copyOf(writable, registers.length);
-        int most = extended ? MAX_EXTENDED_BYTES : MAX_STANDARD_BYTES;
+        int maximum = extended ? MAX_EXTENDED_BYTES : MAX_STANDARD_BYTES;
         if (id < 0 || id > (extended ? 0xffff : 0xff) || (!extended && NOT_OF_DEVICES.contains(id))) {
             throw new IllegalArgumentException("capability 0x%x: a device cannot add it".formatted(id));
         }
         if (version < 0 || version > 0xf) {
             throw new IllegalArgumentException("version " + version + " of a capability: the range is 0 to 15");
         }
-        if (bytes() > most) {
-            throw new IllegalArgumentException("a capability of %d bytes: the maximum is %d".formatted(bytes(), most));
+        if (bytes() > maximum) {
+            throw new IllegalArgumentException(
+                    "a capability of %d bytes: the maximum is %d".formatted(bytes(), maximum));
         }
         if (writable.length > registers.length) {
             throw new IllegalArgumentException(

@@ -184,7 +184,7 @@ final class AdminCommands {
             return Status.INVALID_LOG_PAGE;
         }
         long length = dwords * Integer.BYTES;
-        if (length > configuration.mostBytes()
+        if (length > configuration.maxBytes()
                 || (offset & (Integer.BYTES - 1)) != 0
                 || Long.compareUnsigned(offset, bytes) >= 0) {
             return Status.INVALID_FIELD_IN_COMMAND;

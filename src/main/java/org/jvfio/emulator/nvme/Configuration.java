@@ -49,7 +49,7 @@ record Configuration(
     }
 
     /** The maximum data of a command in bytes, whether or not MDTS limits it. */
-    long mostBytes() {
+    long maxBytes() {
         return mdts == 0 ? (long) MAX_BLOCKS << Namespace.FORMATS[1] : SMALLEST_PAGE << mdts;
     }
 

@@ -35,7 +35,7 @@ final class Controller {
         LogPages logs = new LogPages(identity, features, errors, events);
         Prp prp = new Prp(
                 bus,
-                Math.max(configuration.mostBytes(), IdentifyData.BYTES),
+                Math.max(configuration.maxBytes(), IdentifyData.BYTES),
                 Configuration.SMALLEST_PAGE,
                 Configuration.LARGEST_PAGE);
         execution = new Execution(

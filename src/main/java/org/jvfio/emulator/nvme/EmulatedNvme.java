@@ -240,10 +240,10 @@ public final class EmulatedNvme implements EmulatedDevice {
             return this;
         }
 
-        private static int check(String name, int value, int least, int most) {
-            if (value < least || value > most) {
+        private static int check(String name, int value, int minimum, int maximum) {
+            if (value < minimum || value > maximum) {
                 throw new IllegalArgumentException(
-                        "%s: %d is not in the range %d to %d".formatted(name, value, least, most));
+                        "%s: %d is not in the range %d to %d".formatted(name, value, minimum, maximum));
             }
             return value;
         }

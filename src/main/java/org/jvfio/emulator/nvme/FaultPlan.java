@@ -81,8 +81,8 @@ final class FaultPlan {
 
     /** A random time within a delay. */
     Duration draw(Effect.Delay delay) {
-        long range = delay.most().minus(delay.least()).toNanos();
-        return delay.least().plusNanos(range == 0 ? 0 : random.nextLong(range + 1));
+        long range = delay.maximum().minus(delay.minimum()).toNanos();
+        return delay.minimum().plusNanos(range == 0 ? 0 : random.nextLong(range + 1));
     }
 
     /** A random number. */

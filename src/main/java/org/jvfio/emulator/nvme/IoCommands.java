@@ -102,7 +102,7 @@ final class IoCommands {
         long first = command.qword(FIRST_BLOCK);
         long count = (command.dword(12) & 0xffff) + 1L;
         long bytes = count << namespace.blockShift();
-        if (opcode != WRITE_ZEROES && bytes > configuration.mostBytes()) {
+        if (opcode != WRITE_ZEROES && bytes > configuration.maxBytes()) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
         if (!namespace.holds(first, count)) {

@@ -114,15 +114,15 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
          * The command is executed, and its data transferred, after a random delay of real time. An Asynchronous Event
          * Request is not delayed.
          *
-         * @param most at most one day
+         * @param maximum at most one day
          */
-        record Delay(Duration least, Duration most) implements Effect {
-            private static final Duration LONGEST = Duration.ofDays(1);
+        record Delay(Duration minimum, Duration maximum) implements Effect {
+            private static final Duration MAX_DELAY = Duration.ofDays(1);
 
             public Delay {
-                if (least.isNegative() || most.compareTo(least) < 0 || most.compareTo(LONGEST) > 0) {
+                if (minimum.isNegative() || maximum.compareTo(minimum) < 0 || maximum.compareTo(MAX_DELAY) > 0) {
                     throw new IllegalArgumentException(
-                            "a delay from %s to %s: the range is 0 to one day".formatted(least, most));
+                            "a delay from %s to %s: the range is 0 to one day".formatted(minimum, maximum));
                 }
             }
         }

@@ -77,8 +77,8 @@ public record NvmeFaults(
     }
 
     /** Delays each I/O command by a random time. */
-    public NvmeFaults withLatency(Duration least, Duration most) {
-        return with(Commands.anyIo(), Occurrence.always(), new Effect.Delay(least, most));
+    public NvmeFaults withLatency(Duration minimum, Duration maximum) {
+        return with(Commands.anyIo(), Occurrence.always(), new Effect.Delay(minimum, maximum));
     }
 
     /** Delays CSTS.RDY. */

@@ -21,15 +21,15 @@ final class Prp {
     /**
      * Creates an instance for reuse by all commands of a controller.
      *
-     * @param mostBytes the maximum data of a command, in bytes
+     * @param maxBytes the maximum data of a command, in bytes
      * @param smallestPage the minimum memory page size, in bytes
      * @param largestPage the maximum memory page size, in bytes
      */
-    Prp(DeviceBus bus, long mostBytes, long smallestPage, long largestPage) {
+    Prp(DeviceBus bus, long maxBytes, long smallestPage, long largestPage) {
         this.bus = bus;
-        int most = Math.toIntExact(mostBytes / smallestPage + 1);
-        addresses = new long[most];
-        lengths = new long[most];
+        int ranges = Math.toIntExact(maxBytes / smallestPage + 1);
+        addresses = new long[ranges];
+        lengths = new long[ranges];
         list = MemorySegment.ofArray(new long[Math.toIntExact(largestPage / Long.BYTES)]);
     }
 

@@ -99,6 +99,35 @@ class NvmeClosingTest {
     }
 
     @Test
+    void close_callbackOfInterruptThreadClosesToo_ends() throws InterruptedException {
+        try (NvmeHost host = new NvmeHost(LATE)) {
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .completion(NvmeCompletion.MSIX)
+                    .commandTimeout(Duration.ofMillis(500))
+                    .build());
+            NvmeBuffer buffer = nvme.allocate(4096);
+            CountDownLatch called = new CountDownLatch(1);
+            CountDownLatch closing = new CountDownLatch(1);
+            NvmeRequest request = new NvmeRequest()
+                    .read(nvme.namespace(1), 0, 1, buffer)
+                    .onDone(done -> {
+                        called.countDown();
+                        awaitQuietly(closing);
+                        nvme.close();
+                    });
+            assertTrue(nvme.queue(0).submit(request));
+            assertTrue(called.await(30, TimeUnit.SECONDS));
+            Thread first = start(nvme::close);
+            while (nvme.state() != NvmeState.CLOSED || first.getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            closing.countDown();
+            first.join();
+            buffer.close();
+        }
+    }
+
+    @Test
     void close_whileAnotherThreadCloses_waits() throws InterruptedException {
         try (NvmeHost host = new NvmeHost(LATE)) {
             NvmeController nvme = host.open();

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,6 +35,8 @@ import org.jvfio.PageSize;
 import org.jvfio.PeState;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
@@ -46,7 +49,10 @@ import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 class NvmeControllerTest {
     private static final int BLOCK = 512;
     private static final int CC = 0x14;
+    private static final int CSTS = 0x1c;
     private static final int AQA = 0x24;
+    private static final ValueLayout.OfInt INT = WatchedNvme.INT;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static void randomize(MemorySegment segment, long seed) {
         byte[] bytes = new byte[(int) segment.byteSize()];
@@ -364,8 +370,8 @@ class NvmeControllerTest {
     void allocate_negativeSize_throws() {
         try (NvmeHost host = new NvmeHost();
                 NvmeController nvme = host.open()) {
-            VfioException e = assertThrows(VfioException.class, () -> nvme.allocate(-1));
-            assertTrue(e.getMessage().startsWith("cannot allocate -1B of DMA memory"), e.getMessage());
+            assertThrows(IllegalArgumentException.class, () -> nvme.allocate(-1));
+            assertThrows(IllegalArgumentException.class, () -> nvme.allocate(0));
         }
     }
 
@@ -668,6 +674,138 @@ class NvmeControllerTest {
             VfioException e = assertThrows(VfioException.class, host::open);
             assertTrue(e.reason().contains("did not stop"), e.getMessage());
             assertFalse(host.isBusMaster());
+        }
+    }
+
+    /** Clearing CC.EN before CSTS.RDY is set is undefined (3.1.5). */
+    @Test
+    void open_controllerBeingEnabled_waitsUntilReadyBeforeDisabling() {
+        class Watched extends WatchedNvme {
+            private final List<Integer> statuses = new ArrayList<>();
+
+            Watched() {
+                super(EmulatedNvme.builder()
+                        .namespace(1 << 20)
+                        .faults(NvmeFaults.NONE.withReadyDelay(Duration.ofMillis(200)))
+                        .build());
+            }
+
+            @Override
+            void written(long offset, long value) {
+                if (offset == CC && (value & 1) == 0) {
+                    statuses.add((int) read(0, CSTS, 4));
+                }
+            }
+        }
+        Watched drive = new Watched();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            host.device().enableMemory();
+            host.device().bar(0).writeInt(AQA, 0x10001);
+            host.device().bar(0).writeInt(CC, 0x460001);
+            assertEquals(0, host.device().bar(0).readInt(CSTS));
+            host.open().close();
+            assertEquals(1, drive.statuses.getFirst(), "CSTS when CC.EN was first cleared");
+        }
+    }
+
+    /** Some controllers fetch 4096 bytes of a range list, whatever the number of ranges. */
+    @ParameterizedTest
+    @CsvSource({"1, 4096, 12", "7, 4096, 12", "7, 4096, 16", "0, 65536, 12", "5, 65536, 16"})
+    void deallocate_controllerFetchesWholePage_staysInMappedMemory(int mdts, int pageBytes, int iommuShift) {
+        class Watched extends WatchedNvme {
+            private int lists;
+            private int unmapped;
+
+            Watched() {
+                super(EmulatedNvme.builder().mdts(mdts).namespace(4 << 20).build());
+            }
+
+            @Override
+            void fetches(MemorySegment command) {
+                if ((command.get(INT, 0) & 0xff) == 0x09 && command.get(INT, 44) == 1 << 2) {
+                    lists++;
+                    long list = command.get(LONG, 24);
+                    if (list % 4096 != 0 || !bus().readMemory(list, MemorySegment.ofArray(new byte[4096]), 0, 4096)) {
+                        unmapped++;
+                    }
+                }
+            }
+        }
+        Watched drive = new Watched();
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            DmaWindow window = iommuShift == 12
+                    ? host.device().container().defaultWindow()
+                    : host.device().container().createWindow(PageSize.ofShift(iommuShift), 1L << 30, 1);
+            try (NvmeController nvme = host.open(NvmeOptions.builder()
+                    .queueDepth(8)
+                    .pageBytes(pageBytes)
+                    .window(window)
+                    .build())) {
+                NvmeNamespace disk = nvme.namespace(1);
+                List<NvmeRequest> requests = new ArrayList<>();
+                for (int i = 0; i < nvme.queue(0).capacity(); i++) {
+                    requests.add(new NvmeRequest().deallocate(disk, 8L * i, 8));
+                    assertTrue(nvme.queue(0).enqueue(requests.getLast()));
+                }
+                nvme.queue(0).ring();
+                requests.forEach(nvme.queue(0)::await);
+                requests.forEach(NvmeRequest::requireSuccess);
+            }
+        }
+        assertEquals(7, drive.lists);
+        assertEquals(0, drive.unmapped, "lists that are not in a mapped page from its start");
+    }
+
+    /** As controllers of before version 1.1 do. */
+    @Test
+    void namespaceIds_listRejected_identifiesEach() {
+        Effect invalidField = new Effect.Status(0, 0x02, false);
+        // The first Identify command is that of the controller.
+        NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(0x06), new Occurrence.Nth(2), invalidField);
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .namespace(1 << 20)
+                        .namespace(2 << 20, 4096)
+                        .faults(faults)
+                        .build());
+                NvmeController nvme = host.open()) {
+            assertEquals(List.of(1, 2), nvme.namespaceIds());
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    @Test
+    void namespaceIds_otherError_throws() {
+        Effect internalError = new Effect.Status(0, 0x06, false);
+        NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(0x06), new Occurrence.Nth(2), internalError);
+        try (NvmeHost host = new NvmeHost(faults);
+                NvmeController nvme = host.open()) {
+            VfioException e = assertThrows(VfioException.class, nvme::namespaceIds);
+            assertTrue(e.reason().contains("Internal Error (SCT 0h, SC 06h, DNR)"), e.getMessage());
+            assertEquals(Kind.DEVICE_ERROR, e.kind());
+        }
+    }
+
+    @Test
+    void namespace_beyondTheMaximum_throws() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open()) {
+            VfioException e = assertThrows(VfioException.class, () -> nvme.namespace(Integer.MAX_VALUE));
+            assertEquals(Kind.NOT_FOUND, e.kind());
+            assertEquals("use one of [1]", e.hint());
+        }
+    }
+
+    @Test
+    void open_deviceInLowPower_throwsAtOnce() {
+        EmulatedMachine machine =
+                EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V6_12).build();
+        try (NvmeHost host = new NvmeHost(machine, NvmeHost::drive)) {
+            host.device().enterLowPower();
+            VfioException e = assertThrows(VfioException.class, host::open);
+            assertEquals(Kind.CONFLICT, e.kind());
+            assertTrue(e.reason().contains("low power"), e.getMessage());
+            host.device().exitLowPower();
+            host.open().close();
         }
     }
 

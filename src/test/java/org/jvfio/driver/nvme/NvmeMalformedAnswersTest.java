@@ -368,7 +368,6 @@ class NvmeMalformedAnswersTest {
     @CsvSource({
         "1, 512, 77,               REFUSED, its submission queues have 2^7 to 2^7 bytes",
         "1, 513, 33,               REFUSED, its completion queues have 2^3 to 2^3 bytes",
-        "1, 516, 00000000,         TOLD,    namespace 1 after 0, and the maximum is 0",
         "2, 0,   0500000003000000, TOLD,    namespace 3 after 5",
         "2, 0,   01000000ffffffff, TOLD,    namespace 4294967295 after 1",
         "0, 0,   0000000000000000, TOLD,    it is not active",
@@ -396,6 +395,17 @@ class NvmeMalformedAnswersTest {
             }
             assertTrue(told.reason().contains(reason), told::getMessage);
             assertFalse(host.isBusMaster());
+        }
+    }
+
+    /** NN below an active namespace, and zero entry sizes: the list and the only sizes there are count. */
+    @ParameterizedTest
+    @CsvSource({"516, 00000000", "512, 0000"})
+    void open_zeroField_usesTheDefault(int offset, String hex) {
+        try (NvmeHost host = new NvmeHost(() -> new WrongData(1, offset, hex));
+                NvmeController nvme = host.open()) {
+            assertEquals(List.of(1), nvme.namespaceIds());
+            nvme.namespace(1).flush();
         }
     }
 

@@ -256,10 +256,10 @@ class PrpListsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "4096, 12, 64",
-        "32768, 12, 64",
-        "36864, 12, 128",
-        "524288, 12, 1024",
+        "4096, 12, 4096",
+        "32768, 12, 4096",
+        "36864, 12, 4096",
+        "524288, 12, 4096",
         "2097152, 12, 4096",
         // One entry more needs a second page; 1023 entries fill two.
         "2101248, 12, 8192",
@@ -267,7 +267,7 @@ class PrpListsTest {
         "4194304, 12, 12288",
         "8388608, 12, 20480",
         "268435456, 12, 528384",
-        "8192, 16, 64",
+        "8192, 16, 4096",
         "268435456, 16, 32768"
     })
     void listBytes_entriesAndLinks_fit(long transfer, int pageShift, int bytes) {

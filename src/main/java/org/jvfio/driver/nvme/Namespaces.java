@@ -1,0 +1,109 @@
+package org.jvfio.driver.nvme;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
+
+/** Finds the active namespaces of a controller and their formats. */
+final class Namespaces {
+    private static final int LIST_ENTRIES = ControllerData.BYTES / Integer.BYTES;
+    private static final int MAX_COUNT = 1 << 14;
+    private static final long MAX_ID = 0xffff_fffeL;
+
+    private static final NvmeStatus INVALID_FIELD = NvmeStatus.of(0x002);
+    private static final NvmeStatus INVALID_NAMESPACE = NvmeStatus.of(0x00b);
+
+    private final ControllerLifecycle controller;
+
+    Namespaces(ControllerLifecycle controller) {
+        this.controller = controller;
+    }
+
+    /**
+     * The identifiers of the active namespaces, in ascending order.
+     *
+     * <p>The list of the controller counts, even where it has identifiers above NN: NN grows when namespaces are
+     * created, and some controllers report too low a value. Controllers of before version 1.1 have no list; their
+     * namespaces are identified one by one.
+     */
+    List<Integer> ids() {
+        String operation = "list the namespaces of " + controller;
+        List<Integer> ids = new ArrayList<>();
+        long last = 0;
+        while (true) {
+            controller.requireUsable();
+            Optional<ControllerData> list = controller
+                    .adminCommands()
+                    .identifyUnless(INVALID_FIELD, operation, AdminQueue.IDENTIFY_ACTIVE_NAMESPACES, (int) last);
+            if (list.isEmpty()) {
+                return identifyEach(operation);
+            }
+            for (int i = 0; i < LIST_ENTRIES; i++) {
+                long id = Integer.toUnsignedLong(list.get().integer(i * Integer.BYTES));
+                if (id == 0) {
+                    if (last > controller.identity().mostNamespaces()) {
+                        controller.identify(operation);
+                    }
+                    return List.copyOf(ids);
+                }
+                if (id <= last || id > MAX_ID || ids.size() == MAX_COUNT) {
+                    throw new VfioException(
+                            operation,
+                            "the list has namespace %d after %d".formatted(id, last),
+                            "use another drive, or newer firmware");
+                }
+                ids.add((int) id);
+                last = id;
+            }
+        }
+    }
+
+    private List<Integer> identifyEach(String operation) {
+        controller.identify(operation);
+        long count = controller.identity().mostNamespaces();
+        if (count > MAX_COUNT) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "it has no list of them, and up to %d".formatted(count),
+                    "use namespaces by their identifiers");
+        }
+        List<Integer> ids = new ArrayList<>();
+        for (int id = 1; id <= count; id++) {
+            controller.requireUsable();
+            if (identify(operation, id).isPresent()) {
+                ids.add(id);
+            }
+        }
+        return List.copyOf(ids);
+    }
+
+    /** The Identify Namespace data structure; empty if the namespace is not active. */
+    private Optional<ControllerData> identify(String operation, int id) {
+        return controller
+                .adminCommands()
+                .identifyUnless(INVALID_NAMESPACE, operation, AdminQueue.IDENTIFY_NAMESPACE, id)
+                .filter(data -> data.longInteger(0) != 0);
+    }
+
+    /** The format of an active namespace that this driver supports. */
+    NamespaceFormat format(String operation, int id) {
+        controller.requireUsable();
+        Optional<ControllerData> data = identify(operation, id);
+        if (data.isEmpty()) {
+            throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + ids());
+        }
+        NamespaceFormat format = NamespaceFormat.of(operation, data.get());
+        if (controller.maxTransferBytes() >>> format.blockShift() == 0) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "a command transfers at most %d bytes, and a block has %d"
+                            .formatted(controller.maxTransferBytes(), 1 << format.blockShift()),
+                    "open the controller with larger transfers, or use another drive");
+        }
+        return format;
+    }
+}

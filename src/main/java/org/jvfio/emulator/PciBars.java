@@ -1,0 +1,218 @@
+package org.jvfio.emulator;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * The BARs of a PCI function, and the accesses of a user to them through vfio-pci ({@code vfio_pci_rdwr.c}): the registers
+ * of the device, and in one BAR the MSI-X table and its pending bits.
+ */
+final class PciBars {
+    private static final int BARS = 6;
+    private static final int MIN_BAR_BYTES = 16;
+
+    private final PciFunction function;
+    private final EmulatedDevice device;
+    private final DeviceInterrupts hardware;
+    private final long[] bytes = new long[BARS];
+    private final boolean[] wide = new boolean[BARS];
+
+    /**
+     * The BARs of a device.
+     *
+     * @throws IllegalArgumentException if they are invalid; the message completes "the device has ..."
+     */
+    PciBars(PciFunction function, EmulatedDevice device, DeviceInterrupts hardware) {
+        this.function = function;
+        this.device = device;
+        this.hardware = hardware;
+        takeBars(device.barBytes());
+        requireTableInBar();
+    }
+
+    private void takeBars(long[] sizes) {
+        if (sizes.length > BARS) {
+            throw new IllegalArgumentException("%d BARs: the maximum is 6".formatted(sizes.length));
+        }
+        System.arraycopy(sizes, 0, bytes, 0, sizes.length);
+        for (int bar = 0; bar < BARS; bar++) {
+            long size = bytes[bar];
+            wide[bar] = size != 0 && device.isWideBar(bar);
+            if (size != 0 && (size < MIN_BAR_BYTES || Long.bitCount(size) != 1)) {
+                throw new IllegalArgumentException(
+                        "BAR %d of %d bytes: the size is a power of two, at least 16".formatted(bar, size));
+            }
+            if (!wide[bar] && size > 1L << 30) {
+                throw new IllegalArgumentException(
+                        "BAR %d of %d bytes: above 1 GiB it must be 64 bits wide".formatted(bar, size));
+            }
+            if (bar > 0 && wide[bar - 1] && size != 0) {
+                throw new IllegalArgumentException(
+                        "a BAR %d, which is the upper half of the 64-bit BAR before it".formatted(bar));
+            }
+        }
+        if (wide[BARS - 1]) {
+            throw new IllegalArgumentException("a BAR 5 that is 64 bits wide: there is no BAR 6 for its upper half");
+        }
+    }
+
+    private void requireTableInBar() {
+        long end = Math.max(
+                hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE,
+                hardware.pendingOffset() + pendingBytes());
+        if (hardware.vectors() > 0 && end > bytes[hardware.tableBar()]) {
+            throw new IllegalArgumentException(
+                    "an MSI-X table or pending bits that end at 0x%x in BAR %d, which has 0x%x bytes"
+                            .formatted(end, hardware.tableBar(), bytes[hardware.tableBar()]));
+        }
+    }
+
+    /** The number of BARs, including those that do not exist. */
+    int count() {
+        return BARS;
+    }
+
+    /** The size of a BAR; 0 for one that does not exist, or is the upper half of a 64-bit BAR. */
+    long bytes(int bar) {
+        return bytes[bar];
+    }
+
+    boolean isWide(int bar) {
+        return wide[bar];
+    }
+
+    /**
+     * Clears the address bits of BARs in a copy of configuration space that cannot be set, so that they show the size.
+     *
+     * @param showsWide whether Linux shows 64-bit BARs as such
+     */
+    void showSizes(ByteBuffer copy, boolean showsWide) {
+        for (int bar = 0; bar < BARS; bar++) {
+            int register = ConfigRegisters.barRegister(bar);
+            if (bytes[bar] == 0) {
+                copy.putInt(register, 0);
+                continue;
+            }
+            long mask = -bytes[bar];
+            boolean shownWide = wide[bar] && showsWide;
+            int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+            copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
+            if (shownWide) {
+                register += Integer.BYTES;
+                copy.putInt(register, copy.getInt(register) & (int) (mask >>> Integer.SIZE));
+                bar++;
+            }
+        }
+    }
+
+    /**
+     * Accesses a BAR, in pieces as large as alignment allows.
+     *
+     * @param widest the size of the largest piece, 4 or 8 bytes
+     * @return the number of bytes, or a negated errno
+     */
+    long access(int bar, MemorySegment buffer, long offset, boolean write, int widest) {
+        long end = bytes[bar];
+        if (offset >= end) {
+            return Errno.EINVAL.negated();
+        }
+        long size = Math.min(buffer.byteSize(), end - offset);
+        for (long at = 0; at < size; ) {
+            long register = offset + at;
+            int width = width(register, size - at, widest);
+            if (isTable(bar, register)) {
+                // Linux programs the table; a user reads all ones, and writes have no effect.
+                if (!write) {
+                    set(buffer, at, width, -1);
+                }
+            } else if (!function.decodesMemory()) {
+                return Errno.EIO.negated();
+            } else if (write) {
+                write(bar, register, width, get(buffer, at, width));
+            } else {
+                set(buffer, at, width, read(bar, register, width));
+            }
+            at += width;
+        }
+        return size;
+    }
+
+    private long read(int bar, long register, int width) {
+        boolean pendingBits = isPendingBits(bar, register);
+        if (!pendingBits) {
+            requireAnswer(bar, register, width, "pread");
+        }
+        if (!function.reachesRegisters()) {
+            return -1;
+        }
+        return pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+    }
+
+    /** Writes 1, 2, 4 or 8 bytes to a register of a BAR. */
+    void write(int bar, long register, int width, long value) {
+        if (isPendingBits(bar, register)) {
+            return;
+        }
+        requireAnswer(bar, register, width, "pwrite");
+        if (function.reachesRegisters()) {
+            device.write(bar, register, width, value);
+        }
+    }
+
+    private void requireAnswer(int bar, long register, int width, String call) {
+        if (!device.answers(bar, register, width)) {
+            function.machineCheck(() ->
+                    "%s of %d bytes at 0x%x of BAR %d of %s".formatted(call, width, register, bar, function.address()));
+        }
+    }
+
+    /** Whether a register belongs to the MSI-X table. */
+    boolean isTable(int bar, long register) {
+        long offset = register - hardware.tableOffset();
+        return bar == hardware.tableBar()
+                && offset >= 0
+                && offset < hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
+    }
+
+    private long pendingBytes() {
+        return (hardware.vectors() + Long.SIZE - 1) / Long.SIZE * (long) Long.BYTES;
+    }
+
+    private boolean isPendingBits(int bar, long register) {
+        long offset = register - hardware.pendingOffset();
+        return bar == hardware.tableBar() && offset >= 0 && offset < pendingBytes();
+    }
+
+    private long pendingBits(long register, int width) {
+        long offset = register - hardware.pendingOffset();
+        long word = function.interrupts().pendingBits((int) (offset / Long.BYTES));
+        return (word >>> (offset % Long.BYTES * Byte.SIZE)) & (-1L >>> (Long.SIZE - width * Byte.SIZE));
+    }
+
+    private static int width(long offset, long remaining, int widest) {
+        int width = widest;
+        while (width > remaining || (offset & (width - 1)) != 0) {
+            width >>= 1;
+        }
+        return width;
+    }
+
+    private static long get(MemorySegment buffer, long at, int width) {
+        long value = 0;
+        for (int each = width - 1; each >= 0; each--) {
+            value = (value << Byte.SIZE) | (buffer.get(ValueLayout.JAVA_BYTE, at + each) & 0xff);
+        }
+        return value;
+    }
+
+    private static void set(MemorySegment buffer, long at, int width, long value) {
+        for (int each = 0; each < width; each++) {
+            buffer.set(ValueLayout.JAVA_BYTE, at + each, (byte) (value >>> (each * Byte.SIZE)));
+        }
+    }
+}
