@@ -43,31 +43,59 @@ maven_packages() {
 }
 
 # Sets the array java_command to a JVM for the built project: what starts it quickly is right for a short command. The
-# JVM ignores a cache that is not of this jar, this JDK and these options, which costs time only and is not worth a word.
-# Its other warnings are kept out of standard output, which is for data.
+# JVM's warnings are kept out of standard output, which is for data.
 set_java_command() {
     java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
         --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
-    if [[ -s $target/jvfio.aot ]]; then
+    if [[ -s $target/jvfio.aot ]] && is_aot_cache_current; then
         java_command+=(-XX:AOTCache="$target/jvfio.aot")
     fi
 }
 
-# A cache that cannot be made stays empty, and is tried again with the next jar. A running JVM may have the old one mapped.
+# Sets aot_identity to what the cache depends on: where the project is, and the JDK. With another one the JVM would ignore
+# the cache, and the archive of its own classes with it, which is slower than no cache.
+set_aot_identity() {
+    local release
+    IFS= read -rd '' release <"$JAVA_HOME/release" || true
+    aot_identity=$target$'\n'$JAVA_HOME$'\n'$release
+}
+
+# Whether the cache, or the attempt to make one, is of this place, this JDK and this jar. Starts no process.
+is_aot_cache_current() {
+    local aot_identity recorded
+    set_aot_identity
+    [[ -r $target/jvfio.aot.for ]] && IFS= read -rd '' recorded <"$target/jvfio.aot.for"
+    [[ ${recorded:-} == "$aot_identity" && ! $target/jvfio.jar -nt $target/jvfio.aot.for &&
+        ! $target/jvfio.jar -ot $target/jvfio.aot.for ]]
+}
+
+# A cache that cannot be made stays empty, and is tried again with another jar, place or JDK. A running JVM may have the old
+# one mapped. What is recorded with it has the time of the jar, which the JVM compares too.
 make_aot_cache() {
     local -a java_command
-    rm -f "$target/jvfio.aot"
+    local aot_identity
+    rm -f "$target/jvfio.aot" "$target/jvfio.aot.for"
     : >"$target/jvfio.aot"
     set_java_command
-    "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
-        "${jvfio_main[@]}" demo >"$target/aot.log" 2>&1 </dev/null || return 0
-    mv "$target/jvfio.aot.new" "$target/jvfio.aot"
+    if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
+        "${jvfio_main[@]/%Launcher/Training}" >"$target/aot.log" 2>&1 </dev/null &&
+        "${java_command[@]}" -XX:AOTCache="$target/jvfio.aot.new" -XX:AOTMode=on \
+            "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then
+        mv "$target/jvfio.aot.new" "$target/jvfio.aot"
+    fi
+    rm -f "$target/jvfio.aot.new"
+    set_aot_identity
+    printf '%s\0' "$aot_identity" >"$target/jvfio.aot.for"
+    touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"
 }
 
 # Builds what is missing or out of date, and says so in one line; fails with the errors of Maven's log. Two at once wait.
 build_project() {
-    if is_built && [[ ! $target/jvfio.aot -ot $target/jvfio.jar ]]; then
+    if is_built && is_aot_cache_current; then
         return
+    fi
+    if is_built && [[ ! -w $target ]]; then
+        return # it is run without a cache
     fi
     require_maven
     (
@@ -81,7 +109,7 @@ build_project() {
                 exit 1
             fi
         fi
-        if [[ $target/jvfio.aot -ot $target/jvfio.jar ]]; then
+        if ! is_aot_cache_current; then
             make_aot_cache
         fi
     )

@@ -6,7 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
 # The directory's JDK is of this feature release, and has a compiler.
 is_jdk() {
-    [[ -x $1/bin/javac && -r $1/release ]] && grep -Eq "^JAVA_VERSION=\"$2[\".+-]" "$1/release"
+    local release version="\"$2[\".+-]"
+    [[ -x $1/bin/javac && -r $1/release ]] || return
+    IFS= read -rd '' release <"$1/release" || true
+    [[ $'\n'$release =~ $'\n'JAVA_VERSION=$version ]]
 }
 
 find_jdk() {

@@ -1,32 +1,19 @@
 package org.jvfio.cli;
 
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /**
- * The part of a namespace that a user means with {@code --offset} and {@code --size}.
+ * The part of a namespace that a user chooses with {@code --offset} and {@code --size}.
  *
  * @param offset where it begins, in bytes
  * @param size how much it is, in bytes
  */
 record ByteRange(long offset, long size) {
     /** Adds the options. */
-    static Options addTo(Options options, String sizeText) {
-        return options.addOption(Option.builder()
-                        .longOpt("offset")
-                        .hasArg()
-                        .argName("BYTES")
-                        .desc("where to begin, 0 by default; such as 4096, 64K or 1G")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("size")
-                        .hasArg()
-                        .argName("BYTES")
-                        .desc(sizeText)
-                        .get());
+    static CommandSyntax addTo(CommandSyntax syntax, String sizeText) {
+        return syntax.option("offset", "BYTES", "begin at this offset, such as 4096, 64K or 1G (default: 0)")
+                .option("size", "BYTES", sizeText);
     }
 
     /**
@@ -34,8 +21,8 @@ record ByteRange(long offset, long size) {
      *
      * @throws Failure if the namespace ends before it
      */
-    static ByteRange rest(CommandLine line, NvmeNamespace namespace) throws Failure {
-        long offset = CommandOptions.bytes(line, "offset", 0);
+    static ByteRange rest(Invocation in, NvmeNamespace namespace) throws Failure {
+        long offset = in.bytes("offset", 0);
         if (offset > namespace.bytes()) {
             throw beyond(offset, namespace);
         }
@@ -45,12 +32,12 @@ record ByteRange(long offset, long size) {
     /**
      * Reads the options.
      *
-     * @param most the size without the option, if the namespace has as much
-     * @throws Failure if they make no sense, or the namespace is smaller
+     * @param most the size without the option, if the namespace is as large
+     * @throws Failure if they are invalid, or the namespace is smaller
      */
-    static ByteRange of(CommandLine line, NvmeNamespace namespace, long most) throws Failure {
-        ByteRange rest = rest(line, namespace);
-        long size = CommandOptions.bytes(line, "size", Math.min(most, rest.size));
+    static ByteRange of(Invocation in, NvmeNamespace namespace, long most) throws Failure {
+        ByteRange rest = rest(in, namespace);
+        long size = in.bytes("size", Math.min(most, rest.size));
         if (size > rest.size) {
             throw new Failure(
                     Failure.FAILED,
@@ -65,27 +52,27 @@ record ByteRange(long offset, long size) {
     }
 
     /**
-     * The same, of whole blocks, at least one.
+     * Reads the options for a range of whole blocks, at least one.
      *
      * @throws Failure also if it is not
      */
-    static ByteRange ofBlocks(CommandLine line, NvmeNamespace namespace, long most) throws Failure {
-        ByteRange range = of(line, namespace, most);
+    static ByteRange ofBlocks(Invocation in, NvmeNamespace namespace, long most) throws Failure {
+        ByteRange range = of(in, namespace, most);
         int blockBytes = namespace.blockBytes();
         if (range.offset % blockBytes != 0) {
             throw new Failure(
                     Failure.USAGE,
-                    "--offset %d: use a multiple of the drive's blocks of %d bytes"
-                            .formatted(range.offset, blockBytes));
+                    "--offset %s: use a multiple of the block size, %s"
+                            .formatted(ByteSize.format(range.offset), ByteSize.format(blockBytes)));
         }
-        if (range.size == 0 && !line.hasOption("size")) {
+        if (range.size == 0 && !in.has("size")) {
             throw beyond(range.offset, namespace);
         }
         if (range.size % blockBytes != 0 || range.size == 0) {
             throw new Failure(
                     Failure.USAGE,
-                    "--size %d: use a multiple of the drive's blocks of %d bytes, and at least one of them"
-                            .formatted(range.size, blockBytes));
+                    "--size %s: use a multiple of the block size, %s"
+                            .formatted(ByteSize.format(range.size), ByteSize.format(blockBytes)));
         }
         return range;
     }

@@ -1,23 +1,45 @@
 package org.jvfio.cli;
 
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Options;
+/** A command of {@code jvfio}. Making one costs nothing: its syntax is described when it is needed. */
+abstract class Command {
+    private final String name;
+    private final String summary;
 
-/** A word of the command line that does something. */
-interface Command {
-    /** The word. */
-    String name();
+    /**
+     * A command.
+     *
+     * @param name one word, or two if the first is common to several
+     * @param summary what it does, in one imperative line without a full stop
+     */
+    Command(String name, String summary) {
+        this.name = name;
+        this.summary = summary;
+    }
 
-    /** What it does, in one line. */
-    String summary();
+    final String name() {
+        return name;
+    }
 
-    /** What can be said after the word. */
-    Options options();
+    final String summary() {
+        return summary;
+    }
+
+    /** Describes the arguments, options, examples, exit statuses and JSON output. */
+    abstract void describe(CommandSyntax syntax);
 
     /**
      * Does it.
      *
+     * @return the exit status
      * @throws Failure if it cannot
      */
-    void run(CommandLine line, StandardOutput out) throws Failure;
+    abstract int run(Invocation in) throws Failure;
+
+    /** The syntax, with what all commands have. */
+    final CommandSyntax syntax() {
+        CommandSyntax syntax = new CommandSyntax(this);
+        describe(syntax);
+        syntax.flag("help", "print this help");
+        return syntax;
+    }
 }

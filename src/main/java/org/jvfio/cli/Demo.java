@@ -24,6 +24,7 @@ import org.jvfio.LockedMemory;
 import org.jvfio.PageSize;
 import org.jvfio.PciFunction;
 import org.jvfio.PeState;
+import org.jvfio.SpaprTceVersion;
 import org.jvfio.TceInfo;
 import org.jvfio.VfioException;
 import org.jvfio.driver.edu.EduDevice;
@@ -47,6 +48,113 @@ final class Demo {
     private final PeLog log;
     private final Consumer<Step> audience;
     private final LockedMemory before;
+
+    /** What {@link DemoCommand} prints as JSON: an object of chapters. */
+    static JsonShape shape() {
+        JsonShape pe = JsonShape.object("the PE as the kernel log shows it")
+                .withOptional("bypass", JsonShape.bool("whether 64-bit bypass is on"))
+                .with(
+                        "windows",
+                        JsonShape.list(
+                                "its windows",
+                                JsonShape.object("a window")
+                                        .with("number", JsonShape.integer("0 or 1"))
+                                        .with("start", JsonShape.address("first bus address"))
+                                        .with("size", JsonShape.integer("bytes"))
+                                        .with("pageSize", JsonShape.integer("bytes of an IOMMU page"))));
+        JsonShape log = JsonShape.strings("messages of the kernel about the PE");
+        JsonShape locked = JsonShape.integer("locked memory that the demo has added, in bytes");
+        return JsonShape.object("the story, chapter by chapter")
+                .with(
+                        "host",
+                        JsonShape.object("the host owns the device")
+                                .with("kernel", JsonShape.string("release and host"))
+                                .with(
+                                        "device",
+                                        JsonShape.object("the device")
+                                                .with("address", JsonShape.string("PCI address"))
+                                                .with("id", JsonShape.string("vendor:device")))
+                                .with(
+                                        "group",
+                                        JsonShape.object("its IOMMU group")
+                                                .with("number", JsonShape.integer("N of /dev/vfio/N"))
+                                                .with("name", JsonShape.string("name of the platform"))
+                                                .with("devices", JsonShape.strings("its functions")))
+                                .with("pe", pe))
+                .with(
+                        "take",
+                        JsonShape.object("the group is taken from the host")
+                                .with(
+                                        "platform",
+                                        JsonShape.object("what the IOMMU offers")
+                                                .with("maxWindows", JsonShape.integer("windows at a time"))
+                                                .with(
+                                                        "pageSizes",
+                                                        JsonShape.list("IOMMU page sizes", JsonShape.integer("bytes")))
+                                                .with("maxLevels", JsonShape.integer("levels of a TCE table")))
+                                .with("kernelLog", log)
+                                .with("pe", pe))
+                .with(
+                        "windows",
+                        JsonShape.object("a window is created")
+                                .with(
+                                        "windows",
+                                        JsonShape.list(
+                                                "the windows",
+                                                JsonShape.object("a window")
+                                                        .with("start", JsonShape.address("first bus address"))
+                                                        .with("size", JsonShape.integer("bytes"))
+                                                        .with("pageSize", JsonShape.integer("bytes of an IOMMU page"))
+                                                        .with("levels", JsonShape.integer("levels of its TCE table"))
+                                                        .with(
+                                                                "tableBytes",
+                                                                JsonShape.integer("bytes of its TCE table"))))
+                                .with("lockedBytes", locked)
+                                .with("kernelLog", log)
+                                .with("pe", pe))
+                .with(
+                        "map",
+                        JsonShape.object("memory is registered and mapped")
+                                .with("memoryBytes", JsonShape.integer("bytes of DMA memory"))
+                                .with("lockedBytes", locked)
+                                .with(
+                                        "mappings",
+                                        JsonShape.list(
+                                                "the mappings",
+                                                JsonShape.object("a mapping")
+                                                        .with("iova", JsonShape.address("its bus address"))
+                                                        .with("size", JsonShape.integer("bytes"))
+                                                        .with("offset", JsonShape.integer("bytes into the memory"))
+                                                        .with("direction", JsonShape.string("of the DMA")))))
+                .with(
+                        "copy",
+                        JsonShape.object("the device copies and the copy is verified")
+                                .with(
+                                        "edu",
+                                        JsonShape.object("the device")
+                                                .with("version", JsonShape.string("of its registers"))
+                                                .with("byteOrder", JsonShape.string("of its registers"))
+                                                .with("alive", JsonShape.bool("whether its liveness check passes")))
+                                .with("from", JsonShape.address("bus address that was read"))
+                                .with("to", JsonShape.address("bus address that was written"))
+                                .with("verifiedBytes", JsonShape.integer("bytes found equal")))
+                .with(
+                        "fault",
+                        JsonShape.object("DMA where nothing is mapped is stopped")
+                                .with("iova", JsonShape.address("bus address of the DMA"))
+                                .with("driverSees", JsonShape.string("what the registers show"))
+                                .with("memoryUntouched", JsonShape.bool("whether memory is as before"))
+                                .with("eeh", JsonShape.bool("whether the kernel reports the state of PEs"))
+                                .withOptional("peState", JsonShape.integer("EEH state of the PE"))
+                                .withOptional("recoveredPeState", JsonShape.integer("EEH state after its reset"))
+                                .with("kernelLog", log))
+                .with(
+                        "return",
+                        JsonShape.object("everything is given back")
+                                .with("lockedBytes", locked)
+                                .with("kernelLog", log)
+                                .with("pe", pe));
+    }
 
     private Demo(
             Kernel kernel,
@@ -83,8 +191,9 @@ final class Demo {
             audience.accept(host);
             tellTaken(container);
             DmaWindow low = container.defaultWindow();
-            DmaWindow high = createWindow(container);
-            tellWindows(container);
+            boolean createsWindows = container.iommuVersion() != SpaprTceVersion.V1;
+            DmaWindow high = createsWindows ? createWindow(container) : low;
+            tellWindows(container, createsWindows);
             DmaMemory memory = container.allocate(2 * high.pageSize().bytes());
             long half = memory.size() / 2;
             EduDevice edu = EduDevice.of(device);
@@ -112,12 +221,12 @@ final class Demo {
                 .fact("kernel", kernelTitle, "kernel", kernelTitle)
                 .fact(
                         "device",
-                        Step.data("address", function.address().toString(), "id", function.id()),
+                        Json.object("address", function.address().toString(), "id", function.id()),
                         "device",
                         "%s, edu (%s)".formatted(function.address(), function.id()))
                 .fact(
                         "group",
-                        Step.data("number", iommuGroup.number(), "name", iommuGroup.name(), "devices", functions),
+                        Json.object("number", iommuGroup.number(), "name", iommuGroup.name(), "devices", functions),
                         "group",
                         "%d, %s: %s".formatted(iommuGroup.number(), pe, String.join(", ", functions)))
                 .fact("pe", log.data(), "owner", log.describe("the host"));
@@ -131,7 +240,7 @@ final class Demo {
         Step step = new Step("take", "2. JVFIO takes its group from the host")
                 .fact(
                         "platform",
-                        Step.data(
+                        Json.object(
                                 "maxWindows",
                                 info.maxWindows(),
                                 "pageSizes",
@@ -159,9 +268,12 @@ final class Demo {
         return container.createWindow(page, WINDOW_BYTES, 1);
     }
 
-    private void tellWindows(Container container) {
+    private void tellWindows(Container container, boolean created) {
         List<DmaWindow> windows = container.windows();
-        Step step = new Step("windows", "3. It makes a DMA window beside the default one")
+        String title = created
+                ? "3. It makes a DMA window beside the default one"
+                : "3. It uses the default DMA window, as this platform makes no other";
+        Step step = new Step("windows", title)
                 .fact(
                         "windows",
                         windows.stream().map(Demo::data).toList(),
@@ -172,7 +284,7 @@ final class Demo {
     }
 
     private static Map<String, Object> data(DmaWindow window) {
-        return Step.data(
+        return Json.object(
                 "start",
                 hex(window.range().start()),
                 "size",
@@ -207,7 +319,7 @@ final class Demo {
     }
 
     private static Map<String, Object> data(DmaMapping mapping) {
-        return Step.data(
+        return Json.object(
                 "iova",
                 hex(mapping.iova()),
                 "size",
@@ -260,7 +372,7 @@ final class Demo {
         audience.accept(new Step("copy", "5. The device copies, from memory to its buffer to memory elsewhere")
                 .fact(
                         "edu",
-                        Step.data("version", edu.version(), "byteOrder", order, "alive", edu.isAlive()),
+                        Json.object("version", edu.version(), "byteOrder", order, "alive", edu.isAlive()),
                         "edu",
                         "version %s, %s registers, %s, %d! = %d"
                                 .formatted(

@@ -2,49 +2,41 @@ package org.jvfio.cli;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jvfio.PciFunction;
 import org.jvfio.kernel.Kernel;
 
 /** {@code jvfio demo}: the {@link Demo} for people, or as JSON. */
-final class DemoCommand implements Command {
-    @Override
-    public String name() {
-        return "demo";
+final class DemoCommand extends Command {
+    DemoCommand() {
+        super("demo", "take an edu device from the host, do DMA with it and give it back, step by step");
     }
 
     @Override
-    public String summary() {
-        return "take an edu device from the host, do DMA with it, give it back; told step by step";
+    void describe(CommandSyntax syntax) {
+        HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.EDU))
+                .json(Demo.shape())
+                .example("jvfio demo", "run it on this POWER host, or on an emulated one elsewhere")
+                .example("jvfio demo --machine pseries", "run it in an emulated LPAR")
+                .example("jvfio demo --kernel linux --device 0000:01:00.0", "run it with a device of this host");
     }
 
     @Override
-    public Options options() {
-        return DeviceChoice.addTo(KernelChoice.addTo(new Options()), DeviceKind.EDU)
-                .addOption(Option.builder()
-                        .longOpt("json")
-                        .desc("the same as JSON: sizes in bytes, addresses as hexadecimal strings")
-                        .get());
-    }
-
-    @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        KernelChoice choice = KernelChoice.of(line);
-        DeviceChoice device = DeviceChoice.of(line, DeviceKind.EDU);
-        Kernel kernel = choice.open();
+    int run(Invocation in) throws Failure {
+        HostChoice choice = HostChoice.of(in);
+        DeviceChoice device = DeviceChoice.of(in, DeviceKind.EDU);
+        Kernel kernel = choice.open(in);
         PciFunction function = device.find(kernel);
-        if (line.hasOption("json")) {
+        if (in.json()) {
             Map<String, Object> story = new LinkedHashMap<>();
             Demo.tell(kernel, choice.describe(kernel), function, step -> story.put(step.name(), step.data()));
-            out.println(Step.json(story));
+            in.out().println(Json.text(story));
         } else {
             Demo.tell(
                     kernel,
                     choice.describe(kernel),
                     function,
-                    step -> step.lines().forEach(out::println));
+                    step -> step.lines().forEach(in.out()::println));
         }
+        return 0;
     }
 }

@@ -2,16 +2,12 @@ package org.jvfio.cli;
 
 import java.util.List;
 import java.util.Optional;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.OptionGroup;
-import org.apache.commons.cli.Options;
 import org.jvfio.IommuGroup;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
 import org.jvfio.kernel.Kernel;
 
-/** The device of a kind that a user means with {@code --device} or {@code --group}, or the first one there is. */
+/** The device of a kind that a user chooses with {@code --device} or {@code --group}, or the first one there is. */
 final class DeviceChoice {
     private final DeviceKind kind;
     private final Optional<PciAddress> address;
@@ -24,21 +20,14 @@ final class DeviceChoice {
     }
 
     /** Adds the options. */
-    static Options addTo(Options options, DeviceKind kind) {
-        return options.addOptionGroup(new OptionGroup()
-                .addOption(Option.builder()
-                        .longOpt("device")
-                        .hasArg()
-                        .argName("ADDRESS")
-                        .desc("the " + kind.title()
-                                + " at this PCI address, such as 0000:01:00.0; the first one otherwise")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("group")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("the first " + kind.title() + " of this IOMMU group")
-                        .get()));
+    static CommandSyntax addTo(CommandSyntax syntax, DeviceKind kind) {
+        return syntax.either(
+                "device",
+                "ADDRESS",
+                "use the %s at this PCI address, such as 0000:01:00.0 (default: the first one)".formatted(kind.title()),
+                "group",
+                "GROUP",
+                "use the first %s of this IOMMU group".formatted(kind.title()));
     }
 
     /**
@@ -46,12 +35,12 @@ final class DeviceChoice {
      *
      * @throws Failure if they name no address, and no number
      */
-    static DeviceChoice of(CommandLine line, DeviceKind kind) throws Failure {
+    static DeviceChoice of(Invocation in, DeviceKind kind) throws Failure {
         try {
             return new DeviceChoice(
                     kind,
-                    Optional.ofNullable(line.getOptionValue("device")).map(PciAddress::parse),
-                    Optional.ofNullable(line.getOptionValue("group")).map(DeviceChoice::number));
+                    Optional.ofNullable(in.line().getOptionValue("device")).map(PciAddress::parse),
+                    Optional.ofNullable(in.line().getOptionValue("group")).map(DeviceChoice::number));
         } catch (IllegalArgumentException e) {
             throw new Failure(Failure.USAGE, "cannot use the device: " + e.getMessage());
         }

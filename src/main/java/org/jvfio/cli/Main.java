@@ -1,53 +1,58 @@
 package org.jvfio.cli;
 
-import java.io.IOException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.lang.module.ModuleDescriptor;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.function.Function;
+import org.apache.commons.cli.AlreadySelectedException;
 import org.apache.commons.cli.CommandLine;
 import org.apache.commons.cli.DefaultParser;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
+import org.apache.commons.cli.MissingArgumentException;
 import org.apache.commons.cli.ParseException;
 import org.apache.commons.cli.UnrecognizedOptionException;
-import org.apache.commons.cli.help.HelpFormatter;
-import org.apache.commons.cli.help.TextHelpAppendable;
 import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
 
 /**
- * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command line
- * makes no sense; what is wrong is one line on standard error.
+ * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command line is
+ * invalid; what is wrong is one line on standard error. {@link CommandSyntax} says where a command differs.
  */
 public final class Main {
     private static final String NAME = "jvfio";
     private static final List<String> HELP_OPTIONS = List.of("--help", "-h");
-    private static final int HELP_WIDTH = 110;
-    private static final List<Command> COMMANDS = List.of(
-            new DemoCommand(),
-            new NvmeIdentifyCommand(),
-            new NvmeReadCommand(),
-            new NvmeWriteCommand(),
-            new NvmeVerifyCommand(),
-            new NvmeBenchCommand());
-    private static final int NAME_WIDTH =
-            COMMANDS.stream().mapToInt(command -> command.name().length()).max().orElse(0) + 1;
 
     private Main() {}
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
-        System.exit(run(List.of(arguments), StandardOutput.ofProcess(), System.err));
+        System.exit(run(
+                List.of(arguments),
+                StandardOutput.ofProcess(),
+                System.err,
+                Terminal.ofProcess(),
+                EmulatedKernel::boot));
     }
 
-    /** Runs a command line, and answers its exit status. */
+    /** Runs a command line whose output is no terminal, and returns its exit status. */
     static int run(List<String> arguments, StandardOutput out, PrintStream err) {
+        return run(arguments, out, err, Terminal.NONE, EmulatedKernel::boot);
+    }
+
+    /** Runs a command line, and returns its exit status. */
+    static int run(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot) {
         try {
-            dispatch(arguments, out);
+            int status = dispatch(arguments, out, err, terminal, boot);
             out.requireWritten();
+            return status;
+        } catch (StandardOutput.ReaderGone _) {
             return 0;
         } catch (Failure e) {
             err.println(NAME + ": " + e.getMessage());
@@ -61,134 +66,109 @@ public final class Main {
         }
     }
 
-    private static void dispatch(List<String> arguments, StandardOutput out) throws Failure {
+    private static int dispatch(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
+            throws Failure {
         if (arguments.isEmpty()) {
-            throw new Failure(Failure.USAGE, "there is no command; see " + NAME + " --help");
+            throw Failure.usage("there is no command; see " + NAME + " --help");
         }
         String first = arguments.getFirst();
         switch (first) {
-            case "-h", "--help" -> out.print(help(COMMANDS));
+            case "-h", "--help" -> out.print(HelpText.of(Commands.sections(), terminal));
             case "-V", "--version" -> out.println(NAME + " " + version());
-            default -> dispatchCommand(arguments, out);
-        }
-    }
-
-    /** A command's name has one word, or two, of which the first is common to several. */
-    private static void dispatchCommand(List<String> arguments, StandardOutput out) throws Failure {
-        for (Command command : COMMANDS) {
-            List<String> words = List.of(command.name().split(" ", -1));
-            if (arguments.size() >= words.size()
-                    && arguments.subList(0, words.size()).equals(words)) {
-                run(command, arguments.subList(words.size(), arguments.size()), out);
-                return;
+            default -> {
+                return dispatchCommand(arguments, out, err, terminal, boot);
             }
         }
-        String first = arguments.getFirst();
-        List<Command> family = COMMANDS.stream()
-                .filter(command -> command.name().startsWith(first + " "))
-                .toList();
-        if (family.isEmpty()) {
-            throw unknown(first);
-        }
-        List<String> seconds = family.stream()
-                .map(command -> command.name().substring(first.length() + 1))
-                .toList();
-        if (arguments.size() == 1) {
-            throw new Failure(
-                    Failure.USAGE, "%s what? %s (see %s --help)".formatted(first, String.join(", ", seconds), NAME));
-        }
-        String second = arguments.get(1);
-        if (HELP_OPTIONS.contains(second)) {
-            out.print(help(family));
-            return;
-        }
-        throw new Failure(
-                Failure.USAGE,
-                "there is no command '%s %s'%s (see %s --help)"
-                        .formatted(first, second, Suggestion.of(second, seconds), NAME));
+        return 0;
     }
 
-    private static Failure unknown(String word) {
-        List<String> words = Stream.concat(
-                        COMMANDS.stream().map(command -> command.name().replaceFirst(" .*", "")),
-                        Stream.of("--help", "--version"))
-                .distinct()
-                .toList();
-        return new Failure(
-                Failure.USAGE,
-                "there is no %s '%s'%s (see %s --help)"
-                        .formatted(
-                                word.startsWith("-") ? "option" : "command", word, Suggestion.of(word, words), NAME));
+    private static int dispatchCommand(
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
+            throws Failure {
+        Optional<Command> command = Commands.find(arguments);
+        if (command.isPresent()) {
+            int words = Commands.words(command.get()).size();
+            return run(command.get(), arguments.subList(words, arguments.size()), out, err, terminal, boot);
+        }
+        List<Command> family = Commands.family(arguments.getFirst());
+        if (!family.isEmpty() && arguments.size() > 1 && HELP_OPTIONS.contains(arguments.get(1))) {
+            out.print(HelpText.of(arguments.getFirst(), family, terminal));
+            return 0;
+        }
+        throw Commands.unknown(arguments);
     }
 
-    private static void run(Command command, List<String> arguments, StandardOutput out) throws Failure {
-        Options options = command.options()
-                .addOption(Option.builder("h")
-                        .longOpt("help")
-                        .desc("print this help")
-                        .get());
-        CommandLine line;
+    private static int run(
+            Command command,
+            List<String> arguments,
+            StandardOutput out,
+            PrintStream err,
+            Terminal terminal,
+            Function<EmulatedMachine, EmulatedKernel> boot)
+            throws Failure {
+        CommandSyntax syntax = command.syntax();
+        CommandLine line = parse(syntax, arguments);
+        if (line.hasOption("help")) {
+            out.print(HelpText.of(syntax, terminal));
+            return 0;
+        }
+        List<String> positional = line.getArgList();
+        requireArguments(syntax, positional);
+        return command.run(new Invocation(line, List.copyOf(positional), out, err, terminal, boot));
+    }
+
+    private static CommandLine parse(CommandSyntax syntax, List<String> arguments) throws Failure {
+        String name = syntax.command().name();
+        String see = " (see %s %s --help)".formatted(NAME, name);
         try {
-            line = DefaultParser.builder()
+            return DefaultParser.builder()
                     .setAllowPartialMatching(false)
                     .get()
-                    .parse(options, arguments.toArray(String[]::new));
+                    .parse(syntax.options(), arguments.toArray(String[]::new));
         } catch (UnrecognizedOptionException e) {
-            List<String> words = options.getOptions().stream()
+            List<String> words = syntax.list().stream()
                     .map(option -> "--" + option.getLongOpt())
                     .toList();
-            throw new Failure(
-                    Failure.USAGE,
-                    "%s has no option '%s'%s (see %s %s --help)"
-                            .formatted(
-                                    command.name(),
-                                    e.getOption(),
-                                    Suggestion.of(e.getOption(), words),
-                                    NAME,
-                                    command.name()));
+            throw Failure.usage("%s has no option '%s'%s%s"
+                    .formatted(name, e.getOption(), Suggestion.of(e.getOption(), words), see));
+        } catch (MissingArgumentException e) {
+            throw Failure.usage("%s: --%s needs a value: %s%s"
+                    .formatted(name, e.getOption().getLongOpt(), CommandSyntax.usage(e.getOption()), see));
+        } catch (AlreadySelectedException e) {
+            throw Failure.usage("%s: --%s and --%s exclude each other%s"
+                    .formatted(
+                            name,
+                            e.getOption().getLongOpt(),
+                            Optional.ofNullable(e.getOptionGroup().getSelected())
+                                    .orElse("the other option"),
+                            see));
         } catch (ParseException e) {
-            throw new Failure(
-                    Failure.USAGE,
-                    "%s: %s (see %s %s --help)".formatted(command.name(), e.getMessage(), NAME, command.name()));
+            throw Failure.usage("%s: %s%s".formatted(name, e.getMessage(), see));
         }
-        if (line.hasOption("help")) {
-            out.print(help(command, options));
-            return;
-        }
-        if (!line.getArgList().isEmpty()) {
-            throw new Failure(
-                    Failure.USAGE,
-                    "%s takes no argument '%s' (see %s %s --help)"
-                            .formatted(command.name(), line.getArgList().getFirst(), NAME, command.name()));
-        }
-        command.run(line, out);
     }
 
-    private static String help(List<Command> commands) {
-        StringBuilder text = new StringBuilder("Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU.\n\n");
-        text.append("usage: ").append(NAME).append(" COMMAND [OPTION]...\n");
-        String layout = "  %-" + NAME_WIDTH + "s %s%n";
-        commands.forEach(command -> text.append(layout.formatted(command.name(), command.summary())));
-        return text.append(layout.formatted("--help", "print this help; COMMAND --help tells a command's options"))
-                .append(layout.formatted("--version", "print the version"))
-                .toString();
-    }
-
-    private static String help(Command command, Options options) {
-        StringBuilder text = new StringBuilder();
-        TextHelpAppendable layout = new TextHelpAppendable(text);
-        layout.setMaxWidth(HELP_WIDTH);
-        layout.setLeftPad(0);
-        try {
-            HelpFormatter.builder()
-                    .setShowSince(false)
-                    .setHelpAppendable(layout)
-                    .get()
-                    .printHelp(NAME + " " + command.name(), command.summary(), options, "", true);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    private static void requireArguments(CommandSyntax syntax, List<String> positional) throws Failure {
+        List<CommandSyntax.Argument> arguments = syntax.arguments();
+        String name = syntax.command().name();
+        String see = " (see %s %s --help)".formatted(NAME, name);
+        long least = arguments.stream().filter(CommandSyntax.Argument::required).count();
+        if (positional.size() < least) {
+            CommandSyntax.Argument missing = arguments.get(positional.size());
+            throw Failure.usage("%s needs %s, %s%s".formatted(name, missing.name(), missing.text(), see));
         }
-        return text.toString();
+        boolean repeated = !arguments.isEmpty() && arguments.getLast().repeated();
+        if (positional.size() > arguments.size() && !repeated) {
+            throw Failure.usage("%s takes no argument '%s'%s".formatted(name, positional.get(arguments.size()), see));
+        }
     }
 
     /** The version of the module, or of the jar where there is no module. */

@@ -7,9 +7,6 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.ByteSize;
 import org.jvfio.VfioException;
@@ -20,8 +17,8 @@ import org.jvfio.driver.nvme.NvmeNamespace;
 import org.jvfio.driver.nvme.NvmeQueue;
 import org.jvfio.driver.nvme.NvmeRequest;
 
-/** {@code jvfio nvme bench}: how many commands a drive does in a second, and how long each takes. */
-final class NvmeBenchCommand implements Command {
+/** {@code jvfio nvme bench}: measures how many commands a drive completes in a second, and how long each takes. */
+final class NvmeBenchCommand extends Command {
     private static final int DEFAULT_DEPTH = 32;
     private static final int MAX_DEPTH = 4096;
     private static final long DEFAULT_BLOCK = 4096;
@@ -29,78 +26,89 @@ final class NvmeBenchCommand implements Command {
     private static final long MAX_SECONDS = 86_400;
     private static final double[] PERCENTILES = {50, 90, 99, 99.9, 100};
 
-    @Override
-    public String name() {
-        return "nvme bench";
+    NvmeBenchCommand() {
+        super("nvme bench", "measure the throughput and latency of an NVMe drive");
     }
 
     @Override
-    public String summary() {
-        return "measure how many commands an NVMe drive does in a second, and how long they take";
+    void describe(CommandSyntax syntax) {
+        NvmeDrive.addTo(syntax);
+        NvmeDrive.addOverwriteTo(
+                        Progress.addTo(ByteRange.addTo(syntax, "use this many bytes of the drive (default: all)")))
+                .flag("write", "write (default: read)")
+                .flag("sequential", "access one block after the other (default: random blocks)")
+                .option("block", "BYTES", "transfer this many bytes with each command (default: 4K)")
+                .option("depth", "NUMBER", "keep this many commands in flight in each queue (default: 32)")
+                .option("seconds", "NUMBER", "measure for this many seconds (default: 5)")
+                .json(shape())
+                .example("jvfio nvme bench --block 128K --sequential", "measure sequential reads");
     }
 
-    @Override
-    public Options options() {
-        return NvmeDrive.writing(Progress.addTo(
-                        ByteRange.addTo(NvmeDrive.options(), "the part of the drive that is used, all by default")))
-                .addOption(Option.builder()
-                        .longOpt("write")
-                        .desc("writes; reads otherwise")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("sequential")
-                        .desc("one block after the other; random blocks otherwise")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("block")
-                        .hasArg()
-                        .argName("BYTES")
-                        .desc("what a command transfers, 4K by default")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("depth")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("commands under way in each queue, 32 by default")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("seconds")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("how long, 5 by default")
-                        .get());
-    }
-
-    @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        boolean writes = line.hasOption("write");
-        if (writes) {
-            NvmeDrive.requireOverwrite(line, name() + " --write");
+    private static JsonShape shape() {
+        JsonShape latency =
+                JsonShape.object("latency in microseconds that so many per cent of the commands do not exceed");
+        for (double percentile : PERCENTILES) {
+            latency.with(name(percentile), JsonShape.number("microseconds"));
         }
-        int depth = (int) CommandOptions.number(line, "depth", DEFAULT_DEPTH, 1, MAX_DEPTH);
-        long seconds = CommandOptions.number(line, "seconds", DEFAULT_SECONDS, 1, MAX_SECONDS);
-        long block = CommandOptions.bytes(line, "block", DEFAULT_BLOCK);
-        try (NvmeDrive drive = NvmeDrive.open(line, depth + 1, block);
-                Progress progress = Progress.of(line)) {
+        return JsonShape.object("the measurement")
+                .with("kernel", JsonShape.string("the kernel the drive is used on"))
+                .with(
+                        "load",
+                        JsonShape.object("what was measured")
+                                .with("operation", JsonShape.word("the commands", List.of("read", "write")))
+                                .with("pattern", JsonShape.word("their order", List.of("random", "sequential")))
+                                .with("blockBytes", JsonShape.integer("bytes of a command"))
+                                .with("queues", JsonShape.integer("pairs of I/O queues"))
+                                .with("depth", JsonShape.integer("commands in flight in each queue"))
+                                .with("completion", JsonShape.string("POLLED, MSIX, MSI or INTX")))
+                .with("seconds", JsonShape.number("duration"))
+                .with("operations", JsonShape.integer("commands completed"))
+                .with("iops", JsonShape.integer("commands per second"))
+                .with("bytesPerSecond", JsonShape.integer("throughput"))
+                .with("latencyMicros", latency);
+    }
+
+    private static String name(double percentile) {
+        return percentile == 100 ? "max" : "p" + text(percentile % 1 == 0 ? "%.0f" : "%.1f", percentile);
+    }
+
+    private static String text(String format, double value) {
+        return String.format(Locale.ROOT, format, value);
+    }
+
+    @Override
+    int run(Invocation in) throws Failure {
+        boolean writes = in.has("write");
+        if (writes) {
+            NvmeDrive.requireOverwrite(in, name() + " --write");
+        }
+        int depth = (int) in.number("depth", DEFAULT_DEPTH, 1, MAX_DEPTH);
+        long seconds = in.number("seconds", DEFAULT_SECONDS, 1, MAX_SECONDS);
+        long block = in.bytes("block", DEFAULT_BLOCK);
+        try (NvmeDrive drive = NvmeDrive.open(in, depth + 1, block);
+                Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.ofBlocks(line, namespace, Long.MAX_VALUE);
+            ByteRange range = ByteRange.ofBlocks(in, namespace, Long.MAX_VALUE);
             long most = namespace.maxTransferBlocks() * namespace.blockBytes();
             if (block < 1 || block % namespace.blockBytes() != 0 || block > Math.min(most, range.size())) {
                 throw new Failure(
                         Failure.USAGE,
-                        "--block %d: use a multiple of %d, up to %d"
-                                .formatted(block, namespace.blockBytes(), Math.min(most, range.size())));
+                        "--block %s: use a multiple of %s, up to %s"
+                                .formatted(
+                                        ByteSize.format(block),
+                                        ByteSize.format(namespace.blockBytes()),
+                                        ByteSize.format(Math.min(most, range.size()))));
             }
             int capacity = drive.controller().queues().getFirst().capacity();
             if (depth > capacity) {
                 throw new Failure(
-                        Failure.USAGE,
-                        "--depth %d: a queue of the drive has room for %d commands".formatted(depth, capacity));
+                        Failure.USAGE, "--depth %d: a queue of the drive holds %d commands".formatted(depth, capacity));
             }
             drive.keepImage();
-            Load load = new Load(namespace, range, (int) block, depth, writes, line.hasOption("sequential"));
+            Load load = new Load(namespace, range, (int) block, depth, writes, in.has("sequential"));
             load.run(seconds, progress);
-            load.tell(drive).print(out, line.hasOption("json"));
+            load.result(drive).print(in.out(), in.json());
+            return 0;
         }
     }
 
@@ -224,7 +232,7 @@ final class NvmeBenchCommand implements Command {
                 long end = start + TimeUnit.SECONDS.toNanos(seconds);
                 while (!over && System.nanoTime() - end < 0) {
                     running.await(100, TimeUnit.MILLISECONDS);
-                    progress.tell("measured", (System.nanoTime() - start) / 1_000_000, seconds * 1000);
+                    progress.show("measured", (System.nanoTime() - start) / 1_000_000, seconds * 1000);
                 }
                 over = true;
                 for (Thread thread : threads) {
@@ -255,7 +263,7 @@ final class NvmeBenchCommand implements Command {
             }
         }
 
-        private Step tell(NvmeDrive drive) {
+        private Step result(NvmeDrive drive) {
             long operations = latencies.count();
             double elapsed = nanos / 1e9;
             Step step = new Step(
@@ -269,7 +277,7 @@ final class NvmeBenchCommand implements Command {
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact(
                             "load",
-                            Step.data(
+                            Json.object(
                                     "operation",
                                     writes ? "write" : "read",
                                     "pattern",
@@ -283,7 +291,7 @@ final class NvmeBenchCommand implements Command {
                                     "completion",
                                     drive.controller().options().completion().name()),
                             "load",
-                            "%d under way in each of %d queue%s, %s"
+                            "%d in flight in each of %d queue%s, %s"
                                     .formatted(
                                             depth,
                                             drive.controller().queues().size(),
@@ -301,18 +309,12 @@ final class NvmeBenchCommand implements Command {
             Object[] micros = new Object[2 * PERCENTILES.length];
             for (int i = 0; i < PERCENTILES.length; i++) {
                 double value = latencies.percentile(PERCENTILES[i]) / 1000.0;
-                String name = PERCENTILES[i] == 100
-                        ? "max"
-                        : "p" + text(PERCENTILES[i] % 1 == 0 ? "%.0f" : "%.1f", PERCENTILES[i]);
+                String name = name(PERCENTILES[i]);
                 micros[2 * i] = name;
                 micros[2 * i + 1] = value;
                 words.add(name + " " + text("%.1f", value));
             }
-            return step.fact("latencyMicros", Step.data(micros), "latency", String.join(", ", words) + " us");
-        }
-
-        private static String text(String format, double value) {
-            return String.format(Locale.ROOT, format, value);
+            return step.fact("latencyMicros", Json.object(micros), "latency", String.join(", ", words) + " us");
         }
     }
 }

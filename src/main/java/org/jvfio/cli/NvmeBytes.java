@@ -32,7 +32,7 @@ final class NvmeBytes implements AutoCloseable {
             MemorySegment.copy(buffer.segment(), JAVA_BYTE, inside, copied, 0, count);
             to.write(copied, 0, count);
             done += count;
-            progress.tell("read", done, size);
+            progress.show("read", done, size);
         }
         to.flush();
     }
@@ -54,7 +54,7 @@ final class NvmeBytes implements AutoCloseable {
             }
             writeBlocks(at - inside, inside, count);
             done += count;
-            progress.tell("written", done, most);
+            progress.show("written", done, most);
         }
         namespace.flush();
         return done;

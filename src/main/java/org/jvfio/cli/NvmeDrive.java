@@ -10,9 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
+import org.jvfio.ByteSize;
 import org.jvfio.Device;
 import org.jvfio.InterruptType;
 import org.jvfio.PciFunction;
@@ -25,7 +23,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.kernel.Kernel;
 
-/** The NVMe drive that a user means, open; closing it gives it back. */
+/** The NVMe drive that a user chooses, open; closing it gives it back. */
 final class NvmeDrive implements AutoCloseable {
     private static final String EMULATED_ADDRESS = "0002:01:00.0";
     private static final int EMULATED_GROUP = 2;
@@ -56,66 +54,40 @@ final class NvmeDrive implements AutoCloseable {
         this.namespaceId = namespaceId;
     }
 
-    /** The options that say which drive, and how it is driven. */
-    static Options options() {
-        return DeviceChoice.addTo(KernelChoice.addTo(new Options()), DeviceKind.NVME)
-                .addOption(Option.builder()
-                        .longOpt("drive")
-                        .hasArg()
-                        .argName("FILE")
-                        .desc("a raw image that the emulated drive has its data in, and keeps it; memory otherwise")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("drive-size")
-                        .hasArg()
-                        .argName("SIZE")
-                        .desc("makes the file of --drive, of zeroes, if there is none yet")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("namespace")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("the namespace, 1 by default")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("completion")
-                        .hasArg()
-                        .argName("HOW")
-                        .desc("how completions are noticed: polled (the default), or by interrupts: msix,"
-                                + " msi or intx; nvme identify tells which the drive has")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("queues")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("pairs of I/O queues, 1 by default; fewer if the drive has fewer")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("json")
-                        .desc("what there is to say, as JSON")
-                        .get());
+    /** Adds the options that say which drive, and how it is driven. */
+    static CommandSyntax addTo(CommandSyntax syntax) {
+        return HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME))
+                .option("drive", "FILE", "back the emulated drive with this raw image file (default: memory)")
+                .option("drive-size", "BYTES", "create the file of --drive with this size if there is none")
+                .option("namespace", "NUMBER", "use this namespace (default: 1)")
+                .choice(
+                        "completion",
+                        "HOW",
+                        completions(),
+                        "detect completions by polling (polled, the default) or by interrupts (msix, msi, intx)")
+                .option(
+                        "queues",
+                        "NUMBER",
+                        "use this many pairs of I/O queues, or all if there are fewer (default: 1)");
     }
 
     /** Adds the option that a command needs which writes to a real drive. */
-    static Options writing(Options options) {
-        return options.addOption(Option.builder()
-                .longOpt("overwrite")
-                .desc("needed with --kernel linux: what the drive has there is lost")
-                .get());
+    static CommandSyntax addOverwriteTo(CommandSyntax syntax) {
+        return syntax.flag("overwrite", "accept that data of a real drive is lost; required with --kernel linux");
     }
 
     /** Refuses to destroy what a real drive has, unless the user says so. */
-    static void requireOverwrite(CommandLine line, String verb) throws Failure {
-        if (KernelChoice.of(line).isLinux() && !line.hasOption("overwrite")) {
+    static void requireOverwrite(Invocation in, String verb) throws Failure {
+        if (HostChoice.of(in).isLinux() && !in.has("overwrite")) {
             throw new Failure(
                     Failure.USAGE,
-                    "%s destroys what a real drive has there; if that may be lost, say --overwrite".formatted(verb));
+                    "%s overwrites data of a real drive; add --overwrite if it may be lost".formatted(verb));
         }
     }
 
-    /** Takes the drive and opens it for commands of the usual size, as {@link #open(CommandLine, int, long)}. */
-    static NvmeDrive open(CommandLine line, int queueDepth) throws Failure {
-        return open(line, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
+    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long)}. */
+    static NvmeDrive open(Invocation in, int queueDepth) throws Failure {
+        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
     }
 
     /**
@@ -123,24 +95,24 @@ final class NvmeDrive implements AutoCloseable {
      *
      * @param queueDepth entries of a queue, at least 2
      * @param transferBytes what one command is to transfer at most, if the drive does
-     * @throws Failure if the options make no sense, or there is no such drive
+     * @throws Failure if the options are invalid, or there is no such drive
      * @throws org.jvfio.VfioException if it cannot be taken or driven
      */
-    static NvmeDrive open(CommandLine line, int queueDepth, long transferBytes) throws Failure {
-        KernelChoice choice = KernelChoice.of(line);
-        DeviceChoice deviceChoice = DeviceChoice.of(line, DeviceKind.NVME);
-        int namespaceId = (int) CommandOptions.number(line, "namespace", 1, 1, Integer.MAX_VALUE);
+    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes) throws Failure {
+        HostChoice choice = HostChoice.of(in);
+        DeviceChoice deviceChoice = DeviceChoice.of(in, DeviceKind.NVME);
+        int namespaceId = (int) in.number("namespace", 1, 1, Integer.MAX_VALUE);
         NvmeOptions options = NvmeOptions.builder()
-                .queuePairs((int) CommandOptions.number(line, "queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS))
+                .queuePairs((int) in.number("queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS))
                 .queueDepth(queueDepth)
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
-                .completion(completion(line))
+                .completion(completion(in))
                 .build();
-        Optional<Path> image = image(line, choice);
-        Optional<Path> newImage = image.isPresent() ? makeImage(line, image.get()) : Optional.empty();
+        Optional<Path> image = image(in, choice);
+        Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
         try {
-            Kernel kernel = image.isPresent() ? kernel(choice, image.get()) : choice.open();
+            Kernel kernel = image.isPresent() ? kernel(in, choice, image.get()) : choice.open(in);
             PciFunction function = deviceChoice.find(kernel);
             Device device = Device.open(kernel, function.address());
             try {
@@ -170,58 +142,56 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
-    private static NvmeCompletion completion(CommandLine line) throws Failure {
-        String word = line.getOptionValue("completion", "polled");
-        List<String> words = Arrays.stream(NvmeCompletion.values())
+    private static NvmeCompletion completion(Invocation in) throws Failure {
+        return NvmeCompletion.valueOf(
+                in.word("completion", "polled", completions()).toUpperCase(Locale.ROOT));
+    }
+
+    private static List<String> completions() {
+        return Arrays.stream(NvmeCompletion.values())
                 .map(each -> each.name().toLowerCase(Locale.ROOT))
                 .toList();
-        if (!words.contains(word)) {
-            throw new Failure(
-                    Failure.USAGE,
-                    "--completion %s: it is one of %s%s"
-                            .formatted(word, String.join(", ", words), Suggestion.of(word, words)));
-        }
-        return NvmeCompletion.valueOf(word.toUpperCase(Locale.ROOT));
     }
 
     /** The image that the user names for the emulated drive. */
-    private static Optional<Path> image(CommandLine line, KernelChoice choice) throws Failure {
-        Optional<Path> image = Optional.ofNullable(line.getOptionValue("drive")).map(Path::of);
-        if (image.isEmpty() && line.hasOption("drive-size")) {
-            throw new Failure(Failure.USAGE, "--drive-size is the size of --drive FILE; name that, too");
+    private static Optional<Path> image(Invocation in, HostChoice choice) throws Failure {
+        Optional<Path> image = in.value("drive").map(Path::of);
+        if (image.isEmpty() && in.has("drive-size")) {
+            throw new Failure(Failure.USAGE, "--drive-size is the size of --drive FILE; add --drive FILE");
         }
-        if (image.isPresent() && (choice.isLinux() || line.hasOption("machine"))) {
+        if (image.isPresent() && (choice.isLinux() || choice.namesMachine())) {
             throw new Failure(
                     Failure.USAGE,
                     choice.isLinux()
                             ? "--drive is for the emulated drive; leave it out, or --kernel linux"
-                            : "--drive and --machine: name the drive's file in the machine's (\"model\": \"nvme\", \"file\")");
+                            : "--drive and --machine exclude each other: name the file in the machine's (\"model\": \"nvme\", \"file\")");
         }
         return image;
     }
 
-    private static Kernel kernel(KernelChoice choice, Path image) throws Failure {
+    private static Kernel kernel(Invocation in, HostChoice choice, Path image) throws Failure {
         try {
             EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image, EMULATED_BLOCK);
             EmulatedMachine machine = choice.machine().toBuilder()
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return EmulatedKernel.boot(machine);
+            return in.boot().apply(machine);
         } catch (IllegalArgumentException e) {
-            String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size SIZE makes one";
+            String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size BYTES creates one";
             throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; " + advice);
         }
     }
 
-    /** Makes the image that the user wants made, unless it is there. */
-    private static Optional<Path> makeImage(CommandLine line, Path image) throws Failure {
-        long size = CommandOptions.bytes(line, "drive-size", 0);
-        if (!line.hasOption("drive-size") || Files.exists(image)) {
+    /** Creates the image that the user asks for, unless it exists. */
+    private static Optional<Path> makeImage(Invocation in, Path image) throws Failure {
+        long size = in.bytes("drive-size", 0);
+        if (!in.has("drive-size") || Files.exists(image)) {
             return Optional.empty();
         }
-        if (size < EMULATED_BLOCK) {
-            throw new Failure(Failure.USAGE, "--drive-size is at least " + EMULATED_BLOCK);
+        if (size < EMULATED_BLOCK || size % EMULATED_BLOCK != 0) {
+            throw Failure.usage("--drive-size %s: use a multiple of the block size, %dB"
+                    .formatted(ByteSize.format(size), EMULATED_BLOCK));
         }
         Optional<Path> made = Optional.empty();
         try (FileChannel channel = FileChannel.open(
@@ -230,7 +200,7 @@ final class NvmeDrive implements AutoCloseable {
             channel.write(ByteBuffer.allocate(1), size - 1);
         } catch (IOException e) {
             delete(made);
-            throw new Failure(Failure.FAILED, "cannot make the drive's image " + image + ": " + e);
+            throw new Failure(Failure.FAILED, "cannot create the drive's image " + image + ": " + FileErrors.reason(e));
         }
         return made;
     }
@@ -240,12 +210,14 @@ final class NvmeDrive implements AutoCloseable {
             try {
                 Files.deleteIfExists(image.get());
             } catch (IOException e) {
-                throw new Failure(Failure.FAILED, "cannot remove the drive's new image " + image.get() + ": " + e);
+                throw new Failure(
+                        Failure.FAILED,
+                        "cannot remove the drive's new image " + image.get() + ": " + FileErrors.reason(e));
             }
         }
     }
 
-    /** The command can be done: an image that was made for it stays from now on. */
+    /** Keeps an image that was created for the command, from now on. */
     void keepImage() {
         newImage = Optional.empty();
     }
@@ -262,7 +234,7 @@ final class NvmeDrive implements AutoCloseable {
         return false;
     }
 
-    /** How completions are noticed, in words. */
+    /** How completions are detected, in words. */
     String completion() {
         NvmeCompletion how = controller.options().completion();
         String type = how.interrupts().map(InterruptType::toString).orElse("");
@@ -274,7 +246,7 @@ final class NvmeDrive implements AutoCloseable {
         };
     }
 
-    /** How many pairs of queues it is used with, as far as the user has asked for a number. */
+    /** How many pairs of queues are used, if the user has asked for more than one. */
     List<String> queues() {
         int used = controller.queues().size();
         int asked = controller.options().queuePairs();
@@ -295,7 +267,7 @@ final class NvmeDrive implements AutoCloseable {
     }
 
     /**
-     * The namespace that the user means.
+     * The namespace that the user chooses.
      *
      * @throws org.jvfio.VfioException if there is none
      */

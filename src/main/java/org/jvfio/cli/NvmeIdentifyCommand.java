@@ -4,8 +4,6 @@ import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
@@ -15,7 +13,7 @@ import org.jvfio.driver.nvme.NvmeIdentity;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /** {@code jvfio nvme identify}: what a controller is, its namespaces and its health. */
-final class NvmeIdentifyCommand implements Command {
+final class NvmeIdentifyCommand extends Command {
     private static final int DEPTH = 2;
     private static final int ZERO_CELSIUS = 273;
     private static final BigInteger UNIT_BYTES = BigInteger.valueOf(512_000);
@@ -27,43 +25,86 @@ final class NvmeIdentifyCommand implements Command {
             "the backup of the cache has failed",
             "the persistent memory is not reliable");
 
-    @Override
-    public String name() {
-        return "nvme identify";
+    NvmeIdentifyCommand() {
+        super("nvme identify", "print the identity, namespaces and health of an NVMe drive");
     }
 
     @Override
-    public String summary() {
-        return "tell what an NVMe drive is, its namespaces and its health";
+    void describe(CommandSyntax syntax) {
+        NvmeDrive.addTo(syntax);
+        syntax.options().getOption("namespace").setDescription("print this namespace only (default: all)");
+        syntax.json(shape())
+                .example("jvfio nvme identify", "identify the first NVMe drive")
+                .example("jvfio nvme identify --device 0002:01:00.0 --json", "identify one drive, as JSON");
+    }
+
+    private static JsonShape shape() {
+        return JsonShape.object("an NVMe drive")
+                .with("kernel", JsonShape.string("the kernel it is used on"))
+                .with("address", JsonShape.string("PCI address"))
+                .with("model", JsonShape.string("model number"))
+                .with("serial", JsonShape.string("serial number"))
+                .with("firmware", JsonShape.string("firmware revision"))
+                .with("version", JsonShape.string("version of the NVMe specification"))
+                .with("qualifiedName", JsonShape.string("NVM subsystem qualified name"))
+                .with(
+                        "commands",
+                        JsonShape.object("optional commands")
+                                .with("writeZeroes", JsonShape.bool("whether Write Zeroes is supported"))
+                                .with("deallocate", JsonShape.bool("whether Dataset Management is supported"))
+                                .with("volatileCache", JsonShape.bool("whether there is a volatile write cache")))
+                .with(
+                        "interrupts",
+                        JsonShape.object("vectors of each type")
+                                .with("intx", JsonShape.integer("INTx"))
+                                .with("msi", JsonShape.integer("MSI"))
+                                .with("msix", JsonShape.integer("MSI-X")))
+                .with("maxTransferBytes", JsonShape.integer("maximum transfer of a command, in bytes"))
+                .with("pageBytes", JsonShape.integer("page size of the controller, in bytes"))
+                .with("queues", JsonShape.integer("pairs of I/O queues in use"))
+                .with(
+                        "namespaces",
+                        JsonShape.list(
+                                "the namespaces",
+                                JsonShape.object("a namespace")
+                                        .with("id", JsonShape.integer("its number"))
+                                        .withOptional("blocks", JsonShape.integer("number of blocks"))
+                                        .withOptional("blockBytes", JsonShape.integer("block size in bytes"))
+                                        .withOptional("bytes", JsonShape.integer("size in bytes"))
+                                        .withOptional("unusable", JsonShape.string("why it cannot be used"))))
+                .with(
+                        "health",
+                        JsonShape.object("SMART / Health Information")
+                                .with("warnings", JsonShape.strings("critical warnings"))
+                                .with("temperatureCelsius", JsonShape.integer("composite temperature"))
+                                .with("sparePercent", JsonShape.integer("available spare"))
+                                .with("usedPercent", JsonShape.integer("percentage used"))
+                                .with("bytesRead", JsonShape.integer("data read, in bytes"))
+                                .with("bytesWritten", JsonShape.integer("data written, in bytes"))
+                                .with("powerOnHours", JsonShape.integer("hours with power on"))
+                                .with("unsafeShutdowns", JsonShape.integer("unsafe shutdowns"))
+                                .with("mediaErrors", JsonShape.integer("media and data integrity errors")));
     }
 
     @Override
-    public Options options() {
-        Options options = NvmeDrive.options();
-        options.getOption("namespace").setDescription("the one namespace to tell of; all by default");
-        return options;
-    }
-
-    @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        try (NvmeDrive drive = NvmeDrive.open(line, DEPTH)) {
+    int run(Invocation in) throws Failure {
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH)) {
             NvmeController nvme = drive.controller();
             Step step = new Step("identify", "NVMe drive " + drive.function())
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("address", drive.function().address().toString(), "");
-            tellController(step, nvme);
+            addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
-            tellNamespaces(
-                    step,
-                    nvme,
-                    line.hasOption("namespace") ? List.of(drive.namespace().id()) : nvme.namespaceIds());
-            tellHealth(step, nvme.health());
+            addNamespaces(
+                    step, nvme, in.has("namespace") ? List.of(drive.namespace().id()) : nvme.namespaceIds());
+            addHealth(step, nvme.health());
             drive.keepImage();
-            step.print(out, line.hasOption("json"));
+            step.print(in.out(), in.json());
+            return 0;
         }
     }
 
-    private static void tellController(Step step, NvmeController nvme) {
+    private static void addController(Step step, NvmeController nvme) {
         NvmeIdentity identity = nvme.identity();
         step.fact("model", identity.model(), "model", identity.model())
                 .fact("serial", identity.serial(), "serial", identity.serial())
@@ -72,7 +113,7 @@ final class NvmeIdentifyCommand implements Command {
                 .fact("qualifiedName", identity.qualifiedName(), "name", identity.qualifiedName())
                 .fact(
                         "commands",
-                        Step.data(
+                        Json.object(
                                 "writeZeroes",
                                 identity.canWriteZeroes(),
                                 "deallocate",
@@ -87,7 +128,7 @@ final class NvmeIdentifyCommand implements Command {
                                         words(identity.volatileCache())))
                 .fact(
                         "interrupts",
-                        Step.data(
+                        Json.object(
                                 "intx",
                                 vectors(nvme, InterruptType.INTX),
                                 "msi",
@@ -114,14 +155,14 @@ final class NvmeIdentifyCommand implements Command {
         return has ? "yes" : "no";
     }
 
-    /** A namespace that cannot be used is told of, and is no reason to be silent about the others. */
-    private static void tellNamespaces(Step step, NvmeController nvme, List<Integer> ids) {
+    /** A namespace that cannot be used is reported, and does not hide the others. */
+    private static void addNamespaces(Step step, NvmeController nvme, List<Integer> ids) {
         List<Map<String, Object>> data = new ArrayList<>();
         List<String> lines = new ArrayList<>();
         for (int id : ids) {
             try {
                 NvmeNamespace namespace = nvme.namespace(id);
-                data.add(Step.data(
+                data.add(Json.object(
                         "id",
                         id,
                         "blocks",
@@ -132,14 +173,14 @@ final class NvmeIdentifyCommand implements Command {
                         namespace.bytes()));
                 lines.add("%d: %s".formatted(id, namespace.describeSize()));
             } catch (VfioException unusable) {
-                data.add(Step.data("id", id, "unusable", unusable.reason()));
+                data.add(Json.object("id", id, "unusable", unusable.reason()));
                 lines.add("%d: %s".formatted(id, unusable.reason()));
             }
         }
         step.fact("namespaces", data, "namespaces", lines.isEmpty() ? List.of("none") : lines);
     }
 
-    private static void tellHealth(Step step, NvmeHealth health) {
+    private static void addHealth(Step step, NvmeHealth health) {
         List<String> warnings = new ArrayList<>();
         for (int bit = 0; bit < WARNINGS.size(); bit++) {
             if ((health.warnings() >>> bit & 1) != 0) {
@@ -149,7 +190,7 @@ final class NvmeIdentifyCommand implements Command {
         int celsius = health.temperatureKelvin() - ZERO_CELSIUS;
         step.fact(
                 "health",
-                Step.data(
+                Json.object(
                         "warnings",
                         warnings,
                         "temperatureCelsius",

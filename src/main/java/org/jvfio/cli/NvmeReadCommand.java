@@ -5,55 +5,51 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /** {@code jvfio nvme read}: copies bytes of a drive to a file or standard output. */
-final class NvmeReadCommand implements Command {
+final class NvmeReadCommand extends Command {
     private static final int DEPTH = 32;
     private static final String STANDARD_OUTPUT = "-";
 
-    @Override
-    public String name() {
-        return "nvme read";
+    NvmeReadCommand() {
+        super("nvme read", "copy bytes of an NVMe drive to a file or standard output");
     }
 
     @Override
-    public String summary() {
-        return "copy bytes of an NVMe drive to a file or standard output";
+    void describe(CommandSyntax syntax) {
+        NvmeDrive.addTo(syntax);
+        Progress.addTo(ByteRange.addTo(syntax, "copy this many bytes (default: all that follows)"))
+                .option("output", "FILE", "write to this file; - is standard output (default: -)")
+                .json(shape())
+                .example("jvfio nvme read --size 1M --output first.img", "copy the first MiB to a file")
+                .example("jvfio nvme read --offset 512 --size 512 | xxd", "look at the second block");
+    }
+
+    private static JsonShape shape() {
+        return JsonShape.object("what was copied")
+                .with("offset", JsonShape.integer("where it begins, in bytes"))
+                .with("bytes", JsonShape.integer("how much it was, in bytes"))
+                .with("output", JsonShape.string("the file, or - for standard output"));
     }
 
     @Override
-    public Options options() {
-        return Progress.addTo(ByteRange.addTo(NvmeDrive.options(), "how much; all that follows by default"))
-                .addOption(Option.builder()
-                        .longOpt("output")
-                        .hasArg()
-                        .argName("FILE")
-                        .desc("the file to write; - is standard output, the default")
-                        .get());
-    }
-
-    @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        String output = line.getOptionValue("output", STANDARD_OUTPUT);
+    int run(Invocation in) throws Failure {
+        String output = in.value("output").orElse(STANDARD_OUTPUT);
         boolean isFile = !output.equals(STANDARD_OUTPUT);
-        try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
-                Progress progress = Progress.of(line)) {
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+                Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.of(line, namespace, Long.MAX_VALUE);
+            ByteRange range = ByteRange.of(in, namespace, Long.MAX_VALUE);
             try (NvmeBytes bytes = new NvmeBytes(namespace)) {
                 if (!isFile) {
                     drive.keepImage();
-                    bytes.read(range.offset(), range.size(), out.bytes(), progress);
-                    return;
+                    bytes.read(range.offset(), range.size(), in.out().bytes(), progress);
+                    return 0;
                 }
                 if (drive.hasImage(Path.of(output))) {
-                    throw new Failure(
-                            Failure.FAILED, "cannot write to " + output + ": the emulated drive has its data in it");
+                    throw new Failure(Failure.FAILED, "cannot write to " + output + ": it backs the emulated drive");
                 }
                 try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(Path.of(output)))) {
                     drive.keepImage();
@@ -64,11 +60,12 @@ final class NvmeReadCommand implements Command {
                     .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("output", output, "to", output)
-                    .print(out, line.hasOption("json"));
+                    .print(in.out(), in.json());
+            return 0;
         } catch (IOException e) {
             throw isFile
-                    ? new Failure(Failure.FAILED, "cannot write to " + output + ": " + e)
-                    : StandardOutput.failure(e);
+                    ? Failure.failed("cannot write to " + output + ": " + FileErrors.reason(e))
+                    : in.out().failure(e);
         }
     }
 }

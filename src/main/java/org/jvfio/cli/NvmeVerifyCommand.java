@@ -5,63 +5,70 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeBuffer;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /**
- * {@code jvfio nvme verify}: writes data that follows from a seed, in pieces of random sizes and in random order, and reads
+ * {@code jvfio nvme verify}: writes data derived from a seed, in pieces of random sizes and in random order, and reads
  * it back in others; or only reads what an earlier run wrote.
  */
-final class NvmeVerifyCommand implements Command {
+final class NvmeVerifyCommand extends Command {
     private static final int DEPTH = 64;
     private static final long DEFAULT_BYTES = 256L << 20;
     private static final int MAX_PIECE_BYTES = 1 << 20;
     private static final int PIECES_OF_A_PORTION = 1024;
     private static final long SEED = 1;
 
-    @Override
-    public String name() {
-        return "nvme verify";
+    NvmeVerifyCommand() {
+        super("nvme verify", "write random pieces of an NVMe drive, read them back, and compare");
     }
 
     @Override
-    public String summary() {
-        return "write random pieces of an NVMe drive, read them back, and compare";
+    void describe(CommandSyntax syntax) {
+        NvmeDrive.addTo(syntax);
+        NvmeDrive.addOverwriteTo(Progress.addTo(ByteRange.addTo(syntax, "verify this many bytes (default: 256M)")))
+                .option("seed", "NUMBER", "derive the data from this number (default: 1)")
+                .flag("read-only", "write nothing: compare with what an earlier run with the same seed wrote")
+                .json(shape())
+                .example("jvfio nvme verify", "verify 256 MiB of an emulated drive")
+                .example(
+                        "jvfio nvme verify --kernel linux --overwrite --size 1G",
+                        "verify 1 GiB of the first drive of this host, whose data is lost");
     }
 
-    @Override
-    public Options options() {
-        return NvmeDrive.writing(Progress.addTo(ByteRange.addTo(NvmeDrive.options(), "how much, 256M by default")))
-                .addOption(Option.builder()
-                        .longOpt("seed")
-                        .hasArg()
-                        .argName("NUMBER")
-                        .desc("what the data follows from, 1 by default")
-                        .get())
-                .addOption(Option.builder()
-                        .longOpt("read-only")
-                        .desc("writes nothing: reads and compares what an earlier run with the same seed wrote")
-                        .get());
+    private static JsonShape shape() {
+        return JsonShape.object("the verification")
+                .with("kernel", JsonShape.string("the kernel the drive is used on"))
+                .with("offset", JsonShape.integer("where the range begins, in bytes"))
+                .with("bytes", JsonShape.integer("size of the range, in bytes"))
+                .with("seed", JsonShape.integer("what the data is derived from"))
+                .with("queues", JsonShape.integer("pairs of I/O queues in use"))
+                .with("completion", JsonShape.string("how completions are detected: POLLED, MSIX, MSI or INTX"))
+                .withOptional("written", passShape("writing; missing with --read-only"))
+                .with("compared", passShape("reading and comparing"));
+    }
+
+    private static JsonShape passShape(String text) {
+        return JsonShape.object(text)
+                .with("pieces", JsonShape.integer("number of transfers"))
+                .with("millis", JsonShape.integer("duration in milliseconds"));
     }
 
     /** A piece of the range, in blocks. */
     private record Piece(long lba, long blocks) {}
 
     @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        boolean writes = !line.hasOption("read-only");
+    int run(Invocation in) throws Failure {
+        boolean writes = !in.has("read-only");
         if (writes) {
-            NvmeDrive.requireOverwrite(line, name());
+            NvmeDrive.requireOverwrite(in, name());
         }
-        long seed = CommandOptions.number(line, "seed", SEED, 0, Long.MAX_VALUE);
-        try (NvmeDrive drive = NvmeDrive.open(line, DEPTH);
-                Progress progress = Progress.of(line)) {
+        long seed = in.number("seed", SEED, 0, Long.MAX_VALUE);
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+                Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange range = ByteRange.ofBlocks(line, namespace, DEFAULT_BYTES);
+            ByteRange range = ByteRange.ofBlocks(in, namespace, DEFAULT_BYTES);
             drive.keepImage();
             Step step = new Step("verify", "Verified " + namespace)
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
@@ -81,7 +88,8 @@ final class NvmeVerifyCommand implements Command {
                 }
                 compare(step, namespace, range, data, buffer, progress);
             }
-            step.print(out, line.hasOption("json"));
+            step.print(in.out(), in.json());
+            return 0;
         }
     }
 
@@ -115,7 +123,7 @@ final class NvmeVerifyCommand implements Command {
             for (Piece piece : portion) {
                 work.on(piece);
                 done += piece.blocks() * blockBytes;
-                progress.tell(what, done, range.size());
+                progress.show(what, done, range.size());
             }
             count += portion.size();
         }
@@ -163,7 +171,7 @@ final class NvmeVerifyCommand implements Command {
         long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
         step.fact(
                 what,
-                Step.data("pieces", pieces, "millis", millis),
+                Json.object("pieces", pieces, "millis", millis),
                 what,
                 "in %d pieces, %d.%03d s".formatted(pieces, millis / 1000, millis % 1000));
     }

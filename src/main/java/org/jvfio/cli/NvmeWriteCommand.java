@@ -4,56 +4,51 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeNamespace;
 
 /** {@code jvfio nvme write}: copies a file or standard input to a drive. */
-final class NvmeWriteCommand implements Command {
+final class NvmeWriteCommand extends Command {
     private static final int DEPTH = 32;
     private static final String STANDARD_INPUT = "-";
 
-    @Override
-    public String name() {
-        return "nvme write";
+    NvmeWriteCommand() {
+        super("nvme write", "copy a file or standard input to an NVMe drive");
     }
 
     @Override
-    public String summary() {
-        return "copy a file or standard input to an NVMe drive";
+    void describe(CommandSyntax syntax) {
+        NvmeDrive.addTo(syntax);
+        NvmeDrive.addOverwriteTo(Progress.addTo(
+                        ByteRange.addTo(syntax, "copy this many bytes at most (default: all of the input)")))
+                .option("input", "FILE", "read from this file; - is standard input (default: -)")
+                .json(shape())
+                .example("jvfio nvme write --input first.img", "copy a file to the beginning of the drive");
+    }
+
+    private static JsonShape shape() {
+        return JsonShape.object("what was copied")
+                .with("offset", JsonShape.integer("where it begins, in bytes"))
+                .with("bytes", JsonShape.integer("how much it was, in bytes"))
+                .with("input", JsonShape.string("the file, or - for standard input"));
     }
 
     @Override
-    public Options options() {
-        return NvmeDrive.writing(Progress.addTo(
-                        ByteRange.addTo(NvmeDrive.options(), "how much at most; all of the input by default")))
-                .addOption(Option.builder()
-                        .longOpt("input")
-                        .hasArg()
-                        .argName("FILE")
-                        .desc("the file to read; - is standard input, the default")
-                        .get());
-    }
-
-    @Override
-    public void run(CommandLine line, StandardOutput out) throws Failure {
-        NvmeDrive.requireOverwrite(line, name());
-        String input = line.getOptionValue("input", STANDARD_INPUT);
+    int run(Invocation in) throws Failure {
+        NvmeDrive.requireOverwrite(in, name());
+        String input = in.value("input").orElse(STANDARD_INPUT);
         boolean isFile = !input.equals(STANDARD_INPUT);
         try (InputStream from = isFile ? Files.newInputStream(Path.of(input)) : System.in;
-                NvmeDrive drive = NvmeDrive.open(line, DEPTH);
-                Progress progress = Progress.of(line)) {
+                NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+                Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
-            ByteRange rest = ByteRange.rest(line, namespace);
-            long most = CommandOptions.bytes(line, "size", Long.MAX_VALUE);
-            // What a file is too large for the drive is known before anything is written.
+            ByteRange rest = ByteRange.rest(in, namespace);
+            long most = in.bytes("size", Long.MAX_VALUE);
+            // A file that is too large for the drive is refused before anything is written.
             boolean isKnown = isFile && Files.isRegularFile(Path.of(input));
             if (isKnown) {
                 if (drive.hasImage(Path.of(input))) {
-                    throw new Failure(
-                            Failure.FAILED, "cannot write " + input + ": the emulated drive has its data in it");
+                    throw new Failure(Failure.FAILED, "cannot write " + input + ": it backs the emulated drive");
                 }
                 most = Math.min(most, Files.size(Path.of(input)));
                 if (most > rest.size()) {
@@ -83,9 +78,10 @@ final class NvmeWriteCommand implements Command {
                     .fact("offset", rest.offset(), "offset", ByteSize.format(rest.offset()))
                     .fact("bytes", written, "bytes", ByteSize.format(written))
                     .fact("input", input, "from", input)
-                    .print(out, line.hasOption("json"));
+                    .print(in.out(), in.json());
+            return 0;
         } catch (IOException e) {
-            throw new Failure(Failure.FAILED, "cannot read " + input + ": " + e);
+            throw new Failure(Failure.FAILED, "cannot read " + input + ": " + FileErrors.reason(e));
         }
     }
 }

@@ -114,7 +114,7 @@ final class PeLog implements AutoCloseable {
         Map<String, Object> data = new LinkedHashMap<>();
         bypass.ifPresent(on -> data.put("bypass", on));
         List<Map<String, Object>> list = new ArrayList<>();
-        windows.forEach((number, window) -> list.add(Step.data(
+        windows.forEach((number, window) -> list.add(Json.object(
                 "number",
                 number,
                 "start",

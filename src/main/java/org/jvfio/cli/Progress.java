@@ -1,14 +1,9 @@
 package org.jvfio.cli;
 
-import java.io.Console;
 import java.io.PrintStream;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import org.apache.commons.cli.CommandLine;
-import org.apache.commons.cli.Option;
-import org.apache.commons.cli.Options;
 
-/** How far long work has come: one line on standard error that is written over, and is gone at the end. */
+/** The progress of long work: one line on standard error that is overwritten, and cleared at the end. */
 final class Progress implements AutoCloseable {
     private static final long INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
     private static final String CLEAR = "\r\u001b[K";
@@ -30,30 +25,29 @@ final class Progress implements AutoCloseable {
     }
 
     /** Adds the option. */
-    static Options addTo(Options options) {
-        return options.addOption(Option.builder()
-                .longOpt("progress")
-                .desc("shows progress on standard error, also where that is no terminal")
-                .get());
+    static CommandSyntax addTo(CommandSyntax syntax) {
+        return syntax.flag("progress", "show progress even if standard error is not a terminal");
     }
 
     /** Progress on standard error, if that is a terminal or the user wants it. */
-    static Progress of(CommandLine line) {
-        boolean terminal = Optional.ofNullable(System.console())
-                .filter(Console::isTerminal)
-                .isPresent();
-        return new Progress(System.err, terminal || line.hasOption("progress"));
+    static Progress of(Invocation in) {
+        return new Progress(in.err(), in.terminal().interactive() || in.has("progress"));
     }
 
-    /** Tells, now and then, how much of a whole is done. */
-    void tell(String what, long done, long whole) {
+    /** Shows, five times a second at most, how much of a whole is done. */
+    void show(String what, long done, long whole) {
         long now = System.nanoTime();
         if (shown && now - last > INTERVAL_NANOS) {
             last = now;
             written = true;
-            err.print("%s%s: %d %%".formatted(CLEAR, what, whole == 0 ? WHOLE : done * WHOLE / whole));
+            err.print("%s%s: %d %%".formatted(CLEAR, what, percent(done, whole)));
             err.flush();
         }
+    }
+
+    /** Never more than 100. */
+    private static long percent(long done, long whole) {
+        return done >= whole ? WHOLE : (long) ((double) done / whole * WHOLE);
     }
 
     @Override

@@ -8,30 +8,61 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.Charset;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Where a command prints its answer. It knows why a write failed, which a {@link PrintStream} alone would hide. */
+/** Where a command prints its result. It knows why a write failed, which a {@link PrintStream} alone would hide. */
 final class StandardOutput extends PrintStream {
     private final Written written;
+    private final boolean pipe;
+
+    /** Nobody reads the output any more, as after {@code | head -1}: no reason to complain. */
+    static final class ReaderGone extends Failure {
+        private static final long serialVersionUID = 1;
+
+        private ReaderGone() {
+            super(0, "standard output is closed");
+        }
+    }
 
     /**
-     * An output.
+     * An output to a file.
      *
      * @param to where its bytes go
      * @param charset what text is encoded in
      */
     StandardOutput(OutputStream to, Charset charset) {
-        this(new Written(new BufferedOutputStream(to)), charset);
+        this(to, charset, false);
     }
 
-    private StandardOutput(Written written, Charset charset) {
+    /**
+     * An output.
+     *
+     * @param pipe whether a write fails only if the reader is gone
+     */
+    StandardOutput(OutputStream to, Charset charset, boolean pipe) {
+        this(new Written(new BufferedOutputStream(to)), charset, pipe);
+    }
+
+    private StandardOutput(Written written, Charset charset, boolean pipe) {
         super(written, true, charset);
         this.written = written;
+        this.pipe = pipe;
     }
 
     /** That of this process. */
     static StandardOutput ofProcess() {
-        return new StandardOutput(new FileOutputStream(FileDescriptor.out), System.out.charset());
+        return new StandardOutput(new FileOutputStream(FileDescriptor.out), System.out.charset(), isPipe());
+    }
+
+    private static boolean isPipe() {
+        try {
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+            return target.startsWith("pipe:") || target.startsWith("socket:");
+        } catch (IOException | UnsupportedOperationException _) {
+            return false; // no procfs: a write that fails is reported, whatever the reason
+        }
     }
 
     /** The same for bytes, which fails at once when one cannot be written. */
@@ -41,9 +72,10 @@ final class StandardOutput extends PrintStream {
     }
 
     /**
-     * Demands that all arrived that was printed.
+     * Requires that all arrived that was printed.
      *
-     * @throws Failure if it did not
+     * @throws ReaderGone if nobody reads it any more
+     * @throws Failure if it did not for another reason
      */
     void requireWritten() throws Failure {
         flush();
@@ -53,9 +85,11 @@ final class StandardOutput extends PrintStream {
         }
     }
 
-    /** What to tell the user of bytes that cannot be written. */
-    static Failure failure(IOException why) {
-        return new Failure(Failure.FAILED, "cannot write to standard output: " + why.getMessage());
+    /** What becomes of bytes that cannot be written. */
+    Failure failure(IOException why) {
+        return pipe
+                ? new ReaderGone()
+                : new Failure(Failure.FAILED, "cannot write to standard output: " + why.getMessage());
     }
 
     /** Remembers the first write that failed. */

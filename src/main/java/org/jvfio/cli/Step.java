@@ -1,9 +1,6 @@
 package org.jvfio.cli;
 
-import com.fasterxml.jackson.jr.ob.JSON;
-import java.io.IOException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,28 +43,10 @@ final class Step {
         return this;
     }
 
-    /** A value made of keys and their values, in turn. */
-    static Map<String, Object> data(Object... keysAndValues) {
-        Map<String, Object> data = new LinkedHashMap<>();
-        for (int i = 0; i < keysAndValues.length; i += 2) {
-            data.put((String) keysAndValues[i], keysAndValues[i + 1]);
-        }
-        return data;
-    }
-
-    /** Data for programs. */
-    static String json(Map<String, Object> data) {
-        try {
-            return JSON.std.with(JSON.Feature.PRETTY_PRINT_OUTPUT).asString(data);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     /** Writes it as data or for people. */
     void print(PrintStream out, boolean asJson) {
         if (asJson) {
-            out.println(json(data()));
+            out.println(Json.text(data()));
         } else {
             lines().forEach(out::println);
         }

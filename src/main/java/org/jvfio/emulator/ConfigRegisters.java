@@ -250,6 +250,12 @@ final class ConfigRegisters {
                 .anyMatch(place -> place >= vfio_h.PCI_CFG_SPACE_SIZE && (values.getInt(place) & 0xffff) == id);
     }
 
+    /** The 4 bytes that firmware has put into a register, whatever is there now. */
+    long assigned(int register) {
+        return Integer.toUnsignedLong(
+                ByteBuffer.wrap(initial).order(ByteOrder.LITTLE_ENDIAN).getInt(register));
+    }
+
     byte get(int register) {
         return values.get(register);
     }

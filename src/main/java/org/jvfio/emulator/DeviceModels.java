@@ -120,6 +120,23 @@ public final class DeviceModels {
                 .configure(MachineOptions.of(Map.of()));
     }
 
+    /** The name of the model that makes such devices; the name of their class if it is none of these. */
+    String nameOf(EmulatedDevice device) {
+        for (DeviceModel model : models) {
+            try {
+                if (model.configure(MachineOptions.of(Map.of()))
+                        .get()
+                        .getClass()
+                        .equals(device.getClass())) {
+                    return model.name();
+                }
+            } catch (IllegalArgumentException _) {
+                continue; // a model that makes no device without options
+            }
+        }
+        return device.getClass().getName();
+    }
+
     /** The names of all models, joined for a message. */
     String names() {
         List<String> names = models.stream()

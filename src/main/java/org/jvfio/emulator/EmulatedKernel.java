@@ -174,7 +174,8 @@ public final class EmulatedKernel implements Kernel {
                             ? task.add(path, new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
                 default -> {
-                    DriverFile file = DriverFile.open(host, path);
+                    OpenFile file = DriverFile.open(host, path);
+                    file = file != null ? file : ConfigFile.open(host, path);
                     yield file != null ? task.add(path, file) : openGroup(path);
                 }
             };

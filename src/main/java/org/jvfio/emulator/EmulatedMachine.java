@@ -39,6 +39,7 @@ public final class EmulatedMachine {
 
     private final Platform platform;
     private final KernelVersion kernel;
+    private final String release;
     private final int pageShift;
     private final long memoryBytes;
     private final long dma32Bytes;
@@ -55,10 +56,12 @@ public final class EmulatedMachine {
     private final boolean capIpcLock;
     private final Map<Hazard, HazardPolicy> hazards;
     private final List<Slot> slots;
+    private final Map<String, HostUse> hostUses;
 
     private EmulatedMachine(Builder builder) {
         platform = builder.platform;
         kernel = builder.kernel;
+        release = builder.release;
         pageShift = builder.pageShift;
         memoryBytes = builder.memoryBytes;
         dma32Bytes = builder.dma32Bytes;
@@ -75,6 +78,7 @@ public final class EmulatedMachine {
         capIpcLock = builder.capIpcLock;
         hazards = Map.copyOf(builder.hazards);
         slots = List.copyOf(builder.slots);
+        hostUses = Map.copyOf(builder.hostUses);
     }
 
     /**
@@ -176,13 +180,16 @@ public final class EmulatedMachine {
      *   "interruptVectors": 32,
      *   "memlock": "64M",
      *   "capIpcLock": false,
+     *   "vfioModule": true,
+     *   "spaprModule": true,
+     *   "groupsAccessible": true,
      *   "hazards": "as-linux",
      *   "hugePages": {"2M": 32, "1G": 1},
      *   "bridges": [{"domain": "0001", "platform": "phb4", "defaultWindow": "2G"}],
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
-     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1",
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1", "driver": "other", "hostUse": "swap",
      *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
@@ -190,7 +197,8 @@ public final class EmulatedMachine {
      *
      * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} configures {@linkplain Builder#bridge
      * single host bridges}, whose options default to the machine's. {@code "memlock"} may be {@code "unlimited"};
-     * {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; a list of devices replaces the preset's.
+     * {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in
+     * lower case; a list of devices replaces the preset's.
      * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
      * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
      * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file.
@@ -202,6 +210,14 @@ public final class EmulatedMachine {
      */
     public static EmulatedMachine read(Path file) throws IOException {
         return read(file, DeviceModels.installed());
+    }
+
+    /**
+     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of devices,
+     * expansion ROMs and policies of hazards are left out.
+     */
+    public Map<String, Object> describe() {
+        return MachineDescription.of(this);
     }
 
     /**
@@ -234,6 +250,11 @@ public final class EmulatedMachine {
         return kernel;
     }
 
+    /** The release of Linux that the host reports, for instance {@code 6.1}. */
+    public String release() {
+        return release;
+    }
+
     /** The system page size as a shift, 12 or 16. */
     public int pageShift() {
         return pageShift;
@@ -250,6 +271,11 @@ public final class EmulatedMachine {
      */
     public long dma32Bytes() {
         return dma32Bytes;
+    }
+
+    /** The host bridges that were set apart, by domain. */
+    Map<Integer, HostBridge> bridges() {
+        return bridges;
     }
 
     HostBridge bridge(int domain) {
@@ -307,10 +333,16 @@ public final class EmulatedMachine {
         return slots;
     }
 
+    /** What the host uses devices for, by their address. */
+    Map<String, HostUse> hostUses() {
+        return hostUses;
+    }
+
     /** Derives a machine from another one. */
     public static final class Builder {
         private Platform platform;
         private KernelVersion kernel = KernelVersion.V6_12;
+        private String release = kernel.release();
         private int pageShift = SHIFT_64K;
         private long memoryBytes = 4 * GIB;
         private long dma32Bytes = 2 * GIB;
@@ -327,6 +359,7 @@ public final class EmulatedMachine {
         private boolean capIpcLock = true;
         private final Map<Hazard, HazardPolicy> hazards = new EnumMap<>(Hazard.class);
         private final List<Slot> slots = new ArrayList<>();
+        private final Map<String, HostUse> hostUses = new TreeMap<>();
 
         private Builder(Platform platform) {
             this.platform = platform;
@@ -335,6 +368,7 @@ public final class EmulatedMachine {
         private Builder(EmulatedMachine machine) {
             platform = machine.platform;
             kernel = machine.kernel;
+            release = machine.release;
             pageShift = machine.pageShift;
             memoryBytes = machine.memoryBytes;
             dma32Bytes = machine.dma32Bytes;
@@ -351,6 +385,7 @@ public final class EmulatedMachine {
             capIpcLock = machine.capIpcLock;
             hazards.putAll(machine.hazards);
             slots.addAll(machine.slots);
+            hostUses.putAll(machine.hostUses);
         }
 
         /**
@@ -385,6 +420,21 @@ public final class EmulatedMachine {
         /** The version of Linux that the host runs. */
         public Builder kernel(KernelVersion version) {
             kernel = version;
+            release = version.release();
+            return this;
+        }
+
+        /**
+         * The release of Linux that the host runs and reports, of which {@link KernelVersion#of} is how it behaves.
+         *
+         * @param newRelease for instance {@code 6.1}
+         * @throws IllegalArgumentException if it is no release from 4.1 on
+         */
+        public Builder linux(String newRelease) {
+            kernel = KernelVersion.of(newRelease)
+                    .orElseThrow(() -> new IllegalArgumentException(
+                            "'" + newRelease + "' is not a release of Linux from 4.1 on, such as 6.12"));
+            release = newRelease;
             return this;
         }
 
@@ -559,9 +609,20 @@ public final class EmulatedMachine {
             throw new IllegalArgumentException(address + " has no device; add the device before its ROM");
         }
 
+        /**
+         * Has the host use a device for itself, while {@link HostDriver#OTHER} drives it.
+         *
+         * @param address where the device is added
+         */
+        public Builder hostUse(String address, HostUse use) {
+            hostUses.put(address, use);
+            return this;
+        }
+
         /** Removes all devices. */
         public Builder withoutDevices() {
             slots.clear();
+            hostUses.clear();
             return this;
         }
 

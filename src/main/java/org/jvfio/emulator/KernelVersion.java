@@ -1,5 +1,6 @@
 package org.jvfio.emulator;
 
+import java.util.Optional;
 import org.jvfio.kernel.Errno;
 
 /**
@@ -39,6 +40,30 @@ public enum KernelVersion {
     /** The version's number, for instance {@code 6.12}. */
     public String release() {
         return release;
+    }
+
+    /**
+     * The constant that stands for a release.
+     *
+     * @param release the first two numbers of a release, for instance {@code 6.1}
+     * @return empty if it is none, or older than the first constant
+     */
+    public static Optional<KernelVersion> of(String release) {
+        if (!release.matches("[0-9]{1,3}\\.[0-9]{1,3}")) {
+            return Optional.empty();
+        }
+        Optional<KernelVersion> found = Optional.empty();
+        for (KernelVersion version : values()) {
+            if (ordinal(version.release) <= ordinal(release)) {
+                found = Optional.of(version);
+            }
+        }
+        return found;
+    }
+
+    private static int ordinal(String release) {
+        int dot = release.indexOf('.');
+        return Integer.parseInt(release, 0, dot, 10) * 1000 + Integer.parseInt(release, dot + 1, release.length(), 10);
     }
 
     /** Whether this is {@code version} or a later one. */

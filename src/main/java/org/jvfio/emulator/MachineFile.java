@@ -5,7 +5,6 @@ import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
@@ -28,13 +27,16 @@ final class MachineFile {
             "interruptVectors",
             "memlock",
             "capIpcLock",
+            "vfioModule",
+            "spaprModule",
+            "groupsAccessible",
             "hazards",
             "hugePages",
             "bridges",
             "devices");
     private static final Set<String> BRIDGE_OPTIONS = Set.of("domain", "platform", "defaultWindow");
     private static final Pattern DOMAIN = Pattern.compile("[0-9a-f]{4}");
-    private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom");
+    private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom", "hostUse");
 
     private final MachineOptions top;
     private final DeviceModels models;
@@ -70,7 +72,7 @@ final class MachineFile {
         Platform platform = platform(top, preset.platform());
         long window = top.size("defaultWindow", preset.dma32Bytes());
         machine.platform(platform).dma32Bytes(window);
-        given("kernel", name -> machine.kernel(kernel(top.string(name))));
+        given("kernel", name -> top.checked(() -> machine.linux(top.string(name))));
         given("pages", name -> {
             long bytes = top.size(name);
             if (bytes == 1 << 12) {
@@ -90,6 +92,9 @@ final class MachineFile {
                 name -> machine.memlockBytes(
                         top.value(name).filter("unlimited"::equals).isPresent() ? -1 : top.size(name)));
         given("capIpcLock", name -> machine.capIpcLock(top.flag(name)));
+        given("vfioModule", name -> machine.vfioModule(top.flag(name)));
+        given("spaprModule", name -> machine.spaprModule(top.flag(name)));
+        given("groupsAccessible", name -> machine.groupsAccessible(top.flag(name)));
         given("hazards", name -> machine.hazards(top.constant(name, HazardPolicy.values())));
         given("hugePages", name -> top.countsBySize(name).forEach(machine::hugePages));
         given("bridges", name -> {
@@ -126,6 +131,9 @@ final class MachineFile {
             known.addAll(model.options());
             device.requireKnown("a device of model '" + model.name() + "'", known);
             top.checked(() -> machine.device(address, group, model.configure(device), driver));
+            if (device.has("hostUse")) {
+                machine.hostUse(address, device.constant("hostUse", HostUse.values()));
+            }
             if (device.has("rom")) {
                 byte[] rom = rom(device);
                 top.checked(() -> machine.rom(address, rom));
@@ -151,17 +159,5 @@ final class MachineFile {
         if (top.has(name)) {
             use.accept(name);
         }
-    }
-
-    private KernelVersion kernel(String release) {
-        for (KernelVersion version : KernelVersion.values()) {
-            if (version.release().equals(release)) {
-                return version;
-            }
-        }
-        throw top.wrong("has 'kernel' '" + release + "', which is none of "
-                + Arrays.stream(KernelVersion.values())
-                        .map(KernelVersion::release)
-                        .toList());
     }
 }

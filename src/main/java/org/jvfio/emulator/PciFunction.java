@@ -167,6 +167,32 @@ final class PciFunction implements DeviceBus {
         return bars;
     }
 
+    /** Whether a BAR is 64 bits wide. */
+    boolean isWideBar(int bar) {
+        return wide[bar];
+    }
+
+    /** Where firmware has put a BAR. */
+    long barAddress(int bar) {
+        int register = ConfigRegisters.barRegister(bar);
+        long high = wide[bar] ? registers.assigned(register + Integer.BYTES) : 0;
+        return high << Integer.SIZE | (registers.assigned(register) & ~0xfL);
+    }
+
+    /** Where firmware has put the ROM. */
+    long romAddress() {
+        return registers.assigned(vfio_h.PCI_ROM_ADDRESS) & ~1L;
+    }
+
+    boolean isExpress() {
+        return device.isExpress();
+    }
+
+    /** Whether it has power states other than D0. */
+    boolean managesPower() {
+        return registers.capability(vfio_h.PCI_CAP_ID_PM) != 0;
+    }
+
     /** The size of the ROM BAR, 0 for none. */
     int romBytes() {
         return rom.barBytes();

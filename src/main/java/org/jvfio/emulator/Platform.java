@@ -101,6 +101,17 @@ public enum Platform {
         };
     }
 
+    /** The processor, as {@code /proc/cpuinfo} names it. */
+    String processor() {
+        return switch (this) {
+            case P5IOC2, IODA1 -> "POWER7 (raw), altivec supported";
+            case PHB3 -> "POWER8E (raw), altivec supported";
+            case PHB4 -> "POWER9, altivec supported";
+            case PHB5 -> "POWER10, altivec supported";
+            case PSERIES -> "POWER9 (architected), altivec supported";
+        };
+    }
+
     /** Whether Linux runs without a hypervisor (powernv). */
     public boolean isPowernv() {
         return this != PSERIES;

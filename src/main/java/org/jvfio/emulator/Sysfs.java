@@ -19,13 +19,17 @@ final class Sysfs {
 
     private static final long ALL_CAPABILITIES = (1L << 41) - 1;
     private static final long CAP_IPC_LOCK = 1L << 14;
+    private static final int ROOT = 0;
+    private static final int FIRST_USER = 1000;
 
     private final EmulatedHost host;
     private final Task task;
+    private final HostTree tree;
 
     Sysfs(EmulatedHost host, Task task) {
         this.host = host;
         this.task = task;
+        this.tree = new HostTree(host);
     }
 
     String readFile(String path) throws IOException {
@@ -63,6 +67,7 @@ final class Sysfs {
 
     private NavigableMap<String, String> files() {
         NavigableMap<String, String> files = new TreeMap<>();
+        tree.addFiles(files);
         for (PciFunction function : host.functions().values()) {
             String device = DEVICES + function.address();
             DeviceIdentity identity = function.identity();
@@ -85,11 +90,12 @@ final class Sysfs {
                 "/proc/self/status",
                 String.format(
                         Locale.ROOT,
-                        "VmLck:\t%8d kB\nCapEff:\t%016x\n",
+                        "Uid:\t%1$d\t%1$d\t%1$d\t%1$d\nVmLck:\t%2$8d kB\nCapEff:\t%3$016x\n",
+                        task.mm().mayLock() && host.machine().groupsAccessible() ? ROOT : FIRST_USER,
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", "java\n"));
-        files.put("/proc/sys/kernel/osrelease", host.machine().kernel().release() + ".0-emulated\n");
+        files.put("/proc/sys/kernel/osrelease", host.machine().release() + ".0-emulated\n");
         return files;
     }
 
@@ -99,6 +105,7 @@ final class Sysfs {
 
     private NavigableMap<String, String> links() {
         NavigableMap<String, String> links = new TreeMap<>();
+        tree.addLinks(links);
         host.tasks().forEach((pid, each) -> {
             if (each == task) {
                 links.put("/proc/self", pid.toString());

@@ -79,7 +79,7 @@ class DemoTest {
                 "bypass",
                 true,
                 "windows",
-                List.of(Step.data("number", 0, "start", "0x0", "size", 1L << 32, "pageSize", 65536L)));
+                List.of(Json.object("number", 0, "start", "0x0", "size", 1L << 32, "pageSize", 65536L)));
         assertEquals(hosts, told.fact("host", "pe"));
         assertEquals(Map.of("bypass", false, "windows", List.of()), told.fact("take", "pe"));
         assertEquals(hosts, told.fact("return", "pe"));

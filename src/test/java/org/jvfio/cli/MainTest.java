@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceModel;
 
 class MainTest {
@@ -87,8 +88,24 @@ class MainTest {
     }
 
     @Test
+    void aReaderThatHasGoneIsNoError() {
+        for (String line : List.of("--help", "demo", "nvme read", "nvme identify --json")) {
+            ByteArrayOutputStream err = new ByteArrayOutputStream();
+            int status = Main.run(
+                    List.of(line.split(" ")),
+                    new StandardOutput(new FullOutput(), StandardCharsets.UTF_8, true),
+                    new PrintStream(err, true, StandardCharsets.UTF_8));
+            assertEquals(0, status, line);
+            assertEquals("", err.toString(StandardCharsets.UTF_8), line);
+        }
+    }
+
+    @Test
     void theHelpOfACommandBeginsWithItsUsage() {
-        assertTrue(run("demo", "--help").out().startsWith("usage:  jvfio demo [--device <ADDRESS>"));
+        assertTrue(run("demo", "--help").out().startsWith("usage: jvfio demo [OPTION]...\n"));
+        assertEquals(run("demo", "--help"), run("help", "demo"));
+        assertEquals(run("--help"), run("help"));
+        assertEquals(run("nvme", "--help"), run("help", "nvme"));
     }
 
     @ParameterizedTest
@@ -102,16 +119,28 @@ class MainTest {
                 "demo -x | demo has no option '-x' (see jvfio demo --help)",
                 "demo --js | demo has no option '--js'; did you mean --json? (see jvfio demo --help)",
                 "demo 0000:01:00.0 | demo takes no argument '0000:01:00.0' (see jvfio demo --help)",
-                "demo --device | demo: Missing argument for option: device (see jvfio demo --help)",
+                "demo --device | demo: --device needs a value: --device ADDRESS (see jvfio demo --help)",
                 "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
+                "help dmeo | there is no command 'dmeo'; did you mean demo? (see jvfio --help)",
+                "help demo x | demo has no command 'x' (see jvfio help demo)",
+                "help --schema | help --schema: name a command (see jvfio help --help)",
+                "completion | completion needs SHELL, bash or zsh (see jvfio completion --help)",
+                "completion zhs | completion: there is no script for 'zhs', only for bash and zsh; did you mean zsh?",
+                "demo --linux 6 | --linux 6: use the version of a release from 4.1 on, such as 6.12",
+                "demo --linux 3.18 | --linux 3.18: use the version of a release from 4.1 on, such as 6.12",
+                "demo --kernel linux --linux 6.12 | --linux is for an emulated host; leave it out, or --kernel linux",
+                "demo --machine powr9 | --machine powr9: there is no such preset or file; presets are PRESETS; did you mean power9?",
                 "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
                 "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
-                "demo --kernel linx | --kernel linx: there is no such kernel, only emulated and linux; did you mean linux?",
+                "demo --kernel linx | --kernel linx: use emulated or linux; did you mean linux?",
                 "demo --device-models a.jar | --device-models needs --machine, whose file names a model of them for a device",
                 "demo --machine m.json --device-models a.jar: | --device-models 'a.jar:': a path in it is empty",
             })
     void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
-        assertEquals(new Ended(2, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));
+        String presets = Words.all(EmulatedMachine.presets());
+        assertEquals(
+                new Ended(2, "", "jvfio: " + answer.replace("PRESETS", presets) + System.lineSeparator()),
+                run(line.split(" ")));
     }
 
     @Test

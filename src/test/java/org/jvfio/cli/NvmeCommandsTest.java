@@ -180,11 +180,11 @@ class NvmeCommandsTest {
             for (Path same : List.of(image(), link)) {
                 assertAnswer(
                         1,
-                        "cannot write to " + same + ": the emulated drive has its data in it",
+                        "cannot write to " + same + ": it backs the emulated drive",
                         run(("nvme read " + drive + " --output " + same).split(" ")));
                 assertAnswer(
                         1,
-                        "cannot write " + same + ": the emulated drive has its data in it",
+                        "cannot write " + same + ": it backs the emulated drive",
                         run(("nvme write " + drive + " --offset 512 --size 512 --input " + same).split(" ")));
             }
         }
@@ -316,26 +316,27 @@ class NvmeCommandsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "nvme | nvme what? identify, read, write, verify, bench (see jvfio --help)",
-                "nvme verfy | there is no command 'nvme verfy'; did you mean verify? (see jvfio --help)",
+                "nvme | nvme what? Use identify, read, write, verify or bench (see jvfio nvme --help)",
+                "nvme verfy | there is no command 'nvme verfy'; did you mean verify? (see jvfio nvme --help)",
                 "nvme identify --jso | nvme identify has no option '--jso'; did you mean --json? (see jvfio nvme identify --help)",
                 "nvme verify --size 12X | --size: '12X' is not a count of bytes, such as 4096, 64K or 1G",
                 "nvme verify --size 99999999999G | --size: '99999999999G' is too large for a count of bytes",
-                "nvme verify --size 1000 | --size 1000: use a multiple of the drive's blocks of 512 bytes, and at least one of them",
-                "nvme verify --size 0 | --size 0: use a multiple of the drive's blocks of 512 bytes, and at least one of them",
-                "nvme verify --offset 1000 | --offset 1000: use a multiple of the drive's blocks of 512 bytes",
+                "nvme verify --size 1000 | --size 1000B: use a multiple of the block size, 512B",
+                "nvme verify --size 0 | --size 0: use a multiple of the block size, 512B",
+                "nvme verify --offset 1000 | --offset 1000B: use a multiple of the block size, 512B",
                 "nvme identify --device xx | cannot use the device: 'xx' is not a PCI address such as 0000:01:00.0",
-                "nvme verify --kernel linux | nvme verify destroys what a real drive has there; if that may be lost, say --overwrite",
-                "nvme write --kernel linux | nvme write destroys what a real drive has there; if that may be lost, say --overwrite",
-                "nvme bench --write --kernel linux | nvme bench --write destroys what a real drive has there; if that may be lost, say --overwrite",
+                "nvme verify --kernel linux | nvme verify overwrites data of a real drive; add --overwrite if it may be lost",
+                "nvme write --kernel linux | nvme write overwrites data of a real drive; add --overwrite if it may be lost",
+                "nvme bench --write --kernel linux | nvme bench --write overwrites data of a real drive; add --overwrite if it may be lost",
                 "nvme bench --depth 0 | --depth 0: use a number from 1 to 4096",
-                "nvme bench --depth 2048 | --depth 2048: a queue of the drive has room for 2047 commands",
+                "nvme bench --depth 2048 | --depth 2048: a queue of the drive holds 2047 commands",
                 "nvme verify --seed 9223372036854775808 | --seed 9223372036854775808: use a number from 0 to 9223372036854775807",
-                "nvme bench --block 100 | --block 100: use a multiple of 512, up to 524288",
-                "nvme identify --completion mxi | --completion mxi: it is one of polled, msix, msi, intx; did you mean msi?",
-                "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; name that, too",
+                "nvme bench --block 100 | --block 100B: use a multiple of 512B, up to 512K",
+                "nvme identify --completion mxi | --completion mxi: use polled, msix, msi or intx; did you mean msi?",
+                "nvme identify --drive new.img --drive-size 1000 | --drive-size 1000B: use a multiple of the block size, 512B",
+                "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; add --drive FILE",
                 "nvme identify --kernel linux --drive x | --drive is for the emulated drive; leave it out, or --kernel linux",
-                "nvme identify --kernel linux --machine x | --machine is for the emulated kernel; leave it out, or --kernel linux",
+                "nvme identify --kernel linux --machine x | --machine is for an emulated host; leave it out, or --kernel linux",
             })
     void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
         assertAnswer(2, answer, run(line.split(" ")));
@@ -354,7 +355,7 @@ class NvmeCommandsTest {
                 "nvme write --input pom.xml --offset 1G | cannot begin at offset 1G: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme verify --offset 512M | cannot begin at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
                 "nvme bench --offset 512M | cannot begin at offset 512M: namespace 1 of 0002:01:00.0 has 512M",
-                "nvme write --input /nowhere/in | cannot read /nowhere/in: java.nio.file.NoSuchFileException: /nowhere/in",
+                "nvme write --input /nowhere/in | cannot read /nowhere/in: there is no such file or directory",
                 "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
                 "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: it is not active; use one of [1]",
             })
@@ -382,7 +383,7 @@ class NvmeCommandsTest {
     void anImageThatIsNotThereIsNotMadeUnasked() {
         Ended ended = run("nvme", "identify", "--drive", image().toString());
         assertEquals(1, ended.status());
-        assertTrue(ended.err().contains("--drive-size SIZE makes one"), ended.err());
+        assertTrue(ended.err().contains("--drive-size BYTES creates one"), ended.err());
         assertTrue(!Files.exists(image()));
     }
 
@@ -423,13 +424,13 @@ class NvmeCommandsTest {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         try (Progress progress = new Progress(new PrintStream(err, true, StandardCharsets.UTF_8), true)) {
             Thread.sleep(250);
-            progress.tell("written", 1, 4);
-            progress.tell("written", 2, 4);
+            progress.show("written", 1, 4);
+            progress.show("written", 2, 4);
         }
         assertEquals("\r\u001b[Kwritten: 25 %\r\u001b[K", err.toString(StandardCharsets.UTF_8));
         ByteArrayOutputStream silent = new ByteArrayOutputStream();
         try (Progress progress = new Progress(new PrintStream(silent, true, StandardCharsets.UTF_8), false)) {
-            progress.tell("written", 1, 4);
+            progress.show("written", 1, 4);
         }
         assertEquals(0, silent.size());
     }

@@ -59,21 +59,72 @@ class ScriptsTest {
         ended.out().lines().forEach(line -> assertTrue(line.length() <= HELP_WIDTH, line));
     }
 
+    /** Records a cache as one that was made for a jar at the target, and changes something then. */
+    private List<String> javaCommand(String change) throws IOException, InterruptedException {
+        Files.writeString(target.resolve("jvfio.jar"), "a jar");
+        Files.writeString(target.resolve("jvfio.aot"), "a cache");
+        Ended ended = building("""
+                JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME"; echo 'JAVA_VERSION="25"' >"$JAVA_HOME/release"
+                set_aot_identity; printf '%%s\\0' "$aot_identity" >"$target/jvfio.aot.for"
+                touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"
+                %s
+                set_java_command; printf '%%s\\n' "${java_command[@]}"
+                """.formatted(change));
+        assertEquals("", ended.err());
+        return ended.out().lines().toList();
+    }
+
     @Test
-    void aCacheThatIsNotOfThisJvmIsIgnoredWithoutAWord() throws IOException, InterruptedException {
-        Files.writeString(target.resolve("jvfio.aot"), "of another JDK\n");
-        Ended ended = building("set_java_command; \"${java_command[@]}\" --version");
-        assertTrue(!ended.err().contains("[aot]"), ended.err());
-        assertTrue(ended.out().startsWith("openjdk "), ended.out());
+    void setJavaCommand_aCacheOfThisPlaceAndJdk_isPassed() throws IOException, InterruptedException {
+        String option = "-XX:AOTCache=" + target.resolve("jvfio.aot");
+        assertTrue(javaCommand(":").contains(option));
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void onlyACacheThatWasMadeIsUsed(boolean made) throws IOException, InterruptedException {
-        Files.writeString(target.resolve("jvfio.aot"), made ? "made" : "");
-        Ended ended = building("set_java_command; printf '%s\\n' \"${java_command[@]}\"");
-        String option = "-XX:AOTCache=" + target.resolve("jvfio.aot");
-        assertEquals(made, ended.out().lines().anyMatch(option::equals), ended.out());
+    @ValueSource(
+            strings = {
+                "mkdir $target/moved; mv $target/jvfio.* $target/moved/; target=$target/moved",
+                "mkdir $target/copy; cp -p $target/jvfio.* $target/copy/; target=$target/copy",
+                "touch $target/jvfio.jar",
+                "touch -d 2001-01-01 $target/jvfio.jar",
+                "echo 'JAVA_VERSION=\"25.0.9\"' >$JAVA_HOME/release",
+                "mv $JAVA_HOME $JAVA_HOME-2; JAVA_HOME=$JAVA_HOME-2",
+                ": >$target/jvfio.aot",
+                "rm $target/jvfio.aot.for",
+            })
+    void setJavaCommand_aCacheOfAnotherPlaceJarOrJdk_isNotPassed(String change)
+            throws IOException, InterruptedException {
+        List<String> command = javaCommand(change);
+        assertTrue(command.stream().noneMatch(word -> word.startsWith("-XX:AOTCache")), command.toString());
+        assertTrue(command.contains("--enable-native-access=org.jvfio"), command.toString());
+    }
+
+    @Test
+    void makeAotCache_aJvmThatCannot_leavesAnEmptyOneThatIsNotTriedAgain() throws IOException, InterruptedException {
+        Files.writeString(target.resolve("jvfio.jar"), "a jar");
+        Ended ended = building("""
+                JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME/bin"; echo 'JAVA_VERSION="25"' >"$JAVA_HOME/release"
+                printf '#!/bin/sh\\nexit 1\\n' >"$JAVA_HOME/bin/java"; chmod +x "$JAVA_HOME/bin/java"
+                make_aot_cache; is_aot_cache_current; ls "$target"
+                """);
+        assertEquals("", ended.err());
+        assertEquals(0, ended.status());
+        assertEquals(0, Files.size(target.resolve("jvfio.aot")));
+        assertTrue(!ended.out().contains("jvfio.aot.new"), ended.out());
+    }
+
+    @Test
+    void isJdk_aDirectory_isOneOfTheReleaseThatHasACompiler() throws IOException, InterruptedException {
+        Ended ended = building("""
+                JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME/bin"; touch "$JAVA_HOME/bin/javac"; chmod +x "$JAVA_HOME/bin/javac"
+                for version in 25 25.0.3 25-ea 250 2.5 24; do
+                    printf 'IMPLEMENTOR="X"\\nJAVA_VERSION="%s"\\n' $version >"$JAVA_HOME/release"
+                    is_jdk "$JAVA_HOME" 25 && echo $version || true
+                done
+                ! is_jdk "$target" 25
+                """);
+        assertEquals("", ended.err());
+        assertEquals(List.of("25", "25.0.3", "25-ea"), ended.out().lines().toList());
     }
 
     @Test

@@ -100,7 +100,7 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"pages\": \"16K\"}|has pages of 16K; the sizes are 4K and 64K",
                 "{\"like\": \"power8\", \"memory\": \"lots\"}|has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
                 "{\"like\": \"power8\", \"memory\": \"99999999T\"}|has 'memory' of 99999999T, which is too large",
-                "{\"like\": \"power8\", \"kernel\": \"6.5\"}|has 'kernel' '6.5', which is none of [4.1,",
+                "{\"like\": \"power8\", \"kernel\": \"3.18\"}|: '3.18' is not a release of Linux from 4.1 on, such as 6.12",
                 "{\"like\": \"pseries\", \"kernel\": \"4.10\"}|in an LPAR VFIO needs Linux 4.12 or later, not 4.10",
                 "{\"like\": \"power8\", \"interruptVectors\": 2049}|a platform grants 0 to 2048 interrupt vectors, not 2049",
                 "{\"like\": \"power8\", \"eeh\": 1}|has 'eeh' that is not true or false",

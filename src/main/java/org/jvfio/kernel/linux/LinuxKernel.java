@@ -65,6 +65,29 @@ public final class LinuxKernel implements Kernel {
     }
 
     /**
+     * The kernel of this machine, with or without VFIO and of any architecture, to look at its files.
+     *
+     * @throws UnsupportedOperationException with the sentence of {@link #uninspectable()}, if there is one
+     */
+    public static LinuxKernel inspect() {
+        uninspectable().ifPresent(reason -> {
+            throw new UnsupportedOperationException(reason);
+        });
+        return Only.KERNEL;
+    }
+
+    /** Why {@link #inspect()} would fail here, in one sentence that says what to do; empty if it would not. */
+    public static Optional<String> uninspectable() {
+        Module module = LinuxKernel.class.getModule();
+        return unavailable(
+                System.getProperty("os.name"),
+                "ppc64le",
+                module.isNamed() ? module.getName() : "ALL-UNNAMED",
+                module.isNativeAccessEnabled(),
+                Path.of("/"));
+    }
+
+    /**
      * Why {@link #open()} would fail here, in one sentence that says what to do; empty if it would not. It needs no native
      * access itself, and opens nothing.
      */

@@ -1,0 +1,237 @@
+package org.jvfio.cli;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import org.jvfio.emulator.DeviceModels;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.KernelVersion;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.linux.LinuxKernel;
+
+/**
+ * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER kernel
+ * and none of them says otherwise, or else an emulated one.
+ */
+final class HostChoice {
+    private static final String EMULATED = "emulated";
+    private static final String LINUX = "linux";
+    private static final List<String> KERNELS = List.of(EMULATED, LINUX);
+    private static final String DEFAULT_PRESET = "power8";
+    private static final String DEVICE_MODELS = "device-models";
+
+    private final boolean linux;
+    private final boolean chosen;
+    private final Optional<String> machine;
+    private final Optional<String> release;
+    private final List<Path> deviceModels;
+
+    private HostChoice(
+            boolean linux,
+            boolean chosen,
+            Optional<String> machine,
+            Optional<String> release,
+            List<Path> deviceModels) {
+        this.deviceModels = deviceModels;
+        this.linux = linux;
+        this.chosen = chosen;
+        this.machine = machine;
+        this.release = release;
+    }
+
+    /** Adds the options. */
+    static CommandSyntax addTo(CommandSyntax syntax) {
+        return syntax.choice(
+                        "kernel",
+                        "KERNEL",
+                        KERNELS,
+                        "use this kernel: linux (the default on POWER) or emulated (elsewhere)")
+                .choice(
+                        "machine",
+                        "MACHINE",
+                        EmulatedMachine.presets(),
+                        "emulate this machine: %s, or a JSON file as 'jvfio machine show' prints it (default: %s)"
+                                .formatted(String.join(", ", EmulatedMachine.presets()), DEFAULT_PRESET))
+                .option("linux", "VERSION", "emulate this version of Linux, 4.1 or newer, such as 6.12")
+                .option(
+                        DEVICE_MODELS,
+                        "PATH",
+                        "add the device models of these jars, or directories of jars; may be repeated, or be several"
+                                + " separated by '" + File.pathSeparator + "'");
+    }
+
+    /** Reads the options for a process that runs on a machine of this kind. */
+    static HostChoice of(Invocation in) throws Failure {
+        return of(in, System.getProperty("os.name"), System.getProperty("os.arch"));
+    }
+
+    /**
+     * Reads the options.
+     *
+     * @throws Failure if there is no such kernel, or a machine is named for the host's own
+     */
+    static HostChoice of(Invocation in, String system, String architecture) throws Failure {
+        boolean emulates = in.has("machine") || in.has("linux");
+        boolean power = system.equals("Linux") && architecture.equals("ppc64le");
+        String kernel = in.word("kernel", power && !emulates ? LINUX : EMULATED, KERNELS);
+        if (kernel.equals(LINUX) && emulates) {
+            throw Failure.usage("--%s is for an emulated host; leave it out, or --kernel linux"
+                    .formatted(in.has("machine") ? "machine" : "linux"));
+        }
+        if (in.has(DEVICE_MODELS) && !in.has("machine")) {
+            throw Failure.usage("--device-models needs --machine, whose file names a model of them for a device");
+        }
+        Optional<String> release = in.value("linux");
+        if (release.isPresent() && KernelVersion.of(release.get()).isEmpty()) {
+            throw Failure.usage(
+                    "--linux " + release.get() + ": use the version of a release from 4.1 on, such as 6.12");
+        }
+        return new HostChoice(
+                kernel.equals(LINUX), in.has("kernel") || emulates, in.value("machine"), release, deviceModels(in));
+    }
+
+    private static List<Path> deviceModels(Invocation in) throws Failure {
+        List<Path> path = new ArrayList<>();
+        for (String value : in.values(DEVICE_MODELS)) {
+            for (String element : value.split(Pattern.quote(File.pathSeparator), -1)) {
+                if (element.isEmpty()) {
+                    throw Failure.usage("--device-models '" + value + "': a path in it is empty");
+                }
+                path.add(Path.of(element));
+            }
+        }
+        return path;
+    }
+
+    /** Whether it is the kernel that this process runs on. */
+    boolean isLinux() {
+        return linux;
+    }
+
+    /** Whether an emulated machine other than the default one is named. */
+    boolean namesMachine() {
+        return machine.isPresent();
+    }
+
+    /**
+     * The emulated machine.
+     *
+     * @throws Failure if there is no such machine, its file cannot be used, or a device model is unusable
+     */
+    EmulatedMachine machine() throws Failure {
+        try {
+            EmulatedMachine found = named(machine.orElse(DEFAULT_PRESET), deviceModels);
+            return release.isPresent() ? found.toBuilder().linux(release.get()).build() : found;
+        } catch (IllegalArgumentException unsupported) {
+            throw Failure.failed("cannot emulate this machine: " + unsupported.getMessage());
+        } catch (IllegalStateException unusable) {
+            throw Failure.failed("cannot make the emulated machine: " + unusable.getMessage());
+        }
+    }
+
+    private static DeviceModels models(List<Path> jars) throws Failure {
+        DeviceModels installed = DeviceModels.installed();
+        try {
+            return jars.isEmpty() ? installed : installed.withJars(jars);
+        } catch (IllegalArgumentException wrong) {
+            throw Failure.failed("cannot use --device-models: " + wrong.getMessage());
+        }
+    }
+
+    /** A preset, or the machine of a file, whose models may be in these jars. */
+    static EmulatedMachine named(String name, List<Path> jars) throws Failure {
+        Optional<EmulatedMachine> preset = EmulatedMachine.preset(name);
+        if (preset.isPresent()) {
+            return preset.get();
+        }
+        Path file = Path.of(name);
+        try {
+            return EmulatedMachine.read(file, models(jars));
+        } catch (NoSuchFileException _) {
+            boolean isWord = file.getNameCount() == 1 && !name.contains(".");
+            throw isWord
+                    ? Failure.usage("--machine %s: there is no such preset or file; presets are %s%s"
+                            .formatted(
+                                    name,
+                                    Words.all(EmulatedMachine.presets()),
+                                    Suggestion.of(name, EmulatedMachine.presets())))
+                    : Failure.failed("cannot use the machine " + name + ": there is no such file");
+        } catch (IOException e) {
+            throw Failure.failed("cannot read the machine " + name + ": " + FileErrors.reason(e));
+        } catch (IllegalArgumentException wrong) {
+            throw Failure.failed("cannot use the machine: " + wrong.getMessage());
+        }
+    }
+
+    /**
+     * A process on the host that drives devices.
+     *
+     * @throws Failure if the host is not available
+     */
+    Kernel open(Invocation in) throws Failure {
+        if (!linux) {
+            return in.boot().apply(machine());
+        }
+        Optional<String> reason = LinuxKernel.unavailable();
+        if (reason.isPresent()) {
+            throw Failure.failed("cannot use --kernel linux: " + reason.get());
+        }
+        return LinuxKernel.open();
+    }
+
+    /**
+     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said on
+     * standard error.
+     *
+     * @throws Failure if the host is not available
+     */
+    Kernel inspect(Invocation in) throws Failure {
+        if (linux) {
+            Optional<String> reason = LinuxKernel.uninspectable();
+            if (reason.isPresent()) {
+                throw Failure.failed("cannot use --kernel linux: " + reason.get());
+            }
+            return LinuxKernel.inspect();
+        }
+        EmulatedKernel kernel = in.boot().apply(machine());
+        if (!chosen) {
+            in.err()
+                    .println("jvfio: there is no POWER kernel here: using an emulated " + DEFAULT_PRESET
+                            + " host (--machine chooses another)");
+        }
+        return kernel;
+    }
+
+    private String title() {
+        if (linux) {
+            return "this host";
+        }
+        String name = machine.orElse(DEFAULT_PRESET);
+        String article = "an emulated ";
+        return switch (name) {
+            case "pseries" -> article + "LPAR";
+            case "p5ioc2" -> article + "POWER5 host";
+            default ->
+                name.matches("power[0-9]+")
+                        ? article + name.toUpperCase(Locale.ROOT) + " host"
+                        : article + "host (" + name + ")";
+        };
+    }
+
+    /** What kernel it is, for people: its release, and whose. */
+    String describe(Kernel kernel) throws Failure {
+        try {
+            return "Linux %s, of %s"
+                    .formatted(kernel.readFile("/proc/sys/kernel/osrelease").strip(), title());
+        } catch (IOException e) {
+            throw Failure.failed("cannot read /proc/sys/kernel/osrelease: " + FileErrors.reason(e));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+package org.jvfio.emulator;
+
+import java.util.Locale;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
+
+/**
+ * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of each
+ * device, drivers and modules, processor and memory, and what the host uses its devices for.
+ */
+final class HostTree {
+    private static final String PCI = "/sys/bus/pci/";
+    private static final String DEVICES = PCI + "devices/";
+    private static final String MODULES = "/sys/module/";
+    private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
+    /** Flags of a resource in {@code linux/ioport.h}. */
+    private static final long MEMORY = 0x40200;
+
+    private static final long MEMORY_64 = 0x100004;
+    private static final long ROM = 0x6000;
+    private static final int BARS = 6;
+    /** BARs, the ROM, and the BARs of virtual functions. */
+    private static final int RESOURCES = 13;
+    /** Bits of {@code eeh_ops->get_state}: {@code asm/eeh.h}. */
+    private static final int EEH_UNAVAILABLE = 1;
+
+    private static final int EEH_RESET = 1 << 2;
+    private static final int EEH_REGISTERS = 1 << 3 | 1 << 5;
+    private static final int EEH_DMA = 1 << 4 | 1 << 6;
+
+    private final EmulatedHost host;
+    private final EmulatedMachine machine;
+
+    HostTree(EmulatedHost host) {
+        this.host = host;
+        this.machine = host.machine();
+    }
+
+    void addFiles(Map<String, String> files) {
+        host.functions().values().forEach(function -> addFunction(files, function));
+        addDrivers(files);
+        addModules(files);
+        addProcessor(files);
+        addMemory(files);
+        addUses(files);
+        if (machine.vfioModule()) {
+            files.put("/dev/vfio/vfio", "");
+            host.iommuGroups().values().stream()
+                    .filter(group -> group.hasNode() && machine.kernel().bindsDevices())
+                    .forEach(group -> files.put("/dev/vfio/" + group.number(), ""));
+        }
+    }
+
+    private void addFunction(Map<String, String> files, PciFunction function) {
+        String device = DEVICES + function.address() + "/";
+        files.put(device + "config", "");
+        files.put(device + "subsystem_vendor", hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
+        files.put(device + "subsystem_device", hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
+        files.put(device + "irq", "0\n");
+        files.put(device + "enable", function.isOpen() ? "1\n" : "0\n");
+        files.put(device + "numa_node", "0\n");
+        files.put(device + "resource", resources(function));
+        files.put(device + "reset_method", resetMethods(function));
+        files.put(device + "d3cold_allowed", "1\n");
+        boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.managesPower();
+        files.put(device + "power/control", "auto\n");
+        files.put(device + "power/runtime_status", suspended ? "suspended\n" : "active\n");
+        files.put(device + "power_state", suspended ? "D3hot\n" : "D0\n");
+        if (function.isExpress()) {
+            files.put(device + "current_link_speed", "2.5 GT/s PCIe\n");
+            files.put(device + "current_link_width", "1\n");
+        }
+        if (machine.eeh()) {
+            Pe pe = host.groupOf(function).pe();
+            String endpoint = pe.bridge().platform().endpoint(function.domain());
+            files.put(device + "eeh_mode", "0x200\n");
+            files.put(device + "eeh_pe_config_addr", "0x" + endpoint + "\n");
+            files.put(device + "eeh_pe_state", "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
+        }
+    }
+
+    private static String hex16(PciFunction function, int register) {
+        int low = function.readRegister(register) & 0xff;
+        return "0x%02x%02x\n".formatted(function.readRegister(register + 1) & 0xff, low);
+    }
+
+    private static int state(EehState state) {
+        return switch (state) {
+            case NORMAL -> EEH_REGISTERS | EEH_DMA;
+            case RESET -> EEH_RESET;
+            case STOPPED -> 0;
+            case STOPPED_DMA -> EEH_REGISTERS;
+            case UNAVAILABLE -> EEH_UNAVAILABLE;
+        };
+    }
+
+    private static String resources(PciFunction function) {
+        StringBuilder lines = new StringBuilder();
+        for (int index = 0; index < RESOURCES; index++) {
+            long bytes = 0;
+            long start = 0;
+            long flags = 0;
+            if (index < BARS && function.barBytes(index) > 0) {
+                bytes = function.barBytes(index);
+                start = function.barAddress(index);
+                flags = function.isWideBar(index) ? MEMORY | MEMORY_64 : MEMORY;
+            } else if (index == BARS && function.romBytes() > 0) {
+                bytes = function.romBytes();
+                start = function.romAddress();
+                flags = MEMORY | ROM;
+            }
+            long last = bytes == 0 ? 0 : start + bytes - 1;
+            lines.append(String.format(Locale.ROOT, "0x%016x 0x%016x 0x%016x\n", start, last, flags));
+        }
+        return lines.toString();
+    }
+
+    private static String resetMethods(PciFunction function) {
+        if (function.isExpress()) {
+            return "flr bus\n";
+        }
+        return function.canReset() ? "bus\n" : "";
+    }
+
+    private void addDrivers(Map<String, String> files) {
+        files.put(PCI + "drivers_probe", "");
+        for (HostDriver driver : HostDriver.values()) {
+            if (driver != HostDriver.NONE && (driver != HostDriver.VFIO_PCI || machine.vfioModule())) {
+                String directory = PCI + "drivers/" + driver.sysfsName() + "/";
+                files.put(directory + "bind", "");
+                files.put(directory + "unbind", "");
+            }
+        }
+    }
+
+    private void addModules(Map<String, String> files) {
+        if (machine.vfioModule()) {
+            files.put(MODULES + "vfio/refcnt", "0\n");
+            String pci = MODULES + "vfio_pci/";
+            files.put(pci + "refcnt", "0\n");
+            files.put(pci + "parameters/disable_denylist", "N\n");
+            files.put(pci + "parameters/disable_idle_d3", "N\n");
+            files.put(pci + "parameters/enable_sriov", "N\n");
+            files.put(pci + "parameters/nointxmask", "N\n");
+            files.put(MODULES + "vfio_pci_core/refcnt", "1\n");
+        }
+        if (machine.spaprModule()) {
+            files.put(MODULES + "vfio_iommu_spapr_tce/refcnt", "0\n");
+        }
+    }
+
+    private void addProcessor(Map<String, String> files) {
+        Platform platform = machine.platform();
+        boolean hash = platform.hugePageShifts().getFirst() == 24;
+        files.put(
+                "/proc/cpuinfo",
+                "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
+                        .formatted(
+                                platform.processor(),
+                                platform.isPowernv() ? "PowerNV" : "pSeries",
+                                platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
+                                platform.isPowernv() ? "firmware\t: OPAL\n" : "",
+                                hash ? "Hash" : "Radix"));
+        if (!platform.isPowernv()) {
+            host.functions().values().forEach(function -> {
+                String node = node(function);
+                files.put(DEVICE_TREE + node + "/ibm,dma-window", "");
+                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", "");
+            });
+        }
+    }
+
+    private static String node(PciFunction function) {
+        return "pci@%016x".formatted(0x800000020000000L | function.domain());
+    }
+
+    private void addMemory(Map<String, String> files) {
+        files.put("/proc/meminfo", String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
+        for (int shift : machine.platform().hugePageShifts()) {
+            String pool = "/sys/kernel/mm/hugepages/hugepages-%dkB/".formatted(1L << (shift - 10));
+            int count = machine.hugePages().getOrDefault(shift, 0);
+            files.put(pool + "nr_hugepages", count + "\n");
+            files.put(pool + "free_hugepages", count + "\n");
+        }
+    }
+
+    private void addUses(Map<String, String> files) {
+        StringBuilder mounts = new StringBuilder("proc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n");
+        StringBuilder swaps = new StringBuilder("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+        StringBuilder routes = new StringBuilder(
+                "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
+        machine.hostUses().forEach((address, use) -> {
+            PciFunction function = host.functions().get(address);
+            if (function == null) {
+                return;
+            }
+            if (use == HostUse.BOOT_DISPLAY) {
+                files.put(DEVICES + address + "/boot_vga", "1\n");
+            } else if (function.isUsedByHost()) {
+                switch (use) {
+                    case ROOT_DISK ->
+                        mounts.append("/dev/").append(disk(address)).append("p1 / ext4 rw 0 0\n");
+                    case SWAP -> swaps.append("/dev/").append(disk(address)).append("p2\tpartition\t1048576\t0\t-2\n");
+                    case NETWORK ->
+                        routes.append(network(address))
+                                .append("\t00000000\t010A000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+                    case BOOT_DISPLAY -> throw new AssertionError(use);
+                }
+            }
+        });
+        files.put("/proc/mounts", mounts.toString());
+        files.put("/proc/swaps", swaps.toString());
+        files.put("/proc/net/route", routes.toString());
+    }
+
+    private static int index(String address) {
+        return Integer.parseInt(address, 0, 4, 16);
+    }
+
+    private static String disk(String address) {
+        return "nvme" + index(address) + "n1";
+    }
+
+    private static String network(String address) {
+        return "eth" + index(address);
+    }
+
+    void addLinks(Map<String, String> links) {
+        host.functions().values().forEach(function -> {
+            String address = function.address();
+            HostDriver driver = function.driver();
+            if (driver != HostDriver.NONE) {
+                links.put(
+                        PCI + "drivers/" + driver.sysfsName() + "/" + address, "../../../../devices/" + path(address));
+            }
+            if (!machine.platform().isPowernv()) {
+                links.put(
+                        DEVICES + address + "/of_node",
+                        "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
+            }
+        });
+        machine.hostUses().forEach((address, use) -> {
+            PciFunction function = host.functions().get(address);
+            if (function != null && function.isUsedByHost()) {
+                addUse(links, address, use);
+            }
+        });
+    }
+
+    private static void addUse(Map<String, String> links, String address, HostUse use) {
+        String devices = "../../devices/" + path(address);
+        if (use == HostUse.ROOT_DISK || use == HostUse.SWAP) {
+            String disk = devices + "/nvme/nvme" + index(address) + "/" + disk(address);
+            String partition = disk(address) + (use == HostUse.ROOT_DISK ? "p1" : "p2");
+            links.put("/sys/class/block/" + disk(address), disk);
+            links.put("/sys/class/block/" + partition, disk + "/" + partition);
+        } else if (use == HostUse.NETWORK) {
+            links.put("/sys/class/net/" + network(address), devices + "/net/" + network(address));
+        }
+    }
+
+    private static String path(String address) {
+        return "pci" + address.substring(0, 7) + "/" + address;
+    }
+}

@@ -1,0 +1,79 @@
+package org.jvfio.emulator;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Writes a machine as {@link MachineFile} reads it. */
+final class MachineDescription {
+    private static final String[] UNITS = {"", "K", "M", "G", "T"};
+
+    private MachineDescription() {}
+
+    static Map<String, Object> of(EmulatedMachine machine) {
+        Map<String, Object> top = new LinkedHashMap<>();
+        top.put("like", preset(machine.platform()));
+        top.put("platform", word(machine.platform()));
+        top.put("kernel", machine.release());
+        top.put("pages", size(1L << machine.pageShift()));
+        top.put("memory", size(machine.memoryBytes()));
+        top.put("defaultWindow", size(machine.dma32Bytes()));
+        top.put("eeh", machine.eeh());
+        top.put("freezes", machine.freezes());
+        top.put("interruptVectors", machine.interruptVectors());
+        top.put("memlock", machine.memlockBytes() < 0 ? "unlimited" : size(machine.memlockBytes()));
+        top.put("capIpcLock", machine.capIpcLock());
+        top.put("vfioModule", machine.vfioModule());
+        top.put("spaprModule", machine.spaprModule());
+        top.put("groupsAccessible", machine.groupsAccessible());
+        if (!machine.hugePages().isEmpty()) {
+            Map<String, Object> pools = new LinkedHashMap<>();
+            new TreeMap<>(machine.hugePages()).forEach((shift, count) -> pools.put(size(1L << shift), count));
+            top.put("hugePages", pools);
+        }
+        if (!machine.bridges().isEmpty()) {
+            List<Map<String, Object>> bridges = new ArrayList<>();
+            new TreeMap<>(machine.bridges()).forEach((domain, bridge) -> {
+                Map<String, Object> each = new LinkedHashMap<>();
+                each.put("domain", "%04x".formatted(domain));
+                each.put("platform", word(bridge.platform()));
+                each.put("defaultWindow", size(bridge.dma32Bytes()));
+                bridges.add(each);
+            });
+            top.put("bridges", bridges);
+        }
+        DeviceModels models = DeviceModels.installed();
+        List<Map<String, Object>> devices = new ArrayList<>();
+        for (EmulatedMachine.Slot slot : machine.slots()) {
+            Map<String, Object> device = new LinkedHashMap<>();
+            device.put("address", slot.address());
+            device.put("group", slot.group());
+            device.put("model", models.nameOf(slot.device().get()));
+            device.put("driver", slot.driver() == HostDriver.OTHER ? "other" : word(slot.driver()));
+            HostUse use = machine.hostUses().get(slot.address());
+            if (use != null) {
+                device.put("hostUse", word(use));
+            }
+            devices.add(device);
+        }
+        top.put("devices", devices);
+        return top;
+    }
+
+    private static String preset(Platform platform) {
+        return platform.isPowernv() ? "power8" : "pseries";
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** In the largest unit that divides it. */
+    private static String size(long bytes) {
+        int unit = bytes == 0 ? 0 : Math.min(Long.numberOfTrailingZeros(bytes) / 10, UNITS.length - 1);
+        return (bytes >>> (10 * unit)) + UNITS[unit];
+    }
+}

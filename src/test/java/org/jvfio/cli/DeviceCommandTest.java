@@ -1,0 +1,200 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.jvfio.cli.lspci.Capability;
+import org.jvfio.cli.lspci.CapabilityWords;
+import org.jvfio.cli.lspci.ConfigImage;
+import org.jvfio.cli.lspci.HeaderWords;
+
+/** {@code jvfio device}: configuration space in words. */
+class DeviceCommandTest {
+    private static final Pattern CAPABILITY = Pattern.compile("\tCapabilities: \\[([0-9a-f]+)[^\\]]*\\] (.*)");
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    @ParameterizedTest
+    @CsvSource({"power8, 0000:01:00.0, edu", "power8, 0002:01:00.0, nvme", "pseries, 0003:00:01.0, nvme-lpar"})
+    void device_ofAHost_asBefore(String machine, String address, String name) throws IOException {
+        String line = "device " + address + " --machine " + machine + " --pci-ids " + Golden.resource("pci.ids");
+        Golden.check("device-" + name + ".txt", Ran.of(line).ok().out());
+        Ran json = Ran.of(line + " --json").ok();
+        json.json("device");
+        Golden.check("device-" + name + ".json", json.out());
+    }
+
+    @Test
+    void device_thatIsNotThere_isNamed() {
+        Ran ran = Ran.of("device 0009:01:00.0 --machine power8");
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().startsWith("jvfio: cannot use 0009:01:00.0: there is no such PCI device; "), ran.err());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"power9, 0000:01:00.0", "power9, 0002:01:00.0", "pseries, 0003:00:01.0"})
+    void dump_ofADevice_isDecodedByLspciInTheSameWords(String machine, String address)
+            throws IOException, InterruptedException {
+        String of = "device " + address + " --machine " + machine;
+        Path dump = Files.writeString(
+                directory.resolve("dump"), Ran.of(of + " --xxxx").ok().out());
+        Path out = directory.resolve("out");
+        Process lspci;
+        try {
+            lspci = new ProcessBuilder("lspci", "-F", dump.toString(), "-vvv")
+                    .redirectOutput(out.toFile())
+                    .redirectError(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+        } catch (IOException missing) {
+            assumeTrue(false, "lspci is not installed: " + missing.getMessage());
+            return;
+        }
+        assertTrue(lspci.waitFor(60, TimeUnit.SECONDS));
+        Map<String, List<String>> theirs = fields(Files.readAllLines(out, StandardCharsets.UTF_8));
+        Map<String, List<String>> ours = fields(Ran.of(of).ok().out().lines().toList());
+        assertEquals(theirs.keySet(), ours.keySet());
+        assertTrue(ours.size() > 1, ours.toString());
+        theirs.forEach((block, fields) -> {
+            // Fields whose name one of the two does not know are of another release.
+            List<String> names = ours.getOrDefault(block, List.of()).stream()
+                    .map(DeviceCommandTest::name)
+                    .toList();
+            List<String> theirNames =
+                    fields.stream().map(DeviceCommandTest::name).toList();
+            List<String> common = fields.stream()
+                    .filter(each -> names.contains(name(each)))
+                    .sorted()
+                    .toList();
+            List<String> own = ours.getOrDefault(block, List.of()).stream()
+                    .filter(each -> theirNames.contains(name(each)))
+                    .sorted()
+                    .toList();
+            assertEquals(common, own, block);
+            assertTrue(common.size() > 1, block + ": " + common);
+        });
+    }
+
+    /** The fields by the offset of their capability. */
+    private static Map<String, List<String>> fields(List<String> lines) {
+        Map<String, List<String>> blocks = new TreeMap<>();
+        String block = "";
+        for (String line : lines) {
+            Matcher capability = CAPABILITY.matcher(line);
+            String text = line;
+            if (capability.matches()) {
+                block = capability.group(1);
+                text = capability.group(2);
+            } else if (line.startsWith("\tControl: ") || line.startsWith("\tStatus: ")) {
+                block = "header";
+            } else if (!line.startsWith("\t\t")) {
+                block = "";
+            }
+            if (!block.isEmpty()) {
+                List<String> fields = blocks.computeIfAbsent(block, key -> new ArrayList<>());
+                Arrays.stream(text.strip().split("[\\s,;]+"))
+                        .filter(each -> each.matches(".*[-+]|.*=.*|.*GT/s.*|x[0-9]+"))
+                        .forEach(fields::add);
+            }
+        }
+        return blocks;
+    }
+
+    private static String name(String field) {
+        return field.replaceFirst("[-+]$|=.*$", "");
+    }
+
+    private static ByteBuffer config(int size) {
+        return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN).putShort(0, (short) 0x1af4);
+    }
+
+    private static CapabilityWords words(ByteBuffer bytes) {
+        return CapabilityWords.of(new ConfigImage(bytes.array()), true, true);
+    }
+
+    @Test
+    void capabilities_aChainThatLoops_endsThereWithWhatWasFound() {
+        ByteBuffer bytes = config(256).putShort(6, (short) 0x10).put(0x34, (byte) 0x40);
+        bytes.put(0x40, (byte) 1).put(0x41, (byte) 0x50).put(0x50, (byte) 0x11).put(0x51, (byte) 0x40);
+        CapabilityWords words = words(bytes);
+        assertEquals(
+                List.of("Power Management version 0", "MSI-X"),
+                words.list().stream().map(Capability::name).toList());
+        assertEquals(List.of("[40] <chain looped>"), words.defects());
+    }
+
+    @Test
+    void capabilities_aChainThatIsBroken_endsThereWithWhatWasFound() {
+        ByteBuffer bytes = config(256).putShort(6, (short) 0x10).put(0x34, (byte) 0x40);
+        bytes.put(0x40, (byte) 5).put(0x41, (byte) 0x60).put(0x60, (byte) 0xff).put(0x61, (byte) 0xff);
+        CapabilityWords words = words(bytes);
+        assertEquals(1, words.list().size());
+        assertEquals(List.of("[60] <chain broken>"), words.defects());
+    }
+
+    @Test
+    void capabilities_anExtendedChain_endsAtAllOnesAndInALoop() {
+        ByteBuffer bytes =
+                config(4096).putShort(6, (short) 0x10).put(0x34, (byte) 0x40).put(0x40, (byte) 0x10);
+        bytes.putInt(0x100, 0x3 | 1 << 16 | 0x200 << 20).putInt(0x200, -1);
+        assertEquals(
+                List.of("Express (v0) Endpoint, IntMsgNum 0", "Device Serial Number 00-00-00-00-00-00-00-00"),
+                words(bytes).list().stream().map(Capability::name).toList());
+        bytes.putInt(0x200, 0xe | 1 << 16 | 0x100 << 20);
+        assertEquals(List.of("[100 v1] <chain looped>"), words(bytes).defects());
+        bytes.putInt(0x200, 0x1 | 1 << 16 | 0xffc << 20).putInt(0xffc, 0xf | 1 << 16);
+        assertEquals(4, words(bytes).list().size());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64", "0", "16", "65", "255"})
+    void capabilities_ofAShortConfigurationSpace_areThoseThatCanBeRead(int size) {
+        ByteBuffer bytes = ByteBuffer.allocate(size);
+        if (size >= 64) {
+            bytes.put(6, (byte) 0x10).put(0x34, (byte) 0x40);
+        }
+        ConfigImage config = new ConfigImage(bytes.array());
+        CapabilityWords words = CapabilityWords.of(config, false, true);
+        assertTrue(words.list().size() <= 1);
+        assertEquals(size >= 64, !HeaderWords.control(config).isEmpty());
+        assertEquals((size + 15) / 16, config.dump().size());
+    }
+
+    @Test
+    void capabilities_ofRandomBytes_areNeverAnError() {
+        Random random = new Random(1);
+        for (int round = 0; round < 3000; round++) {
+            byte[] bytes = new byte[round % 3 == 0 ? 4096 : 256];
+            random.nextBytes(bytes);
+            bytes[6] |= 0x10;
+            if (round % 2 == 0) {
+                bytes[0x34] = 0x40;
+                bytes[0x40] = (byte) random.nextInt(0x16);
+            }
+            ConfigImage config = new ConfigImage(bytes);
+            CapabilityWords words = CapabilityWords.of(config, random.nextBoolean(), random.nextBoolean());
+            words.list().forEach(each -> assertTrue(!each.name().isEmpty()));
+            assertTrue(!HeaderWords.control(config).isEmpty());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+
+/** A command line that has run: its status, standard output and standard error. */
+record Ran(int status, String out, String err) {
+
+    /** Runs a command line, whose words have one space between them. */
+    static Ran of(String line, String... more) {
+        List<String> arguments = new ArrayList<>(List.of(line.split(" ")));
+        arguments.addAll(Arrays.asList(more));
+        return ofAll(arguments, Terminal.NONE, EmulatedKernel::boot);
+    }
+
+    static Ran ofAll(List<String> arguments, Terminal terminal) {
+        return ofAll(arguments, terminal, EmulatedKernel::boot);
+    }
+
+    /** Runs a command line on a host that is there already, in a process of its own. */
+    static Ran on(EmulatedKernel process, String line) {
+        return ofOn(process, List.of(line.split(" ")));
+    }
+
+    /** The same with arguments that have spaces. */
+    static Ran ofOn(EmulatedKernel process, List<String> arguments) {
+        return ofAll(arguments, Terminal.NONE, machine -> process.newProcess());
+    }
+
+    private static Ran ofAll(
+            List<String> arguments, Terminal terminal, Function<EmulatedMachine, EmulatedKernel> boot) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int status = Main.run(
+                arguments,
+                new StandardOutput(out, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                terminal,
+                boot);
+        return new Ran(status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** The same, if it did what it was asked. */
+    Ran ok() {
+        assertEquals(0, status, err);
+        return this;
+    }
+
+    /** Standard output as JSON, which must be as the schema of the command says. */
+    Map<String, Object> json(String command) {
+        try {
+            Map<String, Object> data = JSON.std.mapFrom(out);
+            Map<String, Object> schema =
+                    JSON.std.mapFrom(of("help --schema " + command).ok().out());
+            assertEquals(List.of(), JsonSchema.problems(schema, data), out);
+            return data;
+        } catch (IOException e) {
+            throw new UncheckedIOException(out, e);
+        }
+    }
+}
