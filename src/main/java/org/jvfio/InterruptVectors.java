@@ -52,7 +52,7 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         return vectors.length;
     }
 
-    /** @see Interrupts#await */
+    /** See {@link Interrupts#await}. */
     boolean await(int number, Duration timeout) throws InterruptedException {
         Vector vector = vector(number);
         requireNoHandlerCalls();
@@ -76,7 +76,7 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
         }
     }
 
-    /** @see Interrupts#awaitAny */
+    /** See {@link Interrupts#awaitAny}. */
     int awaitAny(Duration timeout) throws InterruptedException {
         requireNoHandlerCalls();
         Deadline deadline = Deadline.after(timeout);
