@@ -12,15 +12,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The sizes are those that kernels of POWER8, POWER9 and pseries showed. */
 class TceTableTest {
-    private static final TceInfo POWERNV = info(5, 12, 16, 21, 24, 28, 30);
-    private static final TceInfo PSERIES = info(1, 12, 16, 21, 24);
+    private static final TceInfo POWERNV = info(true, 5, 12, 16, 21, 24, 28, 30);
+    private static final TceInfo PSERIES = info(false, 1, 12, 16, 21, 24);
 
-    private static TceInfo info(int levels, int... shifts) {
+    private static TceInfo info(boolean powernv, int levels, int... shifts) {
         return new TceInfo(
                 Optional.empty(),
                 IntStream.of(shifts).mapToObj(PageSize::ofShift).toList(),
                 2,
-                levels);
+                levels,
+                powernv);
     }
 
     private static TceTable table(TceInfo info, int systemShift, int shift, long bytes, int levels) {
