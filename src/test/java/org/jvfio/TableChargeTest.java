@@ -84,7 +84,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingIsRefusedBeforeTheKernelIsAskedWhereTheTableOfTheDefaultWindowMayNotBeLocked() {
+    void map_defaultTableOverLockLimit_refusedWithoutIoctl() {
         TestHost host = host(1 << 20);
         Container container = attached(host);
         DmaMemory memory = container.allocate(1);
@@ -109,7 +109,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingMayLockTheLastByteThatMayBeLocked() {
+    void map_defaultTableExactlyAtLimit_works() {
         TestHost host = host(DEFAULT_TABLE + PAGE);
         Container container = attached(host);
         DmaWindow window = container.defaultWindow();
@@ -123,7 +123,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aRefusedMappingInAWindowThatIsMadeDoesNotBlameTheLimit() {
+    void map_fails_limitNotBlamed() {
         TestHost host = host(DEFAULT_TABLE + 2 * PAGE);
         Container container = attached(host);
         DmaMapping mapping = container.defaultWindow().map(container.allocate(PAGE), DmaDirection.TO_DEVICE);
@@ -138,7 +138,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelHasNoMemoryForStaysChargedAndTheLimitIsNotBlamed() {
+    void createWindow_noMemoryForTable_chargeLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -151,7 +151,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelTookBackIsNotSaidToBeLeaked() {
+    void createWindow_chargeTakenBack_noLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -161,7 +161,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theTableOfTheDefaultWindowMayBeTheOneThatStaysCharged() {
+    void createWindow_noMemoryForDefaultTable_chargeLeakNamed() {
         TestHost host = host(52 << 20);
         Container container = attached(host);
         DmaMapping mapping =
@@ -181,7 +181,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theDefaultWindowThatAFailedCallHasMadeIsNotCountedAgain() {
+    void createWindow_failedAfterDefaultMade_defaultCountedOnce() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, (arena, struct) -> {
@@ -199,7 +199,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aMappingThatFailsAfterTheDefaultWindowWasMadeLeaksNothing() {
+    void map_failsAfterDefaultMade_noLeak() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         DmaMemory memory = container.allocate(PAGE);
@@ -217,7 +217,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aWindowThatTheFirmwareRefusesStaysChargedToo() {
+    void createWindow_firmwareRefuses_chargeLeakNamed() {
         TestHost host = host(EmulatedMachine.pseries(), 64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -231,7 +231,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theLimitIsBlamedWhereOthersHaveLockedWhatWasLeft() {
+    void createWindow_othersLockedTheRest_limitBlamed() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -251,7 +251,7 @@ class TableChargeTest {
     }
 
     @Test
-    void whatFailedIsToldEvenIfTheKernelDoesNotTellWhatIsLocked() {
+    void createWindow_lockedMemoryUnreadable_firstErrorReported() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
