@@ -26,7 +26,7 @@ record TableCharge(
         return after.locked() - before.locked();
     }
 
-    /** The bytes that stay charged for a table that was not created; 0 if locked memory has grown by anything else. */
+    /** Bytes that stay charged for a table that was not created; 0 if locked memory has grown by another amount. */
     long leaked() {
         if (table > 0 && grown() == defaultTable + table) {
             return table;
@@ -46,7 +46,7 @@ record TableCharge(
     }
 
     /**
-     * Why the call failed, with what it has cost.
+     * Why the call failed, with the bytes that stay charged.
      *
      * @param known the cause that the call's error has otherwise
      */
