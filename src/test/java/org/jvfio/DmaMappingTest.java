@@ -6,16 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.HostHazard;
+import org.jvfio.ioctl.MapDma;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 class DmaMappingTest {
@@ -287,11 +286,9 @@ class DmaMappingTest {
     void unmap_wrongStruct_noticed() {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_UNMAP_DMA, (arena, right) -> {
-            MemorySegment wrong = vfio_iommu_type1_dma_map.allocate(arena);
-            vfio_iommu_type1_dma_map.argsz(wrong, (int) wrong.byteSize());
-            vfio_iommu_type1_dma_map.iova(wrong, vfio_iommu_type1_dma_unmap.iova(right));
-            vfio_iommu_type1_dma_map.size(wrong, vfio_iommu_type1_dma_unmap.size(right));
-            return wrong;
+            long iova = vfio_iommu_type1_dma_unmap.iova(right);
+            long bytes = vfio_iommu_type1_dma_unmap.size(right);
+            return MapDma.of(arena, 0, 0, iova, bytes).struct();
         });
         assertThrows(HostHazard.class, mapping::unmap);
         host.observed().heal();

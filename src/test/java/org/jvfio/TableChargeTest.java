@@ -13,9 +13,10 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.PlatformStep;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 
 /** What the tables of windows lock is known before, and what a table that cannot be made has cost is told. */
@@ -184,10 +185,10 @@ class TableChargeTest {
     void createWindow_failedAfterDefaultMade_defaultCountedOnce() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
-        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, (arena, struct) -> {
-            vfio_iommu_spapr_tce_create.page_shift(struct, 13);
-            return struct;
-        });
+        host.observed()
+                .replaceArgument(
+                        vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE,
+                        (arena, struct) -> TceCreate.of(arena, 13, SMALL_WINDOW, 1).struct());
         VfioException e = refused(Errno.EINVAL, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
         assertFalse(e.hint().contains("charged"), e.getMessage());
         host.observed().heal();
@@ -203,10 +204,13 @@ class TableChargeTest {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         DmaMemory memory = container.allocate(PAGE);
-        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_MAP_DMA, (arena, struct) -> {
-            vfio_iommu_type1_dma_map.vaddr(struct, memory.address() + PAGE);
-            return struct;
-        });
+        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_MAP_DMA, (arena, struct) -> MapDma.of(
+                        arena,
+                        vfio_h.VFIO_DMA_MAP_FLAG_READ,
+                        memory.address() + PAGE,
+                        vfio_iommu_type1_dma_map.iova(struct),
+                        vfio_iommu_type1_dma_map.size(struct))
+                .struct());
         VfioException e = refused(Errno.EINVAL, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
         assertTrue(e.reason().contains("not registered"), e.getMessage());
         assertFalse(e.hint().contains("charged"), e.getMessage());

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,9 +14,9 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.Platform;
 import org.jvfio.emulator.WindowView;
+import org.jvfio.ioctl.TceCreate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
 /**
  * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many levels
@@ -156,13 +155,13 @@ class WindowTableTest {
 
     private static int kernelCreates(Container container, WindowRequest request) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
-            vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_spapr_tce_create.page_shift(
-                    struct, request.pageSize().orElseThrow().shift());
-            vfio_iommu_spapr_tce_create.window_size(struct, request.bytes());
-            vfio_iommu_spapr_tce_create.levels(struct, request.levels().orElseThrow());
-            return container.descriptor().ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, struct);
+            int pageShift = request.pageSize().orElseThrow().shift();
+            return TceCreate.of(
+                            arena,
+                            pageShift,
+                            request.bytes(),
+                            request.levels().orElseThrow())
+                    .call(container.descriptor());
         }
     }
 }
