@@ -100,10 +100,10 @@ final class HostTree {
             long bytes = 0;
             long start = 0;
             long flags = 0;
-            if (index < BARS && function.barBytes(index) > 0) {
-                bytes = function.barBytes(index);
+            if (index < BARS && function.bars().bytes(index) > 0) {
+                bytes = function.bars().bytes(index);
                 start = function.barAddress(index);
-                flags = function.isWideBar(index) ? MEMORY | MEMORY_64 : MEMORY;
+                flags = function.bars().isWide(index) ? MEMORY | MEMORY_64 : MEMORY;
             } else if (index == BARS && function.romBytes() > 0) {
                 bytes = function.romBytes();
                 start = function.romAddress();

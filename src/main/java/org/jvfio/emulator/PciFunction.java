@@ -167,15 +167,10 @@ final class PciFunction implements DeviceBus {
         return bars;
     }
 
-    /** Whether a BAR is 64 bits wide. */
-    boolean isWideBar(int bar) {
-        return wide[bar];
-    }
-
     /** Where firmware has put a BAR. */
     long barAddress(int bar) {
         int register = ConfigRegisters.barRegister(bar);
-        long high = wide[bar] ? registers.assigned(register + Integer.BYTES) : 0;
+        long high = bars.isWide(bar) ? registers.assigned(register + Integer.BYTES) : 0;
         return high << Integer.SIZE | (registers.assigned(register) & ~0xfL);
     }
 
