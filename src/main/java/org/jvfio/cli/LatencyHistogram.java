@@ -3,8 +3,8 @@ package org.jvfio.cli;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * Times in nanoseconds, counted in buckets that are at most 1/32 as wide as the times in them. Any number of threads may
- * count; counting allocates nothing.
+ * Times in nanoseconds, counted in buckets that are at most 1/32 as wide as the times in them. Any number of threads
+ * may count; counting allocates nothing.
  */
 final class LatencyHistogram {
     private static final int DETAIL_BITS = 5;

@@ -7,8 +7,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Bytes that follow from a seed and their place alone: the 8 bytes at an offset of 8n are, little-endian, the n-th number of
- * SplitMix64 with that seed. Whoever knows the seed knows what a drive should hold, in whatever pieces it was written.
+ * Bytes that follow from a seed and their place alone: the 8 bytes at an offset of 8n are, little-endian, the n-th
+ * number of SplitMix64 with that seed. Whoever knows the seed knows what a drive should hold, in whatever pieces it was
+ * written.
  */
 record SeededBytes(long seed) {
     private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -42,8 +42,8 @@ public interface Kernel {
     long mmap(long length, int protection, int flags, int fd, long offset);
 
     /**
-     * {@code munmap(2)} of whole pages: 0 or a negated errno. It ends the life of the segments over the mappings that it
-     * touches.
+     * {@code munmap(2)} of whole pages: 0 or a negated errno. It ends the life of the segments over the mappings that
+     * it touches.
      *
      * @throws IllegalStateException if another thread's call uses such a segment at this moment; nothing is unmapped
      */
@@ -58,9 +58,9 @@ public interface Kernel {
     MemorySegment memory(long address, long length);
 
     /**
-     * Tells of memory that the program did not get from {@link #mmap}, before a call has its address. Linux knows the memory
-     * of its processes, and does nothing; a kernel in Java cannot reach memory by its address alone. Memory of this
-     * kernel's own {@code mmap} may be told of, too, to no effect.
+     * Tells of memory that the program did not get from {@link #mmap}, before a call has its address. Linux knows the
+     * memory of its processes, and does nothing; a kernel in Java cannot reach memory by its address alone. Memory of
+     * this kernel's own {@code mmap} may be told of, too, to no effect.
      *
      * @param memory whole system pages, accessible by all threads
      */
@@ -85,7 +85,8 @@ public interface Kernel {
     int eventfd(int initialValue, int flags);
 
     /**
-     * {@code poll(2)} of an array of {@code struct pollfd}: how many are ready, 0 after the timeout, or a negated errno.
+     * {@code poll(2)} of an array of {@code struct pollfd}: how many are ready, 0 after the timeout, or a negated
+     * errno.
      *
      * @param timeoutMillis milliseconds; negative waits for ever
      */

@@ -18,7 +18,6 @@ import org.jvfio.ioctl.UnmapDma;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.kernel.KernelFile;
 import org.jvfio.uapi.vfio_h;
 
 /**

@@ -2,7 +2,7 @@ package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +21,7 @@ import org.jvfio.ObservedKernel;
 import org.jvfio.PageSize;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.WindowRequest;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.HostLog;
@@ -56,18 +57,18 @@ class GuardsTest extends Contract {
         assertEquals(List.of(), alarms);
     }
 
-    private void assertRefused(String reason, Executable call) {
+    private void assertRefused(Kind kind, Executable call) {
         int calls = observed.calls();
         VfioException e = assertThrows(VfioException.class, call);
-        assertTrue(e.reason().contains(reason), e.getMessage());
+        assertEquals(kind, e.kind(), e.getMessage());
         assertEquals(Optional.empty(), e.call());
         assertEquals(calls, observed.calls(), "system calls");
     }
 
-    private void assertInvalid(Class<? extends RuntimeException> type, String message, Executable call) {
+    /** Refused for its arguments: an exception of exactly this type. */
+    private void assertInvalid(Class<? extends RuntimeException> type, Executable call) {
         int calls = observed.calls();
-        RuntimeException e = assertThrows(type, call);
-        assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
+        assertThrowsExactly(type, call);
         assertEquals(calls, observed.calls(), "system calls");
     }
 
@@ -84,18 +85,11 @@ class GuardsTest extends Contract {
     void mapAt_sizeZeroAtIovaZero_refusedBeforeTheCall() {
         DmaMemory memory = container.allocate(systemPage.bytes());
         DmaWindow window = container.defaultWindow();
-        assertInvalid(
-                IllegalArgumentException.class,
-                "at least 1 is needed",
-                () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
-        assertInvalid(
-                IllegalArgumentException.class,
-                "at least 1 is needed",
-                () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
-        assertInvalid(
-                IllegalArgumentException.class, "no parts of memory", () -> window.mapContiguous(List.of(), DIRECTION));
+        assertInvalid(IllegalArgumentException.class, () -> window.mapAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(IllegalArgumentException.class, () -> window.prepareAt(0, memory.range(0, 0), DIRECTION));
+        assertInvalid(IllegalArgumentException.class, () -> window.mapContiguous(List.of(), DIRECTION));
         DmaMapping mapping = window.mapAt(0, memory.range(0, systemPage.bytes()), DIRECTION);
-        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(0, 0));
+        assertInvalid(IllegalArgumentException.class, () -> mapping.unmapRange(0, 0));
     }
 
     /** POWER8 spins for ever when the first page cannot be mapped. */
@@ -107,8 +101,7 @@ class GuardsTest extends Contract {
         assertEquals(host.isPowernv() ? 0 : SECOND_WINDOW, window.range().start());
         DmaMemory memory = container.allocate(page.bytes());
         assertRefused(
-                "the memory is backed by pages of %s, the window has pages of %s".formatted(systemPage, page),
-                () -> window.mapAt(window.range().start(), memory.range(0, page.bytes()), DIRECTION));
+                Kind.UNSUPPORTED, () -> window.mapAt(window.range().start(), memory.range(0, page.bytes()), DIRECTION));
         window.close();
         container.apply(container.planWindow(WindowRequest.of(1)));
     }
@@ -126,22 +119,16 @@ class GuardsTest extends Contract {
         try (Container other = Container.open(observed.kernel())) {
             other.attach(PciAddress.parse(second.address()));
             DmaMemory memory = other.allocate(bytes);
-            assertInvalid(
-                    IllegalArgumentException.class,
-                    "belongs to another container",
-                    () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
+            assertInvalid(IllegalArgumentException.class, () -> window.mapAt(0, memory.range(0, bytes), DIRECTION));
         }
         DmaMemory freed;
         try (Arena arena = Arena.ofShared()) {
             freed = container.register(arena.allocate(bytes, bytes));
         }
-        assertRefused("its owner has freed the memory", () -> window.mapAt(0, freed.range(0, bytes), DIRECTION));
+        assertRefused(Kind.GONE, () -> window.mapAt(0, freed.range(0, bytes), DIRECTION));
         freed.close();
         DmaMemory memory = container.allocate(bytes);
-        assertInvalid(
-                IndexOutOfBoundsException.class,
-                "are outside",
-                () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
+        assertInvalid(IndexOutOfBoundsException.class, () -> window.mapAt(0, memory.range(bytes, bytes), DIRECTION));
     }
 
     /** The kernel writes past its table, and answers 0. */
@@ -151,12 +138,9 @@ class GuardsTest extends Contract {
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long last = window.range().last() + 1 - systemPage.bytes();
         assertInvalid(
-                IndexOutOfBoundsException.class,
-                "not all in window",
-                () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
+                IndexOutOfBoundsException.class, () -> window.mapAt(last, memory.range(0, memory.size()), DIRECTION));
         assertInvalid(
                 IndexOutOfBoundsException.class,
-                "not all in window",
                 () -> window.prepareAt(last + memory.size(), memory.range(0, 4096), DIRECTION));
         window.mapAt(last, memory.range(0, systemPage.bytes()), DIRECTION);
     }
@@ -168,20 +152,12 @@ class GuardsTest extends Contract {
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         long start = window.range().start();
         long bytes = systemPage.bytes();
+        assertInvalid(IllegalArgumentException.class, () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
+        assertInvalid(IllegalArgumentException.class, () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
         assertInvalid(
-                IllegalArgumentException.class,
-                "the window's page",
-                () -> window.mapAt(start + 1, memory.range(0, bytes), DIRECTION));
-        assertInvalid(
-                IllegalArgumentException.class,
-                "not whole pages",
-                () -> window.mapAt(start, memory.range(0, bytes + 1), DIRECTION));
-        assertInvalid(
-                IllegalArgumentException.class,
-                "not whole pages",
-                () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
+                IllegalArgumentException.class, () -> window.mapAt(start, memory.range(bytes / 2, bytes), DIRECTION));
         DmaMapping mapping = window.map(memory, DIRECTION);
-        assertInvalid(IllegalArgumentException.class, "not whole pages", () -> mapping.unmapRange(bytes / 2, bytes));
+        assertInvalid(IllegalArgumentException.class, () -> mapping.unmapRange(bytes / 2, bytes));
     }
 
     /** The kernel answers 0, and never lets go of the memory. */
@@ -202,16 +178,12 @@ class GuardsTest extends Contract {
 
     /** The kernel warns with a back trace. */
     @Test
-    void nothingOfNoSizeIsRegistered() {
-        assertInvalid(IllegalArgumentException.class, "ask for 1 byte to 128T", () -> container.allocate(0));
-        assertInvalid(
-                IllegalArgumentException.class, "not whole system pages", () -> container.register(MemorySegment.NULL));
+    void register_sizeZero_refusedBeforeTheCall() {
+        assertInvalid(IllegalArgumentException.class, () -> container.allocate(0));
+        assertInvalid(IllegalArgumentException.class, () -> container.register(MemorySegment.NULL));
         try (Arena arena = Arena.ofShared()) {
             MemorySegment page = arena.allocate(systemPage.bytes(), systemPage.bytes());
-            assertInvalid(
-                    IllegalArgumentException.class,
-                    "not whole system pages",
-                    () -> container.register(page.asSlice(0, 0)));
+            assertInvalid(IllegalArgumentException.class, () -> container.register(page.asSlice(0, 0)));
         }
     }
 
@@ -220,15 +192,12 @@ class GuardsTest extends Contract {
     void createWindow_leakyArguments_refusedBeforeTheCall() {
         long before = process.lockedBytes();
         if (host.isPowernv()) {
-            assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
-            assertRefused("address bits of a window", () -> container.createWindow(PageSize.SIZE_64K, GIB, 5));
+            assertRefused(Kind.UNSUPPORTED, () -> container.createWindow(PageSize.SIZE_64K, TIB, 1));
+            assertRefused(Kind.UNSUPPORTED, () -> container.createWindow(PageSize.SIZE_64K, GIB, 5));
         }
         int most = container.iommuInfo().maxLevels();
-        assertRefused("levels here", () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
-        assertInvalid(
-                IllegalArgumentException.class,
-                "not a power of two",
-                () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
+        assertRefused(Kind.UNSUPPORTED, () -> container.createWindow(PageSize.SIZE_64K, GIB, most + 1));
+        assertInvalid(IllegalArgumentException.class, () -> container.createWindow(PageSize.SIZE_64K, GIB + 4096, 1));
         assertEquals(before, process.lockedBytes());
         assertEquals(0, observed.made(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE));
     }
@@ -239,8 +208,7 @@ class GuardsTest extends Contract {
         DmaWindow window = container.defaultWindow();
         DmaMemory memory = container.allocate(2 * systemPage.bytes());
         DmaMapping mapping = window.map(memory.range(0, systemPage.bytes()), DIRECTION);
-        assertRefused(
-                "is mapped already", () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
+        assertRefused(Kind.CONFLICT, () -> window.mapAt(mapping.iova(), memory.range(0, memory.size()), DIRECTION));
         mapping.replace(memory.range(systemPage.bytes(), mapping.size()), DIRECTION);
     }
 }

@@ -37,8 +37,8 @@ class ConcurrencyTest {
     }
 
     /**
-     * A call about one of the regions of the thread's memory, and one of the places for a region in the thread's part of
-     * window 0. A region is registered as a whole or not at all, so that a call that fails changes nothing.
+     * A call about one of the regions of the thread's memory, and one of the places for a region in the thread's part
+     * of window 0. A region is registered as a whole or not at all, so that a call that fails changes nothing.
      */
     private record Step(Action action, int region, int place) {
         static Step draw(Random random) {

@@ -12,8 +12,9 @@ import org.jvfio.emulator.device.EmulatedCapability;
 import org.jvfio.emulator.device.EmulatedDevice;
 
 /**
- * A device that somebody has only on paper: it adds the bytes of memory. Its driver writes where they begin, and then how
- * many they are; a while later the sum is there, and MSI-X vector 0 says so, or vector 1 that memory could not be read.
+ * A device that somebody has only on paper: it adds the bytes of memory. Its driver writes where they begin, and then
+ * how many they are; a while later the sum is there, and MSI-X vector 0 says so, or vector 1 that memory could not be
+ * read.
  */
 final class Adder implements EmulatedDevice {
     static final long ADDRESS = 0x00;

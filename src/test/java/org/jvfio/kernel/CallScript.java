@@ -1,7 +1,5 @@
 package org.jvfio.kernel;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -144,16 +142,7 @@ public final class CallScript implements AutoCloseable {
 
     /** VmLck: the bytes of memory that are charged to the process as locked. */
     public long lockedBytes() {
-        try {
-            return kernel.readFile("/proc/self/status")
-                    .lines()
-                    .filter(line -> line.startsWith("VmLck:"))
-                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", "")))
-                    .findFirst()
-                    .orElseThrow();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return ProcessStatus.lockedBytes(kernel);
     }
 
     /** RLIMIT_MEMLOCK of the process, in bytes. */

@@ -1,6 +1,7 @@
 package org.jvfio.cli.host;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,14 +37,12 @@ public final class PciIds {
 
     /** The system's list; one without names if there is none. */
     public static PciIds ofSystem() {
-        for (Path place : PLACES) {
-            try {
-                return read(place);
-            } catch (IOException _) {
-                continue; // the next place
-            }
+        Optional<Path> list = PLACES.stream().filter(Files::isReadable).findFirst();
+        try {
+            return list.isPresent() ? read(list.get()) : none();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        return none();
     }
 
     /**

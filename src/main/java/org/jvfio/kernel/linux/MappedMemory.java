@@ -7,9 +7,9 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that {@code mmap} returned and {@code munmap} has not taken back, so that no other memory of the process (the
- * JVM's own) can be reached or unmapped by a wrong address, and no segment outlives the memory that it shows. All is in
- * bytes; addresses are unsigned.
+ * The memory that {@code mmap} returned and {@code munmap} has not taken back, so that no other memory of the process
+ * (the JVM's own) can be reached or unmapped by a wrong address, and no segment outlives the memory that it shows. All
+ * is in bytes; addresses are unsigned.
  */
 final class MappedMemory {
     /** A mapped range. */
@@ -47,7 +47,9 @@ final class MappedMemory {
         return true;
     }
 
-    /** The memory as a segment that lives until {@link #remove} of a part of its mapping; null unless one holds it all. */
+    /**
+     * The memory as a segment that lives until {@link #remove} of a part of its mapping; null unless one holds it all.
+     */
     @SuppressWarnings({"restricted", "MustBeClosedChecker"}) // closed by remove
     synchronized @Nullable MemorySegment segment(long address, long length) {
         Map.Entry<Long, Range> entry = ranges.floorEntry(address);
@@ -65,8 +67,8 @@ final class MappedMemory {
     }
 
     /**
-     * Forgets the range, which may begin and end inside others, and ends the life of all segments over the mappings that
-     * it touches; false, and nothing is changed, if it is not all mapped.
+     * Forgets the range, which may begin and end inside others, and ends the life of all segments over the mappings
+     * that it touches; false, and nothing is changed, if it is not all mapped.
      *
      * @throws IllegalStateException if another thread's call uses such a segment at this moment; the range stays
      */

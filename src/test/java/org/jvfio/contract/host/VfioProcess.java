@@ -23,6 +23,7 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.ProcessStatus;
 import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
 
@@ -246,16 +247,7 @@ public final class VfioProcess {
 
     /** VmLck: the bytes of memory that are charged to the process as locked. */
     public long lockedBytes() {
-        try {
-            return kernel.readFile("/proc/self/status")
-                    .lines()
-                    .filter(line -> line.startsWith("VmLck:"))
-                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", "")))
-                    .findFirst()
-                    .orElseThrow();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return ProcessStatus.lockedBytes(kernel);
     }
 
     /** The process may lock this much more than it has locked now, and is bound by it. */

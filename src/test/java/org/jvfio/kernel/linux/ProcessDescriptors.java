@@ -16,7 +16,9 @@ import java.lang.invoke.MethodHandle;
  * Unlike {@code /proc/PID/fd}, which opens the path anew, it gives the same open file. Needs native access.
  */
 public final class ProcessDescriptors {
-    /** The numbers of the system calls, for which the C library need not have functions; they are those of all machines. */
+    /**
+     * The numbers of the system calls, for which the C library need not have functions; they are those of all machines.
+     */
     private static final long PIDFD_OPEN = 434;
 
     private static final long PIDFD_GETFD = 438;

@@ -3,6 +3,7 @@ package org.example.driver;
 import java.time.Duration;
 import org.jvfio.Container;
 import org.jvfio.Device;
+import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
@@ -25,7 +26,8 @@ public final class Copy {
         try (Device device = Device.open(kernel, PciAddress.parse("0000:01:00.0"))) {
             Container container = device.container();
             DmaMemory memory = container.allocate(8192);
-            DmaMapping mapping = container.map(memory, DmaDirection.BIDIRECTIONAL);
+            DmaMapping mapping =
+                    container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(32));
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
             memory.segment().setString(0, text);

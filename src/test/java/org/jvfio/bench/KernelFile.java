@@ -1,10 +1,11 @@
-package org.jvfio.kernel;
+package org.jvfio.bench;
 
 import java.lang.foreign.MemorySegment;
 import org.jvfio.ioctl.IoctlFile;
+import org.jvfio.kernel.Kernel;
 
 /** An open file of a kernel, to make ioctls of. */
-public record KernelFile(Kernel kernel, int descriptor) implements IoctlFile {
+record KernelFile(Kernel kernel, int descriptor) implements IoctlFile {
     @Override
     public int ioctl(int request, long argument) {
         return kernel.ioctl(descriptor, request, argument);
