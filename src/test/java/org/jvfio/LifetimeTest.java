@@ -62,7 +62,7 @@ class LifetimeTest {
     }
 
     @Test
-    void everythingMayBeClosedInAnyOrderAndTwice() throws Exception {
+    void close_anyOrderAndTwice_allReleased() throws Exception {
         List<List<Integer>> orders = permutations(List.of(0, 1, 2, 3, 4, 5));
         assertEquals(720, orders.size());
         for (List<Integer> order : orders) {
@@ -91,7 +91,7 @@ class LifetimeTest {
      * The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when.
      */
     @Test
-    void theLibraryReleasesEverythingItselfInTheOrderThatHarmsNobody() {
+    void closeContainer_everythingOpen_releasedInSafeOrder() {
         TestHost host = new TestHost();
         make(host).container().close();
         assertEquals(IN_ORDER, host.observed().releases());
@@ -113,7 +113,7 @@ class LifetimeTest {
     }
 
     @Test
-    void interruptsAndEventsMayBeClosedInAnyOrderAndTwice() throws Exception {
+    void closeInterruptsAndEvents_anyOrderAndTwice_allReleased() throws Exception {
         for (List<Integer> order : permutations(List.of(0, 1, 2, 3, 4))) {
             TestHost host = new TestHost();
             Container container = Container.open(host.kernel());
@@ -147,14 +147,14 @@ class LifetimeTest {
     }
 
     @Test
-    void closingTheContainerGivesEverythingBack() {
+    void closeContainer_everythingOpen_allReleased() {
         TestHost host = new TestHost();
         make(host).container().close();
         host.assertAllGivenBack();
     }
 
     @Test
-    void closingTheOnlyGroupTakesMappingsMemoryAndWindowsWithIt() {
+    void closeGroup_onlyOne_mappingsMemoryAndWindowsClosed() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.group().close();
@@ -167,7 +167,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aContainerWhoseGroupLeftTakesAnotherOne() {
+    void attach_afterGroupClosed_works() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.group().close();
@@ -181,7 +181,7 @@ class LifetimeTest {
     }
 
     @Test
-    void whateverCallFailsNothingIsLeftBehind() {
+    void anyCall_fails_nothingLeaked() {
         int failures = 0;
         for (int call = 0; ; call++) {
             TestHost host = new TestHost();
@@ -210,7 +210,7 @@ class LifetimeTest {
     }
 
     @Test
-    void busMasteringGoesOffBeforeAMappingVanishesUnderADevice() {
+    void closeMemory_mappedAndBusMaster_busMasteringOff() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.memory().close();
@@ -219,7 +219,7 @@ class LifetimeTest {
     }
 
     @Test
-    void closingAMappingLeavesBusMasteringOn() {
+    void closeMapping_busMaster_staysOn() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.mapping().close();
@@ -228,7 +228,7 @@ class LifetimeTest {
     }
 
     @Test
-    void closingWhatIsOnlyPreparedLeavesBusMasteringOn() {
+    void closeMemory_onlyPrepared_busMasteringStaysOn() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.mapping().unmap();
@@ -246,7 +246,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aMappingThatTheKernelDoesNotUnmapKeepsItsMemoryUntilTheContainerIsClosed() {
+    void closeMemory_unmapFails_keptUntilContainerCloses() {
         TestHost host = new TestHost();
         Made made = make(host);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
@@ -261,7 +261,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aFailedCloseCanBeTriedAgain() {
+    void close_failedBefore_releasesTheRest() {
         TestHost host = new TestHost();
         Made made = make(host);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
@@ -274,7 +274,7 @@ class LifetimeTest {
     }
 
     @Test
-    void oneOfSeveralGroupsStaysWhileThereAreMappings() {
+    void closeGroup_oneOfSeveralWithMappings_refused() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(TestHost.EDU);
@@ -292,7 +292,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aMappingThatIsOnlyPreparedIsNotMappedBeforeALeavingGroupHasLeft() throws Exception {
+    void map_groupLeaving_waits() throws Exception {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(TestHost.EDU);
@@ -316,7 +316,7 @@ class LifetimeTest {
     }
 
     @Test
-    void closingTheGroupOfADeviceThatOwnsItsContainerClosesThatWithItsOtherGroups() {
+    void closeGroup_ofDeviceThatOwnsContainer_containerClosed() {
         TestHost host = new TestHost();
         Device device = Device.open(host.kernel(), TestHost.EDU);
         Container container = device.container();
@@ -327,7 +327,7 @@ class LifetimeTest {
     }
 
     @Test
-    void allGroupsAreGivenBackEvenIfTheKernelRefusesToUnmap() {
+    void closeContainer_unmapFails_groupsReleased() {
         TestHost host = new TestHost();
         Container container = Container.open(host.kernel());
         container.attach(TestHost.EDU);
@@ -340,7 +340,7 @@ class LifetimeTest {
     }
 
     @Test
-    void whatIsClosedSaysSo() {
+    void anyCall_closed_illegalState() {
         TestHost host = new TestHost();
         Made made = make(host);
         Region config = made.device().config();
@@ -368,7 +368,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aContainerIsClosedUnderTheHandsOfItsThreads() throws Exception {
+    void closeContainer_threadsInCalls_allReleased() throws Exception {
         TestHost host = new TestHost();
         Made made = make(host);
         Region bar = made.device().bar(0);
@@ -403,7 +403,7 @@ class LifetimeTest {
 
     /** Each thing is closed while threads use it and all around it: they are refused, and none is harmed. */
     @Test
-    void anythingIsClosedUnderTheHandsOfAllThreads() throws Exception {
+    void close_anyTargetWithThreadsInCalls_allReleased() throws Exception {
         for (int target = 0; target < 6; target++) {
             TestHost host = new TestHost();
             Made made = make(host);
@@ -464,7 +464,7 @@ class LifetimeTest {
     }
 
     @Test
-    void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
+    void close_segmentInUse_freedAfterTheCall() throws Exception {
         TestHost host = new TestHost();
         Pipe pipe = Pipe.open();
         // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could

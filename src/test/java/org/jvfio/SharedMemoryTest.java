@@ -54,7 +54,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void memoryIsNotFreedWhileAnotherContainerHasItRegistered() {
+    void close_registeredInOtherContainer_refused() {
         DmaMemory memory = container.allocate(PAGE);
         DmaMemory shared = other.register(memory.segment());
         assertEquals(1, registered());
@@ -71,7 +71,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void devicesOfTwoContainersExchangeDataInIt() {
+    void dma_twoContainersOneMemory_dataExchanged() {
         DmaMemory memory = container.allocate(2 * PAGE);
         DmaMemory shared = other.register(memory.segment().asSlice(PAGE, PAGE));
         DmaConstraints limits = DmaConstraints.ofMaskBits(28);
@@ -92,7 +92,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aContainerThatIsClosedFirstFreesItsMemoryOnceTheOtherOneHasLeftIt() {
+    void closeContainer_memoryRegisteredElsewhere_freedOnSecondClose() {
         DmaMemory memory = container.allocate(PAGE);
         container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
         DmaMemory shared = other.register(memory.segment());
@@ -109,7 +109,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void memoryAtTheAddressesOfMemoryThatWasFreedTooEarlyInAnotherContainerDoesNotPassForIt() {
+    void register_addressesReusedElsewhere_notTakenForOldMemory() {
         for (int attempt = 0; ; attempt++) {
             assertTrue(attempt < 1000, "no address came back");
             DmaMemory old;
@@ -133,7 +133,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void ofOverlappingMemoryOnlyTheGapsAreRegisteredAnew() {
+    void register_overlappingOtherContainer_onlyGaps() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(6 * PAGE, PAGE);
             DmaMemory middle = container.register(segment.asSlice(2 * PAGE, 2 * PAGE));
@@ -156,7 +156,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aRangeThatIsNotSharedAfterAllIsNotUnregisteredUnderItsFirstContainer() {
+    void register_failsAfterSharing_firstContainerKeepsRange() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(2 * PAGE, PAGE);
             DmaMemory half = container.register(segment.asSlice(0, PAGE));
@@ -171,7 +171,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void whatCouldNotBeUnregisteredIsInTheWayOfWhatOverlapsItOnly() {
+    void register_overlapsFailedUnregister_refused() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(3 * PAGE, PAGE);
             DmaMemory middle = container.register(segment.asSlice(PAGE, PAGE));
@@ -194,7 +194,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void noContainerRegistersMemoryThatIsJustBeingFreed() throws Exception {
+    void register_memoryBeingFreed_refused() throws Exception {
         DmaMemory memory = container.allocate(PAGE);
         MemorySegment segment = memory.segment();
         FutureTask<DmaMemory> late = new FutureTask<>(() -> other.register(segment));
@@ -217,7 +217,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void whatVersion1PinsLateIsThereAsLongAsOneContainerHasIt() {
+    void register_version1InTwoContainers_keptForBoth() {
         TestHost old = new TestHost(
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build());
         try (Arena arena = Arena.ofShared();
@@ -236,7 +236,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aKernelIsForgottenWithWhatWasRegistered() throws InterruptedException {
+    void forgetKernel_registrations_collected() throws InterruptedException {
         WeakReference<Kernel> kernel = forget();
         while (!kernel.refersTo(null)) {
             System.gc();
