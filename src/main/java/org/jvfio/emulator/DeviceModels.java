@@ -122,19 +122,20 @@ public final class DeviceModels {
 
     /** The name of the model that makes such devices; the name of their class if it is none of these. */
     String nameOf(EmulatedDevice device) {
-        for (DeviceModel model : models) {
-            try {
-                if (model.configure(MachineOptions.of(Map.of()))
-                        .get()
-                        .getClass()
-                        .equals(device.getClass())) {
-                    return model.name();
-                }
-            } catch (IllegalArgumentException _) {
-                continue; // a model that makes no device without options
-            }
+        return models.stream()
+                .filter(model -> makes(model, device))
+                .map(DeviceModel::name)
+                .findFirst()
+                .orElse(device.getClass().getName());
+    }
+
+    private static boolean makes(DeviceModel model, EmulatedDevice device) {
+        try {
+            EmulatedDevice made = model.configure(MachineOptions.of(Map.of())).get();
+            return made.getClass().equals(device.getClass());
+        } catch (IllegalArgumentException _) {
+            return false; // a model that makes no device without options
         }
-        return device.getClass().getName();
     }
 
     /** The names of all models, joined for a message. */
