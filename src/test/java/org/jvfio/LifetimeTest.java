@@ -87,7 +87,9 @@ class LifetimeTest {
                 host.observed().releases().stream().filter(expected::contains).toList());
     }
 
-    /** The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when. */
+    /**
+     * The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when.
+     */
     @Test
     void theLibraryReleasesEverythingItselfInTheOrderThatHarmsNobody() {
         TestHost host = new TestHost();

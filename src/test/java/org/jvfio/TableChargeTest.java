@@ -29,7 +29,9 @@ class TableChargeTest {
     private static final long SMALL_WINDOW = 1L << 30;
     private static final long SMALL_TABLE = 256L << 10;
 
-    /** A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make. */
+    /**
+     * A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make.
+     */
     private static TestHost host(EmulatedMachine machine, long memlockBytes) {
         return new TestHost(machine.toBuilder()
                 .capIpcLock(false)

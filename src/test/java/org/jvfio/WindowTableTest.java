@@ -20,8 +20,8 @@ import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
 /**
- * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many levels
- * locks, and if the kernel makes the window larger, how large; or which error it answers.
+ * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many
+ * levels locks, and if the kernel makes the window larger, how large; or which error it answers.
  */
 class WindowTableTest {
     private static final long HIGH = 1L << 59;

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Names of vendors, devices and classes, from the system's {@code pci.ids}. Vendors are sorted there, so that they are found
- * without reading all of it.
+ * Names of vendors, devices and classes, from the system's {@code pci.ids}. Vendors are sorted there, so that they are
+ * found without reading all of it.
  */
 public final class PciIds {
     private static final List<Path> PLACES = List.of(

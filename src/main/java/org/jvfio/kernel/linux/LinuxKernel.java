@@ -27,10 +27,10 @@ import org.jvfio.uapi.vfio_h;
  * <p><b>Threads</b>: a call that blocks ({@code poll}, or {@code read} of an eventfd) holds its thread, and the carrier
  * of a virtual thread, until the kernel answers; interrupting the thread does not end it.
  *
- * <p><b>Arguments</b> that would harm the JVM itself are refused with {@link IllegalArgumentException} before any system
- * call: a heap segment, a read-only segment where the kernel writes, a struct that is too short, an address that this
- * kernel's {@code mmap} did not return. The struct of an {@code ioctl} is the caller's to size: its length is not known
- * here.
+ * <p><b>Arguments</b> that would harm the JVM itself are refused with {@link IllegalArgumentException} before any
+ * system call: a heap segment, a read-only segment where the kernel writes, a struct that is too short, an address that
+ * this kernel's {@code mmap} did not return. The struct of an {@code ioctl} is the caller's to size: its length is not
+ * known here.
  */
 public final class LinuxKernel implements Kernel {
     private static final Path CONTAINER = Path.of("/dev/vfio/vfio");
@@ -59,7 +59,9 @@ public final class LinuxKernel implements Kernel {
         return Only.KERNEL;
     }
 
-    /** The same on any Linux, with or without VFIO: of the constants of ppc64le, many mean the same on other machines. */
+    /**
+     * The same on any Linux, with or without VFIO: of the constants of ppc64le, many mean the same on other machines.
+     */
     static LinuxKernel onAnyMachine() {
         return Only.KERNEL;
     }
@@ -88,8 +90,8 @@ public final class LinuxKernel implements Kernel {
     }
 
     /**
-     * Why {@link #open()} would fail here, in one sentence that says what to do; empty if it would not. It needs no native
-     * access itself, and opens nothing.
+     * Why {@link #open()} would fail here, in one sentence that says what to do; empty if it would not. It needs no
+     * native access itself, and opens nothing.
      */
     public static Optional<String> unavailable() {
         Module module = LinuxKernel.class.getModule();
@@ -155,11 +157,11 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * <p>With {@code MAP_HUGETLB}, {@code length} should be whole huge pages: the kernel rounds it up, and unmaps whole ones
-     * only.
+     * <p>With {@code MAP_HUGETLB}, {@code length} should be whole huge pages: the kernel rounds it up, and unmaps whole
+     * ones only.
      *
-     * @throws IllegalArgumentException if {@code flags} has {@code MAP_FIXED} or {@code MAP_FIXED_NOREPLACE}: the address is
-     *     of the kernel's choice
+     * @throws IllegalArgumentException if {@code flags} has {@code MAP_FIXED} or {@code MAP_FIXED_NOREPLACE}: the
+     *     address is of the kernel's choice
      */
     @Override
     public long mmap(long length, int protection, int flags, int fd, long offset) {
@@ -177,8 +179,8 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * @throws IllegalArgumentException if the range is not all inside memory that {@code mmap} of this kernel returned: it
-     *     may be the JVM's own
+     * @throws IllegalArgumentException if the range is not all inside memory that {@code mmap} of this kernel returned:
+     *     it may be the JVM's own
      */
     @Override
     public int munmap(long address, long length) {
@@ -270,7 +272,8 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * <p>The C library answers -1 for a name that it does not know and for a value without a limit; here both are EINVAL.
+     * <p>The C library answers -1 for a name that it does not know and for a value without a limit; here both are
+     * EINVAL.
      */
     @Override
     public long sysconf(int name) {

@@ -236,7 +236,9 @@ public final class VfioProcess {
         }
     }
 
-    /** Memory stays mapped for good, because the kernel has not let go of it, and would not have its addresses again. */
+    /**
+     * Memory stays mapped for good, because the kernel has not let go of it, and would not have its addresses again.
+     */
     public void keep(long address) {
         mappings.remove(address);
     }
