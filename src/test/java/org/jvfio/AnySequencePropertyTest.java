@@ -16,7 +16,10 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.jvfio.emulator.EmulatedMachine;
 
-/** Whatever is called in whatever order, and whatever the kernel refuses: in the end nothing is left, and no host harmed. */
+/**
+ * Whatever is called in whatever order, and whatever the kernel refuses: in the end nothing is left, and no host
+ * harmed.
+ */
 class AnySequencePropertyTest {
     private static final long PAGE = 1L << 16;
 

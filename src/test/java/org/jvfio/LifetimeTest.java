@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -16,13 +18,17 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EehState;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /** Whatever is closed first, and whatever the kernel refuses: in the end the host has everything back. */
 class LifetimeTest {
     private static final long WINDOW = 1L << 30;
+    private static final Duration TRANSFER = Duration.ofSeconds(10);
     private static final List<String> IN_ORDER = List.of(
             "BUS_MASTER off",
             "UNMAP_DMA",
@@ -87,7 +93,9 @@ class LifetimeTest {
                 host.observed().releases().stream().filter(expected::contains).toList());
     }
 
-    /** The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when. */
+    /**
+     * The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when.
+     */
     @Test
     void closeContainer_everythingOpen_releasedInSafeOrder() {
         TestHost host = new TestHost();
@@ -208,12 +216,76 @@ class LifetimeTest {
     }
 
     @Test
-    void closeMemory_mappedAndBusMaster_busMasteringOff() {
-        TestHost host = new TestHost();
-        Made made = make(host);
-        made.memory().close();
-        assertFalse(isBusMaster(made.device()));
-        made.container().close();
+    void close_memoryMappingOrWindow_leavesBusMasteringOn() {
+        for (int closed : List.of(3, 4, 5)) {
+            TestHost host = new TestHost();
+            Made made = make(host);
+            assertDoesNotThrow(() -> made.all().get(closed).close());
+            assertTrue(isBusMaster(made.device()));
+            made.container().close();
+            host.assertAllGivenBack();
+        }
+    }
+
+    /** Another device of the container transfers all the time, and would freeze its PE or fail. */
+    @Test
+    void close_inAnyOrder_otherDeviceOfTheContainerGoesOn() throws Exception {
+        for (List<Integer> order : permutations(List.of(0, 1, 2, 3))) {
+            TestHost host = new TestHost();
+            try (Container container = Container.open(host.kernel())) {
+                Group group = container.attach(TestHost.EDU);
+                Device device = group.openDevice(TestHost.EDU);
+                device.enableBusMastering();
+                DmaWindow window = container.createWindow(PageSize.SIZE_64K, WINDOW, 1);
+                DmaMemory memory = container.allocate(1 << 16);
+                DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
+                DmaMapping low = container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+                EduDevice edu = EduDevice.of(device);
+                edu.readMemory(low.iova(), 0, 4096, TRANSFER);
+                List<AutoCloseable> all = List.of(memory, mapping, window, device);
+
+                Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+                other.enableBusMastering();
+                DmaMemory otherMemory = container.allocate(1 << 16);
+                long iova = container
+                        .defaultWindow()
+                        .map(otherMemory, DmaDirection.BIDIRECTIONAL)
+                        .iova();
+                EduDevice otherEdu = EduDevice.of(other);
+                AtomicInteger transfers = new AtomicInteger();
+                AtomicBoolean end = new AtomicBoolean();
+                try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                    Future<?> transferring = thread.submit(() -> {
+                        while (!end.get()) {
+                            otherEdu.readMemory(iova, 0, 64, TRANSFER);
+                            otherEdu.writeMemory(iova + 4096, 0, 64, TRANSFER);
+                            transfers.incrementAndGet();
+                        }
+                    });
+                    try {
+                        for (int index : order) {
+                            awaitMore(transferring, transfers);
+                            all.get(index).close();
+                        }
+                        awaitMore(transferring, transfers);
+                    } finally {
+                        end.set(true);
+                    }
+                    transferring.get();
+                }
+                assertTrue(isBusMaster(other));
+                assertEquals(EehState.NORMAL, host.group(1).state());
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    private static void awaitMore(Future<?> transferring, AtomicInteger transfers) {
+        int before = transfers.get();
+        while (transfers.get() == before) {
+            assertFalse(transferring.isDone(), "the transfers ended");
+            Thread.onSpinWait();
+        }
     }
 
     @Test

@@ -30,7 +30,9 @@ class TableChargeTest {
     private static final long SMALL_WINDOW = 1L << 30;
     private static final long SMALL_TABLE = 256L << 10;
 
-    /** A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make. */
+    /**
+     * A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make.
+     */
     private static TestHost host(EmulatedMachine machine, long memlockBytes) {
         return new TestHost(machine.toBuilder()
                 .capIpcLock(false)
@@ -188,7 +190,8 @@ class TableChargeTest {
         host.observed()
                 .replaceArgument(
                         vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE,
-                        (arena, struct) -> TceCreate.of(arena, 13, SMALL_WINDOW, 1).struct());
+                        (arena, struct) ->
+                                TceCreate.of(arena, 13, SMALL_WINDOW, 1).struct());
         VfioException e = refused(Errno.EINVAL, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
         assertFalse(e.hint().contains("charged"), e.getMessage());
         host.observed().heal();
@@ -204,13 +207,16 @@ class TableChargeTest {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         DmaMemory memory = container.allocate(PAGE);
-        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_MAP_DMA, (arena, struct) -> MapDma.of(
-                        arena,
-                        vfio_h.VFIO_DMA_MAP_FLAG_READ,
-                        memory.address() + PAGE,
-                        vfio_iommu_type1_dma_map.iova(struct),
-                        vfio_iommu_type1_dma_map.size(struct))
-                .struct());
+        host.observed()
+                .replaceArgument(
+                        vfio_h.VFIO_IOMMU_MAP_DMA,
+                        (arena, struct) -> MapDma.of(
+                                        arena,
+                                        vfio_h.VFIO_DMA_MAP_FLAG_READ,
+                                        memory.address() + PAGE,
+                                        vfio_iommu_type1_dma_map.iova(struct),
+                                        vfio_iommu_type1_dma_map.size(struct))
+                                .struct());
         VfioException e = refused(Errno.EINVAL, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
         assertTrue(e.reason().contains("not registered"), e.getMessage());
         assertFalse(e.hint().contains("charged"), e.getMessage());

@@ -486,11 +486,13 @@ class WindowPlanTest {
     @Test
     void apply_replaceFails_defaultMadeAgain() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
+        DmaWindow before = container.defaultWindow();
         host.process().host().failNext(0, PlatformStep.SET_WINDOW, Errno.EIO);
         VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
         assertEquals(Errno.EIO, e.errno().orElseThrow());
         assertEquals(0, e.getSuppressed().length);
         DmaWindow again = container.defaultWindow();
+        assertSame(before, again);
         assertEquals(List.of(again), container.windows());
         assertTrue(again.isDefault());
         assertEquals(container.iommuInfo().defaultWindow().orElseThrow(), again.range());
@@ -505,6 +507,7 @@ class WindowPlanTest {
         host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, Errno.EIO.negated());
         VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
         assertEquals(1, e.getSuppressed().length);
+        assertTrue(e.reason().contains("; the default window could not be created again: "), e.getMessage());
         assertEquals(List.of(), container.windows());
         assertEquals(List.of(), host.group(0).windows());
         host.observed().heal();

@@ -19,8 +19,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many levels
- * locks, and if the kernel makes the window larger, how large; or which error it answers.
+ * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many
+ * levels locks, and if the kernel makes the window larger, how large; or which error it answers.
  */
 class WindowTableTest {
     private static final long HIGH = 1L << 59;
@@ -157,10 +157,7 @@ class WindowTableTest {
         try (Arena arena = Arena.ofConfined()) {
             int pageShift = request.pageSize().orElseThrow().shift();
             return TceCreate.of(
-                            arena,
-                            pageShift,
-                            request.bytes(),
-                            request.levels().orElseThrow())
+                            arena, pageShift, request.bytes(), request.levels().orElseThrow())
                     .call(container.descriptor());
         }
     }

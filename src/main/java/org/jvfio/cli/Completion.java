@@ -151,8 +151,14 @@ final class Completion {
                 family.forEach(command -> script.append("                    ")
                         .append(quoted(Commands.words(command).getLast() + ":" + command.summary()))
                         .append('\n'));
-                script.append("                )\n                _describe command commands\n                return\n"
-                        + "            fi\n            shift words; ((CURRENT--))\n            case $words[1] in\n");
+                script.append("""
+                                        )
+                                        _describe command commands
+                                        return
+                                    fi
+                                    shift words; ((CURRENT--))
+                                    case $words[1] in
+                        """);
                 family.forEach(command -> {
                     script.append("            ")
                             .append(Commands.words(command).getLast())

@@ -179,10 +179,7 @@ final class HostChoice {
         if (!linux) {
             return in.boot().apply(machine());
         }
-        Optional<String> reason = LinuxKernel.unavailable();
-        if (reason.isPresent()) {
-            throw Failure.failed("cannot use --kernel linux: " + reason.get());
-        }
+        requireAvailable();
         return LinuxKernel.open();
     }
 
@@ -207,6 +204,41 @@ final class HostChoice {
                             + " host (--machine chooses another)");
         }
         return kernel;
+    }
+
+    /**
+     * Checks that the host is available, without starting anything on it.
+     *
+     * @throws Failure if it is not
+     */
+    void requireAvailable() throws Failure {
+        if (!linux) {
+            machine();
+            return;
+        }
+        Optional<String> reason = LinuxKernel.unavailable();
+        if (reason.isPresent()) {
+            throw Failure.failed("cannot use --kernel linux: " + reason.get());
+        }
+    }
+
+    /** A process on the host that drives devices, as Java source. */
+    String source() {
+        if (linux) {
+            return "LinuxKernel.open()";
+        }
+        String name = machine.orElse(DEFAULT_PRESET);
+        String made = EmulatedMachine.presets().contains(name)
+                ? "EmulatedMachine.preset(\"%s\").orElseThrow()".formatted(name)
+                : "EmulatedMachine.read(Path.of(\"%s\"))"
+                        .formatted(Path.of(name)
+                                .toAbsolutePath()
+                                .toString()
+                                .replace("\\", "\\\\")
+                                .replace("\"", "\\\""));
+        String versioned = release.map(version -> made + ".toBuilder().linux(\"%s\").build()".formatted(version))
+                .orElse(made);
+        return "EmulatedKernel.boot(" + versioned + ")";
     }
 
     private String title() {

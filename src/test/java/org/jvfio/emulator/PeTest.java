@@ -18,15 +18,22 @@ class PeTest {
     private static final int SHIFT_16M = 24;
     private static final long BYTES = 1L << SHIFT_16M;
     private static final long BYPASS = 1L << 59;
+    private static final String DEVICE = "0000:01:00.0";
 
     private final EmulatedMachine machine = EmulatedMachine.power8();
     private final PhysicalMemory memory = new PhysicalMemory(Map.of());
-    private final Pe pe = new Pe("pe ", machine, machine.bridge(0), new Ioda2Calls(), new KernelLog(), memory);
+    private final Pe pe = new Pe(
+            new PeName("pe ", 0, 0xfd),
+            machine,
+            machine.bridge(0),
+            new Ioda2Calls(),
+            new DmaLog(new KernelLog()),
+            memory);
     private final MemorySegment data = MemorySegment.ofArray(new byte[(int) BYTES]);
 
     private boolean reachesHost(long physical, long bytes) {
         pe.thawDma();
-        return pe.transfer(BYPASS | physical, data, 0, bytes, true);
+        return pe.transfer(DEVICE, BYPASS | physical, data, 0, bytes, true);
     }
 
     @Test
@@ -66,7 +73,7 @@ class PeTest {
                 boolean last = false;
                 while (!last) {
                     last = !arena.scope().isAlive();
-                    all &= pe.transfer(0, data, 0, BYTES, toMemory);
+                    all &= pe.transfer(DEVICE, 0, data, 0, BYTES, toMemory);
                     transferring.countDown();
                 }
                 return all;
@@ -96,7 +103,7 @@ class PeTest {
             });
             backing.unmapped(BYTES);
             freed.join();
-            assertTrue(pe.transfer(0, data, 0, BYTES, false));
+            assertTrue(pe.transfer(DEVICE, 0, data, 0, BYTES, false));
             backing.unpin();
             assertEquals(0, memory.bytes());
         }
