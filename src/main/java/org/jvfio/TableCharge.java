@@ -40,8 +40,7 @@ record TableCharge(
             return true;
         }
         // Where only the default table was charged, these are its errors: the kernel has no memory for it, or the
-        // firmware
-        // no window. ENOMEM may also mean that another thread has locked what the other table needed.
+        // firmware no window. ENOMEM may also mean that another thread has locked what the other table needed.
         boolean failed = errno == Errno.ENODEV || (errno == Errno.ENOMEM && after.allows(table));
         return grown() >= defaultTable && !failed;
     }

@@ -211,7 +211,7 @@ class AnySequencePropertyTest {
     }
 
     @Property(tries = 400)
-    void everythingIsGivenBack(
+    void anyCalls_randomSequence_allReleased(
             @ForAll @Size(max = 60) List<@IntRange(max = 22) Integer> steps,
             @ForAll long seed,
             @ForAll boolean faults,

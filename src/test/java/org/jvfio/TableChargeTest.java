@@ -86,7 +86,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingIsRefusedBeforeTheKernelIsAskedWhereTheTableOfTheDefaultWindowMayNotBeLocked() {
+    void map_defaultTableOverLockLimit_refusedWithoutIoctl() {
         TestHost host = host(1 << 20);
         Container container = attached(host);
         DmaMemory memory = container.allocate(1);
@@ -111,7 +111,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingMayLockTheLastByteThatMayBeLocked() {
+    void map_defaultTableExactlyAtLimit_works() {
         TestHost host = host(DEFAULT_TABLE + PAGE);
         Container container = attached(host);
         DmaWindow window = container.defaultWindow();
@@ -125,7 +125,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aRefusedMappingInAWindowThatIsMadeDoesNotBlameTheLimit() {
+    void map_fails_limitNotBlamed() {
         TestHost host = host(DEFAULT_TABLE + 2 * PAGE);
         Container container = attached(host);
         DmaMapping mapping = container.defaultWindow().map(container.allocate(PAGE), DmaDirection.TO_DEVICE);
@@ -140,7 +140,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelHasNoMemoryForStaysChargedAndTheLimitIsNotBlamed() {
+    void createWindow_noMemoryForTable_chargeLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -153,7 +153,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelTookBackIsNotSaidToBeLeaked() {
+    void createWindow_chargeTakenBack_noLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -163,7 +163,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theTableOfTheDefaultWindowMayBeTheOneThatStaysCharged() {
+    void createWindow_noMemoryForDefaultTable_chargeLeakNamed() {
         TestHost host = host(52 << 20);
         Container container = attached(host);
         DmaMapping mapping =
@@ -183,7 +183,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theDefaultWindowThatAFailedCallHasMadeIsNotCountedAgain() {
+    void createWindow_failedAfterDefaultMade_defaultCountedOnce() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, (arena, struct) -> {
@@ -201,7 +201,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aMappingThatFailsAfterTheDefaultWindowWasMadeLeaksNothing() {
+    void map_failsAfterDefaultMade_noLeak() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         DmaMemory memory = container.allocate(PAGE);
@@ -219,7 +219,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aWindowThatTheFirmwareRefusesStaysChargedToo() {
+    void createWindow_firmwareRefuses_chargeLeakNamed() {
         TestHost host = host(EmulatedMachine.pseries(), 64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -233,7 +233,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theLimitIsBlamedWhereOthersHaveLockedWhatWasLeft() {
+    void createWindow_othersLockedTheRest_limitBlamed() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -253,7 +253,7 @@ class TableChargeTest {
     }
 
     @Test
-    void whatFailedIsToldEvenIfTheKernelDoesNotTellWhatIsLocked() {
+    void createWindow_lockedMemoryUnreadable_firstErrorReported() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);

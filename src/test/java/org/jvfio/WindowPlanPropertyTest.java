@@ -123,7 +123,7 @@ class WindowPlanPropertyTest {
     }
 
     @Property(tries = 1000, edgeCases = EdgeCasesMode.NONE)
-    void aPlanCanBeHadAndCostsWhatItSays(
+    void apply_anyPlan_windowAndCostAsPlanned(
             @ForAll("machines") EmulatedMachine machine,
             @ForAll Before before,
             @ForAll("requests") WindowRequest request,

@@ -57,7 +57,7 @@ class WindowTableTest {
             1G   | 1G   | 128K as 8T      | EINVAL   | EINVAL   | EINVAL | EINVAL
             1G   | 8T   | 128K            | EINVAL   | EINVAL   | EINVAL | EINVAL
             """)
-    void onAKernelWith64KPages(
+    void planAndCreate_systemPages64K_tableOfSizes(
             String page, String window, String one, String two, String three, String four, String five) {
         assertTables(EmulatedMachine.power8(), page, window, List.of(one, two, three, four, five));
     }
@@ -74,7 +74,7 @@ class WindowTableTest {
             256M | 1T   | 64K             | 72K      | EINVAL   | EINVAL   | EINVAL
             1G   | 1T   | 16K             | 24K      | EINVAL   | EINVAL   | EINVAL
             """)
-    void onAKernelWith4KPages(
+    void planAndCreate_systemPages4K_tableOfSizes(
             String page, String window, String one, String two, String three, String four, String five) {
         EmulatedMachine machine = EmulatedMachine.power8().toBuilder().pages4K().build();
         assertTables(machine, page, window, List.of(one, two, three, four, five));

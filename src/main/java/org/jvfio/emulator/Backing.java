@@ -50,6 +50,11 @@ final class Backing {
         return pageShift;
     }
 
+    /** Whether its process has freed it, and it is only pinned. */
+    boolean isFreed() {
+        return mappedBytes == 0 || (adopted && arena != null);
+    }
+
     MemorySegment segment() {
         if (!segment.scope().isAlive()) {
             hide(); // its owner freed it while it was pinned

@@ -118,6 +118,9 @@ public final class EmulatedKernel implements Kernel {
     /**
      * Ends the process: closes its files and frees its memory. Calls that block return, and later calls fail, with
      * EBADF, {@code mmap} with ENOMEM.
+     *
+     * @throws IllegalStateException after ending the last process of the host, if a device model has thrown an exception
+     *     and {@link EmulatedHost#deviceFailures} was not called since
      */
     public void exit() {
         host.locked(() -> {
@@ -127,8 +130,7 @@ public final class EmulatedKernel implements Kernel {
                 task.descriptors().reversed().forEach(task::close);
                 task.mm().addresses().unmapAll();
                 task.mm().drop();
-                host.tasks().values().remove(task);
-                host.changed().signalAll();
+                host.ended(task);
             }
             return true;
         });

@@ -150,7 +150,15 @@ final class PciBars {
         if (!function.reachesRegisters()) {
             return -1;
         }
-        return pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+        if (pendingBits) {
+            return pendingBits(register, width);
+        }
+        try {
+            return device.read(bar, register, width);
+        } catch (RuntimeException | Error failure) {
+            function.failed("read", failure);
+            throw failure;
+        }
     }
 
     /** Writes 1, 2, 4 or 8 bytes to a register of a BAR. */
@@ -160,7 +168,12 @@ final class PciBars {
         }
         requireAnswer(bar, register, width, "pwrite");
         if (function.reachesRegisters()) {
-            device.write(bar, register, width, value);
+            try {
+                device.write(bar, register, width, value);
+            } catch (RuntimeException | Error failure) {
+                function.failed("write", failure);
+                throw failure;
+            }
         }
     }
 

@@ -275,7 +275,22 @@ final class PciFunction implements DeviceBus {
     private void forget() {
         generation++;
         powerState = 0;
-        device.reset();
+        tell("reset", device::reset);
+    }
+
+    /** Calls the device's model, and reports what it throws. */
+    private void tell(String during, Runnable call) {
+        try {
+            call.run();
+        } catch (RuntimeException | Error failure) {
+            failed(during, failure);
+            throw failure;
+        }
+    }
+
+    /** Reports what the device's model has thrown. */
+    void failed(String during, Throwable failure) {
+        host.deviceFailed(slot.address(), during, failure);
     }
 
     /** The bus is reset: the device loses its state, and decodes nothing until it is configured again. */
@@ -405,18 +420,29 @@ final class PciFunction implements DeviceBus {
 
     @Override
     public boolean readMemory(long busAddress, MemorySegment into, long offset, long length) {
-        return mastersBus() && pe.transfer(busAddress, into, offset, length, false);
+        return transfer(busAddress, into, offset, length, false);
     }
 
     @Override
     public boolean writeMemory(long busAddress, MemorySegment from, long offset, long length) {
-        return mastersBus() && pe.transfer(busAddress, from, offset, length, true);
+        return transfer(busAddress, from, offset, length, true);
+    }
+
+    private boolean transfer(long busAddress, MemorySegment data, long offset, long length, boolean toMemory) {
+        if (!mastersBus()) {
+            FailedDma.Reason reason = isAwake() ? FailedDma.Reason.BUS_MASTERING_OFF : FailedDma.Reason.LOW_POWER;
+            pe.refuse(slot.address(), busAddress, length, toMemory, reason);
+            return false;
+        }
+        return pe.transfer(slot.address(), busAddress, data, offset, length, toMemory);
     }
 
     private boolean mastersBus() {
-        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0
-                && powerState != D3HOT
-                && !features.isLowPower();
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && isAwake();
+    }
+
+    private boolean isAwake() {
+        return powerState != D3HOT && !features.isLowPower();
     }
 
     /** A message is a DMA write, and blocked where DMA is. */
@@ -450,7 +476,7 @@ final class PciFunction implements DeviceBus {
         long scheduledIn = generation;
         host.after(delay, () -> {
             if (generation == scheduledIn) {
-                action.run();
+                tell("after", action);
             }
         });
     }

@@ -65,7 +65,7 @@ class CommandSyntaxTest {
             String line = example.line().replaceAll(".*?jvfio ", "").replaceAll(" ([|>&<)].*|>.*)|\\)$", "");
             List<String> words = new ArrayList<>(Arrays.asList(line.split(" ")));
             Command found = Commands.find(words).orElseThrow();
-            if (found == command) {
+            if (found.equals(command)) {
                 List<String> rest = words.subList(Commands.words(found).size(), words.size());
                 CommandLine parsed = new DefaultParser().parse(found.syntax().options(), rest.toArray(String[]::new));
                 long least = found.syntax().arguments().stream()

@@ -23,7 +23,7 @@ class MachineFileTest {
     }
 
     @Test
-    void aMachineIsLikeAPresetButForWhatItSays() throws IOException {
+    void read_like_presetWithChanges() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power9", "kernel": "7.2", "pages": "4K", "memory": "16G", "defaultWindow": "1G",
                  "hugePages": {"2M": 3}, "interruptVectors": 8,
@@ -41,7 +41,7 @@ class MachineFileTest {
     }
 
     @Test
-    void aBridgeIsSetApart() throws IOException {
+    void read_bridges_ownSettings() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "platform": "phb4", "defaultWindow": "1G",
                  "bridges": [{"domain": "0001", "platform": "phb5"}, {"domain": "00ff", "defaultWindow": "2G"}]}
@@ -53,14 +53,14 @@ class MachineFileTest {
     }
 
     @Test
-    void aDomainHasFourDigits() {
+    void device_domainOver4Digits_illegalArgument() {
         EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
         assertThrows(IllegalArgumentException.class, () -> machine.bridge(0x10000, Platform.PHB3, 1L << 30));
         assertThrows(IllegalArgumentException.class, () -> machine.bridge(-1, Platform.PHB3, 1L << 30));
     }
 
     @Test
-    void aDeviceHasTheRomOfAFile() throws IOException {
+    void read_romFile_romOfTheDevice() throws IOException {
         Files.write(directory.resolve("edu.rom"), new byte[3000]);
         EmulatedMachine machine = read("""
                 {"like": "power8",
@@ -71,7 +71,7 @@ class MachineFileTest {
     }
 
     @Test
-    void everyPresetBoots() {
+    void boot_everyPreset_works() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
             List<Integer> groups = EmulatedKernel.boot(machine).host().groups();
@@ -129,7 +129,7 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [file, lbaSize, size]",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [file, lbaSize, size]",
             })
-    void whatIsWrongIsSaidInOneSentenceWithTheFilesName(String json, String expected) {
+    void read_invalidFile_illegalArgumentWithFile(String json, String expected) {
         IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));
         String message = Objects.requireNonNull(wrong.getMessage());
         assertEquals(true, message.contains("machine.json") && message.contains(expected), message);
@@ -171,7 +171,7 @@ class MachineFileTest {
     }
 
     @Test
-    void aFileThatIsNotThereIsAnIoException() {
+    void read_missingFile_noSuchFile() {
         assertThrows(NoSuchFileException.class, () -> EmulatedMachine.read(directory.resolve("none.json")));
     }
 }

@@ -236,6 +236,7 @@ final class ControllerRegisters {
             }
             if ((status & fatal) != 0) {
                 throw new VfioException(
+                        Kind.DEVICE_ERROR,
                         operation,
                         "the controller reports a fatal error (CSTS 0x%08x)".formatted(status),
                         "reset the device, or check its firmware");
