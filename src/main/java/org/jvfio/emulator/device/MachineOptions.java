@@ -202,8 +202,8 @@ public final class MachineOptions {
     }
 
     /**
-     * The name that may have been meant: the one with the longest common beginning, of 3 letters or more; of several the one
-     * with the longest common end.
+     * The name that may have been meant: the one with the longest common beginning, of 3 letters or more; of several
+     * the one with the longest common end.
      */
     private static String nearest(String name, Set<String> names) {
         return new TreeSet<>(names)
