@@ -210,7 +210,7 @@ public final class MachineOptions {
                 .stream()
                         .filter(each -> commonLength(name, each) >= MIN_COMMON)
                         .max(Comparator.<String>comparingInt(each -> commonLength(name, each))
-                                .thenComparing(each -> commonLength(reversed(name), reversed(each))))
+                                .thenComparingInt(each -> commonLength(reversed(name), reversed(each))))
                         .map(each -> "; did you mean '" + each + "'?")
                         .orElse("");
     }
