@@ -21,8 +21,8 @@ import org.jvfio.emulator.device.MachineOptions;
 /** The JSON of a machine file, and the lines in which its objects and their members begin. */
 final class MachineJson {
     private final Path path;
-    private final Map<Object, Integer> objects = new IdentityHashMap<>();
-    private final Map<Object, Map<String, Integer>> members = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Integer> objects = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Map<String, Integer>> members = new IdentityHashMap<>();
 
     private MachineJson(Path path) {
         this.path = path;
