@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Where devices are put, and what QEMU is told of it. */
+/** The slots of devices, and QEMU's options for them. */
 class MachineTest {
     private final List<String> options = new ArrayList<>();
 

@@ -27,9 +27,10 @@ import org.jvfio.uapi.vfio_h;
  * of windows ({@link DmaWindow}) and of the memory ({@link DmaMemory}) that is mapped in them.
  *
  * <p>Windows, memory, mappings, groups and devices belong to their container. They may be closed in any order, twice,
- * and by any thread. Each closes what depends on it, always in this order: bus mastering off where a mapping would
- * otherwise vanish under a running device, unmap, unregister, free, remove windows, close devices, give the groups back
- * to the host.
+ * and by any thread. Each closes what depends on it, always in this order: unmap, unregister, free, remove windows,
+ * close devices, give the groups back to the host. Closing the container, or its last group, turns bus mastering off in
+ * all devices first; closing a device turns its own off. Closing memory, a mapping or a window is the caller's word
+ * that no device uses it any more, and touches no device.
  *
  * <p>A container that becomes unreachable without having been closed is reported, with the place where it was opened,
  * to the {@link System.Logger} {@code org.jvfio}.
@@ -58,6 +59,8 @@ public final class Container implements AutoCloseable {
     // What follows is guarded by the lock.
     private final List<Group> groups = new ArrayList<>();
     private boolean closed;
+    // Written with the lock held; read without it.
+    private volatile int attachedGroups;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, IommuSetup iommu) {
         this.kernel = kernel;
@@ -166,6 +169,7 @@ public final class Container implements AutoCloseable {
                 throw e;
             }
             groups.add(group);
+            attachedGroups = groups.size();
             return group;
         } finally {
             lock.unlock();
@@ -232,6 +236,21 @@ public final class Container implements AutoCloseable {
                     : Optional.empty();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** How many groups are attached. Takes no lock. */
+    int attachedGroups() {
+        return attachedGroups;
+    }
+
+    /**
+     * The state of the PEs of all groups ({@code VFIO_EEH_PE_GET_STATE}), as the kernel reports it: the first that is
+     * not normal; or a negated errno. Takes no lock.
+     */
+    int peStates() {
+        try (Arena arena = Arena.ofConfined()) {
+            return EehPeOp.of(arena, vfio_h.VFIO_EEH_PE_GET_STATE).call(descriptor);
         }
     }
 
@@ -304,7 +323,7 @@ public final class Container implements AutoCloseable {
         lock.lock();
         try {
             requireOpen();
-            return windows.create(page, bytes, levels, false);
+            return windows.create(page, bytes, levels);
         } finally {
             lock.unlock();
         }
@@ -339,7 +358,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Carries a plan out, and returns its window: a new one, or the one that is to be used. If the kernel refuses a
-     * window that was to replace the default window, that is created again.
+     * window that was to replace the default window, that is created again and stays open. If the kernel refuses that
+     * too, the default window is closed, and the exception says so.
      *
      * @throws VfioException if the plan is no longer possible ({@code CONFLICT}), or the kernel refuses
      * @throws IllegalStateException if no group is attached, or the container is closed
@@ -486,8 +506,8 @@ public final class Container implements AutoCloseable {
 
     /**
      * Releases everything, whatever was closed before. A failure is thrown once all the rest is released. Memory that
-     * could not be freed, as another thread had a call run on its segment or it is registered with another container,
-     * is freed when the container is closed again.
+     * could not be freed, as another thread had a call run on its segment, is freed when the container is closed again;
+     * memory that another container has registered is freed when the last such registration is closed.
      */
     @Override
     public void close() {
@@ -527,7 +547,7 @@ public final class Container implements AutoCloseable {
     /**
      * Turns bus mastering off in all devices of all groups, so that no mapping vanishes under a device that does DMA.
      */
-    void disableBusMastering() {
+    private void disableBusMastering() {
         Teardown teardown = new Teardown();
         groups.forEach(group -> group.disableBusMastering(teardown));
         teardown.end();
@@ -536,6 +556,7 @@ public final class Container implements AutoCloseable {
     /** Removes a group that the kernel has detached; with the last one all windows and registrations are gone. */
     void detached(Group group, Teardown teardown) {
         groups.remove(group);
+        attachedGroups = groups.size();
         if (groups.isEmpty()) {
             iommu.detached();
             windows.detached();

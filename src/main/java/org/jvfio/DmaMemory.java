@@ -2,8 +2,8 @@ package org.jvfio;
 
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
-import org.jvfio.kernel.Kernel;
 
 /**
  * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated
@@ -11,12 +11,10 @@ import org.jvfio.kernel.Kernel;
  * where {@link DmaWindow#map} maps it.
  */
 public final class DmaMemory implements AutoCloseable {
-    private final Kernel kernel;
     private final Container container;
     private final MemorySegment segment;
     private final PageSize pageSize;
-    private final long allocation;
-    private final long allocatedBytes;
+    private final RegisteredRanges.@Nullable Allocation allocation;
     private final long address;
     private final long size;
     private final MappingList mappings = new MappingList.OfMemory();
@@ -26,38 +24,33 @@ public final class DmaMemory implements AutoCloseable {
     private enum Stage {
         OPEN,
         UNMAPPED,
+        /** Unregistered; memory that nothing uses any more could not be freed, perhaps that of another owner. */
         UNREGISTERED,
-        /** Unregistered, but not freed, as a call of another thread was using its segment. */
-        IN_USE,
-        FREED
+        CLOSED
     }
 
     /**
      * @param page the pages that back it
-     * @param allocation the address that {@code mmap} returned; the segment is in that memory
-     * @param allocatedBytes the size of that memory; 0 for memory that the caller frees
+     * @param allocation the memory that the segment is in; null for memory that the caller frees
      */
     DmaMemory(
-            Kernel kernel,
             Container container,
             MemorySegment segment,
             PageSize page,
-            long allocation,
-            long allocatedBytes) {
-        this.kernel = kernel;
+            RegisteredRanges.@Nullable Allocation allocation) {
         this.container = container;
         this.segment = segment;
         this.address = segment.address();
         this.size = segment.byteSize();
         this.pageSize = page;
         this.allocation = allocation;
-        this.allocatedBytes = allocatedBytes;
     }
 
     /**
      * Its bytes.
      *
-     * @return a segment of {@link #size} bytes; of allocated memory it must not be used once this memory is closed
+     * @return a segment of {@link #size} bytes; of allocated memory it must not be used once this memory, and all that
+     *     was registered of it, is closed
      * @throws IllegalStateException if it is closed
      */
     public MemorySegment segment() {
@@ -80,9 +73,9 @@ public final class DmaMemory implements AutoCloseable {
         return pageSize;
     }
 
-    /** Whether {@link #close} frees it; other memory is freed by its owner, after it is closed. */
+    /** Whether it was allocated by its container, and closing frees it; other memory is freed by its owner. */
     public boolean isAllocated() {
-        return allocatedBytes != 0;
+        return allocation != null;
     }
 
     /** All of it, to be mapped: {@link Container#map}. */
@@ -104,15 +97,16 @@ public final class DmaMemory implements AutoCloseable {
     }
 
     /**
-     * Unmaps it, with bus mastering turned off first in all devices of the container if it is mapped anywhere; then
-     * unregisters it, and frees it if it was allocated.
+     * Unmaps it, unregisters it, and frees it if it was allocated. If a part of it is registered a second time, with
+     * its container or another one, it is freed when the last of them is closed.
+     *
+     * <p>No device is stopped: closing it is the caller's word that none uses it any more. A device that does freezes
+     * its PE.
      *
      * @throws VfioException
      *     <ul>
-     *       <li>{@code CONFLICT} if it was allocated and a part of it is registered a second time, with its container
-     *           or another one; nothing has changed then
      *       <li>if the kernel refuses to unmap it: the mappings that are left stay, and it can be used
-     *       <li>if the kernel refuses to unregister it, or ({@code BUSY}) it was allocated and another thread has a
+     *       <li>if the kernel refuses to unregister it, or ({@code BUSY}) it is to be freed and another thread has a
      *           call in flight on its segment, such as reading a file into it: it is closed then, and the remaining
      *           steps are repeated when it, or its container, is closed again
      *     </ul>
@@ -121,32 +115,12 @@ public final class DmaMemory implements AutoCloseable {
     public void close() {
         container.lock().lock();
         try {
-            if (stage == Stage.FREED) {
-                return;
+            if (stage != Stage.CLOSED) {
+                release();
             }
-            requireUnshared();
-            closeUnmapped();
-            if (hasMappings()) {
-                container.disableBusMastering();
-            }
-            release();
         } finally {
             container.lock().unlock();
         }
-    }
-
-    private void requireUnshared() {
-        if (isShared()) {
-            throw new VfioException(
-                    Kind.CONFLICT,
-                    "free " + this,
-                    "other DMA memory is registered in it",
-                    "close what was registered of it first, with whatever container");
-        }
-    }
-
-    private boolean isShared() {
-        return isAllocated() && container.registeredMemory().isShared(this);
     }
 
     /** Closes those of its mappings that are not mapped. Caller holds the container's lock. */
@@ -154,13 +128,14 @@ public final class DmaMemory implements AutoCloseable {
         mappings.copy().forEach(DmaMapping::closeUnlessMapped);
     }
 
-    /** Closes it without stopping the devices first. Caller holds the container's lock. */
+    /** Makes the steps of {@link #close} that are left. Caller holds the container's lock. */
     void release() {
         Teardown teardown = new Teardown();
         mappings.copy().forEach(mapping -> teardown.step(mapping::close));
         teardown.end();
+        RegisteredMemory registered = container.registeredMemory();
         // Or another container could register a part of it just before it is freed.
-        Lock registering = container.registeredMemory().lock();
+        Lock registering = registered.lock();
         registering.lock();
         try {
             if (stage == Stage.OPEN) {
@@ -168,57 +143,33 @@ public final class DmaMemory implements AutoCloseable {
                 stage = Stage.UNMAPPED;
             }
             if (stage == Stage.UNMAPPED) {
-                container.registeredMemory().unregister(this);
-                stage = Stage.UNREGISTERED;
+                registered.unregister(this);
+                unregistered();
             }
-            requireUnshared();
-            free();
+            registered.freeUnused(segment);
+            stage = Stage.CLOSED;
+            container.closed(this);
         } finally {
             registering.unlock();
         }
     }
 
-    /** Frees it, once it is not registered. Caller holds the registration lock, or is about to drop the memory. */
-    void free() {
+    private void unregistered() {
         stage = Stage.UNREGISTERED;
-        int answer = isAllocated() ? unmap() : 0;
-        stage = Stage.FREED;
-        container.closed(this);
-        if (answer != 0) {
-            throw VfioException.failed(
-                    "free " + this,
-                    "munmap(0x%x, 0x%x)".formatted(allocation, allocatedBytes),
-                    answer,
-                    Cause.unknown());
+        if (allocation != null) {
+            container.registeredMemory().freeWhenUnused(allocation);
         }
     }
 
-    private int unmap() {
-        try {
-            return kernel.munmap(allocation, allocatedBytes);
-        } catch (IllegalStateException inUse) {
-            stage = Stage.IN_USE;
-            VfioException e = new VfioException(
-                    Kind.BUSY,
-                    "free " + this,
-                    "a call of another thread is using its segment",
-                    "close it again when that call has ended");
-            e.initCause(inUse);
-            throw e;
-        }
-    }
-
-    /** Follows a container that lost its last group. An obstacle to freeing it was reported when it was closed. */
+    /** Follows a container that lost its last group, and with it all mappings and registrations. */
     void gone() {
         mappings.clear();
         Lock registering = container.registeredMemory().lock();
         registering.lock();
         try {
-            if (stage != Stage.IN_USE) {
-                stage = Stage.UNREGISTERED;
-                if (!isShared()) {
-                    free();
-                }
+            if (stage != Stage.UNREGISTERED) {
+                unregistered();
+                release();
             }
         } finally {
             registering.unlock();

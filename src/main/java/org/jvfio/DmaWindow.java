@@ -551,8 +551,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Closes its mappings, with bus mastering turned off first in all devices of the container if one of them is
-     * mapped, and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}).
+     * Closes its mappings, and removes it ({@code VFIO_IOMMU_SPAPR_TCE_REMOVE}). No device is stopped: closing it is
+     * the caller's word that none uses it any more.
      *
      * @throws VfioException if the kernel refuses; the window then stays, until its container is closed
      */
@@ -570,10 +570,6 @@ public final class DmaWindow implements AutoCloseable {
                         "version 1 of the SPAPR TCE IOMMU keeps its only window",
                         "close its mappings, or the container");
             }
-            mappings.copy().forEach(DmaMapping::closeUnlessMapped);
-            if (hasMappings()) {
-                container.disableBusMastering();
-            }
             Teardown teardown = new Teardown();
             mappings.copy().forEach(mapping -> teardown.step(mapping::close));
             teardown.end();
@@ -589,7 +585,11 @@ public final class DmaWindow implements AutoCloseable {
         return !mappings.isEmpty();
     }
 
-    private void remove() {
+    /**
+     * Removes it, with nothing mapped in it, and leaves it open for the kernel to create it again, or for {@link #gone}.
+     * Caller holds the container's lock.
+     */
+    void remove() {
         try (Arena arena = Arena.ofConfined()) {
             TceRemove call = TceRemove.of(arena, range.start());
             int result = call.call(container.descriptor());

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.TceCreate;
+import org.jvfio.ioctl.TceRemove;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
@@ -57,8 +58,9 @@ final class DmaWindows {
                     PageSize.SIZE_4K,
                     range.size(),
                     LEVELS_OF_DEFAULT_WINDOW);
-            return new DmaWindow(
-                    container, range, PageSize.SIZE_4K, LEVELS_OF_DEFAULT_WINDOW, table.lockedBytes(), true);
+            // V1 uses the host's table, which is not charged.
+            long tableBytes = iommu.registersMemory() ? table.lockedBytes() : 0;
+            return new DmaWindow(container, range, PageSize.SIZE_4K, LEVELS_OF_DEFAULT_WINDOW, tableBytes, true);
         });
         defaultWindow.ifPresent(windows::add);
         // Linux before 4.10 has created it by now, which shows in the locked memory. V1 has no pending window.
@@ -85,7 +87,7 @@ final class DmaWindows {
                         "create a window"));
     }
 
-    DmaWindow create(PageSize page, long bytes, int levels, boolean isDefault) {
+    DmaWindow create(PageSize page, long bytes, int levels) {
         String operation = "create a window of %s with %s pages and %d level%s"
                 .formatted(ByteSize.formatSigned(bytes), page, levels, levels == 1 ? "" : "s");
         TceInfo info = iommu.info();
@@ -108,7 +110,7 @@ final class DmaWindows {
                     page,
                     levels,
                     table.lockedBytes(),
-                    isDefault);
+                    false);
             windows.add(window);
             return window;
         }
@@ -140,19 +142,62 @@ final class DmaWindows {
                         .filter(window -> window.range().equals(plan.range()))
                         .findFirst()
                         .orElseThrow();
-            case CREATE -> create(plan.pageSize(), plan.size(), plan.levels(), false);
+            case CREATE -> create(plan.pageSize(), plan.size(), plan.levels());
             case REPLACE_DEFAULT -> replaceDefault(plan);
         };
     }
 
     private DmaWindow replaceDefault(WindowPlan plan) {
+        // Nothing is mapped, prepared or reserved in it, or there would be no such plan.
         DmaWindow low = defaultWindow();
-        low.close();
+        low.remove();
+        if (low.equals(pendingWindow)) {
+            pendingWindow = null;
+        }
+        DmaWindow created;
         try {
-            return create(plan.pageSize(), plan.size(), plan.levels(), false);
+            created = create(plan.pageSize(), plan.size(), plan.levels());
         } catch (VfioException e) {
-            Teardown.after(e, () -> create(low.pageSize(), low.range().size(), low.levels(), true));
-            throw e;
+            throw restored(low, e);
+        }
+        low.gone();
+        return created;
+    }
+
+    /** Creates a removed window again, and returns the failure of what it was removed for. */
+    private VfioException restored(DmaWindow window, VfioException failure) {
+        try {
+            createAgain(window);
+            return failure;
+        } catch (VfioException e) {
+            window.gone();
+            VfioException both = failure.with("the default window could not be created again: " + e.reason());
+            both.addSuppressed(e);
+            return both;
+        }
+    }
+
+    private void createAgain(DmaWindow window) {
+        String operation = "create the default window again";
+        try (Arena arena = Arena.ofConfined()) {
+            TceCreate call = TceCreate.of(
+                    arena, window.pageSize().shift(), window.range().size(), window.levels());
+            createTables(
+                    () -> operation, window.tableBytes(), call, result -> Cause.of(result, KnownCauses::createWindow));
+            if (call.startAddress() != window.range().start()) {
+                VfioException moved = new VfioException(
+                        Kind.KERNEL_REFUSED,
+                        operation,
+                        "the kernel placed it at 0x%x".formatted(call.startAddress()),
+                        "create a window");
+                TceRemove remove = TceRemove.of(arena, call.startAddress());
+                int result = remove.call(container.descriptor());
+                if (result != 0) {
+                    moved.addSuppressed(VfioException.failed(
+                            "remove it", remove, result, Cause.of(result, KnownCauses::removeWindow)));
+                }
+                throw moved;
+            }
         }
     }
 

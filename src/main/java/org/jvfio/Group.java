@@ -173,8 +173,7 @@ public final class Group implements AutoCloseable {
      * @throws VfioException if the container has other groups, and something is mapped: Linux 6.11 and newer would
      *     unmap it under the other groups' devices; nothing has changed then. Or if the kernel refuses a step of the
      *     release: all others are made, and the group is closed; memory that could not be freed, as another thread had
-     *     a call run on its segment or it is registered with another container, is freed when it, or the container, is
-     *     closed again
+     *     a call run on its segment, is freed when it, or the container, is closed again
      */
     @Override
     public void close() {

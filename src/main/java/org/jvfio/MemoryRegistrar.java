@@ -54,11 +54,13 @@ final class MemoryRegistrar {
         long spare = huge ? 0 : Math.max(0, ALIGNMENT.bytes() - systemPage.bytes());
         long address = mmap(operation, size + spare, page, huge);
         long start = huge ? address : ALIGNMENT.roundUp(address);
-        DmaMemory memory = new DmaMemory(kernel, container, kernel.memory(start, size), page, address, size + spare);
+        RegisteredRanges.Allocation allocation =
+                new RegisteredRanges.Allocation(kernel.memory(start, size), address, size + spare);
+        DmaMemory memory = new DmaMemory(container, allocation.segment(), page, allocation);
         try {
             register(memory, operation);
         } catch (RuntimeException e) {
-            Teardown.after(e, memory::free);
+            Teardown.after(e, () -> registered.free(allocation));
             throw e;
         }
         return memory;
@@ -80,7 +82,7 @@ final class MemoryRegistrar {
 
     DmaMemory register(MemorySegment segment) {
         requireRegistrable(segment);
-        DmaMemory memory = new DmaMemory(kernel, container, segment, systemPage, segment.address(), 0);
+        DmaMemory memory = new DmaMemory(container, segment, systemPage, null);
         register(memory, "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address()));
         return memory;
     }
@@ -132,8 +134,8 @@ final class MemoryRegistrar {
     }
 
     /**
-     * Releases the memory, or, if the devices could not be stopped, that part of it which none of them can access. Last
-     * registered first, as memory may be registered that is a part of allocated memory.
+     * Releases the memory, last registered first; or, if the devices could not be stopped, that part of it which none
+     * of them can access.
      */
     void release(boolean stopped, Teardown teardown) {
         memories.reversed().stream()

@@ -59,7 +59,7 @@ final class RegisteredMemory {
             }
             unregisterUnused(segment, asked);
             List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
-            shared.forEach(range -> range.requireShareable(asked, segment));
+            shared.forEach(range -> ranges.requireShareable(range, asked, segment));
             List<RegisteredRanges.Range> all = new ArrayList<>(shared);
             List<MemorySegment> gaps = RegisteredRanges.gaps(segment, shared);
             if (container.registersMemory()) {
@@ -116,13 +116,44 @@ final class RegisteredMemory {
         }
     }
 
-    /** Whether other memory, of this container or another one, overlaps this one. */
-    boolean isShared(DmaMemory memory) {
-        ranges.lock().lock();
+    /** Takes memory that its owner has unregistered. */
+    void freeWhenUnused(RegisteredRanges.Allocation allocation) {
+        ranges.add(allocation);
+    }
+
+    /**
+     * Frees memory that its owner has closed, if it overlaps a segment and nothing else uses it.
+     *
+     * @throws VfioException if some cannot be freed; the call can be repeated
+     */
+    void freeUnused(MemorySegment segment) {
+        Teardown teardown = new Teardown();
+        ranges.unused(segment).forEach(allocation -> teardown.step(() -> free(allocation)));
+        teardown.end();
+    }
+
+    /** Frees memory that is not registered. */
+    void free(RegisteredRanges.Allocation allocation) {
+        String asked = "free " + DmaMemory.describe(allocation.segment());
+        int answer;
         try {
-            return ranges.isShared(memory.registered(), users.get(memory));
-        } finally {
-            ranges.lock().unlock();
+            answer = kernel.munmap(allocation.address(), allocation.bytes());
+        } catch (IllegalStateException inUse) {
+            VfioException e = new VfioException(
+                    Kind.BUSY,
+                    asked,
+                    "a call of another thread is using its segment",
+                    "close it again when that call has ended");
+            e.initCause(inUse);
+            throw e;
+        }
+        ranges.remove(allocation);
+        if (answer != 0) {
+            throw VfioException.failed(
+                    asked,
+                    "munmap(0x%x, 0x%x)".formatted(allocation.address(), allocation.bytes()),
+                    answer,
+                    Cause.unknown());
         }
     }
 

@@ -9,7 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Stream;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
@@ -33,14 +33,6 @@ final class RegisteredRanges {
         User(Object container, MemorySegment segment) {
             this.container = container;
             this.segment = segment;
-        }
-
-        private long start() {
-            return segment.address();
-        }
-
-        private long end() {
-            return segment.address() + segment.byteSize();
         }
 
         /** Its size and address. */
@@ -73,7 +65,7 @@ final class RegisteredRanges {
         }
 
         boolean overlaps(MemorySegment other) {
-            return RegisteredRanges.overlap(start(), end(), other.address(), other.address() + other.byteSize());
+            return RegisteredRanges.overlap(segment, other);
         }
 
         boolean isHeldBy(Object container) {
@@ -97,28 +89,6 @@ final class RegisteredRanges {
             return users.remove(user);
         }
 
-        /**
-         * Rejects a segment that may not share it. The registration pins the pages that backed these addresses when it
-         * was made. Where no user is left, or its memory was freed, other pages may back them by now, and devices would
-         * still access the old ones.
-         */
-        void requireShareable(String asked, MemorySegment other) {
-            long at = Math.max(other.address(), start());
-            long last = Math.min(other.address() + other.byteSize(), end());
-            while (at < last) {
-                long reached = at;
-                for (User user : users) {
-                    if (user.segment.scope().isAlive() && user.start() <= at && user.end() > reached) {
-                        reached = user.end();
-                    }
-                }
-                if (reached == at) {
-                    throw stale(asked);
-                }
-                at = reached;
-            }
-        }
-
         /** The failure where it is still registered for freed memory. */
         VfioException stale(String asked) {
             String why = users.isEmpty()
@@ -133,7 +103,18 @@ final class RegisteredRanges {
         }
     }
 
+    /**
+     * Memory that a container has allocated.
+     *
+     * @param segment what it is used for
+     * @param address the address that {@code mmap} returned; the segment is in that memory
+     * @param bytes the size of that memory
+     */
+    record Allocation(MemorySegment segment, long address, long bytes) {}
+
     private final ReentrantLock lock = new ReentrantLock();
+    // What its owners have closed, but is not freed yet.
+    private final Set<Allocation> closed = new LinkedHashSet<>();
     private final TreeMap<Long, Range> ranges = new TreeMap<>(Long::compareUnsigned);
 
     /** The ranges that are registered with a kernel. */
@@ -145,6 +126,38 @@ final class RegisteredRanges {
 
     ReentrantLock lock() {
         return lock;
+    }
+
+    /**
+     * Rejects a segment that may not share a range. The registration pins the pages that backed these addresses when it
+     * was made. Where neither a user nor a closed allocation is left, or a user's memory was freed, other pages may back
+     * them by now, and devices would still access the old ones.
+     */
+    void requireShareable(Range range, String asked, MemorySegment other) {
+        List<MemorySegment> alive = Stream.concat(
+                        range.users.stream().map(user -> user.segment),
+                        closed.stream().map(Allocation::segment))
+                .filter(segment -> segment.scope().isAlive())
+                .toList();
+        long at = Math.max(other.address(), range.start());
+        long last = Math.min(other.address() + other.byteSize(), range.end());
+        while (at < last) {
+            long reached = at;
+            for (MemorySegment segment : alive) {
+                if (segment.address() <= at) {
+                    reached = Math.max(reached, segment.address() + segment.byteSize());
+                }
+            }
+            if (reached == at) {
+                throw range.stale(asked);
+            }
+            at = reached;
+        }
+    }
+
+    private static boolean overlap(MemorySegment one, MemorySegment other) {
+        return overlap(
+                one.address(), one.address() + one.byteSize(), other.address(), other.address() + other.byteSize());
     }
 
     private static boolean overlap(long start, long end, long otherStart, long otherEnd) {
@@ -178,12 +191,24 @@ final class RegisteredRanges {
         return gaps;
     }
 
-    /** Whether any user, other than the given one, overlaps a segment. */
-    boolean isShared(MemorySegment segment, @Nullable User self) {
-        long end = segment.address() + segment.byteSize();
-        return overlapping(segment).stream()
-                .flatMap(range -> range.users.stream())
-                .anyMatch(user -> !user.equals(self) && overlap(user.start(), user.end(), segment.address(), end));
+    /** Takes memory that its owner has closed, to be freed when nothing uses it any more. */
+    void add(Allocation allocation) {
+        closed.add(allocation);
+    }
+
+    /** Removes memory that was freed. */
+    void remove(Allocation allocation) {
+        closed.remove(allocation);
+    }
+
+    /** Closed memory that overlaps a segment, and that no user overlaps. */
+    List<Allocation> unused(MemorySegment segment) {
+        return closed.stream()
+                .filter(allocation -> overlap(allocation.segment, segment))
+                .filter(allocation -> overlapping(allocation.segment).stream()
+                        .flatMap(range -> range.users.stream())
+                        .noneMatch(user -> overlap(user.segment, allocation.segment)))
+                .toList();
     }
 
     /** The ranges that a container has registered. */

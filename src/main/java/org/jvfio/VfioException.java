@@ -77,6 +77,7 @@ public final class VfioException extends RuntimeException {
     private final String hint;
     private final @Nullable String call;
     private final @Nullable Errno errno;
+    private final String result;
 
     /**
      * A failure that no system call returned: found by a check before the call, or by a driver.
@@ -87,11 +88,6 @@ public final class VfioException extends RuntimeException {
      */
     public VfioException(Kind kind, String operation, String reason, String hint) {
         this(operation, new Cause(kind, reason, hint));
-    }
-
-    /** A failure of {@link Kind#DEVICE_ERROR}. */
-    public VfioException(String operation, String reason, String hint) {
-        this(Kind.DEVICE_ERROR, operation, reason, hint);
     }
 
     /** A failure that was found by a check before the system call. */
@@ -108,6 +104,7 @@ public final class VfioException extends RuntimeException {
         this.hint = cause.hint();
         this.call = call;
         this.errno = errno;
+        this.result = result;
     }
 
     /**
@@ -126,6 +123,17 @@ public final class VfioException extends RuntimeException {
     /** An ioctl that did not succeed. */
     static VfioException failed(String operation, Ioctl call, long result, Cause cause) {
         return failed(operation, call.toString(), result, cause);
+    }
+
+    /** This failure with a consequence that its reason did not tell; it keeps what this one suppresses. */
+    VfioException with(String consequence) {
+        VfioException e =
+                new VfioException(operation, new Cause(kind, reason + "; " + consequence, hint), call, errno, result);
+        e.setStackTrace(getStackTrace());
+        for (Throwable each : getSuppressed()) {
+            e.addSuppressed(each);
+        }
+        return e;
     }
 
     /** The errno of a result, if there is one. */

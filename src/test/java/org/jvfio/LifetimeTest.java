@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -16,13 +18,17 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EehState;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /** Whatever is closed first, and whatever the kernel refuses: in the end the host has everything back. */
 class LifetimeTest {
     private static final long WINDOW = 1L << 30;
+    private static final Duration TRANSFER = Duration.ofSeconds(10);
     private static final List<String> IN_ORDER = List.of(
             "BUS_MASTER off",
             "UNMAP_DMA",
@@ -62,7 +68,7 @@ class LifetimeTest {
     }
 
     @Test
-    void everythingMayBeClosedInAnyOrderAndTwice() throws Exception {
+    void close_anyOrderAndTwice_allReleased() throws Exception {
         List<List<Integer>> orders = permutations(List.of(0, 1, 2, 3, 4, 5));
         assertEquals(720, orders.size());
         for (List<Integer> order : orders) {
@@ -87,9 +93,11 @@ class LifetimeTest {
                 host.observed().releases().stream().filter(expected::contains).toList());
     }
 
-    /** The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when. */
+    /**
+     * The kernel would do all of it by itself when the files are closed, so only the calls tell who did it, and when.
+     */
     @Test
-    void theLibraryReleasesEverythingItselfInTheOrderThatHarmsNobody() {
+    void closeContainer_everythingOpen_releasedInSafeOrder() {
         TestHost host = new TestHost();
         make(host).container().close();
         assertEquals(IN_ORDER, host.observed().releases());
@@ -111,7 +119,7 @@ class LifetimeTest {
     }
 
     @Test
-    void interruptsAndEventsMayBeClosedInAnyOrderAndTwice() throws Exception {
+    void closeInterruptsAndEvents_anyOrderAndTwice_allReleased() throws Exception {
         for (List<Integer> order : permutations(List.of(0, 1, 2, 3, 4))) {
             TestHost host = new TestHost();
             Container container = Container.open(host.kernel());
@@ -145,14 +153,14 @@ class LifetimeTest {
     }
 
     @Test
-    void closingTheContainerGivesEverythingBack() {
+    void closeContainer_everythingOpen_allReleased() {
         TestHost host = new TestHost();
         make(host).container().close();
         host.assertAllGivenBack();
     }
 
     @Test
-    void closingTheOnlyGroupTakesMappingsMemoryAndWindowsWithIt() {
+    void closeGroup_onlyOne_mappingsMemoryAndWindowsClosed() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.group().close();
@@ -165,7 +173,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aContainerWhoseGroupLeftTakesAnotherOne() {
+    void attach_afterGroupClosed_works() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.group().close();
@@ -179,7 +187,7 @@ class LifetimeTest {
     }
 
     @Test
-    void whateverCallFailsNothingIsLeftBehind() {
+    void anyCall_fails_nothingLeaked() {
         int failures = 0;
         for (int call = 0; ; call++) {
             TestHost host = new TestHost();
@@ -208,16 +216,80 @@ class LifetimeTest {
     }
 
     @Test
-    void busMasteringGoesOffBeforeAMappingVanishesUnderADevice() {
-        TestHost host = new TestHost();
-        Made made = make(host);
-        made.memory().close();
-        assertFalse(isBusMaster(made.device()));
-        made.container().close();
+    void close_memoryMappingOrWindow_leavesBusMasteringOn() {
+        for (int closed : List.of(3, 4, 5)) {
+            TestHost host = new TestHost();
+            Made made = make(host);
+            assertDoesNotThrow(() -> made.all().get(closed).close());
+            assertTrue(isBusMaster(made.device()));
+            made.container().close();
+            host.assertAllGivenBack();
+        }
+    }
+
+    /** Another device of the container transfers all the time, and would freeze its PE or fail. */
+    @Test
+    void close_inAnyOrder_otherDeviceOfTheContainerGoesOn() throws Exception {
+        for (List<Integer> order : permutations(List.of(0, 1, 2, 3))) {
+            TestHost host = new TestHost();
+            try (Container container = Container.open(host.kernel())) {
+                Group group = container.attach(TestHost.EDU);
+                Device device = group.openDevice(TestHost.EDU);
+                device.enableBusMastering();
+                DmaWindow window = container.createWindow(PageSize.SIZE_64K, WINDOW, 1);
+                DmaMemory memory = container.allocate(1 << 16);
+                DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
+                DmaMapping low = container.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+                EduDevice edu = EduDevice.of(device);
+                edu.readMemory(low.iova(), 0, 4096, TRANSFER);
+                List<AutoCloseable> all = List.of(memory, mapping, window, device);
+
+                Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+                other.enableBusMastering();
+                DmaMemory otherMemory = container.allocate(1 << 16);
+                long iova = container
+                        .defaultWindow()
+                        .map(otherMemory, DmaDirection.BIDIRECTIONAL)
+                        .iova();
+                EduDevice otherEdu = EduDevice.of(other);
+                AtomicInteger transfers = new AtomicInteger();
+                AtomicBoolean end = new AtomicBoolean();
+                try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                    Future<?> transferring = thread.submit(() -> {
+                        while (!end.get()) {
+                            otherEdu.readMemory(iova, 0, 64, TRANSFER);
+                            otherEdu.writeMemory(iova + 4096, 0, 64, TRANSFER);
+                            transfers.incrementAndGet();
+                        }
+                    });
+                    try {
+                        for (int index : order) {
+                            awaitMore(transferring, transfers);
+                            all.get(index).close();
+                        }
+                        awaitMore(transferring, transfers);
+                    } finally {
+                        end.set(true);
+                    }
+                    transferring.get();
+                }
+                assertTrue(isBusMaster(other));
+                assertEquals(EehState.NORMAL, host.group(1).state());
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    private static void awaitMore(Future<?> transferring, AtomicInteger transfers) {
+        int before = transfers.get();
+        while (transfers.get() == before) {
+            assertFalse(transferring.isDone(), "the transfers ended");
+            Thread.onSpinWait();
+        }
     }
 
     @Test
-    void closingAMappingLeavesBusMasteringOn() {
+    void closeMapping_busMaster_staysOn() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.mapping().close();
@@ -226,7 +298,7 @@ class LifetimeTest {
     }
 
     @Test
-    void closingWhatIsOnlyPreparedLeavesBusMasteringOn() {
+    void closeMemory_onlyPrepared_busMasteringStaysOn() {
         TestHost host = new TestHost();
         Made made = make(host);
         made.mapping().unmap();
@@ -244,7 +316,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aMappingThatTheKernelDoesNotUnmapKeepsItsMemoryUntilTheContainerIsClosed() {
+    void closeMemory_unmapFails_keptUntilContainerCloses() {
         TestHost host = new TestHost();
         Made made = make(host);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
@@ -259,7 +331,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aFailedCloseCanBeTriedAgain() {
+    void close_failedBefore_releasesTheRest() {
         TestHost host = new TestHost();
         Made made = make(host);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_UNMAP_DMA, Errno.EIO.negated());
@@ -272,7 +344,7 @@ class LifetimeTest {
     }
 
     @Test
-    void oneOfSeveralGroupsStaysWhileThereAreMappings() {
+    void closeGroup_oneOfSeveralWithMappings_refused() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(TestHost.EDU);
@@ -290,7 +362,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aMappingThatIsOnlyPreparedIsNotMappedBeforeALeavingGroupHasLeft() throws Exception {
+    void map_groupLeaving_waits() throws Exception {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(TestHost.EDU);
@@ -314,7 +386,7 @@ class LifetimeTest {
     }
 
     @Test
-    void closingTheGroupOfADeviceThatOwnsItsContainerClosesThatWithItsOtherGroups() {
+    void closeGroup_ofDeviceThatOwnsContainer_containerClosed() {
         TestHost host = new TestHost();
         Device device = Device.open(host.kernel(), TestHost.EDU);
         Container container = device.container();
@@ -325,7 +397,7 @@ class LifetimeTest {
     }
 
     @Test
-    void allGroupsAreGivenBackEvenIfTheKernelRefusesToUnmap() {
+    void closeContainer_unmapFails_groupsReleased() {
         TestHost host = new TestHost();
         Container container = Container.open(host.kernel());
         container.attach(TestHost.EDU);
@@ -338,7 +410,7 @@ class LifetimeTest {
     }
 
     @Test
-    void whatIsClosedSaysSo() {
+    void anyCall_closed_illegalState() {
         TestHost host = new TestHost();
         Made made = make(host);
         Region config = made.device().config();
@@ -366,7 +438,7 @@ class LifetimeTest {
     }
 
     @Test
-    void aContainerIsClosedUnderTheHandsOfItsThreads() throws Exception {
+    void closeContainer_threadsInCalls_allReleased() throws Exception {
         TestHost host = new TestHost();
         Made made = make(host);
         Region bar = made.device().bar(0);
@@ -401,7 +473,7 @@ class LifetimeTest {
 
     /** Each thing is closed while threads use it and all around it: they are refused, and none is harmed. */
     @Test
-    void anythingIsClosedUnderTheHandsOfAllThreads() throws Exception {
+    void close_anyTargetWithThreadsInCalls_allReleased() throws Exception {
         for (int target = 0; target < 6; target++) {
             TestHost host = new TestHost();
             Made made = make(host);
@@ -462,7 +534,7 @@ class LifetimeTest {
     }
 
     @Test
-    void memoryThatACallIsUsingIsFreedWhenTheCallHasEnded() throws Exception {
+    void close_segmentInUse_freedAfterTheCall() throws Exception {
         TestHost host = new TestHost();
         Pipe pipe = Pipe.open();
         // The ends of the pipe are closed first: that ends the call, even if an assertion has failed before it could

@@ -19,8 +19,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
 /**
- * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER kernel
- * and none of them says otherwise, or else an emulated one.
+ * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER
+ * kernel and none of them says otherwise, or else an emulated one.
  */
 final class HostChoice {
     private static final String EMULATED = "emulated";
@@ -181,16 +181,13 @@ final class HostChoice {
         if (!linux) {
             return boot(in);
         }
-        Optional<String> reason = LinuxKernel.unavailable();
-        if (reason.isPresent()) {
-            throw Failure.failed("cannot use --kernel linux: " + reason.get());
-        }
+        requireAvailable();
         return LinuxKernel.open();
     }
 
     /**
-     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said on
-     * standard error.
+     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said
+     * on standard error.
      *
      * @throws Failure if the host is not available
      */
@@ -221,6 +218,41 @@ final class HostChoice {
         } catch (IllegalArgumentException e) {
             throw Failure.failed("cannot boot the emulated machine: " + e.getMessage());
         }
+    }
+
+    /**
+     * Checks that the host is available, without starting anything on it.
+     *
+     * @throws Failure if it is not
+     */
+    void requireAvailable() throws Failure {
+        if (!linux) {
+            machine();
+            return;
+        }
+        Optional<String> reason = LinuxKernel.unavailable();
+        if (reason.isPresent()) {
+            throw Failure.failed("cannot use --kernel linux: " + reason.get());
+        }
+    }
+
+    /** A process on the host that drives devices, as Java source. */
+    String source() {
+        if (linux) {
+            return "LinuxKernel.open()";
+        }
+        String name = machine.orElse(DEFAULT_PRESET);
+        String made = EmulatedMachine.presets().contains(name)
+                ? "EmulatedMachine.preset(\"%s\").orElseThrow()".formatted(name)
+                : "EmulatedMachine.read(Path.of(\"%s\"))"
+                        .formatted(Path.of(name)
+                                .toAbsolutePath()
+                                .toString()
+                                .replace("\\", "\\\\")
+                                .replace("\"", "\\\""));
+        String versioned = release.map(version -> made + ".toBuilder().linux(\"%s\").build()".formatted(version))
+                .orElse(made);
+        return "EmulatedKernel.boot(" + versioned + ")";
     }
 
     private String title() {

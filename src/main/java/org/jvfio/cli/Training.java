@@ -7,8 +7,8 @@ import java.util.List;
 import org.jvfio.emulator.EmulatedKernel;
 
 /**
- * Runs the commands that are to start quickly, for a JVM that records an AOT cache ({@code -XX:AOTCacheOutput}): the classes
- * that these use are in the cache.
+ * Runs the commands that are to start quickly, for a JVM that records an AOT cache ({@code -XX:AOTCacheOutput}): the
+ * classes that these use are in the cache.
  */
 public final class Training {
     private static final List<String> LINES = List.of(

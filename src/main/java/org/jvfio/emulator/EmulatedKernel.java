@@ -325,31 +325,13 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        host.lock().lock();
-        try {
-            if (offset < 0) {
-                return Errno.EINVAL.negated();
-            }
-            OpenFile file = task.file(fd);
-            return file == null ? Errno.EBADF.negated() : file.pread(buffer, offset);
-        } finally {
-            host.lock().unlock();
-        }
+        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pread(buffer, offset));
     }
 
     @Override
     public long pwrite(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        host.lock().lock();
-        try {
-            if (offset < 0) {
-                return Errno.EINVAL.negated();
-            }
-            OpenFile file = task.file(fd);
-            return file == null ? Errno.EBADF.negated() : file.pwrite(buffer, offset);
-        } finally {
-            host.lock().unlock();
-        }
+        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pwrite(buffer, offset));
     }
 
     @Override

@@ -191,8 +191,8 @@ public final class EmulatedMachine {
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
-     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1", "driver": "other", "hostUse": "swap",
-     *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "driver": "other", "hostUse": "swap",
+     *      "serial": "S1", "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
@@ -215,8 +215,8 @@ public final class EmulatedMachine {
     }
 
     /**
-     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of devices,
-     * expansion ROMs and policies of hazards are left out.
+     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of
+     * devices, expansion ROMs and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
         return MachineDescription.of(this);
@@ -227,8 +227,8 @@ public final class EmulatedMachine {
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
-     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library {@code
-     *     jackson-jr-objects} is not available
+     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library
+     *     {@code jackson-jr-objects} is not available
      */
     public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
         JsonLibrary.require();

@@ -9,8 +9,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The BARs of a PCI function, and the accesses of a user to them through vfio-pci ({@code vfio_pci_rdwr.c}): the registers
- * of the device, and in one BAR the MSI-X table and its pending bits.
+ * The BARs of a PCI function, and the accesses of a user to them through vfio-pci ({@code vfio_pci_rdwr.c}): the
+ * registers of the device, and in one BAR the MSI-X table and its pending bits.
  */
 final class PciBars {
     private static final int BARS = 6;

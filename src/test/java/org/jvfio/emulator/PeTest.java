@@ -37,7 +37,7 @@ class PeTest {
     }
 
     @Test
-    void bypassReachesAllOfTheHostsMemoryAndNothingElse() {
+    void dma_bypass_hostMemoryOnly() {
         pe.calls().start(pe);
         long all = machine.memoryBytes();
         assertTrue(reachesHost(0, 8));
@@ -63,7 +63,7 @@ class PeTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     @SuppressWarnings("MustBeClosedChecker") // closed while it is copied
-    void aDeviceIsNotDisturbedByAnOwnerWhoFreesHisMemory(boolean toMemory) {
+    void dma_ownerFreesMemory_deviceGoesOn(boolean toMemory) {
         for (int round = 0; round < 8; round++) {
             Arena arena = Arena.ofShared();
             Backing backing = mapAdopted(arena);
@@ -91,7 +91,7 @@ class PeTest {
 
     @Test
     @SuppressWarnings("MustBeClosedChecker") // closed while it is copied
-    void pinnedMemoryIsUnmappedWhileItsOwnerFreesIt() {
+    void unmap_ownerFreesMemory_unpinned() {
         for (int round = 0; round < 16; round++) {
             Arena arena = Arena.ofShared();
             Backing backing = mapAdopted(arena);

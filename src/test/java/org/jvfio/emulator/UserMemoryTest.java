@@ -33,7 +33,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryWithoutAccessIsNoMemory() {
+    void register_noAccess_efault() {
         try (CallScript script = prepared()) {
             assertEquals("0", script.run("none x 0x10000"));
             assertEquals("-1 EFAULT", script.run("reg c x 0x10000"));
@@ -112,7 +112,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryIsZeroedWholePagesThatTheProcessCanWrite() {
+    void mmap_anonymous_zeroedWholePages() {
         long address = kernel.mmap(1, READ_WRITE, ANONYMOUS, -1, 0);
         assertEquals(0, address % PAGE);
         MemorySegment memory = kernel.memory(address, PAGE);
@@ -126,7 +126,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void freshMemoryTakesThePlaceOfMemoryFromElsewhereThatItsOwnerFreed() {
+    void mmap_addressesOfFreedMemory_fresh() {
         long address;
         long elsewhere;
         int attempts = 0;
@@ -148,7 +148,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryUnmappedAfterRegistrationStaysPinnedAndMappable() {
+    void map_unmappedAfterRegistration_works() {
         try (CallScript script = prepared()) {
             assertEquals("0", script.run("mem m 0x10000"));
             assertEquals("0", script.run("reg c m 0x10000"));
@@ -162,7 +162,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void whatAMappingReplacesIsUnpinned() {
+    void map_overMappedV1_oldPageUnpinned() {
         try (CallScript script = new CallScript(kernel, kernel::capIpcLock)) {
             script.run("open c /dev/vfio/vfio");
             script.run("open g /dev/vfio/0");
@@ -188,7 +188,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void aHoleInTheMiddleOfARegistrationIsAnsweredWithThePagesBeforeIt() {
+    void register_holeInTheMiddle_pagesBeforeIt() {
         try (CallScript script = prepared()) {
             script.run("mem m 0x40000");
             assertEquals("0", script.run("free m+0x30000 0x10000"));
@@ -201,7 +201,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void largeIommuPagesNeedHugePagesBehindThem() {
+    void map_largeIommuPages_needHugePages() {
         int huge = ANONYMOUS | vfio_h.MAP_HUGETLB | (21 << vfio_h.MAP_HUGE_SHIFT);
         try (CallScript script = prepared()) {
             long address = kernel.mmap(2L << 20, READ_WRITE, huge, -1, 0);
@@ -219,7 +219,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void theHugePagePoolIsAllThereIs() {
+    void mmap_hugePagePoolEmpty_enomem() {
         int huge = ANONYMOUS | vfio_h.MAP_HUGETLB;
         assertEquals(Errno.ENOMEM.negated(), kernel.mmap(10L << 20, READ_WRITE, huge, -1, 0));
         long all = kernel.mmap(8L << 20, READ_WRITE, huge, -1, 0);
@@ -232,7 +232,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void segmentsOfTheHeapAreRefused() {
+    void ioctl_heapSegment_illegalArgument() {
         MemorySegment heap = MemorySegment.ofArray(new long[4]);
         assertThrows(IllegalArgumentException.class, () -> kernel.ioctl(3, vfio_h.VFIO_GROUP_GET_STATUS, heap));
     }

@@ -5,7 +5,8 @@ import java.util.List;
 
 /**
  * A PCI device below an emulated host bridge. The host calls its registers; it uses a {@link DeviceBus} for DMA,
- * interrupts and time. Implement it to prototype a driver without the hardware. {@link EmulatedMachine.Builder#device}
+ * interrupts and time. Implement it to prototype a driver without the hardware. {@link
+ * org.jvfio.emulator.EmulatedMachine.Builder#device}
  * adds it to a machine, as does a machine file if it has a {@link DeviceModel}. The emulator builds its configuration
  * space from the properties here. {@code Adder}, among the examples in this project's tests, is a device with its
  * driver.
