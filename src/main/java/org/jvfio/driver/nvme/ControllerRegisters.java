@@ -266,6 +266,7 @@ final class ControllerRegisters {
         DeviceCondition condition = device.condition();
         return condition.isResponding()
                 ? new VfioException(
+                        Kind.DEVICE_ERROR,
                         operation,
                         "the registers of " + device + " read all ones, and its configuration space responds",
                         "reset the device")
