@@ -62,7 +62,8 @@ final class Eeh {
     }
 
     private int thaw() {
-        return pe.thawRegisters() & pe.thawDma() ? 0 : Errno.EIO.negated();
+        boolean registers = pe.thawRegisters();
+        return pe.thawDma() && registers ? 0 : Errno.EIO.negated();
     }
 
     private int assertReset() {

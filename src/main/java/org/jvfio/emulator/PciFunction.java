@@ -74,6 +74,7 @@ final class PciFunction implements DeviceBus {
         device.plug(this);
     }
 
+    @SuppressWarnings("ReferenceEquality") // devices may be equal, and two
     private static EmulatedDevice made(EmulatedMachine.Slot slot, EmulatedHost host) {
         EmulatedDevice made = slot.device().get();
         if (made == null) {
