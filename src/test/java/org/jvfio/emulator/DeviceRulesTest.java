@@ -16,7 +16,8 @@ import org.jvfio.emulator.device.EmulatedDevice;
 /** Devices that no host could have are refused, with what is wrong with them. */
 class DeviceRulesTest {
     private static void assertRefused(String expected, Executable action) {
-        String message = assertThrows(IllegalArgumentException.class, action).getMessage();
+        String message = String.valueOf(
+                assertThrows(IllegalArgumentException.class, action).getMessage());
         assertTrue(message.contains(expected), message);
     }
 
@@ -53,6 +54,7 @@ class DeviceRulesTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // what a caller without annotations can pass
     void device_nullSupplier_refused() {
         EmulatedMachine.Builder machine = machine();
         Supplier<DmaProbe> none = null;
@@ -61,6 +63,7 @@ class DeviceRulesTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // what a supplier without annotations can return
     void boot_supplierReturnsNull_refused() {
         Supplier<DmaProbe> none = () -> null;
         EmulatedMachine machine = machine().device("0000:01:00.0", 0, none).build();

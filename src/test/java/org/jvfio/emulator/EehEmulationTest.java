@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -103,7 +104,7 @@ class EehEmulationTest {
     }
 
     private long bar() {
-        return kernel.host().functions().get(ADDRESS).barAddress(0);
+        return Objects.requireNonNull(kernel.host().functions().get(ADDRESS)).barAddress(0);
     }
 
     @Test
@@ -204,7 +205,8 @@ class EehEmulationTest {
         assertState(NORMAL);
         assertEquals("2 0201", script.run("pread d %d 2".formatted(COMMAND_REGISTER)));
         HostHazard hazard = assertThrows(HostHazard.class, () -> load(DmaProbe.SIZE));
-        assertTrue(hazard.getMessage().contains("write its command register"), hazard.getMessage());
+        String message = String.valueOf(hazard.getMessage());
+        assertTrue(message.contains("write its command register"), message);
         masterBus();
         assertEquals(ZEROS, load(DmaProbe.SIZE));
     }

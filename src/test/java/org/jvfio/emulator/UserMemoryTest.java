@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.CallScript;
 import org.jvfio.kernel.Errno;
@@ -100,7 +101,7 @@ class UserMemoryTest {
             long address = kernel.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
             kernel.memory(address, bytes).set(ValueLayout.JAVA_LONG, bytes - PAGE, 42);
             assertEquals("0", script.run("reg c %d %d".formatted(address, bytes)));
-            Backing backing = kernel.host().memory().at(1L << 32);
+            Backing backing = Objects.requireNonNull(kernel.host().memory().at(1L << 32));
             assertEquals(address, backing.segment().address());
             assertEquals(0, kernel.munmap(address, bytes));
             assertTrue(backing.isFreed());
