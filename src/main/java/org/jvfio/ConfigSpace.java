@@ -57,7 +57,6 @@ public final class ConfigSpace {
             PciCapability.VitalProductData.class);
 
     private static final short ALL_ONES_16 = -1;
-    private static final int ALL_ONES_32 = -1;
 
     private final Region region;
     private final Device device;
@@ -204,19 +203,10 @@ public final class ConfigSpace {
     }
 
     private CapabilityWalk walk() {
-        if (!isResponding()) {
+        if (!device.diagnosis().isResponding()) {
             throw silent("read the capabilities of ");
         }
         return new CapabilityWalk(region).standard();
-    }
-
-    /**
-     * Whether the device responds. The ids are the kernel's copy, and read all ones if the device did not respond when
-     * it was opened; class, revision and status are read from the device.
-     */
-    private boolean isResponding() {
-        return region.readInt(PCI_VENDOR_ID) != ALL_ONES_32
-                && (region.readInt(PCI_CLASS_REVISION) != ALL_ONES_32 || region.readShort(PCI_STATUS) != ALL_ONES_16);
     }
 
     private VfioException silent(String asked) {

@@ -59,6 +59,8 @@ public final class Container implements AutoCloseable {
     // What follows is guarded by the lock.
     private final List<Group> groups = new ArrayList<>();
     private boolean closed;
+    // Written with the lock held; read without it.
+    private volatile int attachedGroups;
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, IommuSetup iommu) {
         this.kernel = kernel;
@@ -167,6 +169,7 @@ public final class Container implements AutoCloseable {
                 throw e;
             }
             groups.add(group);
+            attachedGroups = groups.size();
             return group;
         } finally {
             lock.unlock();
@@ -233,6 +236,21 @@ public final class Container implements AutoCloseable {
                     : Optional.empty();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** How many groups are attached. Takes no lock. */
+    int attachedGroups() {
+        return attachedGroups;
+    }
+
+    /**
+     * The state of the PEs of all groups ({@code VFIO_EEH_PE_GET_STATE}), as the kernel reports it: the first that is
+     * not normal; or a negated errno. Takes no lock.
+     */
+    int peStates() {
+        try (Arena arena = Arena.ofConfined()) {
+            return EehPeOp.of(arena, vfio_h.VFIO_EEH_PE_GET_STATE).call(descriptor);
         }
     }
 
@@ -538,6 +556,7 @@ public final class Container implements AutoCloseable {
     /** Removes a group that the kernel has detached; with the last one all windows and registrations are gone. */
     void detached(Group group, Teardown teardown) {
         groups.remove(group);
+        attachedGroups = groups.size();
         if (groups.isEmpty()) {
             iommu.detached();
             windows.detached();

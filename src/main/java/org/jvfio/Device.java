@@ -143,16 +143,30 @@ public final class Device implements AutoCloseable {
     }
 
     /**
-     * Whether EEH has frozen the PE of the device, as it does after a DMA access that no mapping allows: registers then
-     * read all ones. A device that reads all ones and is not frozen is gone. Always false if the platform has no EEH,
-     * as in most guests: see {@link Container#eeh}.
+     * Whether the PE of the device is frozen, as after a DMA access that no mapping allows, or in reset: registers then
+     * read all ones. Where the platform does not report the state of the PE, a device that responds is not frozen.
      *
-     * @throws VfioException if the container has several groups, or the kernel refuses
+     * @throws VfioException if the device does not respond, and nothing tells whether its PE is frozen or it is gone
+     *     ({@link DeviceCondition.State#UNKNOWN})
      * @throws IllegalStateException if the device is closed
      */
     public boolean isFrozen() {
+        DeviceCondition condition = condition();
+        if (condition.state() == DeviceCondition.State.UNKNOWN) {
+            throw condition.failure("tell whether the PE of " + this + " is frozen");
+        }
+        return condition.state() == DeviceCondition.State.FROZEN;
+    }
+
+    /**
+     * Whether the device responds, and if not, why: from the state of its PE ({@code VFIO_EEH_PE_GET_STATE}), its
+     * configuration space, and whether it is in low power. It costs a few system calls, and takes no lock.
+     *
+     * @throws IllegalStateException if the device is closed
+     */
+    public DeviceCondition condition() {
         descriptor.requireOpen();
-        return container().eeh().map(Eeh::state).filter(PeState::isFrozen).isPresent();
+        return diagnosis().condition();
     }
 
     /**

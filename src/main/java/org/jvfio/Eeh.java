@@ -33,6 +33,14 @@ public final class Eeh {
         }
     }
 
+    /**
+     * Disables EEH for the group ({@code VFIO_EEH_PE_DISABLE}). The kernel accepts it and does nothing: EEH stays
+     * enabled.
+     */
+    public void disable() {
+        operate(vfio_h.VFIO_EEH_PE_DISABLE, "disable EEH for the PE");
+    }
+
     /** Enables EEH for the group ({@code VFIO_EEH_PE_ENABLE}), and unfreezes its PE if it is frozen. */
     public void enable() {
         operate(vfio_h.VFIO_EEH_PE_ENABLE, "enable EEH for the PE");
@@ -76,6 +84,25 @@ public final class Eeh {
     }
 
     /**
+     * Injects an error ({@code VFIO_EEH_PE_INJECT_ERR}): the next access of its kind freezes the PE. POWER8 injects all
+     * kinds except those of I/O space, and those of DMA once there is a window; POWER9 those of configuration space
+     * alone; an LPAR those of memory BARs.
+     *
+     * @throws VfioException {@code UNSUPPORTED} if the platform cannot inject it
+     */
+    public void inject(EehError error) {
+        try (Arena arena = Arena.ofConfined()) {
+            EehPeOp call = EehPeOp.of(arena, vfio_h.VFIO_EEH_PE_INJECT_ERR)
+                    .error(error.width().number(), error.function().number(), error.address(), error.mask());
+            String asked = "inject " + error;
+            int answer = container.eehOperation(call);
+            if (answer != 0) {
+                throw VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::eehInject));
+            }
+        }
+    }
+
+    /**
      * Recovers a frozen PE: {@link #hotReset}, {@link #endReset}, {@link #configure}. The devices are then in their
      * reset state: the driver calls {@link Device#enableMemory} and {@link Device#enableBusMastering}, and initializes
      * them again. Windows and mappings are kept.
@@ -96,8 +123,9 @@ public final class Eeh {
         }
     }
 
-    private static VfioException failed(String asked, EehPeOp call, int answer) {
-        return VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::eeh));
+    private VfioException failed(String asked, EehPeOp call, int answer) {
+        return VfioException.failed(
+                asked, call, answer, Cause.of(answer, errno -> KnownCauses.eeh(errno, container.peStates())));
     }
 
     /** The IOMMU group whose PE it is, as in {@code EEH of IOMMU group 3}. */

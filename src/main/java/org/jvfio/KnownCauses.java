@@ -2,6 +2,7 @@ package org.jvfio;
 
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * What each errno of each call means in VFIO on POWER, and what helps. Found in the kernel's {@code drivers/vfio} and
@@ -255,14 +256,39 @@ final class KnownCauses {
         };
     }
 
-    static Cause eeh(Errno errno) {
+    /**
+     * @param state the state of the PE after the operation has failed, or a negated errno
+     */
+    static Cause eeh(Errno errno, int state) {
         return switch (errno) {
             case ENODEV -> new Cause(Kind.UNSUPPORTED, "the group has no EEH PE", "boot without eeh=off");
             case EIO ->
+                state == vfio_h.VFIO_EEH_PE_STATE_NORMAL
+                        ? new Cause(
+                                Kind.UNSUPPORTED,
+                                "the platform does not support it: the PE is not frozen",
+                                "go on without it")
+                        : new Cause(
+                                Kind.FROZEN,
+                                "the platform could not do it, and the PE is "
+                                        + (PeState.of(state) == null ? "not accessible" : PeState.of(state)),
+                                "reset the PE, and see dmesg for the error data");
+            default -> Cause.of(errno);
+        };
+    }
+
+    static Cause eehInject(Errno errno) {
+        return switch (errno) {
+            case ENODEV -> new Cause(Kind.UNSUPPORTED, "the group has no EEH PE", "boot without eeh=off");
+            case ENXIO ->
+                new Cause(Kind.UNSUPPORTED, "the firmware injects no errors", "use a host whose firmware does");
+            case EIO ->
                 new Cause(
-                        Kind.FROZEN,
-                        "the platform could not do it, or the PE froze again",
-                        "reset the PE, and see dmesg for the error data");
+                        Kind.UNSUPPORTED,
+                        "the firmware does not inject this error, or has no window to inject a DMA error into",
+                        "create a window first, or inject an error of configuration space");
+            case ERANGE, EINVAL ->
+                new Cause(Kind.UNSUPPORTED, "the platform does not know this error", "inject another one");
             default -> Cause.of(errno);
         };
     }

@@ -44,6 +44,9 @@ import org.jvfio.VfioException.Kind;
  * </ul>
  */
 public final class Region {
+    // Of any width, sign-extended.
+    private static final long ALL_ONES = -1;
+
     // Buffers of 1, 2, 4 and 8 bytes for system calls, one set for each thread, so that accesses do not allocate.
     private static final ThreadLocal<MemorySegment[]> BUFFERS = ThreadLocal.withInitial(Region::buffers);
 
@@ -54,6 +57,7 @@ public final class Region {
     private final @Nullable BarMapping mapping;
     private final ByteOrder order;
     private final boolean little;
+    private final boolean checked;
 
     Region(
             Regions regions,
@@ -61,7 +65,8 @@ public final class Region {
             String name,
             RegionInfo info,
             @Nullable BarMapping mapping,
-            ByteOrder order) {
+            ByteOrder order,
+            boolean checked) {
         this.regions = regions;
         this.descriptor = descriptor;
         this.name = name;
@@ -69,6 +74,7 @@ public final class Region {
         this.mapping = mapping;
         this.order = order;
         this.little = order == ByteOrder.LITTLE_ENDIAN;
+        this.checked = checked;
     }
 
     private static MemorySegment[] buffers() {
@@ -78,12 +84,21 @@ public final class Region {
 
     /** The same region with accesses in another byte order. */
     public Region withOrder(ByteOrder byteOrder) {
-        return new Region(regions, descriptor, name, info, mapping, Objects.requireNonNull(byteOrder));
+        return new Region(regions, descriptor, name, info, mapping, Objects.requireNonNull(byteOrder), checked);
     }
 
     /** The same region with accesses by system calls alone. */
     public Region viaSyscalls() {
-        return new Region(regions, descriptor, name, info, null, order);
+        return new Region(regions, descriptor, name, info, null, order, checked);
+    }
+
+    /**
+     * The same region with reads that return all ones as they are. Reads of other regions that are BARs check, when a
+     * register reads all ones, whether the device responds at all ({@link Device#condition}), and throw if it does not:
+     * in that case a read costs a few system calls more.
+     */
+    public Region unchecked() {
+        return new Region(regions, descriptor, name, info, mapping, order, false);
     }
 
     /** Whether accesses of the region, or of parts of it, are loads and stores. */
@@ -250,6 +265,14 @@ public final class Region {
     }
 
     private long read(long offset, int width) {
+        long value = readUnchecked(offset, width);
+        if (value == ALL_ONES && checked) {
+            regions.diagnosis().requireResponse(() -> asked("read", offset, width));
+        }
+        return value;
+    }
+
+    private long readUnchecked(long offset, int width) {
         require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
         BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
         if (part != null) {

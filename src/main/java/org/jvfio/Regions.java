@@ -7,10 +7,10 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
@@ -22,7 +22,8 @@ final class Regions {
     private final Device device;
     private final Descriptor descriptor;
     private final AccessDiagnosis diagnosis;
-    private final Map<Integer, Region> known = new HashMap<>();
+    // Written with the lock held; read without it.
+    private final Map<Integer, Region> known = new ConcurrentHashMap<>();
     private final List<BarMapping> mappings = new ArrayList<>();
     private final List<EventFd> ioEventFds = new ArrayList<>();
 
@@ -61,6 +62,11 @@ final class Regions {
     }
 
     private Region region(int index) {
+        Region found = known.get(index);
+        if (found != null) {
+            descriptor.requireOpen();
+            return found;
+        }
         device.lock().lock();
         try {
             descriptor.requireOpen();
@@ -89,15 +95,24 @@ final class Regions {
         if (info.size() == 0) {
             return null;
         }
+        if (isBar(index)) {
+            // A read of all ones looks at configuration space, without the lock.
+            config();
+        }
         BarMapping mapping = null;
         if (!info.mappable().isEmpty()) {
             mapping = BarMapping.map(
                     device.kernel(), descriptor, name, info, device.container().systemPage(), msixTable(index));
             mappings.add(mapping);
         }
-        Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN);
+        Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN, isBar(index));
         known.put(index, region);
         return region;
+    }
+
+    /** Configuration space may have registers that read all ones, and is what tells whether a device responds. */
+    private static boolean isBar(int index) {
+        return index <= VFIO_PCI_BAR5_REGION_INDEX;
     }
 
     private String name(int index) {

@@ -96,7 +96,7 @@ class ConfigSpaceTest {
         config.disable(PciCommand.SERR, PciCommand.MEMORY);
         assertEquals(0x004, bytes.getShort(0x04));
         bytes.putShort(0x04, (short) -1);
-        assertRefused(Kind.GONE, "does not respond", () -> config.enable(PciCommand.MEMORY));
+        assertRefused(Kind.DEVICE_ERROR, "the device responds", () -> config.enable(PciCommand.MEMORY));
         config.disable(PciCommand.MEMORY);
         assertEquals(-1, bytes.getShort(0x04));
     }
@@ -308,16 +308,16 @@ class ConfigSpaceTest {
     @Test
     void capabilities_allOnes_gone() {
         Arrays.fill(bytes.array(), (byte) -1);
-        assertRefused(Kind.GONE, "does not respond", config::capabilities);
+        assertRefused(Kind.GONE, "configuration space reads all ones, and its PE is not frozen", config::capabilities);
         bytes.putInt(0x04, 0x0010_0002);
-        assertRefused(Kind.GONE, "does not respond", config::capabilities);
+        assertRefused(Kind.GONE, "configuration space reads all ones, and its PE is not frozen", config::capabilities);
     }
 
     @Test
     void capabilities_onlyTheIdsAreTheKernelsCopy_gone() {
         Arrays.fill(bytes.array(), (byte) -1);
         bytes.putInt(0x00, 0x5678_1234);
-        assertRefused(Kind.GONE, "does not respond", config::capabilities);
+        assertRefused(Kind.GONE, "configuration space reads all ones, and its PE is not frozen", config::capabilities);
     }
 
     @Test

@@ -309,7 +309,7 @@ class DeviceResetTest {
         while (!device.isFrozen()) {
             Thread.onSpinWait();
         }
-        assertEquals(-1, edu.readInt(0));
+        assertEquals(-1, edu.unchecked().readInt(0));
         eeh.recover();
         assertFalse(device.isFrozen());
     }

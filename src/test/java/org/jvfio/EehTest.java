@@ -32,7 +32,7 @@ class EehTest {
             assertEquals(PeState.NORMAL, eeh.state());
             freeze(device);
             assertEquals(PeState.STOPPED, eeh.state());
-            assertEquals(-1, device.bar(0).readInt(0));
+            assertEquals(-1, device.bar(0).unchecked().readInt(0));
             eeh.unfreezeIo();
             assertEquals(PeState.STOPPED_DMA, eeh.state());
             eeh.unfreezeDma();
@@ -64,7 +64,7 @@ class EehTest {
                 reset.run();
                 assertEquals(PeState.STOPPED, eeh.state());
                 VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
-                assertTrue(e.reason().contains("held in reset"), e.getMessage());
+                assertEquals(VfioException.Kind.GONE, e.kind());
                 eeh.endReset();
                 eeh.configure();
                 assertEquals(PeState.NORMAL, eeh.state());
@@ -98,7 +98,7 @@ class EehTest {
     private static void freezeIsSeenBy(Device device) {
         VfioException e = assertThrows(VfioException.class, device::enableBusMastering);
         assertEquals(VfioException.Kind.FROZEN, e.kind());
-        assertEquals("it does not respond: its PE is frozen", e.reason());
+        assertEquals("its PE is frozen (EEH state 2)", e.reason());
     }
 
     @Test

@@ -19,7 +19,7 @@ final class Completion {
                 # bash completion of jvfio
                 _jvfio() {
                     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words='' command
-                    # Colons are word breaks to bash, and part of PCI addresses: what is completed begins behind the last one.
+                    # Colons are word breaks to bash and part of PCI addresses: completion begins behind the last one.
                     local line=${COMP_LINE:0:COMP_POINT}
                     current=${line##*[[:space:]]}
                     line=${line%"$current"}

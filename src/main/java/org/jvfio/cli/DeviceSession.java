@@ -27,8 +27,8 @@ import org.jvfio.Region;
 import org.jvfio.kernel.Kernel;
 
 /**
- * A device that a user works with by hand, step by step: registers, configuration space, one piece of DMA memory, interrupts.
- * Closing it gives the device back.
+ * A device that a user works with by hand, step by step: registers, configuration space, one piece of DMA memory,
+ * interrupts. Closing it gives the device back.
  */
 final class DeviceSession implements AutoCloseable {
     static final String STEPS = "peek REGISTER; poke REGISTER VALUE; config read OFFSET; config write OFFSET VALUE;"

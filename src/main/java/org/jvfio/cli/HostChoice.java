@@ -17,8 +17,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
 /**
- * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER kernel
- * and none of them says otherwise, or else an emulated one.
+ * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER
+ * kernel and none of them says otherwise, or else an emulated one.
  */
 final class HostChoice {
     private static final String EMULATED = "emulated";
@@ -184,8 +184,8 @@ final class HostChoice {
     }
 
     /**
-     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said on
-     * standard error.
+     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said
+     * on standard error.
      *
      * @throws Failure if the host is not available
      */

@@ -5,8 +5,8 @@ import java.util.Map;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of each
- * device, drivers and modules, processor and memory, and what the host uses its devices for.
+ * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of
+ * each device, drivers and modules, processor and memory, and what the host uses its devices for.
  */
 final class HostTree {
     private static final String PCI = "/sys/bus/pci/";

@@ -375,7 +375,7 @@ class NvmeCommandsTest {
         Ended ended = run("demo", "--machine", machine.toString());
         assertEquals(1, ended.status());
         assertTrue(
-                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " has 'like' 'power6'"),
+                ended.err().startsWith("jvfio: cannot use the machine: " + machine + ", line 1 has 'like' 'power6'"),
                 ended.err());
     }
 

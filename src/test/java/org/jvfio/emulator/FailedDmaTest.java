@@ -274,7 +274,8 @@ class FailedDmaTest {
         probe.kernel.exit();
         IllegalStateException thrown = assertThrows(IllegalStateException.class, other::exit);
         assertTrue(thrown.getCause() instanceof AssertionError);
-        assertTrue(thrown.getMessage().contains("at 0000:01:00.0 failed in after"), thrown.getMessage());
+        assertTrue(
+                String.valueOf(thrown.getMessage()).contains("at 0000:01:00.0 failed in after"), thrown.getMessage());
         assertEquals(1, host.deviceFailures().size());
     }
 }

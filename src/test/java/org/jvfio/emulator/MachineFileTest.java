@@ -135,6 +135,41 @@ class MachineFileTest {
         assertEquals(true, message.contains("machine.json") && message.contains(expected), message);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{\"like\": \"power8\",\\n \"memmory\": 1}|machine.json, line 2 has 'memmory' in the file; the options are",
+                "{\"like\": \"power8\",\\n \"memmory\": 1}|; did you mean 'memory'?",
+                "{\"like\": \"power8\",\\n \"page\": \"4K\"}|; did you mean 'pages'?",
+                "{\"like\": \"power8\",\\n \"zzz\": 1}|NO SUGGESTION",
+                "{\"like\": \"power8\",\\n\\n \"memory\": \"lots\"}|machine.json, line 3 has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"address\": \"0001:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|machine.json, line 3, device 0001:01:00.0 has 'group' that is not a whole number from 0 on",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"address\": \"0001:01:00.0\",\\n \"group\": 0}]}|machine.json, line 3, device 0001:01:00.0 lacks 'model'",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"group\": 0}]}|machine.json, line 3 lacks 'address'",
+                "{\"like\": \"power8\"}\\n{}|machine.json, line 2 is not JSON: there is more text after the end of the object",
+                "{\"like\": \"power8\",\\n \"like\": \"power9\"}|machine.json, line 2 is not JSON: Duplicate field 'like'",
+                "{\\n\"like\": |machine.json, line 2 is not JSON: Unexpected end-of-input",
+                "{\"like\": \"power8\",|is not JSON: Unexpected end-of-input",
+            })
+    void read_aWrongFile_namesLineAndDevice(String json, String expected) {
+        IllegalArgumentException wrong =
+                assertThrows(IllegalArgumentException.class, () -> read(json.replace("\\n", "\n")));
+        String message = Objects.requireNonNull(wrong.getMessage());
+        if (expected.equals("NO SUGGESTION")) {
+            assertEquals(false, message.contains("did you mean"), message);
+        } else {
+            assertEquals(true, message.contains(expected) && !message.contains("REDACTED"), message);
+        }
+    }
+
+    @Test
+    void read_anEmptyFile_saysWhatToWrite() {
+        IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(""));
+        assertEquals(true, String.valueOf(wrong.getMessage()).contains("is empty; write a JSON object"));
+    }
+
     @Test
     void read_missingFile_noSuchFile() {
         assertThrows(NoSuchFileException.class, () -> EmulatedMachine.read(directory.resolve("none.json")));

@@ -84,10 +84,10 @@ public final class EduDevice {
         }
         int read = bar.readInt(IDENTIFICATION);
         throw new VfioException(
-                read == NO_ANSWER ? Kind.FROZEN : Kind.UNSUPPORTED,
+                Kind.UNSUPPORTED,
                 "drive " + device + " as edu",
-                read == NO_ANSWER ? "its registers read all ones" : "its registers begin with 0x%08x".formatted(read),
-                read == NO_ANSWER ? "check the state of its PE" : "name a device 1234:11e8");
+                "its registers begin with 0x%08x".formatted(read),
+                "name a device 1234:11e8");
     }
 
     /** The version of the device, as in {@code 1.0}. */

@@ -3,6 +3,7 @@ package org.jvfio.driver.nvme;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import org.jvfio.Device;
+import org.jvfio.DeviceCondition;
 import org.jvfio.Region;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
@@ -60,7 +61,7 @@ final class ControllerRegisters {
      * @throws VfioException if BAR 0 is too small, reads all ones, or has capabilities that this driver cannot use
      */
     static ControllerRegisters of(String operation, Device device) {
-        Region bar = device.bar(0);
+        Region bar = device.bar(0).unchecked();
         if (bar.size() < DOORBELLS + 2 * Integer.BYTES) {
             throw new VfioException(
                     Kind.UNSUPPORTED,
@@ -262,10 +263,13 @@ final class ControllerRegisters {
     }
 
     private static VfioException unreachable(String operation, Device device) {
-        return new VfioException(
-                Kind.FROZEN,
-                operation,
-                "the registers of " + device + " read all ones: it is gone, or its PE is frozen",
-                "check the state of its PE");
+        DeviceCondition condition = device.condition();
+        return condition.isResponding()
+                ? new VfioException(
+                        Kind.DEVICE_ERROR,
+                        operation,
+                        "the registers of " + device + " read all ones, and its configuration space responds",
+                        "reset the device")
+                : condition.failure(operation);
     }
 }

@@ -2,6 +2,7 @@ package org.jvfio.driver.nvme;
 
 import java.util.List;
 import org.jvfio.Device;
+import org.jvfio.DeviceCondition;
 import org.jvfio.DmaWindow;
 import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
@@ -68,14 +69,14 @@ public final class NvmeController implements AutoCloseable {
     private static void requireNvme(String operation, Device device) {
         int code = device.config().readInt(CLASS_REGISTER);
         if (code >>> 8 != CLASS_CODE) {
-            boolean unreachable = code == ControllerRegisters.NO_ANSWER;
-            throw new VfioException(
-                    unreachable ? Kind.FROZEN : Kind.UNSUPPORTED,
-                    operation,
-                    unreachable
-                            ? "its configuration space reads all ones: it is gone, or its PE is frozen"
-                            : "its class is %06x, where NVMe has %06x".formatted(code >>> 8, CLASS_CODE),
-                    unreachable ? "check the state of its PE" : "name an NVMe drive");
+            DeviceCondition condition = device.condition();
+            throw code != ControllerRegisters.NO_ANSWER || condition.isResponding()
+                    ? new VfioException(
+                            Kind.UNSUPPORTED,
+                            operation,
+                            "its class is %06x, where NVMe has %06x".formatted(code >>> 8, CLASS_CODE),
+                            "name an NVMe drive")
+                    : condition.failure(operation);
         }
     }
 

@@ -1,0 +1,77 @@
+package org.jvfio;
+
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.VfioException.Kind;
+
+/**
+ * Whether a device responds, and if not, why: {@link Device#condition}. It is what the kernel and the device report at
+ * one moment, and never a guess: where they do not tell a frozen PE from a device that is gone, the state is {@link
+ * State#UNKNOWN}.
+ *
+ * @param state the result
+ * @param pe the state of the PE; empty if the platform does not report it, or the container has several groups
+ * @param evidence what was looked at, and what it said
+ */
+public record DeviceCondition(State state, Optional<PeState> pe, String evidence) {
+    /** What a device does. */
+    public enum State {
+        /** The device responds. */
+        RESPONDING,
+        /** Its PE is frozen or in reset, or the host is recovering it: {@link Device#recover}. */
+        FROZEN,
+        /** The device was removed, or does not respond although its PE is not frozen. */
+        GONE,
+        /** It is in a low power state, in which its BARs are not accessible. */
+        ASLEEP,
+        /** Its command register disables its memory BARs. */
+        DISABLED,
+        /** It does not respond, and nothing here tells why. */
+        UNKNOWN
+    }
+
+    /** Requires all components. */
+    public DeviceCondition {
+        Objects.requireNonNull(state, "state");
+        Objects.requireNonNull(pe, "pe");
+        Objects.requireNonNull(evidence, "evidence");
+    }
+
+    static DeviceCondition of(State state, @Nullable PeState pe, String evidence) {
+        return new DeviceCondition(state, Optional.ofNullable(pe), evidence);
+    }
+
+    /** Whether the device responds. */
+    public boolean isResponding() {
+        return state == State.RESPONDING;
+    }
+
+    /**
+     * The failure of an operation in this condition.
+     *
+     * @param operation what was to be done, as it follows "cannot"
+     */
+    public VfioException failure(String operation) {
+        return new VfioException(operation, cause());
+    }
+
+    Cause cause() {
+        return switch (state) {
+            case RESPONDING ->
+                new Cause(Kind.DEVICE_ERROR, "the access failed, but the device responds: " + evidence, "see dmesg");
+            case FROZEN -> new Cause(Kind.FROZEN, evidence, "call Device.recover");
+            case GONE -> new Cause(Kind.GONE, evidence, "close the device, and see dmesg");
+            case ASLEEP ->
+                new Cause(Kind.FROZEN, evidence, "call exitLowPower, or set power state D0, whichever put it to sleep");
+            case DISABLED -> new Cause(Kind.FROZEN, evidence, "call enableMemory: a reset of the PE disables it");
+            case UNKNOWN -> new Cause(Kind.FROZEN, evidence, "call Device.recover, and see dmesg");
+        };
+    }
+
+    /** State and evidence, as in {@code FROZEN: its PE is frozen (EEH state 2)}. */
+    @Override
+    public String toString() {
+        return state + ": " + evidence;
+    }
+}
