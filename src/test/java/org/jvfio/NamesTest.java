@@ -18,7 +18,9 @@ class NamesTest {
     @Test
     void testMethods_allPackages_callConditionResult() {
         methods()
-                .that(annotatedWith(Test.class).or(annotatedWith(ParameterizedTest.class)).or(annotatedWith(Property.class)))
+                .that(annotatedWith(Test.class)
+                        .or(annotatedWith(ParameterizedTest.class))
+                        .or(annotatedWith(Property.class)))
                 .should()
                 .haveNameMatching(CALL_CONDITION_RESULT)
                 .check(TESTS);

@@ -71,8 +71,7 @@ class TceTableTest {
         "16, 12, 0x400000000, 1, a level of its table would be 32M",
         "16, 16, 0x10000000000, 1, a level of its table would be 128M",
     })
-    void of_impossibleTable_refusedWithReason(
-            int systemShift, int shift, String bytes, int levels, String reason) {
+    void of_impossibleTable_refusedWithReason(int systemShift, int shift, String bytes, int levels, String reason) {
         VfioException e =
                 assertThrows(VfioException.class, () -> table(POWERNV, systemShift, shift, Long.decode(bytes), levels));
         assertTrue(e.reason().contains(reason), e.getMessage());

@@ -190,7 +190,8 @@ class NvmeAdminTest {
                 host.admin(NvmeEntry.of(IDENTIFY).prp(data + 0x800, data + 8).dword(10, 1)));
         assertStatus(
                 DATA_TRANSFER_ERROR,
-                host.admin(NvmeEntry.of(IDENTIFY).prp(ControllerHost.nowhere(), 0).dword(10, 1)));
+                host.admin(
+                        NvmeEntry.of(IDENTIFY).prp(ControllerHost.nowhere(), 0).dword(10, 1)));
     }
 
     @ParameterizedTest

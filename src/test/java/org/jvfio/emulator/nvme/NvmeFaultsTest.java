@@ -502,7 +502,8 @@ class NvmeFaultsTest {
 
     @Test
     void stuck_disable_staysReady() {
-        ControllerHost host = host(NvmeFaults.seeded(1).withStuck(Transition.DISABLE)).enabled();
+        ControllerHost host =
+                host(NvmeFaults.seeded(1).withStuck(Transition.DISABLE)).enabled();
         host.register(CC, 0);
         host.pass(Duration.ofHours(1));
         assertEquals(READY, host.register(CSTS));
@@ -532,7 +533,8 @@ class NvmeFaultsTest {
 
     @Test
     void randomly_manyCommands_asProbable() {
-        ControllerHost host = host(fault(Commands.anyIo(), new Occurrence.Randomly(0.25), new Effect.Status(0, 0x06, true)))
+        ControllerHost host = host(fault(
+                        Commands.anyIo(), new Occurrence.Randomly(0.25), new Effect.Status(0, 0x06, true)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         int failed = 0;
