@@ -2,9 +2,12 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,6 +31,49 @@ class IovaAllocatorTest {
         assertEquals(1, low.pieces());
         assertEquals(4 * GIB - PAGE, low.largestPiece());
         assertEquals(4 * GIB, low.freeBytes());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1", "65536", "1048576"})
+    void allocate_randomized_alignedWithFreePagesAround(long alignment) {
+        low.randomize(42);
+        List<Long> taken = new ArrayList<>();
+        for (int each = 0; each < 500; each++) {
+            long size = (each % 3 + 1) * PAGE;
+            long iova = low.allocate(size, alignment, 2 * GIB - 1);
+            assertEquals(0, iova % Math.max(alignment, PAGE));
+            assertTrue(iova > 0 && iova + size <= 2 * GIB);
+            assertTrue(low.isFree(iova - PAGE, PAGE) && low.isFree(iova + size, PAGE));
+            taken.add(iova);
+        }
+        assertNotEquals(taken.stream().sorted().toList(), taken);
+        for (int each = 0; each < 500; each++) {
+            low.free(taken.get(each), (each % 3 + 1) * PAGE);
+        }
+        assertEquals(1, low.pieces());
+    }
+
+    @Test
+    void allocate_randomizedSmallWindow_fullWithGapsOnly() {
+        IovaAllocator small = new IovaAllocator(new IovaRange(HIGH, 9 * PAGE), PageSize.SIZE_64K);
+        small.randomize(1);
+        int count = 0;
+        while (small.allocate(PAGE, 1, ANYWHERE) != IovaAllocator.NONE) {
+            count++;
+        }
+        assertTrue(count >= 2 && count <= 4, count + " pages");
+        assertFalse(small.isFree(HIGH, 9 * PAGE));
+        assertEquals((9 - count) * PAGE, small.freeBytes());
+    }
+
+    @Test
+    void allocate_sameSeed_sameAddresses() {
+        low.randomize(7);
+        IovaAllocator other = new IovaAllocator(new IovaRange(0, 4 * GIB), PageSize.SIZE_64K);
+        other.randomize(7);
+        for (int each = 0; each < 10; each++) {
+            assertEquals(low.allocate(PAGE, 1, ANYWHERE), other.allocate(PAGE, 1, ANYWHERE));
+        }
     }
 
     @Test

@@ -2,11 +2,13 @@ package org.jvfio.cli;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jvfio.emulator.DeviceModels;
@@ -177,7 +179,7 @@ final class HostChoice {
      */
     Kernel open(Invocation in) throws Failure {
         if (!linux) {
-            return in.boot().apply(machine());
+            return boot(in);
         }
         requireAvailable();
         return LinuxKernel.open();
@@ -197,13 +199,25 @@ final class HostChoice {
             }
             return LinuxKernel.inspect();
         }
-        EmulatedKernel kernel = in.boot().apply(machine());
+        EmulatedKernel kernel = boot(in);
         if (!chosen) {
             in.err()
                     .println("jvfio: there is no POWER kernel here: using an emulated " + DEFAULT_PRESET
                             + " host (--machine chooses another)");
         }
         return kernel;
+    }
+
+    private EmulatedKernel boot(Invocation in) throws Failure {
+        EmulatedMachine booted = machine();
+        try {
+            return in.boot().apply(booted);
+        } catch (UncheckedIOException e) {
+            throw Failure.failed("cannot boot the emulated machine: " + e.getMessage() + ": "
+                    + FileErrors.reason(Objects.requireNonNull(e.getCause())));
+        } catch (IllegalArgumentException e) {
+            throw Failure.failed("cannot boot the emulated machine: " + e.getMessage());
+        }
     }
 
     /**

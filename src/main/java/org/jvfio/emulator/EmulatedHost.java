@@ -45,7 +45,7 @@ public final class EmulatedHost {
 
     EmulatedHost(EmulatedMachine machine) {
         this.machine = machine;
-        memory = new PhysicalMemory(machine.hugePages());
+        memory = new PhysicalMemory(machine.memoryBytes(), machine.hugePages());
         clock = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
         clock.setKeepAliveTime(IDLE_MILLIS, TimeUnit.MILLISECONDS);
@@ -123,8 +123,8 @@ public final class EmulatedHost {
      * The first 100 exceptions of device models since boot. One that a model throws in an access to its registers is
      * also thrown to the caller of the access; one in an action that it has {@linkplain
      * org.jvfio.emulator.device.DeviceBus#after scheduled} also goes to the uncaught exception handler of the thread of
-     * the devices. The kernel log has a line for each. If nobody calls this method after a failure, {@link
-     * EmulatedKernel#exit} of the last process throws it.
+     * the devices, and, if nobody calls this method afterwards, {@link EmulatedKernel#exit} of the last process throws
+     * it. The kernel log has a line for each.
      */
     public List<DeviceFailure> deviceFailures() {
         return locked(() -> {
@@ -142,13 +142,13 @@ public final class EmulatedHost {
         if (deviceFailures.size() < MAX_DEVICE_FAILURES) {
             deviceFailures.add(new DeviceFailure(device, during, cause, Duration.of(log.micros(), ChronoUnit.MICROS)));
         }
-        failureUnread = true;
+        failureUnread |= during.equals(PciFunction.AFTER);
     }
 
     /**
      * A process has ended.
      *
-     * @throws IllegalStateException if it was the last, and nobody knows of a failure of a device model
+     * @throws IllegalStateException if it was the last, and nobody has seen the failure of an action that a device scheduled
      */
     void ended(Task task) {
         tasks.values().remove(task);
@@ -240,6 +240,51 @@ public final class EmulatedHost {
                         "there is no device at " + address + ", only at " + functions.keySet());
             }
             return function.interrupts().reportError();
+        });
+    }
+
+    /**
+     * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until {@link
+     * #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its state is
+     * {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
+     * EmulatedMachine.Builder#maxFreezes} times in this hour, the host disables it for good instead, as {@link
+     * #disablePe} does.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void beginHostRecovery(int number) {
+        locked(() -> {
+            existing(number).pe().beginHostRecovery(log.micros());
+            return number;
+        });
+    }
+
+    /**
+     * The host has recovered the PE of a group: its devices are reset and configured as after boot, and the PE is not
+     * frozen. Does nothing if the host is not recovering it.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void endHostRecovery(int number) {
+        locked(() -> {
+            IommuGroup group = existing(number);
+            if (group.pe().endHostRecovery()) {
+                group.functions().forEach(PciFunction::recoveredByHost);
+            }
+            return number;
+        });
+    }
+
+    /**
+     * The host disables the PE of a group for good: it stays {@link EehState#STOPPED}, and operations that would change it
+     * return EIO, until the host boots again.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void disablePe(int number) {
+        locked(() -> {
+            existing(number).pe().disable();
+            return number;
         });
     }
 

@@ -120,7 +120,7 @@ public final class EmulatedKernel implements Kernel {
      * EBADF, {@code mmap} with ENOMEM.
      *
      * @throws IllegalStateException after ending the last process of the host, if a device model has thrown an exception
-     *     and {@link EmulatedHost#deviceFailures} was not called since
+     *     in an action that it had scheduled, and {@link EmulatedHost#deviceFailures} was not called since
      */
     public void exit() {
         host.locked(() -> {

@@ -147,7 +147,7 @@ final class PciBars {
         if (!pendingBits) {
             requireAnswer(bar, register, width, "pread");
         }
-        if (!function.reachesRegisters()) {
+        if (!function.reachesBar(bar, register, false)) {
             return -1;
         }
         if (pendingBits) {
@@ -167,7 +167,7 @@ final class PciBars {
             return;
         }
         requireAnswer(bar, register, width, "pwrite");
-        if (function.reachesRegisters()) {
+        if (function.reachesBar(bar, register, true)) {
             try {
                 device.write(bar, register, width, value);
             } catch (RuntimeException | Error failure) {

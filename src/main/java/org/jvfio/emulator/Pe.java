@@ -8,6 +8,7 @@ import java.util.Deque;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,7 @@ final class Pe {
     static final int WINDOWS = 2;
 
     private static final long BYPASS_SELECT = 1L << 59;
+    private static final long HOUR_MICROS = TimeUnit.HOURS.toMicros(1);
 
     private final PeName name;
     private final EmulatedMachine machine;
@@ -35,16 +37,13 @@ final class Pe {
     private boolean dmaFrozen;
     private boolean resetAsserted;
     private boolean configBlocked;
+    private boolean recoveredByHost;
+    private boolean disabled;
+    private boolean everFroze;
+    private long countedSince;
+    private int recoveries;
     private @Nullable InjectedError injected;
     private final Map<PlatformStep, Deque<Integer>> failures = new EnumMap<>(PlatformStep.class);
-
-    /** An error that EEH will inject into the next access of its kind. */
-    enum InjectedError {
-        REGISTER_ACCESS,
-        CONFIG_ACCESS,
-        DMA_READ,
-        DMA_WRITE
-    }
 
     Pe(
             PeName name,
@@ -139,6 +138,7 @@ final class Pe {
         resetAsserted = asserted;
     }
 
+    /** Injects an error, in place of an earlier one that no access has met. */
     void inject(InjectedError error) {
         injected = error;
     }
@@ -211,15 +211,85 @@ final class Pe {
         dmaLog.add(new FailedDma(device, direction, busAddress, size, failedAt, reason, now, last), !stops);
     }
 
-    void thawRegisters() {
-        registersFrozen = false;
+    /** Enables the registers; false if firmware cannot. */
+    boolean thawRegisters() {
+        registersFrozen &= isOutOfReach();
+        return !registersFrozen;
     }
 
-    void thawDma() {
-        dmaFrozen = false;
+    /** Enables DMA; false if firmware cannot. */
+    boolean thawDma() {
+        dmaFrozen &= isOutOfReach();
+        return !dmaFrozen;
+    }
+
+    /** Whether the user cannot recover it: the host does at present, or has given up. */
+    boolean isOutOfReach() {
+        return recoveredByHost || disabled;
+    }
+
+    /**
+     * The host begins to recover it: {@code eeh_handle_normal_event}. After too many recoveries in an hour it disables
+     * the endpoint instead.
+     *
+     * @param micros the time since boot
+     */
+    void beginHostRecovery(long micros) {
+        if (disabled) {
+            return;
+        }
+        registersFrozen = true;
+        dmaFrozen = true;
+        if (micros - countedSince > HOUR_MICROS || !everFroze) {
+            everFroze = true;
+            countedSince = micros;
+            recoveries = 0;
+        }
+        recoveries++;
+        log.add("EEH: Recovering " + name);
+        log.add("EEH: PE location: N/A, PHB location: N/A");
+        if (recoveries > machine.maxFreezes()) {
+            log.add("EEH: %s has failed %d times in the last hour and has been permanently disabled."
+                    .formatted(name, recoveries));
+            disable();
+            return;
+        }
+        log.add(("EEH: This PCI device has failed %d times in the last hour and will be permanently disabled after %d"
+                        + " failures.")
+                .formatted(recoveries, machine.maxFreezes()));
+        recoveredByHost = true;
+        configBlocked = true;
+    }
+
+    /** The host has recovered it; false if the host was not recovering it. */
+    boolean endHostRecovery() {
+        if (!recoveredByHost) {
+            return false;
+        }
+        recoveredByHost = false;
+        configBlocked = false;
+        resetAsserted = false;
+        thawRegisters();
+        thawDma();
+        log.add("EEH: Recovery successful.");
+        return true;
+    }
+
+    /** The host gives it up: it stays frozen until the next boot. */
+    void disable() {
+        registersFrozen = true;
+        dmaFrozen = true;
+        recoveredByHost = false;
+        configBlocked = false;
+        disabled = true;
+        log.add("EEH: Unable to recover from failure from " + name + ".");
+        log.add("Please try reseating or replacing it");
     }
 
     EehState state() {
+        if (recoveredByHost) {
+            return EehState.UNAVAILABLE;
+        }
         if (resetAsserted && !machine.platform().isPowernv()) {
             return EehState.RESET;
         }
@@ -229,18 +299,20 @@ final class Pe {
         return registersFrozen ? EehState.UNAVAILABLE : EehState.NORMAL;
     }
 
-    /** Whether an access to a register reaches the device; not if the endpoint is frozen. */
-    boolean registerAccess() {
-        return access(InjectedError.REGISTER_ACCESS);
+    /** Whether an access to a BAR reaches the device; not if the endpoint is frozen. */
+    boolean registerAccess(long busAddress, boolean write) {
+        InjectedError error = injected;
+        return access(error != null && error.meetsRegister(busAddress, write));
     }
 
     /** Whether an access to configuration space reaches the device; not if the endpoint is frozen. */
-    boolean configAccess() {
-        return access(InjectedError.CONFIG_ACCESS);
+    boolean configAccess(long configAddress, boolean write) {
+        InjectedError error = injected;
+        return access(error != null && error.meetsConfig(configAddress, write));
     }
 
-    private boolean access(InjectedError awaited) {
-        if (injected == awaited) {
+    private boolean access(boolean meetsError) {
+        if (meetsError && !registersFrozen) {
             injected = null;
             freezeForError(false);
         }
@@ -260,8 +332,8 @@ final class Pe {
         if (dmaFrozen) {
             return false;
         }
-        InjectedError awaited = toMemory ? InjectedError.DMA_WRITE : InjectedError.DMA_READ;
-        if (injected == awaited) {
+        InjectedError error = injected;
+        if (error != null && error.meetsDma(selectWindow(busAddress), busAddress, toMemory)) {
             injected = null;
             return fail(device, busAddress, size, busAddress, toMemory, FailedDma.Reason.INJECTED);
         }

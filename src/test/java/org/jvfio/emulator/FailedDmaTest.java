@@ -140,6 +140,27 @@ class FailedDmaTest {
         }
     }
 
+    /** Two mappings, one after the other; whether a DMA one byte past the end of the first one fails. */
+    private static boolean isOverrunCaught(boolean randomized) {
+        try (Probe probe = new Probe(EmulatedMachine.power9())) {
+            DmaWindow window = probe.container.defaultWindow();
+            if (randomized) {
+                window.randomizeAddresses(1);
+            }
+            long iova = window.map(probe.container.allocate(PAGE), DmaDirection.BIDIRECTIONAL)
+                    .iova();
+            window.map(probe.container.allocate(PAGE), DmaDirection.BIDIRECTIONAL);
+            assertTrue(probe.transfer(iova, PAGE, DmaProbe.WRITE));
+            return !probe.transfer(iova, PAGE + 1, DmaProbe.WRITE);
+        }
+    }
+
+    @Test
+    void randomizeAddresses_dmaOneByteTooLong_caught() {
+        assertTrue(isOverrunCaught(true));
+        assertFalse(isOverrunCaught(false), "the lowest addresses are neighbours");
+    }
+
     @Test
     void failedDma_wrongDirection_noPermission() {
         try (Probe probe = new Probe(EmulatedMachine.power9())) {

@@ -415,7 +415,7 @@ class HazardTest {
     @Test
     void readRom_memoryDisabled_machineCheckHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
-                .rom("0000:01:00.0", new byte[] {1})
+                .rom("0000:01:00.0", new byte[26])
                 .build());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("getdev d g 0000:01:00.0"));
@@ -429,7 +429,7 @@ class HazardTest {
     @Test
     void rom_noSuchDevice_illegalArgument() {
         EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
-        assertThrows(IllegalArgumentException.class, () -> machine.rom("0009:01:00.0", new byte[] {1}));
+        assertThrows(IllegalArgumentException.class, () -> machine.rom("0009:01:00.0", new byte[26]));
         assertThrows(IllegalArgumentException.class, () -> machine.rom("0000:01:00.0", new byte[(16 << 20) + 1]));
     }
 

@@ -21,7 +21,7 @@ class PeTest {
     private static final String DEVICE = "0000:01:00.0";
 
     private final EmulatedMachine machine = EmulatedMachine.power8();
-    private final PhysicalMemory memory = new PhysicalMemory(Map.of());
+    private final PhysicalMemory memory = new PhysicalMemory(machine.memoryBytes(), Map.of());
     private final Pe pe = new Pe(
             new PeName("pe ", 0, 0xfd),
             machine,

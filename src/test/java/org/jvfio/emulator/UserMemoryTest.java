@@ -4,9 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.CallScript;
 import org.jvfio.kernel.Errno;
@@ -37,6 +40,75 @@ class UserMemoryTest {
             assertEquals("-1 EFAULT", script.run("vfio c 12 x"));
             assertEquals("-1 EFAULT", script.run("vfio g 3 x"));
         }
+    }
+
+    @Test
+    void mmap_moreThanTheHostHas_enomem() {
+        EmulatedKernel small = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+                .memoryBytes(1L << 30)
+                .hugePages(2 << 20, 128)
+                .build());
+        long pool = 256L << 20;
+        EmulatedKernel other = small.newProcess();
+        long half = small.mmap(512L << 20, READ_WRITE, ANONYMOUS, -1, 0);
+        assertTrue(half > 0);
+        assertEquals(Errno.ENOMEM.negated(), other.mmap((256L << 20) + 1, READ_WRITE, ANONYMOUS, -1, 0));
+        assertTrue(other.mmap(256L << 20, READ_WRITE, ANONYMOUS, -1, 0) > 0);
+        assertEquals(Errno.ENOMEM.negated(), other.mmap(1, READ_WRITE, ANONYMOUS, -1, 0));
+        long huge = small.mmap(pool, READ_WRITE, ANONYMOUS | vfio_h.MAP_HUGETLB, -1, 0);
+        assertTrue(huge > 0, "the pool is apart");
+        assertEquals(0, small.munmap(huge, pool));
+        assertEquals(Errno.ENOMEM.negated(), other.mmap(1, READ_WRITE, ANONYMOUS, -1, 0));
+        assertEquals(0, small.munmap(half, 512L << 20));
+        assertTrue(other.mmap(512L << 20, READ_WRITE, ANONYMOUS, -1, 0) > 0);
+        other.exit();
+        assertEquals(0, small.host().userMemoryBytes());
+    }
+
+    private static long residentBytes() throws IOException {
+        String kilobytes = Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("RssAnon:"))
+                .findFirst()
+                .orElseThrow()
+                .replaceAll("[^0-9]", "");
+        return Long.parseLong(kilobytes) << 10;
+    }
+
+    @Test
+    void mmap_largeMapping_usesMemoryOfTouchedPagesOnly() throws IOException {
+        long bytes = 4L << 30;
+        long before = residentBytes();
+        EmulatedKernel large = EmulatedKernel.boot(
+                EmulatedMachine.power9().toBuilder().memoryBytes(bytes).build());
+        long address = large.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
+        assertTrue(address > 0);
+        assertEquals(0, address % PAGE);
+        MemorySegment memory = large.memory(address, bytes);
+        assertEquals(0, memory.get(ValueLayout.JAVA_LONG, bytes - Long.BYTES));
+        memory.set(ValueLayout.JAVA_LONG, bytes / 2, 42);
+        assertEquals(42, memory.get(ValueLayout.JAVA_LONG, bytes / 2));
+        assertEquals(0, memory.get(ValueLayout.JAVA_LONG, bytes / 2 + Long.BYTES));
+        assertTrue(residentBytes() - before < bytes / 4);
+        assertEquals(0, large.munmap(address, bytes));
+        assertThrows(IllegalStateException.class, () -> memory.get(ValueLayout.JAVA_LONG, 0));
+    }
+
+    @Test
+    void munmap_largePinnedMemory_keepsTheWrittenPages() {
+        long bytes = 64L << 20;
+        try (CallScript script = prepared()) {
+            long address = kernel.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
+            kernel.memory(address, bytes).set(ValueLayout.JAVA_LONG, bytes - PAGE, 42);
+            assertEquals("0", script.run("reg c %d %d".formatted(address, bytes)));
+            Backing backing = kernel.host().memory().at(1L << 32);
+            assertEquals(address, backing.segment().address());
+            assertEquals(0, kernel.munmap(address, bytes));
+            assertTrue(backing.isFreed());
+            assertEquals(42, backing.segment().get(ValueLayout.JAVA_LONG, bytes - PAGE));
+            assertEquals(0, backing.segment().get(ValueLayout.JAVA_LONG, 0));
+        }
+        kernel.exit();
+        assertEquals(0, kernel.host().userMemoryBytes());
     }
 
     @Test
