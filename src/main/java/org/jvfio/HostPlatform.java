@@ -26,7 +26,7 @@ enum HostPlatform {
         if (!matcher.find()) {
             return UNKNOWN;
         }
-        return matcher.group(1).equals("PowerNV") ? POWERNV : PSERIES;
+        return "PowerNV".equals(matcher.group(1)) ? POWERNV : PSERIES;
     }
 
     /**

@@ -1,7 +1,9 @@
 package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -111,21 +113,19 @@ class HostPlatformTest {
 
     @Test
     void iommuInfo_platformNamed_notGuessedFromLevels() {
-        assertEquals(
-                false, attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.power8()), "platform\t: pSeries\n")));
-        assertEquals(
-                true, attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.pseries()), "platform\t: PowerNV\n")));
+        assertFalse(attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.power8()), "platform\t: pSeries\n")));
+        assertTrue(attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.pseries()), "platform\t: PowerNV\n")));
     }
 
     @Test
     void iommuInfo_version1OnPowernv_isPowernv() {
-        assertEquals(true, attachedIsPowernv(kernel(EmulatedMachine.power7())));
+        assertTrue(attachedIsPowernv(kernel(EmulatedMachine.power7())));
     }
 
     @Test
     void iommuInfo_noCpuinfo_guessedFromLevels() {
-        assertEquals(true, attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.power8()), null)));
-        assertEquals(false, attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.pseries()), null)));
+        assertTrue(attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.power8()), null)));
+        assertFalse(attachedIsPowernv(new OtherCpuinfo(kernel(EmulatedMachine.pseries()), null)));
     }
 
     @Test
