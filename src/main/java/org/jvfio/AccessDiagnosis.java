@@ -134,8 +134,8 @@ final class AccessDiagnosis {
     private Optional<DeviceCondition> inaccessible(@Nullable PeState pe) {
         ConfigSpace config = device.configSpace();
         if (!config.command().contains(PciCommand.MEMORY)) {
-            return Optional.of(DeviceCondition.of(
-                    State.DISABLED, pe, "the device's memory is disabled in its command register"));
+            return Optional.of(
+                    DeviceCondition.of(State.DISABLED, pe, "the device's memory is disabled in its command register"));
         }
         return config.capability(PciCapability.PowerManagement.class)
                 .map(PciCapability.PowerManagement::state)

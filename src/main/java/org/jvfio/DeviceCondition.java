@@ -63,8 +63,7 @@ public record DeviceCondition(State state, Optional<PeState> pe, String evidence
             case FROZEN -> new Cause(Kind.FROZEN, evidence, "call Device.recover");
             case GONE -> new Cause(Kind.GONE, evidence, "close the device, and see dmesg");
             case ASLEEP ->
-                new Cause(
-                        Kind.FROZEN, evidence, "call exitLowPower, or set power state D0, whichever put it to sleep");
+                new Cause(Kind.FROZEN, evidence, "call exitLowPower, or set power state D0, whichever put it to sleep");
             case DISABLED -> new Cause(Kind.FROZEN, evidence, "call enableMemory: a reset of the PE disables it");
             case UNKNOWN -> new Cause(Kind.FROZEN, evidence, "call Device.recover, and see dmesg");
         };

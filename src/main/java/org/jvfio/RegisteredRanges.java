@@ -135,7 +135,8 @@ final class RegisteredRanges {
      */
     void requireShareable(Range range, String asked, MemorySegment other) {
         List<MemorySegment> alive = Stream.concat(
-                        range.users.stream().map(user -> user.segment), closed.stream().map(Allocation::segment))
+                        range.users.stream().map(user -> user.segment),
+                        closed.stream().map(Allocation::segment))
                 .filter(segment -> segment.scope().isAlive())
                 .toList();
         long at = Math.max(other.address(), range.start());

@@ -132,8 +132,8 @@ public final class VfioException extends RuntimeException {
 
     /** This failure with a consequence that its reason did not tell; it keeps what this one suppresses. */
     VfioException with(String consequence) {
-        VfioException e = new VfioException(
-                operation, new Cause(kind, reason + "; " + consequence, hint), call, errno, result);
+        VfioException e =
+                new VfioException(operation, new Cause(kind, reason + "; " + consequence, hint), call, errno, result);
         e.setStackTrace(getStackTrace());
         for (Throwable each : getSuppressed()) {
             e.addSuppressed(each);

@@ -107,8 +107,8 @@ class DeviceConditionTest {
             host.observed().answerRequest(vfio_h.VFIO_EEH_PE_OP, _ -> vfio_h.VFIO_EEH_PE_STATE_NORMAL);
             assertState(State.GONE, device);
             assertFalse(device.isFrozen());
-            VfioException e = assertThrows(
-                    VfioException.class, () -> device.bar(0).readInt(0));
+            VfioException e =
+                    assertThrows(VfioException.class, () -> device.bar(0).readInt(0));
             assertEquals(Kind.GONE, e.kind());
             host.observed().heal();
         }
@@ -176,7 +176,8 @@ class DeviceConditionTest {
                 device.lock().unlock();
             }
             assertEquals(-1, bar.unchecked().readInt(0));
-            assertEquals(-1, bar.unchecked().withOrder(java.nio.ByteOrder.BIG_ENDIAN).readInt(0));
+            assertEquals(
+                    -1, bar.unchecked().withOrder(java.nio.ByteOrder.BIG_ENDIAN).readInt(0));
         }
     }
 
@@ -193,8 +194,8 @@ class DeviceConditionTest {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Eeh eeh = device.container().eeh().orElseThrow();
             eeh.inject(EehError.of(EehError.Width.BITS_32, EehError.Function.LOAD_MEMORY_DATA));
-            VfioException e = assertThrows(
-                    VfioException.class, () -> device.bar(0).readInt(0));
+            VfioException e =
+                    assertThrows(VfioException.class, () -> device.bar(0).readInt(0));
             assertEquals(Kind.FROZEN, e.kind());
             eeh.enable();
             assertState(State.RESPONDING, device);
@@ -220,13 +221,16 @@ class DeviceConditionTest {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Eeh eeh = device.container().eeh().orElseThrow();
             host.observed().failRequest(vfio_h.VFIO_EEH_PE_OP, Errno.EIO.negated());
-            assertEquals(Kind.FROZEN, assertThrows(VfioException.class, eeh::unfreezeIo).kind());
+            assertEquals(
+                    Kind.FROZEN,
+                    assertThrows(VfioException.class, eeh::unfreezeIo).kind());
             host.observed().heal();
-            host.observed().answerRequest(
-                    vfio_h.VFIO_EEH_PE_OP,
-                    op -> org.jvfio.uapi.vfio_eeh_pe_op.op(op) == vfio_h.VFIO_EEH_PE_GET_STATE
-                            ? vfio_h.VFIO_EEH_PE_STATE_NORMAL
-                            : Errno.EIO.negated());
+            host.observed()
+                    .answerRequest(
+                            vfio_h.VFIO_EEH_PE_OP,
+                            op -> org.jvfio.uapi.vfio_eeh_pe_op.op(op) == vfio_h.VFIO_EEH_PE_GET_STATE
+                                    ? vfio_h.VFIO_EEH_PE_STATE_NORMAL
+                                    : Errno.EIO.negated());
             assertEquals(
                     Kind.UNSUPPORTED,
                     assertThrows(VfioException.class, eeh::unfreezeIo).kind());
