@@ -15,62 +15,74 @@ public record EehError(Width width, Function function, long address, long mask) 
     /** An address space of the host bridge. */
     public enum Width {
         /** Its 32-bit memory space, and DMA below bus address 1&lt;&lt;59. */
-        BITS_32,
+        BITS_32(0),
         /** Its 64-bit memory space, and DMA from bus address 1&lt;&lt;59 on. */
-        BITS_64;
+        BITS_64(1);
+
+        private final int number;
+
+        Width(int number) {
+            this.number = number;
+        }
 
         /** {@code EEH_ERR_TYPE_*}. */
         public int number() {
-            return ordinal();
+            return number;
         }
     }
 
-    /** A kind of access, with the phase of it that fails ({@code EEH_ERR_FUNC_*}). The order is that of the numbers. */
+    /** A kind of access, with the phase of it that fails ({@code EEH_ERR_FUNC_*}). */
     public enum Function {
         /** A load from a memory BAR: the address. */
-        LOAD_MEMORY_ADDRESS,
+        LOAD_MEMORY_ADDRESS(0),
         /** A load from a memory BAR: the data. */
-        LOAD_MEMORY_DATA,
+        LOAD_MEMORY_DATA(1),
         /** A load from an I/O BAR: the address. */
-        LOAD_IO_ADDRESS,
+        LOAD_IO_ADDRESS(2),
         /** A load from an I/O BAR: the data. */
-        LOAD_IO_DATA,
+        LOAD_IO_DATA(3),
         /** A read of configuration space: the address. */
-        LOAD_CONFIG_ADDRESS,
+        LOAD_CONFIG_ADDRESS(4),
         /** A read of configuration space: the data. */
-        LOAD_CONFIG_DATA,
+        LOAD_CONFIG_DATA(5),
         /** A store to a memory BAR: the address. */
-        STORE_MEMORY_ADDRESS,
+        STORE_MEMORY_ADDRESS(6),
         /** A store to a memory BAR: the data. */
-        STORE_MEMORY_DATA,
+        STORE_MEMORY_DATA(7),
         /** A store to an I/O BAR: the address. */
-        STORE_IO_ADDRESS,
+        STORE_IO_ADDRESS(8),
         /** A store to an I/O BAR: the data. */
-        STORE_IO_DATA,
+        STORE_IO_DATA(9),
         /** A write of configuration space: the address. */
-        STORE_CONFIG_ADDRESS,
+        STORE_CONFIG_ADDRESS(10),
         /** A write of configuration space: the data. */
-        STORE_CONFIG_DATA,
+        STORE_CONFIG_DATA(11),
         /** A DMA read: the address. */
-        DMA_READ_ADDRESS,
+        DMA_READ_ADDRESS(12),
         /** A DMA read: the data. */
-        DMA_READ_DATA,
+        DMA_READ_DATA(13),
         /** A DMA read: an abort by the master. */
-        DMA_READ_MASTER,
+        DMA_READ_MASTER(14),
         /** A DMA read: an abort by the target. */
-        DMA_READ_TARGET,
+        DMA_READ_TARGET(15),
         /** A DMA write: the address. */
-        DMA_WRITE_ADDRESS,
+        DMA_WRITE_ADDRESS(16),
         /** A DMA write: the data. */
-        DMA_WRITE_DATA,
+        DMA_WRITE_DATA(17),
         /** A DMA write: an abort by the master. */
-        DMA_WRITE_MASTER,
+        DMA_WRITE_MASTER(18),
         /** A DMA write: an abort by the target. */
-        DMA_WRITE_TARGET;
+        DMA_WRITE_TARGET(19);
+
+        private final int number;
+
+        Function(int number) {
+            this.number = number;
+        }
 
         /** {@code EEH_ERR_FUNC_*}. */
         public int number() {
-            return ordinal();
+            return number;
         }
     }
 

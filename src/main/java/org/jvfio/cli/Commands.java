@@ -24,6 +24,8 @@ final class Commands {
                             new PlanCommand())),
             new Section("Prepare devices", List.of(new BindCommand(), new UnbindCommand())),
             new Section(
+                    "Handle errors", List.of(new EehStatusCommand(), new EehInjectCommand(), new EehRecoverCommand())),
+            new Section(
                     "Try it",
                     List.of(
                             new DemoCommand(),
