@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced: installs packages of the host's release.
 
-# apt_install PACKAGE: says nothing and fails where there is no such package, no apt, or no right to use it.
+# apt_install PACKAGE: fails silently if there is no such package, no apt, or no permission to use it.
 apt_install() {
     local log
     ((EUID == 0)) && command -v apt-get >/dev/null || return 1

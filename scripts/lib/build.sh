@@ -15,13 +15,13 @@ maven() {
     (cd "$project" && MAVEN_ARGS='' mvn -B "${arguments[@]}" "$@" </dev/null)
 }
 
-# Whether the jar is there and nothing that it is made of has changed. A file that was removed changed its directory.
+# Whether the jar exists and none of its inputs has changed since. Removing a file changes its directory.
 is_built() {
     [[ -e $target/.built && -e $target/jvfio.jar && -d $target/lib ]] &&
         [[ -z $(find "$project/pom.xml" "$project/.mvn" "$project/src/main" -newer "$target/.built" -print -quit) ]]
 }
 
-# Waits until nobody else builds. The lock is that of the shell that calls this, until it ends.
+# Waits until no other build runs. The calling shell holds the lock until it ends.
 lock_build() {
     mkdir -p "$target"
     exec 9>"$target/.build.lock"
@@ -31,10 +31,10 @@ lock_build() {
     fi
 }
 
-# maven_packages ARGUMENT...: a Maven run that makes the jar, with the lock held. What counts is when it began: files may
-# change meanwhile.
+# maven_packages ARGUMENT...: builds the jar with Maven; the caller holds the lock. The jar counts as of the start of
+# the run, as files may change meanwhile.
 maven_packages() {
-    # What a changed dependency leaves behind would be a second copy of its module.
+    # The old jar of a changed dependency would be a second copy of its module.
     rm -rf "$target/.built" "${target:?}/lib"
     local began
     began=$(date +%s.%N)
@@ -42,8 +42,8 @@ maven_packages() {
     touch --date="@$began" "$target/.built"
 }
 
-# Sets the array java_command to a JVM for the built project: what starts it quickly is right for a short command. The
-# JVM's warnings are kept out of standard output, which is for data.
+# Sets the array java_command to a JVM for the built project, with options for a quick start. Warnings of the JVM do not
+# go to standard output, which is for data.
 set_java_command() {
     java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
         --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
@@ -52,15 +52,15 @@ set_java_command() {
     fi
 }
 
-# Sets aot_identity to what the cache depends on: where the project is, and the JDK. With another one the JVM would ignore
-# the cache, and the archive of its own classes with it, which is slower than no cache.
+# Sets aot_identity to what the cache depends on: the project's path and the JDK. With others the JVM would ignore the
+# cache, and the archive of its own classes with it, which is slower than no cache.
 set_aot_identity() {
     local release
     IFS= read -rd '' release <"$JAVA_HOME/release" || true
     aot_identity=$target$'\n'$JAVA_HOME$'\n'$release
 }
 
-# Whether the cache, or the attempt to make one, is of this place, this JDK and this jar. Starts no process.
+# Whether the cache, or a failed attempt to create it, belongs to this path, JDK and jar. Starts no process.
 is_aot_cache_current() {
     local aot_identity recorded
     set_aot_identity
@@ -69,8 +69,8 @@ is_aot_cache_current() {
         ! $target/jvfio.jar -ot $target/jvfio.aot.for ]]
 }
 
-# A cache that cannot be made stays empty, and is tried again with another jar, place or JDK. A running JVM may have the old
-# one mapped. What is recorded with it has the time of the jar, which the JVM compares too.
+# If the cache cannot be created, it stays empty until the jar, the path or the JDK changes. A running JVM may have the
+# old one mapped. Its record has the time of the jar, which the JVM compares, too.
 make_aot_cache() {
     local -a java_command
     local aot_identity
@@ -89,7 +89,8 @@ make_aot_cache() {
     touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"
 }
 
-# Builds what is missing or out of date, and says so in one line; fails with the errors of Maven's log. Two at once wait.
+# Builds what is missing or out of date, and reports it in one line; fails with the errors of Maven's log. Only one
+# build runs at a time.
 build_project() {
     if is_built && is_aot_cache_current; then
         return

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced: finds, or as root installs, the JDK and the Maven that the project is built with. Quiet unless it installs.
+# Sourced: finds, or as root installs, JDK and Maven for the build. Silent unless it installs.
 
 # shellcheck source=scripts/lib/apt.sh
 source "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
-# The directory's JDK is of this feature release, and has a compiler.
+# Whether the directory has a JDK of this feature release, with a compiler.
 is_jdk() {
     local release version="\"$2[\".+-]"
     [[ -x $1/bin/javac && -r $1/release ]] || return

@@ -40,10 +40,10 @@ class CpioTest {
             inodes.add(fields[0]);
             assertEquals(0, fields[2] + fields[3] + fields[5], "owner, group and time");
             String name = bytes.substring(at + HEADER, at + HEADER + fields[11] - 1);
-            int data = at + HEADER + fields[11] + 3 & ~3;
+            int data = (at + HEADER + fields[11] + 3) & ~3;
             entries.add(
                     String.format(Locale.ROOT, "%s %o %s", name, fields[1], bytes.substring(data, data + fields[6])));
-            at = data + fields[6] + 3 & ~3;
+            at = (data + fields[6] + 3) & ~3;
         }
         assertEquals(inodes.size(), inodes.stream().distinct().count());
         assertEquals("TRAILER!!! 0 ", entries.removeLast());

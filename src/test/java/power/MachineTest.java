@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Where devices are put, and what QEMU is told of it. */
+/** The slots of devices, and QEMU's options for them. */
 class MachineTest {
     private final List<String> options = new ArrayList<>();
 
@@ -54,12 +54,16 @@ class MachineTest {
     void rom_image_hasTheIdsOfTheDriveAtItsDataStructure() {
         byte[] rom = Rom.image();
         assertEquals(1536, rom.length);
-        assertEquals(0x55 | 0xaa << 8, rom[0] & 0xff | (rom[1] & 0xff) << 8);
+        assertEquals(0xaa55, word(rom, 0));
         int data = rom[0x18];
         assertEquals("PCIR", new String(rom, data, 4, java.nio.charset.StandardCharsets.US_ASCII));
-        assertEquals(0x1b36, rom[data + 4] & 0xff | (rom[data + 5] & 0xff) << 8);
-        assertEquals(0x0010, rom[data + 6] & 0xff | (rom[data + 7] & 0xff) << 8);
+        assertEquals(0x1b36, word(rom, data + 4));
+        assertEquals(0x0010, word(rom, data + 6));
         assertEquals(rom.length / 512, rom[data + 16]);
+    }
+
+    private static int word(byte[] bytes, int offset) {
+        return (bytes[offset] & 0xff) | ((bytes[offset + 1] & 0xff) << 8);
     }
 
     @Test

@@ -18,17 +18,9 @@ import org.jvfio.kernel.Errno;
  */
 record Cause(Kind kind, String reason, String hint) {
 
-    Cause(String reason, String hint) {
-        this(Kind.KERNEL_REFUSED, reason, hint);
-    }
-
     /** A cause, where there may be none. */
     static Optional<Cause> of(Kind kind, String reason, String hint) {
         return Optional.of(new Cause(kind, reason, hint));
-    }
-
-    static Optional<Cause> of(String reason, String hint) {
-        return Optional.of(new Cause(reason, hint));
     }
 
     /**

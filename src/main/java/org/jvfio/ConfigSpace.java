@@ -37,8 +37,8 @@ import org.jvfio.VfioException.Kind;
  *   <li>the command register is the device's, except for {@link PciCommand#INTX_DISABLE};
  *   <li>BARs, interrupt line and interrupt pin are the kernel's copy: a write does not reach the device. A BAR reads as
  *       it was written, with the bits below its size as zeros, by which {@link #bars} finds the sizes;
- *   <li>capabilities that the kernel does not know are removed from the list; {@link PciCapability} says which registers
- *       of the others can be written. MSI and MSI-X are enabled by {@link Device#enableInterrupts} alone.
+ *   <li>capabilities that the kernel does not know are removed from the list; {@link PciCapability} says which
+ *       registers of the others can be written. MSI and MSI-X are enabled by {@link Device#enableInterrupts} alone.
  * </ul>
  *
  * <p>{@link Device#config} reads and writes the registers that have no method here. All methods throw {@link

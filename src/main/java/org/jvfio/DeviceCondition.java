@@ -19,7 +19,7 @@ public record DeviceCondition(State state, Optional<PeState> pe, String evidence
     public enum State {
         /** The device responds. */
         RESPONDING,
-        /** Its PE is frozen or in reset, or the host is recovering it: {@link Device#recover}. */
+        /** Its PE is frozen or in reset, or the host is recovering it. */
         FROZEN,
         /** The device was removed, or does not respond although its PE is not frozen. */
         GONE,

@@ -58,8 +58,9 @@ final class DmaWindows {
                     PageSize.SIZE_4K,
                     range.size(),
                     LEVELS_OF_DEFAULT_WINDOW);
-            return new DmaWindow(
-                    container, range, PageSize.SIZE_4K, LEVELS_OF_DEFAULT_WINDOW, table.lockedBytes(), true);
+            // V1 uses the host's table, which is not charged.
+            long tableBytes = iommu.registersMemory() ? table.lockedBytes() : 0;
+            return new DmaWindow(container, range, PageSize.SIZE_4K, LEVELS_OF_DEFAULT_WINDOW, tableBytes, true);
         });
         defaultWindow.ifPresent(windows::add);
         // Linux before 4.10 has created it by now, which shows in the locked memory. V1 has no pending window.

@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import java.util.Objects;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * An error that {@link Eeh#inject} has the platform inject into the next access of its kind ({@code EEH_ERR_*} of the
@@ -15,9 +16,9 @@ public record EehError(Width width, Function function, long address, long mask) 
     /** An address space of the host bridge. */
     public enum Width {
         /** Its 32-bit memory space, and DMA below bus address 1&lt;&lt;59. */
-        BITS_32(0),
+        BITS_32(vfio_h.EEH_ERR_TYPE_32),
         /** Its 64-bit memory space, and DMA from bus address 1&lt;&lt;59 on. */
-        BITS_64(1);
+        BITS_64(vfio_h.EEH_ERR_TYPE_64);
 
         private final int number;
 
@@ -34,45 +35,45 @@ public record EehError(Width width, Function function, long address, long mask) 
     /** A kind of access, with the phase of it that fails ({@code EEH_ERR_FUNC_*}). */
     public enum Function {
         /** A load from a memory BAR: the address. */
-        LOAD_MEMORY_ADDRESS(0),
+        LOAD_MEMORY_ADDRESS(vfio_h.EEH_ERR_FUNC_LD_MEM_ADDR),
         /** A load from a memory BAR: the data. */
-        LOAD_MEMORY_DATA(1),
+        LOAD_MEMORY_DATA(vfio_h.EEH_ERR_FUNC_LD_MEM_DATA),
         /** A load from an I/O BAR: the address. */
-        LOAD_IO_ADDRESS(2),
+        LOAD_IO_ADDRESS(vfio_h.EEH_ERR_FUNC_LD_IO_ADDR),
         /** A load from an I/O BAR: the data. */
-        LOAD_IO_DATA(3),
+        LOAD_IO_DATA(vfio_h.EEH_ERR_FUNC_LD_IO_DATA),
         /** A read of configuration space: the address. */
-        LOAD_CONFIG_ADDRESS(4),
+        LOAD_CONFIG_ADDRESS(vfio_h.EEH_ERR_FUNC_LD_CFG_ADDR),
         /** A read of configuration space: the data. */
-        LOAD_CONFIG_DATA(5),
+        LOAD_CONFIG_DATA(vfio_h.EEH_ERR_FUNC_LD_CFG_DATA),
         /** A store to a memory BAR: the address. */
-        STORE_MEMORY_ADDRESS(6),
+        STORE_MEMORY_ADDRESS(vfio_h.EEH_ERR_FUNC_ST_MEM_ADDR),
         /** A store to a memory BAR: the data. */
-        STORE_MEMORY_DATA(7),
+        STORE_MEMORY_DATA(vfio_h.EEH_ERR_FUNC_ST_MEM_DATA),
         /** A store to an I/O BAR: the address. */
-        STORE_IO_ADDRESS(8),
+        STORE_IO_ADDRESS(vfio_h.EEH_ERR_FUNC_ST_IO_ADDR),
         /** A store to an I/O BAR: the data. */
-        STORE_IO_DATA(9),
+        STORE_IO_DATA(vfio_h.EEH_ERR_FUNC_ST_IO_DATA),
         /** A write of configuration space: the address. */
-        STORE_CONFIG_ADDRESS(10),
+        STORE_CONFIG_ADDRESS(vfio_h.EEH_ERR_FUNC_ST_CFG_ADDR),
         /** A write of configuration space: the data. */
-        STORE_CONFIG_DATA(11),
+        STORE_CONFIG_DATA(vfio_h.EEH_ERR_FUNC_ST_CFG_DATA),
         /** A DMA read: the address. */
-        DMA_READ_ADDRESS(12),
+        DMA_READ_ADDRESS(vfio_h.EEH_ERR_FUNC_DMA_RD_ADDR),
         /** A DMA read: the data. */
-        DMA_READ_DATA(13),
+        DMA_READ_DATA(vfio_h.EEH_ERR_FUNC_DMA_RD_DATA),
         /** A DMA read: an abort by the master. */
-        DMA_READ_MASTER(14),
+        DMA_READ_MASTER(vfio_h.EEH_ERR_FUNC_DMA_RD_MASTER),
         /** A DMA read: an abort by the target. */
-        DMA_READ_TARGET(15),
+        DMA_READ_TARGET(vfio_h.EEH_ERR_FUNC_DMA_RD_TARGET),
         /** A DMA write: the address. */
-        DMA_WRITE_ADDRESS(16),
+        DMA_WRITE_ADDRESS(vfio_h.EEH_ERR_FUNC_DMA_WR_ADDR),
         /** A DMA write: the data. */
-        DMA_WRITE_DATA(17),
+        DMA_WRITE_DATA(vfio_h.EEH_ERR_FUNC_DMA_WR_DATA),
         /** A DMA write: an abort by the master. */
-        DMA_WRITE_MASTER(18),
+        DMA_WRITE_MASTER(vfio_h.EEH_ERR_FUNC_DMA_WR_MASTER),
         /** A DMA write: an abort by the target. */
-        DMA_WRITE_TARGET(19);
+        DMA_WRITE_TARGET(vfio_h.EEH_ERR_FUNC_DMA_WR_TARGET);
 
         private final int number;
 

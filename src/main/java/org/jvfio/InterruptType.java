@@ -18,8 +18,8 @@ public enum InterruptType {
     MSIX(vfio_h.VFIO_PCI_MSIX_IRQ_INDEX, true),
     /**
      * The host has seen an uncorrectable error of the device (AER). Up to Linux 7.2 only PCI Express devices have this
-     * type; later every PCI device has it, and one that is not PCI Express never signals it. On POWER such an error freezes
-     * the PE, and nothing is signalled: check {@link Device#isFrozen}.
+     * type; later every PCI device has it, and one that is not PCI Express never signals it. On POWER such an error
+     * freezes the PE, and nothing is signalled: check {@link Device#isFrozen}.
      */
     ERROR(vfio_h.VFIO_PCI_ERR_IRQ_INDEX, false),
     /** The kernel needs the device back, because it is unbound or unplugged: see {@link Device#onDeviceRequest}. */

@@ -19,14 +19,16 @@ final class IommuSetup {
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final boolean hasV2;
+    private final HostPlatform platform;
     private @Nullable TceInfo info;
     // Read without the lock; it does not change as long as there are windows and memory.
     private volatile SpaprTceVersion version = SpaprTceVersion.V2;
 
-    private IommuSetup(Kernel kernel, Descriptor descriptor, boolean hasV2) {
+    private IommuSetup(Kernel kernel, Descriptor descriptor, boolean hasV2, HostPlatform platform) {
         this.kernel = kernel;
         this.descriptor = descriptor;
         this.hasV2 = hasV2;
+        this.platform = platform;
     }
 
     /** Checks that the kernel has the SPAPR TCE IOMMU. */
@@ -39,7 +41,7 @@ final class IommuSetup {
                     "this kernel has VFIO, but not the SPAPR TCE IOMMU",
                     "on POWER, load it: modprobe vfio_iommu_spapr_tce");
         }
-        return new IommuSetup(kernel, descriptor, hasV2);
+        return new IommuSetup(kernel, descriptor, hasV2, HostPlatform.of(kernel));
     }
 
     static boolean hasExtension(Descriptor descriptor, String operation, int extension) {
@@ -126,9 +128,16 @@ final class IommuSetup {
             Optional<IovaRange> defaultWindow = call.defaultWindowSize() == 0
                     ? Optional.empty()
                     : Optional.of(new IovaRange(call.defaultWindowStart(), call.defaultWindowSize()));
-            return version == SpaprTceVersion.V1
-                    ? new TceInfo(defaultWindow, List.of(PageSize.SIZE_4K), 1, DmaWindows.LEVELS_OF_DEFAULT_WINDOW)
-                    : new TceInfo(defaultWindow, pageSizes(call.pageSizes()), call.maxWindows(), call.levels());
+            if (version == SpaprTceVersion.V1) {
+                int levels = DmaWindows.LEVELS_OF_DEFAULT_WINDOW;
+                return new TceInfo(defaultWindow, List.of(PageSize.SIZE_4K), 1, levels, platform.isPowernv(levels));
+            }
+            return new TceInfo(
+                    defaultWindow,
+                    pageSizes(call.pageSizes()),
+                    call.maxWindows(),
+                    call.levels(),
+                    platform.isPowernv(call.levels()));
         }
     }
 

@@ -1,10 +1,12 @@
 package org.jvfio;
 
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
 /**
- * The free bus addresses of a window: always gives the lowest that fit, never bus address 0 unless the caller names it,
- * and takes back any part of what it gave. Addresses and sizes are in bytes here, and in pages in the {@link
+ * The free bus addresses of a window: gives the lowest that fit, or {@linkplain #randomize random ones}, never bus address
+ * 0 unless the caller names it, and takes back any part of what it gave. Addresses and sizes are in bytes here, and in pages in the {@link
  * FreePages}.
  *
  * <p>Not safe for use by several threads.
@@ -14,11 +16,14 @@ final class IovaAllocator {
     static final long NONE = -1;
 
     private static final int MIN_PAGE_SHIFT = 12;
+    private static final int ATTEMPTS = 64;
 
     private final IovaRange window;
     private final PageSize pageSize;
     private final int shift;
     private final FreePages free;
+    /** Chooses the addresses, which then have free pages on both sides; null to give the lowest. */
+    private @Nullable SplittableRandom random;
 
     /**
      * All of a window is free.
@@ -35,6 +40,15 @@ final class IovaAllocator {
         shift = page.shift();
         long first = window.start() >>> shift;
         free = new FreePages(first, first + (window.size() >>> shift));
+    }
+
+    /**
+     * From now on gives random addresses, with a free page before and after.
+     *
+     * @param seed the same one gives the same addresses
+     */
+    void randomize(long seed) {
+        random = new SplittableRandom(seed);
     }
 
     /** The free bytes. */
@@ -63,7 +77,7 @@ final class IovaAllocator {
     }
 
     /**
-     * Takes the lowest free addresses, but never bus address 0.
+     * Takes the lowest free addresses, or random ones, but never bus address 0.
      *
      * @param size bytes, whole pages, at least one
      * @param alignment bytes, a power of two: the address is a multiple of it, and of the page
@@ -71,8 +85,38 @@ final class IovaAllocator {
      * @return the first address, or {@link #NONE} if there is no such piece below the mask
      */
     long allocate(long size, long alignment, long mask) {
-        long first = free.takeLowest(pages(size), alignment(alignment), pagesBelow(mask));
+        SplittableRandom chooser = random;
+        int k = alignment(alignment);
+        long first = chooser == null
+                ? free.takeLowest(pages(size), k, pagesBelow(mask))
+                : takeBetweenGaps(chooser, pages(size), Math.max(1, alignment >>> shift), pagesBelow(mask));
         return first == FreePages.NONE ? NONE : first << shift;
+    }
+
+    /**
+     * Takes random pages between two that are free. All pages given so lie between free pages, so no bookkeeping keeps the
+     * gaps. Falls back to the lowest place with such gaps.
+     */
+    private long takeBetweenGaps(SplittableRandom chooser, long pages, long step, long end) {
+        long begin = window.start() >>> shift;
+        long last = Math.min(end, begin + (window.size() >>> shift)) - 1 - pages;
+        long lowest = Math.ceilDiv(begin + 1, step);
+        long choices = last < begin + 1 ? 0 : Math.max(0, last / step - lowest + 1);
+        for (int attempt = 0; choices > 0 && attempt < ATTEMPTS; attempt++) {
+            long first = (lowest + chooser.nextLong(choices)) * step;
+            if (free.contains(first - 1, first + pages + 1) && free.take(first, first + pages)) {
+                return first;
+            }
+        }
+        // A piece of so many more pages has the pages at a multiple of the step, after one page at least.
+        long lead = free.takeLowest(pages + step + 1, free.alignment(step), end);
+        if (lead == FreePages.NONE) {
+            return FreePages.NONE;
+        }
+        long first = lead + step;
+        free.free(lead, first);
+        free.free(first + pages, lead + pages + step + 1);
+        return first;
     }
 
     /**

@@ -12,7 +12,7 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The kernel's log, {@code /dev/kmsg}: the platform tells there what it does with a group's windows and bypass.
+ * The kernel's log, {@code /dev/kmsg}. The platform logs there what it does with a group's windows and bypass.
  */
 public final class KernelLog implements AutoCloseable {
     private static final String PATH = "/dev/kmsg";
@@ -49,8 +49,8 @@ public final class KernelLog implements AutoCloseable {
     }
 
     /**
-     * The messages that came since the last call, oldest first; at the first call, all that the kernel still has. What
-     * was overwritten before it was read is missing.
+     * The messages since the last call, oldest first; at the first call, all that the kernel still has. Messages that
+     * were overwritten before they were read are missing.
      *
      * @throws VfioException if the log cannot be read
      */
@@ -64,7 +64,7 @@ public final class KernelLog implements AutoCloseable {
                     return messages;
                 }
                 if (count == Errno.EPIPE.negated()) {
-                    continue; // overwritten since; the next read goes on with the oldest one left
+                    continue; // overwritten meanwhile; the next read returns the oldest message left
                 }
                 if (count <= 0) {
                     throw VfioException.failed(ASKED, "read(" + PATH + ")", count, Cause.unknown());

@@ -12,12 +12,12 @@ import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The memory that the kernel holds locked for this process, and how much it may: registered memory counts, and so does
- * twice the size of each TCE table.
+ * The locked memory of this process and its limit. Registered memory counts, and so do the TCE tables of windows
+ * ({@link DmaWindow#tableBytes}).
  *
  * @param locked bytes that are locked now, {@code VmLck} of {@code /proc/self/status}
  * @param limit bytes that may be locked, {@code RLIMIT_MEMLOCK}; empty if there is no limit
- * @param privileged whether the process has {@code CAP_IPC_LOCK}, with which the limit does not hold
+ * @param privileged whether the process has {@code CAP_IPC_LOCK}, which overrides the limit
  */
 public record LockedMemory(long locked, OptionalLong limit, boolean privileged) {
     private static final String STATUS = "/proc/self/status";
@@ -66,7 +66,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
     }
 
     /**
-     * Refuses what would lock more memory than this process may, before anything is locked.
+     * Checks that this process may lock that many bytes more.
      *
      * @throws VfioException with {@code LOCK_LIMIT}
      */
@@ -86,7 +86,7 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
                 : shortage(bytes);
     }
 
-    /** Why that many bytes cannot be locked, and the limit with which they could. */
+    /** Why that many bytes cannot be locked, and the limit that would allow it. */
     Cause shortage(long bytes) {
         long kilobytes = Math.ceilDiv(locked + bytes, 1024);
         return new Cause(

@@ -18,9 +18,14 @@ final class Sysfs {
         T read(String path) throws IOException;
     }
 
+    /** The text of a file, if it exists. */
+    static Optional<String> find(Kernel kernel, String path) {
+        return find(kernel::readFile, path);
+    }
+
     /** The text of a file that always exists, without its last newline. */
     static String read(Kernel kernel, String path) {
-        return find(kernel::readFile, path)
+        return find(kernel, path)
                 .orElseThrow(() -> new VfioException(
                         Kind.HOST_SETUP,
                         "read " + path,

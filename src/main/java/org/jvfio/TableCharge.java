@@ -26,7 +26,7 @@ record TableCharge(
         return after.locked() - before.locked();
     }
 
-    /** The bytes that stay charged for a table that was not created; 0 if locked memory has grown by anything else. */
+    /** Bytes that stay charged for a table that was not created; 0 if locked memory has grown by another amount. */
     long leaked() {
         if (table > 0 && grown() == defaultTable + table) {
             return table;
@@ -40,14 +40,13 @@ record TableCharge(
             return true;
         }
         // Where only the default table was charged, these are its errors: the kernel has no memory for it, or the
-        // firmware
-        // no window. ENOMEM may also mean that another thread has locked what the other table needed.
+        // firmware no window. ENOMEM may also mean that another thread has locked what the other table needed.
         boolean failed = errno == Errno.ENODEV || (errno == Errno.ENOMEM && after.allows(table));
         return grown() >= defaultTable && !failed;
     }
 
     /**
-     * Why the call failed, with what it has cost.
+     * Why the call failed, with the bytes that stay charged.
      *
      * @param known the cause that the call's error has otherwise
      */

@@ -90,11 +90,6 @@ public final class VfioException extends RuntimeException {
         this(operation, new Cause(kind, reason, hint));
     }
 
-    /** A failure of {@link Kind#DEVICE_ERROR}. */
-    public VfioException(String operation, String reason, String hint) {
-        this(Kind.DEVICE_ERROR, operation, reason, hint);
-    }
-
     /** A failure that was found by a check before the system call. */
     VfioException(String operation, Cause cause) {
         this(operation, cause, null, null, "");

@@ -3,23 +3,22 @@ package org.jvfio;
 import java.util.List;
 
 /**
- * A window that serves a {@link WindowRequest}, before anything is touched: which it will be, what it costs, and why. A
- * value: {@link Container#planWindows} gives all that are possible, to be printed and compared, and {@link
- * Container#apply} makes one of them real.
+ * A window that would serve a {@link WindowRequest}, its cost, and the reason for each choice. It is a value: {@link
+ * Container#planWindows} returns all possible plans, to be printed and compared, and {@link Container#apply} carries
+ * one of them out.
  *
- * @param request what it serves
- * @param step what has to be done
+ * @param request the request that it serves
+ * @param step what {@link Container#apply} does
  * @param pageSize the size of an IOMMU page
- * @param size what is asked of the kernel, {@code window_size} of {@code VFIO_IOMMU_SPAPR_TCE_CREATE}, in bytes: a
- *     power of two
+ * @param size {@code window_size} of {@code VFIO_IOMMU_SPAPR_TCE_CREATE}, in bytes: a power of two
  * @param levels the levels of the TCE table
  * @param range the bus addresses that the window translates; more than {@code size} where the kernel fills whole system
- *     pages with table entries. On pseries the hypervisor chooses the start, and this is where all known ones put it
- * @param tableBytes what the TCE table adds to the locked memory of the process: on powernv twice its size, all levels
- *     included
- * @param lockedBytes by how many bytes the locked memory of the process grows with the window, when it is first used:
- *     its table, that of the default window if that comes along, less that of the default window if it goes; without
- *     the memory that is mapped. Negative if less is locked than before
+ *     pages with table entries. On pseries the hypervisor chooses the start, and this is what all known ones choose
+ * @param tableBytes bytes that the TCE table adds to the locked memory of the process: on powernv twice its size, all
+ *     levels included
+ * @param lockedBytes bytes by which the locked memory of the process grows when the window is first used: its table,
+ *     plus that of the default window if it is created with it, or less that of the default window if it is removed;
+ *     without the memory that is mapped. Negative if less is locked than before
  * @param reasons a sentence for each choice
  */
 public record WindowPlan(
@@ -35,11 +34,11 @@ public record WindowPlan(
 
     /** What a plan does with the windows of a container. */
     public enum Step {
-        /** A window that the container has serves the request as well: nothing is made. */
+        /** An existing window of the container is used; none is created. */
         USE,
-        /** A window is made, beside those that there are. */
+        /** A window is created beside the existing ones. */
         CREATE,
-        /** The default window, which nothing is mapped in, is removed, and another one made in its place. */
+        /** The default window, which has no mappings, is removed, and another one created in its place. */
         REPLACE_DEFAULT
     }
 
@@ -47,7 +46,7 @@ public record WindowPlan(
         reasons = List.copyOf(reasons);
     }
 
-    /** Whether another plan does the same, for whatever reasons. */
+    /** Whether another plan is equal but for its reasons. */
     boolean isTheSameAs(WindowPlan other) {
         return equals(new WindowPlan(
                 other.request,
@@ -61,12 +60,12 @@ public record WindowPlan(
                 reasons));
     }
 
-    /** Whether the default window goes. */
+    /** Whether the default window is removed. */
     public boolean removesDefaultWindow() {
         return step == Step.REPLACE_DEFAULT;
     }
 
-    /** What is planned in one line, then a line for each reason. */
+    /** The plan in one line, then a line for each reason. */
     @Override
     public String toString() {
         String what = switch (step) {

@@ -128,6 +128,9 @@ final class WindowReasons {
     }
 
     private String lockedReason(Step step, long table, long locked) {
+        if (!state.registersMemory()) {
+            return "the host's TCE table serves it, and is not charged; now " + state.lockedMemory();
+        }
         StringBuilder reason = new StringBuilder("%s for the TCE table%s"
                 .formatted(
                         ByteSize.format(table),

@@ -16,7 +16,10 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.jvfio.emulator.EmulatedMachine;
 
-/** Whatever is called in whatever order, and whatever the kernel refuses: in the end nothing is left, and no host harmed. */
+/**
+ * Whatever is called in whatever order, and whatever the kernel refuses: in the end nothing is left, and no host
+ * harmed.
+ */
 class AnySequencePropertyTest {
     private static final long PAGE = 1L << 16;
 
@@ -208,7 +211,7 @@ class AnySequencePropertyTest {
     }
 
     @Property(tries = 400)
-    void everythingIsGivenBack(
+    void anyCalls_randomSequence_allReleased(
             @ForAll @Size(max = 60) List<@IntRange(max = 22) Integer> steps,
             @ForAll long seed,
             @ForAll boolean faults,

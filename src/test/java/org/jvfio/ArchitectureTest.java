@@ -62,13 +62,13 @@ class ArchitectureTest {
     }
 
     @Test
-    void theseAreTheClassesOfTheProjectAndNotItsTests() {
+    void project_imported_classesWithoutTests() {
         assertTrue(PROJECT.contain(Kernel.class));
         assertFalse(PROJECT.contain(ArchitectureTest.class));
     }
 
     @Test
-    void arrowsPointDownOnly() {
+    void layers_dependencies_pointDownOnly() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
                 .layer("cli")
@@ -107,7 +107,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void everyClassBelongsToALayer() {
+    void classes_anyPackage_belongToALayer() {
         classes()
                 .that()
                 .doNotHaveFullyQualifiedName("module-info")
@@ -117,7 +117,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void driversAreWrittenOnThePublicApiAlone() {
+    void drivers_dependencies_publicApiOnly() {
         noClasses()
                 .that()
                 .resideInAPackage(DRIVERS)
@@ -128,7 +128,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void onlyTheCommandLineKnowsCommonsCli() {
+    void commonsCli_outsideTheCommand_notUsed() {
         noClasses()
                 .that(resideOutsideOfPackage(CLI))
                 .should()
@@ -138,7 +138,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void jackson_isKnownToTheCommandAndToMachineFilesOnly() {
+    void jackson_outsideCommandAndMachineFiles_notUsed() {
         noClasses()
                 .that(resideOutsideOfPackage(CLI).and(resideOutsideOfPackage("org.jvfio.emulator")))
                 .should()
@@ -149,7 +149,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void module_exportsNeitherIoctlsNorUapiNorTheCommand() {
+    void module_exports_neitherIoctlsNorUapiNorCommand() {
         Set<String> exported = Kernel.class.getModule().getDescriptor().exports().stream()
                 .map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toSet());
@@ -164,7 +164,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void publicTypes_haveDifferentSimpleNames() {
+    void publicTypes_simpleNames_differ() {
         Map<String, TreeSet<String>> bySimpleName = PROJECT.stream()
                 .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC))
                 .filter(JavaClass::isTopLevelClass)
@@ -177,12 +177,12 @@ class ArchitectureTest {
     }
 
     @Test
-    void packagesHaveNoCycles() {
+    void packages_dependencies_noCycles() {
         slices().assignedFrom(packages()).should().beFreeOfCycles().check(PROJECT);
     }
 
     @Test
-    void theEmulatorFindsItsDevicesAndKnowsNone() {
+    void emulator_dependencies_noDeviceModel() {
         noClasses()
                 .that()
                 .resideInAPackage("org.jvfio.emulator")
@@ -193,7 +193,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void theClassPathHasTheDeviceModelsOfTheModule() throws IOException, URISyntaxException {
+    void deviceModels_classPathAndModule_same() throws IOException, URISyntaxException {
         URL compiled = Kernel.class.getProtectionDomain().getCodeSource().getLocation();
         List<String> onClassPath = Files.readAllLines(
                 Path.of(compiled.toURI()).resolve("META-INF/services/" + DeviceModel.class.getName()));
@@ -206,7 +206,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void everyPackageButTheGeneratedOneIsNullMarked() {
+    void packages_notGenerated_nullMarked() {
         var unmarked = PROJECT.stream()
                 .map(JavaClass::getPackage)
                 .filter(javaPackage -> javaPackage.getName().startsWith(API))
@@ -218,7 +218,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void theJdkSaysWhichMethodsAreRestricted() {
+    void restrictedMethods_ofTheJdk_knownByAnnotation() {
         var restricted = new ClassFileImporter()
                 .importClasses(MemorySegment.class, Linker.class, SymbolLookup.class, System.class).stream()
                         .flatMap(javaClass -> javaClass.getMethods().stream())
@@ -236,7 +236,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void onlyTheLinuxKernelMakesRestrictedCalls() {
+    void restrictedMethods_outsideTheLinuxKernel_notCalled() {
         var calls = PROJECT.stream()
                 .filter(resideOutsideOfPackage(LINUX))
                 .flatMap(caller -> caller.getCodeUnits().stream())

@@ -57,7 +57,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aDeviceWithAllAddressBitsIsGivenTheWindowWithTheLargestPages() {
+    void map_allAddressBits_windowWithLargestPages() {
         DmaMapping mapping = map(1, DmaConstraints.NONE);
         assertSame(high, mapping.window());
         assertEquals(HIGH, mapping.iova());
@@ -65,7 +65,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aDeviceWithFewerAddressBitsIsGivenWhatItReaches() {
+    void map_fewAddressBits_reachableWindow() {
         DmaMapping mapping = map(2, DmaConstraints.ofMaskBits(32));
         assertSame(low, mapping.window());
         assertEquals(4096, mapping.iova());
@@ -76,7 +76,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aPartThatIsNoWholePageOfTheOneWindowIsMappedInTheOther() {
+    void map_partOfALargePage_windowWithSmallPages() {
         DmaMapping mapping = container.map(memory.range(4096, 8192), DIRECTION, DmaConstraints.NONE);
         assertSame(low, mapping.window());
         assertRefused(
@@ -87,7 +87,7 @@ class BusAddressTest {
     }
 
     @Test
-    void whenOneWindowIsFullTheOtherIsUsed() {
+    void map_oneWindowFull_otherWindow() {
         IovaReservation rest = high.reserve(new IovaRange(HIGH + PAGE, G - PAGE));
         assertEquals(PAGE, high.freeBytes());
         assertSame(low, map(2, DmaConstraints.NONE).window());
@@ -98,7 +98,7 @@ class BusAddressTest {
     }
 
     @Test
-    void whenNoWindowServesEachSaysWhy() {
+    void map_noWindowFits_reasonOfEachWindow() {
         VfioException e = assertRefused(
                 () -> map(16, DmaConstraints.ofMaskBits(20)),
                 "in window 0x800000000000000..0x80000003fffffff 1G are free in 1 piece, the largest of 1G, and the lowest"
@@ -113,7 +113,7 @@ class BusAddressTest {
     }
 
     @Test
-    void addressesAreAlignedAsAskedAndToPagesAnyway() {
+    void map_alignment_alignedAddress() {
         map(1, DmaConstraints.NONE);
         assertEquals(
                 HIGH + 16 * PAGE, map(1, DmaConstraints.NONE.alignedTo(1 << 20)).iova());
@@ -140,7 +140,7 @@ class BusAddressTest {
     }
 
     @Test
-    void limitsThatNoDeviceHasAreRefused() {
+    void dmaConstraints_outOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> DmaConstraints.ofMaskBits(0));
         assertThrows(IllegalArgumentException.class, () -> DmaConstraints.ofMaskBits(65));
         assertThrows(IllegalArgumentException.class, () -> DmaConstraints.NONE.alignedTo(0));
@@ -152,7 +152,7 @@ class BusAddressTest {
     }
 
     @Test
-    void reservedAddressesAreNotGiven() {
+    void map_reservedAddresses_skipped() {
         try (IovaReservation reservation = high.reserve(new IovaRange(HIGH + PAGE + 5, PAGE))) {
             assertEquals(new IovaRange(HIGH + PAGE, 2 * PAGE), reservation.range(), "all pages that it touches");
             assertSame(high, reservation.window());
@@ -170,7 +170,7 @@ class BusAddressTest {
     }
 
     @Test
-    void onlyFreeAddressesOfTheWindowAreReserved() {
+    void reserve_usedOrOutsideAddresses_refused() {
         DmaMapping mapping = map(1, DmaConstraints.NONE);
         DmaMapping prepared = high.prepare(memory.range(0, PAGE), DIRECTION, DmaConstraints.NONE);
         IovaReservation reservation = high.reserve(new IovaRange(HIGH + 4 * PAGE, 1));
@@ -186,7 +186,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aReservationEndsWithItsWindow() {
+    void closeWindow_reservation_closed() {
         IovaReservation reservation = high.reserve(new IovaRange(HIGH, 1));
         high.close();
         reservation.close();
@@ -198,7 +198,7 @@ class BusAddressTest {
     }
 
     @Test
-    void addressesThatWereGivenBackAreOnePieceAgain() {
+    void closeMappings_adjacent_oneFreeRange() {
         List<DmaMapping> mappings = high.mapAll(
                 List.of(memory.range(0, PAGE), memory.range(0, 4 * PAGE), memory.range(0, PAGE)), DIRECTION);
         assertEquals(G - 6 * PAGE, high.largestFree(DmaConstraints.NONE));
@@ -214,7 +214,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aMappingThatFailsLosesNoAddresses() {
+    void map_ioctlFails_addressesFree() {
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated());
         assertThrows(VfioException.class, () -> map(1, DmaConstraints.NONE));
         assertThrows(VfioException.class, () -> high.mapAt(HIGH + G - PAGE, memory.range(0, PAGE), DIRECTION));
@@ -229,7 +229,7 @@ class BusAddressTest {
     }
 
     @Test
-    void aWindowThatIsFullSaysWhatIsFree() {
+    void map_fragmentedWindow_freeRangesNamed() {
         for (long at = HIGH; at < HIGH + G; at += 16 * PAGE) {
             high.mapAt(at, memory.range(0, 8 * PAGE), DIRECTION);
         }
@@ -241,7 +241,7 @@ class BusAddressTest {
     }
 
     @Test
-    void nothingIsTakenForWhatIsNotSaid() {
+    void mapCalls_nullArguments_nullPointer() {
         assertThrows(NullPointerException.class, () -> high.prepare(memory.range(0, PAGE), absent()));
         assertThrows(NullPointerException.class, () -> high.mapAt(HIGH, memory.range(0, PAGE), absent()));
         assertThrows(NullPointerException.class, () -> high.mapAll(List.of(memory.range()), absent()));
@@ -256,7 +256,7 @@ class BusAddressTest {
     }
 
     @Test
-    void whatIsReplacedKeepsItsAddressesAndWhatIsPreparedStaysSo() {
+    void replace_preparedMapping_sameAddressesStillPrepared() {
         DmaMapping prepared = container.prepare(memory.range(0, PAGE), DIRECTION, DmaConstraints.NONE);
         prepared.map();
         int calls = host.observed().calls();

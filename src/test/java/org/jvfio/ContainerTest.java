@@ -47,7 +47,7 @@ class ContainerTest {
     }
 
     @Test
-    void takingAGroupTurnsBypassOffAndRemovesTheHostsWindow() {
+    void attach_ownedByHost_bypassOffAndNoWindow() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             assertTrue(host.group(0).ownedByHost());
@@ -60,7 +60,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupIsTakenOnceHoweverOftenItIsAskedFor() {
+    void attach_sameGroupTwice_sameObject() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             Group group = container.attach(TestHost.EDU);
@@ -71,7 +71,7 @@ class ContainerTest {
     }
 
     @Test
-    void aContainerTellsWhatItsPlatformOffers() {
+    void iommuInfo_attached_platformsOffer() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             assertThrows(IllegalStateException.class, container::iommuInfo);
@@ -87,7 +87,7 @@ class ContainerTest {
     }
 
     @Test
-    void aKernelWithoutVfioIsNamedWithTheModuleToLoad() {
+    void open_noVfioModule_moduleToLoadNamed() {
         TestHost host = new TestHost(
                 EmulatedMachine.power8().toBuilder().vfioModule(false).build());
         VfioException e =
@@ -97,14 +97,14 @@ class ContainerTest {
     }
 
     @Test
-    void aKernelWithoutSpaprTceIsNamedWithTheModuleToLoad() {
+    void open_noSpaprModule_moduleToLoadNamed() {
         TestHost host = new TestHost(
                 EmulatedMachine.power8().toBuilder().spaprModule(false).build());
         refused(host, () -> Container.open(host.kernel()), "not the SPAPR TCE IOMMU", "modprobe vfio_iommu_spapr_tce");
     }
 
     @Test
-    void aDeviceThatDoesNotExistIsAnsweredWithThoseThatDo() {
+    void attach_noSuchDevice_existingDevicesNamed() {
         TestHost host = new TestHost();
         refused(
                 host,
@@ -113,7 +113,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupThatDoesNotExistIsAnsweredWithThoseThatDo() {
+    void attach_noSuchGroup_existingGroupsNamed() {
         TestHost host = new TestHost();
         refused(
                 host,
@@ -126,7 +126,7 @@ class ContainerTest {
     }
 
     @Test
-    void aBusyGroupIsAnsweredWithItsUser() {
+    void attach_groupOfOtherProcess_processNamed() {
         TestHost host = new TestHost();
         try (Container other = Container.open(host.process().newProcess())) {
             other.attach(0);
@@ -138,7 +138,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupThatThisProcessHasIsAnsweredSo() {
+    void attach_groupOfThisProcess_saysSo() {
         TestHost host = new TestHost();
         try (Container other = Container.open(host.kernel())) {
             other.attach(0);
@@ -148,7 +148,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupOfWhichOnlyADeviceIsOpenIsAnsweredWithTheWayToFindItsUser() {
+    void attach_onlyDeviceOpenElsewhere_hintToFindUser() {
         TestHost host = new TestHost();
         EmulatedKernel other = host.process().newProcess();
         Container container = Container.open(other);
@@ -175,7 +175,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupThatTheUserMayNotOpenIsAnsweredWithTheWayToGetIt() {
+    void attach_nodeNotAccessible_hintForPermission() {
         TestHost host = new TestHost(
                 EmulatedMachine.power8().toBuilder().groupsAccessible(false).build());
         VfioException e = refused(host, () -> attach(host.kernel(), TestHost.EDU), "may not open", "/dev/vfio/0");
@@ -183,7 +183,7 @@ class ContainerTest {
     }
 
     @Test
-    void aDeviceOfAHostDriverIsAnsweredWithTheCommandsThatBindIt() {
+    void attach_deviceOfHostDriver_bindCommandsNamed() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .device("0004:01:00.0", 4, ContainerTest::edu, HostDriver.OTHER)
                 .device("0005:01:00.0", 5, ContainerTest::edu, HostDriver.NONE)
@@ -199,7 +199,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupThatIsNotViableNamesWhoHoldsItBack() {
+    void attach_groupNotViable_blockingDeviceNamed() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .device("0000:01:00.1", 0, ContainerTest::edu, HostDriver.OTHER)
                 .device("0000:01:00.2", 0, ContainerTest::edu, HostDriver.NONE)
@@ -211,7 +211,7 @@ class ContainerTest {
     }
 
     @Test
-    void aGroupWithoutDeviceForVfioHasNoDeviceFile() {
+    void attach_noDeviceBoundToVfio_saysSo() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .device("0004:01:00.0", 4, ContainerTest::edu, HostDriver.OTHER)
                 .build());
@@ -227,7 +227,7 @@ class ContainerTest {
     }
 
     @Test
-    void severalDevicesOfAGroupAreOpenedThroughIt() {
+    void openDevice_severalInGroup_each() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .device("0000:01:00.1", 0, ContainerTest::edu)
                 .build());
@@ -243,7 +243,7 @@ class ContainerTest {
     }
 
     @Test
-    void memoryIsZeroedAlignedAndWholeSystemPages() {
+    void allocate_partOfAPage_zeroedWholePages() {
         for (EmulatedMachine machine : List.of(
                 EmulatedMachine.power8(),
                 EmulatedMachine.power8().toBuilder().pages4K().build())) {
@@ -276,7 +276,7 @@ class ContainerTest {
     }
 
     @Test
-    void tooMuchLockedMemoryIsAnsweredWithTheLimitToSet() {
+    void allocate_overLockLimit_limitToSetNamed() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .capIpcLock(false)
                 .memlockBytes(1 << 20)
@@ -296,7 +296,7 @@ class ContainerTest {
     }
 
     @Test
-    void aWindowWhoseTableMayNotBeLockedIsRefusedBeforeTheKernelIsAsked() {
+    void createWindow_tableOverLockLimit_refusedWithoutIoctl() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .capIpcLock(false)
                 .memlockBytes(9 << 20)
@@ -316,7 +316,7 @@ class ContainerTest {
     }
 
     @Test
-    void theCountOfPagesThatCouldBePinnedIsAFailure() {
+    void allocate_registerReturnsPageCount_failure() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
             container.attach(0);

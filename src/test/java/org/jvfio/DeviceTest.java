@@ -80,11 +80,13 @@ class DeviceTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // what callers without such checks may pass
     void withOrder_null_nullPointer() {
         assertThrows(NullPointerException.class, () -> device.bar(0).withOrder(null));
     }
 
     @Test
+    @SuppressWarnings("NullAway") // what callers without such checks may pass
     void onDeviceRequest_nullHandler_enablesNothing() {
         assertThrows(NullPointerException.class, () -> device.onDeviceRequest(null));
         device.enableInterrupts(InterruptType.REQUEST, 1).close();

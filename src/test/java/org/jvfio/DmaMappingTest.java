@@ -6,16 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.HostHazard;
+import org.jvfio.ioctl.MapDma;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
 class DmaMappingTest {
@@ -45,7 +44,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void aPreparedMappingHasItsAddressesBeforeItIsMapped() {
+    void prepare_notMapped_hasAddresses() {
         DmaMapping mapping = window.prepare(memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         assertEquals(new IovaRange(HIGH, 2 * PAGE), mapping.range());
         assertFalse(mapping.isMapped());
@@ -63,7 +62,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void eachMapAndUnmapIsOneSystemCall() {
+    void mapAndUnmap_prepared_oneSystemCallEach() {
         DmaMapping prepared = window.prepare(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         DmaMapping other = window.map(memory.range(2 * PAGE, PAGE), DmaDirection.TO_DEVICE);
         for (DmaMapping mapping : List.of(prepared, other)) {
@@ -85,7 +84,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void whatIsMappedIsNotMappedOverAndWhatIsNotMappedIsNotUnmapped() {
+    void mapAndUnmap_wrongState_refusedWithoutSystemCall() {
         DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
         assertThrows(IllegalStateException.class, mapping::unmap);
@@ -96,7 +95,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void aRefusedMapLeavesThePreparedOneUnmappedAndARefusedUnmapLeavesItMapped() {
+    void mapAndUnmap_ioctlFails_stateKept() {
         DmaMapping mapping = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());
         assertThrows(VfioException.class, mapping::map);
@@ -114,7 +113,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void otherThreadsWaitForTheCallThatRuns() throws Exception {
+    void mapAndUnmap_callInFlight_otherThreadsWait() throws Exception {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         AtomicReference<List<Boolean>> seen = new AtomicReference<>();
         Thread reader = new Thread(() -> seen.set(List.of(mapping.isMapped(), Thread.interrupted())));
@@ -149,7 +148,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void closedWithItsMemoryItIsNotMappedAgain() {
+    void map_memoryClosed_refused() {
         DmaMapping idle = window.prepare(memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         DmaMapping busy = window.prepare(memory.range(PAGE, PAGE), DmaDirection.TO_DEVICE);
         busy.map();
@@ -165,7 +164,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void aPartIsUnmappedAndTheRestStays() {
+    void unmapRange_middle_restStaysMapped() {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         List<DmaMapping> left = mapping.unmapRange(PAGE, PAGE);
         assertEquals(List.of(new IovaRange(HIGH, PAGE), new IovaRange(HIGH + 2 * PAGE, 2 * PAGE)), ranges(left));
@@ -207,7 +206,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void otherMemoryTakesThePlaceOfAMappingInOneCall() {
+    void replace_otherMemory_oneCallPerMapping() {
         DmaMapping old = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         DmaMemory other = container.allocate(2 * PAGE);
         int calls = host.observed().calls();
@@ -223,7 +222,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void memoryThatCannotTakeItsPlaceLeavesTheOldMapping() {
+    void replace_refused_oldMappingStays() {
         DmaMapping mapping = window.map(memory.range(0, 2 * PAGE), DmaDirection.TO_DEVICE);
         int calls = host.observed().calls();
         assertThrows(
@@ -247,7 +246,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void manyRangesAreMappedAllOrNone() {
+    void mapAll_oneFails_noneMapped() {
         List<MemoryRange> ranges = List.of(memory.range(0, PAGE), memory.range(2 * PAGE, 2 * PAGE));
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.EIO.negated(), 1);
         assertThrows(VfioException.class, () -> window.mapAll(ranges, DmaDirection.TO_DEVICE));
@@ -266,7 +265,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void scatteredPiecesGetAddressesWithoutGaps() {
+    void mapContiguous_scatteredRanges_noGaps() {
         window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         List<DmaMapping> mappings = window.mapContiguous(
                 List.of(memory.range(2 * PAGE, PAGE), memory.range(0, 2 * PAGE)), DmaDirection.TO_DEVICE);
@@ -276,7 +275,7 @@ class DmaMappingTest {
     }
 
     @Test
-    void anUnmapTakesWhatItSaysAndNoMore() {
+    void unmap_neighbours_onlyItsOwnRange() {
         DmaMapping first = window.mapAt(HIGH, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
         window.mapAt(HIGH + PAGE, memory.range(PAGE, 2 * PAGE), DmaDirection.TO_DEVICE);
         first.close();
@@ -284,14 +283,12 @@ class DmaMappingTest {
     }
 
     @Test
-    void anUnmapBuiltFromTheStructOfMapIsNoticed() {
+    void unmap_wrongStruct_noticed() {
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_UNMAP_DMA, (arena, right) -> {
-            MemorySegment wrong = vfio_iommu_type1_dma_map.allocate(arena);
-            vfio_iommu_type1_dma_map.argsz(wrong, (int) wrong.byteSize());
-            vfio_iommu_type1_dma_map.iova(wrong, vfio_iommu_type1_dma_unmap.iova(right));
-            vfio_iommu_type1_dma_map.size(wrong, vfio_iommu_type1_dma_unmap.size(right));
-            return wrong;
+            long iova = vfio_iommu_type1_dma_unmap.iova(right);
+            long bytes = vfio_iommu_type1_dma_unmap.size(right);
+            return MapDma.of(arena, 0, 0, iova, bytes).struct();
         });
         assertThrows(HostHazard.class, mapping::unmap);
         host.observed().heal();

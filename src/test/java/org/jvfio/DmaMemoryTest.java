@@ -81,7 +81,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void hugePagesAreMappedInAWindowOfHugePages() {
+    void allocate_hugePages_mappedInWindowOfHugePages() {
         DmaMemory memory = container.allocate(1, PageSize.SIZE_16M);
         assertEquals(1L << 24, memory.size());
         assertEquals(PageSize.SIZE_16M, memory.pageSize());
@@ -93,7 +93,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void hugePagesThatThereAreNotAreAnsweredWithThePoolToFill() {
+    void allocate_tooFewHugePages_poolNamed() {
         VfioException tooFew = assertThrows(VfioException.class, () -> container.allocate(5 << 24, PageSize.SIZE_16M));
         assertEquals(Errno.ENOMEM, tooFew.errno().orElseThrow());
         assertTrue(tooFew.reason().contains("it takes 5"), tooFew.getMessage());
@@ -108,7 +108,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void theCallersMemoryIsRegisteredAndStaysTheCallers() {
+    void register_callersSegment_contentsKeptAndNotFreed() {
         MemorySegment segment = pages(2);
         segment.fill((byte) 7);
         try (DmaMemory memory = container.register(segment)) {
@@ -128,7 +128,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void whatCannotBeRegisteredIsRefusedWithoutASystemCall() {
+    void register_invalidSegment_refusedWithoutSystemCall() {
         assertInvalid("in the Java heap", MemorySegment.ofArray(new long[8192]));
         assertInvalid("read-only", pages(1).asReadOnly());
         assertInvalid("not whole system pages of 64K", pages(2).asSlice(8, PAGE));
@@ -145,7 +145,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void theSameMemoryIsRegisteredOnceHoweverOftenItIsAskedFor() {
+    void register_sameSegmentTwice_oneIoctl() {
         MemorySegment segment = pages(2);
         DmaMemory first = container.register(segment);
         DmaMemory second = container.register(segment);
@@ -159,7 +159,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void ofOverlappingMemoryOnlyTheGapsAreRegisteredAndAMappingRunsAcrossThem() {
+    void register_overlapping_onlyGapsRegistered() {
         MemorySegment segment = pages(6);
         DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
         DmaMemory all = container.register(segment);
@@ -177,7 +177,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void addressesThatAreRegisteredForWhatWasThereBeforeAreRefused() {
+    void register_addressesOfFreedMemory_refused() {
         MemorySegment segment = pages(4);
         DmaMemory all = container.register(segment);
         DmaMemory half = container.register(segment.asSlice(0, 2 * PAGE));
@@ -192,7 +192,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void whenOneGapIsRefusedNoneIsRegistered() {
+    void register_oneGapFails_noneRegistered() {
         MemorySegment segment = pages(5);
         DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
         host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY, Errno.EFAULT.negated(), 1);
@@ -218,7 +218,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryOfWhichOnlyAPartWasUnregisteredIsMappedNoMore() {
+    void map_partlyUnregistered_refused() {
         MemorySegment segment = pages(6);
         DmaMemory middle = container.register(segment.asSlice(2 * PAGE, PAGE));
         DmaMemory all = container.register(segment);
@@ -238,7 +238,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryThatWasInUseIsFreedWhenItsContainerIsClosedAgain() throws Exception {
+    void closeContainer_segmentInUse_freedBySecondClose() throws Exception {
         ByteBuffer bytes = container.allocate(1 << 22).segment().asByteBuffer();
         Pipe pipe = Pipe.open();
         Thread writer = new Thread(new FutureTask<>(() -> pipe.sink().write(bytes)));
@@ -259,7 +259,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryThatItsOwnerFreedTooEarlyStaysPinnedAndIsGivenBack() {
+    void close_freedByOwner_unpinned() {
         DmaMemory memory;
         try (Arena early = Arena.ofShared()) {
             memory = container.register(early.allocate(PAGE, PAGE));
@@ -271,7 +271,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryThatItsOwnerFreedIsMappedNoMore() {
+    void map_freedByOwner_refused() {
         DmaMemory memory;
         DmaMapping prepared;
         try (Arena early = Arena.ofShared()) {
@@ -288,7 +288,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryThatItsOwnerFreedIsNotMappedAgainWhereOtherMemoryCouldNotTakeItsPlace() {
+    void replace_freedByOwnerAndRefused_notMappedAgain() {
         DmaMemory other = container.allocate(PAGE);
         DmaMapping mapping;
         try (Arena early = Arena.ofShared()) {
@@ -310,7 +310,7 @@ class DmaMemoryTest {
     }
 
     @Test
-    void memoryAtTheAddressesOfOtherMemoryThatWasFreedTooEarlyDoesNotPassForIt() {
+    void register_addressesReused_notTakenForOldMemory() {
         for (int attempt = 0; ; attempt++) {
             assertTrue(attempt < 1000, "no address came back");
             DmaMemory old;

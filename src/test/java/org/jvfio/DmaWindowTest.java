@@ -61,7 +61,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aWindowBeginsWhereTheKernelSaysAndEndsWhereItsTableDoes() {
+    void createWindow_tableLargerThanAsked_rangeOfTheTable() {
         DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 28, 1);
         assertEquals(new IovaRange(HIGH, 1L << 29), window.range());
         WindowView real = host.group(0).windows().getLast();
@@ -69,7 +69,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aSecondWindowBringsTheDefaultOneAndBothAreChargedAsTheyClaim() {
+    void createWindow_defaultPending_bothCharged() {
         DmaWindow window = window();
         DmaWindow low = container.defaultWindow();
         assertEquals(List.of(low, window), container.windows());
@@ -78,7 +78,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void withoutTheDefaultWindowTheNextOneBeginsAtZero() {
+    void createWindow_defaultClosed_startsAtZero() {
         container.defaultWindow().close();
         assertEquals(0, window().range().start());
         VfioException e = assertThrows(VfioException.class, () -> container.defaultWindow());
@@ -86,7 +86,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aThirdWindowFindsNoPlace() {
+    void createWindow_third_enospc() {
         window();
         VfioException e = assertThrows(VfioException.class, this::window);
         assertEquals(Errno.ENOSPC, e.errno().orElseThrow());
@@ -94,7 +94,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aWindowThatTheKernelCannotMakeIsRefusedBeforeItIsCharged() {
+    void createWindow_impossibleTable_refusedWithoutIoctl() {
         assertRefused("no pages of 2M", () -> container.createWindow(PageSize.SIZE_2M, 1L << 30, 1));
         assertRefused("a level of its table", () -> container.createWindow(PageSize.SIZE_64K, 1L << 40, 1));
         assertRefused("address bits", () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 3));
@@ -106,7 +106,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void mappingsGetTheLowestFreeAddressesButNeverZero() {
+    void map_freshWindow_lowestFreeButNotZero() {
         DmaMemory memory = container.allocate(4 * PAGE);
         DmaWindow low = container.defaultWindow();
         assertEquals(
@@ -129,7 +129,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aWindowCanBeMappedToItsLastByteAndNotBeyond() {
+    void mapAt_endOfWindow_lastByteButNotBeyond() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
         long last = window.range().last() + 1 - PAGE;
@@ -150,7 +150,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aWindowThatIsFullSaysSo() {
+    void map_fullWindow_refused() {
         container.defaultWindow().close();
         DmaWindow window = container.createWindow(PageSize.SIZE_64K, 1L << 29, 1);
         DmaMemory memory = container.allocate(1L << 20);
@@ -161,7 +161,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void whatHangsAPower8NeverReachesTheKernel() {
+    void mapAt_hazardousArguments_refusedWithoutIoctl() {
         DmaWindow low = container.defaultWindow();
         DmaMemory memory = container.allocate(PAGE);
         assertInvalid(
@@ -183,7 +183,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void partsOfPagesAreNotMapped() {
+    void map_partOfAPage_refused() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(2 * PAGE);
         assertInvalid(
@@ -201,7 +201,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void memoryOfSmallPagesIsNotMappedInAWindowOfLargeOnes() {
+    void map_smallerPagesThanWindow_refused() {
         DmaWindow window = container.createWindow(PageSize.SIZE_16M, 1L << 34, 1);
         DmaMemory memory = container.allocate(1L << 24);
         assertRefused("pages of 64K, the window has pages of 16M", () -> window.map(memory, DmaDirection.TO_DEVICE));
@@ -212,7 +212,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aMappingIsNotReplacedByAnotherOne() {
+    void mapAt_overlappingMapping_refused() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(3 * PAGE);
         window.mapAt(HIGH + PAGE, memory.range(0, PAGE), DmaDirection.TO_DEVICE);
@@ -226,7 +226,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void memoryOfAnotherContainerIsNotMapped() {
+    void map_memoryOfOtherContainer_refused() {
         try (Container other = Container.open(host.kernel())) {
             other.attach(TestHost.OTHER_EDU);
             DmaMemory memory = other.allocate(1);
@@ -238,7 +238,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void closedMemoryIsNotMapped() {
+    void map_closedMemory_illegalState() {
         DmaMemory memory = container.allocate(1);
         memory.close();
         assertThrows(
@@ -246,7 +246,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void memoryIsUnregisteredOnlyWhenNothingOfItIsMapped() {
+    void closeMemory_mapped_unmappedFirst() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(1);
         window.map(memory, DmaDirection.TO_DEVICE);
@@ -257,7 +257,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void theOneThatAMisalignedAddressGetsIsAFailure() {
+    void map_ioctlReturnsOne_failure() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(1);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, 1);
@@ -274,7 +274,7 @@ class DmaWindowTest {
     }
 
     @Test
-    void aFailedMappingTellsTheCallWithItsArguments() {
+    void map_ioctlFails_callWithArgumentsInMessage() {
         DmaWindow window = window();
         DmaMemory memory = container.allocate(1);
         host.observed().failRequest(vfio_h.VFIO_IOMMU_MAP_DMA, Errno.ENXIO.negated());

@@ -146,7 +146,7 @@ class IovaAllocatorPropertyTest {
     }
 
     @Property(tries = 300, edgeCases = EdgeCasesMode.NONE)
-    void itGivesTheLowestPagesThatFitAndLosesNone(
+    void allocateAndFree_random_lowestFitAndNoneLost(
             @ForAll("windows") Window window, @ForAll("steps") List<Step> steps, @ForAll boolean fragmented) {
         IovaAllocator allocator = window.allocator();
         Model model = new Model(window);

@@ -2,9 +2,12 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,7 +23,7 @@ class IovaAllocatorTest {
     private final IovaAllocator high = new IovaAllocator(new IovaRange(HIGH, GIB), PageSize.SIZE_64K);
 
     @Test
-    void busAddressZeroIsGivenOnlyToThoseWhoAskForIt() {
+    void allocate_freshWindowAtZero_neverAddressZero() {
         assertEquals(PAGE, low.allocate(PAGE, 1, ANYWHERE));
         assertEquals(2 * PAGE, low.allocate(PAGE, 1, ANYWHERE));
         assertTrue(low.take(0, PAGE));
@@ -30,8 +33,51 @@ class IovaAllocatorTest {
         assertEquals(4 * GIB, low.freeBytes());
     }
 
+    @ParameterizedTest
+    @CsvSource({"1", "65536", "1048576"})
+    void allocate_randomized_alignedWithFreePagesAround(long alignment) {
+        low.randomize(42);
+        List<Long> taken = new ArrayList<>();
+        for (int each = 0; each < 500; each++) {
+            long size = (each % 3 + 1) * PAGE;
+            long iova = low.allocate(size, alignment, 2 * GIB - 1);
+            assertEquals(0, iova % Math.max(alignment, PAGE));
+            assertTrue(iova > 0 && iova + size <= 2 * GIB);
+            assertTrue(low.isFree(iova - PAGE, PAGE) && low.isFree(iova + size, PAGE));
+            taken.add(iova);
+        }
+        assertNotEquals(taken.stream().sorted().toList(), taken);
+        for (int each = 0; each < 500; each++) {
+            low.free(taken.get(each), (each % 3 + 1) * PAGE);
+        }
+        assertEquals(1, low.pieces());
+    }
+
     @Test
-    void aWindowElsewhereIsGivenFromItsFirstPageToItsLast() {
+    void allocate_randomizedSmallWindow_fullWithGapsOnly() {
+        IovaAllocator small = new IovaAllocator(new IovaRange(HIGH, 9 * PAGE), PageSize.SIZE_64K);
+        small.randomize(1);
+        int count = 0;
+        while (small.allocate(PAGE, 1, ANYWHERE) != IovaAllocator.NONE) {
+            count++;
+        }
+        assertTrue(count >= 2 && count <= 4, count + " pages");
+        assertFalse(small.isFree(HIGH, 9 * PAGE));
+        assertEquals((9 - count) * PAGE, small.freeBytes());
+    }
+
+    @Test
+    void allocate_sameSeed_sameAddresses() {
+        low.randomize(7);
+        IovaAllocator other = new IovaAllocator(new IovaRange(0, 4 * GIB), PageSize.SIZE_64K);
+        other.randomize(7);
+        for (int each = 0; each < 10; each++) {
+            assertEquals(low.allocate(PAGE, 1, ANYWHERE), other.allocate(PAGE, 1, ANYWHERE));
+        }
+    }
+
+    @Test
+    void allocate_windowAboveZero_wholeWindow() {
         assertEquals(HIGH, high.allocate(GIB, 1, ANYWHERE));
         assertEquals(0, high.freeBytes());
         assertEquals(0, high.pieces());
@@ -41,7 +87,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void theTopOfTheAddressesIsNoEdge() {
+    void allocate_windowAtTopOfAddresses_works() {
         IovaAllocator top = new IovaAllocator(new IovaRange(-MIB, MIB), PageSize.SIZE_64K);
         assertEquals(-MIB, top.allocate(MIB - PAGE, 1, ANYWHERE));
         assertEquals(-PAGE, top.allocate(PAGE, 1, ANYWHERE));
@@ -51,7 +97,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void alignmentIsThatOfTheBusAddressAndNotOfThePlaceInTheWindow() {
+    void allocate_alignment_ofTheBusAddress() {
         IovaAllocator askew = new IovaAllocator(new IovaRange(HIGH + PAGE, GIB), PageSize.SIZE_64K);
         assertEquals(HIGH + MIB, askew.allocate(PAGE, MIB, ANYWHERE));
         assertEquals(HIGH + PAGE, askew.allocate(PAGE, 4096, ANYWHERE));
@@ -59,7 +105,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void aDeviceGetsNothingBeyondItsMask() {
+    void allocate_mask_nothingBeyond() {
         assertEquals(PAGE, low.allocate(GIB, 1, 0xffffffffL));
         assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, GIB - 1));
         assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, 2 * GIB + PAGE - 2));
@@ -68,7 +114,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void whatIsTakenIsTakenOnce() {
+    void take_takenAddresses_false() {
         assertTrue(low.take(GIB, 2 * PAGE));
         assertFalse(low.take(GIB, PAGE));
         assertFalse(low.take(GIB + PAGE, 2 * PAGE));
@@ -79,7 +125,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void whatIsFreeIsNotFreedAgain() {
+    void free_freeAddresses_illegalArgument() {
         assertTrue(low.take(GIB, 4 * PAGE));
         assertThrows(IllegalArgumentException.class, () -> low.free(GIB - PAGE, 2 * PAGE));
         assertThrows(IllegalArgumentException.class, () -> low.free(GIB + 3 * PAGE, 2 * PAGE));
@@ -91,7 +137,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void partsOfPagesAreNoAddresses() {
+    void anyCall_partsOfPages_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> low.allocate(4096, 1, ANYWHERE));
         assertThrows(IllegalArgumentException.class, () -> low.allocate(0, 1, ANYWHERE));
         assertThrows(IllegalArgumentException.class, () -> low.allocate(PAGE, 3, ANYWHERE));
@@ -118,7 +164,7 @@ class IovaAllocatorTest {
                 "0x20000000 | 0x10000 | 0x2fffffff | 2G are free in 4 pieces, the largest of 512M, and the lowest that"
                         + " fits ends at 0x3fffffff, beyond the device's mask 0x2fffffff | close mappings at lower addresses",
             })
-    void aWindowThatCannotServeSaysWhatIsFreeAndWhyThatIsNotEnough(
+    void shortage_requestTooLarge_reasonAndHint(
             String size, String alignment, String mask, String reason, String hint) {
         for (long at = 0; at < 4 * GIB; at += GIB) {
             assertTrue(low.take(at, GIB / 2));
@@ -131,7 +177,7 @@ class IovaAllocatorTest {
     }
 
     @Test
-    void aPieceAtBusAddressZeroCountsForOnePageLess() {
+    void allocate_freeRangeAtZero_onePageLess() {
         assertTrue(low.take(GIB, 3 * GIB));
         assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, ANYWHERE));
         assertEquals(

@@ -10,7 +10,7 @@ class KernelLogTest {
     private final TestHost host = new TestHost();
 
     @Test
-    void theLogIsReadFromTheOldestMessageAndThenOnlyWhatIsNew() {
+    void read_twice_allThenNewMessages() {
         try (KernelLog log = KernelLog.open(host.kernel())) {
             assertEquals(host.process().host().log(), log.read());
             assertEquals(List.of(), log.read());
@@ -27,7 +27,7 @@ class KernelLogTest {
     }
 
     @Test
-    void aClosedLogIsNotRead() {
+    void read_closed_illegalState() {
         KernelLog log = KernelLog.open(host.kernel());
         log.close();
         log.close();

@@ -18,7 +18,9 @@ import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
-/** A kernel in front of another one that counts the system calls of the thread that made it, and makes one of them fail. */
+/**
+ * A kernel in front of another one that counts the system calls of the thread that made it, and makes one of them fail.
+ */
 public final class ObservedKernel extends ForwardingKernel {
     private static final Map<Integer, String> RELEASES = Map.of(
             vfio_h.VFIO_IOMMU_UNMAP_DMA, "UNMAP_DMA",
@@ -151,7 +153,10 @@ public final class ObservedKernel extends ForwardingKernel {
         config = bytes;
     }
 
-    /** Lets only some bits of registers of 4 bytes be set in what {@link #answerConfig} answers; the lowest 4 stay as they are. */
+    /**
+     * Lets only some bits of registers of 4 bytes be set in what {@link #answerConfig} answers; the lowest 4 stay as
+     * they are.
+     */
     void maskConfig(int offset, int... masks) {
         for (int each = 0; each < masks.length; each++) {
             configMasks.put(offset + each * Integer.BYTES, masks[each]);

@@ -28,7 +28,7 @@ class OpeningTest {
     }
 
     @Test
-    void anAddressIsAllThatADeviceNeeds() {
+    void openDevice_address_groupAndContainer() {
         TestHost host = new TestHost();
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             assertEquals(0, device.group().number());
@@ -40,7 +40,7 @@ class OpeningTest {
     }
 
     @Test
-    void aDeviceOpenedAloneAndItsContainerAreClosedInEitherOrder() {
+    void close_deviceAndItsContainer_eitherOrder() {
         TestHost host = new TestHost();
         Device device = Device.open(host.kernel(), TestHost.EDU);
         device.container().close();
@@ -54,7 +54,7 @@ class OpeningTest {
     }
 
     @Test
-    void whicheverCallFailsNothingStaysOpen() {
+    void openDevice_anyCallFails_nothingOpen() {
         for (int call = 0; ; call++) {
             TestHost host = new TestHost();
             host.observed().failCall(call);
@@ -71,7 +71,7 @@ class OpeningTest {
     }
 
     @Test
-    void whatCannotBeClosedEitherIsToldBesideWhatFailedFirst() {
+    void open_closeFailsToo_suppressed() {
         TestHost host = new TestHost();
         ObservedKernel observed = host.observed();
         observed.failRequest(vfio_h.VFIO_GET_API_VERSION, Errno.EIO.negated());
@@ -113,7 +113,7 @@ class OpeningTest {
     }
 
     @Test
-    void aKernelWithVersion1GivesTheDefaultWindowOnly() {
+    void openDevice_version1_defaultWindowOnly() {
         TestHost host = withV1Only();
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
             Container container = device.container();
@@ -137,7 +137,7 @@ class OpeningTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_1", "V4_2", "V4_10", "V4_12", "V5_0"})
-    void version1IsTakenWhereTheHostLendsItsTable(KernelVersion version) {
+    void openDevice_lentTable_version1(KernelVersion version) {
         TestHost host = new TestHost(
                 EmulatedMachine.power7().toBuilder().kernel(version).build());
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
@@ -152,7 +152,7 @@ class OpeningTest {
     }
 
     @Test
-    void whicheverCallFailsWhereTheHostLendsItsTableNothingStaysOpen() {
+    void openDevice_lentTableAndAnyCallFails_nothingOpen() {
         for (int call = 0; ; call++) {
             TestHost host = new TestHost(EmulatedMachine.power7());
             host.observed().failCall(call);
@@ -169,7 +169,7 @@ class OpeningTest {
     }
 
     @Test
-    void version1IsRefusedWhereItsWindowMayNotBeLocked() {
+    void openDevice_version1OverLockLimit_refused() {
         TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
                 .kernel(KernelVersion.V4_1)
                 .capIpcLock(false)
@@ -183,7 +183,7 @@ class OpeningTest {
     }
 
     @Test
-    void version1IsTakenWhereThePlatformHasNoDynamicWindows() {
+    void openDevice_noDynamicWindows_version1() {
         TestHost host = new TestHost(
                 EmulatedMachine.pseries().toBuilder().kernel(KernelVersion.V6_4).build());
         try (Device device = Device.open(host.kernel(), host.anyDevice())) {
@@ -193,7 +193,7 @@ class OpeningTest {
     }
 
     @Test
-    void aContainerThatIsForgottenIsReportedWithThePlaceWhereItWasOpened() throws InterruptedException {
+    void forgetContainer_open_reportedWithPlace() throws InterruptedException {
         TestHost host = new TestHost();
         Container other = Container.open(host.kernel());
         other.attach(TestHost.OTHER_EDU);
@@ -222,7 +222,7 @@ class OpeningTest {
     }
 
     @Test
-    void aContainerThatIsClosedIsNotReported() throws InterruptedException {
+    void forgetContainer_closed_notReported() throws InterruptedException {
         TestHost host = new TestHost();
         closeProperly(host.kernel());
         for (int i = 0; i < 20; i++) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PageSizeTest {
     @ParameterizedTest
     @CsvSource({"12,4K", "16,64K", "21,2M", "24,16M", "28,256M", "30,1G", "0,1B", "62,4E"})
-    void aPageIsNamedByItsSize(int shift, String name) {
+    void toString_anySize_itsUnit(int shift, String name) {
         PageSize page = PageSize.ofShift(shift);
         assertEquals(name, page.toString());
         assertEquals(page, PageSize.of(1L << shift));
@@ -22,24 +22,24 @@ class PageSizeTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, 3, 65535, Long.MIN_VALUE})
-    void aPageIsAPowerOfTwo(long bytes) {
+    void of_noPowerOfTwo_illegalArgument(long bytes) {
         assertThrows(IllegalArgumentException.class, () -> PageSize.of(bytes));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {-1, 63, 64})
-    void aPageShiftIsBelow63(int shift) {
+    void ofShift_outOfRange_illegalArgument(int shift) {
         assertThrows(IllegalArgumentException.class, () -> PageSize.ofShift(shift));
     }
 
     @Test
-    void alignmentHoldsForAddressesAboveTheSignBit() {
+    void isAligned_aboveTheSignBit_unsigned() {
         assertTrue(PageSize.SIZE_64K.isAligned(0xffff_ffff_ffff_0000L));
         assertFalse(PageSize.SIZE_64K.isAligned(0xffff_ffff_ffff_1000L));
     }
 
     @Test
-    void sizesAreRoundedUpToWholePages() {
+    void roundUp_anySize_wholePages() {
         assertEquals(0, PageSize.SIZE_64K.roundUp(0));
         assertEquals(65536, PageSize.SIZE_64K.roundUp(1));
         assertEquals(65536, PageSize.SIZE_64K.roundUp(65536));
@@ -49,7 +49,7 @@ class PageSizeTest {
 
     @ParameterizedTest
     @CsvSource({"0,0", "1,1B", "1023,1023B", "1024,1K", "4391936,4289K", "8388608,8M", "-1,18446744073709551615B"})
-    void bytesAreWrittenInTheLargestUnitThatDividesThem(long bytes, String text) {
+    void format_anyBytes_largestUnitThatDivides(long bytes, String text) {
         assertEquals(text, ByteSize.format(bytes));
     }
 }

@@ -12,14 +12,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class PciAddressTest {
     @Test
-    void anAddressIsReadAndWrittenInHexadecimal() {
+    void parse_hexadecimal_addressAndText() {
         PciAddress address = PciAddress.parse("00aB:c1:1f.7");
         assertEquals(new PciAddress(0xab, 0xc1, 0x1f, 7), address);
         assertEquals("00ab:c1:1f.7", address.toString());
     }
 
     @Test
-    void aDomainMayHaveMoreThanFourDigits() {
+    void parse_fiveDigitDomain_kept() {
         assertEquals("10000:01:00.0", PciAddress.parse("10000:01:00.0").toString());
     }
 
@@ -39,21 +39,21 @@ class PciAddressTest {
                 "000000000:01:00.0",
                 "gggg:01:00.0"
             })
-    void whatIsNoAddressIsRefusedWithAnExample(String text) {
+    void parse_noAddress_illegalArgumentWithExample(String text) {
         String message = String.valueOf(assertThrows(IllegalArgumentException.class, () -> PciAddress.parse(text))
                 .getMessage());
         assertTrue(message.startsWith("'" + text + "' is not a PCI address such as 0000:01:00.0"), message);
     }
 
     @Test
-    void aMissingDomainIsNotGuessedButNamed() {
+    void parse_noDomain_illegalArgument() {
         String message = String.valueOf(assertThrows(IllegalArgumentException.class, () -> PciAddress.parse("01:00.0"))
                 .getMessage());
         assertTrue(message.endsWith("its domain is missing: 0000:01:00.0?"), message);
     }
 
     @Test
-    void aBusOrDeviceOrFunctionOutOfRangeIsNoAddress() {
+    void new_outOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> new PciAddress(0, 0x100, 0, 0));
         assertThrows(IllegalArgumentException.class, () -> new PciAddress(0, 0, 0x20, 0));
         assertThrows(IllegalArgumentException.class, () -> new PciAddress(0, 0, 0, 8));
@@ -61,7 +61,7 @@ class PciAddressTest {
     }
 
     @Test
-    void addressesAreOrderedByDomainBusDeviceFunction() {
+    void compareTo_addresses_domainBusDeviceFunction() {
         List<String> sorted = List.of("0000:00:00.1", "0000:00:01.0", "0000:01:00.0", "0001:00:00.0", "10000:00:00.0");
         assertEquals(
                 sorted,

@@ -129,7 +129,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void devicesOfTwoContainersExchangeDataInIt() {
+    void dma_twoContainersOneMemory_dataExchanged() {
         DmaMemory memory = container.allocate(2 * PAGE);
         DmaMemory shared = other.register(memory.segment().asSlice(PAGE, PAGE));
         DmaConstraints limits = DmaConstraints.ofMaskBits(28);
@@ -150,7 +150,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aContainerThatIsClosedFirstFreesItsMemoryOnceTheOtherOneHasLeftIt() {
+    void closeContainer_memoryRegisteredElsewhere_freedOnSecondClose() {
         DmaMemory memory = container.allocate(PAGE);
         container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
         DmaMemory shared = other.register(memory.segment());
@@ -167,7 +167,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void memoryAtTheAddressesOfMemoryThatWasFreedTooEarlyInAnotherContainerDoesNotPassForIt() {
+    void register_addressesReusedElsewhere_notTakenForOldMemory() {
         for (int attempt = 0; ; attempt++) {
             assertTrue(attempt < 1000, "no address came back");
             DmaMemory old;
@@ -191,7 +191,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void ofOverlappingMemoryOnlyTheGapsAreRegisteredAnew() {
+    void register_overlappingOtherContainer_onlyGaps() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(6 * PAGE, PAGE);
             DmaMemory middle = container.register(segment.asSlice(2 * PAGE, 2 * PAGE));
@@ -214,7 +214,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aRangeThatIsNotSharedAfterAllIsNotUnregisteredUnderItsFirstContainer() {
+    void register_failsAfterSharing_firstContainerKeepsRange() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(2 * PAGE, PAGE);
             DmaMemory half = container.register(segment.asSlice(0, PAGE));
@@ -229,7 +229,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void whatCouldNotBeUnregisteredIsInTheWayOfWhatOverlapsItOnly() {
+    void register_overlapsFailedUnregister_refused() {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = arena.allocate(3 * PAGE, PAGE);
             DmaMemory middle = container.register(segment.asSlice(PAGE, PAGE));
@@ -252,7 +252,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void noContainerRegistersMemoryThatIsJustBeingFreed() throws Exception {
+    void register_memoryBeingFreed_refused() throws Exception {
         DmaMemory memory = container.allocate(PAGE);
         MemorySegment segment = memory.segment();
         FutureTask<DmaMemory> late = new FutureTask<>(() -> other.register(segment));
@@ -275,7 +275,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void whatVersion1PinsLateIsThereAsLongAsOneContainerHasIt() {
+    void register_version1InTwoContainers_keptForBoth() {
         TestHost old = new TestHost(
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build());
         try (Arena arena = Arena.ofShared();
@@ -294,7 +294,7 @@ class SharedMemoryTest {
     }
 
     @Test
-    void aKernelIsForgottenWithWhatWasRegistered() throws InterruptedException {
+    void forgetKernel_registrations_collected() throws InterruptedException {
         WeakReference<Kernel> kernel = forget();
         while (!kernel.refersTo(null)) {
             System.gc();

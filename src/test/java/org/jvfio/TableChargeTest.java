@@ -13,9 +13,10 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.PlatformStep;
+import org.jvfio.ioctl.MapDma;
+import org.jvfio.ioctl.TceCreate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 
 /** What the tables of windows lock is known before, and what a table that cannot be made has cost is told. */
@@ -29,7 +30,9 @@ class TableChargeTest {
     private static final long SMALL_WINDOW = 1L << 30;
     private static final long SMALL_TABLE = 256L << 10;
 
-    /** A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make. */
+    /**
+     * A host where memory is locked within a limit, and which leaks what it charged for a table that it cannot make.
+     */
     private static TestHost host(EmulatedMachine machine, long memlockBytes) {
         return new TestHost(machine.toBuilder()
                 .capIpcLock(false)
@@ -84,7 +87,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingIsRefusedBeforeTheKernelIsAskedWhereTheTableOfTheDefaultWindowMayNotBeLocked() {
+    void map_defaultTableOverLockLimit_refusedWithoutIoctl() {
         TestHost host = host(1 << 20);
         Container container = attached(host);
         DmaMemory memory = container.allocate(1);
@@ -109,7 +112,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theFirstMappingMayLockTheLastByteThatMayBeLocked() {
+    void map_defaultTableExactlyAtLimit_works() {
         TestHost host = host(DEFAULT_TABLE + PAGE);
         Container container = attached(host);
         DmaWindow window = container.defaultWindow();
@@ -123,7 +126,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aRefusedMappingInAWindowThatIsMadeDoesNotBlameTheLimit() {
+    void map_fails_limitNotBlamed() {
         TestHost host = host(DEFAULT_TABLE + 2 * PAGE);
         Container container = attached(host);
         DmaMapping mapping = container.defaultWindow().map(container.allocate(PAGE), DmaDirection.TO_DEVICE);
@@ -138,7 +141,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelHasNoMemoryForStaysChargedAndTheLimitIsNotBlamed() {
+    void createWindow_noMemoryForTable_chargeLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -151,7 +154,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aTableThatTheKernelTookBackIsNotSaidToBeLeaked() {
+    void createWindow_chargeTakenBack_noLeakNamed() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -161,7 +164,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theTableOfTheDefaultWindowMayBeTheOneThatStaysCharged() {
+    void createWindow_noMemoryForDefaultTable_chargeLeakNamed() {
         TestHost host = host(52 << 20);
         Container container = attached(host);
         DmaMapping mapping =
@@ -181,13 +184,14 @@ class TableChargeTest {
     }
 
     @Test
-    void theDefaultWindowThatAFailedCallHasMadeIsNotCountedAgain() {
+    void createWindow_failedAfterDefaultMade_defaultCountedOnce() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
-        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, (arena, struct) -> {
-            vfio_iommu_spapr_tce_create.page_shift(struct, 13);
-            return struct;
-        });
+        host.observed()
+                .replaceArgument(
+                        vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE,
+                        (arena, struct) ->
+                                TceCreate.of(arena, 13, SMALL_WINDOW, 1).struct());
         VfioException e = refused(Errno.EINVAL, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
         assertFalse(e.hint().contains("charged"), e.getMessage());
         host.observed().heal();
@@ -199,14 +203,20 @@ class TableChargeTest {
     }
 
     @Test
-    void aMappingThatFailsAfterTheDefaultWindowWasMadeLeaksNothing() {
+    void map_failsAfterDefaultMade_noLeak() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         DmaMemory memory = container.allocate(PAGE);
-        host.observed().replaceArgument(vfio_h.VFIO_IOMMU_MAP_DMA, (arena, struct) -> {
-            vfio_iommu_type1_dma_map.vaddr(struct, memory.address() + PAGE);
-            return struct;
-        });
+        host.observed()
+                .replaceArgument(
+                        vfio_h.VFIO_IOMMU_MAP_DMA,
+                        (arena, struct) -> MapDma.of(
+                                        arena,
+                                        vfio_h.VFIO_DMA_MAP_FLAG_READ,
+                                        memory.address() + PAGE,
+                                        vfio_iommu_type1_dma_map.iova(struct),
+                                        vfio_iommu_type1_dma_map.size(struct))
+                                .struct());
         VfioException e = refused(Errno.EINVAL, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
         assertTrue(e.reason().contains("not registered"), e.getMessage());
         assertFalse(e.hint().contains("charged"), e.getMessage());
@@ -217,7 +227,7 @@ class TableChargeTest {
     }
 
     @Test
-    void aWindowThatTheFirmwareRefusesStaysChargedToo() {
+    void createWindow_firmwareRefuses_chargeLeakNamed() {
         TestHost host = host(EmulatedMachine.pseries(), 64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -231,7 +241,7 @@ class TableChargeTest {
     }
 
     @Test
-    void theLimitIsBlamedWhereOthersHaveLockedWhatWasLeft() {
+    void createWindow_othersLockedTheRest_limitBlamed() {
         TestHost host = host(DEFAULT_TABLE + (1 << 20));
         Container container = attached(host);
         makeDefaultWindow(container);
@@ -251,7 +261,7 @@ class TableChargeTest {
     }
 
     @Test
-    void whatFailedIsToldEvenIfTheKernelDoesNotTellWhatIsLocked() {
+    void createWindow_lockedMemoryUnreadable_firstErrorReported() {
         TestHost host = host(64 << 20);
         Container container = attached(host);
         makeDefaultWindow(container);

@@ -12,15 +12,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The sizes are those that kernels of POWER8, POWER9 and pseries showed. */
 class TceTableTest {
-    private static final TceInfo POWERNV = info(5, 12, 16, 21, 24, 28, 30);
-    private static final TceInfo PSERIES = info(1, 12, 16, 21, 24);
+    private static final TceInfo POWERNV = info(true, 5, 12, 16, 21, 24, 28, 30);
+    private static final TceInfo PSERIES = info(false, 1, 12, 16, 21, 24);
 
-    private static TceInfo info(int levels, int... shifts) {
+    private static TceInfo info(boolean powernv, int levels, int... shifts) {
         return new TceInfo(
                 Optional.empty(),
                 IntStream.of(shifts).mapToObj(PageSize::ofShift).toList(),
                 2,
-                levels);
+                levels,
+                powernv);
     }
 
     private static TceTable table(TceInfo info, int systemShift, int shift, long bytes, int levels) {
@@ -48,14 +49,14 @@ class TceTableTest {
         "12, 21, 0x40000000, 1, 8192, 0x40000000",
         "12, 30, 0x10000000000, 1, 16384, 0x10000000000",
     })
-    void onPowernvATableFillsWholePagesAndIsChargedTwice(
+    void of_powernv_wholePagesChargedTwice(
             int systemShift, int shift, String bytes, int levels, long locked, String window) {
         TceTable table = table(POWERNV, systemShift, shift, Long.decode(bytes), levels);
         assertEquals(new TceTable(Long.decode(window), locked), table);
     }
 
     @Test
-    void onPseriesATableIsFlatAndChargedOnce() {
+    void of_pseries_flatAndChargedOnce() {
         assertEquals(new TceTable(0x40000000, 0x20000), table(PSERIES, 16, 16, 0x40000000, 1));
     }
 
@@ -70,8 +71,7 @@ class TceTableTest {
         "16, 12, 0x400000000, 1, a level of its table would be 32M",
         "16, 16, 0x10000000000, 1, a level of its table would be 128M",
     })
-    void aTableThatTheKernelCannotMakeIsRefusedWithTheReason(
-            int systemShift, int shift, String bytes, int levels, String reason) {
+    void of_impossibleTable_refusedWithReason(int systemShift, int shift, String bytes, int levels, String reason) {
         VfioException e =
                 assertThrows(VfioException.class, () -> table(POWERNV, systemShift, shift, Long.decode(bytes), levels));
         assertTrue(e.reason().contains(reason), e.getMessage());
@@ -81,7 +81,7 @@ class TceTableTest {
     }
 
     @Test
-    void pseriesHasOneLevelOnly() {
+    void of_pseriesTwoLevels_refused() {
         VfioException e = assertThrows(VfioException.class, () -> table(PSERIES, 16, 16, 0x40000000, 2));
         assertTrue(e.reason().contains("1 to 1 levels"), e.getMessage());
     }

@@ -123,7 +123,7 @@ class WindowPlanPropertyTest {
     }
 
     @Property(tries = 1000, edgeCases = EdgeCasesMode.NONE)
-    void aPlanCanBeHadAndCostsWhatItSays(
+    void apply_anyPlan_windowAndCostAsPlanned(
             @ForAll("machines") EmulatedMachine machine,
             @ForAll Before before,
             @ForAll("requests") WindowRequest request,
@@ -191,7 +191,9 @@ class WindowPlanPropertyTest {
                 : window.range().start();
     }
 
-    /** Maps all that was asked for, or where that is much its last page; answers by how much that grew what is locked. */
+    /**
+     * Maps all that was asked for, or where that is much its last page; answers by how much that grew what is locked.
+     */
     private static long map(TestHost host, Container container, DmaWindow window, WindowRequest request) {
         PageSize memoryPage = request.memoryPageSize().orElse(container.systemPage());
         long bytes = window.pageSize().roundUp(request.bytes());

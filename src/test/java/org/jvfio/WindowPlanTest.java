@@ -103,7 +103,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aFreshContainerGetsALargePagedWindowInPlaceOfTheDefaultOneThatIsNotMadeYet() {
+    void planWindow_defaultPending_replacedByLargePages() {
         WindowPlan plan = container.planWindow(WindowRequest.of(256 * M));
         assertEquals(Step.REPLACE_DEFAULT, plan.step());
         assertTrue(plan.removesDefaultWindow());
@@ -120,7 +120,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void allWaysToServeARequestAreTold() {
+    void planWindows_severalWays_all() {
         List<WindowPlan> plans = container.planWindows(WindowRequest.of(M));
         assertEquals(
                 """
@@ -138,7 +138,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aDefaultWindowThatIsInUseServesAsItIs() {
+    void planWindow_defaultInUse_used() {
         mapInDefaultWindow();
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(Step.USE, plan.step());
@@ -160,7 +160,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aDefaultWindowThatWasUsedGoesOnlyIfThereIsNoOtherWay() {
+    void planWindow_defaultWasUsed_replacedOnlyAsLastWay() {
         mapInDefaultWindow().close();
         WindowRequest request = WindowRequest.of(4 * G);
         assertEquals(List.of(Step.CREATE, Step.CREATE), steps(request).subList(0, 2));
@@ -175,7 +175,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aDefaultWindowThatMustStayStays() {
+    void planWindow_keepDefaultWindow_kept() {
         WindowRequest request = WindowRequest.of(M).pageSize(PageSize.SIZE_64K);
         assertStart(0, Step.REPLACE_DEFAULT, request);
         assertStart(HIGH, Step.CREATE, request.keepDefaultWindow());
@@ -198,7 +198,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aWindowIsWithinTheAddressBitsOfTheDevice() {
+    void planWindow_dmaMaskBits_windowWithinThem() {
         WindowRequest request = WindowRequest.of(128 * M);
         assertStart(0, Step.REPLACE_DEFAULT, request.dmaMaskBits(28));
         assertStart(0, Step.REPLACE_DEFAULT, request.dmaMaskBits(59).pageSize(PageSize.SIZE_64K));
@@ -217,14 +217,14 @@ class WindowPlanTest {
     }
 
     @Test
-    void bit59OfADeviceReachesTheSecondWindow() {
+    void planWindow_dmaMaskBits60_secondWindow() {
         WindowRequest request = WindowRequest.of(M).keepDefaultWindow().pageSize(PageSize.SIZE_64K);
         assertNone(request.dmaMaskBits(59), "beyond the 59 address bits", "is to stay");
         assertStart(HIGH, Step.CREATE, request.dmaMaskBits(60));
     }
 
     @Test
-    void aDeviceWithFewAddressBitsUsesTheSmallPagesOfTheDefaultWindow() {
+    void planWindow_fewAddressBits_defaultWindow() {
         assertEquals(
                 List.of(Step.REPLACE_DEFAULT, Step.USE),
                 steps(WindowRequest.of(4 * K).dmaMaskBits(16)));
@@ -241,7 +241,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void theSizeIsRoundedUpToPagesAndAPowerOfTwo() {
+    void planWindow_oddSize_powerOfTwo() {
         WindowPlan plan =
                 container.planWindow(WindowRequest.of(G + 1).keepDefaultWindow().pageSize(PageSize.SIZE_64K));
         assertEquals(2 * G, plan.size());
@@ -259,7 +259,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void theFewestLevelsAreTakenAndMoreOnlyWithAReason() {
+    void planWindow_largeTable_fewestLevels() {
         WindowRequest request = WindowRequest.of(1L << 40).keepDefaultWindow();
         WindowPlan plan = container.planWindow(request);
         assertEquals(2, plan.levels());
@@ -278,7 +278,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void thePagesOfTheMemoryBoundThoseOfTheWindow() {
+    void planWindow_memoryPages_boundWindowPages() {
         WindowRequest request = WindowRequest.of(M).keepDefaultWindow();
         assertNone(
                 request.pageSize(PageSize.SIZE_16M),
@@ -302,7 +302,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void whatIsFreeInPiecesServesNoRequestThatIsLarger() {
+    void planWindow_fragmentedDefault_notUsed() {
         DmaWindow low = container.defaultWindow();
         try (IovaReservation middle = low.reserve(new IovaRange(G, 1))) {
             assertNone(
@@ -331,7 +331,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void hugePagesMakeTheTableSmall() {
+    void planWindow_hugePages_smallTable() {
         reboot(EmulatedMachine.power9().toBuilder().hugePages(2 * M, 2).build());
         WindowPlan plan = container.planWindow(WindowRequest.of(4 * M)
                 .memoryPageSize(PageSize.SIZE_2M)
@@ -344,7 +344,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void whatMayBeLockedIsKeptTo() {
+    void planWindow_lockLimit_keptTo() {
         long needed = 128 * K + M;
         rebootWithMemlock(needed);
         assertEquals(
@@ -369,7 +369,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aWindowThatIsThereNeedsRoomForTheMemoryOnly() {
+    void planWindow_existingWindow_limitForMemoryOnly() {
         rebootWithMemlock(8 * M + 256 * K);
         mapInDefaultWindow();
         assertEquals(Step.USE, container.planWindow(WindowRequest.of(128 * K)).step());
@@ -381,7 +381,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void thereAreTwoPlacesForWindows() {
+    void planWindow_bothPlacesTaken_none() {
         DmaWindow high = container.createWindow(PageSize.SIZE_64K, G, 1);
         DmaMapping mapping = mapInDefaultWindow();
         WindowRequest request = WindowRequest.of(4 * G);
@@ -405,7 +405,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void inAnLparTheDynamicWindowIsHighWhateverElseThereIs() {
+    void planWindow_lpar_dynamicWindowHigh() {
         reboot(EmulatedMachine.pseries());
         WindowRequest request = WindowRequest.of(M).pageSize(PageSize.SIZE_64K);
         assertEquals(List.of(Step.REPLACE_DEFAULT, Step.CREATE), steps(request));
@@ -426,7 +426,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void inAnLparTheDefaultWindowIsRestoredAsItWas() {
+    void planWindow_lparDefaultClosed_defaultRestored() {
         reboot(EmulatedMachine.pseries());
         container.defaultWindow().close();
         WindowPlan plan = container.planWindow(WindowRequest.of(M).pageSize(PageSize.SIZE_4K));
@@ -438,7 +438,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void inAnLparAWindowOfSmallPagesThatIsNotTheDefaultOneIsLarger() {
+    void planWindow_lparSmallPages_largerThanDefault() {
         reboot(EmulatedMachine.pseries());
         container.defaultWindow().close();
         // All of its 1G, but for the page at 0.
@@ -449,7 +449,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void anOldKernelHasTheDefaultWindowFromTheBeginning() {
+    void planWindow_linux42_defaultNotPending() {
         EmulatedMachine old =
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2).build();
         reboot(old);
@@ -465,7 +465,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void version1HasItsWindowAndNothingElse() {
+    void planWindow_version1_defaultWindowOnly() {
         reboot(withV1Only());
         assertEquals(SpaprTceVersion.V1, container.iommuVersion());
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
@@ -484,7 +484,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void ifTheKernelRefusesTheWindowThatReplacesTheDefaultOneThatIsMadeAgain() {
+    void apply_replaceFails_defaultMadeAgain() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         DmaWindow before = container.defaultWindow();
         host.process().host().failNext(0, PlatformStep.SET_WINDOW, Errno.EIO);
@@ -502,7 +502,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void ifTheKernelRefusesThatTooTheContainerHasNoWindowLeft() {
+    void apply_replaceAndRestoreFail_noWindow() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         host.observed().failRequest(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, Errno.EIO.negated());
         VfioException e = assertThrows(VfioException.class, () -> container.apply(plan));
@@ -515,14 +515,14 @@ class WindowPlanTest {
     }
 
     @Test
-    void aPlanStaysPossibleWhileItsWindowsAreAsTheyWere() {
+    void apply_windowsUnchanged_works() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         DmaMemory memory = container.allocate(M);
         create(plan).map(memory, DmaDirection.TO_DEVICE);
     }
 
     @Test
-    void aPlanThatIsNoLongerPossibleIsRefusedBeforeAnythingIsTouched() {
+    void apply_windowsChanged_refusedWithoutIoctl() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         mapInDefaultWindow();
         long removed = host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE);
@@ -533,7 +533,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void aPlanOfOnesOwnMakingIsRefused() {
+    void apply_plansOfTheCaller_refused() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         WindowPlan mine = new WindowPlan(
                 plan.request(),
@@ -550,7 +550,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void plansAreValues() {
+    void equals_samePlan_equal() {
         WindowPlan plan = container.planWindow(WindowRequest.of(M));
         assertEquals(plan, container.planWindow(WindowRequest.of(M)));
         assertNotEquals(plan, container.planWindow(WindowRequest.of(2 * M)));
@@ -562,7 +562,7 @@ class WindowPlanTest {
     }
 
     @Test
-    void plansNeedAnAttachedGroup() {
+    void planWindow_noGroup_illegalState() {
         try (Container empty = Container.open(host.kernel())) {
             assertThrows(IllegalStateException.class, () -> empty.planWindow(WindowRequest.of(M)));
         }

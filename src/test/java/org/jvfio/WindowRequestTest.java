@@ -16,7 +16,7 @@ class WindowRequestTest {
     }
 
     @Test
-    void aRequestWantsNoMoreThanItSays() {
+    void of_bytes_defaults() {
         WindowRequest request = WindowRequest.of(1);
         assertEquals(
                 new WindowRequest(1, Optional.empty(), 64, 0, Optional.empty(), OptionalInt.empty(), false), request);
@@ -25,7 +25,7 @@ class WindowRequestTest {
     }
 
     @Test
-    void aRequestIsWrittenWithAllItsWishes() {
+    void toString_allOptions_inOneSentence() {
         assertEquals(
                 "1G of memory in pages of 2M, for a device with 40 address bits, with IOMMU pages of 64K, with 2 levels,"
                         + " beside the default window",
@@ -40,7 +40,7 @@ class WindowRequestTest {
     }
 
     @Test
-    void eachWishLeavesTheOthersAsTheyAre() {
+    void withers_eachOption_othersKept() {
         WindowRequest all = new WindowRequest(
                 5, Optional.of(PageSize.SIZE_2M), 40, 3, Optional.of(PageSize.SIZE_64K), OptionalInt.of(2), true);
         assertEquals(
@@ -56,7 +56,7 @@ class WindowRequestTest {
     }
 
     @Test
-    void whatCannotBeAskedIsRefused() {
+    void withers_outOfRange_illegalArgument() {
         assertNone("0 bytes to map: ask for 1 byte to 128T", () -> WindowRequest.of(0));
         assertNone("-1 bytes to map", () -> WindowRequest.of(-1));
         assertNone("bytes to map", () -> WindowRequest.of((1L << 47) + 1));

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,13 +14,13 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.Platform;
 import org.jvfio.emulator.WindowView;
+import org.jvfio.ioctl.TceCreate;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
 
 /**
- * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many levels
- * locks, and if the kernel makes the window larger, how large; or which error it answers.
+ * A plan knows what the kernel makes of every size, page and count of levels. A cell says what a table of so many
+ * levels locks, and if the kernel makes the window larger, how large; or which error it answers.
  */
 class WindowTableTest {
     private static final long HIGH = 1L << 59;
@@ -57,7 +56,7 @@ class WindowTableTest {
             1G   | 1G   | 128K as 8T      | EINVAL   | EINVAL   | EINVAL | EINVAL
             1G   | 8T   | 128K            | EINVAL   | EINVAL   | EINVAL | EINVAL
             """)
-    void onAKernelWith64KPages(
+    void planAndCreate_systemPages64K_tableOfSizes(
             String page, String window, String one, String two, String three, String four, String five) {
         assertTables(EmulatedMachine.power8(), page, window, List.of(one, two, three, four, five));
     }
@@ -74,7 +73,7 @@ class WindowTableTest {
             256M | 1T   | 64K             | 72K      | EINVAL   | EINVAL   | EINVAL
             1G   | 1T   | 16K             | 24K      | EINVAL   | EINVAL   | EINVAL
             """)
-    void onAKernelWith4KPages(
+    void planAndCreate_systemPages4K_tableOfSizes(
             String page, String window, String one, String two, String three, String four, String five) {
         EmulatedMachine machine = EmulatedMachine.power8().toBuilder().pages4K().build();
         assertTables(machine, page, window, List.of(one, two, three, four, five));
@@ -156,13 +155,10 @@ class WindowTableTest {
 
     private static int kernelCreates(Container container, WindowRequest request) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment struct = vfio_iommu_spapr_tce_create.allocate(arena);
-            vfio_iommu_spapr_tce_create.argsz(struct, (int) struct.byteSize());
-            vfio_iommu_spapr_tce_create.page_shift(
-                    struct, request.pageSize().orElseThrow().shift());
-            vfio_iommu_spapr_tce_create.window_size(struct, request.bytes());
-            vfio_iommu_spapr_tce_create.levels(struct, request.levels().orElseThrow());
-            return container.descriptor().ioctl(vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE, struct);
+            int pageShift = request.pageSize().orElseThrow().shift();
+            return TceCreate.of(
+                            arena, pageShift, request.bytes(), request.levels().orElseThrow())
+                    .call(container.descriptor());
         }
     }
 }

@@ -11,8 +11,8 @@ import org.jvfio.cli.host.HostFunction;
 import org.jvfio.kernel.Errno;
 
 /**
- * Changes of drivers: writes to sysfs, each of which can be undone. What is done is undone if a later step fails, so that the
- * devices have the drivers that they had.
+ * Changes of drivers: writes to sysfs, each of which can be undone. What is done is undone if a later step fails, so
+ * that the devices have the drivers that they had.
  */
 final class Binding {
     static final String VFIO_PCI = "vfio-pci";
@@ -72,8 +72,8 @@ final class Binding {
      * Makes the writes for a function.
      *
      * @param driver the driver that it must have then; empty for any, or none
-     * @throws Failure if a write fails, or another driver has it then; all that was done for this and other functions is
-     *     undone
+     * @throws Failure if a write fails, or another driver has it then; all that was done for this and other functions
+     *     is undone
      */
     void apply(HostFunction function, List<Write> writes, Optional<String> driver) throws Failure {
         changed.add(function);

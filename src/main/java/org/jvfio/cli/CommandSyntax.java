@@ -12,7 +12,10 @@ import org.apache.commons.cli.OptionGroup;
 import org.apache.commons.cli.Options;
 import org.jspecify.annotations.Nullable;
 
-/** What a command takes and prints. The parser, the help, the man page, the completions and the JSON schema are made of it. */
+/**
+ * What a command takes and prints. The parser, the help, the man page, the completions and the JSON schema are made of
+ * it.
+ */
 final class CommandSyntax {
 
     /**

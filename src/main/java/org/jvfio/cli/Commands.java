@@ -21,8 +21,13 @@ final class Commands {
                             new GroupsCommand(),
                             new DeviceCommand(),
                             new InfoCommand(),
-                            new PlanCommand())),
-            new Section("Prepare devices", List.of(new BindCommand(), new UnbindCommand())),
+                            new PlanCommand(),
+                            new AbiCommand())),
+            new Section("Prepare a host", List.of(new BindCommand(), new UnbindCommand(), new SetupCommand())),
+            new Section(
+                    "Work by hand",
+                    Stream.concat(HandCommands.all().stream(), Stream.of(new ShellCommand()))
+                            .toList()),
             new Section(
                     "Handle errors", List.of(new EehStatusCommand(), new EehInjectCommand(), new EehRecoverCommand())),
             new Section(

@@ -19,7 +19,7 @@ final class Completion {
                 # bash completion of jvfio
                 _jvfio() {
                     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words='' command
-                    # Colons are word breaks to bash, and part of PCI addresses: what is completed begins behind the last one.
+                    # Colons are word breaks to bash and part of PCI addresses: completion begins behind the last one.
                     local line=${COMP_LINE:0:COMP_POINT}
                     current=${line##*[[:space:]]}
                     line=${line%"$current"}
@@ -151,8 +151,14 @@ final class Completion {
                 family.forEach(command -> script.append("                    ")
                         .append(quoted(Commands.words(command).getLast() + ":" + command.summary()))
                         .append('\n'));
-                script.append("                )\n                _describe command commands\n                return\n"
-                        + "            fi\n            shift words; ((CURRENT--))\n            case $words[1] in\n");
+                script.append("""
+                                        )
+                                        _describe command commands
+                                        return
+                                    fi
+                                    shift words; ((CURRENT--))
+                                    case $words[1] in
+                        """);
                 family.forEach(command -> {
                     script.append("            ")
                             .append(Commands.words(command).getLast())

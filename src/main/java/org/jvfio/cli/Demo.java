@@ -360,6 +360,7 @@ final class Demo {
         long difference = MemorySegment.ofArray(pattern).mismatch(to);
         if (difference >= 0) {
             throw new VfioException(
+                    VfioException.Kind.DEVICE_ERROR,
                     "copy from IOVA 0x%x to IOVA 0x%x".formatted(source.iova(), destination.iova()),
                     "byte %d came back wrong".formatted(difference),
                     "let the device reach those addresses (QEMU: -device edu,dma_mask=0xffffffffffffffff)");
@@ -412,6 +413,7 @@ final class Demo {
         }
         if (lost.mismatch(MemorySegment.ofArray(new byte[COPIED])) >= 0) {
             throw new VfioException(
+                    VfioException.Kind.UNSUPPORTED,
                     "keep the device from memory that is not mapped",
                     "it wrote to IOVA %s after the mapping was closed".formatted(hex(closed.iova())),
                     "report this: the IOMMU does not protect this host");

@@ -119,9 +119,10 @@ final class DeviceCommand extends Command {
         }
         lines.addAll(HeaderWords.control(config));
         int pin = HeaderWords.pin(config);
-        if (pin > 0 && pin <= 4 || function.irq() != 0) {
+        boolean hasPin = pin > 0 && pin <= 4;
+        if (hasPin || function.irq() != 0) {
             lines.add("\tInterrupt: pin %s routed to IRQ %d"
-                    .formatted(pin > 0 && pin <= 4 ? "ABCD".charAt(pin - 1) : "?", function.irq()));
+                    .formatted(hasPin ? "ABCD".charAt(pin - 1) : "?", function.irq()));
         }
         function.numaNode().ifPresent(node -> lines.add("\tNUMA node: " + node));
         group.ifPresent(each -> lines.add("\tIOMMU group: " + each.number()));

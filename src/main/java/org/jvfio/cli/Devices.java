@@ -15,7 +15,7 @@ final class Devices {
         try {
             return PciAddress.parse(text);
         } catch (IllegalArgumentException e) {
-            throw Failure.usage(e.getMessage());
+            throw Failure.usage(String.valueOf(e.getMessage()));
         }
     }
 

@@ -2,11 +2,13 @@ package org.jvfio.cli;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jvfio.emulator.DeviceModels;
@@ -17,8 +19,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
 /**
- * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER kernel
- * and none of them says otherwise, or else an emulated one.
+ * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER
+ * kernel and none of them says otherwise, or else an emulated one.
  */
 final class HostChoice {
     private static final String EMULATED = "emulated";
@@ -177,18 +179,15 @@ final class HostChoice {
      */
     Kernel open(Invocation in) throws Failure {
         if (!linux) {
-            return in.boot().apply(machine());
+            return boot(in);
         }
-        Optional<String> reason = LinuxKernel.unavailable();
-        if (reason.isPresent()) {
-            throw Failure.failed("cannot use --kernel linux: " + reason.get());
-        }
+        requireAvailable();
         return LinuxKernel.open();
     }
 
     /**
-     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said on
-     * standard error.
+     * A process on the host that looks at it, with or without VFIO. If nobody has chosen the emulated host, it is said
+     * on standard error.
      *
      * @throws Failure if the host is not available
      */
@@ -200,13 +199,60 @@ final class HostChoice {
             }
             return LinuxKernel.inspect();
         }
-        EmulatedKernel kernel = in.boot().apply(machine());
+        EmulatedKernel kernel = boot(in);
         if (!chosen) {
             in.err()
                     .println("jvfio: there is no POWER kernel here: using an emulated " + DEFAULT_PRESET
                             + " host (--machine chooses another)");
         }
         return kernel;
+    }
+
+    private EmulatedKernel boot(Invocation in) throws Failure {
+        EmulatedMachine booted = machine();
+        try {
+            return in.boot().apply(booted);
+        } catch (UncheckedIOException e) {
+            throw Failure.failed("cannot boot the emulated machine: " + e.getMessage() + ": "
+                    + FileErrors.reason(Objects.requireNonNull(e.getCause())));
+        } catch (IllegalArgumentException e) {
+            throw Failure.failed("cannot boot the emulated machine: " + e.getMessage());
+        }
+    }
+
+    /**
+     * Checks that the host is available, without starting anything on it.
+     *
+     * @throws Failure if it is not
+     */
+    void requireAvailable() throws Failure {
+        if (!linux) {
+            machine();
+            return;
+        }
+        Optional<String> reason = LinuxKernel.unavailable();
+        if (reason.isPresent()) {
+            throw Failure.failed("cannot use --kernel linux: " + reason.get());
+        }
+    }
+
+    /** A process on the host that drives devices, as Java source. */
+    String source() {
+        if (linux) {
+            return "LinuxKernel.open()";
+        }
+        String name = machine.orElse(DEFAULT_PRESET);
+        String made = EmulatedMachine.presets().contains(name)
+                ? "EmulatedMachine.preset(\"%s\").orElseThrow()".formatted(name)
+                : "EmulatedMachine.read(Path.of(\"%s\"))"
+                        .formatted(Path.of(name)
+                                .toAbsolutePath()
+                                .toString()
+                                .replace("\\", "\\\\")
+                                .replace("\"", "\\\""));
+        String versioned = release.map(version -> made + ".toBuilder().linux(\"%s\").build()".formatted(version))
+                .orElse(made);
+        return "EmulatedKernel.boot(" + versioned + ")";
     }
 
     private String title() {

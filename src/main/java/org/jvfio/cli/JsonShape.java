@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * What a command prints as JSON: {@link #schema} is it in the words of JSON Schema. A later version of the command may add
- * members to an object; it never takes one away or changes its type.
+ * What a command prints as JSON: {@link #schema} is it in the words of JSON Schema. A later version of the command may
+ * add members to an object; it never takes one away or changes its type.
  */
 final class JsonShape {
     private final Map<String, Object> schema;

@@ -17,8 +17,8 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
 
 /**
- * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command line is
- * invalid; what is wrong is one line on standard error. {@link CommandSyntax} says where a command differs.
+ * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command
+ * line is invalid; what is wrong is one line on standard error. {@link CommandSyntax} says where a command differs.
  */
 public final class Main {
     private static final String NAME = "jvfio";

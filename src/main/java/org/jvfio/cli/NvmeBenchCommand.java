@@ -176,7 +176,11 @@ final class NvmeBenchCommand extends Command {
                     // A queue that is polled tells the drive of all that was enqueued since, at once.
                     taken = polled ? queue.enqueue(request) : queue.submit(request);
                     if (!taken) {
-                        stop(new VfioException("go on", "the drive was reset meanwhile", "look at its health"));
+                        stop(new VfioException(
+                                VfioException.Kind.BUSY,
+                                "go on",
+                                "the drive was reset meanwhile",
+                                "look at its health"));
                     }
                 } catch (RuntimeException e) {
                     stop(e);

@@ -1,6 +1,7 @@
 package org.jvfio.cli;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -9,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import org.jvfio.ByteSize;
 import org.jvfio.Device;
@@ -177,6 +179,11 @@ final class NvmeDrive implements AutoCloseable {
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
             return in.boot().apply(machine);
+        } catch (UncheckedIOException e) {
+            throw new Failure(
+                    Failure.FAILED,
+                    "cannot use --drive: " + e.getMessage() + ": "
+                            + FileErrors.reason(Objects.requireNonNull(e.getCause())));
         } catch (IllegalArgumentException e) {
             String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size BYTES creates one";
             throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; " + advice);

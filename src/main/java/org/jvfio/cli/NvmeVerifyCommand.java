@@ -99,8 +99,8 @@ final class NvmeVerifyCommand extends Command {
     }
 
     /**
-     * Goes through a range in random pieces, which follow from the seed, and in random order within each portion: no range
-     * is too long to remember its pieces.
+     * Goes through a range in random pieces, which follow from the seed, and in random order within each portion: no
+     * range is too long to remember its pieces.
      *
      * @return how many pieces there were
      */

@@ -43,7 +43,9 @@ final class PeLog implements AutoCloseable {
         this.silence = silence;
     }
 
-    /** Opens the log and reads what it already has; a log that may not be read tells nothing, and {@link #describe} why. */
+    /**
+     * Opens the log and reads what it already has; a log that may not be read tells nothing, and {@link #describe} why.
+     */
     static PeLog open(Kernel kernel, IommuGroup group, PciAddress device) {
         int pe = group.pe().orElse(-1);
         Optional<KernelLog> opened;

@@ -18,21 +18,28 @@ final class Suggestion {
                 .orElse("");
     }
 
-    /** How many letters are to be inserted, removed or replaced to make one word of the other (Levenshtein). */
+    /**
+     * How many letters are to be inserted, removed, replaced or swapped with the next one to make one word of the other
+     * (optimal string alignment).
+     */
     private static int distance(String left, String right) {
-        int[] above = new int[right.length() + 1];
-        for (int column = 0; column <= right.length(); column++) {
-            above[column] = column;
-        }
-        for (int row = 1; row <= left.length(); row++) {
-            int[] line = new int[right.length() + 1];
-            line[0] = row;
-            for (int column = 1; column <= right.length(); column++) {
-                int replace = above[column - 1] + (left.charAt(row - 1) == right.charAt(column - 1) ? 0 : 1);
-                line[column] = Math.min(replace, Math.min(above[column], line[column - 1]) + 1);
+        int[][] rows = new int[left.length() + 1][right.length() + 1];
+        for (int row = 0; row <= left.length(); row++) {
+            for (int column = 0; column <= right.length(); column++) {
+                rows[row][column] = row == 0 || column == 0 ? row + column : step(rows, left, right, row, column);
             }
-            above = line;
         }
-        return above[right.length()];
+        return rows[left.length()][right.length()];
+    }
+
+    private static int step(int[][] rows, String left, String right, int row, int column) {
+        boolean same = left.charAt(row - 1) == right.charAt(column - 1);
+        int best = rows[row - 1][column - 1] + (same ? 0 : 1);
+        best = Math.min(best, Math.min(rows[row - 1][column], rows[row][column - 1]) + 1);
+        boolean swapped = row > 1
+                && column > 1
+                && left.charAt(row - 1) == right.charAt(column - 2)
+                && left.charAt(row - 2) == right.charAt(column - 1);
+        return swapped ? Math.min(best, rows[row - 2][column - 2] + 1) : best;
     }
 }

@@ -14,7 +14,7 @@ import org.jvfio.cli.host.HostGroup;
 
 /** Configuration files in {@code /etc} of the host, or below another directory. */
 final class SystemFiles {
-    private static final String MODULES = "etc/modules-load.d/jvfio.conf";
+    static final String MODULES = "etc/modules-load.d/jvfio.conf";
     private static final String RULES = "etc/udev/rules.d/";
 
     private final Path root;

@@ -10,6 +10,9 @@ import org.jspecify.annotations.Nullable;
  * process fails, a later DMA does not.
  */
 final class Backing {
+    private static final MemorySegment ZEROS =
+            MemorySegment.ofArray(new long[(1 << 16) / Long.BYTES]).asReadOnly();
+
     private final PhysicalMemory memory;
     private final long physical;
     private final int pageShift;
@@ -48,6 +51,11 @@ final class Backing {
     /** The size of its pages as a shift: the system's, or that of huge pages. */
     int pageShift() {
         return pageShift;
+    }
+
+    /** Whether its process has freed it, and it is only pinned. */
+    boolean isFreed() {
+        return mappedBytes == 0 || (adopted && arena != null);
     }
 
     MemorySegment segment() {
@@ -117,9 +125,9 @@ final class Backing {
     @SuppressWarnings("MustBeClosedChecker") // closed by freeIfUnused
     private void hide() {
         Arena hidden = Arena.ofShared();
-        MemorySegment copy = hidden.allocate(size, 8);
+        MemorySegment copy = PhysicalMemory.zeroed(hidden, size, Long.BYTES);
         try {
-            MemorySegment.copy(segment, 0, copy, 0, size);
+            copyData(segment, copy);
         } catch (IllegalStateException freed) {
             requireFreed(segment, freed);
         }
@@ -133,6 +141,16 @@ final class Backing {
         }
         arena = hidden;
         segment = copy;
+    }
+
+    /** Copies the pieces that are not zeros, so that those of large memory which nobody has written stay so. */
+    private static void copyData(MemorySegment from, MemorySegment to) {
+        for (long at = 0; at < from.byteSize(); at += ZEROS.byteSize()) {
+            long end = Math.min(at + ZEROS.byteSize(), from.byteSize());
+            if (MemorySegment.mismatch(from, at, end, ZEROS, 0, end - at) >= 0) {
+                MemorySegment.copy(from, at, to, at, end - at);
+            }
+        }
     }
 
     private void freeIfUnused() {

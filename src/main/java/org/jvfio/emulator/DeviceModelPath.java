@@ -26,9 +26,9 @@ import java.util.stream.Stream;
 import org.jvfio.emulator.device.DeviceModel;
 
 /**
- * Loads device models from jars that are neither on the module path nor on the class path. Where JVFIO is a named module,
- * the jars become modules of a layer of their own, automatic ones if they are not modular. On the class path they get a
- * class loader instead, which knows providers by {@code META-INF/services} alone.
+ * Loads device models from jars that are neither on the module path nor on the class path. Where JVFIO is a named
+ * module, the jars become modules of a layer of their own, automatic ones if they are not modular. On the class path
+ * they get a class loader instead, which knows providers by {@code META-INF/services} alone.
  */
 final class DeviceModelPath {
     private DeviceModelPath() {}
@@ -37,8 +37,8 @@ final class DeviceModelPath {
      * Makes an instance of each device model of a path. The jars stay open as long as one of their classes is in use.
      *
      * @param path jars, and directories of jars; each adds at least one device model
-     * @throws IllegalArgumentException if one of them does not exist, is not a jar, adds no device model, or has one that
-     *     cannot be loaded
+     * @throws IllegalArgumentException if one of them does not exist, is not a jar, adds no device model, or has one
+     *     that cannot be loaded
      */
     static List<DeviceModel> load(List<Path> path) {
         Map<Path, List<Path>> jars = new LinkedHashMap<>();

@@ -17,8 +17,8 @@ import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.device.MachineOptions;
 
 /**
- * The device models that machine files can name: the project's, and those that users bring. See {@link DeviceModel} for how
- * one is installed.
+ * The device models that machine files can name: the project's, and those that users bring. See {@link DeviceModel} for
+ * how one is installed.
  */
 public final class DeviceModels {
     private final List<DeviceModel> models;
@@ -49,14 +49,14 @@ public final class DeviceModels {
     }
 
     /**
-     * These and the models of jars that are neither on the module path nor on the class path. The jars stay open as long as
-     * one of their classes is in use.
+     * These and the models of jars that are neither on the module path nor on the class path. The jars stay open as
+     * long as one of their classes is in use.
      *
-     * @param path jars, modular or not, and directories of jars. Each of them has at least one model; a directory may have
-     *     the jars that its models require, too. Where JVFIO itself is on the class path, a modular jar must name its
-     *     models in {@code META-INF/services} as well
-     * @throws IllegalArgumentException if one of them does not exist, is not a jar, has no model, or has one that cannot be
-     *     loaded or whose name another model has
+     * @param path jars, modular or not, and directories of jars. Each of them has at least one model; a directory may
+     *     have the jars that its models require, too. Where JVFIO itself is on the class path, a modular jar must name
+     *     its models in {@code META-INF/services} as well
+     * @throws IllegalArgumentException if one of them does not exist, is not a jar, has no model, or has one that
+     *     cannot be loaded or whose name another model has
      */
     public DeviceModels withJars(List<Path> path) {
         List<DeviceModel> all = new ArrayList<>(models);
@@ -122,19 +122,19 @@ public final class DeviceModels {
 
     /** The name of the model that makes such devices; the name of their class if it is none of these. */
     String nameOf(EmulatedDevice device) {
-        for (DeviceModel model : models) {
-            try {
-                if (model.configure(MachineOptions.of(Map.of()))
-                        .get()
-                        .getClass()
-                        .equals(device.getClass())) {
-                    return model.name();
-                }
-            } catch (IllegalArgumentException _) {
-                continue; // a model that makes no device without options
-            }
+        return models.stream()
+                .filter(model -> makes(model, device))
+                .map(DeviceModel::name)
+                .findFirst()
+                .orElse(device.getClass().getName());
+    }
+
+    private static boolean makes(DeviceModel model, EmulatedDevice device) {
+        try {
+            return model.configure(MachineOptions.of(Map.of())).get().getClass().equals(device.getClass());
+        } catch (IllegalArgumentException needsOptions) {
+            return false;
         }
-        return device.getClass().getName();
     }
 
     /** The names of all models, joined for a message. */

@@ -21,6 +21,8 @@ import org.jvfio.uapi.vfio_eeh_pe_op;
 final class Eeh {
     private static final long SHORT_SIZE = 12;
     private static final int LAST_FUNCTION = 19;
+    private static final int FIRST_STORE = 6;
+    private static final int FIRST_CONFIG_STORE = 10;
     private static final int FIRST_DMA_FUNCTION = 12;
     private static final int FIRST_DMA_WRITE_FUNCTION = 16;
     private static final List<Integer> MEMORY_FUNCTIONS = List.of(0, 1, 6, 7);
@@ -49,14 +51,8 @@ final class Eeh {
         return switch (vfio_eeh_pe_op.op(op)) {
             case VFIO_EEH_PE_DISABLE, VFIO_EEH_PE_CONFIGURE -> 0;
             case VFIO_EEH_PE_ENABLE -> thaw();
-            case VFIO_EEH_PE_UNFREEZE_IO -> {
-                pe.thawRegisters();
-                yield 0;
-            }
-            case VFIO_EEH_PE_UNFREEZE_DMA -> {
-                pe.thawDma();
-                yield 0;
-            }
+            case VFIO_EEH_PE_UNFREEZE_IO -> pe.thawRegisters() ? 0 : Errno.EIO.negated();
+            case VFIO_EEH_PE_UNFREEZE_DMA -> pe.thawDma() ? 0 : Errno.EIO.negated();
             case VFIO_EEH_PE_GET_STATE -> pe.state().number();
             case VFIO_EEH_PE_RESET_HOT, VFIO_EEH_PE_RESET_FUNDAMENTAL -> assertReset();
             case VFIO_EEH_PE_RESET_DEACTIVATE -> deassertReset();
@@ -66,12 +62,13 @@ final class Eeh {
     }
 
     private int thaw() {
-        pe.thawRegisters();
-        pe.thawDma();
-        return 0;
+        return pe.thawRegisters() & pe.thawDma() ? 0 : Errno.EIO.negated();
     }
 
     private int assertReset() {
+        if (pe.isOutOfReach()) {
+            return Errno.EIO.negated();
+        }
         pe.freeze();
         pe.configBlocked(true);
         pe.resetAsserted(true);
@@ -80,6 +77,9 @@ final class Eeh {
     }
 
     private int deassertReset() {
+        if (pe.isOutOfReach()) {
+            return Errno.EIO.negated();
+        }
         pe.resetAsserted(false);
         pe.configBlocked(false);
         functions.forEach(PciFunction::restoreAfterReset);
@@ -114,14 +114,33 @@ final class Eeh {
         } else if (!firmwareInjects(type, function)) {
             return Errno.EIO.negated();
         }
-        if (CONFIG_FUNCTIONS.contains(function)) {
-            pe.inject(Pe.InjectedError.CONFIG_ACCESS);
-        } else if (function < FIRST_DMA_FUNCTION) {
-            pe.inject(Pe.InjectedError.REGISTER_ACCESS);
-        } else {
-            pe.inject(function < FIRST_DMA_WRITE_FUNCTION ? Pe.InjectedError.DMA_READ : Pe.InjectedError.DMA_WRITE);
+        if (pe.isOutOfReach()) {
+            return Errno.EIO.negated();
         }
+        pe.inject(error(type, function, vfio_eeh_pe_err.addr(error), vfio_eeh_pe_err.mask(error)));
         return 0;
+    }
+
+    /** The error that firmware sets up: at the address if it belongs to the endpoint, else at any of its addresses. */
+    private InjectedError error(int type, int function, long address, long mask) {
+        InjectedError.Kind kind;
+        boolean write;
+        boolean belongs;
+        if (CONFIG_FUNCTIONS.contains(function)) {
+            kind = InjectedError.Kind.CONFIG;
+            write = function >= FIRST_CONFIG_STORE;
+            belongs = functions.stream().anyMatch(each -> each.bus() == InjectedError.busOf(address));
+        } else if (function < FIRST_DMA_FUNCTION) {
+            kind = InjectedError.Kind.REGISTER;
+            write = function >= FIRST_STORE;
+            belongs = functions.stream().anyMatch(each -> each.hasBarAt(address));
+        } else {
+            kind = InjectedError.Kind.DMA;
+            write = function >= FIRST_DMA_WRITE_FUNCTION;
+            TceTable window = pe.window(type);
+            belongs = window != null && window.index(address) >= 0;
+        }
+        return new InjectedError(kind, write, type, address, belongs ? mask : 0);
     }
 
     /**

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -24,11 +25,16 @@ import org.jvfio.kernel.Errno;
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
     private static final int INIT = 1;
+    /** The first failures tell the cause; a device that fails in a loop must not fill the heap. */
+    private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final KernelLog log = new KernelLog();
+    private final DmaLog failedDma = new DmaLog(log);
+    private final List<DeviceFailure> deviceFailures = new ArrayList<>();
+    private boolean failureUnread;
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final Map<String, PciFunction> functions = new TreeMap<>();
@@ -39,7 +45,7 @@ public final class EmulatedHost {
 
     EmulatedHost(EmulatedMachine machine) {
         this.machine = machine;
-        memory = new PhysicalMemory(machine.hugePages());
+        memory = new PhysicalMemory(machine.memoryBytes(), machine.hugePages());
         clock = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
         clock.setKeepAliveTime(IDLE_MILLIS, TimeUnit.MILLISECONDS);
@@ -60,6 +66,7 @@ public final class EmulatedHost {
     /** A process begins. */
     void started(Task task) {
         tasks.put(++lastPid, task);
+        task.mm().process(lastPid);
     }
 
     private Pe makePe(EmulatedMachine.Slot slot) {
@@ -70,7 +77,9 @@ public final class EmulatedHost {
         } else {
             calls = bridge.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
         }
-        Pe pe = new Pe(logPrefix(slot, bridge.platform()), machine, bridge, calls, log, memory);
+        Platform platform = bridge.platform();
+        PeName name = new PeName(logPrefix(slot, platform), slot.domain(), platform.eehEndpoint(slot.domain()));
+        Pe pe = new Pe(name, machine, bridge, calls, failedDma, memory);
         calls.start(pe);
         return pe;
     }
@@ -99,6 +108,61 @@ public final class EmulatedHost {
      */
     public List<Hazard> hazards() {
         return locked(() -> List.copyOf(hazards));
+    }
+
+    /**
+     * The newest 1024 DMAs that failed since boot, the oldest first: the device, the address and why. The kernel log has a
+     * line for each, at most 10 in 5 seconds for those that do not freeze the PE, and after that of a frozen PE the lines
+     * that Linux logs. DMA of a device whose PE is frozen already is not recorded.
+     */
+    public List<FailedDma> failedDma() {
+        return locked(failedDma::records);
+    }
+
+    /**
+     * The first 100 exceptions of device models since boot. One that a model throws in an access to its registers is
+     * also thrown to the caller of the access; one in an action that it has {@linkplain
+     * org.jvfio.emulator.device.DeviceBus#after scheduled} also goes to the uncaught exception handler of the thread of
+     * the devices, and, if nobody calls this method afterwards, {@link EmulatedKernel#exit} of the last process throws
+     * it. The kernel log has a line for each.
+     */
+    public List<DeviceFailure> deviceFailures() {
+        return locked(() -> {
+            failureUnread = false;
+            return List.copyOf(deviceFailures);
+        });
+    }
+
+    /** A device model has thrown an exception. */
+    void deviceFailed(String device, String during, Throwable cause) {
+        if (cause instanceof HostHazard) {
+            return;
+        }
+        log.add("vfio-pci %s: device model failed in %s: %s".formatted(device, during, cause));
+        if (deviceFailures.size() < MAX_DEVICE_FAILURES) {
+            deviceFailures.add(new DeviceFailure(device, during, cause, Duration.of(log.micros(), ChronoUnit.MICROS)));
+        }
+        failureUnread |= during.equals(PciFunction.AFTER);
+    }
+
+    /**
+     * A process has ended.
+     *
+     * @throws IllegalStateException if it was the last, and nobody has seen the failure of an action that a device scheduled
+     */
+    void ended(Task task) {
+        tasks.values().remove(task);
+        changed.signalAll();
+        if (tasks.isEmpty() && failureUnread) {
+            failureUnread = false;
+            DeviceFailure first = deviceFailures.getFirst();
+            IllegalStateException failure = new IllegalStateException(
+                    "the model of the device at %s failed in %s: %s; EmulatedHost.deviceFailures() has all failures"
+                            .formatted(first.device(), first.during(), first.cause()),
+                    first.cause());
+            deviceFailures.stream().skip(1).map(DeviceFailure::cause).forEach(failure::addSuppressed);
+            throw failure;
+        }
     }
 
     /**
@@ -176,6 +240,51 @@ public final class EmulatedHost {
                         "there is no device at " + address + ", only at " + functions.keySet());
             }
             return function.interrupts().reportError();
+        });
+    }
+
+    /**
+     * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until {@link
+     * #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its state is
+     * {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
+     * EmulatedMachine.Builder#maxFreezes} times in this hour, the host disables it for good instead, as {@link
+     * #disablePe} does.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void beginHostRecovery(int number) {
+        locked(() -> {
+            existing(number).pe().beginHostRecovery(log.micros());
+            return number;
+        });
+    }
+
+    /**
+     * The host has recovered the PE of a group: its devices are reset and configured as after boot, and the PE is not
+     * frozen. Does nothing if the host is not recovering it.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void endHostRecovery(int number) {
+        locked(() -> {
+            IommuGroup group = existing(number);
+            if (group.pe().endHostRecovery()) {
+                group.functions().forEach(PciFunction::recoveredByHost);
+            }
+            return number;
+        });
+    }
+
+    /**
+     * The host disables the PE of a group for good: it stays {@link EehState#STOPPED}, and operations that would change it
+     * return EIO, until the host boots again.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void disablePe(int number) {
+        locked(() -> {
+            existing(number).pe().disable();
+            return number;
         });
     }
 
@@ -284,10 +393,7 @@ public final class EmulatedHost {
         hazards.subList(count, hazards.size()).clear();
     }
 
-    /**
-     * Runs a delayed action of a device with the host's lock held. What it throws goes to the thread's uncaught
-     * exception handler.
-     */
+    /** Runs a delayed action with the host's lock held. What it throws goes to the thread's uncaught exception handler. */
     void after(Duration delay, Runnable action) {
         Runnable reported = () -> {
             try {
@@ -296,7 +402,8 @@ public final class EmulatedHost {
                     changed.signalAll();
                     return true;
                 });
-            } catch (RuntimeException failure) {
+            } catch (RuntimeException | Error failure) {
+                // The executor would keep it in a future that nobody reads.
                 Thread thread = Thread.currentThread();
                 thread.getUncaughtExceptionHandler().uncaughtException(thread, failure);
             }

@@ -118,6 +118,9 @@ public final class EmulatedKernel implements Kernel {
     /**
      * Ends the process: closes its files and frees its memory. Calls that block return, and later calls fail, with
      * EBADF, {@code mmap} with ENOMEM.
+     *
+     * @throws IllegalStateException after ending the last process of the host, if a device model has thrown an exception
+     *     in an action that it had scheduled, and {@link EmulatedHost#deviceFailures} was not called since
      */
     public void exit() {
         host.locked(() -> {
@@ -127,8 +130,7 @@ public final class EmulatedKernel implements Kernel {
                 task.descriptors().reversed().forEach(task::close);
                 task.mm().addresses().unmapAll();
                 task.mm().drop();
-                host.tasks().values().remove(task);
-                host.changed().signalAll();
+                host.ended(task);
             }
             return true;
         });
@@ -323,31 +325,13 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        host.lock().lock();
-        try {
-            if (offset < 0) {
-                return Errno.EINVAL.negated();
-            }
-            OpenFile file = task.file(fd);
-            return file == null ? Errno.EBADF.negated() : file.pread(buffer, offset);
-        } finally {
-            host.lock().unlock();
-        }
+        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pread(buffer, offset));
     }
 
     @Override
     public long pwrite(int fd, MemorySegment buffer, long offset) {
         requireNative(buffer);
-        host.lock().lock();
-        try {
-            if (offset < 0) {
-                return Errno.EINVAL.negated();
-            }
-            OpenFile file = task.file(fd);
-            return file == null ? Errno.EBADF.negated() : file.pwrite(buffer, offset);
-        } finally {
-            host.lock().unlock();
-        }
+        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pwrite(buffer, offset));
     }
 
     @Override

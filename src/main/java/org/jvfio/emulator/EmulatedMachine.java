@@ -46,6 +46,7 @@ public final class EmulatedMachine {
     private final Map<Integer, HostBridge> bridges;
     private final boolean eeh;
     private final boolean freezes;
+    private final int maxFreezes;
     private final boolean windowCalls;
     private final int interruptVectors;
     private final Map<Integer, Integer> hugePages;
@@ -68,6 +69,7 @@ public final class EmulatedMachine {
         bridges = Map.copyOf(builder.bridges);
         eeh = builder.eeh;
         freezes = builder.freezes;
+        maxFreezes = builder.maxFreezes;
         windowCalls = builder.windowCalls;
         interruptVectors = builder.interruptVectors;
         hugePages = Map.copyOf(builder.hugePages);
@@ -189,8 +191,8 @@ public final class EmulatedMachine {
      *   "devices": [
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
-     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "serial": "S1", "driver": "other", "hostUse": "swap",
-     *      "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
+     *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "driver": "other", "hostUse": "swap",
+     *      "serial": "S1", "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
@@ -213,8 +215,8 @@ public final class EmulatedMachine {
     }
 
     /**
-     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of devices,
-     * expansion ROMs and policies of hazards are left out.
+     * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of
+     * devices, expansion ROMs and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
         return MachineDescription.of(this);
@@ -225,8 +227,8 @@ public final class EmulatedMachine {
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
-     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library {@code
-     *     jackson-jr-objects} is not available
+     * @throws IllegalStateException if two of the models have the name of one of the machine's, or if the library
+     *     {@code jackson-jr-objects} is not available
      */
     public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
         JsonLibrary.require();
@@ -290,6 +292,11 @@ public final class EmulatedMachine {
         return freezes;
     }
 
+    /** How many recoveries in an hour the host allows a PE. */
+    int maxFreezes() {
+        return maxFreezes;
+    }
+
     /** Whether a platform with ownership callbacks also has the calls that create windows. */
     boolean windowCalls() {
         return windowCalls;
@@ -349,6 +356,7 @@ public final class EmulatedMachine {
         private final Map<Integer, HostBridge> bridges = new TreeMap<>();
         private boolean eeh = true;
         private boolean freezes = true;
+        private int maxFreezes = 5;
         private boolean windowCalls = true;
         private int interruptVectors = DeviceInterrupts.MAX_VECTORS;
         private final Map<Integer, Integer> hugePages = new TreeMap<>();
@@ -375,6 +383,7 @@ public final class EmulatedMachine {
             bridges.putAll(machine.bridges);
             eeh = machine.eeh;
             freezes = machine.freezes;
+            maxFreezes = machine.maxFreezes;
             windowCalls = machine.windowCalls;
             interruptVectors = machine.interruptVectors;
             hugePages.putAll(machine.hugePages);
@@ -450,7 +459,11 @@ public final class EmulatedMachine {
             return this;
         }
 
-        /** Sets the memory of the host, in bytes; bypass covers all of it. */
+        /**
+         * Sets the memory of the host, in bytes. All processes together map at most as much, without the pools of huge
+         * pages; more fails with ENOMEM. Bypass covers all of it. What no process writes costs this computer no memory,
+         * in mappings from 8 MiB on.
+         */
         public Builder memoryBytes(long bytes) {
             memoryBytes = bytes;
             return this;
@@ -480,6 +493,18 @@ public final class EmulatedMachine {
          */
         public Builder freezes(boolean freezesEndpoint) {
             freezes = freezesEndpoint;
+            return this;
+        }
+
+        /**
+         * Sets how many times in an hour the host {@linkplain EmulatedHost#beginHostRecovery recovers} a PE before it
+         * disables it ({@code eeh_max_freezes}). Freezes of a PE whose device is open are not counted: its user
+         * recovers it, and Linux counts only its own recoveries.
+         *
+         * @param maximum at least 0; 5 by default
+         */
+        public Builder maxFreezes(int maximum) {
+            maxFreezes = maximum;
             return this;
         }
 
@@ -573,7 +598,9 @@ public final class EmulatedMachine {
          *
          * @param address domain, bus, device and function, for instance {@code 0000:01:00.0}
          * @param group the number of its IOMMU group; devices with the same number share it
-         * @param device creates the device, once for each host that is booted
+         * @param device creates the device, once for each host that is booted; never the same one twice in a host
+         * @throws IllegalArgumentException if the address or the group is invalid, the address has a device, or {@code
+         *     device} is null
          */
         public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
             if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
@@ -582,6 +609,10 @@ public final class EmulatedMachine {
             }
             if (group < 0) {
                 throw new IllegalArgumentException("the number of an IOMMU group is at least 0, not " + group);
+            }
+            if (device == null) {
+                throw new IllegalArgumentException(
+                        "the supplier of the device at " + address + " is null; it makes the device");
             }
             if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
                 throw new IllegalArgumentException(address + " already has a device");
@@ -594,7 +625,7 @@ public final class EmulatedMachine {
          * Gives a device an expansion ROM, in place of {@linkplain EmulatedDevice#rom its own}.
          *
          * @param address the address of the device
-         * @param contents up to 16 MiB, of which users see the images as {@link EmulatedDevice#rom} describes; empty
+         * @param contents 26 bytes, an image's header, to 16 MiB, of which users see the images as {@link EmulatedDevice#rom} describes; empty
          *     for no ROM
          */
         public Builder rom(String address, byte[] contents) {
@@ -637,6 +668,10 @@ public final class EmulatedMachine {
             if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MAX_VECTORS) {
                 throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MAX_VECTORS
                         + " interrupt vectors, not " + interruptVectors);
+            }
+            if (maxFreezes < 0) {
+                throw new IllegalArgumentException(
+                        "a host recovers a PE at least 0 times in an hour, not " + maxFreezes);
             }
             if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
                 throw new IllegalArgumentException("in an LPAR VFIO needs Linux " + KernelVersion.V4_12.release()

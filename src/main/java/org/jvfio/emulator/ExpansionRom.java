@@ -12,6 +12,7 @@ final class ExpansionRom {
     private static final int MAX_BYTES = 16 << 20;
     private static final short SIGNATURE = (short) 0xaa55;
     private static final int STRUCTURE_PLACE = 0x18;
+    private static final int HEADER_BYTES = STRUCTURE_PLACE + Short.BYTES;
     /** "PCIR". */
     private static final int STRUCTURE_SIGNATURE = 0x52494350;
 
@@ -25,11 +26,15 @@ final class ExpansionRom {
     /**
      * A ROM with these contents.
      *
-     * @param contents up to 16 MiB, the largest BAR; empty for no ROM
+     * @param contents 26 bytes, the header of an image, to 16 MiB, the largest BAR; empty for no ROM
      */
     ExpansionRom(byte[] contents) {
         if (contents.length > MAX_BYTES) {
             throw new IllegalArgumentException("a ROM of %d bytes: the maximum is 16 MiB".formatted(contents.length));
+        }
+        if (contents.length > 0 && contents.length < HEADER_BYTES) {
+            throw new IllegalArgumentException(
+                    "a ROM of %d bytes: the header of an image alone has %d".formatted(contents.length, HEADER_BYTES));
         }
         this.contents = ByteBuffer.wrap(contents.clone()).order(ByteOrder.LITTLE_ENDIAN);
     }

@@ -5,8 +5,8 @@ import java.util.Map;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of each
- * device, drivers and modules, processor and memory, and what the host uses its devices for.
+ * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of
+ * each device, drivers and modules, processor and memory, and what the host uses its devices for.
  */
 final class HostTree {
     private static final String PCI = "/sys/bus/pci/";
@@ -36,13 +36,25 @@ final class HostTree {
         this.machine = host.machine();
     }
 
-    void addFiles(Map<String, String> files) {
-        host.functions().values().forEach(function -> addFunction(files, function));
+    /**
+     * Adds the files that a path may mean, or that are below it: a program reads many files, each of them alone.
+     *
+     * @param wanted the path
+     */
+    void addFiles(Map<String, String> files, String wanted) {
+        for (PciFunction function : host.functions().values()) {
+            if (Sysfs.isRelated(DEVICES + function.address(), wanted)) {
+                addFunction(files, function);
+            }
+        }
+        addUses(files);
+        if (wanted.startsWith(DEVICES)) {
+            return;
+        }
         addDrivers(files);
         addModules(files);
         addProcessor(files);
         addMemory(files);
-        addUses(files);
         if (machine.vfioModule()) {
             files.put("/dev/vfio/vfio", "");
             host.iommuGroups().values().stream()

@@ -9,7 +9,7 @@ import org.jvfio.kernel.Errno;
  * IODA2 bridges (PHB3, PHB4, PHB5) without a hypervisor: {@code arch/powerpc/platforms/powernv/pci-ioda.c} and
  * {@code pci-ioda-tce.c}.
  */
-final class Ioda2Calls implements TableGroupCalls {
+final class Ioda2Calls implements WindowCalls {
     private static final long BYPASS_BASE = 1L << 59;
     private static final int HOST_LEVELS = 2;
     /** The largest block of the page allocator: 16 MiB with 4K and with 64K pages. */
@@ -18,11 +18,6 @@ final class Ioda2Calls implements TableGroupCalls {
     private static final int MAX_LEVELS = 5;
     private static final int ADDRESS_BITS = 55;
     private static final long SMALLEST_TABLE = 0x1000;
-
-    @Override
-    public boolean makesWindows() {
-        return true;
-    }
 
     @Override
     public Set<PlatformStep> steps() {
@@ -52,16 +47,9 @@ final class Ioda2Calls implements TableGroupCalls {
         return 0;
     }
 
-    @Override
-    public void releaseOwnership(Pe pe) {
-        if (pe.window(0) == null) {
-            setUpHost(pe);
-        }
-        pe.hostOwned(true);
-    }
-
     /** {@code pnv_pci_ioda2_setup_default_config}: a window as large as memory, and bypass. */
-    private void setUpHost(Pe pe) {
+    @Override
+    public void setUpHost(Pe pe) {
         int pageShift = pe.machine().pageShift();
         long largest = (8L << LARGEST_LEVEL_SHIFT) << pageShift;
         long windowBytes = Math.min(largest, Long.highestOneBit(pe.machine().memoryBytes()));

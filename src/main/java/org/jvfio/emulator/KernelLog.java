@@ -24,13 +24,18 @@ final class KernelLog {
     private long end;
 
     void add(String message) {
-        Line line = new Line(end, (System.nanoTime() - boot) / 1000, message);
+        Line line = new Line(end, micros(), message);
         if (end < CAPACITY) {
             ring.add(line);
         } else {
             ring.set(place(end), line);
         }
         end++;
+    }
+
+    /** The time since boot, in microseconds. */
+    long micros() {
+        return (System.nanoTime() - boot) / 1000;
     }
 
     /** {@code WARN_ON_ONCE}: a warning that the kernel logs once after boot. */

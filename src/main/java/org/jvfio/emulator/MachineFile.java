@@ -1,11 +1,8 @@
 package org.jvfio.emulator;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -47,19 +44,7 @@ final class MachineFile {
     }
 
     static EmulatedMachine read(Path path, DeviceModels models) throws IOException {
-        Object json;
-        try {
-            json = JSON.std.anyFrom(Files.readString(path));
-        } catch (JsonProcessingException notJson) {
-            throw new IllegalArgumentException(
-                    "%s is not JSON: %s in line %d"
-                            .formatted(
-                                    path,
-                                    notJson.getOriginalMessage(),
-                                    notJson.getLocation().getLineNr()),
-                    notJson);
-        }
-        return new MachineFile(MachineOptions.ofFile(path, Objects.requireNonNullElse(json, "null")), models).machine();
+        return new MachineFile(MachineJson.read(path), models).machine();
     }
 
     private EmulatedMachine machine() {

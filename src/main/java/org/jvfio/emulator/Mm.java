@@ -37,6 +37,7 @@ final class Mm {
     private boolean ended;
     private @Nullable RegisteredRegion recent;
     private int references = 1;
+    private int process;
 
     /** The memory of a new process, which {@linkplain #drop drops} its reference when it has ended. */
     Mm(EmulatedMachine machine, KernelLog log) {
@@ -52,6 +53,15 @@ final class Mm {
 
     AddressSpace addresses() {
         return addresses;
+    }
+
+    /** The id of the process. */
+    int process() {
+        return process;
+    }
+
+    void process(int id) {
+        process = id;
     }
 
     long lockedPages() {

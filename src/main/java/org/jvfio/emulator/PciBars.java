@@ -9,8 +9,8 @@ import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The BARs of a PCI function, and the accesses of a user to them through vfio-pci ({@code vfio_pci_rdwr.c}): the registers
- * of the device, and in one BAR the MSI-X table and its pending bits.
+ * The BARs of a PCI function, and the accesses of a user to them through vfio-pci ({@code vfio_pci_rdwr.c}): the
+ * registers of the device, and in one BAR the MSI-X table and its pending bits.
  */
 final class PciBars {
     private static final int BARS = 6;
@@ -147,10 +147,18 @@ final class PciBars {
         if (!pendingBits) {
             requireAnswer(bar, register, width, "pread");
         }
-        if (!function.reachesRegisters()) {
+        if (!function.reachesBar(bar, register, false)) {
             return -1;
         }
-        return pendingBits ? pendingBits(register, width) : device.read(bar, register, width);
+        if (pendingBits) {
+            return pendingBits(register, width);
+        }
+        try {
+            return device.read(bar, register, width);
+        } catch (RuntimeException | Error failure) {
+            function.failed("read", failure);
+            throw failure;
+        }
     }
 
     /** Writes 1, 2, 4 or 8 bytes to a register of a BAR. */
@@ -159,8 +167,13 @@ final class PciBars {
             return;
         }
         requireAnswer(bar, register, width, "pwrite");
-        if (function.reachesRegisters()) {
-            device.write(bar, register, width, value);
+        if (function.reachesBar(bar, register, true)) {
+            try {
+                device.write(bar, register, width, value);
+            } catch (RuntimeException | Error failure) {
+                function.failed("write", failure);
+                throw failure;
+            }
         }
     }
 

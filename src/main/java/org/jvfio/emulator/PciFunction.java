@@ -21,6 +21,9 @@ import org.jvfio.uapi.vfio_h;
  * state while it is open.
  */
 final class PciFunction implements DeviceBus {
+    /** What the model did when an action that it had scheduled failed. */
+    static final String AFTER = "after";
+
     private static final int D3HOT = 3;
     private static final int REQUESTS_LOGGED = 10;
 
@@ -42,12 +45,13 @@ final class PciFunction implements DeviceBus {
     private int powerState;
     private long generation;
     private boolean wanted;
+    private boolean barsLost;
 
     PciFunction(EmulatedHost host, EmulatedMachine.Slot slot, Pe pe) {
         this.host = host;
         this.slot = slot;
         this.pe = pe;
-        this.device = slot.device().get();
+        this.device = made(slot, host);
         boolean refused =
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
         this.driver = refused ? HostDriver.NONE : slot.driver();
@@ -68,6 +72,20 @@ final class PciFunction implements DeviceBus {
         features = new DeviceFeatures(hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
+    }
+
+    private static EmulatedDevice made(EmulatedMachine.Slot slot, EmulatedHost host) {
+        EmulatedDevice made = slot.device().get();
+        if (made == null) {
+            throw new IllegalArgumentException("the supplier of the device at " + slot.address() + " returned null");
+        }
+        for (PciFunction other : host.functions().values()) {
+            if (other.device == made) {
+                throw new IllegalArgumentException("the device at %s is the one at %s; its supplier makes one for each"
+                        .formatted(slot.address(), other.address()));
+            }
+        }
+        return made;
     }
 
     /** Makes a part of the device, and adds the device to the message if it is invalid. */
@@ -174,6 +192,16 @@ final class PciFunction implements DeviceBus {
         return high << Integer.SIZE | (registers.assigned(register) & ~0xfL);
     }
 
+    /** Whether a bus address is in one of its BARs. */
+    boolean hasBarAt(long busAddress) {
+        for (int bar = 0; bar < bars.count(); bar++) {
+            if (Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Where firmware has put the ROM. */
     long romAddress() {
         return registers.assigned(vfio_h.PCI_ROM_ADDRESS) & ~1L;
@@ -195,7 +223,7 @@ final class PciFunction implements DeviceBus {
 
     /** Whether Linux finds a valid image in the ROM ({@code pci_map_rom}). */
     boolean showsRomImage() {
-        return reachesRegisters() && rom.imageBytes() != 0;
+        return reachesRom(0) && rom.imageBytes() != 0;
     }
 
     /** The size of configuration space: 256 bytes, or 4096. */
@@ -249,6 +277,7 @@ final class PciFunction implements DeviceBus {
             interrupts.reset();
         }
         powerState = 0;
+        barsLost = false;
         registers.restore();
     }
 
@@ -275,7 +304,22 @@ final class PciFunction implements DeviceBus {
     private void forget() {
         generation++;
         powerState = 0;
-        device.reset();
+        tell("reset", device::reset);
+    }
+
+    /** Calls the device's model, and reports what it throws. */
+    private void tell(String during, Runnable call) {
+        try {
+            call.run();
+        } catch (RuntimeException | Error failure) {
+            failed(during, failure);
+            throw failure;
+        }
+    }
+
+    /** Reports what the device's model has thrown. */
+    void failed(String during, Throwable failure) {
+        host.deviceFailed(slot.address(), during, failure);
     }
 
     /** The bus is reset: the device loses its state, and decodes nothing until it is configured again. */
@@ -285,7 +329,19 @@ final class PciFunction implements DeviceBus {
         registers.resetByBus();
     }
 
+    /**
+     * The reset of the endpoint ends: {@code eeh_restore_one_device_bars} and {@code pci_reenable_device}. Memory decoding
+     * is on, but the host restores the BARs that it saved before it assigned addresses, so the device decodes none until
+     * vfio-pci restores them, at the user's next write to the command register.
+     */
     void restoreAfterReset() {
+        registers.restore();
+        barsLost = true;
+    }
+
+    /** The host has reset the device, and configured it as after boot. */
+    void recoveredByHost() {
+        resetByBus();
         registers.restore();
     }
 
@@ -330,9 +386,10 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
+        boolean reaches = pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), false);
         long value = 0;
         for (int each = bytes - 1; each >= 0; each--) {
-            value = value << Byte.SIZE | (pe.configAccess() ? readRegister(register + each) & 0xff : 0xff);
+            value = value << Byte.SIZE | (reaches ? readRegister(register + each) & 0xff : 0xff);
         }
         return value;
     }
@@ -342,7 +399,7 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
-        if (pe.configAccess()) {
+        if (pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), true)) {
             for (int each = 0; each < bytes; each++) {
                 registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
             }
@@ -365,7 +422,7 @@ final class PciFunction implements DeviceBus {
         if (offset >= romBytes()) {
             return Errno.EINVAL.negated();
         }
-        boolean answers = reachesRegisters();
+        boolean answers = reachesRom(offset);
         if (answers && !decodesMemory()) {
             // pci_map_rom looks for an image, whatever is in the command register.
             machineCheck(() -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
@@ -393,9 +450,27 @@ final class PciFunction implements DeviceBus {
         return config.decodesMemory() && powerState != D3HOT;
     }
 
-    /** Whether an access reaches the device's registers; not if its endpoint is frozen. */
-    boolean reachesRegisters() {
-        return pe.registerAccess();
+    /** Whether an access to a BAR reaches the device's registers; not if its endpoint is frozen, or its BARs are lost. */
+    boolean reachesBar(int bar, long offset, boolean write) {
+        return pe.registerAccess(barAddress(bar) + offset, write) && !lacksBars("BAR " + bar);
+    }
+
+    private boolean reachesRom(long offset) {
+        return pe.registerAccess(romAddress() + offset, false) && !lacksBars("the ROM");
+    }
+
+    private boolean lacksBars(String accessed) {
+        if (barsLost) {
+            machineCheck(() -> ("access to %s of %s, which lost its BARs in the reset of its PE; write its command"
+                            + " register, upon which vfio-pci restores them")
+                    .formatted(accessed, address()));
+        }
+        return barsLost;
+    }
+
+    /** The user has written the command register: {@code vfio_bar_restore}. */
+    void restoreBars() {
+        barsLost = false;
     }
 
     /** Reports an access that a real device answers with a machine check. */
@@ -405,18 +480,29 @@ final class PciFunction implements DeviceBus {
 
     @Override
     public boolean readMemory(long busAddress, MemorySegment into, long offset, long length) {
-        return mastersBus() && pe.transfer(busAddress, into, offset, length, false);
+        return transfer(busAddress, into, offset, length, false);
     }
 
     @Override
     public boolean writeMemory(long busAddress, MemorySegment from, long offset, long length) {
-        return mastersBus() && pe.transfer(busAddress, from, offset, length, true);
+        return transfer(busAddress, from, offset, length, true);
+    }
+
+    private boolean transfer(long busAddress, MemorySegment data, long offset, long length, boolean toMemory) {
+        if (!mastersBus()) {
+            FailedDma.Reason reason = isAwake() ? FailedDma.Reason.BUS_MASTERING_OFF : FailedDma.Reason.LOW_POWER;
+            pe.refuse(slot.address(), busAddress, length, toMemory, reason);
+            return false;
+        }
+        return pe.transfer(slot.address(), busAddress, data, offset, length, toMemory);
     }
 
     private boolean mastersBus() {
-        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0
-                && powerState != D3HOT
-                && !features.isLowPower();
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && isAwake();
+    }
+
+    private boolean isAwake() {
+        return powerState != D3HOT && !features.isLowPower();
     }
 
     /** A message is a DMA write, and blocked where DMA is. */
@@ -450,7 +536,7 @@ final class PciFunction implements DeviceBus {
         long scheduledIn = generation;
         host.after(delay, () -> {
             if (generation == scheduledIn) {
-                action.run();
+                tell(AFTER, action);
             }
         });
     }

@@ -1,10 +1,14 @@
 package org.jvfio.emulator;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,12 +19,15 @@ final class Pe {
     static final int WINDOWS = 2;
 
     private static final long BYPASS_SELECT = 1L << 59;
+    private static final long HOUR_MICROS = TimeUnit.HOURS.toMicros(1);
 
-    private final String name;
+    private final PeName name;
     private final EmulatedMachine machine;
     private final HostBridge bridge;
     private final TableGroupCalls calls;
+    private final DmaLog dmaLog;
     private final KernelLog log;
+    private final UnmapHistory unmapped = new UnmapHistory();
     private final PhysicalMemory memory;
     private final @Nullable TceTable[] windows = new @Nullable TceTable[WINDOWS];
     private boolean bypass;
@@ -30,29 +37,27 @@ final class Pe {
     private boolean dmaFrozen;
     private boolean resetAsserted;
     private boolean configBlocked;
+    private boolean recoveredByHost;
+    private boolean disabled;
+    private boolean everFroze;
+    private long countedSince;
+    private int recoveries;
     private @Nullable InjectedError injected;
     private final Map<PlatformStep, Deque<Integer>> failures = new EnumMap<>(PlatformStep.class);
 
-    /** An error that EEH will inject into the next access of its kind. */
-    enum InjectedError {
-        REGISTER_ACCESS,
-        CONFIG_ACCESS,
-        DMA_READ,
-        DMA_WRITE
-    }
-
     Pe(
-            String name,
+            PeName name,
             EmulatedMachine machine,
             HostBridge bridge,
             TableGroupCalls calls,
-            KernelLog log,
+            DmaLog dmaLog,
             PhysicalMemory memory) {
         this.name = name;
         this.machine = machine;
         this.bridge = bridge;
         this.calls = calls;
-        this.log = log;
+        this.dmaLog = dmaLog;
+        this.log = dmaLog.kernelLog();
         this.memory = memory;
     }
 
@@ -70,7 +75,7 @@ final class Pe {
     }
 
     void log(String message) {
-        log.add(name + message);
+        log.add(name.prefix() + message);
     }
 
     KernelLog kernelLog() {
@@ -133,6 +138,7 @@ final class Pe {
         resetAsserted = asserted;
     }
 
+    /** Injects an error, in place of an earlier one that no access has met. */
     void inject(InjectedError error) {
         injected = error;
     }
@@ -148,7 +154,7 @@ final class Pe {
         return planned == null || planned.isEmpty() ? 0 : planned.remove();
     }
 
-    /** Freezes the endpoint, as the bridge does when a translation fails; QEMU's bridges only drop the access. */
+    /** Freezes the endpoint, if the machine's bridges freeze at all; QEMU's bridges only drop the access. */
     void freeze() {
         if (machine.freezes()) {
             registersFrozen = true;
@@ -156,15 +162,134 @@ final class Pe {
         }
     }
 
-    void thawRegisters() {
-        registersFrozen = false;
+    /**
+     * Freezes the endpoint for an error, and reports it as Linux reports an endpoint of its own drivers: {@code
+     * eeh_dev_check_failure} and {@code pnv_eeh_get_phb_diag}.
+     *
+     * @param translation whether a DMA could not be translated
+     */
+    private void freezeForError(boolean translation) {
+        boolean reports = machine.freezes() && machine.eeh() && !(registersFrozen && dmaFrozen);
+        freeze();
+        if (reports) {
+            log.add("EEH: Frozen " + name + " detected");
+            log.add("EEH: PE location: N/A, PHB location: N/A");
+            DiagnosticData.lines(bridge.platform(), name, translation).forEach(log::add);
+        }
     }
 
-    void thawDma() {
-        dmaFrozen = false;
+    /** A range of bus addresses is no longer mapped. */
+    void unmapped(long busAddress, long size, long user, int process) {
+        unmapped.add(busAddress, size, user, log.micros(), process);
+    }
+
+    /** Records a DMA that its device may not start, which does not freeze the endpoint. */
+    void refuse(String device, long busAddress, long size, boolean toMemory, FailedDma.Reason reason) {
+        record(device, busAddress, size, busAddress, toMemory, reason);
+    }
+
+    /** Records a failed DMA and freezes the endpoint. */
+    private boolean fail(
+            String device, long busAddress, long size, long failedAt, boolean toMemory, FailedDma.Reason reason) {
+        record(device, busAddress, size, failedAt, toMemory, reason);
+        freezeForError(reason != FailedDma.Reason.INJECTED);
+        return false;
+    }
+
+    private void record(
+            String device, long busAddress, long size, long failedAt, boolean toMemory, FailedDma.Reason reason) {
+        Optional<FailedDma.Unmapped> last = switch (reason) {
+            case NO_ENTRY, NO_WINDOW, NO_MEMORY -> unmapped.find(failedAt);
+            default -> Optional.empty();
+        };
+        boolean stops = switch (reason) {
+            case BUS_MASTERING_OFF, LOW_POWER, MEMORY_FREED -> false;
+            default -> machine.freezes();
+        };
+        FailedDma.Direction direction = toMemory ? FailedDma.Direction.WRITE : FailedDma.Direction.READ;
+        Duration now = Duration.of(log.micros(), ChronoUnit.MICROS);
+        dmaLog.add(new FailedDma(device, direction, busAddress, size, failedAt, reason, now, last), !stops);
+    }
+
+    /** Enables the registers; false if firmware cannot. */
+    boolean thawRegisters() {
+        registersFrozen &= isOutOfReach();
+        return !registersFrozen;
+    }
+
+    /** Enables DMA; false if firmware cannot. */
+    boolean thawDma() {
+        dmaFrozen &= isOutOfReach();
+        return !dmaFrozen;
+    }
+
+    /** Whether the user cannot recover it: the host does at present, or has given up. */
+    boolean isOutOfReach() {
+        return recoveredByHost || disabled;
+    }
+
+    /**
+     * The host begins to recover it: {@code eeh_handle_normal_event}. After too many recoveries in an hour it disables
+     * the endpoint instead.
+     *
+     * @param micros the time since boot
+     */
+    void beginHostRecovery(long micros) {
+        if (disabled) {
+            return;
+        }
+        registersFrozen = true;
+        dmaFrozen = true;
+        if (micros - countedSince > HOUR_MICROS || !everFroze) {
+            everFroze = true;
+            countedSince = micros;
+            recoveries = 0;
+        }
+        recoveries++;
+        log.add("EEH: Recovering " + name);
+        log.add("EEH: PE location: N/A, PHB location: N/A");
+        if (recoveries > machine.maxFreezes()) {
+            log.add("EEH: %s has failed %d times in the last hour and has been permanently disabled."
+                    .formatted(name, recoveries));
+            disable();
+            return;
+        }
+        log.add(("EEH: This PCI device has failed %d times in the last hour and will be permanently disabled after %d"
+                        + " failures.")
+                .formatted(recoveries, machine.maxFreezes()));
+        recoveredByHost = true;
+        configBlocked = true;
+    }
+
+    /** The host has recovered it; false if the host was not recovering it. */
+    boolean endHostRecovery() {
+        if (!recoveredByHost) {
+            return false;
+        }
+        recoveredByHost = false;
+        configBlocked = false;
+        resetAsserted = false;
+        thawRegisters();
+        thawDma();
+        log.add("EEH: Recovery successful.");
+        return true;
+    }
+
+    /** The host gives it up: it stays frozen until the next boot. */
+    void disable() {
+        registersFrozen = true;
+        dmaFrozen = true;
+        recoveredByHost = false;
+        configBlocked = false;
+        disabled = true;
+        log.add("EEH: Unable to recover from failure from " + name + ".");
+        log.add("Please try reseating or replacing it");
     }
 
     EehState state() {
+        if (recoveredByHost) {
+            return EehState.UNAVAILABLE;
+        }
         if (resetAsserted && !machine.platform().isPowernv()) {
             return EehState.RESET;
         }
@@ -174,20 +299,22 @@ final class Pe {
         return registersFrozen ? EehState.UNAVAILABLE : EehState.NORMAL;
     }
 
-    /** Whether an access to a register reaches the device; not if the endpoint is frozen. */
-    boolean registerAccess() {
-        return access(InjectedError.REGISTER_ACCESS);
+    /** Whether an access to a BAR reaches the device; not if the endpoint is frozen. */
+    boolean registerAccess(long busAddress, boolean write) {
+        InjectedError error = injected;
+        return access(error != null && error.meetsRegister(busAddress, write));
     }
 
     /** Whether an access to configuration space reaches the device; not if the endpoint is frozen. */
-    boolean configAccess() {
-        return access(InjectedError.CONFIG_ACCESS);
+    boolean configAccess(long configAddress, boolean write) {
+        InjectedError error = injected;
+        return access(error != null && error.meetsConfig(configAddress, write));
     }
 
-    private boolean access(InjectedError awaited) {
-        if (injected == awaited) {
+    private boolean access(boolean meetsError) {
+        if (meetsError && !registersFrozen) {
             injected = null;
-            freeze();
+            freezeForError(false);
         }
         return !registersFrozen;
     }
@@ -195,66 +322,74 @@ final class Pe {
     /**
      * A device reads or writes memory at a bus address.
      *
+     * @param device the address of the device
      * @param offset where in {@code data}, in bytes
      * @param size bytes
      * @param toMemory whether {@code data} is written to memory
      * @return false if a translation failed: the data before it was transferred, and the endpoint is frozen
      */
-    boolean transfer(long busAddress, MemorySegment data, long offset, long size, boolean toMemory) {
+    boolean transfer(String device, long busAddress, MemorySegment data, long offset, long size, boolean toMemory) {
         if (dmaFrozen) {
             return false;
         }
-        InjectedError awaited = toMemory ? InjectedError.DMA_WRITE : InjectedError.DMA_READ;
-        if (injected == awaited) {
+        InjectedError error = injected;
+        if (error != null && error.meetsDma(selectWindow(busAddress), busAddress, toMemory)) {
             injected = null;
-            freeze();
-            return false;
+            return fail(device, busAddress, size, busAddress, toMemory, FailedDma.Reason.INJECTED);
         }
         long done = 0;
+        boolean freed = false;
         while (done < size) {
             long at = busAddress + done;
             int select = selectWindow(at);
             TceTable table = windows[select];
             if (table == null && select == 1 && bypass) {
-                return intoHost(at & ~BYPASS_SELECT, size - done);
+                return intoHost(at & ~BYPASS_SELECT, size - done)
+                        || fail(device, busAddress, size, at, toMemory, FailedDma.Reason.NO_MEMORY);
             }
             long index = table == null ? -1 : table.index(at);
             long entry = index < 0 || table == null ? 0 : table.entry(index);
             if (table == null || (entry & (toMemory ? TceTable.WRITE : TceTable.READ)) == 0) {
-                freeze();
-                return false;
+                FailedDma.Reason outside = index < 0 ? FailedDma.Reason.NO_WINDOW : FailedDma.Reason.NO_ENTRY;
+                FailedDma.Reason reason = entry == 0 ? outside : FailedDma.Reason.NO_PERMISSION;
+                return fail(device, busAddress, size, at, toMemory, reason);
             }
             long pageBytes = 1L << table.pageShift();
             long inPage = at & (pageBytes - 1);
             long length = Math.min(pageBytes - inPage, size - done);
-            copy((entry & -pageBytes) + inPage, data, offset + done, length, toMemory);
+            boolean reachesFreed = copy((entry & -pageBytes) + inPage, data, offset + done, length, toMemory);
+            if (reachesFreed && !freed) {
+                freed = true;
+                record(device, busAddress, size, at, toMemory, FailedDma.Reason.MEMORY_FREED);
+            }
             done += length;
         }
         return true;
     }
 
-    private void copy(long physical, MemorySegment data, long from, long length, boolean toMemory) {
+    /** Copies between memory and a device; true if the process has freed some of the memory. */
+    private boolean copy(long physical, MemorySegment data, long from, long length, boolean toMemory) {
         long done = 0;
+        boolean freed = false;
         while (done < length) {
             Backing backing = memory.at(physical + done);
             if (backing == null) {
                 // The table lent by the host maps the host's own memory, which is not emulated.
-                return;
+                return freed;
             }
             long offset = physical + done - backing.physical();
             long run = Math.min(backing.size() - offset, length - done);
             backing.transfer(offset, data, from + done, run, toMemory);
+            freed |= backing.isFreed();
             done += run;
         }
+        return freed;
     }
 
+    /** Whether the host has memory at a range of physical addresses. */
     private boolean intoHost(long physical, long length) {
         long end = machine.memoryBytes() - length;
-        if (end < 0 || Long.compareUnsigned(physical, end) > 0) {
-            freeze();
-            return false;
-        }
-        return true;
+        return end >= 0 && Long.compareUnsigned(physical, end) <= 0;
     }
 
     private int selectWindow(long busAddress) {

@@ -94,10 +94,15 @@ public enum Platform {
 
     /** The number, in hexadecimal, that Linux gives the endpoint of the first bus below the bridge of a domain. */
     String endpoint(int domain) {
+        return isPowernv() ? Integer.toHexString(eehEndpoint(domain)) : "0";
+    }
+
+    /** The number of the same endpoint in EEH: in an LPAR, the configuration address that RTAS uses for it. */
+    int eehEndpoint(int domain) {
         return switch (this) {
-            case P5IOC2, IODA1, PHB3 -> "fd";
-            case PHB4, PHB5 -> domain == 0 ? "1fd" : "fd";
-            case PSERIES -> "0";
+            case P5IOC2, IODA1, PHB3 -> 0xfd;
+            case PHB4, PHB5 -> domain == 0 ? 0x1fd : 0xfd;
+            case PSERIES -> 0x10000;
         };
     }
 

@@ -11,7 +11,7 @@ import org.jvfio.kernel.Errno;
  * results of QEMU's hypervisor. One instance serves one partitionable endpoint, because a failed call marks its node
  * permanently.
  */
-final class PseriesCalls implements TableGroupCalls {
+final class PseriesCalls implements WindowCalls {
     private static final long DYNAMIC_WINDOW_BASE = 1L << 59;
     private static final int DEFAULT_PAGE_SHIFT = 12;
     /** The number of pages that the hypervisor offers for a window. */
@@ -24,11 +24,6 @@ final class PseriesCalls implements TableGroupCalls {
     private boolean dynamicWindow;
 
     @Override
-    public boolean makesWindows() {
-        return true;
-    }
-
-    @Override
     public Set<PlatformStep> steps() {
         return EnumSet.of(PlatformStep.TAKE_OWNERSHIP, PlatformStep.CREATE_TABLE, PlatformStep.SET_WINDOW);
     }
@@ -38,7 +33,8 @@ final class PseriesCalls implements TableGroupCalls {
         setUpHost(pe);
     }
 
-    private void setUpHost(Pe pe) {
+    @Override
+    public void setUpHost(Pe pe) {
         defaultWindow = true;
         pe.window(0, table(pe, DEFAULT_PAGE_SHIFT, 0, pe.bridge().dma32Bytes()));
     }
@@ -62,14 +58,6 @@ final class PseriesCalls implements TableGroupCalls {
         }
         pe.hostOwned(false);
         return 0;
-    }
-
-    @Override
-    public void releaseOwnership(Pe pe) {
-        if (pe.window(0) == null) {
-            setUpHost(pe);
-        }
-        pe.hostOwned(true);
     }
 
     @Override

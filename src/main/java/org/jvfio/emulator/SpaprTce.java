@@ -393,11 +393,24 @@ final class SpaprTce {
     /** {@code tce_iommu_clear}: releases what the entries hold. */
     private void clear(Mm owner, TceTable table, long first, long pages) {
         long end = first + pages;
+        long lowest = -1;
+        long highest = 0;
+        long lowestUser = 0;
         for (long index = table.nextWritten(first, end); index < end; index = table.nextWritten(index + 1, end)) {
             long user = table.user(index);
             long old = table.exchange(index, 0, 0);
             if (old > 0) {
                 release(owner, table, old, user);
+                lowestUser = lowest < 0 ? user : lowestUser;
+                lowest = lowest < 0 ? index : lowest;
+                highest = index;
+            }
+        }
+        if (lowest >= 0) {
+            long start = table.start() + (lowest << table.pageShift());
+            long bytes = (highest + 1 - lowest) << table.pageShift();
+            for (IommuGroup group : groups) {
+                group.pe().unmapped(start, bytes, lowestUser, owner.process());
             }
         }
     }
@@ -759,18 +772,19 @@ final class SpaprTce {
         if (caller != null && mm != null) {
             boundMemory(caller);
         }
-        groups.remove(group);
         Pe pe = group.pe();
+        boolean last = groups.size() == 1;
         for (int number = 0; number < tables.length; number++) {
             TceTable table = tables[number];
             if (table == null) {
                 continue;
             }
-            if (mm != null && (version.clearsTablesOnDetach() || groups.isEmpty())) {
+            if (mm != null && (version.clearsTablesOnDetach() || last)) {
                 clear(mm, table, 0, table.entries());
             }
             pe.calls().unsetWindow(pe, number);
         }
+        groups.remove(group);
         if (!version.takesOwnershipAtSetContainer()) {
             pe.calls().releaseOwnership(pe);
         }

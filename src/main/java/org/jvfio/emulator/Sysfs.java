@@ -33,7 +33,7 @@ final class Sysfs {
     }
 
     String readFile(String path) throws IOException {
-        return existing(path, files().get(path));
+        return existing(path, files(path).get(path));
     }
 
     String readLink(String path) throws IOException {
@@ -43,7 +43,7 @@ final class Sysfs {
     List<String> list(String directory) throws IOException {
         String prefix = directory.endsWith("/") ? directory : directory + "/";
         Set<String> names = new TreeSet<>();
-        addNames(names, prefix, files());
+        addNames(names, prefix, files(prefix));
         addNames(names, prefix, links());
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
@@ -65,11 +65,20 @@ final class Sysfs {
         return found;
     }
 
-    private NavigableMap<String, String> files() {
+    /** Whether one of two paths is the other, or below it. */
+    static boolean isRelated(String path, String wanted) {
+        return wanted.startsWith(path) || path.startsWith(wanted);
+    }
+
+    /** The files that a path may mean, or that are below it. */
+    private NavigableMap<String, String> files(String wanted) {
         NavigableMap<String, String> files = new TreeMap<>();
-        tree.addFiles(files);
+        tree.addFiles(files, wanted);
         for (PciFunction function : host.functions().values()) {
             String device = DEVICES + function.address();
+            if (!isRelated(device, wanted)) {
+                continue;
+            }
             DeviceIdentity identity = function.identity();
             files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
             files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
@@ -78,6 +87,9 @@ final class Sysfs {
                     device + "/driver_override",
                     Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
             files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
+        }
+        if (wanted.startsWith(DEVICES)) {
+            return files;
         }
         for (IommuGroup group : host.iommuGroups().values()) {
             int domain = group.functions().getFirst().domain();

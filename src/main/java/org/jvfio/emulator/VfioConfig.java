@@ -394,6 +394,7 @@ final class VfioConfig {
     private void wroteHeader(int register, int value) {
         int command = copy.getShort(vfio_h.PCI_COMMAND);
         if (register == vfio_h.PCI_COMMAND) {
+            function.restoreBars();
             int tracked = vfio_h.PCI_COMMAND_MEMORY | vfio_h.PCI_COMMAND_IO;
             copy.putShort(vfio_h.PCI_COMMAND, (short) ((command & ~tracked) | (value & tracked)));
         }

@@ -42,8 +42,8 @@ final class VfioInterrupts {
     /** The trigger of each MSI or MSI-X vector that was granted. */
     private @Nullable EventFile[] triggers = {};
     /**
-     * Vectors that sent a message while they had no trigger. Linux masks such a vector: of MSI-X in the device, of MSI in
-     * the interrupt controller.
+     * Vectors that sent a message while they had no trigger. Linux masks such a vector: of MSI-X in the device, of MSI
+     * in the interrupt controller.
      */
     private final long[] pending;
     /** The enable bit of MSI or MSI-X in the device, which a bus reset clears. */

@@ -160,7 +160,7 @@ public enum Errno {
         return number;
     }
 
-    /** What a system call of {@link Kernel} answers for it: the negated number. */
+    /** What a system call of {@link Kernel} returns for it: the negated number. */
     public int negated() {
         return -number;
     }
@@ -170,7 +170,7 @@ public enum Errno {
         return text;
     }
 
-    /** Whether a call of {@link Kernel} answered with an error: the kernel's own range, -4095 to -1. */
+    /** Whether a result of {@link Kernel} is an error: the kernel's own range, -4095 to -1. */
     public static boolean isError(long answer) {
         return answer < 0 && answer >= -4095;
     }

@@ -5,12 +5,13 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * The system calls that a VFIO program makes, and what it reads of sysfs: the line between user space and kernel.
+ * The system calls that a VFIO program makes, and the files of sysfs and procfs that it reads: the boundary between
+ * user space and kernel.
  *
- * <p>Descriptors, request numbers and the bytes of the uapi structs pass through it unchanged. Every call answers as
- * the system call does, with a value, or with the negated number of an {@link Errno}; nothing here throws for what the
- * kernel refuses. A value above zero is not always a success: see the call's own documentation in {@code linux/vfio.h}
- * and in the users of this interface.
+ * <p>Descriptors, request numbers and the bytes of the uapi structs pass through it unchanged. Every call returns what
+ * the system call returns: a value, or the negated number of an {@link Errno}; no call throws because the kernel
+ * refuses it. A value above zero is not always a success: see the call's own documentation in {@code linux/vfio.h} and
+ * in the users of this interface.
  *
  * <p>Structs passed to {@code ioctl}, {@code getrlimit}, {@code setrlimit} and {@code poll}, and the buffers of reads
  * and writes, are native segments in the byte order of ppc64le. A heap segment is refused with
@@ -42,8 +43,7 @@ public interface Kernel {
     long mmap(long length, int protection, int flags, int fd, long offset);
 
     /**
-     * {@code munmap(2)} of whole pages: 0 or a negated errno. It ends the life of the segments over the mappings that
-     * it touches.
+     * {@code munmap(2)} of whole pages: 0 or a negated errno. It closes the segments over the mappings that it touches.
      *
      * @throws IllegalStateException if another thread's call uses such a segment at this moment; nothing is unmapped
      */
@@ -58,15 +58,15 @@ public interface Kernel {
     MemorySegment memory(long address, long length);
 
     /**
-     * Tells of memory that the program did not get from {@link #mmap}, before a call has its address. Linux knows the
-     * memory of its processes, and does nothing; a kernel in Java cannot reach memory by its address alone. Memory of
-     * this kernel's own {@code mmap} may be told of, too, to no effect.
+     * Announces memory that did not come from {@link #mmap}, before a call passes its address. Linux knows the memory
+     * of its processes, and does nothing; a kernel in Java cannot reach memory by its address alone. For memory of this
+     * kernel's own {@code mmap} it has no effect.
      *
      * @param memory whole system pages, accessible by all threads
      */
     void adopt(MemorySegment memory);
 
-    /** Ends what {@link #adopt} began: the same range, which may be freed by now. */
+    /** Reverts {@link #adopt} for the same range, which may be freed already. */
     void disown(MemorySegment memory);
 
     /** {@code pread(2)}: the count of bytes read, or a negated errno. */
@@ -85,10 +85,10 @@ public interface Kernel {
     int eventfd(int initialValue, int flags);
 
     /**
-     * {@code poll(2)} of an array of {@code struct pollfd}: how many are ready, 0 after the timeout, or a negated
+     * {@code poll(2)} of an array of {@code struct pollfd}: the number of ready ones, 0 after the timeout, or a negated
      * errno.
      *
-     * @param timeoutMillis milliseconds; negative waits for ever
+     * @param timeoutMillis milliseconds; negative for no timeout
      */
     int poll(MemorySegment pollfds, int timeoutMillis);
 

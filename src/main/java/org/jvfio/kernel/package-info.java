@@ -1,4 +1,4 @@
-/** The seam between the library and the kernel below it, Linux or emulated. */
+/** The boundary between the library and the kernel, Linux or emulated: system calls and their error numbers. */
 @NullMarked
 package org.jvfio.kernel;
 

@@ -21,8 +21,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * A process on an emulated POWER8 host with 64K pages, whose container (version 2) holds group 0 with one device. A call is
- * filled once and made many times.
+ * A process on an emulated POWER8 host with 64K pages, whose container (version 2) holds group 0 with one device. A
+ * call is filled once and made many times.
  */
 final class BenchProcess implements AutoCloseable {
     /** Where the second window of a container begins. */

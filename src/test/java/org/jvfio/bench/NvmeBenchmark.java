@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Random reads from an emulated NVMe drive, polled by one thread: commands in a second. They are of 4 KiB; with {@code -p
- * bytes=4194304} of 4 MiB, say, whose lists of pages are chained.
+ * Random reads from an emulated NVMe drive, polled by one thread: commands in a second. They are of 4 KiB; with {@code
+ * -p bytes=4194304} of 4 MiB, say, whose lists of pages are chained.
  */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -41,7 +41,7 @@ public class NvmeBenchmark {
     private static final PciAddress DRIVE = PciAddress.parse("0002:01:00.0");
     private static final long USED_BYTES = 64L << 20;
 
-    /** How many commands are under way at a time. */
+    /** How many commands are in flight at a time. */
     @Param({"1", "32"})
     private int depth;
 
@@ -95,7 +95,7 @@ public class NvmeBenchmark {
         }
     }
 
-    /** Waits for the oldest command, and submits another; the controller is told of them when nothing is left to take. */
+    /** Waits for the oldest command, and submits another; rings the doorbell when no completion is left. */
     @Benchmark
     public void randomRead() {
         Driven open = driven;

@@ -23,7 +23,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** The emulated NVMe controller reads 4 KiB blocks at random places: a batch of commands with one doorbell, without a driver. */
+/**
+ * The emulated NVMe controller reads 4 KiB blocks at random places: a batch of commands with one doorbell, without a
+ * driver.
+ */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)

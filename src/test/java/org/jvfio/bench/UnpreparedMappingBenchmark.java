@@ -21,8 +21,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Mapping a part of 64K that was not prepared, and closing the mapping, while others are mapped; beside it the two system
- * calls alone. With {@code -prof gc}, how much heap it takes.
+ * Mapping a part of 64K that was not prepared, and closing the mapping, while others are mapped; beside it the two
+ * system calls alone. With {@code -prof gc}, how much heap it takes.
  */
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class UnpreparedMappingBenchmark extends EmulatedBenchmark {

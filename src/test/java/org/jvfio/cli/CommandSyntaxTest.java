@@ -53,7 +53,9 @@ class CommandSyntaxTest {
                     option.getDescription());
         }
         String help = Ran.of("help " + command.name()).ok().out();
-        help.lines().forEach(line -> assertTrue(line.length() <= 100, line));
+        help.lines()
+                .filter(line -> !line.startsWith("  jvfio "))
+                .forEach(line -> assertTrue(line.length() <= 100, line));
     }
 
     @ParameterizedTest
@@ -63,7 +65,7 @@ class CommandSyntaxTest {
             String line = example.line().replaceAll(".*?jvfio ", "").replaceAll(" ([|>&<)].*|>.*)|\\)$", "");
             List<String> words = new ArrayList<>(Arrays.asList(line.split(" ")));
             Command found = Commands.find(words).orElseThrow();
-            if (found == command) {
+            if (found.equals(command)) {
                 List<String> rest = words.subList(Commands.words(found).size(), words.size());
                 CommandLine parsed = new DefaultParser().parse(found.syntax().options(), rest.toArray(String[]::new));
                 long least = found.syntax().arguments().stream()

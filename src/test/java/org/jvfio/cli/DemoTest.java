@@ -63,7 +63,7 @@ class DemoTest {
 
     @ParameterizedTest
     @MethodSource("machines")
-    void theCopyIsVerifiedAndEverythingGivenBackOnEachMachine(EmulatedMachine machine) {
+    void demo_eachMachine_copyVerifiedAndAllReleased(EmulatedMachine machine) {
         Told told = tell(machine);
         assertEquals(4096, told.fact("copy", "verifiedBytes"));
         assertEquals(true, told.fact("fault", "memoryUntouched"));
@@ -73,7 +73,7 @@ class DemoTest {
     }
 
     @Test
-    void theHostsBypassAndWindowGoAndComeBack() {
+    void demo_power8_hostsBypassAndWindowRestored() {
         Told told = tell(EmulatedMachine.power8());
         Map<String, Object> hosts = Map.of(
                 "bypass",
@@ -93,14 +93,14 @@ class DemoTest {
     }
 
     @Test
-    void aPeThatFreezesIsRecovered() {
+    void demo_peFreezes_recovered() {
         Told told = tell(EmulatedMachine.power8());
         assertEquals(2, told.fact("fault", "peState"));
         assertEquals(0, told.fact("fault", "recoveredPeState"));
     }
 
     @Test
-    void aPlatformThatDropsTheWriteIsToldSo() {
+    void demo_platformDropsTheWrite_saysSo() {
         Told told = tell(EmulatedMachine.power8().toBuilder().freezes(false).build());
         assertEquals(0, told.fact("fault", "peState"));
         assertEquals("the device says that it is done", told.fact("fault", "driverSees"));
@@ -108,14 +108,14 @@ class DemoTest {
     }
 
     @Test
-    void aKernelWithoutEehIsToldSo() {
+    void demo_noEeh_saysSo() {
         Told told = tell(EmulatedMachine.pseries());
         assertEquals(false, told.fact("fault", "eeh"));
         assertEquals("no peState", told.fact("fault", "peState"));
     }
 
     @Test
-    void aDeviceThatCannotReachTheWindowFailsTheDemoAndAllIsGivenBack() {
+    void demo_deviceCannotReachTheWindow_failsAndAllReleased() {
         EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
                 .withoutDevices()
                 .freezes(false)
@@ -128,7 +128,7 @@ class DemoTest {
     }
 
     @Test
-    void aGroupThatCannotBeTakenIsNoStory() {
+    void demo_groupBusy_failsWithoutSteps() {
         EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8());
         PciFunction edu = PciFunction.all(process).getFirst();
         try (Container container = Container.open(process.newProcess())) {

@@ -129,7 +129,9 @@ class DeviceCommandTest {
     }
 
     private static CapabilityWords words(ByteBuffer bytes) {
-        return CapabilityWords.of(new ConfigImage(bytes.array()), true, true);
+        byte[] config = new byte[bytes.capacity()];
+        bytes.get(0, config);
+        return CapabilityWords.of(new ConfigImage(config), true, true);
     }
 
     @Test

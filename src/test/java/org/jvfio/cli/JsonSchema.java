@@ -8,7 +8,10 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Compares a document with its schema, as far as {@link JsonShape} makes use of schemas; what it does not name is wrong. */
+/**
+ * Compares a document with its schema, as far as {@link JsonShape} makes use of schemas; what it does not name is
+ * wrong.
+ */
 final class JsonSchema {
     private final List<String> problems = new ArrayList<>();
 

@@ -38,7 +38,7 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"--help", "-h", "--version", "-V", "demo --help", "demo -h", "demo", "demo --json"})
-    void whatMakesSenseIsDoneWithStatus0(String line) {
+    void run_validLine_status0(String line) {
         Ended ended = run(line.split(" "));
         assertEquals(0, ended.status(), ended.err());
         assertEquals("", ended.err());
@@ -47,7 +47,7 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"--help", "--version", "demo --help", "demo", "demo --json", "nvme identify", "nvme read"})
-    void anAnswerThatCannotBeWrittenIsAFailure(String line) {
+    void run_outputFull_status1(String line) {
         FullOutput full = new FullOutput();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
@@ -61,7 +61,7 @@ class MainTest {
     }
 
     @Test
-    void aDriveIsNotReadOnForAReaderThatHasGone() {
+    void nvmeRead_readerClosed_stopsReading() {
         FullOutput full = new FullOutput();
         int status = Main.run(
                 List.of("nvme", "read"),
@@ -88,7 +88,7 @@ class MainTest {
     }
 
     @Test
-    void aReaderThatHasGoneIsNoError() {
+    void run_readerClosed_noError() {
         for (String line : List.of("--help", "demo", "nvme read", "nvme identify --json")) {
             ByteArrayOutputStream err = new ByteArrayOutputStream();
             int status = Main.run(
@@ -101,7 +101,7 @@ class MainTest {
     }
 
     @Test
-    void theHelpOfACommandBeginsWithItsUsage() {
+    void help_ofACommand_usageFirst() {
         assertTrue(run("demo", "--help").out().startsWith("usage: jvfio demo [OPTION]...\n"));
         assertEquals(run("demo", "--help"), run("help", "demo"));
         assertEquals(run("--help"), run("help"));
@@ -136,7 +136,7 @@ class MainTest {
                 "demo --device-models a.jar | --device-models needs --machine, whose file names a model of them for a device",
                 "demo --machine m.json --device-models a.jar: | --device-models 'a.jar:': a path in it is empty",
             })
-    void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
+    void run_invalidLine_oneLineAndStatus2(String line, String answer) {
         String presets = Words.all(EmulatedMachine.presets());
         assertEquals(
                 new Ended(2, "", "jvfio: " + answer.replace("PRESETS", presets) + System.lineSeparator()),
@@ -144,7 +144,7 @@ class MainTest {
     }
 
     @Test
-    void aDeviceModelThatCannotBeUsedIsSaidInOneLine(@TempDir Path plugins) throws IOException {
+    void run_unusableDeviceModel_oneLine(@TempDir Path plugins) throws IOException {
         Path services = Files.createDirectories(plugins.resolve("META-INF/services"));
         Files.writeString(services.resolve(DeviceModel.class.getName()), "org.example.Gone\n");
         Thread thread = Thread.currentThread();
@@ -165,7 +165,7 @@ class MainTest {
     }
 
     @Test
-    void aDeviceAndAGroupAreNotBothNamed() {
+    void demo_deviceAndGroup_status2() {
         Ended ended = run("demo", "--device", "0000:01:00.0", "--group", "0");
         assertEquals(2, ended.status());
         assertEquals(1, ended.err().lines().count(), ended.err());
@@ -180,17 +180,17 @@ class MainTest {
                 "demo --machine m.json --device-models gone.jar | cannot use --device-models: gone.jar does not exist",
                 "demo --machine m.json --device-models pom.xml | cannot use --device-models: pom.xml is not a jar: zip END header not found",
             })
-    void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
+    void run_failingLine_oneLineAndStatus1(String line, String answer) {
         assertEquals(new Ended(1, "", "jvfio: " + answer + System.lineSeparator()), run(line.split(" ")));
     }
 
     @Test
-    void withoutACommandThereIsAHint() {
+    void run_noCommand_hintAndStatus2() {
         assertEquals(new Ended(2, "", "jvfio: there is no command; see jvfio --help" + System.lineSeparator()), run());
     }
 
     @Test
-    void theDemoIsToldForPeopleOrAsData() throws IOException {
+    void demo_textOrJson_sameFacts() throws IOException {
         Ended text = run("demo", "--group", "1");
         assertTrue(text.out().contains("0001:01:00.0, edu (1234:11e8)"), text.out());
         Map<String, Object> data = JSON.std.mapFrom(

@@ -73,7 +73,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void identifyTellsOfTheControllerAndItsNamespaces() throws IOException {
+    void identify_drive_controllerAndNamespaces() throws IOException {
         String text = ok("nvme identify").text();
         assertTrue(text.contains("1: 512M in 1048576 blocks of 512 bytes"), text);
         Map<String, Object> data = ok("nvme identify --json").data();
@@ -87,7 +87,7 @@ class NvmeCommandsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"polled", "msix", "intx"})
-    void aSecondRunFindsWhatTheFirstWrote(String completion) throws IOException {
+    void verify_secondRun_findsTheData(String completion) throws IOException {
         Map<String, Object> first = ok("nvme verify --drive FILE --drive-size 16M --size 8M --json --completion "
                         + completion)
                 .data();
@@ -108,7 +108,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void whatIsWrittenAtAnyOffsetIsReadBack() throws IOException {
+    void writeAndRead_anyOffset_sameBytes() throws IOException {
         byte[] old = new byte[1 << 20];
         new Random(1).nextBytes(old);
         Files.write(image(), old);
@@ -132,7 +132,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void theSizeOfAWriteIsAnUpperBound() throws IOException {
+    void write_sizeOverInput_inputOnly() throws IOException {
         Files.write(image(), new byte[4096]);
         Path input = Files.writeString(directory.resolve("in"), "hello");
         Map<String, Object> data = ok(
@@ -149,7 +149,7 @@ class NvmeCommandsTest {
 
     @Test
     @EnabledOnOs(OS.LINUX)
-    void aFileWithoutASizeIsReadToItsEnd() throws IOException {
+    void write_fileWithoutSize_readToItsEnd() throws IOException {
         Files.write(image(), new byte[4096]);
         // It says that it has 0 bytes, and has some.
         Path input = Path.of("/dev/zero");
@@ -167,7 +167,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aDriveIsNotCopiedToItsOwnImage() throws IOException {
+    void read_ownImageAsOutput_refused() throws IOException {
         byte[] data = new byte[4096];
         new Random(3).nextBytes(data);
         Files.write(image(), data);
@@ -205,7 +205,7 @@ class NvmeCommandsTest {
                 "write --input pom.xml --offset 2M",
                 "write --input pom.xml --offset 1048575",
             })
-    void anImageThatNoCommandUsedIsNotLeftBehind(String command) {
+    void run_failsBeforeUse_noImageLeft(String command) {
         Ended ended = run(("nvme " + command + " --drive " + image() + " --drive-size 1M").split(" "));
         assertTrue(ended.status() != 0 && !ended.err().isBlank());
         assertTrue(!Files.exists(image()));
@@ -214,7 +214,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void anImageThatWasThereStays() throws IOException {
+    void run_failsWithExistingImage_imageKept() throws IOException {
         Files.write(image(), new byte[4096]);
         assertEquals(
                 1,
@@ -227,7 +227,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aDriveWithFewerQueuesThanAskedForIsToldSo() throws IOException {
+    void bench_fewerQueuesThanAsked_saysSo() throws IOException {
         assertTrue(!ok("nvme identify").text().contains("queues"));
         assertEquals(1, ok("nvme identify --json").data().get("queues"));
         for (String command : List.of("nvme identify", "nvme verify --size 1M")) {
@@ -239,7 +239,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void standardInputIsWritten() throws IOException {
+    void write_standardInput_written() throws IOException {
         Files.write(image(), new byte[4096]);
         InputStream standard = System.in;
         try {
@@ -258,7 +258,7 @@ class NvmeCommandsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " --write", " --sequential --block 64K --depth 2", " --queues 2 --completion msix"})
-    void aBenchmarkCountsAndTimesItsCommands(String load) throws IOException {
+    void bench_oneSecond_countsAndTimes(String load) throws IOException {
         Map<String, Object> data =
                 ok("nvme bench --seconds 1 --size 1M --json" + load).data();
         for (String count : List.of("operations", "iops", "bytesPerSecond")) {
@@ -271,7 +271,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aMachineIsReadFromAFile() throws IOException {
+    void run_machineFile_itsDrive() throws IOException {
         Files.write(image(), new byte[1 << 20]);
         Path machine = Files.writeString(
                 directory.resolve("machine.json"),
@@ -286,7 +286,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aHostThatIsLostIsToldInALine() throws IOException {
+    void run_hostHazard_oneLine() throws IOException {
         Path machine =
                 Files.writeString(directory.resolve("machine.json"), "{\"like\": \"pseries\", \"kernel\": \"6.4\"}");
         Ended ended = run("nvme", "identify", "--machine", machine.toString());
@@ -296,7 +296,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void messagesOfMsiAreUsedIfTheDriveHasThem() throws IOException {
+    void verify_driveWithMsi_msiUsed() throws IOException {
         Path machine = Files.writeString(
                 directory.resolve("machine.json"),
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\","
@@ -338,7 +338,7 @@ class NvmeCommandsTest {
                 "nvme identify --kernel linux --drive x | --drive is for the emulated drive; leave it out, or --kernel linux",
                 "nvme identify --kernel linux --machine x | --machine is for an emulated host; leave it out, or --kernel linux",
             })
-    void aCommandLineThatMakesNoSenseIsAnsweredWithOneLineAndStatus2(String line, String answer) {
+    void run_invalidLine_oneLineAndStatus2(String line, String answer) {
         assertAnswer(2, answer, run(line.split(" ")));
     }
 
@@ -359,7 +359,7 @@ class NvmeCommandsTest {
                 "nvme verify --completion msi | cannot drive 0002:01:00.0 as NVMe: it has no MSI; it has INTx and MSI-X with 65 vectors; choose one that it has, or poll",
                 "nvme verify --namespace 9 | cannot use namespace 9 of 0002:01:00.0: it is not active; use one of [1]",
             })
-    void whatCannotBeDoneIsAnsweredWithOneLineAndStatus1(String line, String answer) {
+    void run_failingLine_oneLineAndStatus1(String line, String answer) {
         assertAnswer(1, answer, run(line.split(" ")));
     }
 
@@ -370,17 +370,17 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aMachineThatIsNoneIsRefused() throws IOException {
+    void run_invalidMachineFile_refused() throws IOException {
         Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power6\"}");
         Ended ended = run("demo", "--machine", machine.toString());
         assertEquals(1, ended.status());
         assertTrue(
-                ended.err().startsWith("jvfio: cannot use the machine: " + machine + " has 'like' 'power6'"),
+                ended.err().startsWith("jvfio: cannot use the machine: " + machine + ", line 1 has 'like' 'power6'"),
                 ended.err());
     }
 
     @Test
-    void anImageThatIsNotThereIsNotMadeUnasked() {
+    void identify_missingImage_notCreated() {
         Ended ended = run("nvme", "identify", "--drive", image().toString());
         assertEquals(1, ended.status());
         assertTrue(ended.err().contains("--drive-size BYTES creates one"), ended.err());
@@ -388,7 +388,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void anImageThatIsTooSmallIsNotMadeAgain() throws IOException {
+    void identify_emptyImage_notResized() throws IOException {
         Files.write(image(), new byte[0]);
         Ended ended = run("nvme", "identify", "--drive", image().toString(), "--drive-size", "1M");
         assertEquals(1, ended.status());
@@ -396,7 +396,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void oneNamespaceIsIdentifiedIfItIsNamed() throws IOException {
+    void identify_namespaceNamed_onlyThatOne() throws IOException {
         Object all = ok("nvme identify --json").data().get("namespaces");
         assertEquals(all, ok("nvme identify --json --namespace 1").data().get("namespaces"));
         Ended none = run("nvme", "identify", "--namespace", "2");
@@ -405,7 +405,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void theLargestSeedAndARangeOfMoreThanOnePortionAreVerified() throws IOException {
+    void verify_largestSeedAndLongRange_verified() throws IOException {
         Map<String, Object> data =
                 ok("nvme verify --size 128M --json --seed 9223372036854775807").data();
         Object pieces = ((Map<?, ?>) Objects.requireNonNull(data.get("compared"))).get("pieces");
@@ -413,14 +413,14 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void aFamilyOfCommandsHasHelp() {
+    void help_ofNvme_itsCommands() {
         String text = ok("nvme --help").text();
         assertTrue(text.contains("nvme identify") && !text.contains("demo"), text);
         assertTrue(ok("nvme verify --help").text().contains("--read-only"));
     }
 
     @Test
-    void progressIsOneLineThatGoesAway() throws InterruptedException {
+    void progress_closed_lineErased() throws InterruptedException {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         try (Progress progress = new Progress(new PrintStream(err, true, StandardCharsets.UTF_8), true)) {
             Thread.sleep(250);
@@ -436,7 +436,7 @@ class NvmeCommandsTest {
     }
 
     @Test
-    void percentilesAreOneThirtySecondTooLongAtMost() {
+    void percentile_anyTimes_within3Percent() {
         LatencyHistogram histogram = new LatencyHistogram();
         assertEquals(0, histogram.percentile(50));
         for (long nanos = 1; nanos <= 1_000_000; nanos++) {

@@ -51,7 +51,7 @@ class ScriptsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"bench", "generate-bindings", "power", "test"})
-    void aScriptTellsHowItIsUsed(String script) throws IOException, InterruptedException {
+    void script_help_usage(String script) throws IOException, InterruptedException {
         Ended ended = bash("scripts/" + script, "--help");
         assertEquals("", ended.err());
         assertEquals(0, ended.status());
@@ -128,14 +128,14 @@ class ScriptsTest {
     }
 
     @Test
-    void whatTheJvmWarnsOfIsNotAmongTheData() throws IOException, InterruptedException {
+    void script_jvmWarning_notOnStandardOutput() throws IOException, InterruptedException {
         Ended ended = building("set_java_command; \"${java_command[@]}\" -XX:SharedArchiveFile=/nowhere -version");
         assertEquals("", ended.out());
         assertTrue(ended.err().contains("[cds] Not a valid shared archive file (/nowhere)"), ended.err());
     }
 
     @Test
-    void ofTwoBuildsOneWaits() throws IOException, InterruptedException {
+    void script_twoBuilds_oneWaits() throws IOException, InterruptedException {
         // The first one goes on when the second has said that it waits.
         Ended ended = building("""
                 (lock_build

@@ -194,7 +194,7 @@ class ConfigSpaceTest extends Contract {
             RawConfigSpace wide = nvme().config();
             wide.writeInt(PCI_BASE_ADDRESS_0, -1);
             wide.writeInt(PCI_BASE_ADDRESS_1, -1);
-            // In an LPAR, Linux has the kinds of BARs from the device tree, which does not tell of 64 bits.
+            // In an LPAR, Linux has the kinds of BARs from the device tree, which does not report 64 bits.
             int type = host.isPowernv() ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
             assertEquals(-(16 << 10) | type, wide.readInt(PCI_BASE_ADDRESS_0));
             assertEquals(host.isPowernv() ? -1 : 0, wide.readInt(PCI_BASE_ADDRESS_1));

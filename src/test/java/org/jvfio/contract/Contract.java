@@ -85,7 +85,9 @@ abstract class Contract {
         return container(group, vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
     }
 
-    /** The size of the system's pages as a shift: ordinary memory can be mapped in pages of this size or smaller ones. */
+    /**
+     * The size of the system's pages as a shift: ordinary memory can be mapped in pages of this size or smaller ones.
+     */
     final int systemPageShift() {
         return Long.numberOfTrailingZeros(process.pageSize());
     }

@@ -160,7 +160,7 @@ class GuardsTest extends Contract {
         assertInvalid(IllegalArgumentException.class, () -> mapping.unmapRange(bytes / 2, bytes));
     }
 
-    /** The kernel answers 0, and never lets go of the memory. */
+    /** The kernel returns 0, and never releases the memory. */
     @Test
     void close_mappedMemory_unmapsBeforeUnregister() {
         long before = process.lockedBytes();

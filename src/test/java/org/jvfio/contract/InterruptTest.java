@@ -90,7 +90,7 @@ class InterruptTest extends Contract {
         return host.version().atLeast(KernelVersion.V7_3);
     }
 
-    /** XICS looks at a line that is enabled; XIVE tells of it when it is asserted anew. */
+    /** XICS samples INTx when it is enabled; XIVE reports it when it is asserted again. */
     private void assertEnabledLine(Event trigger) {
         if (host.platform() == Platform.PHB3) {
             trigger.await(1);

@@ -27,6 +27,7 @@ import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawInterrupts;
 import org.jvfio.contract.host.VfioProcess;
+import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
@@ -44,17 +45,20 @@ class MessageTest {
     private RawDevice device;
     private RawInterrupts messages;
     private Event event;
+    private EmulatedHost host;
 
     MessageTest() {
         use(VFIO_PCI_MSIX_IRQ_INDEX);
     }
 
-    private static VfioProcess boot(DeviceInterrupts interrupts, int vectors) {
-        return EmulatedContractHost.process(EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+    private VfioProcess boot(DeviceInterrupts interrupts, int vectors) {
+        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .withoutDevices()
                 .interruptVectors(vectors)
                 .device(ADDRESS, 0, () -> new Messenger(interrupts))
-                .build()));
+                .build());
+        host = kernel.host();
+        return EmulatedContractHost.process(kernel);
     }
 
     private void use(int index) {
@@ -254,5 +258,6 @@ class MessageTest {
     void sendMessage_vectorOutOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> send(65));
         assertThrows(IllegalArgumentException.class, () -> send(-1));
+        assertEquals(2, host.deviceFailures().size());
     }
 }

@@ -47,7 +47,9 @@ class NvmeDriverTest extends Contract {
         return MemorySegment.ofArray(bytes);
     }
 
-    /** Twice, so that a controller that was shut down is known to start again; the second finds what the first wrote. */
+    /**
+     * Twice, so that a controller that was shut down is known to start again; the second finds what the first wrote.
+     */
     @ParameterizedTest
     @EnumSource(value = NvmeCompletion.class, mode = EnumSource.Mode.EXCLUDE, names = "MSI")
     void write_everyCompletionKind_readBackAfterReopen(NvmeCompletion completion) {
@@ -96,8 +98,8 @@ class NvmeDriverTest extends Contract {
     }
 
     /**
-     * Of a drive that takes more than 2 MiB, the list of pages goes on in another one. QEMU's fails commands of more than 1024
-     * pages, whatever it says of its limit.
+     * Of a drive that takes more than 2 MiB, the list of pages goes on in another one. QEMU's fails commands of more
+     * than 1024 pages, whatever it says of its limit.
      */
     @Test
     void submit_largestTransfer_sameData() {

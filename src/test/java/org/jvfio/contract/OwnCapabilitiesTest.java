@@ -300,8 +300,10 @@ class OwnCapabilitiesTest {
     @Test
     void pread_romWithoutImage_enomem() {
         assertRom(2048, 0, new byte[100]);
-        assertRom(2048, 0, new byte[] {0x55});
-        assertRom(2048, 0, new byte[] {0x55, (byte) 0xaa});
+        byte[] noSecondByte = new byte[26];
+        noSecondByte[0] = 0x55;
+        assertRom(2048, 0, noSecondByte);
+        assertRom(2048, 0, Arrays.copyOf(new byte[] {0x55, (byte) 0xaa}, 26));
         byte[] noStructure = image(2, true);
         noStructure[0x1c + 3] = 'X';
         assertRom(2048, 0, noStructure);

@@ -16,8 +16,8 @@ import org.jvfio.contract.host.RawTceInfo;
 import org.jvfio.contract.host.SecondProcess;
 
 /**
- * A container belongs to the memory of the process that first changed it. Another process that has it open, be it a child
- * or one that was given a descriptor of it, has memory of its own.
+ * A container belongs to the memory of the process that first changed it. Another process that has it open, be it a
+ * child or one that was given a descriptor of it, has memory of its own.
  */
 @ContractTest
 class ProcessesTest extends Contract {

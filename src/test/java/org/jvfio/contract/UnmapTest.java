@@ -16,9 +16,9 @@ import org.jvfio.contract.host.ContractHost;
 import org.jvfio.driver.edu.EduDevice;
 
 /**
- * What the library unmaps is what it says: all of it, or its memory would stay registered for good; and nothing else, or
- * the device would not reach the neighbours. Other projects fill in the struct of MAP_DMA here, and the kernel takes bus
- * address 0 for its start and the start for its size.
+ * What the library unmaps is what it says: all of it, or its memory would stay registered for good; and nothing else,
+ * or the device would not reach the neighbours. Other projects fill in the struct of MAP_DMA here, and the kernel takes
+ * bus address 0 for its start and the start for its size.
  */
 @ContractTest
 class UnmapTest extends Contract {

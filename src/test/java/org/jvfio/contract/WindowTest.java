@@ -186,8 +186,8 @@ class WindowTest extends Contract {
         }
 
         /**
-         * What a table costs and whether it can be had follows from three numbers. Tables between 4M and 16M a level are left
-         * out, because it depends on how much memory of the host is in one piece.
+         * What a table costs and whether it can be had follows from three numbers. Tables between 4M and 16M a level
+         * are left out, because it depends on how much memory of the host is in one piece.
          */
         @Test
         @Scenario({"G14", "G15", "G16", "G17"})

@@ -111,7 +111,7 @@ class ConcurrencyTest {
             long lockedBytes, int registeredRegions, int openDescriptors, long userMemoryBytes, GroupView group) {}
 
     @Test
-    void callsOfManyThreadsCountAsTheSameCallsOneByOne() throws Exception {
+    void calls_manyThreads_sameAsOneByOne() throws Exception {
         VfioProcess process = VfioProcess.start();
         List<List<Step>> successes = runAllThreads(process);
         for (Action action : Action.values()) {

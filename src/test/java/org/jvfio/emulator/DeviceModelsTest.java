@@ -43,7 +43,7 @@ class DeviceModelsTest {
     }
 
     @Test
-    void twoOfOneNameAreAnErrorForWhoAsksForIt() {
+    void find_twoModelsOfOneName_illegalState() {
         DeviceModels models = new DeviceModels(List.of(new EduModel(), new NvmeModel(), new OtherEdu()));
         IllegalStateException two = assertThrows(IllegalStateException.class, () -> models.find("edu"));
         assertEquals(
@@ -55,7 +55,7 @@ class DeviceModelsTest {
     }
 
     @Test
-    void whereThereIsNoneThatIsSaid() {
+    void find_noModels_empty() {
         DeviceModels none = new DeviceModels(List.of());
         assertEquals(Optional.empty(), none.find("edu"));
         assertEquals("none", none.names());
@@ -66,7 +66,7 @@ class DeviceModelsTest {
     }
 
     @Test
-    void aModelThatIsAnnouncedAndCannotBeUsedIsNamed(@TempDir Path directory) throws IOException {
+    void load_unusableModel_named(@TempDir Path directory) throws IOException {
         Path services = Files.createDirectories(directory.resolve("META-INF/services"));
         Files.writeString(services.resolve(DeviceModel.class.getName()), "org.example.Gone\n");
         try (URLClassLoader plugins = new URLClassLoader(
@@ -81,7 +81,7 @@ class DeviceModelsTest {
     }
 
     @Test
-    void theModelsOfTheProjectAreFoundFromAnyThread() {
+    void find_otherContextClassLoader_projectsModels() {
         withContext(
                 ClassLoader.getPlatformClassLoader(),
                 () -> assertEquals(

@@ -48,7 +48,7 @@ class EventFileTest {
     }
 
     @Test
-    void aCounterThatIsFullOverflowsOnce() {
+    void write_counterFull_overflow() {
         assertEquals(POLLOUT, event.ready());
         assertEquals(8, write(MOST));
         assertEquals(POLLIN, event.ready());
@@ -65,7 +65,7 @@ class EventFileTest {
     }
 
     @Test
-    void whatIsAddedIsTakenByWhoWatchesAndNotToldTwice() {
+    void watch_writes_reportedOnce() {
         Recorder recorder = new Recorder();
         event.watch(recorder);
         assertEquals(8, write(3));

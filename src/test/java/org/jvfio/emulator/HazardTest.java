@@ -47,23 +47,23 @@ class HazardTest {
     }
 
     @Test
-    void mappingNothingAtAddressZeroSpinsPhb3() {
+    void map_zeroBytesAtZeroOnPhb3_hazard() {
         assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "map c m 0 0");
         assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, asLinux(EmulatedMachine.power8()), "map c m 0 0");
     }
 
     @Test
-    void unmappingNothingAtAddressZeroSpinsPhb3() {
+    void unmap_zeroBytesAtZeroOnPhb3_hazard() {
         assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "unmap c 0 0");
     }
 
     @Test
-    void aFirstPageThatFailsAtAddressZeroSpinsPhb3() {
+    void map_firstPageFailsAtZeroOnPhb3_hazard() {
         assertHazard(Hazard.PHB3_INVALIDATES_FOR_EVER, EmulatedMachine.power8(), "map c 0x10000 0 0x10000");
     }
 
     @Test
-    void aFirstPageThatFailsElsewhereIsAnError() {
+    void map_firstPageFailsElsewhere_errno() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             assertEquals("-1 EINVAL", script.run("map c 0x10000 0x10000 0x10000"));
@@ -72,7 +72,7 @@ class HazardTest {
     }
 
     @Test
-    void aLaterPageThatFailsAtAddressZeroIsAnError() {
+    void map_laterPageFailsAtZero_errno() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             assertEquals("-1 EINVAL", script.run("map c m+0xf0000 0 0x20000"));
@@ -80,7 +80,7 @@ class HazardTest {
     }
 
     @Test
-    void pagesThatMemoryDoesNotHaveSpinPhb3() {
+    void map_largerPagesThanMemoryOnPhb3_hazard() {
         EmulatedMachine machine = EmulatedMachine.power8().toBuilder().pages4K().build();
         EmulatedKernel kernel = EmulatedKernel.boot(machine);
         try (CallScript script = prepared(kernel)) {
@@ -94,7 +94,7 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12"})
-    void phb3AnswersWhatSpinsItBeforeItWasToldOfRanges(KernelVersion version) {
+    void map_zeroBytesBeforeRangeInvalidation_errno(KernelVersion version) {
         EmulatedKernel kernel = EmulatedKernel.boot(
                 EmulatedMachine.power8().toBuilder().kernel(version).build());
         try (CallScript script = prepared(kernel)) {
@@ -105,7 +105,7 @@ class HazardTest {
     }
 
     @Test
-    void anyGroupOfPhb3MakesNothingSpin() {
+    void map_mixedBridgesWithPhb3_hazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
                 .bridge(1, Platform.PHB4, 1L << 31)
                 .build());
@@ -120,7 +120,7 @@ class HazardTest {
     }
 
     @Test
-    void otherBridgesAnswerWhatSpinsPhb3() {
+    void map_zeroBytesOnOtherBridges_errno() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("map c m 0 0"));
@@ -131,7 +131,7 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0", "V6_4", "V6_11", "V6_12", "V7_2"})
-    void mappingAcrossAWindowsEndCorruptsTheHost(KernelVersion version) {
+    void map_acrossWindowEnd_hazard(KernelVersion version) {
         EmulatedMachine machine =
                 EmulatedMachine.power8().toBuilder().kernel(version).build();
         assertHazard(Hazard.WINDOW_OVERRUN, machine, "map c m 0x7fff0000 0x20000");
@@ -150,7 +150,7 @@ class HazardTest {
     }
 
     @Test
-    void mappingAcrossTheEndOfALentTableCorruptsTheHostToo() {
+    void map_acrossLentTablesEnd_hazard() {
         for (EmulatedMachine machine : List.of(
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_1).build(), EmulatedMachine.power7())) {
             EmulatedKernel kernel = EmulatedKernel.boot(machine);
@@ -165,7 +165,7 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0", "V6_11", "V6_12"})
-    void theHypervisorRefusesType2WhatPassesTheEndOfItsWindow(KernelVersion version) {
+    void map_acrossWindowEndV1InLpar_errno(KernelVersion version) {
         EmulatedKernel kernel = EmulatedKernel.boot(
                 EmulatedMachine.pseries().toBuilder().kernel(version).build());
         try (CallScript script = enabled(kernel)) {
@@ -176,7 +176,7 @@ class HazardTest {
     }
 
     @Test
-    void mappingAcrossTheEndOfAWindowWithType7IsAHazardInAnLparToo() {
+    void map_acrossWindowEndV2InLpar_hazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries());
         try (CallScript script = prepared(kernel)) {
             HostHazard stopped = assertThrows(HostHazard.class, () -> script.run("map c m 0x3fff0000 0x20000"));
@@ -187,7 +187,7 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(HazardPolicy.class)
-    void unmappingFarPastAWindowsEndDoesNotEndInAnLpar(HazardPolicy policy) {
+    void unmap_farPastWindowEndInLpar_hazard(HazardPolicy policy) {
         EmulatedKernel kernel = EmulatedKernel.boot(
                 EmulatedMachine.pseries().toBuilder().hazards(policy).build());
         try (CallScript script = enabled(kernel)) {
@@ -201,7 +201,7 @@ class HazardTest {
 
     @ParameterizedTest
     @EnumSource(HazardPolicy.class)
-    void aBorrowedTableCannotBeFreed(HazardPolicy policy) {
+    void exit_lentTableInLpar_hazard(HazardPolicy policy) {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries().toBuilder()
                 .kernel(KernelVersion.V6_4)
                 .hazards(policy)
@@ -219,7 +219,7 @@ class HazardTest {
     }
 
     @Test
-    void unmappingAcrossAWindowsEndIsRefusedFrom72() {
+    void unmap_acrossWindowEnd_refusedFromLinux72() {
         assertHazard(Hazard.WINDOW_OVERRUN, EmulatedMachine.power9(), "unmap c 0x7fff0000 0x20000");
         EmulatedKernel kernel = EmulatedKernel.boot(
                 EmulatedMachine.power9().toBuilder().kernel(KernelVersion.V7_2).build());
@@ -229,7 +229,7 @@ class HazardTest {
     }
 
     @Test
-    void unregisteringMappedMemoryLeaksIt() {
+    void unregister_mapped_leakHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("map c m 0 0x10000"));
@@ -242,7 +242,7 @@ class HazardTest {
     }
 
     @Test
-    void closingAContainerWhoseMemoryAnotherOneMapsLeaksItToo() {
+    void close_memoryMappedByOther_leakHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             script.run("open c2 /dev/vfio/vfio");
@@ -263,12 +263,12 @@ class HazardTest {
     }
 
     @Test
-    void registeringNothingMakesTheKernelWarn() {
+    void register_zeroBytes_hazard() {
         assertHazard(Hazard.REGISTER_NOTHING, EmulatedMachine.power8(), "reg c m 0");
     }
 
     @Test
-    void privateHugePagesAreFaultedInForEverWhereTheyTakeSeveralEntries() {
+    void register_privateHugePagesOfSeveralEntries_hazard() {
         EmulatedMachine.Builder power8 = EmulatedMachine.power8().toBuilder().hugePages(16 << 20, 2);
         EmulatedMachine endless = power8.pages4K().build();
         assertEquals(Hazard.PRIVATE_HUGE_PAGES, hazardOfHugePages(endless, vfio_h.MAP_PRIVATE, 0, 4 << 20));
@@ -300,17 +300,17 @@ class HazardTest {
     }
 
     @Test
-    void aTableThatCannotBeMadeLeavesItsChargeBehind() {
+    void create_impossibleTable_chargeLeakHazard() {
         assertHazard(Hazard.CREATE_CHARGE_LEAK, EmulatedMachine.power8(), "create c 16 0x10000000000 1");
     }
 
     @Test
-    void aWindowBelowOnePageIsAnAccident() {
+    void create_belowOnePage_hazard() {
         assertHazard(Hazard.WINDOW_BELOW_ONE_PAGE, EmulatedMachine.power8(), "create c 16 0x8000 1");
     }
 
     @Test
-    void aWindowThatTheHypervisorRefusesIsTheLastOneUntilItIsBootedAgain() {
+    void create_refusedByHypervisor_windowsLostHazard() {
         String create = "create c 16 0x10000000 1";
         EmulatedKernel stopping = EmulatedKernel.boot(EmulatedMachine.pseries());
         try (CallScript script = prepared(stopping)) {
@@ -334,7 +334,7 @@ class HazardTest {
     }
 
     @Test
-    void aCallThatOneHazardStopsHasNotMetAnother() {
+    void create_stoppedByOneHazard_noOther() {
         EmulatedMachine machine = EmulatedMachine.pseries().toBuilder()
                 .hazard(Hazard.WINDOWS_LOST, HazardPolicy.AS_LINUX)
                 .build();
@@ -356,7 +356,7 @@ class HazardTest {
     }
 
     @Test
-    void aRefusedWindowLeaksItsChargeOnce() {
+    void create_refusedWindow_chargeLeakedOnce() {
         EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.pseries()));
         String create = "create c 16 0x40000000 1";
         try (CallScript script = prepared(kernel)) {
@@ -372,7 +372,7 @@ class HazardTest {
     }
 
     @Test
-    void aCallThatIsStoppedHasNotMadeTheDefaultWindow() {
+    void create_stoppedByHazard_noDefaultWindow() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             long locked = kernel.lockedBytes();
@@ -389,7 +389,7 @@ class HazardTest {
     }
 
     @Test
-    void aHazardCanBeToleratedByItself() {
+    void hazard_toleratedAlone_othersStop() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
                 .hazard(Hazard.REGISTRATION_LEAK, HazardPolicy.AS_LINUX)
                 .build());
@@ -402,7 +402,7 @@ class HazardTest {
     }
 
     @Test
-    void anAccessThatEduDoesNotAnswerIsAMachineCheck() {
+    void access_notDecodedByEdu_machineCheckHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("getdev d g 0000:01:00.0"));
@@ -413,9 +413,9 @@ class HazardTest {
     }
 
     @Test
-    void aRomOfADeviceWhoseMemoryIsDisabledIsAMachineCheck() {
+    void readRom_memoryDisabled_machineCheckHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
-                .rom("0000:01:00.0", new byte[] {1})
+                .rom("0000:01:00.0", new byte[26])
                 .build());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("getdev d g 0000:01:00.0"));
@@ -427,14 +427,14 @@ class HazardTest {
     }
 
     @Test
-    void aRomBelongsToADevice() {
+    void rom_noSuchDevice_illegalArgument() {
         EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
-        assertThrows(IllegalArgumentException.class, () -> machine.rom("0009:01:00.0", new byte[] {1}));
+        assertThrows(IllegalArgumentException.class, () -> machine.rom("0009:01:00.0", new byte[26]));
         assertThrows(IllegalArgumentException.class, () -> machine.rom("0000:01:00.0", new byte[(16 << 20) + 1]));
     }
 
     @Test
-    void aResetWritesTheTableOfADeviceThatDecodesNoMemory() {
+    void reset_msixWithMemoryDisabled_machineCheckHazard() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("open g2 /dev/vfio/2"));
@@ -452,7 +452,7 @@ class HazardTest {
     }
 
     @Test
-    void answeringAsLinuxKeepsTheHazardsForInspection() {
+    void hazards_asLinux_keptForInspection() {
         EmulatedKernel kernel = EmulatedKernel.boot(asLinux(EmulatedMachine.power8()));
         try (CallScript script = prepared(kernel)) {
             assertEquals("0", script.run("map c m 0x7fff0000 0x20000"));

@@ -16,7 +16,7 @@ class KernelLogFileTest {
     private final EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
 
     @Test
-    void aReaderWhoseMessagesWereOverwrittenIsToldOnceAndGoesOnWithTheOldestLeft() {
+    void read_messagesOverwritten_epipeOnceThenOldest() {
         int log = kernel.open("/dev/kmsg", vfio_h.O_RDONLY | vfio_h.O_NONBLOCK);
         assertTrue(read(log).startsWith("6,0,"));
         fillLog();

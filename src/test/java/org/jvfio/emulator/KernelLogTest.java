@@ -15,7 +15,7 @@ class KernelLogTest {
     }
 
     @Test
-    void theLastMessagesAreTakenBack() {
+    void rewind_lastMessages_removed() {
         add(0, 5);
         log.rewind(3);
         assertEquals(List.of("message 0", "message 1", "message 2"), log.messages());
@@ -24,7 +24,7 @@ class KernelLogTest {
     }
 
     @Test
-    void whatWasOverwrittenByThemStaysLost() {
+    void rewind_overwrittenMessages_stayLost() {
         long all = KernelLog.CAPACITY + 10;
         add(0, all);
         log.rewind(all - 4);
@@ -37,7 +37,7 @@ class KernelLogTest {
     }
 
     @Test
-    void aWarningIsGivenOnce() {
+    void warnOnce_sameText_onceLogged() {
         log.warnOnce("here");
         log.warnOnce("here");
         log.warnOnce("there");

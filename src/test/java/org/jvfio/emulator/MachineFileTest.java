@@ -23,7 +23,7 @@ class MachineFileTest {
     }
 
     @Test
-    void aMachineIsLikeAPresetButForWhatItSays() throws IOException {
+    void read_like_presetWithChanges() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power9", "kernel": "7.2", "pages": "4K", "memory": "16G", "defaultWindow": "1G",
                  "hugePages": {"2M": 3}, "interruptVectors": 8,
@@ -41,7 +41,7 @@ class MachineFileTest {
     }
 
     @Test
-    void aBridgeIsSetApart() throws IOException {
+    void read_bridges_ownSettings() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "platform": "phb4", "defaultWindow": "1G",
                  "bridges": [{"domain": "0001", "platform": "phb5"}, {"domain": "00ff", "defaultWindow": "2G"}]}
@@ -53,14 +53,14 @@ class MachineFileTest {
     }
 
     @Test
-    void aDomainHasFourDigits() {
+    void device_domainOver4Digits_illegalArgument() {
         EmulatedMachine.Builder machine = EmulatedMachine.power8().toBuilder();
         assertThrows(IllegalArgumentException.class, () -> machine.bridge(0x10000, Platform.PHB3, 1L << 30));
         assertThrows(IllegalArgumentException.class, () -> machine.bridge(-1, Platform.PHB3, 1L << 30));
     }
 
     @Test
-    void aDeviceHasTheRomOfAFile() throws IOException {
+    void read_romFile_romOfTheDevice() throws IOException {
         Files.write(directory.resolve("edu.rom"), new byte[3000]);
         EmulatedMachine machine = read("""
                 {"like": "power8",
@@ -71,7 +71,7 @@ class MachineFileTest {
     }
 
     @Test
-    void everyPresetBoots() {
+    void boot_everyPreset_works() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
             List<Integer> groups = EmulatedKernel.boot(machine).host().groups();
@@ -129,14 +129,49 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [file, lbaSize, size]",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [file, lbaSize, size]",
             })
-    void whatIsWrongIsSaidInOneSentenceWithTheFilesName(String json, String expected) {
+    void read_invalidFile_illegalArgumentWithFile(String json, String expected) {
         IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));
         String message = Objects.requireNonNull(wrong.getMessage());
         assertEquals(true, message.contains("machine.json") && message.contains(expected), message);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{\"like\": \"power8\",\\n \"memmory\": 1}|machine.json, line 2 has 'memmory' in the file; the options are",
+                "{\"like\": \"power8\",\\n \"memmory\": 1}|; did you mean 'memory'?",
+                "{\"like\": \"power8\",\\n \"page\": \"4K\"}|; did you mean 'pages'?",
+                "{\"like\": \"power8\",\\n \"zzz\": 1}|NO SUGGESTION",
+                "{\"like\": \"power8\",\\n\\n \"memory\": \"lots\"}|machine.json, line 3 has 'memory' of 'lots'; write a size like 64K, 2M or 4G",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"address\": \"0001:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|machine.json, line 3, device 0001:01:00.0 has 'group' that is not a whole number from 0 on",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"address\": \"0001:01:00.0\",\\n \"group\": 0}]}|machine.json, line 3, device 0001:01:00.0 lacks 'model'",
+                "{\"like\": \"power8\",\\n \"devices\": [\\n {\"group\": 0}]}|machine.json, line 3 lacks 'address'",
+                "{\"like\": \"power8\"}\\n{}|machine.json, line 2 is not JSON: there is more text after the end of the object",
+                "{\"like\": \"power8\",\\n \"like\": \"power9\"}|machine.json, line 2 is not JSON: Duplicate field 'like'",
+                "{\\n\"like\": |machine.json, line 2 is not JSON: Unexpected end-of-input",
+                "{\"like\": \"power8\",|is not JSON: Unexpected end-of-input",
+            })
+    void read_aWrongFile_namesLineAndDevice(String json, String expected) {
+        IllegalArgumentException wrong =
+                assertThrows(IllegalArgumentException.class, () -> read(json.replace("\\n", "\n")));
+        String message = Objects.requireNonNull(wrong.getMessage());
+        if (expected.equals("NO SUGGESTION")) {
+            assertEquals(false, message.contains("did you mean"), message);
+        } else {
+            assertEquals(true, message.contains(expected) && !message.contains("REDACTED"), message);
+        }
+    }
+
     @Test
-    void aFileThatIsNotThereIsAnIoException() {
+    void read_anEmptyFile_saysWhatToWrite() {
+        IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(""));
+        assertEquals(true, String.valueOf(wrong.getMessage()).contains("is empty; write a JSON object"));
+    }
+
+    @Test
+    void read_missingFile_noSuchFile() {
         assertThrows(NoSuchFileException.class, () -> EmulatedMachine.read(directory.resolve("none.json")));
     }
 }

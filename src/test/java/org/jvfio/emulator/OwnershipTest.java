@@ -40,12 +40,12 @@ class OwnershipTest {
     }
 
     @Test
-    void theHostHasItsWindowAndBypassAtBoot() {
+    void boot_noProcess_hostHasWindowAndBypass() {
         assertHostHasItsWindowAndBypass(EmulatedKernel.boot(EmulatedMachine.power8()));
     }
 
     @Test
-    void setContainerTakesWindowAndBypassFromTheHost() {
+    void setContainer_viableGroup_hostLosesWindowAndBypass() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = script(kernel)) {
             assertEquals("0", enterContainer(script));
@@ -57,7 +57,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aKilledProcessGivesTheHostItsWindowAndBypassBack() {
+    void kill_attachedGroup_hostGetsWindowAndBypass() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -73,7 +73,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aTakeThatFailsLeavesTheGroupWithTheHost() {
+    void setContainer_takeFails_hostKeepsTheGroup() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         kernel.host().failNext(0, PlatformStep.TAKE_OWNERSHIP, Errno.EIO);
         try (CallScript script = script(kernel)) {
@@ -86,7 +86,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"CREATE_TABLE", "SET_WINDOW"})
-    void withThePatchADefaultWindowThatFailsInAttachLeavesNothingTaken(PlatformStep step) {
+    void setContainer_patchedAndWindowFails_nothingTaken(PlatformStep step) {
         EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2));
         kernel.host().failNext(0, step, Errno.ENOMEM);
         try (CallScript script = script(kernel)) {
@@ -100,7 +100,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void withThePatchOwnershipCallbacksWithoutWindowCallsAreAnEfaultAndAWarning(KernelVersion version) {
+    void setContainer_patchedWithoutWindowCalls_efaultAndWarning(KernelVersion version) {
         EmulatedKernel kernel =
                 boot(EmulatedMachine.power8().toBuilder().kernel(version).windowCalls(false));
         try (CallScript script = script(kernel)) {
@@ -112,7 +112,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aReleaseThatCannotMakeTheHostsTableIsLoggedAndLeavesBypassOff() {
+    void release_hostTableFails_loggedAndBypassOff() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -126,7 +126,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V6_12"})
-    void aGroupWithoutAHostWindowIsTakenAllTheSame(KernelVersion version) {
+    void setContainer_noHostWindow_works(KernelVersion version) {
         EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -149,7 +149,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"CREATE_HOST_TABLE", "SET_HOST_WINDOW"})
-    void aStepThatAPlatformNeverComesToCannotFail(PlatformStep step) {
+    void failNext_stepOfOtherPlatform_illegalArgument(PlatformStep step) {
         EmulatedHost lpar = EmulatedKernel.boot(EmulatedMachine.pseries()).host();
         IllegalArgumentException refused =
                 assertThrows(IllegalArgumentException.class, () -> lpar.failNext(1, step, Errno.EIO));
@@ -167,7 +167,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10", "V4_12", "V5_0"})
-    void oldBridgesLendTheirTableToTypeOne(KernelVersion version) {
+    void setIommu_v1OnOldBridge_tableLent(KernelVersion version) {
         EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
             assertEquals(
@@ -194,7 +194,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aTableThatTheHostUsesIsNotLent() {
+    void setIommu_tableUsedByHost_ebusy() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.p5ioc2());
         kernel.host().hostMappings(0, 1);
         try (CallScript script = script(kernel)) {
@@ -207,7 +207,7 @@ class OwnershipTest {
     }
 
     @Test
-    void anLparWhoseTableTheHostUsesIsRefusedAtSetContainerFrom64() {
+    void setContainer_lparTableUsedFromLinux64_ebusy() {
         EmulatedKernel kernel = boot(EmulatedMachine.pseries().toBuilder().kernel(KernelVersion.V6_4));
         kernel.host().hostMappings(1, 1);
         try (CallScript script = script(kernel)) {
@@ -220,7 +220,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_2", "V4_10"})
-    void type7TakesALentTableButMakesNoWindows(KernelVersion version) {
+    void setIommu_v2OnOldBridge_noWindows(KernelVersion version) {
         EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -241,7 +241,7 @@ class OwnershipTest {
 
     @ParameterizedTest
     @EnumSource(names = {"V4_12", "V5_0"})
-    void type7DoesNotTakeALentTableFrom412(KernelVersion version) {
+    void setIommu_v2OnOldBridgeFromLinux412_refused(KernelVersion version) {
         EmulatedKernel kernel = boot(EmulatedMachine.power7().toBuilder().kernel(version));
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -250,7 +250,7 @@ class OwnershipTest {
     }
 
     @Test
-    void aTableIsLentToOneOfTwoGroups() {
+    void setContainer_secondGroupWithLentTable_refused() {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power7());
         try (CallScript script = script(kernel)) {
             enterContainer(script);
@@ -261,7 +261,7 @@ class OwnershipTest {
     }
 
     @Test
-    void withThePatchTheDefaultWindowIsMadeAndChargedInAttach() {
+    void setContainer_patched_defaultWindowMadeAndCharged() {
         EmulatedKernel kernel = boot(EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V4_2));
         try (CallScript script = script(kernel)) {
             enterContainer(script);

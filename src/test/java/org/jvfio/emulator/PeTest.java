@@ -18,19 +18,26 @@ class PeTest {
     private static final int SHIFT_16M = 24;
     private static final long BYTES = 1L << SHIFT_16M;
     private static final long BYPASS = 1L << 59;
+    private static final String DEVICE = "0000:01:00.0";
 
     private final EmulatedMachine machine = EmulatedMachine.power8();
-    private final PhysicalMemory memory = new PhysicalMemory(Map.of());
-    private final Pe pe = new Pe("pe ", machine, machine.bridge(0), new Ioda2Calls(), new KernelLog(), memory);
+    private final PhysicalMemory memory = new PhysicalMemory(machine.memoryBytes(), Map.of());
+    private final Pe pe = new Pe(
+            new PeName("pe ", 0, 0xfd),
+            machine,
+            machine.bridge(0),
+            new Ioda2Calls(),
+            new DmaLog(new KernelLog()),
+            memory);
     private final MemorySegment data = MemorySegment.ofArray(new byte[(int) BYTES]);
 
     private boolean reachesHost(long physical, long bytes) {
         pe.thawDma();
-        return pe.transfer(BYPASS | physical, data, 0, bytes, true);
+        return pe.transfer(DEVICE, BYPASS | physical, data, 0, bytes, true);
     }
 
     @Test
-    void bypassReachesAllOfTheHostsMemoryAndNothingElse() {
+    void dma_bypass_hostMemoryOnly() {
         pe.calls().start(pe);
         long all = machine.memoryBytes();
         assertTrue(reachesHost(0, 8));
@@ -56,7 +63,7 @@ class PeTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     @SuppressWarnings("MustBeClosedChecker") // closed while it is copied
-    void aDeviceIsNotDisturbedByAnOwnerWhoFreesHisMemory(boolean toMemory) {
+    void dma_ownerFreesMemory_deviceGoesOn(boolean toMemory) {
         for (int round = 0; round < 8; round++) {
             Arena arena = Arena.ofShared();
             Backing backing = mapAdopted(arena);
@@ -66,7 +73,7 @@ class PeTest {
                 boolean last = false;
                 while (!last) {
                     last = !arena.scope().isAlive();
-                    all &= pe.transfer(0, data, 0, BYTES, toMemory);
+                    all &= pe.transfer(DEVICE, 0, data, 0, BYTES, toMemory);
                     transferring.countDown();
                 }
                 return all;
@@ -84,7 +91,7 @@ class PeTest {
 
     @Test
     @SuppressWarnings("MustBeClosedChecker") // closed while it is copied
-    void pinnedMemoryIsUnmappedWhileItsOwnerFreesIt() {
+    void unmap_ownerFreesMemory_unpinned() {
         for (int round = 0; round < 16; round++) {
             Arena arena = Arena.ofShared();
             Backing backing = mapAdopted(arena);
@@ -96,7 +103,7 @@ class PeTest {
             });
             backing.unmapped(BYTES);
             freed.join();
-            assertTrue(pe.transfer(0, data, 0, BYTES, false));
+            assertTrue(pe.transfer(DEVICE, 0, data, 0, BYTES, false));
             backing.unpin();
             assertEquals(0, memory.bytes());
         }

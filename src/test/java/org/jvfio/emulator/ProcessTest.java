@@ -33,7 +33,7 @@ class ProcessTest {
     }
 
     @Test
-    void anEndedProcessOpensNothing() {
+    void open_endedProcess_refused() {
         int container = kernel.open("/dev/vfio/vfio", vfio_h.O_RDWR);
         ended.exit();
         assertEquals(Errno.EBADF.negated(), ended.open("/dev/vfio/vfio", vfio_h.O_RDWR));
@@ -45,7 +45,7 @@ class ProcessTest {
     }
 
     @Test
-    void anEndedProcessHasNoFileAndNoMemory() {
+    void calls_endedProcess_ebadfAndNoMemory() {
         int container = ended.open("/dev/vfio/vfio", vfio_h.O_RDWR);
         ended.exit();
         assertEquals(Errno.EBADF.negated(), ended.ioctl(container, vfio_h.VFIO_GET_API_VERSION, 0));
@@ -59,14 +59,14 @@ class ProcessTest {
     }
 
     @Test
-    void anEndedProcessHasNoChildren() {
+    void fork_endedProcess_illegalState() {
         ended.exit();
         IllegalStateException refused = assertThrows(IllegalStateException.class, ended::fork);
         assertEquals("the process has ended and cannot fork", refused.getMessage());
     }
 
     @Test
-    void aProcessIsGivenWhatIsOpenAndHasRoom() {
+    void send_openFileAndFreeDescriptor_received() {
         int container = kernel.open("/dev/vfio/vfio", vfio_h.O_RDWR);
         EmulatedKernel receiver = kernel.newProcess();
         assertEquals(Errno.EBADF.negated(), receiver.receive(kernel, -1));
@@ -104,7 +104,7 @@ class ProcessTest {
     }
 
     @Test
-    void aReadThatWaitsEndsWithItsProcess() throws Exception {
+    void read_processEnds_returns() throws Exception {
         int event = ended.eventfd(0, 0);
         MemorySegment counter = arena.allocate(8);
         assertEquals(Errno.EBADF.negated(), answerToTheWaiting(() -> ended.read(event, counter)));
@@ -112,7 +112,7 @@ class ProcessTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void aPollThatWaitsEndsWithItsProcess(boolean forSomething) throws Exception {
+    void poll_processEnds_returns(boolean forSomething) throws Exception {
         int event = ended.eventfd(0, 0);
         MemorySegment polled = descriptors(forSomething ? event : -1);
         assertEquals(Errno.EBADF.negated(), answerToTheWaiting(() -> (long) ended.poll(polled, NO_TIMEOUT)));
@@ -126,7 +126,7 @@ class ProcessTest {
     }
 
     @Test
-    void aChildMayLockAsMuchAsItsParent() throws IOException {
+    void fork_lockLimit_inherited() throws IOException {
         lock(3 * PAGE, 5 * PAGE);
         kernel.capIpcLock(false);
         EmulatedKernel child = kernel.fork();

@@ -4,9 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.CallScript;
 import org.jvfio.kernel.Errno;
@@ -30,7 +33,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryWithoutAccessIsNoMemory() {
+    void register_noAccess_efault() {
         try (CallScript script = prepared()) {
             assertEquals("0", script.run("none x 0x10000"));
             assertEquals("-1 EFAULT", script.run("reg c x 0x10000"));
@@ -40,7 +43,76 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryIsZeroedWholePagesThatTheProcessCanWrite() {
+    void mmap_moreThanTheHostHas_enomem() {
+        EmulatedKernel small = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+                .memoryBytes(1L << 30)
+                .hugePages(2 << 20, 128)
+                .build());
+        long pool = 256L << 20;
+        EmulatedKernel other = small.newProcess();
+        long half = small.mmap(512L << 20, READ_WRITE, ANONYMOUS, -1, 0);
+        assertTrue(half > 0);
+        assertEquals(Errno.ENOMEM.negated(), other.mmap((256L << 20) + 1, READ_WRITE, ANONYMOUS, -1, 0));
+        assertTrue(other.mmap(256L << 20, READ_WRITE, ANONYMOUS, -1, 0) > 0);
+        assertEquals(Errno.ENOMEM.negated(), other.mmap(1, READ_WRITE, ANONYMOUS, -1, 0));
+        long huge = small.mmap(pool, READ_WRITE, ANONYMOUS | vfio_h.MAP_HUGETLB, -1, 0);
+        assertTrue(huge > 0, "the pool is apart");
+        assertEquals(0, small.munmap(huge, pool));
+        assertEquals(Errno.ENOMEM.negated(), other.mmap(1, READ_WRITE, ANONYMOUS, -1, 0));
+        assertEquals(0, small.munmap(half, 512L << 20));
+        assertTrue(other.mmap(512L << 20, READ_WRITE, ANONYMOUS, -1, 0) > 0);
+        other.exit();
+        assertEquals(0, small.host().userMemoryBytes());
+    }
+
+    private static long residentBytes() throws IOException {
+        String kilobytes = Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("RssAnon:"))
+                .findFirst()
+                .orElseThrow()
+                .replaceAll("[^0-9]", "");
+        return Long.parseLong(kilobytes) << 10;
+    }
+
+    @Test
+    void mmap_largeMapping_usesMemoryOfTouchedPagesOnly() throws IOException {
+        long bytes = 4L << 30;
+        long before = residentBytes();
+        EmulatedKernel large = EmulatedKernel.boot(
+                EmulatedMachine.power9().toBuilder().memoryBytes(bytes).build());
+        long address = large.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
+        assertTrue(address > 0);
+        assertEquals(0, address % PAGE);
+        MemorySegment memory = large.memory(address, bytes);
+        assertEquals(0, memory.get(ValueLayout.JAVA_LONG, bytes - Long.BYTES));
+        memory.set(ValueLayout.JAVA_LONG, bytes / 2, 42);
+        assertEquals(42, memory.get(ValueLayout.JAVA_LONG, bytes / 2));
+        assertEquals(0, memory.get(ValueLayout.JAVA_LONG, bytes / 2 + Long.BYTES));
+        assertTrue(residentBytes() - before < bytes / 4);
+        assertEquals(0, large.munmap(address, bytes));
+        assertThrows(IllegalStateException.class, () -> memory.get(ValueLayout.JAVA_LONG, 0));
+    }
+
+    @Test
+    void munmap_largePinnedMemory_keepsTheWrittenPages() {
+        long bytes = 64L << 20;
+        try (CallScript script = prepared()) {
+            long address = kernel.mmap(bytes, READ_WRITE, ANONYMOUS, -1, 0);
+            kernel.memory(address, bytes).set(ValueLayout.JAVA_LONG, bytes - PAGE, 42);
+            assertEquals("0", script.run("reg c %d %d".formatted(address, bytes)));
+            Backing backing = kernel.host().memory().at(1L << 32);
+            assertEquals(address, backing.segment().address());
+            assertEquals(0, kernel.munmap(address, bytes));
+            assertTrue(backing.isFreed());
+            assertEquals(42, backing.segment().get(ValueLayout.JAVA_LONG, bytes - PAGE));
+            assertEquals(0, backing.segment().get(ValueLayout.JAVA_LONG, 0));
+        }
+        kernel.exit();
+        assertEquals(0, kernel.host().userMemoryBytes());
+    }
+
+    @Test
+    void mmap_anonymous_zeroedWholePages() {
         long address = kernel.mmap(1, READ_WRITE, ANONYMOUS, -1, 0);
         assertEquals(0, address % PAGE);
         MemorySegment memory = kernel.memory(address, PAGE);
@@ -54,7 +126,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void freshMemoryTakesThePlaceOfMemoryFromElsewhereThatItsOwnerFreed() {
+    void mmap_addressesOfFreedMemory_fresh() {
         long address;
         long elsewhere;
         int attempts = 0;
@@ -76,7 +148,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void memoryUnmappedAfterRegistrationStaysPinnedAndMappable() {
+    void map_unmappedAfterRegistration_works() {
         try (CallScript script = prepared()) {
             assertEquals("0", script.run("mem m 0x10000"));
             assertEquals("0", script.run("reg c m 0x10000"));
@@ -90,7 +162,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void whatAMappingReplacesIsUnpinned() {
+    void map_overMappedV1_oldPageUnpinned() {
         try (CallScript script = new CallScript(kernel, kernel::capIpcLock)) {
             script.run("open c /dev/vfio/vfio");
             script.run("open g /dev/vfio/0");
@@ -116,7 +188,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void aHoleInTheMiddleOfARegistrationIsAnsweredWithThePagesBeforeIt() {
+    void register_holeInTheMiddle_pagesBeforeIt() {
         try (CallScript script = prepared()) {
             script.run("mem m 0x40000");
             assertEquals("0", script.run("free m+0x30000 0x10000"));
@@ -129,7 +201,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void largeIommuPagesNeedHugePagesBehindThem() {
+    void map_largeIommuPages_needHugePages() {
         int huge = ANONYMOUS | vfio_h.MAP_HUGETLB | (21 << vfio_h.MAP_HUGE_SHIFT);
         try (CallScript script = prepared()) {
             long address = kernel.mmap(2L << 20, READ_WRITE, huge, -1, 0);
@@ -147,7 +219,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void theHugePagePoolIsAllThereIs() {
+    void mmap_hugePagePoolEmpty_enomem() {
         int huge = ANONYMOUS | vfio_h.MAP_HUGETLB;
         assertEquals(Errno.ENOMEM.negated(), kernel.mmap(10L << 20, READ_WRITE, huge, -1, 0));
         long all = kernel.mmap(8L << 20, READ_WRITE, huge, -1, 0);
@@ -160,7 +232,7 @@ class UserMemoryTest {
     }
 
     @Test
-    void segmentsOfTheHeapAreRefused() {
+    void ioctl_heapSegment_illegalArgument() {
         MemorySegment heap = MemorySegment.ofArray(new long[4]);
         assertThrows(IllegalArgumentException.class, () -> kernel.ioctl(3, vfio_h.VFIO_GROUP_GET_STATUS, heap));
     }

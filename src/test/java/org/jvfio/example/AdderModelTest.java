@@ -107,7 +107,7 @@ class AdderModelTest {
         Path machine = machine("\"model\": \"adder\", \"registers\": \"big\"");
         assertRefused(
                 "has 'registers' in a device of model 'adder'; the options are [address, driver, group,"
-                        + " latencyMicros, model, rom]",
+                        + " hostUse, latencyMicros, model, rom]",
                 machine);
     }
 

@@ -2,6 +2,7 @@ package org.jvfio.example;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteOrder;
@@ -15,6 +16,7 @@ import org.jvfio.InterruptType;
 import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.Region;
+import org.jvfio.VfioException;
 import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -62,10 +64,11 @@ class AdderTest {
             Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
             start(registers, 0x10000, 8);
             long end = System.nanoTime() + LONG.toNanos();
-            while (registers.readLong(Adder.SUM) != -1 && System.nanoTime() < end) {
+            while (!device.isFrozen() && System.nanoTime() < end) {
                 Thread.onSpinWait();
             }
-            assertEquals(-1, registers.readLong(Adder.SUM));
+            VfioException e = assertThrows(VfioException.class, () -> registers.readLong(Adder.SUM));
+            assertEquals(VfioException.Kind.FROZEN, e.kind());
             assertFalse(interrupts.await(Adder.FAILED, Duration.ZERO));
             assertEquals(EehState.STOPPED, kernel.host().group(GROUP).state());
         }

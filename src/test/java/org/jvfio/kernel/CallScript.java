@@ -46,8 +46,8 @@ import org.jvfio.uapi.vfio_pci_hot_reset;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
- * Raw VFIO calls written as text, one a line, run on any kernel, in the notation of the answers recorded from real ones,
- * {@code measured/README.txt}. These calls are more than are recorded there:
+ * Raw VFIO calls written as text, one a line, run on any kernel, in the notation of the answers recorded from real
+ * ones, {@code measured/README.txt}. These calls are more than are recorded there:
  *
  * <pre>
  * huge NAME SHIFT SIZE (shared memory in huge pages) | none NAME SIZE (memory without access)
@@ -79,7 +79,7 @@ public final class CallScript implements AutoCloseable {
     private static final long REGISTRATION_BYTES = vfio_iommu_spapr_register_memory.sizeof();
     private static final int MAX_DEVICES = 32;
     private static final int FEATURE_DATA_BYTES = 56;
-    /** What tells of mapping, which not every kernel of this project lets a BAR have. */
+    /** The flags for mapping, which not every kernel of this project supports for a BAR. */
     private static final int MAPPING_FLAGS = vfio_h.VFIO_REGION_INFO_FLAG_MMAP | vfio_h.VFIO_REGION_INFO_FLAG_CAPS;
     /** More than a process may have descriptors: what the name of a closed file stands for. */
     private static final int CLOSED = 1 << 20;
@@ -121,7 +121,9 @@ public final class CallScript implements AutoCloseable {
         return files.getOrDefault(file, CLOSED);
     }
 
-    /** Names what was opened elsewhere: a descriptor, or a negated errno. What it answers is what opening would answer. */
+    /**
+     * Names what was opened elsewhere: a descriptor, or a negated errno. What it answers is what opening would answer.
+     */
     public String opened(String file, int descriptor) {
         files.put(file, descriptor);
         return descriptor < 0 ? answer(descriptor) : "0";
@@ -340,7 +342,10 @@ public final class CallScript implements AutoCloseable {
             return answer(answer, "flags=%x".formatted(status.flags()));
         }
 
-        /** A struct with room behind it, for the capabilities that the kernel writes there if argsz says that it is there. */
+        /**
+         * A struct with room behind it, for the capabilities that the kernel writes there if argsz says that it is
+         * there.
+         */
         private MemorySegment withRoom(MemoryLayout layout) {
             return arena.allocate(layout.byteSize() + CAPABILITY_BYTES, layout.byteAlignment());
         }
@@ -502,7 +507,7 @@ public final class CallScript implements AutoCloseable {
         private String regionInfo() {
             GetRegionInfo info = new GetRegionInfo(withRoom(vfio_region_info.layout())).fill((int) number(1));
             int answer = call(info.argsz((int) number(2, vfio_region_info.sizeof())));
-            // What is written tells of mapping, too.
+            // The written fields describe mapping, too.
             written = "";
             return answer(
                     answer,

@@ -40,22 +40,22 @@ class AbiTest {
     private static final Path PACKAGE = Path.of("org", "jvfio", "uapi");
 
     @Test
-    void each_constant_has_the_value_and_the_size_that_it_has_in_C() throws IOException {
+    void constants_comparedWithC_sameValueAndSize() throws IOException {
         compare("constant", rowsOfConstants());
     }
 
     @Test
-    void each_struct_has_the_size_and_the_alignment_that_it_has_in_C() throws Exception {
+    void structs_comparedWithC_sameSizeAndAlignment() throws Exception {
         compare("struct", rowsOfStructs());
     }
 
     @Test
-    void each_field_has_the_offset_and_the_size_that_it_has_in_C() throws Exception {
+    void fields_comparedWithC_sameOffsetAndSize() throws Exception {
         compare("field", rowsOfFields());
     }
 
     @Test
-    void each_error_number_has_the_name_that_it_has_in_C() throws IOException {
+    void errnos_comparedWithC_sameNames() throws IOException {
         SortedSet<String> java = Arrays.stream(Errno.values())
                 .map(errno -> "errno " + errno.name() + " " + errno.number())
                 .collect(Collectors.toCollection(TreeSet::new));
@@ -65,7 +65,7 @@ class AbiTest {
     }
 
     @Test
-    void a_setter_of_each_field_writes_within_the_field_and_the_getter_reads_it_back() throws Exception {
+    void setters_eachField_writeOnlyTheField() throws Exception {
         int scalars = 0;
         for (Class<?> struct : structs()) {
             for (Method setter : struct.getMethods()) {

@@ -10,8 +10,8 @@ import java.util.TreeMap;
 import org.jvfio.PciAddress;
 
 /**
- * What a host lives on: devices that would take file systems, swap, the network or the console with them if their driver were
- * unbound.
+ * What a host lives on: devices that would take file systems, swap, the network or the console with them if their
+ * driver were unbound.
  */
 public final class HostUses {
     private static final String BLOCK = "/sys/class/block/";

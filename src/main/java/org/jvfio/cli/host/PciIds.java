@@ -1,6 +1,7 @@
 package org.jvfio.cli.host;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Names of vendors, devices and classes, from the system's {@code pci.ids}. Vendors are sorted there, so that they are found
- * without reading all of it.
+ * Names of vendors, devices and classes, from the system's {@code pci.ids}. Vendors are sorted there, so that they are
+ * found without reading all of it.
  */
 public final class PciIds {
     private static final List<Path> PLACES = List.of(
@@ -36,14 +37,12 @@ public final class PciIds {
 
     /** The system's list; one without names if there is none. */
     public static PciIds ofSystem() {
-        for (Path place : PLACES) {
-            try {
-                return read(place);
-            } catch (IOException _) {
-                continue; // the next place
-            }
+        Optional<Path> list = PLACES.stream().filter(Files::isReadable).findFirst();
+        try {
+            return list.isPresent() ? read(list.get()) : none();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        return none();
     }
 
     /**

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The capabilities of a configuration space in words. A chain that is broken ends where it is broken, and what was found is
- * kept, as Linux and lspci do.
+ * The capabilities of a configuration space in words. A chain that is broken ends where it is broken, and what was
+ * found is kept, as Linux and lspci do.
  */
 public final class CapabilityWords {
     private static final int FIRST_EXTENDED = 0x100;

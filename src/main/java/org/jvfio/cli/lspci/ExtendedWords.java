@@ -299,7 +299,7 @@ final class ExtendedWords {
     }
 
     private static String nanoseconds(int register) {
-        return (long) bits(register, 0, 10) * (1L << 5 * bits(register, 10, 3)) + "ns";
+        return (bits(register, 0, 10) * (1L << (5 * bits(register, 10, 3)))) + "ns";
     }
 
     private void processes() {

@@ -296,7 +296,10 @@ final class ControllerLifecycle {
                 int granted = admin.setQueueCount(operation, ioQueues.count());
                 if (Math.min(granted & 0xffff, granted >>> 16) + 1 < ioQueues.count()) {
                     throw new VfioException(
-                            operation, "it grants fewer queues than before", "open the controller again");
+                            Kind.EXHAUSTED,
+                            operation,
+                            "it grants fewer queues than before",
+                            "open the controller again");
                 }
                 ioQueues.create(operation, admin, interrupts);
                 requestEvents();
@@ -359,7 +362,8 @@ final class ControllerLifecycle {
     private void disable(String operation, RuntimeException cause) {
         VfioException reason = cause instanceof VfioException e
                 ? e
-                : new VfioException(operation, String.valueOf(cause.getMessage()), "open the device again");
+                : new VfioException(
+                        Kind.DEVICE_ERROR, operation, String.valueOf(cause.getMessage()), "open the device again");
         if (state == NvmeState.FAILED) {
             return;
         }

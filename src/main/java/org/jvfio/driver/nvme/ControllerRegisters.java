@@ -237,6 +237,7 @@ final class ControllerRegisters {
             }
             if ((status & fatal) != 0) {
                 throw new VfioException(
+                        Kind.DEVICE_ERROR,
                         operation,
                         "the controller reports a fatal error (CSTS 0x%08x)".formatted(status),
                         "reset the device, or check its firmware");
@@ -265,6 +266,7 @@ final class ControllerRegisters {
         DeviceCondition condition = device.condition();
         return condition.isResponding()
                 ? new VfioException(
+                        Kind.DEVICE_ERROR,
                         operation,
                         "the registers of " + device + " read all ones, and its configuration space responds",
                         "reset the device")

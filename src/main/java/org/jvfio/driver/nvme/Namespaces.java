@@ -50,6 +50,7 @@ final class Namespaces {
                 }
                 if (id <= last || id > MAX_ID || ids.size() == MAX_COUNT) {
                     throw new VfioException(
+                            Kind.DEVICE_ERROR,
                             operation,
                             "the list has namespace %d after %d".formatted(id, last),
                             "use another drive, or newer firmware");

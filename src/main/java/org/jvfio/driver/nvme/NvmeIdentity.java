@@ -92,6 +92,7 @@ public record NvmeIdentity(
         // A zero, which the specification does not allow, can only mean the one size there is.
         if (sizes != 0 && ((sizes & 0xf) > shift || sizes >>> 4 < shift)) {
             throw new VfioException(
+                    VfioException.Kind.DEVICE_ERROR,
                     operation,
                     "the entries of its %s queues have 2^%d to 2^%d bytes, and NVMe requires 2^%d"
                             .formatted(queue, sizes & 0xf, sizes >>> 4, shift),

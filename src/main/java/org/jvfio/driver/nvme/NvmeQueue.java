@@ -291,7 +291,11 @@ public final class NvmeQueue {
     }
 
     private VfioException invalid(String reason) {
-        return new VfioException("process the completions of " + this, reason, "use another drive, or newer firmware");
+        return new VfioException(
+                Kind.DEVICE_ERROR,
+                "process the completions of " + this,
+                reason,
+                "use another drive, or newer firmware");
     }
 
     /** Completes a list of requests, whatever their callbacks throw. No lock may be held. */

@@ -8,7 +8,8 @@ package org.jvfio.emulator.device;
  * @param vectors the number of MSI-X vectors: up to 2048, or 0 for no MSI-X
  * @param tableBar the BAR with the MSI-X table and its pending bits, 0 to 5
  * @param tableOffset the offset of the table in that BAR in bytes, a multiple of 8; it has 16 bytes for each vector
- * @param pendingOffset the offset of the pending bits in that BAR in bytes, a multiple of 8
+ * @param pendingOffset the offset of the pending bits in that BAR in bytes, a multiple of 8; they have 8 bytes for 64
+ *     vectors, and do not overlap the table
  */
 public record DeviceInterrupts(
         boolean line, int messages, int vectors, int tableBar, long tableOffset, long pendingOffset) {
@@ -19,6 +20,7 @@ public record DeviceInterrupts(
     public static final int MAX_VECTORS = 2048;
 
     private static final int MAX_MESSAGES = 32;
+    private static final long ENTRY_BYTES = 16;
     private static final int LAST_BAR = 5;
 
     public DeviceInterrupts {
@@ -35,6 +37,13 @@ public record DeviceInterrupts(
             throw new IllegalArgumentException(
                     "an MSI-X table at 0x%x with pending bits at 0x%x: both are multiples of 8"
                             .formatted(tableOffset, pendingOffset));
+        }
+        long tableEnd = tableOffset + vectors * ENTRY_BYTES;
+        long pendingEnd = pendingOffset + Math.ceilDiv(vectors, Long.SIZE) * (long) Long.BYTES;
+        if (vectors > 0 && tableOffset < pendingEnd && pendingOffset < tableEnd) {
+            throw new IllegalArgumentException(
+                    "an MSI-X table from 0x%x to 0x%x and pending bits from 0x%x to 0x%x of BAR %d: they overlap"
+                            .formatted(tableOffset, tableEnd, pendingOffset, pendingEnd, tableBar));
         }
     }
 

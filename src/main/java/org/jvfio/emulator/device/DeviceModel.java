@@ -9,8 +9,8 @@ import java.util.function.Supplier;
  * loader of this class and the context class loader of the thread that reads the file: its module {@code provides
  * DeviceModel with} it, or, on the class path, its jar names it in {@code
  * META-INF/services/org.jvfio.emulator.device.DeviceModel}. Jars that are on neither path are named by {@link
- * org.jvfio.emulator.DeviceModels#withJars} or by {@code jvfio --device-models}. {@code AdderModel}, among the examples in
- * this project's tests, is one.
+ * org.jvfio.emulator.DeviceModels#withJars} or by {@code jvfio --device-models}. {@code AdderModel}, among the examples
+ * in this project's tests, is one.
  *
  * <p>The project has {@link org.jvfio.emulator.edu.EduModel} and {@link org.jvfio.emulator.nvme.NvmeModel}.
  */

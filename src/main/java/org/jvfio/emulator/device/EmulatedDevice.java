@@ -5,7 +5,8 @@ import java.util.List;
 
 /**
  * A PCI device below an emulated host bridge. The host calls its registers; it uses a {@link DeviceBus} for DMA,
- * interrupts and time. Implement it to prototype a driver without the hardware. {@link EmulatedMachine.Builder#device}
+ * interrupts and time. Implement it to prototype a driver without the hardware. {@link
+ * org.jvfio.emulator.EmulatedMachine.Builder#device}
  * adds it to a machine, as does a machine file if it has a {@link DeviceModel}. The emulator builds its configuration
  * space from the properties here. {@code Adder}, among the examples in this project's tests, is a device with its
  * driver.
@@ -50,7 +51,7 @@ public interface EmulatedDevice {
     }
 
     /**
-     * The contents of its expansion ROM, up to 16 MiB; empty for no ROM. Linux shows users only valid images: each
+     * The contents of its expansion ROM, 26 bytes to 16 MiB; empty for no ROM. Linux shows users only valid images: each
      * begins with the bytes 0x55, 0xaa, and has at 0x18 the offset of a PCI data structure ({@code PCIR}) with the
      * image's length.
      */

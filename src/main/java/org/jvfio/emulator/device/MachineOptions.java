@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -24,15 +25,31 @@ import org.jspecify.annotations.Nullable;
 public final class MachineOptions {
     private static final Pattern SIZE = Pattern.compile("([0-9]+)([KMGT]?)");
     private static final String UNITS = "KMGT";
+    private static final int MIN_COMMON = 3;
 
     private final String source;
     private final Path directory;
     private final Map<?, ?> values;
+    private final Lines lines;
 
-    private MachineOptions(String source, Path directory, Map<?, ?> values) {
+    private MachineOptions(String source, Path directory, Map<?, ?> values, Lines lines) {
         this.source = source;
         this.directory = directory;
         this.values = values;
+        this.lines = lines;
+    }
+
+    /** Where things are in a file. */
+    @FunctionalInterface
+    public interface Lines {
+        /**
+         * The line of a member.
+         *
+         * @param object an object of the file
+         * @param name a member; if there is none of this name, the line of the object is meant
+         * @return from 1; 0 if it is unknown
+         */
+        int of(Object object, String name);
     }
 
     /** The error message, a sentence that begins with the file. */
@@ -51,11 +68,20 @@ public final class MachineOptions {
      * @throws IllegalArgumentException if it is not a JSON object
      */
     public static MachineOptions ofFile(Path file, Object json) {
-        MachineOptions empty = new MachineOptions(file.toString(), file.resolveSibling(""), Map.of());
-        if (json instanceof Map<?, ?>) {
-            return empty.nested("the file", json);
+        return ofFile(file, json, (object, name) -> 0);
+    }
+
+    /**
+     * As {@link #ofFile(Path, Object)}, with the lines that messages name.
+     *
+     * @throws IllegalArgumentException if it is not a JSON object
+     */
+    public static MachineOptions ofFile(Path file, Object json, Lines lines) {
+        Path directory = file.resolveSibling("");
+        if (json instanceof Map<?, ?> object) {
+            return new MachineOptions(file.toString(), directory, object, lines);
         }
-        throw empty.wrong("is not a JSON object");
+        throw new MachineOptions(file.toString(), directory, Map.of(), lines).wrong("is not a JSON object");
     }
 
     /**
@@ -65,7 +91,7 @@ public final class MachineOptions {
      * @param values numbers, strings, booleans, lists and maps, as in JSON
      */
     public static MachineOptions of(Map<String, ?> values) {
-        return new MachineOptions("the machine", Path.of(""), Map.copyOf(values));
+        return new MachineOptions("the machine", Path.of(""), Map.copyOf(values), (object, name) -> 0);
     }
 
     /** Whether a value is present. */
@@ -96,7 +122,7 @@ public final class MachineOptions {
         if (values.get(name) instanceof Boolean flag) {
             return flag;
         }
-        throw has(name) ? wrong("has '" + name + "' that is not true or false") : lacks(name);
+        throw has(name) ? wrong(name, "has '" + name + "' that is not true or false") : lacks(name);
     }
 
     /** An integer from 0 to 2147483647. */
@@ -129,7 +155,7 @@ public final class MachineOptions {
         try {
             return Duration.ofNanos(Math.multiplyExact(1000, micros));
         } catch (ArithmeticException tooLong) {
-            throw wrong("has '" + name + "' of " + micros + ", which is too long");
+            throw wrong(name, "has '" + name + "' of " + micros + ", which is too long");
         }
     }
 
@@ -150,7 +176,7 @@ public final class MachineOptions {
      */
     public List<MachineOptions> objects(String name, String each) {
         if (!(values.get(name) instanceof List<?> list)) {
-            throw has(name) ? wrong("has '" + name + "' that is not a list") : lacks(name);
+            throw has(name) ? wrong(name, "has '" + name + "' that is not a list") : lacks(name);
         }
         List<MachineOptions> objects = new ArrayList<>();
         for (Object element : list) {
@@ -167,9 +193,39 @@ public final class MachineOptions {
     public void requireKnown(String where, Set<String> names) {
         for (Object name : values.keySet()) {
             if (!names.contains(name)) {
-                throw wrong("has '" + name + "' in " + where + "; the options are " + new TreeSet<>(names));
+                throw wrong(
+                        String.valueOf(name),
+                        "has '%s' in %s; the options are %s%s"
+                                .formatted(name, where, new TreeSet<>(names), nearest(String.valueOf(name), names)));
             }
         }
+    }
+
+    /**
+     * The name that may have been meant: the one with the longest common beginning, of 3 letters or more; of several
+     * the one with the longest common end.
+     */
+    private static String nearest(String name, Set<String> names) {
+        return new TreeSet<>(names)
+                .stream()
+                        .filter(each -> commonLength(name, each) >= MIN_COMMON)
+                        .max(Comparator.<String>comparingInt(each -> commonLength(name, each))
+                                .thenComparingInt(each -> commonLength(reversed(name), reversed(each))))
+                        .map(each -> "; did you mean '" + each + "'?")
+                        .orElse("");
+    }
+
+    private static String reversed(String text) {
+        return new StringBuilder(text).reverse().toString();
+    }
+
+    private static int commonLength(String left, String right) {
+        int length = 0;
+        while (length < Math.min(left.length(), right.length())
+                && Character.toLowerCase(left.charAt(length)) == Character.toLowerCase(right.charAt(length))) {
+            length++;
+        }
+        return length;
     }
 
     /**
@@ -178,7 +234,18 @@ public final class MachineOptions {
      * @param what the rest of a sentence that begins with the file: {@code "has registers 'small'; ..."}
      */
     public IllegalArgumentException wrong(String what) {
-        return new WrongOption(source + " " + what, null);
+        return new WrongOption(place("") + " " + what, null);
+    }
+
+    private IllegalArgumentException wrong(String name, String what) {
+        return new WrongOption(place(name) + " " + what, null);
+    }
+
+    /** The file, with the line of a member or of this object, and the device that it belongs to. */
+    private String place(String name) {
+        int line = lines.of(values, name);
+        String device = values.get("address") instanceof String address ? ", device " + address : "";
+        return source + (line > 0 ? ", line " + line : "") + device;
     }
 
     /** Runs an action, and adds the name of the file to the message of an exception. */
@@ -188,7 +255,7 @@ public final class MachineOptions {
         } catch (WrongOption named) {
             throw named;
         } catch (IllegalArgumentException unusable) {
-            throw new WrongOption(source + ": " + unusable.getMessage(), unusable);
+            throw new WrongOption(place("") + ": " + unusable.getMessage(), unusable);
         }
     }
 
@@ -200,11 +267,15 @@ public final class MachineOptions {
                 return constant;
             }
         }
-        throw wrong("has '%s' %s, which is none of %s"
-                .formatted(
-                        name,
-                        value,
-                        Arrays.stream(constants).map(MachineOptions::spelt).toList()));
+        throw wrong(
+                name,
+                "has '%s' %s, which is none of %s"
+                        .formatted(
+                                name,
+                                value,
+                                Arrays.stream(constants)
+                                        .map(MachineOptions::spelt)
+                                        .toList()));
     }
 
     private static String spelt(Enum<?> constant) {
@@ -223,7 +294,7 @@ public final class MachineOptions {
 
     private MachineOptions nested(String what, @Nullable Object value) {
         if (value instanceof Map<?, ?> object) {
-            return new MachineOptions(source, directory, object);
+            return new MachineOptions(source, directory, object, lines);
         }
         throw wrong("has " + what + " that is not a JSON object");
     }
@@ -232,7 +303,7 @@ public final class MachineOptions {
         if ((value instanceof Integer || value instanceof Long) && ((Number) value).longValue() >= 0) {
             return ((Number) value).longValue();
         }
-        throw isNo("whole number", name);
+        throw isNo("whole number from 0 on", name);
     }
 
     private long size(String name, @Nullable Object value) {
@@ -246,7 +317,7 @@ public final class MachineOptions {
                     throw tooLarge(name, text);
                 }
             }
-            throw wrong("has '" + name + "' of '" + text + "'; write a size like 64K, 2M or 4G");
+            throw wrong(name, "has '" + name + "' of '" + text + "'; write a size like 64K, 2M or 4G");
         }
         return whole(name, value);
     }
@@ -256,10 +327,10 @@ public final class MachineOptions {
     }
 
     private IllegalArgumentException isNo(String kind, String name) {
-        return has(name) ? wrong("has '" + name + "' that is not a " + kind) : lacks(name);
+        return has(name) ? wrong(name, "has '" + name + "' that is not a " + kind) : lacks(name);
     }
 
     private IllegalArgumentException tooLarge(String name, Object value) {
-        return wrong("has '" + name + "' of " + value + ", which is too large");
+        return wrong(name, "has '" + name + "' of " + value + ", which is too large");
     }
 }

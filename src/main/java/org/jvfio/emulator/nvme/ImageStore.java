@@ -4,21 +4,21 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
  * A namespace in a raw image file, which begins with block 0 and contains nothing else. Other readers of the file see
- * writes at once; a flush writes them to disk. The file stays open as long as the device is in use.
+ * writes at once; a flush writes them to disk. The file stays open and locked as long as the device is in use.
  */
 final class ImageStore implements Store {
     private static final int BUFFER_BYTES = 1 << 17;
     private static final MemorySegment ZEROS =
             MemorySegment.ofArray(new byte[BUFFER_BYTES]).asReadOnly();
 
-    private final FileChannel channel;
+    /** Keeps the image locked. */
+    private final ImageFile image;
+
     private final long bytes;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
     private final MemorySegment buffered = MemorySegment.ofBuffer(buffer);
@@ -27,15 +27,11 @@ final class ImageStore implements Store {
      * Opens an image.
      *
      * @param bytes the size of the namespace
-     * @throws UncheckedIOException if it cannot be opened for reading and writing
+     * @throws UncheckedIOException if it cannot be opened for reading and writing, or another process uses it
      */
     ImageStore(Path image, long bytes) {
         this.bytes = bytes;
-        try {
-            channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        } catch (IOException refused) {
-            throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
-        }
+        this.image = ImageFile.open(image);
     }
 
     @Override
@@ -63,7 +59,7 @@ final class ImageStore implements Store {
         buffer.clear().limit(length);
         try {
             while (buffer.hasRemaining()) {
-                if (channel.read(buffer, at + buffer.position()) < 0) {
+                if (image.channel().read(buffer, at + buffer.position()) < 0) {
                     return Status.UNRECOVERED_READ_ERROR; // the file has been truncated
                 }
             }
@@ -93,7 +89,7 @@ final class ImageStore implements Store {
         buffer.clear().limit(length);
         try {
             while (buffer.hasRemaining()) {
-                channel.write(buffer, at + buffer.position());
+                image.channel().write(buffer, at + buffer.position());
             }
         } catch (IOException failure) {
             return Status.WRITE_FAULT;
@@ -142,7 +138,7 @@ final class ImageStore implements Store {
     @Override
     public int flush() {
         try {
-            channel.force(false);
+            image.channel().force(false);
         } catch (IOException failure) {
             return Status.WRITE_FAULT;
         }

@@ -96,7 +96,7 @@ final class MemoryStore implements Store {
                 done += run;
             }
         } catch (OutOfMemoryError heapIsFull) {
-            return Status.CAPACITY_EXCEEDED;
+            return Status.INTERNAL_ERROR; // the namespace has room, this process has not
         }
         return Status.SUCCESS;
     }

@@ -15,13 +15,13 @@ final class Status {
     static final int INVALID_FIELD_IN_COMMAND = DO_NOT_RETRY | 0x02;
     static final int COMMAND_ID_CONFLICT = DO_NOT_RETRY | 0x03;
     static final int DATA_TRANSFER_ERROR = 0x04;
+    static final int INTERNAL_ERROR = 0x06;
     static final int COMMAND_ABORT_REQUESTED = 0x07;
     static final int COMMAND_ABORTED_DUE_TO_SQ_DELETION = 0x08;
     static final int INVALID_NAMESPACE_OR_FORMAT = DO_NOT_RETRY | 0x0b;
     static final int COMMAND_SEQUENCE_ERROR = DO_NOT_RETRY | 0x0c;
     static final int PRP_OFFSET_INVALID = DO_NOT_RETRY | 0x13;
     static final int LBA_OUT_OF_RANGE = DO_NOT_RETRY | 0x80;
-    static final int CAPACITY_EXCEEDED = DO_NOT_RETRY | 0x81;
 
     static final int COMPLETION_QUEUE_INVALID = DO_NOT_RETRY | 0x100;
     static final int INVALID_QUEUE_IDENTIFIER = DO_NOT_RETRY | 0x101;

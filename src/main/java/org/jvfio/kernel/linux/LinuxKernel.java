@@ -17,20 +17,20 @@ import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The Linux kernel of this machine. Each call is the system call of the same name, made once, by way of the C library;
- * what is said here is what goes beyond that.
+ * The Linux kernel of this machine. Each call makes the system call of the same name once, through the C library. Its
+ * behavior beyond that:
  *
- * <p><b>EINTR</b>: {@link #poll} goes on with the time that is left. All other calls answer it, if the kernel does: the
- * JVM has its signal handlers restart what Linux can restart, so it is rare; a {@link #close} that answers EINTR has
- * closed the descriptor and must not be repeated.
+ * <p><b>EINTR</b>: {@link #poll} continues with the remaining time. All other calls return it if the kernel does. That
+ * is rare, as the JVM's signal handlers have Linux restart system calls. A {@link #close} that returns EINTR has closed
+ * the descriptor and must not be repeated.
  *
- * <p><b>Threads</b>: a call that blocks ({@code poll}, or {@code read} of an eventfd) holds its thread, and the carrier
- * of a virtual thread, until the kernel answers; interrupting the thread does not end it.
+ * <p><b>Threads</b>: a call that blocks ({@code poll}, or {@code read} of an eventfd) blocks its thread, and the
+ * carrier of a virtual thread, until the kernel returns; interrupting the thread does not end it.
  *
- * <p><b>Arguments</b> that would harm the JVM itself are refused with {@link IllegalArgumentException} before any system
- * call: a heap segment, a read-only segment where the kernel writes, a struct that is too short, an address that this
- * kernel's {@code mmap} did not return. The struct of an {@code ioctl} is the caller's to size: its length is not known
- * here.
+ * <p><b>Arguments</b> that would harm the JVM itself are refused with {@link IllegalArgumentException} before any
+ * system call: a heap segment, a read-only segment where the kernel writes, a struct that is too short, an address that
+ * this kernel's {@code mmap} did not return. The caller is responsible for the size of an {@code ioctl}'s struct, which
+ * this class does not know.
  */
 public final class LinuxKernel implements Kernel {
     private static final Path CONTAINER = Path.of("/dev/vfio/vfio");
@@ -38,7 +38,7 @@ public final class LinuxKernel implements Kernel {
     private final MappedMemory mapped = new MappedMemory();
     private final long pageSize;
 
-    /** The only one, made when it is first asked for: a process has one kernel, and registers memory with it once. */
+    /** Created at first use. There is one: a process has one kernel, and registers memory with it once. */
     private static final class Only {
         private static final LinuxKernel KERNEL = new LinuxKernel();
     }
@@ -59,13 +59,13 @@ public final class LinuxKernel implements Kernel {
         return Only.KERNEL;
     }
 
-    /** The same on any Linux, with or without VFIO: of the constants of ppc64le, many mean the same on other machines. */
+    /** The same on any Linux, with or without VFIO: many constants of ppc64le have the same values elsewhere. */
     static LinuxKernel onAnyMachine() {
         return Only.KERNEL;
     }
 
     /**
-     * The kernel of this machine, with or without VFIO and of any architecture, to look at its files.
+     * The kernel of this machine, with or without VFIO and of any architecture, to read its files.
      *
      * @throws UnsupportedOperationException with the sentence of {@link #uninspectable()}, if there is one
      */
@@ -76,7 +76,7 @@ public final class LinuxKernel implements Kernel {
         return Only.KERNEL;
     }
 
-    /** Why {@link #inspect()} would fail here, in one sentence that says what to do; empty if it would not. */
+    /** Why {@link #inspect()} would fail here, in one sentence with a remedy; empty if it would not. */
     public static Optional<String> uninspectable() {
         Module module = LinuxKernel.class.getModule();
         return unavailable(
@@ -88,7 +88,7 @@ public final class LinuxKernel implements Kernel {
     }
 
     /**
-     * Why {@link #open()} would fail here, in one sentence that says what to do; empty if it would not. It needs no native
+     * Why {@link #open()} would fail here, in one sentence with a remedy; empty if it would not. It needs no native
      * access itself, and opens nothing.
      */
     public static Optional<String> unavailable() {
@@ -123,7 +123,7 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * <p>A file that {@code O_CREAT} makes has no permission bits.
+     * <p>A file that {@code O_CREAT} creates has no permission bits.
      *
      * @throws IllegalArgumentException if the path has a NUL character, where C would end it
      */
@@ -155,11 +155,11 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * <p>With {@code MAP_HUGETLB}, {@code length} should be whole huge pages: the kernel rounds it up, and unmaps whole ones
-     * only.
+     * <p>With {@code MAP_HUGETLB}, {@code length} should be whole huge pages: the kernel rounds it up, and unmaps whole
+     * ones only.
      *
-     * @throws IllegalArgumentException if {@code flags} has {@code MAP_FIXED} or {@code MAP_FIXED_NOREPLACE}: the address is
-     *     of the kernel's choice
+     * @throws IllegalArgumentException if {@code flags} has {@code MAP_FIXED} or {@code MAP_FIXED_NOREPLACE}: the
+     *     address is of the kernel's choice
      */
     @Override
     public long mmap(long length, int protection, int flags, int fd, long offset) {
@@ -177,15 +177,15 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * @throws IllegalArgumentException if the range is not all inside memory that {@code mmap} of this kernel returned: it
-     *     may be the JVM's own
+     * @throws IllegalArgumentException if the range is not all inside memory that {@code mmap} of this kernel returned:
+     *     it may be the JVM's own
      */
     @Override
     public int munmap(long address, long length) {
         if (length <= 0 || address % pageSize != 0) {
             return SystemCalls.munmap(address, length);
         }
-        // Forgotten first: once the kernel has it back, another thread's mmap may get the same address.
+        // Removed first: after munmap, another thread's mmap may return the same address.
         long whole = wholePages(length);
         if (!mapped.remove(address, whole)) {
             throw notMapped("munmap", address, length);
@@ -270,7 +270,8 @@ public final class LinuxKernel implements Kernel {
     /**
      * {@inheritDoc}
      *
-     * <p>The C library answers -1 for a name that it does not know and for a value without a limit; here both are EINVAL.
+     * <p>The C library returns -1 for a name that it does not know and for a value without a limit; both are EINVAL
+     * here.
      */
     @Override
     public long sysconf(int name) {
@@ -304,7 +305,7 @@ public final class LinuxKernel implements Kernel {
         return (length + pageSize - 1) / pageSize * pageSize;
     }
 
-    /** Milliseconds, rounded up, and 0 when the time of {@link System#nanoTime()} has passed. */
+    /** Milliseconds, rounded up; 0 after the deadline, a {@link System#nanoTime()}. */
     private static int millisUntil(long deadline) {
         long nanos = Math.max(0, deadline - System.nanoTime());
         return Math.toIntExact((nanos + 999_999) / 1_000_000);

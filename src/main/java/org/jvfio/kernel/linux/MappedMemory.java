@@ -7,15 +7,15 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that {@code mmap} returned and {@code munmap} has not taken back, so that no other memory of the process
- * (the JVM's own) can be reached or unmapped by a wrong address, and no segment outlives the memory that it shows. All
- * is in bytes; addresses are unsigned.
+ * The memory that {@code mmap} has returned and {@code munmap} has not unmapped. It keeps wrong addresses from reaching
+ * or unmapping other memory of the process (the JVM's own), and segments from outliving their memory. All sizes are in
+ * bytes; addresses are unsigned.
  */
 final class MappedMemory {
     /** A mapped range. */
     private static final class Range {
         private final long end;
-        /** How long the segments over it live; null while there are none. */
+        /** The arena of the segments over it; null while there are none. */
         private @Nullable Arena lifetime;
 
         private Range(long end) {
@@ -30,7 +30,7 @@ final class MappedMemory {
         ranges.put(address, new Range(address + length));
     }
 
-    /** Whether each byte of the range is mapped, be it by one {@code mmap} or by several. */
+    /** Whether each byte of the range is mapped, by one {@code mmap} or by several. */
     synchronized boolean contains(long address, long length) {
         long end = address + length;
         if (length < 0 || Long.compareUnsigned(end, address) < 0) {
@@ -67,8 +67,8 @@ final class MappedMemory {
     }
 
     /**
-     * Forgets the range, which may begin and end inside others, and ends the life of all segments over the mappings
-     * that it touches; false, and nothing is changed, if it is not all mapped.
+     * Removes the range, which may begin and end inside others, and closes all segments over the mappings that it
+     * touches; false, without any change, if it is not all mapped.
      *
      * @throws IllegalStateException if another thread's call uses such a segment at this moment; the range stays
      */
@@ -90,7 +90,7 @@ final class MappedMemory {
         return true;
     }
 
-    /** Makes two ranges of the one that has this address inside. */
+    /** Splits the range that contains this address. */
     private void cutAt(long address) {
         Map.Entry<Long, Range> range = ranges.lowerEntry(address);
         if (range != null && Long.compareUnsigned(range.getValue().end, address) > 0) {

@@ -16,18 +16,18 @@ import java.util.Arrays;
 /**
  * The functions of the C library that make system calls, each with its C types: {@code int} is an int; {@code long},
  * {@code size_t}, {@code ssize_t} and {@code off_t} are longs; a pointer is a segment, or a long where it is only a
- * number. A failed call, which C answers with -1, is answered with the negated {@code errno}.
+ * number. A failed call, for which C returns -1, returns the negated {@code errno}.
  *
  * <p>The linker writes {@code errno} into memory that the caller passes in, as part of the call itself: between the
- * call and the copy nothing else of this thread can run. The memory is one native {@code int} per thread, made at the
- * thread's first call, and freed some time after the thread ended. An arena for each call would cost about 45 ns and 96
- * bytes of heap, on a path (map and unmap) that allocates nothing otherwise. A virtual thread has its own too: it does
- * not leave its carrier between the call and the reading of {@code errno}, but nothing in Java could ask for the
- * carrier's.
+ * call and the copy nothing else of this thread can run. The memory is one native {@code int} per thread, allocated at
+ * the thread's first call, and freed some time after the thread has ended. An arena for each call would cost about 45
+ * ns and 96 bytes of heap, on a path (map and unmap) that allocates nothing otherwise. A virtual thread has its own
+ * too: it does not leave its carrier between the call and the reading of {@code errno}, but nothing in Java could ask
+ * for the carrier's.
  *
- * <p>No call is linked as {@code critical}: any of them may block, and would then hold up the garbage collector.
+ * <p>No call is linked as {@code critical}: any of them may block, and would then delay the garbage collector.
  *
- * <p>Touching this class needs native access.
+ * <p>Initializing this class needs native access.
  */
 final class SystemCalls {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -224,7 +224,7 @@ final class SystemCalls {
         return answer == -1 ? -state.get(JAVA_INT, ERRNO_OFFSET) : answer;
     }
 
-    /** What the linker threw, as of a segment whose arena was closed. C throws nothing. */
+    /** An exception of the linker, as for a segment whose arena is closed. C throws nothing. */
     private static RuntimeException unchecked(Throwable thrown) {
         switch (thrown) {
             case RuntimeException exception -> throw exception;

@@ -22,13 +22,14 @@ public interface ContractHost {
 
     /**
      * Whether the platform resets endpoints however often it is asked to. Under QEMU's PHB4 and PHB5 the firmware loses
-     * track of its slot after some resets ("Unexpected slot state"): each later one is an EIO, and the kernel then removes
-     * the device.
+     * track of its slot after some resets ("Unexpected slot state"): each later one is an EIO, and the kernel then
+     * removes the device.
      */
     boolean resetsReliably();
 
     /**
-     * Whether PCI Express devices have 4096 bytes of configuration space; below QEMU's PHB3 they have but the first 256.
+     * Whether PCI Express devices have 4096 bytes of configuration space; below QEMU's PHB3 they have but the first
+     * 256.
      */
     boolean hasExtendedConfig();
 

@@ -4,7 +4,10 @@ import java.util.List;
 import org.jvfio.kernel.CallScript;
 import org.jvfio.kernel.Kernel;
 
-/** One sequence of calls in one process: what each call answers, what it writes into its struct, and what is locked then. */
+/**
+ * One sequence of calls in one process: what each call answers, what it writes into its struct, and what is locked
+ * then.
+ */
 public final class ScriptSession {
     /** What a process may lock more than it has locked when a sequence begins, if it has no CAP_IPC_LOCK. */
     private static final String LOCKABLE = "0x800000";
@@ -26,7 +29,10 @@ public final class ScriptSession {
         return answer + written + locked();
     }
 
-    /** Names a file of another process, of which this one has a descriptor now; or a negated errno. An older one is closed. */
+    /**
+     * Names a file of another process, of which this one has a descriptor now; or a negated errno. An older one is
+     * closed.
+     */
     public String receive(String file, int descriptor) {
         if (script.openFiles().contains(file)) {
             script.run("close " + file);

@@ -14,7 +14,7 @@ import org.jvfio.kernel.Kernel;
  * @param lockable gives it CAP_IPC_LOCK or takes it
  * @param second another process of the same host, to begin with nothing open
  * @param newMessages what the kernel has logged since this was asked the last time
- * @param end ends it; or in a process that goes on, lets go of all that it has mapped, but where memory leaked not of its
+ * @param end ends it; or in a process that goes on, releases all that it has mapped, but where memory leaked not its
  *     addresses
  */
 public record ScriptedProcess(

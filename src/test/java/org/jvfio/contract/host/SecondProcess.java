@@ -3,13 +3,17 @@ package org.jvfio.contract.host;
 import java.util.List;
 import org.jvfio.emulator.EmulatedKernel;
 
-/** Another process than the one that runs a script, with memory of its own, and with files that it is given by that one. */
+/**
+ * Another process than the one that runs a script, with memory of its own, and with files that it is given by that one.
+ */
 public interface SecondProcess {
 
     /** Makes a call in it: what {@link ScriptSession#run} answers there. */
     String run(String call);
 
-    /** Gives it a file of the first process. A descriptor of it may be bad; then what the kernel says of it is answered. */
+    /**
+     * Gives it a file of the first process. A descriptor of it may be bad; then what the kernel says of it is answered.
+     */
     String receive(String file, int descriptor);
 
     /** The names of the files that it has open, in the order of opening. */

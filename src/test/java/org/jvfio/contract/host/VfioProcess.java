@@ -236,7 +236,7 @@ public final class VfioProcess {
         }
     }
 
-    /** Memory stays mapped for good, because the kernel has not let go of it, and would not have its addresses again. */
+    /** Memory stays mapped for good: the kernel has not released it, and would not accept its addresses again. */
     public void keep(long address) {
         mappings.remove(address);
     }
@@ -298,7 +298,7 @@ public final class VfioProcess {
         leakedBytes += bytes;
     }
 
-    /** Closes and frees all, and checks that the kernel has let go of it. */
+    /** Closes and frees all, and checks that the kernel has released it. */
     public void end() {
         try {
             List.copyOf(descriptors).reversed().forEach(descriptor -> assertEquals(0, close(descriptor)));

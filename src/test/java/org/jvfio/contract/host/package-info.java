@@ -1,6 +1,6 @@
 /**
- * The hosts that the contract is checked on, and the processes, open files and devices of the tests: thin wrappers of the
- * system calls, which return what the kernel returned.
+ * The hosts that the contract is checked on, and the processes, open files and devices of the tests: thin wrappers of
+ * the system calls, which return what the kernel returned.
  */
 @NullMarked
 package org.jvfio.contract.host;

@@ -20,9 +20,9 @@ import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HostHazard;
 
 /**
- * Runs the same calls on the emulated kernel and on another one, and compares what each answers, what it writes into the
- * struct and how much memory is locked, call by call; and in the end, when all is closed, what was logged of windows and
- * bypass, and what is left.
+ * Runs the same calls on the emulated kernel and on another one, and compares what each answers, what it writes into
+ * the struct and how much memory is locked, call by call; and in the end, when all is closed, what was logged of
+ * windows and bypass, and what is left.
  *
  * <p>A call that the emulated kernel stops as a {@linkplain HostHazard hazard} is not made on the other one.
  */
@@ -99,7 +99,9 @@ public final class Differential {
         }
     }
 
-    /** Runs a sequence to its end, whatever differs: what is answered by both, call by call, and whatever is left out. */
+    /**
+     * Runs a sequence to its end, whatever differs: what is answered by both, call by call, and whatever is left out.
+     */
     public List<Difference> answers(List<String> sequence) {
         List<Difference> all = new ArrayList<>();
         EmulatedKernel kernel = EmulatedKernel.boot(machine.get());

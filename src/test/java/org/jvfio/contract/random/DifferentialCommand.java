@@ -13,8 +13,8 @@ import org.jvfio.contract.host.LinuxContractHost;
 import org.jvfio.contract.random.Differential.Difference;
 
 /**
- * What {@code scripts/power diff} runs in the guest: random sequences of calls on its kernel and on the emulated one, and
- * for each that is answered otherwise the first difference, shrunk.
+ * What {@code scripts/power diff} runs in the guest: random sequences of calls on its kernel and on the emulated one,
+ * and for each that is answered otherwise the first difference, shrunk.
  */
 public final class DifferentialCommand {
     private static final String SEEDS = "seeds";
@@ -35,8 +35,8 @@ public final class DifferentialCommand {
     }
 
     /**
-     * Runs it: {@code seeds FIRST COUNT STEPS}, or {@code calls FILE} for calls written by hand, one a line. The exit status
-     * is 1 if anything differs.
+     * Runs it: {@code seeds FIRST COUNT STEPS}, or {@code calls FILE} for calls written by hand, one a line. The exit
+     * status is 1 if anything differs.
      */
     public static void main(String[] arguments) throws IOException {
         DifferentialCommand command = of(new LinuxContractHost(), System.out);

@@ -9,7 +9,10 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.contract.ContractTest;
 import org.jvfio.contract.host.ContractHost;
 
-/** Whatever is called in whatever order: an emulated host like this one, and one that stops at hazards, answers the same. */
+/**
+ * Whatever is called in whatever order: an emulated host like this one, and one that stops at hazards, answers the
+ * same.
+ */
 @ContractTest
 class DifferentialTest {
     private static final int STEPS = 100;

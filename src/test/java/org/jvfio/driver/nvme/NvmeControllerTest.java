@@ -51,7 +51,6 @@ class NvmeControllerTest {
     private static final int CC = 0x14;
     private static final int CSTS = 0x1c;
     private static final int AQA = 0x24;
-    private static final ValueLayout.OfInt INT = WatchedNvme.INT;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static void randomize(MemorySegment segment, long seed) {
@@ -210,7 +209,7 @@ class NvmeControllerTest {
             target.close();
             IllegalStateException e = assertThrows(
                     IllegalStateException.class, () -> nvme.queue(0).submit(late));
-            assertTrue(e.getMessage().contains("no longer mapped"), e.getMessage());
+            assertTrue(String.valueOf(e.getMessage()).contains("no longer mapped"), e.getMessage());
             out.close(); // does not close the caller's mapping
             assertTrue(source.isMapped());
         }

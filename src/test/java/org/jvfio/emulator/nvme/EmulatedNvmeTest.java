@@ -30,7 +30,7 @@ class EmulatedNvmeTest {
     }
 
     @Test
-    void whatItCannotBeIsSaidAtOnce(@TempDir Path directory) throws IOException {
+    void builder_outOfRange_refused(@TempDir Path directory) throws IOException {
         Path empty = Files.createFile(directory.resolve("empty"));
         assertRefused("serial number", drive -> drive.serial(""));
         assertRefused("serial number", drive -> drive.serial("123456789012345678901"));
@@ -58,7 +58,7 @@ class EmulatedNvmeTest {
     }
 
     @Test
-    void aHostTellsTheImagesOfItsDrives(@TempDir Path directory) throws IOException {
+    void images_ofAHost_theirFiles(@TempDir Path directory) throws IOException {
         Path image = Files.write(directory.resolve("image"), new byte[512]);
         EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(1 << 20).namespace(image, 512);
         EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
@@ -68,7 +68,7 @@ class EmulatedNvmeTest {
     }
 
     @Test
-    void anImageThatIsGoneIsSaidWhenTheControllerIsMade(@TempDir Path directory) throws IOException {
+    void build_missingImage_refused(@TempDir Path directory) throws IOException {
         Path image = Files.write(directory.resolve("image"), new byte[512]);
         EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(image, 512);
         Files.delete(image);
@@ -77,31 +77,31 @@ class EmulatedNvmeTest {
     }
 
     @Test
-    void itsLimitsAreWhatItSaysOfItself() {
-        NvmeHost host = new NvmeHost(EmulatedNvme.builder()
+    void builder_limits_reportedByTheController() {
+        ControllerHost host = new ControllerHost(EmulatedNvme.builder()
                         .queuePairs(3)
                         .queueEntries(32)
                         .mdts(2)
                         .readyTimeout(Duration.ofMillis(127_500))
                         .namespace(1 << 20))
                 .enabled();
-        assertEquals(31, host.register(NvmeHost.CAP) & 0xffff);
-        assertEquals(255, host.register(NvmeHost.CAP) >>> 24, "the most that CAP.TO can say");
+        assertEquals(31, host.register(ControllerHost.CAP) & 0xffff);
+        assertEquals(255, host.register(ControllerHost.CAP) >>> 24, "the most that CAP.TO can say");
         assertEquals(2, host.dword(host.identify(1, 0) + 77) & 0xff);
         assertEquals(2 << 16 | 2, host.admin(NvmeEntry.of(0x0a).dword(10, 7)).result());
         NvmeHostQueue queue = host.createQueues(3, 32);
         long data = host.pages(5);
         long list = host.pages(1);
         for (int page = 0; page < 4; page++) {
-            host.qword(list + 8L * page, data + (page + 1L) * NvmeHost.PAGE);
+            host.qword(list + 8L * page, data + (page + 1L) * ControllerHost.PAGE);
         }
         NvmeEntry most = NvmeEntry.of(0x02).namespace(1).blocks(0, 32).prp(data, list);
-        NvmeHost.assertSuccess(queue.execute(most));
-        NvmeHost.assertStatus(0x02, queue.execute(most.blocks(0, 33)));
+        ControllerHost.assertSuccess(queue.execute(most));
+        ControllerHost.assertStatus(0x02, queue.execute(most.blocks(0, 33)));
     }
 
     @Test
-    void itInterruptsAsQemusUnlessTheBuilderSaysOtherwise() {
+    void interrupts_defaultAndBuilder_asQemuOrAsSet() {
         DeviceInterrupts usual = EmulatedNvme.builder().build().interrupts();
         assertTrue(usual.line());
         assertEquals(0, usual.messages());
@@ -112,16 +112,16 @@ class EmulatedNvmeTest {
     }
 
     @Test
-    void withoutALimitACommandHasUpTo65536Blocks() {
-        NvmeHost host = new NvmeHost(EmulatedNvme.builder().mdts(0).namespace(1L << 30)).enabled();
+    void read_noMdts_upTo65536Blocks() {
+        ControllerHost host = new ControllerHost(EmulatedNvme.builder().mdts(0).namespace(1L << 30)).enabled();
         assertEquals(0, host.dword(host.identify(1, 0) + 77) & 0xff);
         NvmeHostQueue queue = host.createQueues(1, 4);
-        int pages = (65536 * 512) / NvmeHost.PAGE;
+        int pages = (65536 * 512) / ControllerHost.PAGE;
         long data = host.pages(1);
         long list = host.pages((pages + 510) / 511);
         long at = list;
         for (int page = 1; page < pages; page++) {
-            boolean last = at % NvmeHost.PAGE == NvmeHost.PAGE - 8;
+            boolean last = at % ControllerHost.PAGE == ControllerHost.PAGE - 8;
             if (last && page < pages - 1) {
                 host.qword(at, at + 8);
                 at += 8;
@@ -129,29 +129,29 @@ class EmulatedNvmeTest {
             host.qword(at, data);
             at += 8;
         }
-        NvmeHost.assertSuccess(
+        ControllerHost.assertSuccess(
                 queue.execute(NvmeEntry.of(0x02).namespace(1).blocks(1, 65536).prp(data, list)));
     }
 
     @Test
-    void aBuilderMakesControllersThatAreApart() {
+    void build_twice_separateControllers() {
         EmulatedNvme.Builder drive = EmulatedNvme.builder().namespace(1 << 20);
-        NvmeHost first = new NvmeHost(drive).enabled();
-        NvmeHost second = new NvmeHost(drive.namespace(1 << 20)).enabled();
+        ControllerHost first = new ControllerHost(drive).enabled();
+        ControllerHost second = new ControllerHost(drive.namespace(1 << 20)).enabled();
         assertEquals(1, first.qword(first.identify(2, 0)));
         assertEquals(1L | 2L << 32, second.qword(second.identify(2, 0)));
         long data = first.pages(1);
         first.pattern(data, 512, 1);
         NvmeEntry write = NvmeEntry.of(0x01).namespace(1).blocks(0, 1).prp(data, 0);
-        NvmeHost.assertSuccess(first.createQueues(1, 4).execute(write));
+        ControllerHost.assertSuccess(first.createQueues(1, 4).execute(write));
         long other = second.pages(1);
-        NvmeHost.assertSuccess(second.createQueues(1, 4)
+        ControllerHost.assertSuccess(second.createQueues(1, 4)
                 .execute(NvmeEntry.of(0x02).namespace(1).blocks(0, 1).prp(other, 0)));
         second.assertZeros(other, 512);
     }
 
     @Test
-    void aControllerThatIsNotPluggedInCannotBeUsed() {
+    void anyCall_notPluggedIn_illegalState() {
         EmulatedNvme drive = EmulatedNvme.builder().build();
         assertThrows(IllegalStateException.class, drive::reset);
         assertThrows(IllegalStateException.class, () -> drive.read(0, 0, 4));

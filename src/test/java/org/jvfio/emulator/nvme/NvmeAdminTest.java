@@ -3,9 +3,9 @@ package org.jvfio.emulator.nvme;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
-import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.PAGE;
+import static org.jvfio.emulator.nvme.ControllerHost.assertStatus;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 import static org.jvfio.fixture.nvme.Opcodes.ABORT;
 import static org.jvfio.fixture.nvme.Opcodes.ASYNC_EVENT_REQUEST;
 import static org.jvfio.fixture.nvme.Opcodes.DELETE_CQ;
@@ -50,7 +50,7 @@ class NvmeAdminTest {
 
     private static final int BROADCAST = -1;
 
-    private final NvmeHost host = new NvmeHost(
+    private final ControllerHost host = new ControllerHost(
                     EmulatedNvme.builder().serial("S/N 42").namespace(1 << 20).namespace(2 << 20, 4096))
             .enabled();
 
@@ -76,7 +76,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theControllerSaysWhatItIs() {
+    void identify_controller_itsData() {
         long data = host.identify(0x01, 0);
         assertEquals(0x1b36, word(data));
         assertEquals(0x1af4, word(data + 2));
@@ -100,7 +100,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void aNamespaceSaysHowManyBlocksItHasAndOfWhatSize() {
+    void identify_namespace_blocksAndSize() {
         long first = host.identify(0x00, 1);
         assertEquals(2048, host.qword(first));
         assertEquals(2048, host.qword(first + 8));
@@ -117,7 +117,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void aNamespaceThatIsNotThereIsDescribedByZeros() {
+    void identify_inactiveNamespace_zeros() {
         host.assertZeros(host.identify(0x00, 3), PAGE);
         host.assertZeros(host.identify(0x11, 256), PAGE);
         for (int id : new int[] {0, 257, BROADCAST}) {
@@ -127,7 +127,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void listsHaveTheNamespacesAboveAnIdentifier() {
+    void identify_namespaceLists_aboveTheIdentifier() {
         for (int list : new int[] {0x02, 0x07, 0x10}) {
             long all = host.identify(list, 0);
             assertEquals(1, host.dword(all));
@@ -142,7 +142,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void descriptorsIdentifyANamespace() {
+    void identify_descriptors_uuidAndCommandSet() {
         long data = host.identify(0x03, 2);
         assertEquals(0x1003, host.dword(data), "a UUID of 16 bytes");
         assertEquals(0x0801, host.dword(data + 20), "an EUI64 of 8 bytes");
@@ -154,7 +154,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theNvmCommandSetIsTheOnlyOne() {
+    void identify_commandSets_nvmOnly() {
         assertEquals(1, host.qword(host.identify(0x1c, 0)));
         host.assertZeros(host.identify(0x05, 1), PAGE);
         host.assertZeros(host.identify(0x06, 0), PAGE);
@@ -164,7 +164,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void thisControllerIsTheOnlyOne() {
+    void identify_controllerLists_onlyThisOne() {
         assertEquals(0x00000001, host.dword(host.identify(0x12, 1)));
         assertEquals(0x00000001, host.dword(host.identify(0x13, 0)));
         assertEquals(0, host.dword(host.identify(0x13 | 1 << 16, 0)));
@@ -172,14 +172,14 @@ class NvmeAdminTest {
     }
 
     @Test
-    void otherStructuresDoNotExist() {
+    void identify_otherStructures_invalidField() {
         for (int structure : new int[] {0x04, 0x08, 0x14, 0x15, 0x20, 0xff}) {
             assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(structure, 1, 0));
         }
     }
 
     @Test
-    void identifyDataMayBeginInsideAPage() {
+    void identify_dataInsideAPage_written() {
         long data = host.pages(2);
         assertSuccess(
                 host.admin(NvmeEntry.of(IDENTIFY).prp(data + 0x800, data + PAGE).dword(10, 1)));
@@ -190,17 +190,18 @@ class NvmeAdminTest {
                 host.admin(NvmeEntry.of(IDENTIFY).prp(data + 0x800, data + 8).dword(10, 1)));
         assertStatus(
                 DATA_TRANSFER_ERROR,
-                host.admin(NvmeEntry.of(IDENTIFY).prp(NvmeHost.nowhere(), 0).dword(10, 1)));
+                host.admin(
+                        NvmeEntry.of(IDENTIFY).prp(ControllerHost.nowhere(), 0).dword(10, 1)));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0x03, 0x07, 0x0b, 0x0d, 0x10, 0x11, 0x14, 0x15, 0x18, 0x80, 0xc0, 0xff})
-    void otherCommandsDoNotExist(int opcode) {
+    void admin_otherOpcode_invalidOpcode(int opcode) {
         assertStatus(INVALID_COMMAND_OPCODE, host.admin(NvmeEntry.of(opcode).namespace(1)));
     }
 
     @Test
-    void fusedCommandsAndScatterGatherListsAreRefused() {
+    void admin_fusedOrSgl_invalidField() {
         assertStatus(
                 INVALID_FIELD_IN_COMMAND,
                 host.admin(NvmeEntry.of(IDENTIFY | 1 << 8).dword(10, 1)));
@@ -218,7 +219,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void aCompletionQueueNeedsAFreeNumberASizeAndAVector() {
+    void createCq_invalidFields_statusOfEach() {
         assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createCq(0, 4, 0, 1)));
         assertStatus(INVALID_QUEUE_IDENTIFIER, host.admin(createCq(65, 4, 0, 1)));
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createCq(1, 1, 0, 1)));
@@ -231,14 +232,14 @@ class NvmeAdminTest {
     }
 
     @Test
-    void withoutMessagesThereIsVectorZeroOnly() {
+    void createCq_intxOtherVector_invalidVector() {
         host.withLine();
         assertStatus(INVALID_INTERRUPT_VECTOR, host.admin(createCq(1, 4, 1, 3)));
         assertSuccess(host.admin(createCq(1, 4, 0, 3)));
     }
 
     @Test
-    void aSubmissionQueueNeedsACompletionQueue() {
+    void createSq_noCompletionQueue_completionQueueInvalid() {
         assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 1, 1)));
         assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 0, 1)));
         assertStatus(COMPLETION_QUEUE_INVALID, host.admin(createSq(1, 4, 65, 1)));
@@ -255,16 +256,16 @@ class NvmeAdminTest {
     }
 
     @Test
-    void queuesNeedTheSizesOfTheirEntries() {
-        host.register(NvmeHost.CC, 0);
+    void createQueues_entrySizesNotSet_invalidQueueSize() {
+        host.register(ControllerHost.CC, 0);
         host.enabled(1);
         assertStatus(INVALID_QUEUE_SIZE, host.admin(createCq(1, 4, 0, 1)));
-        host.register(NvmeHost.CC, NvmeHost.ENABLED);
+        host.register(ControllerHost.CC, ControllerHost.ENABLED);
         assertSuccess(host.admin(createCq(1, 4, 0, 1)));
     }
 
     @Test
-    void queuesAreDeletedInTheOrderOppositeToTheirCreation() {
+    void deleteCq_submissionQueueExists_invalidDeletion() {
         host.createQueues(1, 4);
         NvmeEntry deleteCq = NvmeEntry.of(DELETE_CQ).dword(10, 1);
         NvmeEntry deleteSq = NvmeEntry.of(DELETE_SQ).dword(10, 1);
@@ -311,7 +312,7 @@ class NvmeAdminTest {
         "0x0b, 0x102, 0", // asynchronous events
         "0x05, 0x1234, 0", // error recovery
     })
-    void featuresAreChangedUntilTheNextReset(String feature, String changed, String unchanged) {
+    void setFeatures_validValues_untilReset(String feature, String changed, String unchanged) {
         int id = Integer.decode(feature);
         int selector = id == 0x09 ? 5 : Integer.decode(changed) & 0x300000;
         int namespace = id == 0x05 ? 1 : 0;
@@ -325,13 +326,13 @@ class NvmeAdminTest {
         int capabilities = id == 0x05 ? 6 : 4;
         assertEquals(
                 capabilities, assertSuccess(get(id, 3, namespace, selector)).result());
-        host.register(NvmeHost.CC, 0);
+        host.register(ControllerHost.CC, 0);
         host.enabled();
         assertEquals(before, value(id, selector));
     }
 
     @Test
-    void sixtyFourQueuesOfEachKindAreGivenWhateverIsAsked() {
+    void setFeatures_queueCount_always64() {
         int all = 63 << 16 | 63;
         assertEquals(all, value(0x07, 0));
         assertEquals(all, assertSuccess(set(0x07, 0, 7 << 16 | 7)).result());
@@ -343,7 +344,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void valuesThatAFeatureDoesNotHaveAreInvalid() {
+    void setFeatures_invalidValue_invalidField() {
         assertStatus(INVALID_FIELD_IN_COMMAND, set(0x02, 0, 1));
         assertStatus(INVALID_FIELD_IN_COMMAND, set(0x04, 0, 2 << 20));
         assertStatus(INVALID_FIELD_IN_COMMAND, get(0x04, 0, 0, 2 << 20));
@@ -358,7 +359,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void otherSensorsHaveNoThresholds() {
+    void setFeatures_otherSensors_noThresholds() {
         assertSuccess(set(0x04, 0, 1 << 16 | 0x100));
         assertEquals(0, value(0x04, 1 << 16));
         assertEquals(0x157, value(0x04, 0));
@@ -366,13 +367,13 @@ class NvmeAdminTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0x00, 0x03, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x78, 0x80, 0xc0})
-    void otherFeaturesDoNotExist(int feature) {
+    void features_otherIdentifier_invalidField(int feature) {
         assertStatus(INVALID_FIELD_IN_COMMAND, get(feature, 0, 0, 0));
         assertStatus(INVALID_FIELD_IN_COMMAND, set(feature, 0, 0));
     }
 
     @Test
-    void featuresAreOfTheControllerAndCannotBeSaved() {
+    void setFeatures_saveOrNamespace_refused() {
         assertStatus(
                 FEATURE_IDENTIFIER_NOT_SAVEABLE,
                 host.admin(NvmeEntry.of(SET_FEATURES).dword(10, 1 << 31 | 0x06)));
@@ -383,7 +384,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void errorRecoveryIsOfANamespace() {
+    void features_errorRecovery_needsNamespace() {
         assertStatus(INVALID_NAMESPACE_OR_FORMAT, get(0x05, 0, 0, 0));
         assertStatus(INVALID_FIELD_IN_COMMAND, get(0x05, 0, 3, 0));
         assertStatus(INVALID_NAMESPACE_OR_FORMAT, set(0x05, 0, 5));
@@ -408,7 +409,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theErrorLogHasTheLastErrorsFirst() {
+    void getLog_errors_newestFirst() {
         NvmeHostQueue queue = host.createQueues(3, 4);
         host.assertZeros(readLog(1, 0, 128), 128);
         Completion first =
@@ -428,7 +429,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theErrorLogKeepsSixtyFourErrors() {
+    void getLog_70Errors_last64() {
         for (int error = 0; error < 70; error++) {
             assertStatus(INVALID_COMMAND_OPCODE, host.admin(NvmeEntry.of(0x7f)));
         }
@@ -438,7 +439,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theHealthLogCountsWhatWasDone() {
+    void getLog_health_countsTransfers() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         long page = host.pages(1);
         for (int count = 0; count < 130; count++) {
@@ -462,14 +463,14 @@ class NvmeAdminTest {
     }
 
     @Test
-    void theFirmwareIsInSlotOne() {
+    void getLog_firmware_slotOne() {
         long log = readLog(3, 0, 512);
         assertEquals(1, octet(log));
         assertEquals("1.0     ", text(log + 8, 8));
     }
 
     @Test
-    void theEffectsLogTellsWhichCommandsThereAre() {
+    void getLog_effects_supportedCommands() {
         long log = readLog(5, 0, PAGE);
         assertEquals(1, host.dword(log + 4 * IDENTIFY));
         assertEquals(0, host.dword(log + 4 * 0x10));
@@ -479,7 +480,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void partsOfALogAreRead() {
+    void getLog_offset_partOfTheLog() {
         long part = host.pages(2);
         assertSuccess(host.admin(log(5, 0, 8, 1024 + 4, part)));
         assertEquals(3, host.dword(part));
@@ -495,12 +496,12 @@ class NvmeAdminTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0x00, 0x06, 0x07, 0x0c, 0x70, 0x80, 0xc0})
-    void otherLogsDoNotExist(int page) {
+    void getLog_otherPage_invalidLogPage(int page) {
         assertStatus(INVALID_LOG_PAGE, host.admin(log(page, 0, 512, 0, host.pages(2))));
     }
 
     @Test
-    void fourAsynchronousEventRequestsMayWait() {
+    void asyncEventRequest_fifth_limitExceeded() {
         for (int request = 0; request < 4; request++) {
             host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
             assertNull(host.admin().poll());
@@ -509,7 +510,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void anAsynchronousEventRequestIsAborted() {
+    void abort_asyncEventRequest_aborted() {
         int request = host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         host.admin().submit(NvmeEntry.of(ABORT).dword(10, request << 16));
         Completion aborted = host.admin().next();
@@ -519,7 +520,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void whatIsNotThereIsNotAborted() {
+    void abort_noSuchCommand_notAborted() {
         host.createQueues(1, 4);
         assertEquals(
                 1,
@@ -533,7 +534,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void aCommandIdentifierIsUsedOnceAtATime() {
+    void admin_identifierInFlight_conflict() {
         host.admin().addAs(7, NvmeEntry.of(ASYNC_EVENT_REQUEST));
         host.admin().addAs(7, NvmeEntry.of(GET_FEATURES).dword(10, 7));
         host.admin().ring();
@@ -541,15 +542,15 @@ class NvmeAdminTest {
     }
 
     @Test
-    void doorbellsThatAreWrongAreEvents() {
+    void doorbell_invalid_asyncEvent() {
         int request = host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
-        host.register(NvmeHost.DOORBELLS + 8 * 5, 1);
+        host.register(ControllerHost.DOORBELLS + 8 * 5, 1);
         Completion event = assertSuccess(host.admin().next());
         assertEquals(request, event.command());
         assertEquals(0x010000, event.result(), "an error: a doorbell of no queue; the log is 1");
 
         host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
-        host.admin().ring(NvmeHost.ADMIN_ENTRIES);
+        host.admin().ring(ControllerHost.ADMIN_ENTRIES);
         assertNull(host.admin().poll(), "the first event was not looked at yet");
         long log = host.pages(2);
         host.admin().submit(log(1, 0, 64, 0, log));
@@ -559,18 +560,18 @@ class NvmeAdminTest {
     }
 
     @Test
-    void nobodyIsToldOfWrongDoorbellsWhoDoesNotWait() {
-        host.register(NvmeHost.DOORBELLS + 8 * 5 + 4, 1);
-        host.register(NvmeHost.DOORBELLS + 8 * 100, 1);
-        host.admin().ring(NvmeHost.ADMIN_ENTRIES);
+    void doorbell_invalidWithoutRequest_noEvent() {
+        host.register(ControllerHost.DOORBELLS + 8 * 5 + 4, 1);
+        host.register(ControllerHost.DOORBELLS + 8 * 100, 1);
+        host.admin().ring(ControllerHost.ADMIN_ENTRIES);
         host.admin().acknowledge(5);
         host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         assertNull(host.admin().poll());
-        assertEquals(NvmeHost.READY, host.register(NvmeHost.CSTS));
+        assertEquals(ControllerHost.READY, host.register(ControllerHost.CSTS));
     }
 
     @Test
-    void aThresholdThatIsCrossedIsAnEventIfTheHostWantsToKnow() {
+    void setFeatures_thresholdCrossed_asyncEventIfEnabled() {
         host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
         assertSuccess(set(0x04, 0, 0x140));
         assertEquals(2, octet(readLog(2, 0, 512)), "the temperature is critical");
@@ -582,7 +583,7 @@ class NvmeAdminTest {
     }
 
     @Test
-    void noDataIsWrittenBeyondWhatWasAskedFor() {
+    void getLog_shortLength_nothingBeyond() {
         long data = host.pages(1);
         host.at(data, PAGE).fill((byte) 0x77);
         assertSuccess(host.admin(log(5, 0, 16, 0, data)));

@@ -1,9 +1,9 @@
 package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
-import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.PAGE;
+import static org.jvfio.emulator.nvme.ControllerHost.assertStatus;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 import static org.jvfio.fixture.nvme.Opcodes.COMPARE;
 import static org.jvfio.fixture.nvme.Opcodes.DATASET_MANAGEMENT;
 import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
@@ -42,11 +42,11 @@ class NvmeBlocksTest {
     private static final int BLOCK = 512;
     private static final int MEBIBYTE = 1 << 20;
 
-    private NvmeHost host = new NvmeHost(EmulatedNvme.builder().namespace(16 * MEBIBYTE)).enabled();
+    private ControllerHost host = new ControllerHost(EmulatedNvme.builder().namespace(16 * MEBIBYTE)).enabled();
     private NvmeHostQueue queue = host.createQueues(1, 16);
 
     private void drive(EmulatedNvme.Builder builder) {
-        host = new NvmeHost(builder).enabled();
+        host = new ControllerHost(builder).enabled();
         queue = host.createQueues(1, 16);
     }
 
@@ -59,7 +59,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void whatIsWrittenIsReadBack() {
+    void writeAndRead_blocks_sameBytes() {
         long data = host.pages(1);
         host.pattern(data, PAGE, 1);
         assertSuccess(execute(WRITE, 100, 8, data, 0));
@@ -71,7 +71,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void blocksThatWereNeverWrittenAreZeros() {
+    void read_neverWritten_zeros() {
         long data = host.pages(1);
         host.pattern(data, PAGE, 1);
         assertSuccess(execute(READ, 0, 8, data, 0));
@@ -79,7 +79,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void dataMayBeginInsideAPageAndEndInTheNext() {
+    void writeAndRead_acrossPages_sameBytes() {
         long data = host.pages(2);
         host.pattern(data + 3 * BLOCK, PAGE, 2);
         assertSuccess(execute(WRITE, 0, 8, data + 3 * BLOCK, data + PAGE));
@@ -93,7 +93,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void theFirstPrpMayHaveAnOffsetOfWholeDwords() {
+    void writeAndRead_dwordOffset_sameBytes() {
         long data = host.pages(2);
         host.pattern(data + 4, PAGE, 3);
         assertSuccess(execute(WRITE, 0, 8, data + 4, data + PAGE));
@@ -110,7 +110,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void moreThanTwoPagesAreInAList() {
+    void writeAndRead_prpList_sameBytes() {
         long first = host.pages(1);
         long pages = host.pages(3);
         long list = list(host.pages(1), pages, 3);
@@ -128,7 +128,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void aListMayBeginInsideAPage() {
+    void writeAndRead_listInsideAPage_sameBytes() {
         long pages = host.pages(4);
         long list = list(host.pages(1) + PAGE - 3 * 8, pages + PAGE, 3);
         host.pattern(pages, 4 * PAGE, 5);
@@ -139,7 +139,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void theLastEntryOfAPageOfTheListPointsToTheNextPage() {
+    void writeAndRead_chainedList_sameBytes() {
         long pages = host.pages(8);
         host.pattern(pages, 8 * PAGE, 6);
         long chain = host.pages(1);
@@ -163,7 +163,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void theLastEntryOfAPageIsDataIfNoDataIsLeftAfterIt() {
+    void writeAndRead_listEndsWithItsPage_lastEntryIsData() {
         long pages = host.pages(5);
         host.pattern(pages, 5 * PAGE, 7);
         long list = host.pages(1) + PAGE - 4 * 8;
@@ -177,7 +177,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void theLargestTransferIs512KiB() {
+    void read_over512KiB_invalidField() {
         long pages = host.pages(128);
         long list = host.pages(1);
         for (int entry = 0; entry < 127; entry++) {
@@ -194,10 +194,10 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void pagesMayBeOf64KiB() {
+    void writeAndRead_pages64KiB_sameBytes() {
         int largePage = 1 << 16;
-        host = new NvmeHost(EmulatedNvme.builder().namespace(16 * MEBIBYTE)).withPages(16);
-        host.enabled(NvmeHost.ENABLED | 4 << 7);
+        host = new ControllerHost(EmulatedNvme.builder().namespace(16 * MEBIBYTE)).withPages(16);
+        host.enabled(ControllerHost.ENABLED | 4 << 7);
         queue = host.createQueues(1, 4);
         long pages = host.pages(4 * 16);
         host.pattern(pages + 3L * BLOCK, 2 * largePage, 2);
@@ -217,7 +217,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void prpsThatAreNoPageAddressesAreRefused() {
+    void read_misalignedPrp_prpOffsetInvalid() {
         long pages = host.pages(4);
         long list = list(host.pages(1), pages + PAGE, 3);
         assertStatus(PRP_OFFSET_INVALID, execute(READ, 0, 8, pages + 2, 0));
@@ -229,19 +229,19 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void dataThatCannotBeReachedIsADataTransferError() {
+    void readAndWrite_unmappedMemory_dataTransferError() {
         long page = host.pages(1);
-        assertStatus(DATA_TRANSFER_ERROR, execute(READ, 0, 8, NvmeHost.nowhere(), 0));
-        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 8, NvmeHost.nowhere(), 0));
-        assertStatus(DATA_TRANSFER_ERROR, execute(COMPARE, 0, 8, NvmeHost.nowhere(), 0));
-        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 16, page, NvmeHost.nowhere()));
-        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 32, page, NvmeHost.nowhere()));
-        assertEquals(NvmeHost.READY, host.register(NvmeHost.CSTS));
+        assertStatus(DATA_TRANSFER_ERROR, execute(READ, 0, 8, ControllerHost.nowhere(), 0));
+        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 8, ControllerHost.nowhere(), 0));
+        assertStatus(DATA_TRANSFER_ERROR, execute(COMPARE, 0, 8, ControllerHost.nowhere(), 0));
+        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 16, page, ControllerHost.nowhere()));
+        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 32, page, ControllerHost.nowhere()));
+        assertEquals(ControllerHost.READY, host.register(ControllerHost.CSTS));
         assertSuccess(execute(READ, 0, 8, page, 0));
     }
 
     @Test
-    void blocksThatTheNamespaceDoesNotHaveAreOutOfRange() {
+    void readAndWrite_beyondCapacity_lbaOutOfRange() {
         long blocks = 16 * MEBIBYTE / BLOCK;
         long page = host.pages(1);
         assertSuccess(execute(READ, blocks - 8, 8, page, 0));
@@ -254,7 +254,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void aNamespaceThatIsNotThereIsAnInvalidField() {
+    void io_noSuchNamespace_invalidField() {
         long page = host.pages(1);
         assertStatus(
                 INVALID_FIELD_IN_COMMAND,
@@ -271,12 +271,12 @@ class NvmeBlocksTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0x03, 0x04, 0x0c, 0x0d, 0x19, 0x7f, 0x80, 0xff})
-    void otherCommandsDoNotExist(int opcode) {
+    void io_otherOpcode_invalidOpcode(int opcode) {
         assertStatus(INVALID_COMMAND_OPCODE, execute(opcode, 0, 1, host.pages(1), 0));
     }
 
     @Test
-    void fusedCommandsAndScatterGatherListsAreRefused() {
+    void io_fusedOrSgl_invalidField() {
         NvmeEntry fused = NvmeEntry.of(READ | 1 << 8).namespace(1).prp(host.pages(1), 0);
         assertStatus(INVALID_FIELD_IN_COMMAND, queue.execute(fused));
         NvmeEntry list = NvmeEntry.of(READ | 1 << 14).namespace(1).prp(host.pages(1), 0);
@@ -284,7 +284,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void flushIsForOneNamespaceOrForAll() {
+    void flush_oneOrAllNamespaces_success() {
         assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(1)));
         assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(-1)));
         assertStatus(INVALID_FIELD_IN_COMMAND, queue.execute(NvmeEntry.of(FLUSH).namespace(2)));
@@ -320,14 +320,14 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void writeZeroesMakesBlocksZero() {
+    void writeZeroes_writtenBlocks_zeros() {
         long pages = written();
         assertSuccess(execute(WRITE_ZEROES, 5, 700, 0, 0));
         assertOnlyZeroed(pages, 5, 700);
     }
 
     @Test
-    void writeZeroesIsNotLimitedByMdts() {
+    void writeZeroes_overMdts_success() {
         written();
         assertSuccess(execute(WRITE_ZEROES, 0, 16 * MEBIBYTE / BLOCK, 0, 0));
         long page = host.pages(1);
@@ -353,14 +353,14 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void deallocatedBlocksReadAsZeros() {
+    void deallocate_writtenBlocks_zeros() {
         long pages = written();
         assertSuccess(queue.execute(dataset(ranges(128, 300, 428, 4), 2, DEALLOCATE)));
         assertOnlyZeroed(pages, 128, 304);
     }
 
     @Test
-    void datasetManagementWithoutDeallocationIsAHint() {
+    void datasetManagement_noDeallocation_dataKept() {
         written();
         assertSuccess(queue.execute(dataset(ranges(0, 8), 1, 3)));
         long page = host.pages(1);
@@ -369,7 +369,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void aRangeThatIsOutOfRangeDeallocatesNothing() {
+    void deallocate_oneRangeBeyondCapacity_nothingDone() {
         written();
         assertStatus(LBA_OUT_OF_RANGE, queue.execute(dataset(ranges(0, 8, 16 * MEBIBYTE / BLOCK, 1), 2, DEALLOCATE)));
         long page = host.pages(1);
@@ -378,13 +378,13 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void rangesThatCannotBeReadAreADataTransferError() {
-        assertStatus(DATA_TRANSFER_ERROR, queue.execute(dataset(NvmeHost.nowhere(), 256, DEALLOCATE)));
+    void deallocate_unmappedRanges_dataTransferError() {
+        assertStatus(DATA_TRANSFER_ERROR, queue.execute(dataset(ControllerHost.nowhere(), 256, DEALLOCATE)));
         assertStatus(PRP_OFFSET_INVALID, queue.execute(dataset(host.pages(1) + 1, 256, DEALLOCATE)));
     }
 
     @Test
-    void compareTellsWhetherBlocksAreEqual() {
+    void compare_blocks_successOrCompareFailure() {
         long pages = written();
         long list = host.pages(1);
         for (int entry = 0; entry < 127; entry++) {
@@ -397,7 +397,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void blocksMayBeOf4096Bytes() {
+    void writeAndRead_blocks4096_sameBytes() {
         drive(EmulatedNvme.builder().namespace(MEBIBYTE, 4096));
         assertEquals(256, host.qword(host.identify(0, 1)));
         long data = host.pages(2);
@@ -410,7 +410,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void namespacesAreApart() {
+    void writeAndRead_twoNamespaces_separate() {
         drive(EmulatedNvme.builder().namespace(MEBIBYTE).namespace(MEBIBYTE));
         long data = host.pages(2);
         host.pattern(data, PAGE, 1);
@@ -422,7 +422,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void aHugeNamespaceTakesMemoryOnlyWhereItIsWritten() {
+    void write_hugeNamespace_memoryOnlyWhereWritten() {
         drive(EmulatedNvme.builder().namespace(1L << 44));
         long last = (1L << 44) / BLOCK - 8;
         long data = host.pages(2);
@@ -433,7 +433,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void whatIsStoredOutlivesAReset() {
+    void reset_writtenBlocks_kept() {
         long data = host.pages(2);
         host.pattern(data, PAGE, 1);
         assertSuccess(execute(WRITE, 0, 8, data, 0));
@@ -445,7 +445,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void anImageHoldsExactlyTheBlocks(@TempDir Path directory) throws IOException {
+    void write_image_fileHasTheBlocks(@TempDir Path directory) throws IOException {
         byte[] before = new byte[MEBIBYTE];
         Arrays.fill(before, (byte) 0x5a);
         Path image = Files.write(directory.resolve("image"), before);
@@ -469,13 +469,13 @@ class NvmeBlocksTest {
         Arrays.fill(expected, 2000 * BLOCK, 2040 * BLOCK, (byte) 0);
         assertEquals(-1, Arrays.mismatch(expected, Files.readAllBytes(image)));
 
-        assertStatus(DATA_TRANSFER_ERROR, execute(READ, 0, 8, NvmeHost.nowhere(), 0));
-        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 8, NvmeHost.nowhere(), 0));
+        assertStatus(DATA_TRANSFER_ERROR, execute(READ, 0, 8, ControllerHost.nowhere(), 0));
+        assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 8, ControllerHost.nowhere(), 0));
         assertEquals(-1, Arrays.mismatch(expected, Files.readAllBytes(image)));
     }
 
     @Test
-    void anImageThatBecameShorterHasBlocksThatCannotBeRead(@TempDir Path directory) throws IOException {
+    void read_imageTruncated_readError(@TempDir Path directory) throws IOException {
         Path image = Files.write(directory.resolve("image"), new byte[MEBIBYTE]);
         drive(EmulatedNvme.builder().namespace(image, 512));
         Files.write(image, new byte[BLOCK]);
@@ -487,7 +487,7 @@ class NvmeBlocksTest {
 
     @Test
     @Timeout(60)
-    void aHugeNamespaceIsDeallocatedAtOnce() {
+    void deallocate_hugeNamespace_quick() {
         drive(EmulatedNvme.builder().namespace(1L << 44, 4096));
         long blocks = (1L << 44) / 4096 - 1;
         long data = host.pages(2);
@@ -506,7 +506,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void zerosAreWrittenToAnImageOnlyWhereItHasOtherBytes(@TempDir Path directory) throws IOException {
+    void writeZeroes_image_onlyWhereNotZero(@TempDir Path directory) throws IOException {
         byte[] expected = new byte[4 * MEBIBYTE];
         expected[MEBIBYTE] = 1;
         expected[2 * MEBIBYTE + 3 * BLOCK - 1] = 1;
@@ -525,7 +525,7 @@ class NvmeBlocksTest {
     }
 
     @Test
-    void anImageKeepsWhatIsDeallocated(@TempDir Path directory) throws IOException {
+    void deallocate_image_dataKept(@TempDir Path directory) throws IOException {
         byte[] expected = new byte[MEBIBYTE];
         Arrays.fill(expected, (byte) 0x5a);
         Path image = Files.write(directory.resolve("image"), expected);

@@ -7,14 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.jvfio.emulator.nvme.NvmeHost.CC;
-import static org.jvfio.emulator.nvme.NvmeHost.CSTS;
-import static org.jvfio.emulator.nvme.NvmeHost.ENABLED;
-import static org.jvfio.emulator.nvme.NvmeHost.FATAL;
-import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
-import static org.jvfio.emulator.nvme.NvmeHost.READY;
-import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.CC;
+import static org.jvfio.emulator.nvme.ControllerHost.CSTS;
+import static org.jvfio.emulator.nvme.ControllerHost.ENABLED;
+import static org.jvfio.emulator.nvme.ControllerHost.FATAL;
+import static org.jvfio.emulator.nvme.ControllerHost.PAGE;
+import static org.jvfio.emulator.nvme.ControllerHost.READY;
+import static org.jvfio.emulator.nvme.ControllerHost.assertStatus;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 import static org.jvfio.fixture.nvme.Opcodes.ABORT;
 import static org.jvfio.fixture.nvme.Opcodes.FLUSH;
 import static org.jvfio.fixture.nvme.Opcodes.IDENTIFY;
@@ -42,8 +42,8 @@ class NvmeFaultsTest {
     private static final int COMMAND_ID_CONFLICT = 0x03;
     private static final Duration MILLISECOND = Duration.ofMillis(1);
 
-    private static NvmeHost host(NvmeFaults faults) {
-        return new NvmeHost(
+    private static ControllerHost host(NvmeFaults faults) {
+        return new ControllerHost(
                 EmulatedNvme.builder().namespace(1 << 20).namespace(1 << 20).faults(faults));
     }
 
@@ -56,8 +56,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void commandsCompleteWhenTheirTimeHasPassed() {
-        NvmeHost host =
+    void latency_commands_completeAfterTheirTime() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8, 3, true);
         host.takeMessages();
@@ -73,8 +73,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void dataAreTransferredWhenTheCommandCompletes() {
-        NvmeHost host =
+    void latency_read_dataAtCompletion() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         long data = host.pages(1);
@@ -92,7 +92,7 @@ class NvmeFaultsTest {
 
     /** The order in which 30 commands complete that take random time. */
     private static List<Integer> order(long seed) {
-        NvmeHost host = host(NvmeFaults.seeded(seed).withLatency(MILLISECOND, MILLISECOND.multipliedBy(10)))
+        ControllerHost host = host(NvmeFaults.seeded(seed).withLatency(MILLISECOND, MILLISECOND.multipliedBy(10)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 64);
         for (int command = 0; command < 30; command++) {
@@ -110,7 +110,7 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void randomTimesMixTheOrderAndAreTheSameForASeed() {
+    void latency_random_orderOfTheSeed() {
         assertEquals(order(1), order(1));
         assertNotEquals(order(1), order(2));
         assertEquals(30, Set.copyOf(order(3)).size());
@@ -118,8 +118,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void commandsOfAFullCompletionQueueCompleteWhenThereIsRoom() {
-        NvmeHost host =
+    void latency_completionQueueFull_completeWhenConsumed() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = new NvmeHostQueue(host, 1, 16, 4);
         assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 4, queue.completions(), 0, 1)));
@@ -136,8 +136,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aCommandThatTakesTimeIsAborted() {
-        NvmeHost host =
+    void abort_commandInFlight_aborted() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         int command = queue.submit(flush());
@@ -149,8 +149,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void anIdentifierOfACommandThatIsUnderWayIsAConflict() {
-        NvmeHost host =
+    void submit_identifierInFlight_conflict() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         queue.addAs(5, flush());
@@ -162,8 +162,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void noMoreThanFourAbortsAreUnderWay() {
-        NvmeHost host = host(fault(Commands.admin(ABORT), Occurrence.always(), new Effect.Lost(true)))
+    void abort_fifthInFlight_limitExceeded() {
+        ControllerHost host = host(fault(Commands.admin(ABORT), Occurrence.always(), new Effect.Lost(true)))
                 .enabled();
         for (int abort = 0; abort < 4; abort++) {
             host.admin().submit(NvmeEntry.of(ABORT).dword(10, 0));
@@ -174,8 +174,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aLostCommandEndsByAbortOrWithItsQueue() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Every(2), new Effect.Lost(true)))
+    void lost_abortable_endsByAbortOrDeletion() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Every(2), new Effect.Lost(true)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         assertSuccess(queue.execute(flush()));
@@ -194,8 +194,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aQueueThatIsDeletedWithItsLastCompletionInterruptsNobody() {
-        NvmeHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.Lost(true)))
+    void deleteQueue_lastCompletion_noInterrupt() {
+        ControllerHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.Lost(true)))
                 .withLine()
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8, 0, true);
@@ -210,8 +210,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aLostCommandMayNotEvenEndByAbort() {
-        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false)))
+    void lost_notAbortable_abortFails() {
+        ControllerHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         int lost = queue.submit(flush());
@@ -227,8 +227,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aResetForgetsWhatIsUnderWay() {
-        NvmeHost host =
+    void reset_commandsInFlight_forgotten() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withLatency(MILLISECOND, MILLISECOND)).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         queue.submit(flush());
@@ -241,8 +241,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aMessageThatIsLostLeavesItsCompletionToTheNextOne() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
+    void lostInterrupt_message_nextOneReports() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8, 3, true);
         host.takeMessages();
@@ -255,8 +255,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aLineThatWasNotAssertedIsAssertedByTheNextCompletion() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
+    void lostInterrupt_intx_nextCompletionAsserts() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.LostInterrupt()))
                 .withLine()
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8, 0, true);
@@ -270,8 +270,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aRequestForAnEventThatIsNotCompleteLosesNoInterruptOfAnother() {
-        NvmeHost host = host(fault(Commands.admin(0x0c), Occurrence.always(), new Effect.LostInterrupt()))
+    void lostInterrupt_asyncEventRequest_othersKeepTheirs() {
+        ControllerHost host = host(fault(Commands.admin(0x0c), Occurrence.always(), new Effect.LostInterrupt()))
                 .enabled();
         host.admin().submit(NvmeEntry.of(0x0c));
         host.takeMessages();
@@ -280,8 +280,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aStatusIsAnsweredInsteadOfExecution() {
-        NvmeHost host = host(fault(Commands.io(READ), new Occurrence.Nth(2), new Effect.Status(2, 0x81, true))
+    void status_nthCommand_returnedWithoutExecution() {
+        ControllerHost host = host(fault(Commands.io(READ), new Occurrence.Nth(2), new Effect.Status(2, 0x81, true))
                         .with(Commands.io(READ), new Occurrence.Nth(3), new Effect.Status(0, 0x06, false)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -296,8 +296,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aCommandCompletesTwice() {
-        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Doubled()))
+    void doubled_nthCommand_twoCompletions() {
+        ControllerHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Doubled()))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         assertSuccess(queue.execute(flush()));
@@ -308,10 +308,10 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void bitsOfACompletionEntryAreFlipped() {
+    void completionBits_anySeed_flipped() {
         int flipped = 0;
         for (int seed = 0; seed < 50; seed++) {
-            NvmeHost host = host(NvmeFaults.seeded(seed)
+            ControllerHost host = host(NvmeFaults.seeded(seed)
                             .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.CompletionBits(1)))
                     .enabled();
             NvmeHostQueue queue = host.createQueues(1, 8);
@@ -327,9 +327,9 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void bitsOfAPartOfACompletionEntryAreFlipped() {
+    void completionBits_partOfTheEntry_onlyThereFlipped() {
         for (int seed = 0; seed < 50; seed++) {
-            NvmeHost host = host(NvmeFaults.seeded(seed)
+            ControllerHost host = host(NvmeFaults.seeded(seed)
                             .with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.CompletionBits(3, 56, 16)))
                     .enabled();
             NvmeHostQueue queue = host.createQueues(1, 8);
@@ -345,8 +345,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void entriesOfACompletionQueueAreOverwrittenAndTheRightOneWritten() {
-        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Scribble(3)))
+    void scribble_nthCommand_otherEntriesOverwritten() {
+        ControllerHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Scribble(3)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 4);
         assertSuccess(queue.execute(flush()));
@@ -357,7 +357,7 @@ class NvmeFaultsTest {
         assertNotEquals(0, host.qword(entries + 2 * 16));
         assertNotEquals(0, host.qword(entries + 3 * 16));
         assertEquals(consumed, host.qword(entries + 8), "three are overwritten, not four");
-        NvmeHost small = host(fault(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Scribble(1000)))
+        ControllerHost small = host(fault(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Scribble(1000)))
                 .enabled();
         NvmeHostQueue other = small.createQueues(1, 4);
         other.submit(flush());
@@ -365,8 +365,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aQueueStallsUntilItIsMadeAnew() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Stalled()))
+    void stalled_queue_untilCreatedAgain() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Stalled()))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         NvmeHostQueue other = host.createQueues(2, 8);
@@ -390,8 +390,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void theControllerHangsWhateverTheHostDoes() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Hung())
+    void hung_controller_ignoresTheHost() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Hung())
                         .withLatency(MILLISECOND, MILLISECOND))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -409,8 +409,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void bitsOfTheStatusAreWrongNowAndThen() {
-        NvmeHost host = host(NvmeFaults.seeded(1).withWrongStatus(0.25, 2));
+    void wrongStatus_reads_sometimesFlipped() {
+        ControllerHost host = host(NvmeFaults.seeded(1).withWrongStatus(0.25, 2));
         int wrong = 0;
         for (int read = 0; read < 1000; read++) {
             int status = host.register(CSTS);
@@ -422,9 +422,9 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void bitsOfDataAreFlipped() {
-        NvmeHost right = host(NvmeFaults.NONE).enabled();
-        NvmeHost wrong = host(fault(Commands.admin(IDENTIFY), new Occurrence.Every(2), new Effect.DataBits(20)))
+    void dataBits_identify_flipped() {
+        ControllerHost right = host(NvmeFaults.NONE).enabled();
+        ControllerHost wrong = host(fault(Commands.admin(IDENTIFY), new Occurrence.Every(2), new Effect.DataBits(20)))
                 .enabled();
         long expected = right.identify(1, 0);
         assertEquals(-1, right.at(expected, PAGE).mismatch(wrong.at(wrong.identify(1, 0), PAGE)));
@@ -437,8 +437,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void onlyDataForTheHostAreFlipped() {
-        NvmeHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.DataBits(100))
+    void dataBits_writes_notFlipped() {
+        ControllerHost host = host(fault(Commands.anyIo(), Occurrence.always(), new Effect.DataBits(100))
                         .with(Commands.anyAdmin(), Occurrence.always(), new Effect.DataBits(100)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -454,8 +454,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void theControllerFails() {
-        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Fatal()))
+    void fatal_nthCommand_csts() {
+        ControllerHost host = host(fault(Commands.anyIo(), new Occurrence.Nth(2), new Effect.Fatal()))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         queue.add(flush());
@@ -473,8 +473,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void theControllerTakesTimeToGetReady() {
-        NvmeHost host = host(NvmeFaults.seeded(1).withReadyDelay(MILLISECOND));
+    void readyDelay_enable_readyLater() {
+        ControllerHost host = host(NvmeFaults.seeded(1).withReadyDelay(MILLISECOND));
         host.setAdminQueues();
         host.register(CC, ENABLED);
         host.pass(MILLISECOND.minusNanos(1));
@@ -492,8 +492,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void theControllerNeverGetsReady() {
-        NvmeHost host = host(NvmeFaults.seeded(1).withStuck(Transition.ENABLE));
+    void stuck_enable_neverReady() {
+        ControllerHost host = host(NvmeFaults.seeded(1).withStuck(Transition.ENABLE));
         host.setAdminQueues();
         host.register(CC, ENABLED);
         host.pass(Duration.ofHours(1));
@@ -501,8 +501,9 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void theControllerNeverStopsBeingReady() {
-        NvmeHost host = host(NvmeFaults.seeded(1).withStuck(Transition.DISABLE)).enabled();
+    void stuck_disable_staysReady() {
+        ControllerHost host =
+                host(NvmeFaults.seeded(1).withStuck(Transition.DISABLE)).enabled();
         host.register(CC, 0);
         host.pass(Duration.ofHours(1));
         assertEquals(READY, host.register(CSTS));
@@ -511,8 +512,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aShutdownNeverCompletes() {
-        NvmeHost host =
+    void stuck_shutdown_neverComplete() {
+        ControllerHost host =
                 host(NvmeFaults.seeded(1).withStuck(Transition.SHUTDOWN)).enabled();
         host.register(CC, ENABLED | 1 << 14);
         host.pass(Duration.ofHours(1));
@@ -522,17 +523,18 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void bitsOfTheCapabilitiesAreWrong() {
-        long right = host(NvmeFaults.NONE).register64(NvmeHost.CAP);
-        long wrong = host(NvmeFaults.seeded(5).withCapabilityBits(7)).register64(NvmeHost.CAP);
+    void capabilities_seed_flipped() {
+        long right = host(NvmeFaults.NONE).register64(ControllerHost.CAP);
+        long wrong = host(NvmeFaults.seeded(5).withCapabilityBits(7)).register64(ControllerHost.CAP);
         assertEquals(7, Long.bitCount(right ^ wrong));
-        assertEquals(wrong, host(NvmeFaults.seeded(5).withCapabilityBits(7)).register64(NvmeHost.CAP));
-        assertEquals(~right, host(NvmeFaults.seeded(5).withCapabilityBits(64)).register64(NvmeHost.CAP));
+        assertEquals(wrong, host(NvmeFaults.seeded(5).withCapabilityBits(7)).register64(ControllerHost.CAP));
+        assertEquals(~right, host(NvmeFaults.seeded(5).withCapabilityBits(64)).register64(ControllerHost.CAP));
     }
 
     @Test
-    void randomFaultsHappenAsOftenAsTheirProbabilitySays() {
-        NvmeHost host = host(fault(Commands.anyIo(), new Occurrence.Randomly(0.25), new Effect.Status(0, 0x06, true)))
+    void randomly_manyCommands_asProbable() {
+        ControllerHost host = host(fault(
+                        Commands.anyIo(), new Occurrence.Randomly(0.25), new Effect.Status(0, 0x06, true)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         int failed = 0;
@@ -543,8 +545,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aTemperatureIsAnEvent() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.Temperature(400))
+    void temperature_overThreshold_asyncEvent() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.Temperature(400))
                         .with(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Temperature(300)))
                 .enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -562,8 +564,8 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void aDetachedNamespaceIsAnEventAndGone() {
-        NvmeHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.Attachment(2, false))
+    void attachment_detached_asyncEventAndGone() {
+        ControllerHost host = host(fault(Commands.io(FLUSH), new Occurrence.Nth(1), new Effect.Attachment(2, false))
                         .with(Commands.io(FLUSH), new Occurrence.Nth(2), new Effect.Attachment(2, true))
                         .with(Commands.io(FLUSH), new Occurrence.Nth(3), new Effect.Attachment(9, true)))
                 .enabled();
@@ -593,7 +595,7 @@ class NvmeFaultsTest {
     }
 
     @Test
-    void faultsThatCannotBeAreRefused() {
+    void faults_outOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> Commands.io(256));
         assertThrows(IllegalArgumentException.class, () -> Commands.admin(-1));
         assertThrows(IllegalArgumentException.class, () -> new Occurrence.Nth(0));

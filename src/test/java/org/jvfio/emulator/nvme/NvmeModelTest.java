@@ -27,7 +27,7 @@ class NvmeModelTest {
     }
 
     @Test
-    void aDriveHasNamespacesInMemoryAndInFilesNextToTheMachinesFile() throws IOException {
+    void read_namespaces_inMemoryAndInFiles() throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[3 * 4096 + 100]);
         EmulatedMachine machine = read("""
                 {"like": "power8", "devices": [
@@ -35,25 +35,25 @@ class NvmeModelTest {
                   "namespaces": [{"size": "1M", "lbaSize": 512}, {"file": "drive.img", "lbaSize": "4K"}, {}]},
                  {"address": "0001:01:00.0", "group": 1, "model": "nvme", "file": "drive.img"}]}
                 """);
-        NvmeHost drive = NvmeHost.of(machine, 0).enabled();
+        ControllerHost drive = ControllerHost.of(machine, 0).enabled();
         assertEquals(2048, drive.qword(drive.identify(0, 1)));
         assertEquals(3, drive.qword(drive.identify(0, 2)));
         assertEquals(1 << 20, drive.qword(drive.identify(0, 3)));
-        NvmeHost other = NvmeHost.of(machine, 1).enabled();
+        ControllerHost other = ControllerHost.of(machine, 1).enabled();
         assertEquals(Files.size(image) / 512, other.qword(other.identify(0, 1)));
     }
 
     @Test
-    void aDriveHasTheLimitsAndInterruptsThatTheFileSays() throws IOException {
+    void read_limitsAndInterrupts_ofTheDrive() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "devices": [
                  {"address": "0000:01:00.0", "group": 0, "model": "nvme", "mdts": 0, "msi": 2, "msix": 0}]}
                 """);
-        NvmeHost drive = NvmeHost.of(machine, 0).withMsi().enabled();
+        ControllerHost drive = ControllerHost.of(machine, 0).withMsi().enabled();
         assertEquals(0, drive.dword(drive.identify(1, 0) + 77) & 0xff);
         drive.createQueues(1, 4, 1, true);
         NvmeEntry beyond = NvmeEntry.createCompletionQueue(2, 4, drive.pages(1), 2, 3);
-        NvmeHost.assertStatus(1 << 8 | 0x08, drive.admin(beyond));
+        ControllerHost.assertStatus(1 << 8 | 0x08, drive.admin(beyond));
     }
 
     @ParameterizedTest
@@ -64,7 +64,7 @@ class NvmeModelTest {
                 "msi  | 3  | MSI messages: 3 is not a power of two",
                 "msix | 99 | MSI-X vectors: 99 is not in the range 0 to 65"
             })
-    void whatADriveCannotHaveIsSaidWithTheFilesName(String option, int value, String expected) {
+    void read_outOfRange_illegalArgumentWithFile(String option, int value, String expected) {
         IllegalArgumentException wrong =
                 assertThrows(IllegalArgumentException.class, () -> read("""
                 {"like": "power8", "devices": [
@@ -75,17 +75,17 @@ class NvmeModelTest {
     }
 
     @Test
-    void aDriveTakesTheTimeThatTheFileSays() throws IOException {
+    void read_latency_ofTheDrive() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "devices": [{"address": "0000:01:00.0", "group": 0, "model": "nvme",
                  "latencyMicros": 250}]}
                 """);
-        NvmeHost drive = NvmeHost.of(machine, 0).enabled();
+        ControllerHost drive = ControllerHost.of(machine, 0).enabled();
         NvmeHostQueue queue = drive.createQueues(1, 4);
         queue.submit(NvmeEntry.of(0).namespace(1));
         drive.pass(Duration.ofNanos(249_999));
         assertNull(queue.poll());
         drive.pass(Duration.ofNanos(1));
-        NvmeHost.assertSuccess(queue.next());
+        ControllerHost.assertSuccess(queue.next());
     }
 }

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.jvfio.emulator.nvme.NvmeHost.INTMC;
-import static org.jvfio.emulator.nvme.NvmeHost.INTMS;
-import static org.jvfio.emulator.nvme.NvmeHost.assertStatus;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.INTMC;
+import static org.jvfio.emulator.nvme.ControllerHost.INTMS;
+import static org.jvfio.emulator.nvme.ControllerHost.assertStatus;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 
 import java.util.HashSet;
 import java.util.List;
@@ -21,14 +21,14 @@ import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
 
 /** Queues, their doorbells and their interrupts: NVM Express 1.4, 4.1, 4.6 and 7.5. */
 class NvmeQueuesTest {
-    private NvmeHost host = new NvmeHost(EmulatedNvme.builder().namespace(1 << 20)).enabled();
+    private ControllerHost host = new ControllerHost(EmulatedNvme.builder().namespace(1 << 20)).enabled();
 
     private static NvmeEntry flush() {
         return NvmeEntry.of(0x00).namespace(1);
     }
 
     @Test
-    void nothingIsExecutedBeforeTheDoorbellIsRung() {
+    void submit_noDoorbell_notExecuted() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         queue.add(flush());
         assertNull(queue.poll());
@@ -38,7 +38,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void commandsOfOneDoorbellAreExecutedInTheirOrder() {
+    void doorbell_severalCommands_inOrder() {
         NvmeHostQueue queue = host.createQueues(1, 64);
         for (int round = 0; round < 5; round++) {
             int first = queue.add(flush());
@@ -56,7 +56,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aCompletionTellsHowFarTheSubmissionQueueWasRead() {
+    void completion_sqHead_consumedEntries() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         for (int count = 1; count <= 9; count++) {
             assertEquals(count % 4, queue.execute(flush()).head());
@@ -64,7 +64,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void queuesOfTheLeastAndTheMostEntriesWork() {
+    void createQueues_minAndMaxEntries_work() {
         NvmeHostQueue least = host.createQueues(1, 2);
         NvmeHostQueue most = host.createQueues(2, 2048);
         for (int count = 0; count < 5; count++) {
@@ -83,7 +83,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void commandsWaitWhileTheCompletionQueueIsFull() {
+    void submit_completionQueueFull_wait() {
         NvmeHostQueue queue = new NvmeHostQueue(host, 1, 16, 4);
         assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 4, queue.completions(), 0, 1)));
         assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 16, queue.submissions(), 1, 1)));
@@ -107,13 +107,13 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void submissionQueuesShareACompletionQueue() {
+    void submit_sharedCompletionQueue_completed() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         long submissions = host.pages(1);
         assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(2, 4, submissions, 1, 1)));
         host.dword(submissions, 0x77 << 16);
         host.dword(submissions + 4, 1);
-        host.register(NvmeHost.DOORBELLS + 16, 1);
+        host.register(ControllerHost.DOORBELLS + 16, 1);
         Completion other = queue.next();
         assertEquals(2, other.queue());
         assertEquals(0x77, other.command());
@@ -121,7 +121,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aDeletedQueueIsGone() {
+    void deleteQueue_used_ignored() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         assertSuccess(host.admin(NvmeEntry.of(0x00).dword(10, 1)));
         queue.submit(flush());
@@ -129,7 +129,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aDoorbellMustStayInsideItsQueue() {
+    void doorbell_beyondQueue_asyncEvent() {
         NvmeHostQueue queue = host.createQueues(1, 4);
         host.admin().submit(NvmeEntry.of(0x0c));
         queue.ring(4);
@@ -139,7 +139,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void noMoreIsConsumedThanThereIs() {
+    void doorbell_consumesTooMuch_asyncEvent() {
         NvmeHostQueue queue = host.createQueues(1, 8);
         queue.submit(flush());
         host.admin().submit(NvmeEntry.of(0x0c));
@@ -150,7 +150,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void noMoreIsSubmittedThanThereIsRoomFor() {
+    void doorbell_overFreeSlots_asyncEvent() {
         NvmeHostQueue full = new NvmeHostQueue(host, 1, 4, 2);
         assertSuccess(host.admin(NvmeEntry.createCompletionQueue(1, 2, full.completions(), 0, 1)));
         assertSuccess(host.admin(NvmeEntry.createSubmissionQueue(1, 4, full.submissions(), 1, 1)));
@@ -167,7 +167,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void oneMessageIsSentForTheCompletionsOfADoorbell() {
+    void doorbell_severalCompletions_oneMessage() {
         NvmeHostQueue first = host.createQueues(1, 16, 7, true);
         NvmeHostQueue second = host.createQueues(2, 16, 64, true);
         host.takeMessages();
@@ -183,7 +183,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aQueueWithoutInterruptsSendsNoMessages() {
+    void completion_interruptsDisabled_noMessage() {
         NvmeHostQueue queue = host.createQueues(1, 16, 7, false);
         host.takeMessages();
         queue.submit(flush());
@@ -192,14 +192,14 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void theAdminQueueHasVectorZero() {
+    void completion_adminQueue_vectorZero() {
         host.takeMessages();
         host.admin().submit(NvmeEntry.of(0x0a).dword(10, 7));
         assertEquals(List.of(0), host.takeMessages());
     }
 
     @Test
-    void theLineIsAssertedWhileCompletionsAreNotConsumed() {
+    void intx_completionsPending_asserted() {
         host.withLine();
         NvmeHostQueue queue = host.createQueues(1, 16, 0, true);
         assertFalse(host.line());
@@ -214,7 +214,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void queuesShareTheLine() {
+    void intx_severalQueues_assertedUntilAllConsumed() {
         host.withLine();
         NvmeHostQueue queue = host.createQueues(1, 16, 0, true);
         queue.submit(flush());
@@ -226,7 +226,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aMaskedVectorDoesNotAssertTheLine() {
+    void intx_maskedVector_notAsserted() {
         host.withLine();
         NvmeHostQueue queue = host.createQueues(1, 16, 0, true);
         host.register(INTMS, 1);
@@ -240,8 +240,8 @@ class NvmeQueuesTest {
 
     /** Its mask holds messages of MSI back, too; those of MSI-X have masks in their table. */
     @Test
-    void aMaskedVectorSendsNoMessageOfMsi() {
-        host = new NvmeHost(EmulatedNvme.builder().msi(4)).withMsi().enabled();
+    void msi_maskedVector_noMessage() {
+        host = new ControllerHost(EmulatedNvme.builder().msi(4)).withMsi().enabled();
         NvmeHostQueue queue = host.createQueues(1, 16, 3, true);
         NvmeHostQueue other = host.createQueues(2, 16, 2, true);
         host.takeMessages();
@@ -263,7 +263,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void theMaskHoldsNoMessageOfMsixBack() {
+    void msix_intms_noEffect() {
         NvmeHostQueue queue = host.createQueues(1, 16, 3, true);
         host.takeMessages();
         host.register(INTMS, -1);
@@ -274,15 +274,15 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aQueueHasAVectorOfTheKindThatIsEnabled() {
+    void createCq_vector_ofTheEnabledType() {
         EmulatedNvme.Builder drive = EmulatedNvme.builder().msi(4).msix(9);
-        assertVectors(9, new NvmeHost(drive).enabled());
-        assertVectors(4, new NvmeHost(drive).withMsi().enabled());
-        assertVectors(1, new NvmeHost(drive).withLine().enabled());
-        assertVectors(32, new NvmeHost(drive.msi(32).msix(0)).withMsi().enabled());
+        assertVectors(9, new ControllerHost(drive).enabled());
+        assertVectors(4, new ControllerHost(drive).withMsi().enabled());
+        assertVectors(1, new ControllerHost(drive).withLine().enabled());
+        assertVectors(32, new ControllerHost(drive.msi(32).msix(0)).withMsi().enabled());
     }
 
-    private static void assertVectors(int count, NvmeHost of) {
+    private static void assertVectors(int count, ControllerHost of) {
         NvmeEntry last = NvmeEntry.createCompletionQueue(1, 4, of.pages(1), count - 1, 3);
         NvmeEntry beyond = NvmeEntry.createCompletionQueue(2, 4, of.pages(1), count, 3);
         assertSuccess(of.admin(last));
@@ -290,7 +290,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void aResetAndADeletedQueueLeaveTheLineAlone() {
+    void intx_resetOrDeletedQueue_deasserted() {
         host.withLine();
         NvmeHostQueue queue = host.createQueues(1, 16, 0, true);
         queue.submit(flush());
@@ -300,12 +300,12 @@ class NvmeQueuesTest {
         assertFalse(host.line());
         host.admin().submit(NvmeEntry.of(0x0a).dword(10, 7));
         assertTrue(host.line());
-        host.register(NvmeHost.CC, 0);
+        host.register(ControllerHost.CC, 0);
         assertFalse(host.line());
     }
 
     @Test
-    void randomReadsAndWritesOnManyQueuesMatchAModel() {
+    void readAndWrite_randomOnManyQueues_matchAModel() {
         Random random = new Random(7);
         int blocks = 2048;
         long[] model = new long[blocks];
@@ -316,7 +316,7 @@ class NvmeQueuesTest {
         long data = host.pages(8);
         long list = host.pages(1);
         for (int page = 1; page < 8; page++) {
-            host.qword(list + 8L * (page - 1), data + (long) page * NvmeHost.PAGE);
+            host.qword(list + 8L * (page - 1), data + (long) page * ControllerHost.PAGE);
         }
         for (int round = 0; round < 2000; round++) {
             NvmeHostQueue queue = queues[random.nextInt(queues.length)];
@@ -338,7 +338,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void identifiersAreUsedAgainWhenTheirCommandsAreComplete() {
+    void submit_completedIdentifier_reused() {
         NvmeHostQueue queue = host.createQueues(1, 64);
         Set<Integer> seen = new HashSet<>();
         for (int count = 0; count < 60; count++) {
@@ -352,7 +352,7 @@ class NvmeQueuesTest {
     }
 
     @Test
-    void anUnknownCommandDoesNotStopTheQueue() {
+    void submit_unknownOpcode_queueGoesOn() {
         NvmeHostQueue queue = host.createQueues(1, 8);
         queue.add(NvmeEntry.of(0x7f).namespace(1));
         queue.submit(flush());

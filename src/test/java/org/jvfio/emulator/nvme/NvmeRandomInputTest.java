@@ -2,11 +2,11 @@ package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.jvfio.emulator.nvme.NvmeHost.CC;
-import static org.jvfio.emulator.nvme.NvmeHost.CSTS;
-import static org.jvfio.emulator.nvme.NvmeHost.PAGE;
-import static org.jvfio.emulator.nvme.NvmeHost.READY;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.CC;
+import static org.jvfio.emulator.nvme.ControllerHost.CSTS;
+import static org.jvfio.emulator.nvme.ControllerHost.PAGE;
+import static org.jvfio.emulator.nvme.ControllerHost.READY;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 
 import java.time.Duration;
 import java.util.Random;
@@ -59,9 +59,9 @@ class NvmeRandomInputTest {
 
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
-    void nothingStopsTheControllerForGood(long seed) {
+    void anyInput_random_resetRecovers(long seed) {
         Random random = new Random(seed);
-        NvmeHost host = new NvmeHost(EmulatedNvme.builder()
+        ControllerHost host = new ControllerHost(EmulatedNvme.builder()
                         .namespace(1 << 20)
                         .faults(NvmeFaults.seeded(seed)
                                 .with(
@@ -75,7 +75,7 @@ class NvmeRandomInputTest {
             switch (random.nextInt(10)) {
                 case 0 -> {
                     int register = REGISTERS[random.nextInt(REGISTERS.length)];
-                    int value = register == CC && random.nextBoolean() ? NvmeHost.ENABLED : number(random);
+                    int value = register == CC && random.nextBoolean() ? ControllerHost.ENABLED : number(random);
                     host.device().write(0, register & (random.nextInt(8) == 0 ? -8 : -1), 4, value);
                 }
                 case 1 -> host.device().write(0, 0x1000 + 4L * random.nextInt(140), 4, number(random));
@@ -88,7 +88,7 @@ class NvmeRandomInputTest {
             if ((host.register(CSTS) & READY) == 0 && random.nextInt(20) == 0) {
                 host.register(CC, 0);
                 host.setAdminQueues();
-                host.register(CC, NvmeHost.ENABLED);
+                host.register(CC, ControllerHost.ENABLED);
             }
         }
         host.device().reset();

@@ -2,20 +2,20 @@ package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.jvfio.emulator.nvme.NvmeHost.ACQ;
-import static org.jvfio.emulator.nvme.NvmeHost.AQA;
-import static org.jvfio.emulator.nvme.NvmeHost.ASQ;
-import static org.jvfio.emulator.nvme.NvmeHost.CAP;
-import static org.jvfio.emulator.nvme.NvmeHost.CC;
-import static org.jvfio.emulator.nvme.NvmeHost.CSTS;
-import static org.jvfio.emulator.nvme.NvmeHost.ENABLED;
-import static org.jvfio.emulator.nvme.NvmeHost.FATAL;
-import static org.jvfio.emulator.nvme.NvmeHost.INTMC;
-import static org.jvfio.emulator.nvme.NvmeHost.INTMS;
-import static org.jvfio.emulator.nvme.NvmeHost.NSSR;
-import static org.jvfio.emulator.nvme.NvmeHost.READY;
-import static org.jvfio.emulator.nvme.NvmeHost.VS;
-import static org.jvfio.emulator.nvme.NvmeHost.assertSuccess;
+import static org.jvfio.emulator.nvme.ControllerHost.ACQ;
+import static org.jvfio.emulator.nvme.ControllerHost.AQA;
+import static org.jvfio.emulator.nvme.ControllerHost.ASQ;
+import static org.jvfio.emulator.nvme.ControllerHost.CAP;
+import static org.jvfio.emulator.nvme.ControllerHost.CC;
+import static org.jvfio.emulator.nvme.ControllerHost.CSTS;
+import static org.jvfio.emulator.nvme.ControllerHost.ENABLED;
+import static org.jvfio.emulator.nvme.ControllerHost.FATAL;
+import static org.jvfio.emulator.nvme.ControllerHost.INTMC;
+import static org.jvfio.emulator.nvme.ControllerHost.INTMS;
+import static org.jvfio.emulator.nvme.ControllerHost.NSSR;
+import static org.jvfio.emulator.nvme.ControllerHost.READY;
+import static org.jvfio.emulator.nvme.ControllerHost.VS;
+import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,16 +29,16 @@ class NvmeRegistersTest {
     private static final int SHUTDOWN = 1 << 14;
     private static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    private final NvmeHost host = new NvmeHost();
+    private final ControllerHost host = new ControllerHost();
 
     @Test
-    void capabilitiesAndVersionAreThoseOfQemu() {
+    void read_capAndVs_asQemu() {
         assertEquals(0x004008200f0107ffL, host.register64(CAP));
         assertEquals(0x00010400, host.register(VS));
     }
 
     @Test
-    void pciSaysWhatQemuSays() {
+    void pci_identityAndCapabilities_asQemu() {
         EmulatedNvme device = host.device();
         assertEquals(new DeviceIdentity(0x1b36, 0x0010, 2, 0x010802), device.identity());
         assertEquals(new DeviceInterrupts(true, 0, 65, 0, 0x2000, 0x3000), device.interrupts());
@@ -47,7 +47,7 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void partsOfARegisterAreReadAsTheyAreInMemory() {
+    void read_partOfARegister_littleEndianBytes() {
         assertEquals(0xff, host.device().read(0, CAP, 1));
         assertEquals(0x07, host.device().read(0, CAP + 1, 1));
         assertEquals(0x0f01, host.device().read(0, CAP + 2, 2));
@@ -55,14 +55,14 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void writesOfLessThanARegisterChangeNothing() {
+    void write_partOfARegister_ignored() {
         host.device().write(0, AQA, 2, 0xffff);
         host.device().write(0, AQA, 1, 0xff);
         assertEquals(0, host.register(AQA));
     }
 
     @Test
-    void addressesAreWrittenAsOneOrAsTwoHalves() {
+    void write_addressInHalves_sameAsWhole() {
         host.register64(ASQ, 0x1234_5678_9abc_d000L);
         assertEquals(0x1234_5678_9abc_d000L, host.register64(ASQ));
         host.register(ACQ + 4, 0x12345678);
@@ -72,7 +72,7 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void whatCannotBeWrittenKeepsItsValue() {
+    void write_readOnlyRegister_ignored() {
         host.register64(CAP, -1);
         host.register(VS, -1);
         host.register(CSTS, -1);
@@ -84,14 +84,14 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void reservedRegistersAndDoorbellsReadAsZero() {
+    void read_reservedOrDoorbell_zero() {
         assertEquals(0, host.register(0x38));
         assertEquals(0, host.register(0xffc));
         assertEquals(0, host.register(0x1000));
     }
 
     @Test
-    void theControllerIsReadyWhenItIsEnabled() {
+    void enable_validQueues_ready() {
         assertEquals(0, host.register(CSTS));
         host.enabled();
         assertEquals(ENABLED, host.register(CC));
@@ -108,7 +108,7 @@ class NvmeRegistersTest {
         "0x00460001, 0x000f000f, 0, 0x800",
         "0x00460081, 0x000f000f, 0x1000, 0", // 4 KiB aligned, but pages are of 8 KiB
     })
-    void whatTheHostHasSetWronglyIsAFatalStatus(String cc, String aqa, String asq, String acq) {
+    void enable_invalidRegisters_fatalStatus(String cc, String aqa, String asq, String acq) {
         host.register(AQA, Integer.decode(aqa));
         host.register64(ASQ, Long.decode(asq));
         host.register64(ACQ, Long.decode(acq));
@@ -120,12 +120,12 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void allCommandSetsMayBeSelected() {
+    void enable_allCommandSets_ready() {
         host.enabled(ENABLED | 6 << 4);
     }
 
     @Test
-    void disablingResetsTheControllerButNotWhereItsAdminQueuesAre() {
+    void disable_enabled_resetButAdminQueuesKept() {
         host.enabled();
         host.createQueues(1, 4);
         host.register(INTMS, 0xff);
@@ -140,7 +140,7 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void aResetOfTheFunctionForgetsAll() {
+    void reset_enabled_allRegistersZero() {
         host.enabled();
         host.device().reset();
         for (int register : new int[] {CC, CSTS, AQA, ASQ, ASQ + 4, ACQ, ACQ + 4}) {
@@ -149,7 +149,7 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void theInterruptMaskIsSetAndClearedByBits() {
+    void write_intmsAndIntmc_bitsSetAndCleared() {
         host.register(INTMS, 0x0f);
         host.register(INTMS, 0xf0);
         host.register(INTMC, 0x3c);
@@ -158,7 +158,7 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void shutdownCompletesAndNoCommandIsProcessedAfterIt() {
+    void shutdown_enabled_completeAndNoCommands() {
         host.enabled();
         host.register(CC, ENABLED | SHUTDOWN);
         assertEquals(READY | SHUTDOWN_COMPLETE, host.register(CSTS));
@@ -170,16 +170,16 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void aControllerThatIsNotEnabledIgnoresDoorbells() {
+    void doorbell_notEnabled_ignored() {
         host.setAdminQueues();
         host.admin().submit(NvmeEntry.of(0x06).prp(host.pages(1), 0).dword(10, 1));
         assertNull(host.admin().poll());
     }
 
     @Test
-    void aQueueThatCannotBeReadIsAFatalStatus() {
+    void doorbell_unmappedSubmissionQueue_fatalStatus() {
         host.register(AQA, 0x000f000f);
-        host.register64(ASQ, NvmeHost.nowhere());
+        host.register64(ASQ, ControllerHost.nowhere());
         host.register64(ACQ, host.pages(1));
         host.register(CC, ENABLED);
         assertEquals(READY, host.register(CSTS));
@@ -188,10 +188,10 @@ class NvmeRegistersTest {
     }
 
     @Test
-    void aQueueThatCannotBeWrittenIsAFatalStatus() {
+    void doorbell_unmappedCompletionQueue_fatalStatus() {
         host.register(AQA, 0x000f000f);
         host.register64(ASQ, host.admin().submissions());
-        host.register64(ACQ, NvmeHost.nowhere());
+        host.register64(ACQ, ControllerHost.nowhere());
         host.register(CC, ENABLED);
         host.admin().submit(NvmeEntry.of(0x0a).dword(10, 7));
         assertEquals(FATAL, host.register(CSTS));

@@ -50,7 +50,9 @@ public final class KeptRanges extends ForwardingKernel {
         return unmapped(address, length);
     }
 
-    /** Maps nothing over it, at once and not after it was free for a moment. Of the process's other memory it has none. */
+    /**
+     * Maps nothing over it, at once and not after it was free for a moment. Of the process's other memory it has none.
+     */
     private int unmapped(long address, long length) {
         Map.Entry<Long, Long> range = ranges.floorEntry(address);
         if (range == null || address + length > range.getKey() + range.getValue()) {

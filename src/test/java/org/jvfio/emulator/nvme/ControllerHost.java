@@ -22,7 +22,7 @@ import org.jvfio.fixture.nvme.NvmeHostQueue.Completion;
  * A host with one NVMe controller and nothing else: memory that the controller reaches, interrupts that are noted, a
  * clock that stands still until it is moved, and a driver that knows registers and queues only.
  */
-final class NvmeHost implements DeviceBus, NvmeAccess {
+final class ControllerHost implements DeviceBus, NvmeAccess {
     static final int CAP = 0x00;
     static final int VS = 0x08;
     static final int INTMS = 0x0c;
@@ -62,15 +62,15 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     private boolean line;
     private NvmeHostQueue admin;
 
-    NvmeHost() {
+    ControllerHost() {
         this(EmulatedNvme.builder());
     }
 
-    NvmeHost(EmulatedNvme.Builder builder) {
+    ControllerHost(EmulatedNvme.Builder builder) {
         this(builder.build());
     }
 
-    private NvmeHost(EmulatedNvme controller) {
+    private ControllerHost(EmulatedNvme controller) {
         device = controller;
         device.plug(this);
         device.reset();
@@ -78,8 +78,8 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     }
 
     /** A host with the controller that is one of the devices of a machine. */
-    static NvmeHost of(EmulatedMachine machine, int slot) {
-        return new NvmeHost((EmulatedNvme) Slots.device(machine, slot));
+    static ControllerHost of(EmulatedMachine machine, int slot) {
+        return new ControllerHost((EmulatedNvme) Slots.device(machine, slot));
     }
 
     EmulatedNvme device() {
@@ -87,7 +87,7 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     }
 
     /** All memory that is asked for from now on begins at a page of so many units of 4 KiB. */
-    NvmeHost withPages(int units) {
+    ControllerHost withPages(int units) {
         alignment = (long) units * PAGE;
         return this;
     }
@@ -172,11 +172,11 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     }
 
     /** Enables the controller, as the specification says, and expects it to be ready. */
-    NvmeHost enabled() {
+    ControllerHost enabled() {
         return enabled(ENABLED);
     }
 
-    NvmeHost enabled(int configuration) {
+    ControllerHost enabled(int configuration) {
         setAdminQueues();
         register(CC, configuration);
         assertEquals(READY, register(CSTS));
@@ -267,13 +267,13 @@ final class NvmeHost implements DeviceBus, NvmeAccess {
     }
 
     /** The driver uses MSI, not MSI-X. */
-    NvmeHost withMsi() {
+    ControllerHost withMsi() {
         sendsMsix = false;
         return this;
     }
 
     /** The driver uses the interrupt line, not messages. */
-    NvmeHost withLine() {
+    ControllerHost withLine() {
         sendsMsix = false;
         sendsMessages = false;
         return this;

@@ -1,10 +1,11 @@
-package org.jvfio.contract;
+package org.jvfio;
 
 import static com.tngtech.archunit.core.domain.properties.CanBeAnnotated.Predicates.annotatedWith;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.methods;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 
@@ -12,13 +13,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 class NamesTest {
     private static final String CALL_CONDITION_RESULT = "[a-z][A-Za-z0-9]*(_[a-z0-9][A-Za-z0-9]*){2}";
 
-    private static final JavaClasses TESTS = new ClassFileImporter()
-            .importPackages("org.jvfio.contract", "org.jvfio.kernel", "org.jvfio.bench", "org.jvfio.example");
+    private static final JavaClasses TESTS = new ClassFileImporter().importPackages("org.jvfio");
 
     @Test
-    void testMethods_contractKernelAndExample_callConditionResult() {
+    void testMethods_allPackages_callConditionResult() {
         methods()
-                .that(annotatedWith(Test.class).or(annotatedWith(ParameterizedTest.class)))
+                .that(annotatedWith(Test.class)
+                        .or(annotatedWith(ParameterizedTest.class))
+                        .or(annotatedWith(Property.class)))
                 .should()
                 .haveNameMatching(CALL_CONDITION_RESULT)
                 .check(TESTS);

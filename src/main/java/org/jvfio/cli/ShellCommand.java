@@ -1,0 +1,158 @@
+package org.jvfio.cli;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jvfio.PciAddress;
+
+/** {@code jvfio shell}: the JDK's JShell, with the library on its class path and a device open. */
+final class ShellCommand extends Command {
+    private static final List<String> PACKAGES = List.of(
+            "java.lang.foreign",
+            "java.nio.file",
+            "java.time",
+            "java.util",
+            "org.jvfio",
+            "org.jvfio.driver.edu",
+            "org.jvfio.driver.nvme",
+            "org.jvfio.emulator",
+            "org.jvfio.kernel",
+            "org.jvfio.kernel.linux");
+
+    ShellCommand() {
+        super("shell", "work with a device in the JDK's JShell");
+    }
+
+    @Override
+    void describe(CommandSyntax syntax) {
+        HostChoice.addTo(syntax)
+                .optionalArgument("DEVICE", "the PCI address of the device that is open as 'device' (default: none)")
+                .option("startup", "FILE", "run these snippets before the first prompt; may be repeated")
+                .option("program", "FILE", "write the snippets that jvfio begins the session with, as a Java program")
+                .about("The variables kernel, and device if one is named, are there; the packages of the library are"
+                        + " imported. Completion, history and editing are those of JShell: /help explains it, /save"
+                        + " FILE saves the session, and 'java FILE' runs a program that begins with what --program"
+                        + " writes.")
+                .example("jvfio shell 0000:01:00.0", "open a device and begin")
+                .example("jvfio shell --machine power9 --startup mine.jsh", "run snippets of your own first");
+    }
+
+    @Override
+    int run(Invocation in) throws Failure {
+        HostChoice choice = HostChoice.of(in);
+        choice.requireAvailable();
+        Optional<PciAddress> device = in.arguments().isEmpty()
+                ? Optional.empty()
+                : Optional.of(Devices.address(in.arguments().getFirst()));
+        List<String> statements = statements(choice, device);
+        Optional<String> program = in.value("program");
+        if (program.isPresent()) {
+            write(Path.of(program.get()), program(statements));
+            in.out().println("wrote " + program.get());
+            return 0;
+        }
+        Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
+        if (!Files.isExecutable(jshell)) {
+            throw Failure.failed("cannot find " + jshell + ": the shell needs a JDK, and this is a Java runtime only");
+        }
+        return start(jshell, statements, in.values("startup"));
+    }
+
+    private static int start(Path jshell, List<String> statements, List<String> more) throws Failure {
+        List<String> command = new ArrayList<>(List.of(jshell.toString(), "--class-path", classPath()));
+        command.addAll(List.of("-R--enable-native-access=ALL-UNNAMED", "--startup", "DEFAULT"));
+        Path startup;
+        try {
+            startup = Files.createTempFile("jvfio", ".jsh");
+        } catch (IOException e) {
+            throw Failure.failed("cannot create a file for the start of the session: " + FileErrors.reason(e));
+        }
+        try {
+            write(startup, imports() + String.join("\n", statements) + "\n");
+            command.addAll(List.of("--startup", startup.toString()));
+            for (String file : more) {
+                if (!Files.isReadable(Path.of(file))) {
+                    throw Failure.failed("cannot read " + file + ": there is no such file, or permission is denied");
+                }
+                command.addAll(List.of("--startup", file));
+            }
+            return new ProcessBuilder(command).inheritIO().start().waitFor();
+        } catch (IOException e) {
+            throw Failure.failed("cannot start " + jshell + ": " + FileErrors.reason(e));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw Failure.failed("interrupted");
+        } finally {
+            startup.toFile().delete();
+        }
+    }
+
+    private static void write(Path file, String text) throws Failure {
+        try {
+            Files.writeString(file, text);
+        } catch (IOException e) {
+            throw Failure.failed("cannot write " + file + ": " + FileErrors.reason(e));
+        }
+    }
+
+    /** The jars and classes that this command runs with. */
+    private static String classPath() throws Failure {
+        List<String> elements = new ArrayList<>();
+        for (String path :
+                List.of(System.getProperty("jdk.module.path", ""), System.getProperty("java.class.path", ""))) {
+            for (String element : path.split(Pattern.quote(File.pathSeparator), -1)) {
+                if (!element.isEmpty()) {
+                    elements.addAll(jars(Path.of(element)));
+                }
+            }
+        }
+        return String.join(File.pathSeparator, elements);
+    }
+
+    /** A directory of the module path may be one of jars. */
+    private static List<String> jars(Path element) throws Failure {
+        if (!Files.isDirectory(element)) {
+            return List.of(element.toString());
+        }
+        try (Stream<Path> files = Files.list(element)) {
+            List<String> jars = files.map(Path::toString)
+                    .filter(file -> file.endsWith(".jar"))
+                    .sorted()
+                    .collect(Collectors.toCollection(ArrayList::new));
+            if (jars.isEmpty()) {
+                jars.add(element.toString());
+            }
+            return jars;
+        } catch (IOException e) {
+            throw Failure.failed("cannot list " + element + ": " + FileErrors.reason(e));
+        }
+    }
+
+    private static String imports() {
+        return PACKAGES.stream().map(name -> "import " + name + ".*;\n").collect(Collectors.joining());
+    }
+
+    private static List<String> statements(HostChoice choice, Optional<PciAddress> device) {
+        List<String> statements = new ArrayList<>();
+        statements.add("Kernel kernel = " + choice.source() + ";");
+        device.ifPresent(address ->
+                statements.add("Device device = Device.open(kernel, PciAddress.parse(\"%s\"));".formatted(address)));
+        return statements;
+    }
+
+    /** The same as a source file that {@code java} runs. */
+    private static String program(List<String> statements) {
+        return imports() + "\nvoid main() throws Exception {\n"
+                + statements.stream()
+                        .map(statement -> "    " + statement + "\n")
+                        .collect(Collectors.joining())
+                + "    // ...\n}\n";
+    }
+}

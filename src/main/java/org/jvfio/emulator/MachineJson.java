@@ -1,0 +1,108 @@
+package org.jvfio.emulator;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.MachineOptions;
+
+/** The JSON of a machine file, and the lines in which its objects and their members begin. */
+final class MachineJson {
+    private final Path path;
+    private final IdentityHashMap<Object, Integer> objects = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Map<String, Integer>> members = new IdentityHashMap<>();
+
+    private MachineJson(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * The options of a file.
+     *
+     * @throws IOException if it cannot be read
+     * @throws IllegalArgumentException if it is not one JSON object; the message has the file, the line and the reason
+     */
+    static MachineOptions read(Path path) throws IOException {
+        MachineJson json = new MachineJson(path);
+        Object root = json.parse(Files.readString(path));
+        return MachineOptions.ofFile(path, Objects.requireNonNullElse(root, "null"), json::line);
+    }
+
+    /** The line of a member, or of the object if it has no such member; 0 if neither is known. */
+    private int line(Object object, String name) {
+        Integer line = members.getOrDefault(object, Map.of()).get(name);
+        return line != null ? line : objects.getOrDefault(object, 0);
+    }
+
+    private @Nullable Object parse(String text) throws IOException {
+        try (JsonParser parser = JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .build()
+                .createParser(text)) {
+            if (parser.nextToken() == null) {
+                throw new IllegalArgumentException(
+                        path + " is empty; write a JSON object, such as {\"like\": \"power9\"}");
+            }
+            Object root = value(parser);
+            if (parser.nextToken() != null) {
+                throw new IllegalArgumentException(
+                        "%s, line %d is not JSON: there is more text after the end of the object"
+                                .formatted(path, parser.currentTokenLocation().getLineNr()));
+            }
+            return root;
+        } catch (JsonProcessingException notJson) {
+            // Where the parser explains a place, it names its source, which is not the file.
+            String reason = notJson.getOriginalMessage().replaceAll(" \\(start marker at \\[Source: .*?\\]\\)", "");
+            throw new IllegalArgumentException(
+                    "%s, line %d is not JSON: %s"
+                            .formatted(path, notJson.getLocation().getLineNr(), reason),
+                    notJson);
+        }
+    }
+
+    private @Nullable Object value(JsonParser parser) throws IOException {
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> object(parser);
+            case START_ARRAY -> list(parser);
+            case VALUE_STRING -> parser.getText();
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> parser.getNumberValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            default -> null;
+        };
+    }
+
+    private Map<String, @Nullable Object> object(JsonParser parser) throws IOException {
+        Map<String, @Nullable Object> object = new LinkedHashMap<>();
+        Map<String, Integer> lines = new HashMap<>();
+        objects.put(object, parser.currentTokenLocation().getLineNr());
+        members.put(object, lines);
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String name = parser.currentName();
+            lines.put(name, parser.currentTokenLocation().getLineNr());
+            parser.nextToken();
+            object.put(name, value(parser));
+        }
+        return object;
+    }
+
+    private List<@Nullable Object> list(JsonParser parser) throws IOException {
+        List<@Nullable Object> list = new ArrayList<>();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+            list.add(value(parser));
+        }
+        return list;
+    }
+}

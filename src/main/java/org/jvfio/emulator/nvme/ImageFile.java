@@ -1,0 +1,80 @@
+package org.jvfio.emulator.nvme;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.ref.WeakReference;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An image file that this process has locked, until its last namespace is no longer in use. All namespaces of the process
+ * with the same image share it: an operating system that follows POSIX ends the lock of a process when the process closes
+ * any descriptor of the file.
+ */
+final class ImageFile {
+    /** By the identity of the file; guarded by the class. */
+    private static final Map<Object, WeakReference<ImageFile>> OPEN = new HashMap<>();
+
+    private final FileChannel channel;
+    private final FileLock lock;
+
+    private ImageFile(FileChannel channel, FileLock lock) {
+        this.channel = channel;
+        this.lock = lock;
+    }
+
+    /**
+     * Opens an image for reading and writing, and locks it.
+     *
+     * @throws UncheckedIOException if it cannot be opened, or another process has locked it
+     */
+    static synchronized ImageFile open(Path image) {
+        try {
+            BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
+            Object fileKey = attributes.fileKey();
+            Object key = fileKey != null ? fileKey : image.toRealPath();
+            WeakReference<ImageFile> reference = OPEN.get(key);
+            ImageFile open = reference == null ? null : reference.get();
+            if (open == null) {
+                open = lock(image);
+                OPEN.values().removeIf(each -> each.refersTo(null));
+                OPEN.put(key, new WeakReference<>(open));
+            }
+            return open;
+        } catch (IOException refused) {
+            throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
+        }
+    }
+
+    @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
+    private static ImageFile lock(Path image) throws IOException {
+        FileChannel channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        @Nullable FileLock lock = null;
+        try {
+            lock = channel.tryLock();
+        } finally {
+            if (lock == null) {
+                channel.close();
+            }
+        }
+        if (lock == null) {
+            throw new IOException("another process uses it as a drive; end that one, or copy the image");
+        }
+        return new ImageFile(channel, lock);
+    }
+
+    /** The open file. Its position is not used. */
+    FileChannel channel() {
+        if (!lock.isValid()) {
+            throw new IllegalStateException("the lock of an image was lost");
+        }
+        return channel;
+    }
+}
