@@ -58,18 +58,25 @@ final class AccessDiagnosis {
         if (device.isInLowPower()) {
             return DeviceCondition.of(State.ASLEEP, null, "the device is in a low power state");
         }
-        int groups = device.container().attachedGroups();
+        boolean responds = false;
+        String evidence = "its configuration space reads all ones";
+        try {
+            responds = isResponding();
+        } catch (VfioException e) {
+            evidence = "reading its configuration space fails: " + e.reason();
+        }
+        // After the access, which may be what froze the PE.
         int answer = device.container().peStates();
         PeState reported = PeState.of(answer);
-        PeState pe = groups == 1 ? reported : null;
+        PeState pe = device.container().attachedGroups() == 1 ? reported : null;
+        if (!responds) {
+            return silent(pe, reported, answer, evidence);
+        }
         try {
-            if (isResponding()) {
-                return responding(pe);
-            }
+            return responding(pe);
         } catch (VfioException e) {
             return silent(pe, reported, answer, "reading its configuration space fails: " + e.reason());
         }
-        return silent(pe, reported, answer, "its configuration space reads all ones");
     }
 
     private DeviceCondition responding(@Nullable PeState pe) {

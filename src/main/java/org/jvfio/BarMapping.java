@@ -27,11 +27,18 @@ final class BarMapping {
     private final Kernel kernel;
     private final String name;
     private final List<Range> ranges = new ArrayList<>();
-    private final List<Part> parts = new ArrayList<>();
+    private final RegionInfo info;
+    private final PageSize page;
+    private final List<RegionArea> reserved;
+    // Replaced as a whole when it is mapped again.
+    private volatile List<Part> parts = List.of();
 
-    private BarMapping(Kernel kernel, String name) {
+    private BarMapping(Kernel kernel, String name, RegionInfo info, PageSize page, List<RegionArea> reserved) {
         this.kernel = kernel;
         this.name = name;
+        this.info = info;
+        this.page = page;
+        this.reserved = reserved;
     }
 
     /**
@@ -42,21 +49,28 @@ final class BarMapping {
      */
     static BarMapping map(
             Kernel kernel, Descriptor device, String name, RegionInfo info, PageSize page, List<RegionArea> reserved) {
-        BarMapping mapping = new BarMapping(kernel, name);
-        try {
-            for (RegionArea area : info.mappable()) {
-                mapping.map(device, info, area, page, reserved);
-            }
-        } catch (RuntimeException e) {
-            Teardown teardown = new Teardown();
-            mapping.unmap(teardown);
-            teardown.endSuppressedBy(e);
-            throw e;
-        }
+        BarMapping mapping = new BarMapping(kernel, name, info, page, reserved);
+        mapping.map(device);
         return mapping;
     }
 
-    private void map(Descriptor device, RegionInfo info, RegionArea area, PageSize page, List<RegionArea> reserved) {
+    /** Maps all parts, again if they were unmapped. */
+    void map(Descriptor device) {
+        List<Part> mapped = new ArrayList<>();
+        try {
+            for (RegionArea area : info.mappable()) {
+                map(device, area, mapped);
+            }
+        } catch (RuntimeException e) {
+            Teardown teardown = new Teardown();
+            unmap(teardown);
+            teardown.endSuppressedBy(e);
+            throw e;
+        }
+        parts = mapped;
+    }
+
+    private void map(Descriptor device, RegionArea area, List<Part> mapped) {
         int protection = (info.allows(VFIO_REGION_INFO_FLAG_READ) ? PROT_READ : 0)
                 | (info.allows(VFIO_REGION_INFO_FLAG_WRITE) ? PROT_WRITE : 0);
         // The kernel maps a BAR that is smaller than a page with the rest of its page.
@@ -77,24 +91,25 @@ final class BarMapping {
         for (RegionArea hole : reserved) {
             long holeEnd = hole.offset() + hole.size();
             if (holeEnd > from && hole.offset() < end) {
-                add(area, memory, from, hole.offset());
+                add(mapped, area, memory, from, hole.offset());
                 from = holeEnd;
             }
         }
-        add(area, memory, from, end);
+        add(mapped, area, memory, from, end);
     }
 
-    private void add(RegionArea area, MemorySegment memory, long from, long end) {
+    private static void add(List<Part> mapped, RegionArea area, MemorySegment memory, long from, long end) {
         if (from < end) {
-            parts.add(new Part(new RegionArea(from, end - from), memory.asSlice(from - area.offset(), end - from)));
+            mapped.add(new Part(new RegionArea(from, end - from), memory.asSlice(from - area.offset(), end - from)));
         }
     }
 
     /** The part that contains a range; null if none does. Called for each access: allocates nothing. */
     @Nullable
     Part find(long offset, long bytes) {
-        for (int each = 0; each < parts.size(); each++) {
-            Part part = parts.get(each);
+        List<Part> mapped = parts;
+        for (int each = 0; each < mapped.size(); each++) {
+            Part part = mapped.get(each);
             if (part.area().contains(offset, bytes)) {
                 return part;
             }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Function;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.jvfio.ioctl.IoctlFile;
 import org.jvfio.kernel.Errno;
@@ -77,6 +78,16 @@ final class Descriptor implements IoctlFile, AutoCloseable {
             throw new IllegalStateException(name + " is closed");
         }
         return number;
+    }
+
+    /** Whether it is open at this moment. */
+    boolean isOpen() {
+        long stamp = lock.readLock();
+        try {
+            return number != CLOSED;
+        } finally {
+            lock.unlockRead(stamp);
+        }
     }
 
     /** @throws IllegalStateException if it is closed */
@@ -168,6 +179,29 @@ final class Descriptor implements IoctlFile, AutoCloseable {
             return kernel.pwrite(number(), buffer, offset);
         } finally {
             lock.unlockRead(stamp);
+        }
+    }
+
+    /**
+     * Closes it, and has it replaced by another descriptor; calls of other threads wait.
+     *
+     * @param opener returns a descriptor, or a negated errno, with which this stays closed
+     * @return the result of the opener
+     */
+    int replace(IntSupplier opener) {
+        long stamp = lock.writeLock();
+        try {
+            if (number != CLOSED) {
+                kernel.close(number);
+                number = CLOSED;
+            }
+            int answer = opener.getAsInt();
+            if (answer >= 0) {
+                number = answer;
+            }
+            return answer;
+        } finally {
+            lock.unlockWrite(stamp);
         }
     }
 

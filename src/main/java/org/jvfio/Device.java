@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 
 import java.lang.foreign.Arena;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jvfio.VfioException.Kind;
@@ -26,16 +28,24 @@ import org.jvfio.kernel.Kernel;
 public final class Device implements AutoCloseable {
     private final Group group;
     private final PciAddress address;
+    // As VFIO_GROUP_GET_DEVICE_FD takes it.
+    private final String name;
     private final Descriptor descriptor;
     private final boolean resettable;
     private final Regions regions;
     private final EnabledInterrupts interrupts;
     private final LowPower lowPower;
+    private final AtomicBoolean recovering = new AtomicBoolean();
+    // What follows is guarded by the container's lock.
     private boolean ownsContainer;
+    // The command register as the driver has set it since the device was opened, which is with memory enabled.
+    private int commandSet = PciCommand.bits(PciCommand.MEMORY);
+    private int commandCleared;
 
-    private Device(Group group, PciAddress address, Descriptor descriptor, boolean resettable) {
+    private Device(Group group, PciAddress address, String name, Descriptor descriptor, boolean resettable) {
         this.group = group;
         this.address = address;
+        this.name = name;
         this.descriptor = descriptor;
         this.resettable = resettable;
         this.regions = new Regions(this, descriptor);
@@ -63,7 +73,7 @@ public final class Device implements AutoCloseable {
     }
 
     /** Takes over the descriptor of a device; closes it if {@code VFIO_DEVICE_GET_INFO} fails. */
-    static Device of(Group group, PciAddress address, Descriptor descriptor) {
+    static Device of(Group group, PciAddress address, String name, Descriptor descriptor) {
         try (Arena arena = Arena.ofConfined()) {
             GetDeviceInfo info = GetDeviceInfo.of(arena);
             int answer = info.call(descriptor);
@@ -71,7 +81,7 @@ public final class Device implements AutoCloseable {
                 throw VfioException.failed(
                         "get the description of " + address, info, answer, Cause.of(answer, Cause::of));
             }
-            return new Device(group, address, descriptor, (info.flags() & VFIO_DEVICE_FLAGS_RESET) != 0);
+            return new Device(group, address, name, descriptor, (info.flags() & VFIO_DEVICE_FLAGS_RESET) != 0);
         } catch (RuntimeException e) {
             Teardown.after(e, descriptor::close);
             throw e;
@@ -260,10 +270,10 @@ public final class Device implements AutoCloseable {
 
     /**
      * Resets the function alone ({@code VFIO_DEVICE_RESET}); the kernel restores its configuration space. It does not
-     * end the freeze of a PE.
+     * end the freeze of a PE: {@link #recover} does.
      *
-     * @throws VfioException if the function cannot be reset alone, MSI-X is enabled while memory is disabled, or the
-     *     reset fails
+     * @throws VfioException if the function cannot be reset alone, MSI-X is enabled while memory is disabled, the reset
+     *     fails, or the device does not respond after it ({@code FROZEN}, {@code GONE})
      * @throws IllegalStateException if the device is closed
      */
     public void reset() {
@@ -282,6 +292,7 @@ public final class Device implements AutoCloseable {
             if (answer != 0) {
                 throw VfioException.failed("reset " + address, call, answer, Cause.of(answer, KnownCauses::reset));
             }
+            requireResponse("reset " + address);
         } finally {
             lock().unlock();
         }
@@ -331,10 +342,106 @@ public final class Device implements AutoCloseable {
             List<Group> held = new ArrayList<>(container().groups());
             held.addAll(List.of(others));
             held.forEach(each -> each.requireRestorable(() -> "reset the bus of " + address));
-            new HotReset(descriptor, address).reset(held);
+            hotResetUnchecked(held);
+            requireResponse("reset the bus of " + address);
         } finally {
             lock().unlock();
         }
+    }
+
+    /** Resets bus or slot, and leaves it to the caller whether the device responds. Caller holds the lock. */
+    void hotResetUnchecked(List<Group> held) {
+        new HotReset(descriptor, address).reset(held);
+    }
+
+    private void requireResponse(String operation) {
+        DeviceCondition condition = condition();
+        switch (condition.state()) {
+            case FROZEN, GONE, UNKNOWN -> throw condition.failure(operation);
+            case RESPONDING, ASLEEP, DISABLED -> {}
+        }
+    }
+
+    /**
+     * Recovers a device that does not respond, with the default options: {@link #recover(RecoveryOptions)}.
+     *
+     * @throws VfioException as {@link #recover(RecoveryOptions)}
+     * @throws IllegalStateException if the device is closed
+     */
+    public RecoveryResult recover() {
+        return recover(RecoveryOptions.DEFAULT);
+    }
+
+    /**
+     * Recovers a device that does not respond: finds out why, makes its registers readable for a dump, resets it,
+     * waits until it responds, and restores the command register, the interrupts and the mapped BARs. The driver is
+     * told each step, and then initializes the device, which is in its reset state. Windows and mappings are kept.
+     *
+     * <p>A PE is reset by EEH where the platform reports its state. Elsewhere the bus or slot is reset, if no device of
+     * another group is there; if the device does not respond after that, its descriptor is closed and opened again, with
+     * which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
+     * disabled gets its command register back.
+     *
+     * <p>No other thread may access registers during the recovery. Other open devices of its group are reset with it,
+     * and restored too.
+     *
+     * @throws VfioException {@code GONE} if it was removed, or does not respond whatever is done; {@code FROZEN} if it
+     *     is in low power; {@code BUSY} if another thread is recovering it; or the kernel refuses a step
+     * @throws IllegalStateException if the device is closed
+     */
+    public RecoveryResult recover(RecoveryOptions options) {
+        if (!recovering.compareAndSet(false, true)) {
+            throw new VfioException(
+                    Kind.BUSY, "recover " + this, "another thread is recovering it", "wait for that thread");
+        }
+        try {
+            return new DeviceRecovery(this, options).run();
+        } finally {
+            recovering.set(false);
+        }
+    }
+
+    /** Takes note of bits of the command register that the driver has set or cleared. Caller holds the lock. */
+    void commandWanted(int set, int cleared) {
+        commandSet = (commandSet | set) & ~cleared;
+        commandCleared = (commandCleared | cleared) & ~set;
+    }
+
+    /** Disables the interrupts that a reset would end. Caller holds the lock. */
+    void disarmInterrupts() {
+        interrupts.disarm();
+    }
+
+    /** Closes its descriptor, and opens it again; {@link #restoreAfterReset} does the rest. Caller holds the lock. */
+    void reopen() {
+        String operation = "open " + this + " again";
+        Teardown teardown = new Teardown();
+        regions.unmap(teardown);
+        teardown.end();
+        interrupts.lost();
+        int answer = descriptor.replace(() -> group.openAgain(name));
+        if (answer < 0) {
+            throw VfioException.failed(
+                    operation,
+                    "VFIO_GROUP_GET_DEVICE_FD(" + name + ")",
+                    answer,
+                    Cause.of(answer, KnownCauses::getDevice));
+        }
+        lowPower.reopened();
+        regions.reopened();
+    }
+
+    /** Whether it has a descriptor: not if it could not be opened again. */
+    boolean hasDescriptor() {
+        return descriptor.isOpen();
+    }
+
+    /** Restores the command register and the interrupts of a device that responds. Caller holds the lock. */
+    void restoreAfterReset() {
+        Region config = config();
+        short command = config.readShort(PCI_COMMAND);
+        config.writeShort(PCI_COMMAND, (short) ((command | commandSet) & ~commandCleared));
+        interrupts.rearm();
     }
 
     /**

@@ -148,6 +148,21 @@ final class EnabledInterrupts {
         }
     }
 
+    /** Disables what a reset ends: INTx, MSI and MSI-X. */
+    void disarm() {
+        enabled.values().stream().filter(each -> each.type().isExclusive()).forEach(Interrupts::disarm);
+    }
+
+    /** Follows a device whose descriptor was closed. */
+    void lost() {
+        enabled.values().forEach(Interrupts::lost);
+    }
+
+    /** Enables again what was disabled. */
+    void rearm() {
+        enabled.values().forEach(Interrupts::rearm);
+    }
+
     /** Starts no more handlers, and waits for one that is running. Called without the container's lock. */
     void stopHandlers() {
         snapshot().forEach(Interrupts::stopHandlers);

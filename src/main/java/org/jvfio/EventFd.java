@@ -34,6 +34,11 @@ public final class EventFd implements AutoCloseable {
         descriptor.signal();
     }
 
+    /** Caller holds the lock. */
+    boolean isClosed() {
+        return closed;
+    }
+
     /**
      * Removes it from the kernel. Closing twice has no effect.
      *

@@ -157,11 +157,18 @@ public final class Group implements AutoCloseable {
             if (fd < 0) {
                 throw VfioException.failed(asked, call, fd, Cause.of(fd, KnownCauses::getDevice));
             }
-            Device device = Device.of(this, address, new Descriptor(kernel, address.toString(), fd));
+            Device device = Device.of(this, address, name, new Descriptor(kernel, address.toString(), fd));
             devices.add(device);
             return device;
         } finally {
             container.lock().unlock();
+        }
+    }
+
+    /** Opens a device whose descriptor was closed; returns a descriptor, or a negated errno. */
+    int openAgain(String name) {
+        try (Arena arena = Arena.ofConfined()) {
+            return GetDeviceFd.of(arena, name).call(descriptor);
         }
     }
 
@@ -239,7 +246,8 @@ public final class Group implements AutoCloseable {
         openDevices().forEach(Device::stopHandlers);
     }
 
-    private List<Device> openDevices() {
+    /** The devices that are open. */
+    List<Device> openDevices() {
         container.lock().lock();
         try {
             return List.copyOf(devices);

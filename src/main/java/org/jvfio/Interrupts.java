@@ -38,6 +38,11 @@ public final class Interrupts implements AutoCloseable {
     /** Guarded by the container's lock. */
     private @Nullable EventFd unmaskEvent;
 
+    private @Nullable Descriptor unmaskDescriptor;
+
+    /** Whether the kernel has them enabled; false during a recovery. Guarded by the container's lock. */
+    private boolean armed = true;
+
     /** Takes over the eventfds that the kernel signals, one for each vector. */
     Interrupts(
             Device device,
@@ -198,6 +203,7 @@ public final class Interrupts implements AutoCloseable {
             }
             EventFd event = new EventFd(eventfd, this::removeUnmaskEvent, device.lock());
             unmaskEvent = event;
+            unmaskDescriptor = eventfd;
             return event;
         } finally {
             device.lock().unlock();
@@ -206,7 +212,9 @@ public final class Interrupts implements AutoCloseable {
 
     private void removeUnmaskEvent() {
         unmaskEvent = null;
-        control.unmaskByNone();
+        if (armed) {
+            control.unmaskByNone();
+        }
     }
 
     /**
@@ -230,6 +238,35 @@ public final class Interrupts implements AutoCloseable {
             vectors.stopHandlers();
         }
         disable();
+    }
+
+    /** Has the kernel disable them before a reset; handlers, waiting threads and eventfds stay. */
+    void disarm() {
+        if (armed) {
+            control.disable();
+            armed = false;
+        }
+    }
+
+    /** Follows a device whose descriptor was closed: the kernel has disabled them. */
+    void lost() {
+        armed = false;
+    }
+
+    /** Has the kernel enable them again, if it disabled them, with the same eventfds. Caller holds the lock. */
+    void rearm() {
+        if (armed) {
+            return;
+        }
+        control.enable(() -> "enable " + this + " again", eventfds.size(), eventfds);
+        armed = true;
+        if (type == InterruptType.INTX && info.maskable()) {
+            control.mask();
+            control.unmask();
+            if (unmaskDescriptor != null && unmaskEvent != null) {
+                control.unmaskBy(unmaskDescriptor);
+            }
+        }
     }
 
     /** Starts no more handlers, and waits for the one that is running. Called without the container's lock. */
@@ -259,7 +296,7 @@ public final class Interrupts implements AutoCloseable {
             if (unmaskEvent != null) {
                 teardown.step(unmaskEvent::close);
             }
-            teardown.step(control::disable);
+            teardown.step(this::disarm);
             teardown.step(() -> {
                 // An eventfd is closed when no poll knows its number any more, which the kernel may give to another
                 // file.

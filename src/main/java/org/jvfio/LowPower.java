@@ -74,6 +74,14 @@ final class LowPower {
         }
     }
 
+    /** A descriptor opened anew has full power; a wakeup of the former one has happened. */
+    void reopened() {
+        active = false;
+        if (wakeup != null) {
+            wakeup.wake();
+        }
+    }
+
     /** The kernel reports that the device has full power again. */
     void woken() {
         active = false;

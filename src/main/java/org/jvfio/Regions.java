@@ -25,7 +25,9 @@ final class Regions {
     // Written with the lock held; read without it.
     private final Map<Integer, Region> known = new ConcurrentHashMap<>();
     private final List<BarMapping> mappings = new ArrayList<>();
-    private final List<EventFd> ioEventFds = new ArrayList<>();
+    private final List<IoEvent> ioEventFds = new ArrayList<>();
+
+    private record IoEvent(IoEventWrite write, Descriptor eventfd, EventFd made) {}
 
     Regions(Device device, Descriptor descriptor) {
         this.device = device;
@@ -153,8 +155,16 @@ final class Regions {
                 Teardown.after(e, eventfd::close);
                 throw e;
             }
-            EventFd made = new EventFd(eventfd, () -> write.remove(descriptor), device.lock());
-            ioEventFds.add(made);
+            EventFd made = new EventFd(
+                    eventfd,
+                    () -> {
+                        // A device that could not be opened again makes no more writes.
+                        if (descriptor.isOpen()) {
+                            write.remove(descriptor);
+                        }
+                    },
+                    device.lock());
+            ioEventFds.add(new IoEvent(write, eventfd, made));
             return made;
         } finally {
             device.lock().unlock();
@@ -162,8 +172,15 @@ final class Regions {
     }
 
     void closeIoEventFds(Teardown teardown) {
-        ioEventFds.forEach(event -> teardown.step(event::close));
+        ioEventFds.forEach(event -> teardown.step(event.made()::close));
         ioEventFds.clear();
+    }
+
+    /** Maps all BARs again, and has the kernel make the writes of eventfds again, for a descriptor opened anew. */
+    void reopened() {
+        mappings.forEach(mapping -> mapping.map(descriptor));
+        ioEventFds.removeIf(event -> event.made().isClosed());
+        ioEventFds.forEach(event -> event.write().add(descriptor, event.eventfd()));
     }
 
     /** Unmaps all BARs. A mapping keeps the kernel's device open, so this is done before its descriptor is closed. */

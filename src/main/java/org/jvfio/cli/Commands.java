@@ -29,6 +29,8 @@ final class Commands {
                     Stream.concat(HandCommands.all().stream(), Stream.of(new ShellCommand()))
                             .toList()),
             new Section(
+                    "Handle errors", List.of(new EehStatusCommand(), new EehInjectCommand(), new EehRecoverCommand())),
+            new Section(
                     "Try it",
                     List.of(
                             new DemoCommand(),
