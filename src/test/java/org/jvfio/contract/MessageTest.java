@@ -27,7 +27,6 @@ import org.jvfio.contract.host.RawDevice;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.RawInterrupts;
 import org.jvfio.contract.host.VfioProcess;
-import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.DeviceInterrupts;
@@ -40,25 +39,23 @@ class MessageTest {
     private static final long TABLE = 0x2000;
     private static final long PENDING_BITS = 0x3000;
 
-    private VfioProcess process = boot(Messenger.EXTENDED, 2048);
+    private EmulatedKernel kernel = boot(Messenger.EXTENDED, 2048);
+    private VfioProcess process = EmulatedContractHost.process(kernel);
     private RawContainer container;
     private RawDevice device;
     private RawInterrupts messages;
     private Event event;
-    private EmulatedHost host;
 
     MessageTest() {
         use(VFIO_PCI_MSIX_IRQ_INDEX);
     }
 
-    private VfioProcess boot(DeviceInterrupts interrupts, int vectors) {
-        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+    private static EmulatedKernel boot(DeviceInterrupts interrupts, int vectors) {
+        return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .withoutDevices()
                 .interruptVectors(vectors)
                 .device(ADDRESS, 0, () -> new Messenger(interrupts))
                 .build());
-        host = kernel.host();
-        return EmulatedContractHost.process(kernel);
     }
 
     private void use(int index) {
@@ -74,7 +71,8 @@ class MessageTest {
 
     private void reboot(DeviceInterrupts interrupts, int index, int vectors) {
         process.end();
-        process = boot(interrupts, vectors);
+        kernel = boot(interrupts, vectors);
+        process = EmulatedContractHost.process(kernel);
         use(index);
     }
 
@@ -258,6 +256,6 @@ class MessageTest {
     void sendMessage_vectorOutOfRange_illegalArgument() {
         assertThrows(IllegalArgumentException.class, () -> send(65));
         assertThrows(IllegalArgumentException.class, () -> send(-1));
-        assertEquals(2, host.deviceFailures().size());
+        assertEquals(2, kernel.host().deviceFailures().size());
     }
 }
