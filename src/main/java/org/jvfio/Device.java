@@ -282,7 +282,7 @@ public final class Device implements AutoCloseable {
                     Kind.UNSUPPORTED,
                     "reset " + address,
                     "the function cannot be reset alone",
-                    "reset its PE instead: Eeh.recover");
+                    "call hotReset, or recover if it does not respond");
         }
         lock().lock();
         try {

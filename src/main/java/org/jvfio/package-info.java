@@ -106,14 +106,15 @@
  * <h2>Reset</h2>
  *
  * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#hotReset} all devices of its bus,
- * {@link org.jvfio.Eeh#recover} the PE. After each of them the driver initializes its device again.
+ * {@link org.jvfio.Eeh#recover} the PE, and {@link org.jvfio.Device#recover} does what makes a device that does not
+ * respond respond again. After each of them the driver initializes its device again.
  *
  * <h2>EEH</h2>
  *
  * With enhanced error handling (EEH), POWER freezes a PE after a DMA that no mapping allows, or an error on the bus.
  * Loads from its registers and configuration space return all ones, stores and DMA are dropped, interrupts do not
  * arrive. Other devices and the host are not affected. The freeze is not signalled: a driver that reads all ones where
- * that is no valid value calls {@link org.jvfio.Eeh#state}.
+ * that is no valid value calls {@link org.jvfio.Device#condition}; reads of BARs do it, and throw.
  *
  * <p>To examine the device, {@link org.jvfio.Eeh#unfreezeIo} makes registers readable while DMA stays off. To recover
  * it, {@link org.jvfio.Eeh#recover} resets the PE: the kernel restores the BARs, windows and mappings stay, and the
