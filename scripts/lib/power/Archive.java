@@ -10,8 +10,8 @@ import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
- * One suite of a Debian archive, read by an apt with directories of its own: the host's lists, packages, architectures and
- * settings stay as they are. apt checks signatures and hashes.
+ * One suite of a Debian archive, read by an apt with directories of its own: the host's lists, packages, architectures
+ * and settings stay as they are. apt checks signatures and hashes.
  */
 final class Archive {
     /**

@@ -14,7 +14,9 @@ import java.util.concurrent.TimeUnit;
 
 /** Programs of this host, run to their end. */
 final class Commands {
-    /** What a program printed on both outputs, or on standard output alone, and its exit status; 124 if it was stopped. */
+    /**
+     * What a program printed on both outputs, or on standard output alone, and its exit status; 124 if it was stopped.
+     */
     record Ended(int status, String output) {
         List<String> lines() {
             return output.lines().toList();

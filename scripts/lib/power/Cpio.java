@@ -15,9 +15,9 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * Writes an archive for the kernel's initial root directory, in the form "newc" (Documentation/driver-api/early-userspace/
- * buffer-format.rst). All of it belongs to root and is of the first second of 1970: a JVM compares the times of jars with
- * those in its archive of classes.
+ * Writes an archive for the kernel's initial root directory, in the form "newc"
+ * (Documentation/driver-api/early-userspace/buffer-format.rst). All of it belongs to root and is of the first second
+ * of 1970: a JVM compares the times of jars with those in its archive of classes.
  */
 final class Cpio implements Closeable {
     private static final int FILE = 0100000;

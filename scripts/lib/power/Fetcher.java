@@ -14,9 +14,9 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * Fetches sets of packages that belong together, and does not give up while there is another place to look. In this order:
- * the newest of the suite, the newest of the suite's other name, older ones in both, what an earlier run has kept, the
- * same series in other suites. Each step from one to the next is reported in one line.
+ * Fetches sets of packages that belong together, and does not give up while there is another place to look. In this
+ * order: the newest of the suite, the newest of the suite's other name, older ones in both, what an earlier run has
+ * kept, the same series in other suites. Each step from one to the next is reported in one line.
  */
 final class Fetcher {
     /** Packages of one version, all of one suite. */

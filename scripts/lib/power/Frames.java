@@ -11,13 +11,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What the guest sends through its console. Firmware and kernel write there whenever they like, so all that is meant for
- * the host is a line of
+ * What the guest sends through its console. Firmware and kernel write there whenever they like, so all that is meant
+ * for the host is a line of
  *
  * <pre>    NONCE CHECKSUM TYPE NUMBER BASE64</pre>
  *
- * with a space before TYPE, NUMBER and BASE64 only. They can cut into a frame at any place: one that its checksum does not
- * fit is not replied to, and comes again. All other lines are the log.
+ * with a space before TYPE, NUMBER and BASE64 only. They can cut into a frame at any place: one that its checksum does
+ * not fit is not replied to, and comes again. All other lines are the log.
  */
 final class Frames {
     /** Where frames and all else go. */

@@ -58,8 +58,8 @@ final class Guest {
     private static final int DUMP = 60;
 
     /**
-     * Without a reply, a frame is sent again after so many seconds of the guest's clock. One that counts jumps ahead while
-     * the guest waits: then a second is no time at all.
+     * Without a reply, a frame is sent again after so many seconds of the guest's clock. One that counts jumps ahead
+     * while the guest waits: then a second is no time at all.
      */
     private static final int RESEND = 2;
 

@@ -56,8 +56,8 @@ enum Machine {
 
     /**
      * The names of as many buses, in order, and QEMU's options that make them. Each is behind a host bridge of its own,
-     * which makes an IOMMU group, as long as the machine has another. The rest are behind a switch at the last host bridge,
-     * each at a port of its own, which makes a group, too.
+     * which makes an IOMMU group, as long as the machine has another. The rest are behind a switch at the last host
+     * bridge, each at a port of its own, which makes a group, too.
      */
     List<String> buses(int count, List<String> qemuOptions) {
         List<String> buses = new ArrayList<>();

@@ -20,7 +20,9 @@ import java.util.stream.Stream;
 
 /** What comes from Debian's archive, unpacked in the cache: kernels, Java, QEMU. */
 final class Parts {
-    /** What a directory with packages' contents has in its file {@code versions}: a line NAME VERSION SUITE for each. */
+    /**
+     * What a directory with packages' contents has in its file {@code versions}: a line NAME VERSION SUITE for each.
+     */
     record Versions(List<String> lines) {
         static Versions of(Path directory) throws IOException {
             return new Versions(Files.readAllLines(directory.resolve(VERSIONS)));

@@ -25,7 +25,7 @@ final class Power {
     private static final long DISK = 512L << 20;
     private static final int OLDEST_QEMU = 10;
     private static final String QEMU = "qemu-system-ppc64";
-    private static final int LONGEST_DIRECTORY = 60;
+    private static final int MAX_DIRECTORY = 60;
 
     /** Programs that are used here, and Debian's packages with them. */
     private static final Map<String, String> TOOLS = new LinkedHashMap<>(Map.of(
@@ -78,7 +78,7 @@ final class Power {
                 .toAbsolutePath();
         Path temporary = Path.of(environment.getOrDefault("TMPDIR", "/tmp")).toAbsolutePath();
         // The path of a socket has at most 107 bytes.
-        if (temporary.toString().length() > LONGEST_DIRECTORY) {
+        if (temporary.toString().length() > MAX_DIRECTORY) {
             temporary = Path.of("/tmp");
         }
         Path work = Files.createTempDirectory(temporary, "power");
@@ -475,7 +475,10 @@ final class Power {
         return words.isEmpty() ? List.of() : List.of(words.split("\\s+"));
     }
 
-    /** The guest's PATH has a java with these. The archive of classes is mapped where it was made for: moving takes longer. */
+    /**
+     * The guest's PATH has a java with these. The archive of classes is mapped where it was made for: moving takes
+     * longer.
+     */
     private String defaultJavaOptions() {
         String always = "-XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0";
         return options.hasC2() ? always : always + " -XX:TieredStopAtLevel=1";
@@ -483,8 +486,8 @@ final class Power {
 
     /**
      * Archives of loaded classes (class data sharing), without which a JVM takes several times as long to start on an
-     * emulated processor. Debian's own fits kernels with 4K pages only. They are made in a guest, and fit every machine with
-     * its page size.
+     * emulated processor. Debian's own fits kernels with 4K pages only. They are made in a guest, and fit every machine
+     * with its page size.
      */
     private final class ClassArchives {
         static final String JRE = "/jre/bin/java --enable-native-access=ALL-UNNAMED -XX:+UseSerialGC"
@@ -670,7 +673,10 @@ final class Power {
             }
         }
 
-        /** A pattern for the classes of tests that belong to this part. The names of all are in the same order everywhere. */
+        /**
+         * A pattern for the classes of tests that belong to this part. The names of all are in the same order
+         * everywhere.
+         */
         private String classesOfPart() throws IOException {
             Path classes = target().resolve("test-classes");
             List<String> names;

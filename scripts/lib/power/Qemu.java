@@ -29,8 +29,8 @@ record Qemu(
 
     /**
      * A guest that is lost ends at once and prints its whole log (panic_print). Until then its kernel keeps off the
-     * console: it cuts into what is sent there, character by character. The limits of its watchdogs are wide, because the
-     * host may leave it without a processor for a while.
+     * console: it cuts into what is sent there, character by character. The limits of its watchdogs are wide, because
+     * the host may leave it without a processor for a while.
      */
     private static final String PARAMETERS = "console=hvc0 loglevel=1 panic=-1 panic_print=0x20 oops=panic"
             + " softlockup_panic=1 nmi_watchdog=panic watchdog_thresh=30";

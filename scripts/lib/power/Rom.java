@@ -13,8 +13,9 @@ final class Rom {
     private Rom() {}
 
     /**
-     * One image of three blocks: its header, with the offset of the PCI data structure, and that structure: vendor, device,
-     * offset of vital product data, length, revision, class code, image length, code revision, code type, last image.
+     * One image of three blocks: its header, with the offset of the PCI data structure, and that structure: vendor,
+     * device, offset of vital product data, length, revision, class code, image length, code revision, code type, last
+     * image.
      */
     static byte[] image() {
         byte[] image = Arrays.copyOf(new byte[] {0x55, (byte) 0xaa, BLOCKS}, BLOCKS * BLOCK);

@@ -4,7 +4,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** The Debian releases whose kernels can be booted. While a mirror is being updated, one may be whole by another name only. */
+/**
+ * The Debian releases whose kernels can be booted. While a mirror is being updated, one may be whole by another name
+ * only.
+ */
 enum Suite {
     TRIXIE("6.12", "trixie stable", "bookworm-backports trixie-updates"),
     SID("", "sid unstable", "testing trixie-backports stable-backports"),

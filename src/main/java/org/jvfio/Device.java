@@ -378,8 +378,8 @@ public final class Device implements AutoCloseable {
      * told each step, and then initializes the device, which is in its reset state. Windows and mappings are kept.
      *
      * <p>A PE is reset by EEH where the platform reports its state. Elsewhere the bus or slot is reset, if no device of
-     * another group is there; if the device does not respond after that, its descriptor is closed and opened again, with
-     * which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
+     * another group is there; if the device does not respond after that, its descriptor is closed and opened again,
+     * with which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
      * disabled gets its command register back.
      *
      * <p>No other thread may access registers during the recovery. Other open devices of its group are reset with it,

@@ -90,10 +90,10 @@ public final class DmaWindow implements AutoCloseable {
 
     /**
      * For tests of drivers: from now on mappings and prepared mappings get random bus addresses, with an unmapped page
-     * before and after each, instead of the lowest free ones. So a DMA past the end of its mapping, or to an address that
-     * the driver has computed from another one, fails and freezes the PE instead of reaching another mapping. Addresses
-     * that the caller chooses stay as chosen, and may be neighbours of others. A window needs more room for the same
-     * mappings: if there is none with the gaps, mapping fails as in a full window.
+     * before and after each, instead of the lowest free ones. So a DMA past the end of its mapping, or to an address
+     * that the driver has computed from another one, fails and freezes the PE instead of reaching another mapping.
+     * Addresses that the caller chooses stay as chosen, and may be neighbours of others. A window needs more room for
+     * the same mappings: if there is none with the gaps, mapping fails as in a full window.
      *
      * @param seed the same one gives the same addresses for the same calls
      * @throws IllegalStateException if the window is closed
@@ -586,8 +586,8 @@ public final class DmaWindow implements AutoCloseable {
     }
 
     /**
-     * Removes it, with nothing mapped in it, and leaves it open for the kernel to create it again, or for {@link #gone}.
-     * Caller holds the container's lock.
+     * Removes it, with nothing mapped in it, and leaves it open for the kernel to create it again, or for {@link
+     * #gone}. Caller holds the container's lock.
      */
     void remove() {
         try (Arena arena = Arena.ofConfined()) {

@@ -32,7 +32,8 @@ enum HostPlatform {
     /**
      * Whether this is powernv.
      *
-     * @param maxLevels how many levels a TCE table may have, which decides for {@link #UNKNOWN}: RTAS has one level only
+     * @param maxLevels how many levels a TCE table may have, which decides for {@link #UNKNOWN}: RTAS has one level
+     *     only
      */
     boolean isPowernv(int maxLevels) {
         return switch (this) {

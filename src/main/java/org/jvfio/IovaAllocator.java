@@ -5,9 +5,9 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
 /**
- * The free bus addresses of a window: gives the lowest that fit, or {@linkplain #randomize random ones}, never bus address
- * 0 unless the caller names it, and takes back any part of what it gave. Addresses and sizes are in bytes here, and in pages in the {@link
- * FreePages}.
+ * The free bus addresses of a window: gives the lowest that fit, or {@linkplain #randomize random ones}, never bus
+ * address 0 unless the caller names it, and takes back any part of what it gave. Addresses and sizes are in bytes here,
+ * and in pages in the {@link FreePages}.
  *
  * <p>Not safe for use by several threads.
  */
@@ -94,8 +94,8 @@ final class IovaAllocator {
     }
 
     /**
-     * Takes random pages between two that are free. All pages given so lie between free pages, so no bookkeeping keeps the
-     * gaps. Falls back to the lowest place with such gaps.
+     * Takes random pages between two that are free. All pages given so lie between free pages, so no bookkeeping keeps
+     * the gaps. Falls back to the lowest place with such gaps.
      */
     private long takeBetweenGaps(SplittableRandom chooser, long pages, long step, long end) {
         long begin = window.start() >>> shift;

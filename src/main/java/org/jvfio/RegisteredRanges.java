@@ -130,8 +130,8 @@ final class RegisteredRanges {
 
     /**
      * Rejects a segment that may not share a range. The registration pins the pages that backed these addresses when it
-     * was made. Where neither a user nor a closed allocation is left, or a user's memory was freed, other pages may back
-     * them by now, and devices would still access the old ones.
+     * was made. Where neither a user nor a closed allocation is left, or a user's memory was freed, other pages may
+     * back them by now, and devices would still access the old ones.
      */
     void requireShareable(Range range, String asked, MemorySegment other) {
         List<MemorySegment> alive = Stream.concat(

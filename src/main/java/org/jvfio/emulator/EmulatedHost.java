@@ -111,9 +111,9 @@ public final class EmulatedHost {
     }
 
     /**
-     * The newest 1024 DMAs that failed since boot, the oldest first: the device, the address and why. The kernel log has a
-     * line for each, at most 10 in 5 seconds for those that do not freeze the PE, and after that of a frozen PE the lines
-     * that Linux logs. DMA of a device whose PE is frozen already is not recorded.
+     * The newest 1024 DMAs that failed since boot, the oldest first: the device, the address and why. The kernel log
+     * has a line for each, at most 10 in 5 seconds for those that do not freeze the PE, and after that of a frozen PE
+     * the lines that Linux logs. DMA of a device whose PE is frozen already is not recorded.
      */
     public List<FailedDma> failedDma() {
         return locked(failedDma::records);
@@ -148,7 +148,8 @@ public final class EmulatedHost {
     /**
      * A process has ended.
      *
-     * @throws IllegalStateException if it was the last, and nobody has seen the failure of an action that a device scheduled
+     * @throws IllegalStateException if it was the last, and nobody has seen the failure of an action that a device
+     *     scheduled
      */
     void ended(Task task) {
         tasks.values().remove(task);
@@ -244,9 +245,9 @@ public final class EmulatedHost {
     }
 
     /**
-     * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until {@link
-     * #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its state is
-     * {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
+     * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until
+     * {@link #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its
+     * state is {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
      * EmulatedMachine.Builder#maxFreezes} times in this hour, the host disables it for good instead, as {@link
      * #disablePe} does.
      *
@@ -276,8 +277,8 @@ public final class EmulatedHost {
     }
 
     /**
-     * The host disables the PE of a group for good: it stays {@link EehState#STOPPED}, and operations that would change it
-     * return EIO, until the host boots again.
+     * The host disables the PE of a group for good: it stays {@link EehState#STOPPED}, and operations that would change
+     * it return EIO, until the host boots again.
      *
      * @throws NoSuchElementException if there is no group of this number
      */
@@ -393,7 +394,9 @@ public final class EmulatedHost {
         hazards.subList(count, hazards.size()).clear();
     }
 
-    /** Runs a delayed action with the host's lock held. What it throws goes to the thread's uncaught exception handler. */
+    /**
+     * Runs a delayed action with the host's lock held. What it throws goes to the thread's uncaught exception handler.
+     */
     void after(Duration delay, Runnable action) {
         Runnable reported = () -> {
             try {

@@ -119,8 +119,8 @@ public final class EmulatedKernel implements Kernel {
      * Ends the process: closes its files and frees its memory. Calls that block return, and later calls fail, with
      * EBADF, {@code mmap} with ENOMEM.
      *
-     * @throws IllegalStateException after ending the last process of the host, if a device model has thrown an exception
-     *     in an action that it had scheduled, and {@link EmulatedHost#deviceFailures} was not called since
+     * @throws IllegalStateException after ending the last process of the host, if a device model has thrown an
+     *     exception in an action that it had scheduled, and {@link EmulatedHost#deviceFailures} was not called since
      */
     public void exit() {
         host.locked(() -> {

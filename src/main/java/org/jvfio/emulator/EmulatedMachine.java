@@ -625,8 +625,8 @@ public final class EmulatedMachine {
          * Gives a device an expansion ROM, in place of {@linkplain EmulatedDevice#rom its own}.
          *
          * @param address the address of the device
-         * @param contents 26 bytes, an image's header, to 16 MiB, of which users see the images as {@link EmulatedDevice#rom} describes; empty
-         *     for no ROM
+         * @param contents 26 bytes, an image's header, to 16 MiB, of which users see the images as {@link
+         *     EmulatedDevice#rom} describes; empty for no ROM
          */
         public Builder rom(String address, byte[] contents) {
             ExpansionRom rom = new ExpansionRom(contents);

@@ -42,7 +42,10 @@ record InjectedError(Kind kind, boolean write, int space, long address, long mas
         return kind == of && space == inSpace && write == writes && ((at ^ address) & mask) == 0;
     }
 
-    /** An address in configuration space as the bridge has it: the bus in bits 4 to 11, from the left (PHB_CONFIG_ADDRESS). */
+    /**
+     * An address in configuration space as the bridge has it: the bus in bits 4 to 11, from the left
+     * (PHB_CONFIG_ADDRESS).
+     */
     static long configAddress(int bus, int devfn, int register) {
         return ((long) bus << 52) | ((long) devfn << 44) | ((long) register << 32);
     }

@@ -331,9 +331,9 @@ final class PciFunction implements DeviceBus {
     }
 
     /**
-     * The reset of the endpoint ends: {@code eeh_restore_one_device_bars} and {@code pci_reenable_device}. Memory decoding
-     * is on, but the host restores the BARs that it saved before it assigned addresses, so the device decodes none until
-     * vfio-pci restores them, at the user's next write to the command register.
+     * The reset of the endpoint ends: {@code eeh_restore_one_device_bars} and {@code pci_reenable_device}. Memory
+     * decoding is on, but the host restores the BARs that it saved before it assigned addresses, so the device decodes
+     * none until vfio-pci restores them, at the user's next write to the command register.
      */
     void restoreAfterReset() {
         registers.restore();
@@ -451,7 +451,9 @@ final class PciFunction implements DeviceBus {
         return config.decodesMemory() && powerState != D3HOT;
     }
 
-    /** Whether an access to a BAR reaches the device's registers; not if its endpoint is frozen, or its BARs are lost. */
+    /**
+     * Whether an access to a BAR reaches the device's registers; not if its endpoint is frozen, or its BARs are lost.
+     */
     boolean reachesBar(int bar, long offset, boolean write) {
         return pe.registerAccess(barAddress(bar) + offset, write) && !lacksBars("BAR " + bar);
     }

@@ -20,7 +20,10 @@ final class PhysicalMemory {
 
     private static final long ADDRESS_ALIGNMENT = 1L << 16;
 
-    /** Larger allocations use memory only for the pages that are touched; for smaller ones that costs more than it saves. */
+    /**
+     * Larger allocations use memory only for the pages that are touched; for smaller ones that costs more than it
+     * saves.
+     */
     private static final long LAZY_BYTES = 8 << 20;
 
     private final long limit;

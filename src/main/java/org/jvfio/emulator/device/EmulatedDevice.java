@@ -51,8 +51,8 @@ public interface EmulatedDevice {
     }
 
     /**
-     * The contents of its expansion ROM, 26 bytes to 16 MiB; empty for no ROM. Linux shows users only valid images: each
-     * begins with the bytes 0x55, 0xaa, and has at 0x18 the offset of a PCI data structure ({@code PCIR}) with the
+     * The contents of its expansion ROM, 26 bytes to 16 MiB; empty for no ROM. Linux shows users only valid images:
+     * each begins with the bytes 0x55, 0xaa, and has at 0x18 the offset of a PCI data structure ({@code PCIR}) with the
      * image's length.
      */
     default byte[] rom() {

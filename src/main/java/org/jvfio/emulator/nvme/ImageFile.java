@@ -14,9 +14,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An image file that this process has locked, until its last namespace is no longer in use. All namespaces of the process
- * with the same image share it: an operating system that follows POSIX ends the lock of a process when the process closes
- * any descriptor of the file.
+ * An image file that this process has locked, until its last namespace is no longer in use. All namespaces of the
+ * process with the same image share it: an operating system that follows POSIX ends the lock of a process when the
+ * process closes any descriptor of the file.
  */
 final class ImageFile {
     /** By the identity of the file; guarded by the class. */
