@@ -374,8 +374,9 @@ public final class Device implements AutoCloseable {
 
     /**
      * Recovers a device that does not respond: finds out why, makes its registers readable for a dump, resets it,
-     * waits until it responds, and restores the command register, the interrupts and the mapped BARs. The driver is
-     * told each step, and then initializes the device, which is in its reset state. Windows and mappings are kept.
+     * waits until it responds, and restores the command register, the interrupts and the mapped BARs. Each step is
+     * reported to the driver, which then initializes the device: it is in its reset state. Windows and mappings are
+     * kept.
      *
      * <p>A PE is reset by EEH where the platform reports its state. Elsewhere the bus or slot is reset, if no device of
      * another group is there; if the device does not respond after that, its descriptor is closed and opened again,

@@ -2,7 +2,6 @@ package org.jvfio.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,6 +18,7 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -67,8 +67,7 @@ class DeviceCommandTest {
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
         } catch (IOException missing) {
-            assumeTrue(false, "lspci is not installed: " + missing.getMessage());
-            return;
+            lspci = Assumptions.abort("lspci is not installed: " + missing.getMessage());
         }
         assertTrue(lspci.waitFor(60, TimeUnit.SECONDS));
         Map<String, List<String>> theirs = fields(Files.readAllLines(out, StandardCharsets.UTF_8));
