@@ -39,7 +39,7 @@ final class Options {
         void set(String option, String value) throws Failure;
     }
 
-    private static final int LONGEST_NUMBER = 7;
+    private static final int MAX_NUMBER = 7;
 
     private Command command = Command.DEMO;
     private boolean hasCommand;
@@ -261,7 +261,7 @@ final class Options {
     }
 
     private static int number(String option, String value) throws Failure {
-        if (!value.matches("0|[1-9][0-9]*") || value.length() > LONGEST_NUMBER) {
+        if (!value.matches("0|[1-9][0-9]*") || value.length() > MAX_NUMBER) {
             throw Failure.misuse(option + " is a number from 0 to 9999999; not '" + value + "'");
         }
         return Integer.parseInt(value);
