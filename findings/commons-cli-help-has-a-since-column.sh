@@ -5,7 +5,9 @@
 # columns, options and descriptions, as its predecessor does.
 # Seen: a third column between them, with "--" in every row; the builder's setShowSince(false) turns it off. Why it
 # matters: a program that follows the deprecation changes its help, for the worse on a terminal of 80 columns.
-. "$(dirname "$0")/lib/finding.sh"
+#
+# Version: commons-cli 1.11.0
+. "$(dirname "$0")/lib/finding.bash"
 needs_java 25
 maven commons-cli:commons-cli:1.11.0
 

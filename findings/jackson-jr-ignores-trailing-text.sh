@@ -6,7 +6,9 @@
 # Seen: JSON.mapFrom returns the first object, whatever follows; no feature of JSON.Feature changes that. The streaming
 # parser below it reports the same text. Why it matters: a configuration file that was cut and pasted, or merged badly,
 # is read without a word about its second half. Read with a parser of JsonFactory, and call nextToken() once more.
-. "$(dirname "$0")/lib/finding.sh"
+#
+# Version: jackson-jr 2.22.4
+. "$(dirname "$0")/lib/finding.bash"
 needs_java 25
 maven com.fasterxml.jackson.jr:jackson-jr-objects:2.22.4
 

@@ -6,7 +6,9 @@
 # Seen: the race of the field is found; the same one in the segment passes, because an access of a segment is no point
 # where the checker switches threads. Why it matters: code on the foreign function and memory API keeps its shared state
 # in segments (rings, doorbells, indexes), and a check that passes says nothing about them. jcstress sees these races.
-. "$(dirname "$0")/lib/finding.sh"
+#
+# Version: Lincheck 3.7
+. "$(dirname "$0")/lib/finding.bash"
 needs_java 25
 maven org.jetbrains.lincheck:lincheck:3.7
 

@@ -7,8 +7,10 @@
 # qemu-system-ppc64 is big-endian even while it runs a little-endian kernel. Why it matters: a driver tested with edu on
 # x86 reads 0xed000001 on ppc64le. Tell the byte order by the identification register. No firmware or kernel is run
 # here: the configuration space is set through QEMU's own test protocol.
-. "$(dirname "$0")/lib/finding.sh"
-. "$(dirname "$0")/lib/qemu.sh"
+#
+# Version: qemu-system-ppc 1:7.2+dfsg-7+deb12u18+b3 (Debian 12)
+. "$(dirname "$0")/lib/finding.bash"
+. "$(dirname "$0")/lib/qemu.bash"
 
 mkfifo "$work/to" "$work/from"
 qemu -S -qtest stdio -display none -machine pseries -nodefaults -device edu,addr=1 \

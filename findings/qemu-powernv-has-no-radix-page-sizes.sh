@@ -7,9 +7,11 @@
 # Seen: pseries has it, with 4K, 64K, 2M and 1G; powernv9 and powernv10 have not. Why it matters: Linux then knows only
 # its base page size, so there are no huge pages: mmap with MAP_HUGETLB fails, and transparent huge pages are off. A
 # device tree with the property, given with -dtb, brings them back.
-. "$(dirname "$0")/lib/finding.sh"
+#
+# Version: qemu-system-ppc 1:7.2+dfsg-7+deb12u18+b3 (Debian 12)
+. "$(dirname "$0")/lib/finding.bash"
 needs dtc
-. "$(dirname "$0")/lib/qemu.sh"
+. "$(dirname "$0")/lib/qemu.bash"
 
 # sizes MACHINE PROCESSOR: the property, or "none".
 sizes() {

@@ -6,7 +6,9 @@
 # Seen: it is _IO(VFIO_TYPE, VFIO_BASE + 13), with neither direction nor size, as are all others; only the comments are
 # wrong. Why it matters: a binding written by hand from the comments gets ENOTTY from every call, and on POWER even _IO
 # is not a plain number: _IOC_NONE is 1 there, so the same call is 0x3b71 on x86 and 0x20003b71 on ppc64.
-. "$(dirname "$0")/lib/finding.sh"
+#
+# Version: linux-libc-dev 6.1.192-3 (Debian 12)
+. "$(dirname "$0")/lib/finding.bash"
 debian 'linux-libc-dev=6.1.192-3'
 
 header=$root/usr/include/linux/vfio.h

@@ -63,7 +63,7 @@ class OptionsTest {
                 "--first-seed=7",
                 "--steps=9",
                 "--update",
-                "--mirror=http://debian.example/debian/",
+                "--mirror=http://mirror.example/archive/",
                 "--",
                 "--details=tree");
         assertEquals(Machine.PSERIES, options.machine());
@@ -83,7 +83,7 @@ class OptionsTest {
         assertEquals(7, options.firstSeed());
         assertEquals(9, options.steps());
         assertTrue(options.isUpdate());
-        assertEquals(Optional.of("http://debian.example/debian"), options.mirror());
+        assertEquals(Optional.of("http://mirror.example/archive"), options.mirror());
         assertEquals(List.of("--details=tree"), options.arguments());
     }
 

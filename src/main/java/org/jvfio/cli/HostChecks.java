@@ -394,7 +394,7 @@ final class HostChecks {
         return Finding.error(
                 "permission",
                 "this user may not open " + group.node(),
-                "Who has it can make the devices of the group do DMA, to memory that is mapped for them only.",
+                "A user who can open it can make the devices of the group do DMA, to memory that is mapped for them only.",
                 "as root, for each boot: jvfio setup --user NAME --apply",
                 "as root, until the next boot: chown NAME " + group.node());
     }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after finding.sh: QEMU's POWER machines, of Debian 12.
+# Sourced after finding.bash: QEMU's POWER machines, of Debian 12.
 debian 'qemu-system-ppc=1:7.2+dfsg-7+deb12u18+b3'
 qemu() {
     LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu \
