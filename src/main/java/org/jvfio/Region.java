@@ -299,6 +299,9 @@ public final class Region {
         if (answer != width) {
             throw notWhole("write", offset, width, answer);
         }
+        if (info.isConfig()) {
+            regions.wroteConfig(offset, width, OpaqueAccess.get(buffer, 0, width, true));
+        }
     }
 
     /**
