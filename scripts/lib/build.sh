@@ -3,7 +3,8 @@
 #
 # MAVEN_ARGS is passed to every Maven run, for example MAVEN_ARGS=-Dmaven.repo.local=/var/tmp/repository
 
-project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+project=${BASH_SOURCE[0]%/scripts/lib/build.sh}
+[[ $project == /* ]] || project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=$project/target
 # The command, for such a java_command; its libraries are optional for the module.
 jvfio_main=(--add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob --module org.jvfio/org.jvfio.cli.Launcher)
@@ -42,10 +43,12 @@ maven_packages() {
     touch --date="@$began" "$target/.built"
 }
 
-# Sets the array java_command to a JVM for the built project, with options for a quick start. Warnings of the JVM do not
-# go to standard output, which is for data.
+# Sets the array java_command to a JVM for the built project, with options for a quick start: it maps the cache, or the
+# archive of its own classes, where that was made for, as relocating 20 MB takes longer than a short command. Warnings of
+# the JVM do not go to standard output, which is for data.
 set_java_command() {
     java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
+        -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0
         --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
     if [[ -s $target/jvfio.aot ]] && is_aot_cache_current; then
         java_command+=(-XX:AOTCache="$target/jvfio.aot")
@@ -77,7 +80,8 @@ make_aot_cache() {
     rm -f "$target/jvfio.aot" "$target/jvfio.aot.for"
     : >"$target/jvfio.aot"
     set_java_command
-    if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:AOTCacheOutput="$target/jvfio.aot.new" \
+    # No profiles of methods: a short command would compile what they name, and end before that pays.
+    if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:-AOTRecordTraining -XX:AOTCacheOutput="$target/jvfio.aot.new" \
         "${jvfio_main[@]/%Launcher/Training}" >"$target/aot.log" 2>&1 </dev/null &&
         "${java_command[@]}" -XX:AOTCache="$target/jvfio.aot.new" -XX:AOTMode=on \
             "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then

@@ -16,7 +16,7 @@ final class Namespace {
     private final int id;
     private final Store store;
     private final int format;
-    private final UUID uuid;
+    private final String serial;
     private boolean attached = true;
     private long bytesRead;
     private long bytesWritten;
@@ -34,7 +34,7 @@ final class Namespace {
         this.id = id;
         this.store = store;
         this.format = blockBytes == 1 << FORMATS[0] ? 0 : 1;
-        this.uuid = UUID.nameUUIDFromBytes((serial + "/" + id).getBytes(StandardCharsets.UTF_8));
+        this.serial = serial;
     }
 
     int id() {
@@ -69,7 +69,7 @@ final class Namespace {
     }
 
     UUID uuid() {
-        return uuid;
+        return UUID.nameUUIDFromBytes((serial + "/" + id).getBytes(StandardCharsets.UTF_8));
     }
 
     long eui64() {

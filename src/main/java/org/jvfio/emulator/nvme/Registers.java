@@ -50,7 +50,7 @@ final class Registers {
     Registers(int queueEntries, Duration readyTimeout, long wrong) {
         this.queueEntries = queueEntries;
         capabilities = (CAPABILITIES_OF_QEMU
-                        | readyTimeout.dividedBy(Configuration.TIMEOUT_UNIT) << TIMEOUT_SHIFT
+                        | readyTimeout.toMillis() / Configuration.TIMEOUT_UNIT.toMillis() << TIMEOUT_SHIFT
                         | (queueEntries - 1))
                 ^ wrong;
     }
