@@ -1,6 +1,5 @@
 package org.jvfio;
 
-import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.regex.Matcher;
@@ -39,7 +38,7 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
         String path = GROUPS + "/" + number;
         List<PciFunction> functions = Sysfs.list(kernel, path + "/devices").orElse(List.of()).stream()
                 .map(device -> PciFunction.at(kernel, PciAddress.parse(device)))
-                .sorted(Comparator.comparing(PciFunction::address))
+                .sorted((one, other) -> one.address().compareTo(other.address()))
                 .toList();
         return new IommuGroup(number, Sysfs.read(kernel, path + "/name"), functions);
     }
