@@ -57,9 +57,7 @@ public final class DmaSpace {
                                 window.getValue().range()));
             }
         }
-        windows.put(
-                created.number(),
-                new State(created.range(), created.page(), new TreeMap<>(Long::compareUnsigned)));
+        windows.put(created.number(), new State(created.range(), created.page(), new TreeMap<>(Long::compareUnsigned)));
     }
 
     private void map(DmaMoment.Mapping mapping) {
@@ -67,7 +65,8 @@ public final class DmaSpace {
                 .filter(each -> each.range().contains(mapping.range()))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException(mapping.range() + " is mapped outside of all windows"));
-        Map.Entry<Long, DmaMoment.Mapping> before = window.mappings().floorEntry(mapping.range().last());
+        Map.Entry<Long, DmaMoment.Mapping> before =
+                window.mappings().floorEntry(mapping.range().last());
         if (before != null && before.getValue().range().overlaps(mapping.range())) {
             throw new IllegalArgumentException("%s is mapped over %s"
                     .formatted(mapping.range(), before.getValue().range()));
@@ -112,7 +111,10 @@ public final class DmaSpace {
     public DmaMoment moment(String title) {
         List<DmaMoment.Window> all = new ArrayList<>();
         windows.forEach((number, window) -> all.add(new DmaMoment.Window(
-                number, window.range(), window.page(), List.copyOf(window.mappings().values()))));
+                number,
+                window.range(),
+                window.page(),
+                List.copyOf(window.mappings().values()))));
         all.sort(Comparator.comparing(window -> window.range().start(), Long::compareUnsigned));
         return new DmaMoment(title, owner, mapsSeen, bypass, all);
     }
