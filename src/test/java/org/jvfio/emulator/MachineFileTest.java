@@ -41,6 +41,21 @@ class MachineFileTest {
     }
 
     @Test
+    void read_maxFreezes_thePeIsDisabledAfterThem() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "maxFreezes": 0}
+                """);
+        assertEquals(0, machine.maxFreezes());
+        EmulatedHost host = EmulatedKernel.boot(machine).host();
+        host.beginHostRecovery(0);
+        assertEquals(EehState.STOPPED, host.group(0).state());
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> read("""
+                {"like": "power8", "maxFreezes": -1}
+                """));
+        assertTrue(String.valueOf(e.getMessage()).contains("not -1"), e.getMessage());
+    }
+
+    @Test
     void read_bridges_ownSettings() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "platform": "phb4", "defaultWindow": "1G",
