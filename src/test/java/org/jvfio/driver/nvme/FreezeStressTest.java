@@ -28,8 +28,8 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
-import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
