@@ -289,6 +289,19 @@ public final class EmulatedHost {
         });
     }
 
+    /**
+     * The PE of a group meets an error, at once or at the next access of a kind; an error that no access has met is
+     * replaced.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void strike(int number, PeError error) {
+        locked(() -> {
+            existing(number).pe().strike(error);
+            return error;
+        });
+    }
+
     private IommuGroup existing(int number) {
         IommuGroup group = groups.get(number);
         if (group == null) {

@@ -178,6 +178,18 @@ final class Pe {
         }
     }
 
+    /** An error that no access has caused, or DMA alone freezes; an error of an access is injected. */
+    void strike(PeError error) {
+        switch (error) {
+            case AT_ONCE -> freezeForError(false);
+            case DMA_ONLY -> dmaFrozen |= machine.freezes();
+            case LOAD -> inject(InjectedError.anywhere(InjectedError.Kind.REGISTER, false));
+            case STORE -> inject(InjectedError.anywhere(InjectedError.Kind.REGISTER, true));
+            case DMA_READ -> inject(InjectedError.anywhere(InjectedError.Kind.DMA, false));
+            case DMA_WRITE -> inject(InjectedError.anywhere(InjectedError.Kind.DMA, true));
+        }
+    }
+
     /** A range of bus addresses is no longer mapped. */
     void unmapped(long busAddress, long size, long user, int process) {
         unmapped.add(busAddress, size, user, log.micros(), process);
