@@ -94,7 +94,10 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
             if (!new RegionArea(0, regionSize).contains(read.offset(), read.size())) {
                 throw malformed(name, "the mappable area " + read + " is outside the region");
             }
-            areas.add(read);
+            // Linux lists one of no bytes for a BAR of which the MSI-X table leaves no page.
+            if (read.size() > 0) {
+                areas.add(read);
+            }
         }
         return List.copyOf(areas);
     }

@@ -237,7 +237,8 @@ public final class MachineOptions {
         return new WrongOption(place("") + " " + what, null);
     }
 
-    private IllegalArgumentException wrong(String name, String what) {
+    /** As {@link #wrong(String)}, with the line of a value. */
+    public IllegalArgumentException wrong(String name, String what) {
         return new WrongOption(place(name) + " " + what, null);
     }
 
@@ -280,6 +281,20 @@ public final class MachineOptions {
 
     private static String spelt(Enum<?> constant) {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /**
+     * A JSON object as options of their own; empty if it is missing.
+     *
+     * @param what what it is, for messages: {@code "'config'"}
+     */
+    public Optional<MachineOptions> object(String name, String what) {
+        return has(name) ? Optional.of(nested(what, values.get(name))) : Optional.empty();
+    }
+
+    /** The names of the values, in the order of the file. */
+    public List<String> names() {
+        return values.keySet().stream().map(String::valueOf).toList();
     }
 
     /** A JSON object that maps sizes to numbers, with the sizes in bytes. */
