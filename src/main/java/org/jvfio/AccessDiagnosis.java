@@ -1,6 +1,8 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_CLASS_REVISION;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.PCI_STATUS;
 import static org.jvfio.uapi.vfio_h.PCI_VENDOR_ID;
 
@@ -38,14 +40,17 @@ final class AccessDiagnosis {
     /**
      * Checks whether a device of which a register read all ones responds: by two system calls if it does.
      *
+     * @param mapped whether the register is mapped: the kernel checks other accesses for disabled memory itself
      * @throws VfioException if it does not
      */
-    void requireResponse(Supplier<String> operation) {
+    void requireResponse(boolean mapped, Supplier<String> operation) {
         int pe = device.container().peStates();
-        if ((pe == PeState.NORMAL.number() || pe < 0)
-                && !device.isInLowPower()
-                && device.config().readInt(PCI_CLASS_REVISION) != ALL_ONES_32) {
-            return;
+        if ((pe == PeState.NORMAL.number() || pe < 0) && !device.isInLowPower()) {
+            int commandAndStatus = device.config().readInt(PCI_COMMAND);
+            boolean decodes = (commandAndStatus & PCI_COMMAND_MEMORY) != 0;
+            if ((short) (commandAndStatus >>> Short.SIZE) != ALL_ONES_16 && (decodes || !mapped)) {
+                return;
+            }
         }
         DeviceCondition condition = condition();
         if (!condition.isResponding()) {
@@ -68,7 +73,7 @@ final class AccessDiagnosis {
         // After the access, which may be what froze the PE.
         int answer = device.container().peStates();
         PeState reported = PeState.of(answer);
-        PeState pe = device.container().attachedGroups() == 1 ? reported : null;
+        PeState pe = device.container().attachedGroups().size() == 1 ? reported : null;
         if (!responds) {
             return silent(pe, reported, answer, evidence);
         }

@@ -715,6 +715,10 @@ public final class EmulatedMachine {
                                 + " cannot have failed windows: only an LPAR with Linux "
                                 + KernelVersion.V6_11.release() + " or later has a list of them");
                     });
+            if (slots.stream().anyMatch(slot -> slot.options().windowsFailed())) {
+                // What such a host is for.
+                hazards.putIfAbsent(Hazard.CREATE_CHARGE_LEAK, HazardPolicy.AS_LINUX);
+            }
             return new EmulatedMachine(this);
         }
 

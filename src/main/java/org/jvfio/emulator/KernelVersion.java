@@ -195,6 +195,14 @@ public enum KernelVersion {
     }
 
     /**
+     * The number of a DEVICE_FEATURE that the kernel knows, and vfio-pci does not have: it returns EINVAL, where an
+     * unknown one is ENOTTY; -1 for none.
+     */
+    int featureOfNewerKernels() {
+        return atLeast(V7_2) ? 12 : -1;
+    }
+
+    /**
      * Whether a BAR with the MSI-X table can be mapped as a whole ({@code VFIO_REGION_INFO_CAP_MSIX_MAPPABLE}): from 4.16,
      * here from the constant for 5.0.
      */

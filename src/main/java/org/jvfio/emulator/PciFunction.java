@@ -76,7 +76,7 @@ final class PciFunction implements DeviceBus {
                 pe.bridge().platform());
         access = new ConfigAccess(this, pe, registers, interrupts, powernv);
         ioEvents = new IoEvents(this, machine.kernel());
-        features = new DeviceFeatures(hasVirtualFunctions());
+        features = new DeviceFeatures(machine.kernel(), hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
     }
