@@ -77,7 +77,7 @@ final class FunctionFile {
 
     private static void valid(MachineOptions object, String name, Supplier<FunctionOptions.Builder> step) {
         try {
-            step.get();
+            var _ = step.get();
         } catch (IllegalArgumentException invalid) {
             throw object.wrong(name, "has " + invalid.getMessage());
         }

@@ -190,7 +190,7 @@ final class VfioConfig {
             int next = header >>> NEXT_SHIFT & ~0x3;
             int bytes = SHOWN_EXTENDED.contains(id) ? hardware.length(place, id) : 0;
             if (bytes == 0 && previous != 0) {
-                copy.putInt(previous, copy.getInt(previous) & ~NEXT_MASK | next << NEXT_SHIFT);
+                copy.putInt(previous, (copy.getInt(previous) & ~NEXT_MASK) | next << NEXT_SHIFT);
             } else {
                 show(place, bytes == 0 ? Integer.BYTES : bytes);
                 if (bytes == 0) {
