@@ -60,7 +60,7 @@ public final class Container implements AutoCloseable {
     private final List<Group> groups = new ArrayList<>();
     private boolean closed;
     // Written with the lock held; read without it.
-    private volatile int attachedGroups;
+    private volatile List<Integer> attachedGroups = List.of();
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, IommuSetup iommu) {
         this.kernel = kernel;
@@ -169,7 +169,7 @@ public final class Container implements AutoCloseable {
                 throw e;
             }
             groups.add(group);
-            attachedGroups = groups.size();
+            attachedGroups = groups.stream().map(Group::number).toList();
             return group;
         } finally {
             lock.unlock();
@@ -239,8 +239,8 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** How many groups are attached. Takes no lock. */
-    int attachedGroups() {
+    /** The numbers of the groups that are attached. Takes no lock. */
+    List<Integer> attachedGroups() {
         return attachedGroups;
     }
 
@@ -556,7 +556,7 @@ public final class Container implements AutoCloseable {
     /** Removes a group that the kernel has detached; with the last one all windows and registrations are gone. */
     void detached(Group group, Teardown teardown) {
         groups.remove(group);
-        attachedGroups = groups.size();
+        attachedGroups = groups.stream().map(Group::number).toList();
         if (groups.isEmpty()) {
             iommu.detached();
             windows.detached();

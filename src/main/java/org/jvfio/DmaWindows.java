@@ -26,6 +26,7 @@ final class DmaWindows {
     private final Kernel kernel;
     private final Container container;
     private final IommuSetup iommu;
+    private final FailedWindows failed;
     private final List<DmaWindow> windows = new ArrayList<>();
     private volatile @Nullable DmaWindow pendingWindow;
     // Held during a call with which the kernel may create the default window. Acquired after the container's lock; a
@@ -36,6 +37,7 @@ final class DmaWindows {
         this.kernel = kernel;
         this.container = container;
         this.iommu = iommu;
+        this.failed = FailedWindows.of(kernel);
     }
 
     /**
@@ -251,15 +253,30 @@ final class DmaWindows {
         try {
             DmaWindow pending = pendingWindow;
             long pendingBytes = pending == null ? 0 : pending.tableBytes();
+            boolean makesTable = pending != null || tableBytes > 0;
+            if (makesTable && container.attachedGroups().stream().anyMatch(failed::contains)) {
+                throw new VfioException(operation.get(), KnownCauses.failedWindows());
+            }
             LockedMemory before = LockedMemory.of(kernel);
             before.require(operation, pendingBytes + tableBytes);
             int result = call.call(container.descriptor().keptOpen());
             if (result != 0) {
+                if (result == Errno.ENODEV.negated() && makesTable) {
+                    rememberFailure();
+                }
                 throw refused(operation.get(), pendingBytes, tableBytes, before, call, result, causes.apply(result));
             }
             pendingWindow = null;
         } finally {
             pendingLock.unlock();
+        }
+    }
+
+    /** A second call would fail, too, and leave its charge behind. */
+    private void rememberFailure() {
+        List<Integer> groups = container.attachedGroups();
+        if (groups.size() == 1 && !iommu.info().isPowernv()) {
+            failed.add(groups.getFirst());
         }
     }
 

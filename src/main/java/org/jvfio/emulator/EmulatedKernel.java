@@ -215,7 +215,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return ioctl(fd, request, argument.set(number));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -226,7 +226,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return ioctl(fd, request, argument.set(struct));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -240,7 +240,9 @@ public final class EmulatedKernel implements Kernel {
         return callLong(() -> {
             if ((flags & MAP_ANONYMOUS) == 0) {
                 OpenFile file = task.file(fd);
-                return file == null ? Errno.EBADF.negated() : file.mmap();
+                return file == null
+                        ? Errno.EBADF.negated()
+                        : file.mmap(task.mm(), length, protection, flags, offset);
             }
             int type = flags & (MAP_PRIVATE | MAP_SHARED);
             if (length <= 0 || type == 0) {
@@ -275,7 +277,7 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             long page = 1L << host.machine().pageShift();
             long end = address + ((length + page - 1) & -page);
-            if ((address & (page - 1)) != 0
+            if (!task.mm().addresses().isAligned(address, page)
                     || length <= 0
                     || Long.compareUnsigned(end, address) <= 0
                     || task.mm().addresses().splitsHugePage(address, end)) {
@@ -479,7 +481,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readFile(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -489,7 +491,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readLink(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -499,7 +501,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.list(directory);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -520,7 +522,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsInt();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -529,7 +531,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsLong();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 

@@ -122,6 +122,10 @@ final class Pe {
         hostMappings = count;
     }
 
+    boolean registersFrozen() {
+        return registersFrozen;
+    }
+
     boolean dmaFrozen() {
         return dmaFrozen;
     }
