@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -52,7 +53,7 @@ class MachineFileTest {
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> read("""
                 {"like": "power8", "maxFreezes": -1}
                 """));
-        assertTrue(String.valueOf(e.getMessage()).contains("not -1"), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains("has 'maxFreezes' that is not a whole number from 0 on"), e.getMessage());
     }
 
     @Test
