@@ -76,6 +76,22 @@ final class FreezeLog {
         }
     }
 
+    /** A state of the PE with the newest message about it, as in {@code its PE is frozen (EEH state 2)}. */
+    String describe(PeState state) {
+        String plain = "its PE is " + state.withNumber();
+        return newest().map(found -> found.failedDma() && state.isFrozen()
+                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
+                        : plain + "; the kernel log: " + found.text())
+                .orElse(plain);
+    }
+
+    /** The newest message, for a PE whose state is not known; empty, or it begins with a semicolon. */
+    String describe() {
+        return newest().map(found -> (found.failedDma() ? "; the newest failed DMA of the kernel log: " : "; the kernel log: ")
+                        + found.text())
+                .orElse("");
+    }
+
     /** The PE was recovered: the messages until now are no longer about its state. */
     void recovered() {
         lock.lock();

@@ -184,11 +184,12 @@ class EehTest extends Contract {
 
     @Test
     @Scenario("I15")
-    void getDeviceFd_stoppedPe_thawed() {
+    void close_stoppedPe_thawedAsByGetDeviceFd() {
         RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertAnswer(0, device.close());
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
         group.device(first.address());
         assertState(VFIO_EEH_PE_STATE_NORMAL);
     }
