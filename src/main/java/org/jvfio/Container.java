@@ -239,6 +239,11 @@ public final class Container implements AutoCloseable {
         }
     }
 
+    /** Whether this is an LPAR, where a window belongs to one group, and several are attached. Takes no lock. */
+    boolean sharesLparWindow() {
+        return attachedGroups > 1 && HostPlatform.of(kernel) == HostPlatform.PSERIES;
+    }
+
     /** How many groups are attached. Takes no lock. */
     int attachedGroups() {
         return attachedGroups;

@@ -22,7 +22,7 @@ final class FreezeLog {
 
     private final Kernel kernel;
     private final PciAddress address;
-    // Guards what follows; acquired last, and held during reads of the log and of sysfs.
+    // Guards what follows; held during reads of the log and of sysfs.
     private final ReentrantLock lock = new ReentrantLock();
     private @Nullable KernelMessages messages;
     private @Nullable PeNames names;

@@ -106,6 +106,7 @@ class EehTest extends Contract {
 
     /** What a driver does by itself that Device.recover does for it; vfio.rst has the sequence. */
     @Test
+    @Scenario({"I17", "I18"})
     void eehSequence_injectedLoadError_stoppedAndThenNormalAgain() throws InterruptedException {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         RawDevice device = group.device(first.address());
@@ -183,7 +184,7 @@ class EehTest extends Contract {
     }
 
     @Test
-    @Scenario("I15")
+    @Scenario({"I15", "I19"})
     void close_stoppedPe_thawedAsByGetDeviceFd() {
         RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);

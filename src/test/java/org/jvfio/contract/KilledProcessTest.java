@@ -77,6 +77,7 @@ class KilledProcessTest extends Contract {
     }
 
     @Test
+    @Scenario("I20")
     void kill_inTheMiddleOfDma_windowsGoneBypassBackAndTheNextDriverWorks() {
         HostLog log = new HostLog(process);
         for (int round = 0; round < 2; round++) {

@@ -53,7 +53,7 @@ class MachineFileTest {
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> read("""
                 {"like": "power8", "maxFreezes": -1}
                 """));
-        assertTrue(String.valueOf(e.getMessage()).contains("has 'maxFreezes' that is not a whole number from 0 on"), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains("not a whole number from 0 on"), e.getMessage());
     }
 
     @Test
