@@ -239,6 +239,11 @@ public final class Container implements AutoCloseable {
         }
     }
 
+    /** Whether this is an LPAR, where a window belongs to one group, and several are attached. Takes no lock. */
+    boolean sharesLparWindow() {
+        return attachedGroups.size() > 1 && HostPlatform.of(kernel) == HostPlatform.PSERIES;
+    }
+
     /** The numbers of the groups that are attached. Takes no lock. */
     List<Integer> attachedGroups() {
         return attachedGroups;

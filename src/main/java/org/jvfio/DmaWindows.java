@@ -100,7 +100,12 @@ final class DmaWindows {
         try (Arena arena = Arena.ofConfined()) {
             TceCreate call = TceCreate.of(arena, page.shift(), bytes, levels);
             createTables(
-                    () -> operation, table.lockedBytes(), call, result -> Cause.of(result, KnownCauses::createWindow));
+                    () -> operation,
+                    table.lockedBytes(),
+                    call,
+                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                            ? KnownCauses.SHARED_LPAR_WINDOW
+                            : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),

@@ -255,6 +255,19 @@ public final class EmulatedHost {
     }
 
     /**
+     * Freezes the PE of a group as an error on the bus does, such as one of a device that wakes from D3hot right after it
+     * was bound. Does nothing on a {@linkplain EmulatedMachine.Builder#freezes machine that freezes nothing}.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void freezePe(int number) {
+        locked(() -> {
+            existing(number).pe().freezeForError(false);
+            return number;
+        });
+    }
+
+    /**
      * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until
      * {@link #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its
      * state is {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
