@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -33,7 +34,8 @@ public final class KernelLog implements AutoCloseable {
      *
      * @throws VfioException if it may not be read
      */
-    public static KernelLog open(Kernel kernel) {
+    public static KernelLog open(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         Descriptor descriptor =
                 Descriptor.open(kernel, PATH, vfio_h.O_RDONLY | vfio_h.O_NONBLOCK, ASKED, errno -> switch (errno) {
                     case EPERM, EACCES ->

@@ -11,6 +11,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import jdk.jfr.Name;
 import jdk.jfr.Recording;
 import org.jspecify.annotations.Nullable;
@@ -112,8 +113,23 @@ public final class Observer implements AutoCloseable {
         };
     }
 
+    /** Writes calls that a source passes on. */
+    static void write(TraceForm form, Writer out, Consumer<CallDecoder.Listener> calls) throws IOException {
+        CallDecoder.Listener listener = listener(form, out);
+        calls.accept(listener);
+        finish(listener, null);
+    }
+
+    private static CallDecoder.Listener listener(TraceForm form, Writer out) {
+        return switch (form) {
+            case TEXT -> new TextTrace(out);
+            case PERFETTO -> new ChromeTrace(out);
+            case JFR, RECORD -> throw new IllegalArgumentException("a trace in the form " + form + " needs a file");
+        };
+    }
+
     private static Observation live(Kernel kernel, TraceForm form, Writer out, boolean registers) {
-        CallDecoder.Listener listener = form == TraceForm.TEXT ? new TextTrace(out) : new ChromeTrace(out);
+        CallDecoder.Listener listener = listener(form, out);
         LiveTrace trace = new LiveTrace(listener);
         return new Logged(kernel, new CallLog(trace), registers, null) {
             @Override
