@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -79,7 +80,8 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not
      *     open it ({@code PERMISSION})
      */
-    public static Container open(Kernel kernel) {
+    public static Container open(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         String operation = "open a VFIO container";
         Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, operation, KnownCauses::openContainer);
         try {

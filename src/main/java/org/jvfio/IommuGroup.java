@@ -7,6 +7,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * An IOMMU group as sysfs describes it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
@@ -29,7 +30,8 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
      *
      * @throws VfioException if there is none ({@code NOT_FOUND}); the hint names those that exist
      */
-    public static IommuGroup of(Kernel kernel, int number) {
+    public static IommuGroup of(Kernel host, int number) {
+        Kernel kernel = TraceProperty.observe(host);
         List<String> groups = Sysfs.list(kernel, GROUPS).orElse(List.of());
         if (!groups.contains(Integer.toString(number))) {
             throw new VfioException(
