@@ -11,8 +11,6 @@ import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -29,8 +27,7 @@ public final class EmulatedHost {
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final HostLock lock = new HostLock();
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
@@ -153,7 +150,7 @@ public final class EmulatedHost {
      */
     void ended(Task task) {
         tasks.values().remove(task);
-        changed.signalAll();
+        lock.signalChange();
         if (tasks.isEmpty() && failureUnread) {
             failureUnread = false;
             DeviceFailure first = deviceFailures.getFirst();
@@ -327,13 +324,8 @@ public final class EmulatedHost {
         }
     }
 
-    ReentrantLock lock() {
+    HostLock lock() {
         return lock;
-    }
-
-    /** Signals threads that wait for a descriptor to become ready. */
-    Condition changed() {
-        return changed;
     }
 
     KernelLog kernelLog() {
@@ -402,7 +394,7 @@ public final class EmulatedHost {
             try {
                 locked(() -> {
                     action.run();
-                    changed.signalAll();
+                    lock.signalChange();
                     return true;
                 });
             } catch (RuntimeException | Error failure) {
