@@ -4,10 +4,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -23,6 +25,9 @@ import org.jvfio.kernel.Errno;
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
     private static final int INIT = 1;
+    /** The characters of domain and bus in an address. */
+    private static final int BUS_LENGTH = "0000:00:".length();
+
     /** The first failures tell the cause; a device that fails in a loop must not fill the heap. */
     private static final int MAX_DEVICE_FAILURES = 100;
 
@@ -34,7 +39,8 @@ public final class EmulatedHost {
     private boolean failureUnread;
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
-    private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
+    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
@@ -52,6 +58,7 @@ public final class EmulatedHost {
             PciFunction function = new PciFunction(this, slot, group.pe());
             group.functions().add(function);
             functions.put(slot.address(), function);
+            groupOfFunction.put(function, group);
         }
     }
 
@@ -346,17 +353,13 @@ public final class EmulatedHost {
     }
 
     IommuGroup groupOf(PciFunction function) {
-        return groups.values().stream()
-                .filter(group -> group.functions().contains(function))
-                .findFirst()
-                .orElseThrow();
+        return Objects.requireNonNull(groupOfFunction.get(function));
     }
 
     /** The functions on the bus of one, including itself. */
     List<PciFunction> onBusOf(PciFunction function) {
-        return functions.values().stream()
-                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
-                .toList();
+        String bus = function.address().substring(0, BUS_LENGTH);
+        return List.copyOf(functions.subMap(bus, bus + Character.MAX_VALUE).values());
     }
 
     Map<String, PciFunction> functions() {

@@ -11,7 +11,10 @@ import org.jvfio.uapi.vfio_h;
 final class HostTree {
     private static final String PCI = "/sys/bus/pci/";
     private static final String DEVICES = PCI + "devices/";
+    private static final String DRIVERS = PCI + "drivers/";
     private static final String MODULES = "/sys/module/";
+    private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
+    private static final String VFIO_NODES = "/dev/vfio/";
     private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
     /** Flags of a resource in {@code linux/ioport.h}. */
     private static final long MEMORY = 0x40200;
@@ -37,38 +40,44 @@ final class HostTree {
     }
 
     /**
-     * Adds the files that a path may mean, or that are below it: a program reads many files, each of them alone.
+     * Adds the files that a path may mean, or that are below it, but for those of devices and groups.
      *
      * @param wanted the path
      */
     void addFiles(Map<String, String> files, String wanted) {
-        for (PciFunction function : host.functions().values()) {
-            if (Sysfs.isRelated(DEVICES + function.address(), wanted)) {
-                addFunction(files, function);
-            }
+        if (Sysfs.isRelated("/proc/", wanted)) {
+            addUses(files);
         }
-        addUses(files);
-        if (wanted.startsWith(DEVICES)) {
-            return;
+        if (Sysfs.isRelated(PCI, wanted) && !wanted.startsWith(DEVICES)) {
+            addDrivers(files);
         }
-        addDrivers(files);
-        addModules(files);
-        addProcessor(files);
-        addMemory(files);
-        if (machine.vfioModule()) {
-            files.put("/dev/vfio/vfio", "");
+        if (Sysfs.isRelated(MODULES, wanted)) {
+            addModules(files);
+        }
+        if (Sysfs.isRelated(DEVICE_TREE, wanted) || Sysfs.isRelated("/proc/", wanted)) {
+            addProcessor(files);
+        }
+        if (Sysfs.isRelated(HUGE_PAGES, wanted) || Sysfs.isRelated("/proc/", wanted)) {
+            addMemory(files);
+        }
+        if (machine.vfioModule() && Sysfs.isRelated(VFIO_NODES, wanted)) {
+            files.put(VFIO_NODES + "vfio", "");
             host.iommuGroups().values().stream()
                     .filter(group -> group.hasNode() && machine.kernel().bindsDevices())
-                    .forEach(group -> files.put("/dev/vfio/" + group.number(), ""));
+                    .forEach(group -> files.put(VFIO_NODES + group.number(), ""));
         }
     }
 
-    private void addFunction(Map<String, String> files, PciFunction function) {
+    /** Adds the files of a device. */
+    void addFunction(Map<String, String> files, PciFunction function) {
         String device = DEVICES + function.address() + "/";
         files.put(device + "config", "");
         files.put(device + "subsystem_vendor", hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
         files.put(device + "subsystem_device", hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
         files.put(device + "irq", "0\n");
+        if (machine.hostUses().get(function.address()) == HostUse.BOOT_DISPLAY) {
+            files.put(device + "boot_vga", "1\n");
+        }
         files.put(device + "enable", function.isOpen() ? "1\n" : "0\n");
         files.put(device + "numa_node", "0\n");
         files.put(device + "resource", resources(function));
@@ -138,7 +147,7 @@ final class HostTree {
         files.put(PCI + "drivers_probe", "");
         for (HostDriver driver : HostDriver.values()) {
             if (driver != HostDriver.NONE && (driver != HostDriver.VFIO_PCI || machine.vfioModule())) {
-                String directory = PCI + "drivers/" + driver.sysfsName() + "/";
+                String directory = DRIVERS + driver.sysfsName() + "/";
                 files.put(directory + "bind", "");
                 files.put(directory + "unbind", "");
             }
@@ -189,7 +198,7 @@ final class HostTree {
     private void addMemory(Map<String, String> files) {
         files.put("/proc/meminfo", String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
         for (int shift : machine.platform().hugePageShifts()) {
-            String pool = "/sys/kernel/mm/hugepages/hugepages-%dkB/".formatted(1L << (shift - 10));
+            String pool = HUGE_PAGES + "hugepages-%dkB/".formatted(1L << (shift - 10));
             int count = machine.hugePages().getOrDefault(shift, 0);
             files.put(pool + "nr_hugepages", count + "\n");
             files.put(pool + "free_hugepages", count + "\n");
@@ -206,9 +215,7 @@ final class HostTree {
             if (function == null) {
                 return;
             }
-            if (use == HostUse.BOOT_DISPLAY) {
-                files.put(DEVICES + address + "/boot_vga", "1\n");
-            } else if (function.isUsedByHost()) {
+            if (function.isUsedByHost()) {
                 switch (use) {
                     case ROOT_DISK ->
                         mounts.append("/dev/").append(disk(address)).append("p1 / ext4 rw 0 0\n");
@@ -216,7 +223,9 @@ final class HostTree {
                     case NETWORK ->
                         routes.append(network(address))
                                 .append("\t00000000\t010A000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
-                    case BOOT_DISPLAY -> throw new AssertionError(use);
+                    case BOOT_DISPLAY -> {
+                        // A file of the device tells.
+                    }
                 }
             }
         });
@@ -237,26 +246,32 @@ final class HostTree {
         return "eth" + index(address);
     }
 
-    void addLinks(Map<String, String> links) {
-        host.functions().values().forEach(function -> {
-            String address = function.address();
-            HostDriver driver = function.driver();
-            if (driver != HostDriver.NONE) {
-                links.put(
-                        PCI + "drivers/" + driver.sysfsName() + "/" + address, "../../../../devices/" + path(address));
-            }
-            if (!machine.platform().isPowernv()) {
-                links.put(
-                        DEVICES + address + "/of_node",
-                        "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
-            }
-        });
-        machine.hostUses().forEach((address, use) -> {
-            PciFunction function = host.functions().get(address);
-            if (function != null && function.isUsedByHost()) {
-                addUse(links, address, use);
-            }
-        });
+    /** Adds the links that a path may mean, or that are below it, but for those of devices to group and driver. */
+    void addLinks(Map<String, String> links, String wanted) {
+        if (Sysfs.isRelated(DRIVERS, wanted)) {
+            String driver = Sysfs.nameBelow(DRIVERS, wanted);
+            host.functions().values().stream()
+                    .filter(function -> function.driver() != HostDriver.NONE)
+                    .filter(function ->
+                            driver.isEmpty() || function.driver().sysfsName().equals(driver))
+                    .forEach(function -> links.put(
+                            DRIVERS + function.driver().sysfsName() + "/" + function.address(),
+                            "../../../../devices/" + path(function.address())));
+        }
+        PciFunction function = host.functions().get(Sysfs.nameBelow(DEVICES, wanted));
+        if (function != null && !machine.platform().isPowernv()) {
+            links.put(
+                    DEVICES + function.address() + "/of_node",
+                    "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
+        }
+        if (Sysfs.isRelated("/sys/class/", wanted)) {
+            machine.hostUses().forEach((address, use) -> {
+                PciFunction user = host.functions().get(address);
+                if (user != null && user.isUsedByHost()) {
+                    addUse(links, address, use);
+                }
+            });
+        }
     }
 
     private static void addUse(Map<String, String> links, String address, HostUse use) {
