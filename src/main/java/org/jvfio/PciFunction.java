@@ -37,8 +37,8 @@ public record PciFunction(
      * @throws VfioException if there is none; the hint names those that there are
      */
     public static PciFunction at(Kernel kernel, PciAddress address) {
-        List<String> names = addresses(kernel);
-        if (!names.contains(address.toString())) {
+        if (Sysfs.find(kernel, DEVICES + "/" + address + "/vendor").isEmpty()) {
+            List<String> names = addresses(kernel);
             throw new VfioException(
                     Kind.NOT_FOUND,
                     "use " + address,

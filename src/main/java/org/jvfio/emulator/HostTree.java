@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -44,7 +45,7 @@ final class HostTree {
      *
      * @param wanted the path
      */
-    void addFiles(Map<String, String> files, String wanted) {
+    void addFiles(Map<String, Supplier<String>> files, String wanted) {
         if (Sysfs.isRelated("/proc/", wanted)) {
             addUses(files);
         }
@@ -61,42 +62,42 @@ final class HostTree {
             addMemory(files);
         }
         if (machine.vfioModule() && Sysfs.isRelated(VFIO_NODES, wanted)) {
-            files.put(VFIO_NODES + "vfio", "");
+            files.put(VFIO_NODES + "vfio", () -> "");
             host.iommuGroups().values().stream()
                     .filter(group -> group.hasNode() && machine.kernel().bindsDevices())
-                    .forEach(group -> files.put(VFIO_NODES + group.number(), ""));
+                    .forEach(group -> files.put(VFIO_NODES + group.number(), () -> ""));
         }
     }
 
     /** Adds the files of a device. */
-    void addFunction(Map<String, String> files, PciFunction function) {
+    void addFunction(Map<String, Supplier<String>> files, PciFunction function) {
         String device = DEVICES + function.address() + "/";
-        files.put(device + "config", "");
-        files.put(device + "subsystem_vendor", hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
-        files.put(device + "subsystem_device", hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
-        files.put(device + "irq", "0\n");
+        files.put(device + "config", () -> "");
+        files.put(device + "subsystem_vendor", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
+        files.put(device + "subsystem_device", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
+        files.put(device + "irq", () -> "0\n");
         if (machine.hostUses().get(function.address()) == HostUse.BOOT_DISPLAY) {
-            files.put(device + "boot_vga", "1\n");
+            files.put(device + "boot_vga", () -> "1\n");
         }
-        files.put(device + "enable", function.isOpen() ? "1\n" : "0\n");
-        files.put(device + "numa_node", "0\n");
-        files.put(device + "resource", resources(function));
-        files.put(device + "reset_method", resetMethods(function));
-        files.put(device + "d3cold_allowed", "1\n");
+        files.put(device + "enable", () -> function.isOpen() ? "1\n" : "0\n");
+        files.put(device + "numa_node", () -> "0\n");
+        files.put(device + "resource", () -> resources(function));
+        files.put(device + "reset_method", () -> resetMethods(function));
+        files.put(device + "d3cold_allowed", () -> "1\n");
         boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.managesPower();
-        files.put(device + "power/control", "auto\n");
-        files.put(device + "power/runtime_status", suspended ? "suspended\n" : "active\n");
-        files.put(device + "power_state", suspended ? "D3hot\n" : "D0\n");
+        files.put(device + "power/control", () -> "auto\n");
+        files.put(device + "power/runtime_status", () -> suspended ? "suspended\n" : "active\n");
+        files.put(device + "power_state", () -> suspended ? "D3hot\n" : "D0\n");
         if (function.isExpress()) {
-            files.put(device + "current_link_speed", "2.5 GT/s PCIe\n");
-            files.put(device + "current_link_width", "1\n");
+            files.put(device + "current_link_speed", () -> "2.5 GT/s PCIe\n");
+            files.put(device + "current_link_width", () -> "1\n");
         }
         if (machine.eeh()) {
             Pe pe = host.groupOf(function).pe();
             String endpoint = pe.bridge().platform().endpoint(function.domain());
-            files.put(device + "eeh_mode", "0x200\n");
-            files.put(device + "eeh_pe_config_addr", "0x" + endpoint + "\n");
-            files.put(device + "eeh_pe_state", "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
+            files.put(device + "eeh_mode", () -> "0x200\n");
+            files.put(device + "eeh_pe_config_addr", () -> "0x" + endpoint + "\n");
+            files.put(device + "eeh_pe_state", () -> "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
         }
     }
 
@@ -143,39 +144,39 @@ final class HostTree {
         return function.canReset() ? "bus\n" : "";
     }
 
-    private void addDrivers(Map<String, String> files) {
-        files.put(PCI + "drivers_probe", "");
+    private void addDrivers(Map<String, Supplier<String>> files) {
+        files.put(PCI + "drivers_probe", () -> "");
         for (HostDriver driver : HostDriver.values()) {
             if (driver != HostDriver.NONE && (driver != HostDriver.VFIO_PCI || machine.vfioModule())) {
                 String directory = DRIVERS + driver.sysfsName() + "/";
-                files.put(directory + "bind", "");
-                files.put(directory + "unbind", "");
+                files.put(directory + "bind", () -> "");
+                files.put(directory + "unbind", () -> "");
             }
         }
     }
 
-    private void addModules(Map<String, String> files) {
+    private void addModules(Map<String, Supplier<String>> files) {
         if (machine.vfioModule()) {
-            files.put(MODULES + "vfio/refcnt", "0\n");
+            files.put(MODULES + "vfio/refcnt", () -> "0\n");
             String pci = MODULES + "vfio_pci/";
-            files.put(pci + "refcnt", "0\n");
-            files.put(pci + "parameters/disable_denylist", "N\n");
-            files.put(pci + "parameters/disable_idle_d3", "N\n");
-            files.put(pci + "parameters/enable_sriov", "N\n");
-            files.put(pci + "parameters/nointxmask", "N\n");
-            files.put(MODULES + "vfio_pci_core/refcnt", "1\n");
+            files.put(pci + "refcnt", () -> "0\n");
+            files.put(pci + "parameters/disable_denylist", () -> "N\n");
+            files.put(pci + "parameters/disable_idle_d3", () -> "N\n");
+            files.put(pci + "parameters/enable_sriov", () -> "N\n");
+            files.put(pci + "parameters/nointxmask", () -> "N\n");
+            files.put(MODULES + "vfio_pci_core/refcnt", () -> "1\n");
         }
         if (machine.spaprModule()) {
-            files.put(MODULES + "vfio_iommu_spapr_tce/refcnt", "0\n");
+            files.put(MODULES + "vfio_iommu_spapr_tce/refcnt", () -> "0\n");
         }
     }
 
-    private void addProcessor(Map<String, String> files) {
+    private void addProcessor(Map<String, Supplier<String>> files) {
         Platform platform = machine.platform();
         boolean hash = platform.hugePageShifts().getFirst() == 24;
         files.put(
                 "/proc/cpuinfo",
-                "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
+                () -> "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
                         .formatted(
                                 platform.processor(),
                                 platform.isPowernv() ? "PowerNV" : "pSeries",
@@ -185,8 +186,8 @@ final class HostTree {
         if (!platform.isPowernv()) {
             host.functions().values().forEach(function -> {
                 String node = node(function);
-                files.put(DEVICE_TREE + node + "/ibm,dma-window", "");
-                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", "");
+                files.put(DEVICE_TREE + node + "/ibm,dma-window", () -> "");
+                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", () -> "");
             });
         }
     }
@@ -195,17 +196,17 @@ final class HostTree {
         return "pci@%016x".formatted(0x800000020000000L | function.domain());
     }
 
-    private void addMemory(Map<String, String> files) {
-        files.put("/proc/meminfo", String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
+    private void addMemory(Map<String, Supplier<String>> files) {
+        files.put("/proc/meminfo", () -> String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
         for (int shift : machine.platform().hugePageShifts()) {
             String pool = HUGE_PAGES + "hugepages-%dkB/".formatted(1L << (shift - 10));
             int count = machine.hugePages().getOrDefault(shift, 0);
-            files.put(pool + "nr_hugepages", count + "\n");
-            files.put(pool + "free_hugepages", count + "\n");
+            files.put(pool + "nr_hugepages", () -> count + "\n");
+            files.put(pool + "free_hugepages", () -> count + "\n");
         }
     }
 
-    private void addUses(Map<String, String> files) {
+    private void addUses(Map<String, Supplier<String>> files) {
         StringBuilder mounts = new StringBuilder("proc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n");
         StringBuilder swaps = new StringBuilder("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
         StringBuilder routes = new StringBuilder(
@@ -229,9 +230,9 @@ final class HostTree {
                 }
             }
         });
-        files.put("/proc/mounts", mounts.toString());
-        files.put("/proc/swaps", swaps.toString());
-        files.put("/proc/net/route", routes.toString());
+        files.put("/proc/mounts", () -> mounts.toString());
+        files.put("/proc/swaps", () -> swaps.toString());
+        files.put("/proc/net/route", () -> routes.toString());
     }
 
     private static int index(String address) {

@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
@@ -37,7 +38,7 @@ final class Sysfs {
     }
 
     String readFile(String path) throws IOException {
-        return existing(path, files(path).get(path));
+        return existing(path, files(path).get(path)).get();
     }
 
     String readLink(String path) throws IOException {
@@ -52,7 +53,7 @@ final class Sysfs {
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
-    private static void addNames(Set<String> names, String prefix, NavigableMap<String, String> paths) {
+    private static void addNames(Set<String> names, String prefix, NavigableMap<String, ?> paths) {
         for (String path : paths.tailMap(prefix, false).keySet()) {
             if (!path.startsWith(prefix)) {
                 return;
@@ -91,8 +92,8 @@ final class Sysfs {
      * The files that a path may mean, or enough of those below it to tell the names in it. Only these are made, as a
      * program reads many files, each of them alone, and a host may have many devices.
      */
-    private NavigableMap<String, String> files(String wanted) {
-        NavigableMap<String, String> files = new TreeMap<>();
+    private NavigableMap<String, Supplier<String>> files(String wanted) {
+        NavigableMap<String, Supplier<String>> files = new TreeMap<>();
         tree.addFiles(files, wanted);
         addDevices(files, wanted);
         addGroups(files, wanted);
@@ -102,13 +103,13 @@ final class Sysfs {
         return files;
     }
 
-    private void addDevices(Map<String, String> files, String wanted) {
+    private void addDevices(Map<String, Supplier<String>> files, String wanted) {
         if (!isRelated(DEVICES, wanted)) {
             return;
         }
         String address = nameBelow(DEVICES, wanted);
         if (address.isEmpty()) {
-            host.functions().keySet().forEach(each -> files.put(DEVICES + each + "/vendor", ""));
+            host.functions().keySet().forEach(each -> files.put(DEVICES + each + "/vendor", () -> ""));
             return;
         }
         PciFunction function = host.functions().get(address);
@@ -118,29 +119,29 @@ final class Sysfs {
         }
     }
 
-    private static void addIdentity(Map<String, String> files, PciFunction function) {
+    private static void addIdentity(Map<String, Supplier<String>> files, PciFunction function) {
         String device = DEVICES + function.address();
         DeviceIdentity identity = function.identity();
-        files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
-        files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
-        files.put(device + "/class", "0x%06x\n".formatted(identity.classCode()));
+        files.put(device + "/vendor", () -> "0x%04x\n".formatted(identity.vendor()));
+        files.put(device + "/device", () -> "0x%04x\n".formatted(identity.device()));
+        files.put(device + "/class", () -> "0x%06x\n".formatted(identity.classCode()));
         files.put(
-                device + "/driver_override", Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
-        files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
+                device + "/driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+        files.put(device + "/revision", () -> "0x%02x\n".formatted(identity.revision()));
     }
 
-    private void addGroups(Map<String, String> files, String wanted) {
+    private void addGroups(Map<String, Supplier<String>> files, String wanted) {
         if (!isRelated(GROUPS, wanted)) {
             return;
         }
         String name = nameBelow(GROUPS, wanted);
         for (IommuGroup group : groups(name)) {
             String directory = GROUPS + group.number() + "/";
-            files.put(directory + "type", "unknown\n");
+            files.put(directory + "type", () -> "unknown\n");
             if (!name.isEmpty()) {
                 int domain = group.functions().getFirst().domain();
-                files.put(directory + "name", name(domain, group.pe().bridge()));
-                files.put(directory + "reserved_regions", "");
+                files.put(directory + "name", () -> name(domain, group.pe().bridge()));
+                files.put(directory + "reserved_regions", () -> "");
             }
         }
     }
@@ -154,18 +155,18 @@ final class Sysfs {
         return group == null ? List.of() : List.of(group);
     }
 
-    private void addProcesses(Map<String, String> files) {
+    private void addProcesses(Map<String, Supplier<String>> files) {
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
         files.put(
                 "/proc/self/status",
-                String.format(
+                () -> String.format(
                         Locale.ROOT,
                         "Uid:\t%1$d\t%1$d\t%1$d\t%1$d\nVmLck:\t%2$8d kB\nCapEff:\t%3$016x\n",
                         task.mm().mayLock() && host.machine().groupsAccessible() ? ROOT : FIRST_USER,
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
-        host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", "java\n"));
-        files.put("/proc/sys/kernel/osrelease", host.machine().release() + ".0-emulated\n");
+        host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", () -> "java\n"));
+        files.put("/proc/sys/kernel/osrelease", () -> host.machine().release() + ".0-emulated\n");
     }
 
     private static String name(int domain, HostBridge bridge) {
