@@ -17,6 +17,7 @@ module org.jvfio {
     exports org.jvfio.emulator.nvme;
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
+    exports org.jvfio.observe;
 
     uses org.jvfio.emulator.device.DeviceModel;
 

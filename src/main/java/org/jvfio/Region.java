@@ -305,6 +305,9 @@ public final class Region {
         if (answer != width) {
             throw notWhole("write", offset, width, answer);
         }
+        if (info.isConfig()) {
+            regions.wroteConfig(offset, width, OpaqueAccess.get(buffer, 0, width, true));
+        }
     }
 
     /** The mapped part that contains an aligned register; null if it is not mapped, or not aligned. */

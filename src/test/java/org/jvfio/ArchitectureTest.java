@@ -52,6 +52,7 @@ class ArchitectureTest {
     private static final String UAPI = "org.jvfio.uapi";
     private static final String KERNEL = "org.jvfio.kernel";
     private static final String LINUX = "org.jvfio.kernel.linux..";
+    private static final String OBSERVE = "org.jvfio.observe..";
     private static final String EMULATOR = "org.jvfio.emulator..";
 
     private static final JavaClasses PROJECT = importProject();
@@ -87,6 +88,8 @@ class ArchitectureTest {
                 .definedBy(LINUX)
                 .layer("emulator")
                 .definedBy(EMULATOR)
+                .layer("observe")
+                .definedBy(OBSERVE)
                 .whereLayer("cli")
                 .mayNotBeAccessedByAnyLayer()
                 .whereLayer("drivers")
@@ -103,6 +106,8 @@ class ArchitectureTest {
                 .mayOnlyAccessLayers("uapi", "kernel")
                 .whereLayer("emulator")
                 .mayOnlyAccessLayers("uapi", "kernel")
+                .whereLayer("observe")
+                .mayOnlyAccessLayers("ioctl", "uapi", "kernel")
                 .check(PROJECT);
     }
 
@@ -112,7 +117,7 @@ class ArchitectureTest {
                 .that()
                 .doNotHaveFullyQualifiedName("module-info")
                 .should()
-                .resideInAnyPackage(CLI, DRIVERS, API, IOCTL, UAPI, KERNEL, LINUX, EMULATOR)
+                .resideInAnyPackage(CLI, DRIVERS, API, IOCTL, UAPI, KERNEL, LINUX, EMULATOR, OBSERVE)
                 .check(PROJECT);
     }
 

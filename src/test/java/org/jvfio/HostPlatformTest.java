@@ -15,8 +15,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 
 class HostPlatformTest {
     private static final String CPUINFO = "/proc/cpuinfo";

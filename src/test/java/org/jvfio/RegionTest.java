@@ -113,6 +113,19 @@ class RegionTest {
     }
 
     @Test
+    void readInt_mappedBar_twoCallsIfAllOnes() {
+        Region bar = whole();
+        bar.writeInt(0, -1);
+        int calls = host.observed().calls();
+        assertEquals(0, bar.readInt(4));
+        assertEquals(0, host.observed().calls() - calls);
+        assertEquals(-1, bar.readInt(0));
+        assertEquals(2, host.observed().calls() - calls, "the state of the PE, and of configuration space the class");
+        assertEquals(-1, bar.unchecked().readInt(0));
+        assertEquals(2, host.observed().calls() - calls);
+    }
+
+    @Test
     void access_mappedBar_makesNoSystemCalls() {
         Region bar = whole();
         assertTrue(bar.isMapped());

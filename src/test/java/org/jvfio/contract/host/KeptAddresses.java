@@ -1,7 +1,7 @@
 package org.jvfio.contract.host;
 
 import org.jvfio.emulator.EmulatedKernel;
-import org.jvfio.kernel.ForwardingKernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_h;
 
 /**

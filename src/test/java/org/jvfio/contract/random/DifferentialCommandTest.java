@@ -22,8 +22,8 @@ import org.jvfio.contract.random.Differential.Difference;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.kernel.Errno;
-import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_h;
 
 /** The comparison of kernels finds what differs, and says so in few words. */

@@ -3,8 +3,8 @@ package org.jvfio.kernel.linux;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jvfio.kernel.Errno;
-import org.jvfio.kernel.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_h;
 
 /**

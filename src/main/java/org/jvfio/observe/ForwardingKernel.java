@@ -1,15 +1,30 @@
-package org.jvfio.kernel;
+package org.jvfio.observe;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
+import org.jvfio.kernel.Kernel;
 
-/** A kernel that passes every call on to another one; a decorator overrides the calls that it changes. */
+/**
+ * A kernel that passes every call on to another one: the base of all decorators, which override the calls that they
+ * observe or change. It keeps no state, and may be called by any number of threads.
+ */
 public class ForwardingKernel implements Kernel {
     private final Kernel behind;
 
+    /**
+     * Passes calls on.
+     *
+     * @param behind the kernel that makes the calls
+     */
     public ForwardingKernel(Kernel behind) {
-        this.behind = behind;
+        this.behind = Objects.requireNonNull(behind);
+    }
+
+    /** The kernel that makes the calls. */
+    protected final Kernel behind() {
+        return behind;
     }
 
     @Override
