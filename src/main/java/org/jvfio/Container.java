@@ -118,7 +118,7 @@ public final class Container implements AutoCloseable {
      */
     public Group attach(PciAddress address) {
         PciFunction function = PciFunction.at(kernel, address);
-        IommuGroup group = IommuGroup.of(kernel, address);
+        IommuGroup group = IommuGroup.of(kernel, function);
         if (!function.isForVfio()) {
             throw new VfioException(
                     Kind.HOST_SETUP,

@@ -4,17 +4,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -27,19 +27,22 @@ import org.jvfio.kernel.Errno;
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
     private static final int INIT = 1;
+    /** The characters of domain and bus in an address. */
+    private static final int BUS_LENGTH = "0000:00:".length();
+
     /** The first failures tell the cause; a device that fails in a loop must not fill the heap. */
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final HostLock lock = new HostLock();
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
     private boolean failureUnread;
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
-    private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
+    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
@@ -59,6 +62,7 @@ public final class EmulatedHost {
             PciFunction function = new PciFunction(this, slot, group.pe());
             group.functions().add(function);
             functions.put(slot.address(), function);
+            groupOfFunction.put(function, group);
         }
     }
 
@@ -160,7 +164,7 @@ public final class EmulatedHost {
      */
     void ended(Task task) {
         tasks.values().remove(task);
-        changed.signalAll();
+        lock.signalChange();
         if (tasks.isEmpty() && failureUnread) {
             failureUnread = false;
             DeviceFailure first = deviceFailures.getFirst();
@@ -430,13 +434,8 @@ public final class EmulatedHost {
         }
     }
 
-    ReentrantLock lock() {
+    HostLock lock() {
         return lock;
-    }
-
-    /** Signals threads that wait for a descriptor to become ready. */
-    Condition changed() {
-        return changed;
     }
 
     KernelLog kernelLog() {
@@ -457,17 +456,13 @@ public final class EmulatedHost {
     }
 
     IommuGroup groupOf(PciFunction function) {
-        return groups.values().stream()
-                .filter(group -> group.functions().contains(function))
-                .findFirst()
-                .orElseThrow();
+        return Objects.requireNonNull(groupOfFunction.get(function));
     }
 
     /** The functions on the bus of one, including itself. */
     List<PciFunction> onBusOf(PciFunction function) {
-        return functions.values().stream()
-                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
-                .toList();
+        String bus = function.address().substring(0, BUS_LENGTH);
+        return List.copyOf(functions.subMap(bus, bus + Character.MAX_VALUE).values());
     }
 
     Map<String, PciFunction> functions() {
@@ -505,7 +500,7 @@ public final class EmulatedHost {
             try {
                 locked(() -> {
                     action.run();
-                    changed.signalAll();
+                    lock.signalChange();
                     return true;
                 });
             } catch (RuntimeException | Error failure) {
