@@ -84,6 +84,17 @@ class DeviceRecoveryTest {
     }
 
     @Test
+    void recover_frozenPeOfAnLparWithEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
+        TestHost lpar = new TestHost(EmulatedMachine.pseries().toBuilder().eeh(true).build());
+        try (Device device = Device.open(lpar.kernel(), lpar.anyDevice())) {
+            RecoveryResult result = recoverInUse(device, RecoveryOptions.DEFAULT);
+            assertEquals(Means.PE_RESET, result.means());
+            assertEquals(DeviceCondition.State.FROZEN, result.before().state());
+        }
+        lpar.assertAllGivenBack();
+    }
+
+    @Test
     void recover_frozenPeWithoutEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
         TestHost without = withoutEeh();
         try (Device device = Device.open(without.kernel(), TestHost.EDU)) {
