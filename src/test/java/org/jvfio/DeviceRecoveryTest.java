@@ -305,6 +305,21 @@ class DeviceRecoveryTest {
     }
 
     @Test
+    void reset_frozenInAContainerOfTwoGroups_fails() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+            freeze(device);
+            assertEquals(
+                    Kind.FROZEN,
+                    assertThrows(VfioException.class, device::hotReset).kind());
+            other.hotReset();
+            assertTrue(EduDevice.of(other).isAlive());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
     void reset_deviceThatStaysFrozen_fails() {
         for (TestHost each : new TestHost[] {host, withoutEeh()}) {
             try (Device device = Device.open(each.kernel(), TestHost.EDU)) {
