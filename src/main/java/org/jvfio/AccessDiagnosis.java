@@ -1,6 +1,8 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_CLASS_REVISION;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.PCI_STATUS;
 import static org.jvfio.uapi.vfio_h.PCI_VENDOR_ID;
 
@@ -39,14 +41,17 @@ final class AccessDiagnosis {
     /**
      * Checks whether a device of which a register read all ones responds: by two system calls if it does.
      *
+     * @param mapped whether the register is mapped: the kernel checks other accesses for disabled memory itself
      * @throws VfioException if it does not
      */
-    void requireResponse(Supplier<String> operation) {
+    void requireResponse(boolean mapped, Supplier<String> operation) {
         int pe = device.container().peStates();
-        if ((pe == PeState.NORMAL.number() || pe < 0)
-                && !device.isInLowPower()
-                && device.config().readInt(PCI_CLASS_REVISION) != ALL_ONES_32) {
-            return;
+        if ((pe == PeState.NORMAL.number() || pe < 0) && !device.isInLowPower()) {
+            int commandAndStatus = device.config().readInt(PCI_COMMAND);
+            boolean decodes = (commandAndStatus & PCI_COMMAND_MEMORY) != 0;
+            if ((short) (commandAndStatus >>> Short.SIZE) != ALL_ONES_16 && (decodes || !mapped)) {
+                return;
+            }
         }
         DeviceCondition condition = condition();
         if (!condition.isResponding()) {
@@ -87,7 +92,7 @@ final class AccessDiagnosis {
     /** The kernel answers for all groups of the container at once, but shows the state of each device in sysfs. */
     private Optional<PeState> peState(int answer) {
         Optional<PeState> reported = Optional.ofNullable(PeState.of(answer));
-        if (device.container().attachedGroups() == 1 || reported.isEmpty()) {
+        if (device.container().attachedGroups().size() == 1 || reported.isEmpty()) {
             return reported;
         }
         try {
