@@ -50,6 +50,9 @@ final class NvmeIdentifyCommand extends Command {
                 .with(
                         "commands",
                         JsonShape.object("optional commands")
+                                .with("compare", JsonShape.bool("whether Compare is supported"))
+                                .with("verify", JsonShape.bool("whether Verify is supported"))
+                                .with("copy", JsonShape.bool("whether Copy is supported"))
                                 .with("writeZeroes", JsonShape.bool("whether Write Zeroes is supported"))
                                 .with("deallocate", JsonShape.bool("whether Dataset Management is supported"))
                                 .with("volatileCache", JsonShape.bool("whether there is a volatile write cache")))
@@ -71,6 +74,11 @@ final class NvmeIdentifyCommand extends Command {
                                         .withOptional("blocks", JsonShape.integer("number of blocks"))
                                         .withOptional("blockBytes", JsonShape.integer("block size in bytes"))
                                         .withOptional("bytes", JsonShape.integer("size in bytes"))
+                                        .withOptional(
+                                                "metadataBytes", JsonShape.integer("metadata of a block in bytes"))
+                                        .withOptional(
+                                                "extended",
+                                                JsonShape.bool("whether metadata is transferred after its data"))
                                         .withOptional("unusable", JsonShape.string("why it cannot be used"))))
                 .with(
                         "health",
@@ -96,7 +104,7 @@ final class NvmeIdentifyCommand extends Command {
             addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
             addNamespaces(
-                    step, nvme, in.has("namespace") ? List.of(drive.namespace().id()) : nvme.namespaceIds());
+                    step, nvme, in.has("namespace") ? List.of(drive.namespaceId()) : nvme.namespaceIds());
             addHealth(step, nvme.health());
             drive.keepImage();
             step.print(in.out(), in.json());
@@ -114,6 +122,12 @@ final class NvmeIdentifyCommand extends Command {
                 .fact(
                         "commands",
                         Json.object(
+                                "compare",
+                                identity.canCompare(),
+                                "verify",
+                                identity.canVerify(),
+                                "copy",
+                                identity.canCopy(),
                                 "writeZeroes",
                                 identity.canWriteZeroes(),
                                 "deallocate",
@@ -121,8 +135,11 @@ final class NvmeIdentifyCommand extends Command {
                                 "volatileCache",
                                 identity.volatileCache()),
                         "commands",
-                        "write zeroes %s, deallocate %s, volatile cache %s"
+                        "compare %s, verify %s, copy %s, write zeroes %s, deallocate %s, volatile cache %s"
                                 .formatted(
+                                        words(identity.canCompare()),
+                                        words(identity.canVerify()),
+                                        words(identity.canCopy()),
                                         words(identity.canWriteZeroes()),
                                         words(identity.canDeallocate()),
                                         words(identity.volatileCache())))
@@ -170,9 +187,16 @@ final class NvmeIdentifyCommand extends Command {
                         "blockBytes",
                         namespace.blockBytes(),
                         "bytes",
-                        namespace.bytes()));
+                        namespace.bytes(),
+                        "metadataBytes",
+                        namespace.metadataBytes(),
+                        "extended",
+                        namespace.isExtended()));
                 lines.add("%d: %s".formatted(id, namespace.describeSize()));
             } catch (VfioException unusable) {
+                if (unusable.kind() == VfioException.Kind.NOT_FOUND) {
+                    throw unusable;
+                }
                 data.add(Json.object("id", id, "unusable", unusable.reason()));
                 lines.add("%d: %s".formatted(id, unusable.reason()));
             }

@@ -19,6 +19,7 @@ final class Transfer extends ReusableCompletion {
     private final NvmeNamespace namespace;
     private final Operation operation;
     private final @Nullable NvmeBuffer buffer;
+    private final @Nullable NvmeBuffer metadata;
     private final long first;
     private final long blocks;
     private final int retries;
@@ -37,6 +38,7 @@ final class Transfer extends ReusableCompletion {
     private long prepared;
     private int inFlight;
     private @Nullable RuntimeException failure;
+    private NvmeStatus failureStatus = NvmeStatus.SUCCESS;
 
     /** One of its commands. */
     private static final class Piece {
@@ -51,6 +53,7 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata,
             int retries) {
         this.queue = queue;
         this.namespace = namespace;
@@ -58,9 +61,10 @@ final class Transfer extends ReusableCompletion {
         this.first = first;
         this.blocks = blocks;
         this.buffer = buffer;
+        this.metadata = metadata;
         this.retries = retries;
         begin();
-        long pieces = Math.ceilDiv(blocks, NvmeRequest.maxBlocks(operation, namespace));
+        long pieces = Math.ceilDiv(blocks, CommandChecks.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
             Piece piece = new Piece();
             piece.request.onDone(request -> {
@@ -79,8 +83,9 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata,
             int retries) {
-        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, retries);
+        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, retries);
         transfer.advance();
         return transfer;
     }
@@ -88,6 +93,11 @@ final class Transfer extends ReusableCompletion {
     /** Completes with the transfer, exceptionally if it fails. */
     CompletableFuture<Void> future() {
         return future;
+    }
+
+    /** Whether a finished transfer has failed because the controller returned a status to a command. */
+    boolean hasEndedWith(NvmeStatus status) {
+        return failureStatus.hasCodeOf(status);
     }
 
     /** Throws the failure of a finished transfer. */
@@ -159,6 +169,7 @@ final class Transfer extends ReusableCompletion {
             ready.add(piece);
         } else if (failure == null) {
             failure = request.failure();
+            failureStatus = request.status();
         }
     }
 
@@ -167,13 +178,20 @@ final class Transfer extends ReusableCompletion {
         if (piece == null) {
             return null;
         }
-        long count = Math.min(blocks - prepared, NvmeRequest.maxBlocks(operation, namespace));
+        long count = Math.min(blocks - prepared, CommandChecks.maxBlocks(operation, namespace));
         NvmeBuffer data = buffer;
         if (data == null) {
             piece.request.prepare(operation, namespace, first + prepared, count);
         } else {
             piece.request.transfer(
-                    operation, namespace, first + prepared, count, data, prepared << namespace.blockShift());
+                    operation,
+                    namespace,
+                    first + prepared,
+                    count,
+                    data,
+                    namespace.transferBytes(prepared),
+                    metadata,
+                    namespace.separateBytes(prepared));
         }
         prepared += count;
         ready.add(piece);
