@@ -379,9 +379,9 @@ class NvmeMalformedAnswersTest {
         "0, 130, 14,               TOLD,    a block has 1048576",
         "0, 128, 0600,             TOLD,    6 bytes of metadata",
         "0, 29, 01,                TOLD,    protection information of type 1",
-        "3, 24, 04010000ff,        TOLD,    I/O command set ffh (CSI ffh)",
-        "3, 28, 01,                TOLD,    Key Value Command Set (CSI 01h)",
-        "3, 28, 02,                TOLD,    Zoned Namespace Command Set (CSI 02h)"
+        "3, 36, ff,                TOLD,    I/O command set ffh (CSI ffh)",
+        "3, 36, 01,                TOLD,    Key Value Command Set (CSI 01h)",
+        "3, 36, 02,                TOLD,    Zoned Namespace Command Set (CSI 02h)"
     })
     void identify_invalidData_throwsWithReason(int structure, int offset, String hex, End expected, String reason) {
         try (NvmeHost host = new NvmeHost(() -> new WrongData(structure, offset, hex))) {
