@@ -20,7 +20,8 @@ final class Options {
         DIFF,
         RUN,
         SHELL,
-        VERSIONS;
+        VERSIONS,
+        JMODS;
 
         static String names() {
             List<String> names = Arrays.stream(values()).map(Command::toString).toList();
@@ -235,7 +236,7 @@ final class Options {
                     throw Failure.misuse("junit needs --jar, a jar or folder with tests");
                 }
             }
-            case DIFF, SHELL, VERSIONS -> {
+            case DIFF, SHELL, VERSIONS, JMODS -> {
                 if (hasArguments) {
                     throw Failure.misuse(command + " takes options only; not " + String.join(" ", arguments));
                 }

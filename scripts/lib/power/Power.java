@@ -108,6 +108,12 @@ final class Power {
 
     private int run() throws Failure, IOException, InterruptedException {
         requireTools();
+        if (options.command() == Options.Command.JMODS) {
+            try (Cache kept = new Cache(cache, Power::say)) {
+                System.out.println(parts(kept).jmods().resolve("jmods"));
+            }
+            return 0;
+        }
         if (options.command() != Options.Command.VERSIONS) {
             build();
         }
@@ -174,12 +180,16 @@ final class Power {
                         () -> new Failure("apt is not set up for Debian here: name a Debian mirror with --mirror URL"));
     }
 
-    /** All that a machine is made of, from the cache. */
-    private Lab lab(Cache kept) throws Failure, IOException, InterruptedException {
+    private Parts parts(Cache kept) {
         Sites sites = new Sites();
         Fetcher guest = new Fetcher(suites -> sites.archive(false, suites), Power::say);
         Fetcher host = new Fetcher(suites -> sites.archive(true, suites), Power::say);
-        Parts parts = new Parts(kept, guest, host, options.isUpdate(), Power::say);
+        return new Parts(kept, guest, host, options.isUpdate(), Power::say);
+    }
+
+    /** All that a machine is made of, from the cache. */
+    private Lab lab(Cache kept) throws Failure, IOException, InterruptedException {
+        Parts parts = parts(kept);
         QemuProgram qemu = qemu(parts);
         Path kernel = parts.kernel(options.suite(), options.pageKib());
         Path java = parts.java(options.java());

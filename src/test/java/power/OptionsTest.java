@@ -141,9 +141,9 @@ class OptionsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            ''                              | say what to do: demo, test, junit, diff, run, shell or versions
+            ''                              | say what to do: demo, test, junit, diff, run, shell, versions or jmods
             -- x                            | say what to do before --: demo, test, junit or run
-            boot                            | unknown command 'boot': demo, test, junit, diff, run, shell or versions
+            boot                            | unknown command 'boot': demo, test, junit, diff, run, shell, versions or jmods
             demo test                       | 'demo' and 'test': one at a time, and arguments after --
             demo x                          | 'x': arguments of demo come after --
             --fast demo                     | unknown option '--fast'

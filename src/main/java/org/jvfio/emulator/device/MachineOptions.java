@@ -316,6 +316,20 @@ public final class MachineOptions {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
+    /**
+     * A JSON object as options of their own; empty if it is missing.
+     *
+     * @param what what it is, for messages: {@code "'config'"}
+     */
+    public Optional<MachineOptions> object(String name, String what) {
+        return has(name) ? Optional.of(nested(what, values.get(name))) : Optional.empty();
+    }
+
+    /** The names of the values, in the order of the file. */
+    public List<String> names() {
+        return values.keySet().stream().map(String::valueOf).toList();
+    }
+
     /** A JSON object that maps sizes to numbers, with the sizes in bytes. */
     public Map<Long, Integer> countsBySize(String name) {
         Map<Long, Integer> counts = new TreeMap<>();
