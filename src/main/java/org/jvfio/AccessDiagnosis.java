@@ -139,26 +139,13 @@ final class AccessDiagnosis {
                 evidence
                         + (reported == null
                                 ? "; the platform does not report its PE (EEH_PE_OP: " + answer + ")"
-                                : "; a PE of the container's groups is %s (EEH state %d)"
-                                        .formatted(reported, reported.number()))
+                                : "; a PE of the container's groups is " + reported.withNumber())
                         + ": frozen or gone"
-                        + device.freezeLog()
-                                .newest()
-                                .map(finding -> (finding.failedDma()
-                                                ? "; the newest failed DMA of the kernel log: "
-                                                : "; the kernel log: ")
-                                        + finding.text())
-                                .orElse(""));
+                        + device.freezeLog().describe());
     }
 
-    /** The state of the PE, with what the kernel log has about it if that is wanted. */
     private String describe(PeState state, boolean withLog) {
-        Optional<FreezeLog.Finding> finding = withLog ? device.freezeLog().newest() : Optional.empty();
-        String plain = "its PE is %s (EEH state %d)".formatted(state, state.number());
-        return finding.map(found -> found.failedDma() && state.isFrozen()
-                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
-                        : plain + "; the kernel log: " + found.text())
-                .orElse(plain);
+        return withLog ? device.freezeLog().describe(state) : "its PE is " + state.withNumber();
     }
 
     /**

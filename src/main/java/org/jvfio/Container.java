@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -79,7 +80,8 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not
      *     open it ({@code PERMISSION})
      */
-    public static Container open(Kernel kernel) {
+    public static Container open(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         String operation = "open a VFIO container";
         Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, operation, KnownCauses::openContainer);
         try {
@@ -116,7 +118,7 @@ public final class Container implements AutoCloseable {
      */
     public Group attach(PciAddress address) {
         PciFunction function = PciFunction.at(kernel, address);
-        IommuGroup group = IommuGroup.of(kernel, address);
+        IommuGroup group = IommuGroup.of(kernel, function);
         if (!function.isForVfio()) {
             throw new VfioException(
                     Kind.HOST_SETUP,
@@ -237,6 +239,11 @@ public final class Container implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Whether this is an LPAR, where a window belongs to one group, and several are attached. Takes no lock. */
+    boolean sharesLparWindow() {
+        return attachedGroups.size() > 1 && HostPlatform.of(kernel) == HostPlatform.PSERIES;
     }
 
     /** The numbers of the groups that are attached. Takes no lock. */

@@ -2,7 +2,6 @@ package org.jvfio;
 
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -23,10 +22,6 @@ import org.jvfio.kernel.Kernel;
  */
 final class DmaWindows {
     static final int LEVELS_OF_DEFAULT_WINDOW = 1;
-
-    private static final Comparator<DmaWindow> LARGEST_PAGES_THEN_HIGHEST = Comparator.comparing(DmaWindow::pageSize)
-            .thenComparing(window -> window.range().start(), Long::compareUnsigned)
-            .reversed();
 
     private final Kernel kernel;
     private final Container container;
@@ -105,7 +100,12 @@ final class DmaWindows {
         try (Arena arena = Arena.ofConfined()) {
             TceCreate call = TceCreate.of(arena, page.shift(), bytes, levels);
             createTables(
-                    () -> operation, table.lockedBytes(), call, result -> Cause.of(result, KnownCauses::createWindow));
+                    () -> operation,
+                    table.lockedBytes(),
+                    call,
+                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                            ? KnownCauses.SHARED_LPAR_WINDOW
+                            : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),
@@ -203,6 +203,13 @@ final class DmaWindows {
         }
     }
 
+    private static int compareLargestPagesThenHighest(DmaWindow one, DmaWindow other) {
+        int byPage = other.pageSize().compareTo(one.pageSize());
+        return byPage != 0
+                ? byPage
+                : Long.compareUnsigned(other.range().start(), one.range().start());
+    }
+
     /**
      * The window that suits a part of memory and a device best: of those with enough free addresses, the one with the
      * largest pages, as it takes the fewest entries; of two alike the upper one, as some devices reach the lower one
@@ -215,7 +222,7 @@ final class DmaWindows {
         part.memory().requireOpen();
         container.requireOwn(part.memory());
         List<DmaWindow> bestFirst = new ArrayList<>(windows);
-        bestFirst.sort(LARGEST_PAGES_THEN_HIGHEST);
+        bestFirst.sort(DmaWindows::compareLargestPagesThenHighest);
         List<Cause> obstacles = new ArrayList<>();
         for (DmaWindow window : bestFirst) {
             Cause obstacle = window.obstacle(part, constraints);

@@ -13,6 +13,12 @@ final class KnownCauses {
             Kind.PERMISSION,
             "the container belongs to the process that registered the first memory, and this is another process",
             "open a container in this process");
+    /** EPERM of calls that make a window in an LPAR, where the container has several groups. */
+    static final Cause SHARED_LPAR_WINDOW = new Cause(
+            Kind.UNSUPPORTED,
+            "a window of an LPAR belongs to one group, and the container has several",
+            "use a container for each group");
+
     private static final Cause NO_DESCRIPTOR =
             new Cause(Kind.EXHAUSTED, "too many files are open", "close some, or raise the limit: ulimit -n");
     private static final Cause NO_MEMORY =

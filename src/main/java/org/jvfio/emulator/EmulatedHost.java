@@ -4,17 +4,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -27,19 +27,22 @@ import org.jvfio.kernel.Errno;
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
     private static final int INIT = 1;
+    /** The characters of domain and bus in an address. */
+    private static final int BUS_LENGTH = "0000:00:".length();
+
     /** The first failures tell the cause; a device that fails in a loop must not fill the heap. */
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final HostLock lock = new HostLock();
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
     private boolean failureUnread;
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
-    private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
+    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
@@ -59,6 +62,7 @@ public final class EmulatedHost {
             PciFunction function = new PciFunction(this, slot, group.pe());
             group.functions().add(function);
             functions.put(slot.address(), function);
+            groupOfFunction.put(function, group);
         }
     }
 
@@ -160,7 +164,7 @@ public final class EmulatedHost {
      */
     void ended(Task task) {
         tasks.values().remove(task);
-        changed.signalAll();
+        lock.signalChange();
         if (tasks.isEmpty() && failureUnread) {
             failureUnread = false;
             DeviceFailure first = deviceFailures.getFirst();
@@ -255,6 +259,19 @@ public final class EmulatedHost {
     }
 
     /**
+     * Freezes the PE of a group as an error on the bus does, such as one of a device that wakes from D3hot right after it
+     * was bound. Does nothing on a {@linkplain EmulatedMachine.Builder#freezes machine that freezes nothing}.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void freezePe(int number) {
+        locked(() -> {
+            existing(number).pe().freezeForError(false);
+            return number;
+        });
+    }
+
+    /**
      * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until
      * {@link #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its
      * state is {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
@@ -296,6 +313,19 @@ public final class EmulatedHost {
         locked(() -> {
             existing(number).pe().disable();
             return number;
+        });
+    }
+
+    /**
+     * The PE of a group meets an error, at once or at the next access of a kind; an error that no access has met is
+     * replaced.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void strike(int number, PeError error) {
+        locked(() -> {
+            existing(number).pe().strike(error);
+            return error;
         });
     }
 
@@ -404,13 +434,8 @@ public final class EmulatedHost {
         }
     }
 
-    ReentrantLock lock() {
+    HostLock lock() {
         return lock;
-    }
-
-    /** Signals threads that wait for a descriptor to become ready. */
-    Condition changed() {
-        return changed;
     }
 
     KernelLog kernelLog() {
@@ -431,17 +456,13 @@ public final class EmulatedHost {
     }
 
     IommuGroup groupOf(PciFunction function) {
-        return groups.values().stream()
-                .filter(group -> group.functions().contains(function))
-                .findFirst()
-                .orElseThrow();
+        return Objects.requireNonNull(groupOfFunction.get(function));
     }
 
     /** The functions on the bus of one, including itself. */
     List<PciFunction> onBusOf(PciFunction function) {
-        return functions.values().stream()
-                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
-                .toList();
+        String bus = function.address().substring(0, BUS_LENGTH);
+        return List.copyOf(functions.subMap(bus, bus + Character.MAX_VALUE).values());
     }
 
     Map<String, PciFunction> functions() {
@@ -479,7 +500,7 @@ public final class EmulatedHost {
             try {
                 locked(() -> {
                     action.run();
-                    changed.signalAll();
+                    lock.signalChange();
                     return true;
                 });
             } catch (RuntimeException | Error failure) {

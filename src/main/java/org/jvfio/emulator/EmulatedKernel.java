@@ -204,7 +204,7 @@ public final class EmulatedKernel implements Kernel {
     public int close(int fd) {
         return call(() -> {
             int answer = task.close(fd);
-            host.changed().signalAll();
+            host.lock().signalChange();
             return answer;
         });
     }
@@ -222,12 +222,23 @@ public final class EmulatedKernel implements Kernel {
     @Override
     public int ioctl(int fd, int request, MemorySegment struct) {
         requireNative(struct);
+        int answer = SpaprTce.isQuick(request) ? quickly(fd, request, struct) : SpaprTce.NOT_QUICK;
+        if (answer != SpaprTce.NOT_QUICK) {
+            return answer;
+        }
         host.lock().lock();
         try {
             return ioctl(fd, request, argument.set(struct));
         } finally {
             host.unlock();
         }
+    }
+
+    /** Makes a call without the host's lock, if it is of an IOMMU and needs nothing else. */
+    private int quickly(int fd, int request, MemorySegment struct) {
+        OpenFile file = task.file(fd);
+        SpaprTce iommu = file instanceof ContainerFile open ? open.container().iommu() : null;
+        return iommu == null ? SpaprTce.NOT_QUICK : iommu.quickIoctl(task, fd, request, struct);
     }
 
     private int ioctl(int fd, int request, Argument set) {
@@ -347,7 +358,7 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         return withFile(fd, file -> {
             long answer = blocking(file, () -> file.write(buffer));
-            host.changed().signalAll();
+            host.lock().signalChange();
             return answer;
         });
     }
@@ -359,7 +370,7 @@ public final class EmulatedKernel implements Kernel {
         long answer = action.getAsLong();
         while (answer == Errno.EAGAIN.negated() && file.blocks()) {
             try {
-                host.changed().await();
+                host.lock().awaitChange();
             } catch (InterruptedException interrupted) {
                 Thread.currentThread().interrupt();
                 return Errno.EINTR.negated();
@@ -393,9 +404,9 @@ public final class EmulatedKernel implements Kernel {
             while (ready == 0 && !exited && (timeoutMillis < 0 || left > 0)) {
                 try {
                     if (timeoutMillis < 0) {
-                        host.changed().await();
+                        host.lock().awaitChange();
                     } else {
-                        left = host.changed().awaitNanos(left);
+                        left = host.lock().awaitChange(left);
                     }
                 } catch (InterruptedException interrupted) {
                     Thread.currentThread().interrupt();

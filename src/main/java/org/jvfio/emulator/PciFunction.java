@@ -300,6 +300,11 @@ final class PciFunction implements DeviceBus {
 
     void closed() {
         if (--openCount == 0) {
+            if (host.machine().eeh()) {
+                // eeh_dev_release calls eeh_pe_change_owner, as eeh_dev_open does.
+                pe.thawRegisters();
+                pe.thawDma();
+            }
             features.release();
             interrupts.release();
             ioEvents.release();

@@ -203,9 +203,9 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 35184372088832 bytes in memory: the maximum is 17592186044416",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|none.img is not a readable and writable file; create one",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\", \"size\": 512}]}|has a namespace with 'file' and 'size'; remove 'size', the file has one",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": []}]}|has 'namespaces' that is not a list of at least one namespace",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [file, lbaSize, size]",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [file, lbaSize, size]",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": 3}]}|has 'namespaces' that is not a list",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [attached, commandSet, copyBlocks, copyRangeBlocks, copyRanges, extended, file, id, lbaSize, metadata, protection, size]; did you mean 'lbaSize'?",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [size]",
             })
     void read_invalidFile_illegalArgumentWithFile(String json, String expected) {
         IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));
