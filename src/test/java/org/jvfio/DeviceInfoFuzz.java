@@ -49,9 +49,7 @@ public final class DeviceInfoFuzz {
             RegionInfo info = RegionInfo.of(device, 0, "BAR 0");
             RegionInfo usable = info.without(List.of(new RegionArea(0x1000, 0x100)), page);
             for (RegionArea area : usable.mappable()) {
-                assertTrue(
-                        area.size() == 0 && usable.size() == 0 || new RegionArea(0, usable.size()).contains(area.offset(), area.size()),
-                        usable::toString);
+                assertTrue(new RegionArea(0, usable.size()).contains(area.offset(), area.size()), usable::toString);
             }
         } catch (VfioException refused) {
             assertTrue(!refused.reason().isEmpty());

@@ -23,8 +23,9 @@ class CorpusTest {
     private static final int VARIANTS = 50;
     private static final int MAX_CHANGES = 4;
 
+    /** What a target does with an input. */
     @FunctionalInterface
-    private interface Body {
+    interface Body {
         void fuzzerTestOneInput(byte[] bytes) throws Exception;
     }
 
@@ -33,7 +34,7 @@ class CorpusTest {
      *
      * @param corpus the directory with its inputs
      */
-    private record Target(String corpus, Body body) {
+    record Target(String corpus, Body body) {
         @Override
         public String toString() {
             return corpus;
