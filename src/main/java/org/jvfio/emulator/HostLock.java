@@ -23,11 +23,6 @@ final class HostLock {
         }
     }
 
-    /** Whether the next {@link #unlock} releases it. */
-    boolean isHeldOnce() {
-        return host.getHoldCount() == 1;
-    }
-
     void unlock() {
         if (host.getHoldCount() == 1) {
             unlockIommus();
