@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.jvfio.observe.Difference;
 import org.jvfio.observe.RecordException;
 import org.jvfio.observe.Recording;
+import org.jvfio.observe.ReplayException;
 import org.jvfio.observe.ReplayedKernel;
 
 /** {@code jvfio replay}: runs a command on the host of a record. */
@@ -38,12 +39,27 @@ final class ReplayCommand extends Command {
         } catch (RecordException e) {
             throw Failure.failed("cannot replay the record: " + e.getMessage());
         }
-        int status = ObservedCommand.run(in, command, host -> kernel);
+        int status = run(in, command, kernel);
         Optional<Difference> difference = kernel.end();
         if (difference.isPresent()) {
             throw Failure.failed("the replay differs from the record. " + difference.get());
         }
         in.err().println("jvfio: the replay made the %s of the record".formatted(Words.count(kernel.calls(), "call")));
         return status;
+    }
+
+    /** Threads of the command end with the replay: what differs is printed once, not for each of them. */
+    private static int run(Invocation in, List<String> command, ReplayedKernel kernel) {
+        Thread.UncaughtExceptionHandler former = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((thread, exception) -> {
+            if (!(exception instanceof ReplayException)) {
+                in.err().println("jvfio: thread %s has ended: %s".formatted(thread.getName(), exception));
+            }
+        });
+        try {
+            return ObservedCommand.run(in, command, host -> kernel);
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(former);
+        }
     }
 }

@@ -165,7 +165,7 @@ final class CallLog implements AutoCloseable {
     void end(long result, @Nullable MemorySegment written, long bytes) {
         lock.lock();
         try {
-            header(Frame.END, null, bytes).octet(Outcome.RETURNED.ordinal()).signed(result);
+            header(Frame.END, null, bytes).octet(Outcome.RETURNED.number()).signed(result);
             if (written != null) {
                 frame.octet(1).data(written, bytes);
             } else {
@@ -212,7 +212,7 @@ final class CallLog implements AutoCloseable {
         lock.lock();
         try {
             append(header(Frame.END, null, bytes(text))
-                    .octet(outcome.ordinal())
+                    .octet(outcome.number())
                     .signed(0)
                     .octet(1)
                     .text(text));
@@ -254,7 +254,7 @@ final class CallLog implements AutoCloseable {
         }
         frame.start(type);
         if (kind != null) {
-            frame.octet(kind.ordinal());
+            frame.octet(kind.number());
         }
         frame.unsigned(caller.number).signed(nanos - last);
         last = nanos;

@@ -45,7 +45,7 @@ public final class RecordCheck {
     private final Map<Integer, Integer> descriptors = new HashMap<>();
     private final List<Difference> differences = new ArrayList<>();
     private final Map<String, Long> notCompared = new TreeMap<>();
-    private final Map<RecordedCall, Long> numbers = new IdentityHashMap<>();
+    private final IdentityHashMap<RecordedCall, Long> numbers = new IdentityHashMap<>();
     private long calls;
 
     /**
@@ -58,7 +58,17 @@ public final class RecordCheck {
     public record Result(long calls, List<Difference> differences, Map<String, Long> notCompared) {}
 
     /** An answer of the other kernel. */
-    private record Answer(Outcome outcome, long result, byte[] written) {
+    private static final class Answer {
+        private final Outcome outcome;
+        private final long result;
+        private final byte[] written;
+
+        private Answer(Outcome outcome, long result, byte[] written) {
+            this.outcome = outcome;
+            this.result = result;
+            this.written = written;
+        }
+
         static Answer of(long result) {
             return new Answer(Outcome.RETURNED, result, NONE);
         }

@@ -14,13 +14,29 @@ import org.jspecify.annotations.Nullable;
 final class ReplayMemory {
     private static final long MAX_ALIGNMENT = 16L << 20;
 
-    /**
-     * Memory of both.
-     *
-     * @param recorded its address in the record
-     * @param arena closed when it is unmapped; null if it is not of this class's making
-     */
-    private record Area(long recorded, MemorySegment segment, @Nullable Arena arena) {
+    /** Memory of both. */
+    private static final class Area {
+        private final long recorded;
+        private final MemorySegment segment;
+        // Closed when it is unmapped; null if the memory is not of this class's making.
+        private final @Nullable Arena arena;
+
+        /** Memory that is there. */
+        private Area(long recorded, MemorySegment segment) {
+            this.recorded = recorded;
+            this.segment = segment;
+            arena = null;
+        }
+
+        /** Allocates memory. */
+        @SuppressWarnings("MustBeClosedChecker") // closed by remove
+        private Area(long recorded, long bytes, long alignment) {
+            Arena shared = Arena.ofShared();
+            this.recorded = recorded;
+            arena = shared;
+            segment = shared.allocate(bytes, alignment);
+        }
+
         boolean hasRecorded(long address) {
             return Long.compareUnsigned(address - recorded, segment.byteSize()) < 0;
         }
@@ -35,16 +51,15 @@ final class ReplayMemory {
     /** Allocates memory for what was mapped in the record, of the same alignment. */
     synchronized MemorySegment map(long recorded, long length, long page) {
         long alignment = Math.clamp(Long.lowestOneBit(recorded), page, MAX_ALIGNMENT);
-        Arena arena = Arena.ofShared();
-        MemorySegment segment = arena.allocate((length + page - 1) & -page, alignment);
-        areas.add(new Area(recorded, segment, arena));
-        return segment;
+        Area area = new Area(recorded, (length + page - 1) & -page, alignment);
+        areas.add(area);
+        return area.segment;
     }
 
     /** Adds memory that is there. */
     synchronized void add(long recorded, MemorySegment segment) {
         if (find(segment.address()) == null) {
-            areas.add(new Area(recorded, segment, null));
+            areas.add(new Area(recorded, segment));
         }
     }
 

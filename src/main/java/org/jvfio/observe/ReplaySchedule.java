@@ -92,7 +92,7 @@ final class ReplaySchedule {
         this.events = recording.events();
         this.memory = memory;
         this.stallNanos = stallNanos;
-        Map<RecordedCall, Step> running = new IdentityHashMap<>();
+        IdentityHashMap<RecordedCall, Step> running = new IdentityHashMap<>();
         long number = 0;
         for (int index = 0; index < events.size(); index++) {
             switch (events.get(index)) {
