@@ -119,7 +119,7 @@ public final class ConfigSpace {
                 throw silent("set bits of the command register of ");
             }
             region.writeShort(PCI_COMMAND, (short) (command | PciCommand.bits(bits)));
-            device.commandWanted(PciCommand.bits(bits), 0);
+            device.driverConfig().command(PciCommand.bits(bits), 0);
         } finally {
             device.lock().unlock();
         }
@@ -131,7 +131,7 @@ public final class ConfigSpace {
         try {
             short command = region.readShort(PCI_COMMAND);
             int mask = PciCommand.bits(bits);
-            device.commandWanted(0, mask);
+            device.driverConfig().command(0, mask);
             if (isResponse(command) && (command & mask) != 0) {
                 region.writeShort(PCI_COMMAND, (short) (command & ~mask));
             }
@@ -172,7 +172,8 @@ public final class ConfigSpace {
 
     /**
      * All capabilities: those in the first 256 bytes, then the extended ones, each in the order of its list. A
-     * malformed list ends where it is malformed: {@link #capabilityDefects} says where and why.
+     * malformed list ends where it is malformed: {@link #capabilityDefects} says where and why. As in Linux, only a
+     * function with the PCI Express or PCI-X capability has extended ones.
      *
      * @throws VfioException if the device does not respond, and as all methods
      */
@@ -208,7 +209,7 @@ public final class ConfigSpace {
         if (!device.diagnosis().isResponding()) {
             throw silent("read the capabilities of ");
         }
-        return new CapabilityWalk(region).standard();
+        return new CapabilityWalk(ConfigBytes.of(region)).standard();
     }
 
     private VfioException silent(String asked) {

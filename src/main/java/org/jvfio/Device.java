@@ -1,6 +1,5 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 
 import java.lang.foreign.Arena;
@@ -35,12 +34,11 @@ public final class Device implements AutoCloseable {
     private final Regions regions;
     private final EnabledInterrupts interrupts;
     private final LowPower lowPower;
+    private final FreezeLog freezeLog;
+    private final DriverConfig driverConfig = new DriverConfig();
     private final AtomicBoolean recovering = new AtomicBoolean();
-    // What follows is guarded by the container's lock.
+    // Guarded by the container's lock.
     private boolean ownsContainer;
-    // The command register as the driver has set it since the device was opened, which is with memory enabled.
-    private int commandSet = PciCommand.bits(PciCommand.MEMORY);
-    private int commandCleared;
 
     private Device(Group group, PciAddress address, String name, Descriptor descriptor, boolean resettable) {
         this.group = group;
@@ -51,6 +49,7 @@ public final class Device implements AutoCloseable {
         this.regions = new Regions(this, descriptor);
         this.interrupts = new EnabledInterrupts(this, descriptor);
         this.lowPower = new LowPower(this, descriptor);
+        this.freezeLog = new FreezeLog(group.kernel(), address);
     }
 
     /**
@@ -374,11 +373,10 @@ public final class Device implements AutoCloseable {
 
     /**
      * Recovers a device that does not respond: finds out why, makes its registers readable for a dump, resets it,
-     * waits until it responds, and restores the command register, the interrupts and the mapped BARs. Each step is
-     * reported to the driver, which then initializes the device: it is in its reset state. Windows and mappings are
-     * kept.
+     * waits until it responds, and restores what {@link RecoveryStep#RESTORED} says. Each step is reported to the
+     * driver, which then initializes the device: it is in its reset state. Windows and mappings are kept.
      *
-     * <p>A PE is reset by EEH where the platform reports its state. Elsewhere the bus or slot is reset, if no device of
+     * <p>A PE is reset by EEH where the platform reports its state and the container has one group. Elsewhere the bus or slot is reset, if no device of
      * another group is there; if the device does not respond after that, its descriptor is closed and opened again,
      * with which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
      * disabled gets its command register back.
@@ -402,34 +400,37 @@ public final class Device implements AutoCloseable {
         }
     }
 
-    /** Takes note of bits of the command register that the driver has set or cleared. Caller holds the lock. */
-    void commandWanted(int set, int cleared) {
-        commandSet = (commandSet | set) & ~cleared;
-        commandCleared = (commandCleared | cleared) & ~set;
-    }
-
     /** Disables the interrupts that a reset would end. Caller holds the lock. */
     void disarmInterrupts() {
         interrupts.disarm();
     }
 
-    /** Closes its descriptor, and opens it again; {@link #restoreAfterReset} does the rest. Caller holds the lock. */
+    /**
+     * Closes its descriptor, and opens it again; {@link #restoreAfterReset} does the rest. All steps are made whichever
+     * fails. Caller holds the lock.
+     */
     void reopen() {
-        String operation = "open " + this + " again";
         Teardown teardown = new Teardown();
         regions.unmap(teardown);
-        teardown.end();
         interrupts.lost();
-        int answer = descriptor.replace(() -> group.openAgain(name));
+        teardown.step(() -> descriptor.replace(this::openAgain));
+        if (descriptor.isOpen()) {
+            lowPower.reopened();
+            teardown.step(regions::reopened);
+        }
+        teardown.end();
+    }
+
+    private int openAgain() {
+        int answer = group.openAgain(name);
         if (answer < 0) {
             throw VfioException.failed(
-                    operation,
+                    "open " + this + " again",
                     "VFIO_GROUP_GET_DEVICE_FD(" + name + ")",
                     answer,
                     Cause.of(answer, KnownCauses::getDevice));
         }
-        lowPower.reopened();
-        regions.reopened();
+        return answer;
     }
 
     /** Whether it has a descriptor: not if it could not be opened again. */
@@ -437,11 +438,12 @@ public final class Device implements AutoCloseable {
         return descriptor.isOpen();
     }
 
-    /** Restores the command register and the interrupts of a device that responds. Caller holds the lock. */
+    /**
+     * Restores what the driver has set in configuration space, and the interrupts, of a device that responds. Caller
+     * holds the lock.
+     */
     void restoreAfterReset() {
-        Region config = config();
-        short command = config.readShort(PCI_COMMAND);
-        config.writeShort(PCI_COMMAND, (short) ((command | commandSet) & ~commandCleared));
+        driverConfig.restore(config(), configSpace());
         interrupts.rearm();
     }
 
@@ -549,6 +551,16 @@ public final class Device implements AutoCloseable {
         interrupts.remove(disabled);
     }
 
+    /** What the kernel log has about the PE. */
+    FreezeLog freezeLog() {
+        return freezeLog;
+    }
+
+    /** What the driver has set in configuration space. */
+    DriverConfig driverConfig() {
+        return driverConfig;
+    }
+
     AccessDiagnosis diagnosis() {
         return regions.diagnosis();
     }
@@ -577,6 +589,7 @@ public final class Device implements AutoCloseable {
             lowPower.close(teardown);
             interrupts.close(teardown);
             regions.unmap(teardown);
+            teardown.step(freezeLog::close);
             teardown.step(descriptor::close);
             teardown.end();
         } finally {

@@ -40,8 +40,8 @@ public record PciFunction(
      */
     public static PciFunction at(Kernel host, PciAddress address) {
         Kernel kernel = TraceProperty.observe(host);
-        List<String> names = addresses(kernel);
-        if (!names.contains(address.toString())) {
+        if (Sysfs.find(kernel, DEVICES + "/" + address + "/vendor").isEmpty()) {
+            List<String> names = addresses(kernel);
             throw new VfioException(
                     Kind.NOT_FOUND,
                     "use " + address,

@@ -5,14 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.jvfio.DeviceCondition.State;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_h;
 
 /** What is said of a device that responds or does not, on platforms that report the state of its PE or do not. */
@@ -86,18 +91,43 @@ class DeviceConditionTest {
     }
 
     @Test
-    void condition_oneOfTwoGroupsFrozen_neverAGuess() {
+    void condition_oneOfTwoGroupsFrozen_frozenBySysfs() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
             Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
             assertState(State.RESPONDING, device);
             freeze(device);
+            assertState(State.FROZEN, device);
+            assertEquals(Optional.of(PeState.STOPPED), device.condition().pe());
+            assertTrue(device.isFrozen());
+            assertState(State.RESPONDING, other);
+            assertEquals(Optional.of(PeState.NORMAL), other.condition().pe());
+            assertFalse(other.isFrozen());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void condition_oneOfTwoGroupsFrozenWithoutSysfs_neverAGuess() {
+        Kernel kernel = new ForwardingKernel(host.kernel()) {
+            @Override
+            public String readFile(String path) throws IOException {
+                if (path.contains("eeh_pe")) {
+                    throw new AccessDeniedException(path);
+                }
+                return super.readFile(path);
+            }
+        };
+        try (Container container = Container.open(kernel)) {
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+            freeze(device);
             assertState(State.UNKNOWN, device);
             assertEquals(Optional.empty(), device.condition().pe());
             assertTrue(device.condition().evidence().contains("a PE of the container's groups is frozen"));
             assertState(State.RESPONDING, other);
-            assertFalse(other.isFrozen());
         }
+        host.assertAllGivenBack();
     }
 
     @Test
@@ -152,6 +182,40 @@ class DeviceConditionTest {
         }
     }
 
+    /** Without opening the device, which would thaw its PE. */
+    @Test
+    void read_deviceThatNobodyHasOpen_theConditionAndNothingChanged() {
+        assertEquals(
+                State.RESPONDING,
+                DeviceCondition.read(host.kernel(), TestHost.EDU).state());
+        host.process().host().freezePe(0);
+        DeviceCondition frozen = DeviceCondition.read(host.kernel(), TestHost.EDU);
+        assertEquals(State.FROZEN, frozen.state());
+        assertEquals(Optional.of(PeState.STOPPED), frozen.pe());
+        assertTrue(frozen.evidence().contains("EEH: Frozen PHB#0-PE#fd detected"), frozen.evidence());
+        assertEquals(EehState.STOPPED, host.group(0).state());
+        Kernel normal = new ForwardingKernel(host.kernel()) {
+            @Override
+            public String readFile(String path) throws IOException {
+                return path.endsWith("/eeh_pe_state") ? "0x00000078 0x00000000" : super.readFile(path);
+            }
+        };
+        assertEquals(State.GONE, DeviceCondition.read(normal, TestHost.EDU).state());
+        VfioException e = assertThrows(
+                VfioException.class, () -> DeviceCondition.read(host.kernel(), PciAddress.parse("0009:01:00.0")));
+        assertEquals(Kind.NOT_FOUND, e.kind());
+        assertEquals(0, host.process().openDescriptors());
+    }
+
+    @Test
+    void read_frozenPeWithoutEeh_unknown() {
+        TestHost without = withoutEeh();
+        without.process().host().freezePe(0);
+        DeviceCondition condition = DeviceCondition.read(without.kernel(), TestHost.EDU);
+        assertEquals(State.UNKNOWN, condition.state());
+        assertTrue(condition.evidence().endsWith("does not report its PE: frozen or gone"), condition.evidence());
+    }
+
     @Test
     void condition_deviceClosed_illegalState() {
         Device device = Device.open(host.kernel(), TestHost.EDU);
@@ -181,11 +245,18 @@ class DeviceConditionTest {
         }
     }
 
+    /** A register that may read all ones costs two more calls then: of the PE and of configuration space. */
     @Test
-    void readInt_allOnesOfAHealthyDevice_returned() {
+    void readInt_ofAHealthyDevice_oneCallUnlessAllOnes() {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
-            device.bar(0).writeInt(0x04, 0);
-            assertEquals(-1, device.bar(0).readInt(0x04));
+            Region bar = device.bar(0);
+            int before = host.observed().calls();
+            assertEquals(0xed000001, bar.readInt(0));
+            assertEquals(1, host.observed().calls() - before);
+            bar.writeInt(0x04, 0);
+            before = host.observed().calls();
+            assertEquals(-1, bar.readInt(0x04));
+            assertEquals(3, host.observed().calls() - before);
         }
     }
 

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +17,8 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
@@ -79,6 +84,17 @@ class DeviceRecoveryTest {
     }
 
     @Test
+    void recover_frozenPeOfAnLparWithEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
+        TestHost lpar = new TestHost(EmulatedMachine.pseries().toBuilder().eeh(true).build());
+        try (Device device = Device.open(lpar.kernel(), lpar.anyDevice())) {
+            RecoveryResult result = recoverInUse(device, RecoveryOptions.DEFAULT);
+            assertEquals(Means.PE_RESET, result.means());
+            assertEquals(DeviceCondition.State.FROZEN, result.before().state());
+        }
+        lpar.assertAllGivenBack();
+    }
+
+    @Test
     void recover_frozenPeWithoutEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
         TestHost without = withoutEeh();
         try (Device device = Device.open(without.kernel(), TestHost.EDU)) {
@@ -101,6 +117,69 @@ class DeviceRecoveryTest {
             assertTrue(other.configSpace().command().contains(PciCommand.BUS_MASTER));
         }
         host.assertAllGivenBack();
+    }
+
+    /** An NVMe controller fetches a command from where nothing is mapped. */
+    private static void freezeByCommand(Device device) {
+        Region bar = device.bar(0).unchecked();
+        bar.writeInt(0x24, 0x00010001);
+        bar.writeLong(0x28, UNMAPPED);
+        bar.writeLong(0x30, UNMAPPED);
+        bar.writeInt(0x14, 0x00460001);
+        while (bar.readInt(0x1c) == 0) {
+            Thread.onSpinWait();
+        }
+        bar.writeInt(0x1000, 1);
+        while (bar.readInt(0) != -1) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** 16 bits of the configuration space of the device itself, which vfio-pci virtualizes. */
+    private static int ownRegister(TestHost of, int register) {
+        int file = of.process().open("/sys/bus/pci/devices/" + TestHost.NVME + "/config", vfio_h.O_RDONLY);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocate(ValueLayout.JAVA_SHORT);
+            assertEquals(Short.BYTES, of.process().pread(file, value, register));
+            return value.get(ValueLayout.JAVA_SHORT, 0);
+        } finally {
+            of.process().close(file);
+        }
+    }
+
+    /** Settings of the driver that neither the kernel nor firmware knows. */
+    @Test
+    void recover_settingsInConfigurationSpace_restored() {
+        for (TestHost each : List.of(host, withoutEeh())) {
+            try (Device device = Device.open(each.kernel(), TestHost.NVME)) {
+                int express = device.configSpace()
+                        .capability(PciCapability.Express.class)
+                        .orElseThrow()
+                        .offset();
+                Region config = device.config();
+                int atFirst = config.readShort(express + vfio_h.PCI_EXP_DEVCTL);
+                short control = (short) (atFirst
+                        ^ (vfio_h.PCI_EXP_DEVCTL_RELAX_EN
+                                | vfio_h.PCI_EXP_DEVCTL_CERE
+                                | vfio_h.PCI_EXP_DEVCTL_READRQ_1024B));
+                config.writeShort(express + vfio_h.PCI_EXP_DEVCTL, control);
+                config.writeByte(express + vfio_h.PCI_EXP_DEVCTL2, (byte) 5);
+                config.writeByte(vfio_h.PCI_CACHE_LINE_SIZE, (byte) 0x20);
+                device.enableBusMastering();
+                freezeByCommand(device);
+                RecoveryResult result = device.recover();
+                assertTrue(result.resets() > 0);
+                assertEquals(control, config.readShort(express + vfio_h.PCI_EXP_DEVCTL));
+                assertEquals(
+                        control & vfio_h.PCI_EXP_DEVCTL_READRQ,
+                        ownRegister(each, express + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ,
+                        "in the device itself");
+                assertEquals(5, config.readByte(express + vfio_h.PCI_EXP_DEVCTL2));
+                assertEquals(0x20, config.readByte(vfio_h.PCI_CACHE_LINE_SIZE));
+                assertEquals(0, config.readByte(vfio_h.PCI_LATENCY_TIMER), "never written");
+            }
+            each.assertAllGivenBack();
+        }
     }
 
     @Test
@@ -177,6 +256,42 @@ class DeviceRecoveryTest {
         without.assertAllGivenBack();
     }
 
+    /** The number of a descriptor is gone whatever its close answers: the device is opened again, and not by two. */
+    @Test
+    void recover_closeOfTheDescriptorFails_openedAgainOnce() {
+        TestHost without = withoutEeh();
+        Kernel failing = new ForwardingKernel(without.kernel()) {
+            private int device = -1;
+
+            @Override
+            public int ioctl(int fd, int request, MemorySegment argument) {
+                int answer = super.ioctl(fd, request, argument);
+                if (request == vfio_h.VFIO_GROUP_GET_DEVICE_FD && device < 0) {
+                    device = answer;
+                }
+                return answer;
+            }
+
+            @Override
+            public int close(int fd) {
+                int answer = super.close(fd);
+                if (fd != device) {
+                    return answer;
+                }
+                device = 0;
+                return Errno.EIO.negated();
+            }
+        };
+        try (Device device = Device.open(failing, TestHost.EDU)) {
+            freeze(device);
+            RecoveryResult result = device.recover();
+            assertEquals(Means.REOPEN, result.means());
+            assertEquals(2, result.resets(), "a step that fails is repeated");
+            assertTrue(EduDevice.of(device).isAlive());
+        }
+        without.assertAllGivenBack();
+    }
+
     @Test
     void recover_byAListenerOfARecovery_busy() {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
@@ -187,6 +302,21 @@ class DeviceRecoveryTest {
             assertEquals(Kind.BUSY, e.kind());
             device.recover();
         }
+    }
+
+    @Test
+    void reset_frozenInAContainerOfTwoGroups_fails() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+            freeze(device);
+            assertEquals(
+                    Kind.FROZEN,
+                    assertThrows(VfioException.class, device::hotReset).kind());
+            other.hotReset();
+            assertTrue(EduDevice.of(other).isAlive());
+        }
+        host.assertAllGivenBack();
     }
 
     @Test

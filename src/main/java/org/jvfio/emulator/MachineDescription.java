@@ -23,6 +23,7 @@ final class MachineDescription {
         top.put("defaultWindow", size(machine.dma32Bytes()));
         top.put("eeh", machine.eeh());
         top.put("freezes", machine.freezes());
+        top.put("maxFreezes", machine.maxFreezes());
         top.put("interruptVectors", machine.interruptVectors());
         top.put("memlock", machine.memlockBytes() < 0 ? "unlimited" : size(machine.memlockBytes()));
         top.put("capIpcLock", machine.capIpcLock());
@@ -47,7 +48,7 @@ final class MachineDescription {
         }
         DeviceModels models = DeviceModels.installed();
         List<Map<String, Object>> devices = new ArrayList<>();
-        for (EmulatedMachine.Slot slot : machine.slots()) {
+        for (Slot slot : machine.slots()) {
             Map<String, Object> device = new LinkedHashMap<>();
             device.put("address", slot.address());
             device.put("group", slot.group());
