@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -60,7 +61,7 @@ public final class Container implements AutoCloseable {
     private final List<Group> groups = new ArrayList<>();
     private boolean closed;
     // Written with the lock held; read without it.
-    private volatile int attachedGroups;
+    private volatile List<Integer> attachedGroups = List.of();
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, IommuSetup iommu) {
         this.kernel = kernel;
@@ -79,7 +80,8 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not
      *     open it ({@code PERMISSION})
      */
-    public static Container open(Kernel kernel) {
+    public static Container open(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         String operation = "open a VFIO container";
         Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, operation, KnownCauses::openContainer);
         try {
@@ -169,7 +171,7 @@ public final class Container implements AutoCloseable {
                 throw e;
             }
             groups.add(group);
-            attachedGroups = groups.size();
+            attachedGroups = groups.stream().map(Group::number).toList();
             return group;
         } finally {
             lock.unlock();
@@ -239,8 +241,13 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** How many groups are attached. Takes no lock. */
-    int attachedGroups() {
+    /** Whether this is an LPAR, where a window belongs to one group, and several are attached. Takes no lock. */
+    boolean sharesLparWindow() {
+        return attachedGroups.size() > 1 && HostPlatform.of(kernel) == HostPlatform.PSERIES;
+    }
+
+    /** The numbers of the groups that are attached. Takes no lock. */
+    List<Integer> attachedGroups() {
         return attachedGroups;
     }
 
@@ -420,9 +427,34 @@ public final class Container implements AutoCloseable {
         return windows.isDefaultPending();
     }
 
+    /** See {@link MemoryRegistrar#unmappedBytes}. */
+    long unmappedBytes() {
+        return memory.unmappedBytes();
+    }
+
     /** See {@link DmaWindows#createTables}. */
     void createTables(Supplier<String> operation, long tableBytes, Ioctl call, IntFunction<Cause> causes) {
         windows.createTables(operation, tableBytes, call, causes);
+    }
+
+    /**
+     * Checks that this process may lock what a driver is going to allocate and map, before anything is locked: the
+     * memory, where it is locked when it is registered, and the table of the default window, if the kernel creates it
+     * with the next mapping.
+     *
+     * @param operation what needs it, as it follows "cannot"
+     * @param bytes the memory to be allocated, in whole pages
+     * @throws VfioException {@code LOCK_LIMIT} if it may not, with the limit that suffices for all of it
+     */
+    public void requireLockable(String operation, long bytes) {
+        lock.lock();
+        try {
+            requireOpen();
+            lockedMemory()
+                    .require(() -> operation, (registersMemory() ? bytes : 0) + windows.pendingTableBytes());
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** The memory that is locked for this process, and its limit. */
@@ -556,7 +588,7 @@ public final class Container implements AutoCloseable {
     /** Removes a group that the kernel has detached; with the last one all windows and registrations are gone. */
     void detached(Group group, Teardown teardown) {
         groups.remove(group);
-        attachedGroups = groups.size();
+        attachedGroups = groups.stream().map(Group::number).toList();
         if (groups.isEmpty()) {
             iommu.detached();
             windows.detached();

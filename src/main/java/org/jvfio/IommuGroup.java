@@ -1,6 +1,5 @@
 package org.jvfio;
 
-import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.regex.Matcher;
@@ -8,6 +7,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * An IOMMU group as sysfs describes it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
@@ -30,7 +30,8 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
      *
      * @throws VfioException if there is none ({@code NOT_FOUND}); the hint names those that exist
      */
-    public static IommuGroup of(Kernel kernel, int number) {
+    public static IommuGroup of(Kernel host, int number) {
+        Kernel kernel = TraceProperty.observe(host);
         String path = GROUPS + "/" + number;
         String name = Sysfs.find(kernel, path + "/name")
                 .orElseThrow(() -> new VfioException(
@@ -41,7 +42,7 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
                 .stripTrailing();
         List<PciFunction> functions = Sysfs.list(kernel, path + "/devices").orElse(List.of()).stream()
                 .map(device -> PciFunction.at(kernel, PciAddress.parse(device)))
-                .sorted(Comparator.comparing(PciFunction::address))
+                .sorted((one, other) -> one.address().compareTo(other.address()))
                 .toList();
         return new IommuGroup(number, name, functions);
     }

@@ -87,9 +87,9 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
-    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long)}. */
-    static NvmeDrive open(Invocation in, int queueDepth) throws Failure {
-        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
+    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long, long)}. */
+    static NvmeDrive open(Invocation in, int queueDepth, long bufferBytes) throws Failure {
+        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes(), bufferBytes);
     }
 
     /**
@@ -97,10 +97,11 @@ final class NvmeDrive implements AutoCloseable {
      *
      * @param queueDepth entries of a queue, at least 2
      * @param transferBytes what one command is to transfer at most, if the drive does
+     * @param bufferBytes what the command is going to allocate
      * @throws Failure if the options are invalid, or there is no such drive
      * @throws org.jvfio.VfioException if it cannot be taken or driven
      */
-    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes) throws Failure {
+    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes, long bufferBytes) throws Failure {
         HostChoice choice = HostChoice.of(in);
         DeviceChoice deviceChoice = DeviceChoice.of(in, DeviceKind.NVME);
         int namespaceId = (int) in.number("namespace", 1, 1, Integer.MAX_VALUE);
@@ -110,6 +111,7 @@ final class NvmeDrive implements AutoCloseable {
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
                 .completion(completion(in))
+                .bufferBytes(bufferBytes)
                 .build();
         Optional<Path> image = image(in, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
@@ -178,7 +180,7 @@ final class NvmeDrive implements AutoCloseable {
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return in.boot().apply(machine);
+            return HostChoice.observed(() -> in.boot().apply(machine));
         } catch (UncheckedIOException e) {
             throw new Failure(
                     Failure.FAILED,

@@ -215,7 +215,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return ioctl(fd, request, argument.set(number));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -230,7 +230,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return ioctl(fd, request, argument.set(struct));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -251,7 +251,9 @@ public final class EmulatedKernel implements Kernel {
         return callLong(() -> {
             if ((flags & MAP_ANONYMOUS) == 0) {
                 OpenFile file = task.file(fd);
-                return file == null ? Errno.EBADF.negated() : file.mmap();
+                return file == null
+                        ? Errno.EBADF.negated()
+                        : file.mmap(task.mm(), length, protection, flags, offset);
             }
             int type = flags & (MAP_PRIVATE | MAP_SHARED);
             if (length <= 0 || type == 0) {
@@ -286,7 +288,7 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             long page = 1L << host.machine().pageShift();
             long end = address + ((length + page - 1) & -page);
-            if ((address & (page - 1)) != 0
+            if (!task.mm().addresses().isAligned(address, page)
                     || length <= 0
                     || Long.compareUnsigned(end, address) <= 0
                     || task.mm().addresses().splitsHugePage(address, end)) {
@@ -490,7 +492,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readFile(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -500,7 +502,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readLink(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -510,7 +512,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.list(directory);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -531,7 +533,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsInt();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -540,7 +542,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsLong();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 

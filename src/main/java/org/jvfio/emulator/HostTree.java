@@ -21,6 +21,8 @@ final class HostTree {
     private static final long MEMORY = 0x40200;
 
     private static final long MEMORY_64 = 0x100004;
+    private static final long PREFETCHABLE = 0x2008;
+    private static final long PORTS = 0x40101;
     private static final long ROM = 0x6000;
     private static final int BARS = 6;
     /** BARs, the ROM, and the BARs of virtual functions. */
@@ -103,8 +105,8 @@ final class HostTree {
     }
 
     private static String hex16(PciFunction function, int register) {
-        int low = function.readRegister(register) & 0xff;
-        return "0x%02x%02x\n".formatted(function.readRegister(register + 1) & 0xff, low);
+        int low = function.access().register(register) & 0xff;
+        return "0x%02x%02x\n".formatted(function.access().register(register + 1) & 0xff, low);
     }
 
     private static int state(EehState state) {
@@ -123,10 +125,15 @@ final class HostTree {
             long bytes = 0;
             long start = 0;
             long flags = 0;
-            if (index < BARS && function.bars().bytes(index) > 0) {
-                bytes = function.bars().bytes(index);
+            PciBars bars = function.bars();
+            if (index < BARS && bars.isAssigned(index)) {
+                bytes = bars.bytes(index);
                 start = function.barAddress(index);
-                flags = function.bars().isWide(index) ? MEMORY | MEMORY_64 : MEMORY;
+                flags = bars.hasPorts(index)
+                        ? PORTS
+                        : MEMORY
+                                | (bars.isWide(index) ? MEMORY_64 : 0)
+                                | (bars.isPrefetchable(index) ? PREFETCHABLE : 0);
             } else if (index == BARS && function.romBytes() > 0) {
                 bytes = function.romBytes();
                 start = function.romAddress();

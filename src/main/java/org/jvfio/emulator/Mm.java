@@ -186,7 +186,7 @@ final class Mm {
         long left = size;
         while (left != 0) {
             AddressSpace.Area area = addresses.find(at);
-            if (area == null || !area.writable()) {
+            if (area == null || !area.pinnable()) {
                 runs.forEach(run -> run.backing().unpin());
                 refund(pages);
                 return new Registration(partlyPinned((at - address) >>> pageShift), null);

@@ -359,7 +359,7 @@ final class SpaprTce {
     private long pinned(Mm caller, TceTable table, long user, long permissions) {
         AddressSpace.Area area = caller.addresses().find(user);
         boolean toWrite = version.pinsForWriting() || (permissions & TceTable.WRITE) != 0;
-        if (area == null || !area.accessible() || (toWrite && !area.writable())) {
+        if (area == null || !area.accessible() || area.backing().isBar() || (toWrite && !area.writable())) {
             return Errno.EFAULT.negated();
         }
         if (area.backing().pageShift() < table.pageShift()) {

@@ -30,6 +30,9 @@ final class Namespaces {
      */
     List<Integer> ids() {
         String operation = "list the namespaces of " + controller;
+        if (controller.quirks().contains(NvmeQuirk.NO_NAMESPACE_LIST)) {
+            return identifyEach(operation);
+        }
         List<Integer> ids = new ArrayList<>();
         long last = 0;
         while (true) {
@@ -92,6 +95,9 @@ final class Namespaces {
     /** The format of an active namespace that this driver supports. */
     NamespaceFormat format(String operation, int id) {
         controller.requireUsable();
+        if (controller.ioQueues().count() == 0) {
+            throw controller.withoutQueues(operation);
+        }
         Optional<ControllerData> data = identify(operation, id);
         if (data.isEmpty()) {
             throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + ids());

@@ -1,6 +1,11 @@
 package org.jvfio.driver.nvme;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.jvfio.ConfigSpace;
+import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
 import org.jvfio.DmaWindow;
@@ -15,6 +20,22 @@ import org.jvfio.VfioException.Kind;
  * {@link NvmeStatus#ABORTED_BY_HOST} once the controller can no longer reach their buffers. A controller whose answers
  * are invalid, or that does not answer, is disabled ({@link NvmeState#FAILED}).
  *
+ * <p>If the PE of the device freezes, as after an error on the bus, the driver recovers the controller: it recovers the
+ * device ({@link Device#recover}), creates the queues again, and goes on. Meanwhile {@link NvmeQueue#submit} returns
+ * false, and transfers wait. Each command that was in flight completes exactly once:
+ *
+ * <ul>
+ *   <li>One that the controller had completed has its status.
+ *   <li>Flush, Write, Read, Write Zeroes and Dataset Management have the same effect when they are executed twice: the
+ *       driver submits them again, at most {@link NvmeOptions#retries} times each; after that they fail with {@link
+ *       NvmeStatus#ABORTED_BY_HOST} and the kind {@code FROZEN}. Other commands fail so at once: what they have done is
+ *       not known. {@link #lastRecovery} has the numbers.
+ *   <li>Identify and Get Log Page, which {@link #namespace} and {@link #health} use, are executed again too.
+ * </ul>
+ *
+ * A device that is lost, or does not recover within the limits of {@link NvmeOptions#recovery}, fails with all commands
+ * in flight, as {@link NvmeState#FAILED} says.
+ *
  * <p>A thread of the driver checks timeouts, asynchronous events, and completions whose interrupt was lost. The source
  * is the NVM Express base specification 1.4.
  */
@@ -24,6 +45,8 @@ public final class NvmeController implements AutoCloseable {
 
     private static final int CLASS_REGISTER = 0x08;
     private static final int LOG_HEALTH = 2;
+    private static final int REACHABLE_BITS = 48;
+    private static final Duration MAX_SILENCE = Duration.ofSeconds(1);
 
     private final ControllerLifecycle lifecycle;
     private final Namespaces namespaces;
@@ -37,8 +60,12 @@ public final class NvmeController implements AutoCloseable {
      * Resets a controller, creates its queues and identifies it. Close it before the device; closing it leaves the
      * device open.
      *
-     * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, or lacks the
-     *     interrupts that the options select: it is not touched then; or if it does not answer, or its answers are
+     * <p>A degraded drive may refuse all I/O queues (Set Features, Number of Queues). It opens nevertheless, for its
+     * identity and logs; {@link #queues} is empty then, and {@link #namespace} fails.
+     *
+     * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, lacks the
+     *     interrupts that the options select, or the process may not lock the memory of the queues and of {@link
+     *     NvmeOptions#bufferBytes}: the controller is not touched then; or if it does not answer, or its answers are
      *     invalid: it is disabled then
      * @throws IllegalStateException if the device is closed
      */
@@ -67,7 +94,7 @@ public final class NvmeController implements AutoCloseable {
     }
 
     private static void requireNvme(String operation, Device device) {
-        int code = device.config().readInt(CLASS_REGISTER);
+        int code = classCode(device);
         if (code >>> 8 != CLASS_CODE) {
             DeviceCondition condition = device.condition();
             throw code != ControllerRegisters.NO_ANSWER || condition.isResponding()
@@ -78,6 +105,19 @@ public final class NvmeController implements AutoCloseable {
                             "name an NVMe drive")
                     : condition.failure(operation);
         }
+    }
+
+    /** Some drives read all ones for a moment after they were bound to vfio-pci. */
+    private static int classCode(Device device) {
+        long end = System.nanoTime() + MAX_SILENCE.toNanos();
+        int code = device.config().readInt(CLASS_REGISTER);
+        while (code == ControllerRegisters.NO_ANSWER
+                && System.nanoTime() - end < 0
+                && device.condition().state() == DeviceCondition.State.GONE) {
+            ReusableCompletion.pause();
+            code = device.config().readInt(CLASS_REGISTER);
+        }
+        return code;
     }
 
     private static void requireInterrupts(String operation, Device device, InterruptType type) {
@@ -96,13 +136,20 @@ public final class NvmeController implements AutoCloseable {
         try {
             device.enableMemory();
             DmaWindow window = windowOf(operation, device, options);
-            ControllerRegisters registers = ControllerRegisters.of(operation, device);
+            ConfigSpace config = device.configSpace();
+            Set<NvmeQuirk> quirks =
+                    options.quirks().orElseGet(() -> NvmeQuirks.of(config.vendorId(), config.deviceId(), ""));
+            requireReachable(operation, window, quirks);
+            ControllerRegisters registers = ControllerRegisters.of(operation, device, quirks);
             Capabilities capabilities = registers.capabilities();
             int pageShift =
                     capabilities.pageShift(operation, options.pageBytes().orElse(capabilities.defaultPageBytes()));
+            device.container()
+                    .requireLockable(operation, lockedBytes(device.container(), window, registers, pageShift, options));
             registers.takeOver(operation);
             DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
-            return new ControllerLifecycle(device, options, window, registers, pageShift, claim, adminMemory);
+            return new ControllerLifecycle(
+                    device, options, quirks, window, registers, pageShift, claim, adminMemory);
         } catch (RuntimeException e) {
             try {
                 device.disableBusMastering();
@@ -112,6 +159,23 @@ public final class NvmeController implements AutoCloseable {
                 }
             }
             throw e;
+        }
+    }
+
+    private static long lockedBytes(
+            Container container, DmaWindow window, ControllerRegisters registers, int pageShift, NvmeOptions options) {
+        long buffers =
+                options.bufferBytes() == 0 ? 0 : DmaArea.lockedBytes(container, window, options.bufferBytes());
+        return Startup.lockedBytes(container, window, registers, pageShift, options) + buffers;
+    }
+
+    private static void requireReachable(String operation, DmaWindow window, Set<NvmeQuirk> quirks) {
+        if (quirks.contains(NvmeQuirk.DMA_48_BITS) && (window.range().start() + window.range().size() - 1) >>> REACHABLE_BITS != 0) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "%s is above the %d bits of its bus addresses".formatted(window, REACHABLE_BITS),
+                    "use the default window");
         }
     }
 
@@ -172,7 +236,30 @@ public final class NvmeController implements AutoCloseable {
         return lifecycle.aborts();
     }
 
-    /** Its pairs of I/O queues. */
+    /** The number of recoveries from a frozen PE since it was opened. */
+    public int recoveries() {
+        return lifecycle.recoveries();
+    }
+
+    /** What the last recovery from a frozen PE did; empty if there was none. */
+    public Optional<NvmeRecovery> lastRecovery() {
+        return lifecycle.lastRecovery();
+    }
+
+    /** The quirks that it is driven with: those of {@link NvmeQuirks}, or those of the options. */
+    public Set<NvmeQuirk> quirks() {
+        return lifecycle.quirks();
+    }
+
+    /**
+     * Whether the interrupts that the options select never come, so that the driver polls instead. A warning reports it
+     * once.
+     */
+    public boolean hasSilentInterrupts() {
+        return lifecycle.isPollingInstead();
+    }
+
+    /** Its pairs of I/O queues; none if the controller refuses to create any, as {@link #open} says. */
     public List<NvmeQueue> queues() {
         return lifecycle.ioQueues().list();
     }
@@ -190,6 +277,9 @@ public final class NvmeController implements AutoCloseable {
     /** The queue of a thread that does not choose one. */
     NvmeQueue queueOfThread() {
         List<NvmeQueue> queues = queues();
+        if (queues.isEmpty()) {
+            throw lifecycle.withoutQueues("use the namespaces of " + this);
+        }
         return queues.get((int) (Thread.currentThread().threadId() % queues.size()));
     }
 

@@ -187,7 +187,7 @@ public final class NvmeNamespace {
     }
 
     void requireWriteZeroes() {
-        if (!controller.identity().canWriteZeroes()) {
+        if (!controller.identity().canWriteZeroes() || controller.quirks().contains(NvmeQuirk.NO_WRITE_ZEROES)) {
             throw unsupported("write zeroes to " + this);
         }
     }
@@ -227,7 +227,7 @@ public final class NvmeNamespace {
         }
         controller.lifecycle().requireUsable();
         return Transfer.start(
-                queue, operation, this, lba, count, buffer, controller.options().retries());
+                queue, operation, this, lba, count, buffer, controller.options());
     }
 
     /** The namespace identifier and the device. */

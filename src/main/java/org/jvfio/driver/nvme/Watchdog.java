@@ -1,10 +1,15 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
+import org.jvfio.DeviceCondition;
+import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
 
 /**
@@ -16,7 +21,8 @@ import org.jvfio.VfioException.Kind;
 final class Watchdog {
     private static final Duration ABORT_LIMIT = Duration.ofMillis(500);
     private static final long MIN_TICK_MILLIS = 1;
-    private static final long MAX_TICK_MILLIS = 250;
+    private static final long MAX_TICK_MILLIS = 50;
+    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
     private static final int NONE = CommandSlots.NONE;
 
     private final ControllerLifecycle owner;
@@ -25,8 +31,13 @@ final class Watchdog {
     private final Duration commandTimeout;
     private final Duration adminTimeout;
     private final AtomicInteger aborts = new AtomicInteger();
-    private final CountDownLatch stopped = new CountDownLatch(1);
+    private final AtomicReference<@Nullable VfioException> freeze = new AtomicReference<>();
+    private final DelayedTasks tasks = new DelayedTasks();
+    private final AtomicBoolean isWoken = new AtomicBoolean();
+    private volatile boolean isStopped;
     private final Thread thread;
+    private final Device device;
+    private long checkedNanos = System.nanoTime();
 
     Watchdog(
             ControllerLifecycle owner,
@@ -35,6 +46,7 @@ final class Watchdog {
             EventRequests events,
             NvmeOptions options) {
         this.owner = owner;
+        this.device = device;
         this.registers = registers;
         this.events = events;
         commandTimeout = options.commandTimeout();
@@ -48,7 +60,8 @@ final class Watchdog {
 
     /** Ends the thread after the check it is at. */
     void stop() {
-        stopped.countDown();
+        isStopped = true;
+        LockSupport.unpark(thread);
     }
 
     boolean isCurrentThread() {
@@ -65,11 +78,42 @@ final class Watchdog {
         return aborts.get();
     }
 
+    /**
+     * Leaves a failure to this thread that another one has met, and that may be the effect of a frozen PE.
+     *
+     * @return false if the thread does not run
+     */
+    boolean takes(VfioException frozen) {
+        if (!thread.isAlive() || owner.isOver()) {
+            return false;
+        }
+        freeze.compareAndSet(null, frozen);
+        wake();
+        return true;
+    }
+
+    /** Runs an action after a delay, or when the thread ends; false if it has ended. */
+    boolean runLater(long delayNanos, Runnable action) {
+        boolean isAdded = tasks.add(delayNanos, action);
+        wake();
+        return isAdded;
+    }
+
+    private void wake() {
+        isWoken.set(true);
+        LockSupport.unpark(thread);
+    }
+
+    /** Drops a failure from before a recovery. */
+    void forgetFreeze() {
+        freeze.set(null);
+    }
+
     private void run() {
-        long tick = Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
         String operation = "watch " + owner;
         try {
-            while (owner.state() != NvmeState.FAILED && !stopped.await(tick, TimeUnit.MILLISECONDS)) {
+            while (owner.state() != NvmeState.FAILED && sleep()) {
+                tasks.runDue();
                 check();
             }
         } catch (RuntimeException e) {
@@ -79,21 +123,51 @@ final class Watchdog {
         } catch (Error e) {
             owner.fail(operation, new IllegalStateException("its watchdog thread has ended: " + e, e));
             throw e;
+        } finally {
+            tasks.close();
         }
+    }
+
+    /** Waits until the next check or action is due; false if the thread is to end. */
+    private boolean sleep() throws InterruptedException {
+        long tick = owner.isPollingInstead()
+                ? MIN_TICK_MILLIS
+                : Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
+        long wait = tasks.nanosToNext(TimeUnit.MILLISECONDS.toNanos(tick));
+        long end = System.nanoTime() + wait;
+        for (long left = wait; left > 0 && !isStopped; left = end - System.nanoTime()) {
+            if (Thread.interrupted()) {
+                throw new InterruptedException();
+            }
+            if (isWoken.getAndSet(false)) {
+                break;
+            }
+            LockSupport.parkNanos(left);
+        }
+        return !isStopped;
     }
 
     private void check() {
         if (owner.state() != NvmeState.READY) {
             return;
         }
+        VfioException met = freeze.getAndSet(null);
+        if (met != null) {
+            owner.recover(met);
+            return;
+        }
         switch (registers.health()) {
-            case UNREACHABLE -> owner.fail("use it", registers.unreachable("use " + owner));
-            case STOPPED -> owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
+            case UNREACHABLE -> owner.recover(registers.unreachable("use " + owner));
+            case STOPPED -> {
+                if (!isFrozen()) {
+                    owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
+                }
+            }
             case RUNNING -> {
                 owner.admin().poll();
-                if (owner.interrupts().areEnabled()) {
-                    // An interrupt may have been lost, and no other thread polls.
-                    owner.ioQueues().list().forEach(NvmeQueue::poll);
+                if (owner.options().completion() != NvmeCompletion.POLLED) {
+                    // An interrupt may have been lost, or none may ever come, and no other thread polls.
+                    pollAll();
                 }
                 checkTimeouts();
                 events.process();
@@ -101,7 +175,46 @@ final class Watchdog {
         }
     }
 
+    private void pollAll() {
+        int found = 0;
+        for (NvmeQueue queue : owner.ioQueues().list()) {
+            found += queue.poll();
+        }
+        owner.interrupts().found(device, found);
+    }
+
+    /** Checks the PE, whose DMA alone may be frozen, and recovers a controller that does not respond. */
+    private boolean isFrozen() {
+        DeviceCondition condition = device.condition();
+        if (condition.isResponding()) {
+            return false;
+        }
+        owner.recover(condition.failure("use " + owner));
+        return true;
+    }
+
+    /** Whether a command is in flight for so long that the PE is to be checked: not at each tick, as it costs calls. */
+    private boolean isSlow() {
+        long now = System.nanoTime();
+        if (now - checkedNanos < SLOW_NANOS) {
+            return false;
+        }
+        checkedNanos = now;
+        return owner.admin().timedOut(now, SLOW_NANOS) != NONE
+                || owner.ioQueues().list().stream().anyMatch(queue -> queue.timedOut(now, SLOW_NANOS) != NONE);
+    }
+
+    private boolean hasTimedOut() {
+        long now = System.nanoTime();
+        return owner.admin().timedOut(now, adminTimeout.toNanos()) != NONE
+                || owner.ioQueues().list().stream()
+                        .anyMatch(queue -> queue.timedOut(now, commandTimeout.toNanos()) != NONE);
+    }
+
     private void checkTimeouts() {
+        if ((isSlow() || hasTimedOut()) && isFrozen()) {
+            return;
+        }
         if (owner.admin().timedOut(System.nanoTime(), adminTimeout.toNanos()) != NONE) {
             owner.reset(Kind.TIMEOUT, "an admin command timed out");
             return;
