@@ -18,6 +18,7 @@ module org.jvfio {
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
     exports org.jvfio.observe;
+    exports org.jvfio.observe.fault;
 
     uses org.jvfio.emulator.device.DeviceModel;
 

@@ -15,6 +15,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceWrapper;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
 
@@ -29,6 +30,7 @@ public final class EmulatedHost {
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
+    private final DeviceWrapper wrapper;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final KernelLog log = new KernelLog();
@@ -43,8 +45,9 @@ public final class EmulatedHost {
     private final List<Hazard> hazards = new ArrayList<>();
     private final ScheduledThreadPoolExecutor clock;
 
-    EmulatedHost(EmulatedMachine machine) {
+    EmulatedHost(EmulatedMachine machine, DeviceWrapper wrapper) {
         this.machine = machine;
+        this.wrapper = wrapper;
         memory = new PhysicalMemory(machine.memoryBytes(), machine.hugePages());
         clock = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
@@ -56,6 +59,11 @@ public final class EmulatedHost {
             group.functions().add(function);
             functions.put(slot.address(), function);
         }
+    }
+
+    /** What is put around its devices. */
+    DeviceWrapper wrapper() {
+        return wrapper;
     }
 
     /** The processes by process id. */
@@ -234,14 +242,55 @@ public final class EmulatedHost {
      * @throws NoSuchElementException if there is no device at this address
      */
     public boolean reportError(String address) {
-        return locked(() -> {
-            PciFunction function = functions.get(address);
-            if (function == null) {
-                throw new NoSuchElementException(
-                        "there is no device at " + address + ", only at " + functions.keySet());
-            }
-            return function.interrupts().reportError();
+        return locked(() -> existing(address).interrupts().reportError());
+    }
+
+    /**
+     * A device is pulled out without notice. From now on its registers and its configuration space read all ones and
+     * ignore writes, and it does no DMA and sends no interrupts. The host requests it from its user, by the eventfd of
+     * {@code VFIO_PCI_REQ_IRQ_INDEX} if the user has set one. Its files in sysfs stay, as Linux keeps them until the
+     * user has closed it. It does not come back. Nothing happens the second time.
+     *
+     * @param address domain, bus, device and function
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public void removeDevice(String address) {
+        locked(() -> {
+            existing(address).remove();
+            return address;
         });
+    }
+
+    /**
+     * Freezes the PE of a group, as an error that the host bridge detects does: its devices' registers read all ones,
+     * and their DMA is blocked. Nothing happens if the machine's {@linkplain EmulatedMachine.Builder#freezes bridges do
+     * not freeze}.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void freezePe(int number) {
+        locked(() -> {
+            existing(number).pe().freezeForError(false);
+            return number;
+        });
+    }
+
+    /**
+     * The number of the group of a device.
+     *
+     * @param address domain, bus, device and function
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public int groupOf(String address) {
+        return locked(() -> groupOf(existing(address)).number());
+    }
+
+    private PciFunction existing(String address) {
+        PciFunction function = functions.get(address);
+        if (function == null) {
+            throw new NoSuchElementException("there is no device at " + address + ", only at " + functions.keySet());
+        }
+        return function;
     }
 
     /**

@@ -30,7 +30,10 @@ final class PciFunction implements DeviceBus {
     private final EmulatedHost host;
     private final EmulatedMachine.Slot slot;
     private final Pe pe;
+    private final EmulatedDevice model;
+    /** The model, with what was put around it. */
     private final EmulatedDevice device;
+
     private final PciBars bars;
     private final ExpansionRom rom;
     private final ConfigRegisters registers;
@@ -46,12 +49,14 @@ final class PciFunction implements DeviceBus {
     private long generation;
     private boolean wanted;
     private boolean barsLost;
+    private boolean removed;
 
     PciFunction(EmulatedHost host, EmulatedMachine.Slot slot, Pe pe) {
         this.host = host;
         this.slot = slot;
         this.pe = pe;
-        this.device = made(slot, host);
+        this.model = made(slot, host);
+        this.device = host.wrapper().wrap(slot.address(), model);
         boolean refused =
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
         this.driver = refused ? HostDriver.NONE : slot.driver();
@@ -81,7 +86,7 @@ final class PciFunction implements DeviceBus {
             throw new IllegalArgumentException("the supplier of the device at " + slot.address() + " returned null");
         }
         for (PciFunction other : host.functions().values()) {
-            if (other.device == made) {
+            if (other.model == made) {
                 throw new IllegalArgumentException("the device at %s is the one at %s; its supplier makes one for each"
                         .formatted(slot.address(), other.address()));
             }
@@ -323,6 +328,15 @@ final class PciFunction implements DeviceBus {
         host.deviceFailed(slot.address(), during, failure);
     }
 
+    /** It is pulled out: actions that it has scheduled do not run, and it is not accessible any more. */
+    void remove() {
+        if (!removed) {
+            removed = true;
+            generation++;
+            request(0);
+        }
+    }
+
     /** The bus is reset: the device loses its state, and decodes nothing until it is configured again. */
     void resetByBus() {
         forget();
@@ -387,7 +401,7 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
-        boolean reaches = pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), false);
+        boolean reaches = pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), false) && !removed;
         long value = 0;
         for (int each = bytes - 1; each >= 0; each--) {
             value = value << Byte.SIZE | (reaches ? readRegister(register + each) & 0xff : 0xff);
@@ -400,7 +414,7 @@ final class PciFunction implements DeviceBus {
         if (pe.configBlocked()) {
             return blockedError();
         }
-        if (pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), true)) {
+        if (pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), true) && !removed) {
             for (int each = 0; each < bytes; each++) {
                 registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
             }
@@ -455,11 +469,11 @@ final class PciFunction implements DeviceBus {
      * Whether an access to a BAR reaches the device's registers; not if its endpoint is frozen, or its BARs are lost.
      */
     boolean reachesBar(int bar, long offset, boolean write) {
-        return pe.registerAccess(barAddress(bar) + offset, write) && !lacksBars("BAR " + bar);
+        return pe.registerAccess(barAddress(bar) + offset, write) && !removed && !lacksBars("BAR " + bar);
     }
 
     private boolean reachesRom(long offset) {
-        return pe.registerAccess(romAddress() + offset, false) && !lacksBars("the ROM");
+        return pe.registerAccess(romAddress() + offset, false) && !removed && !lacksBars("the ROM");
     }
 
     private boolean lacksBars(String accessed) {
@@ -501,7 +515,7 @@ final class PciFunction implements DeviceBus {
     }
 
     private boolean mastersBus() {
-        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && isAwake();
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && isAwake() && !removed;
     }
 
     private boolean isAwake() {

@@ -168,7 +168,7 @@ final class Pe {
      *
      * @param translation whether a DMA could not be translated
      */
-    private void freezeForError(boolean translation) {
+    void freezeForError(boolean translation) {
         boolean reports = machine.freezes() && machine.eeh() && !(registersFrozen && dmaFrozen);
         freeze();
         if (reports) {

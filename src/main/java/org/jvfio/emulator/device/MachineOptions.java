@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object of a machine file: the machine, a device, or a part of one. Its values have names; null counts as
+ * A JSON object of a machine file: the machine, a device, or a part of one; or of a plan of faults. Its values have names; null counts as
  * missing. Every method that reads a value throws an {@link IllegalArgumentException} if the value has the wrong type,
  * or is missing and has no default; the message names the file and the value.
  */
@@ -237,7 +237,12 @@ public final class MachineOptions {
         return new WrongOption(place("") + " " + what, null);
     }
 
-    private IllegalArgumentException wrong(String name, String what) {
+    /**
+     * As {@link #wrong(String)}, with the line of a member.
+     *
+     * @param name the member; if there is none of this name, the line of the object is meant
+     */
+    public IllegalArgumentException wrong(String name, String what) {
         return new WrongOption(place(name) + " " + what, null);
     }
 

@@ -108,6 +108,16 @@ public final class EmulatedEdu implements EmulatedDevice {
         return size >= Integer.BYTES;
     }
 
+    /** Its registers have 4 bytes, those of DMA 4 or 8. */
+    @Override
+    public boolean isReserved(int bar, long offset, int size) {
+        return switch ((int) offset) {
+            case ID, LIVENESS, FACTORIAL, STATUS, IRQ_STATUS, IRQ_RAISE, IRQ_ACKNOWLEDGE -> size != Integer.BYTES;
+            case DMA_SOURCE, DMA_DESTINATION, DMA_COUNT, DMA_COMMAND -> size < Integer.BYTES;
+            default -> true;
+        };
+    }
+
     @Override
     public long read(int bar, long offset, int size) {
         long value = isIgnored(offset, size)

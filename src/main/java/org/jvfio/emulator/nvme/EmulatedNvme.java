@@ -93,6 +93,16 @@ public final class EmulatedNvme implements EmulatedDevice {
         return true;
     }
 
+    /** Registers have 4 bytes, and some 8; doorbells have 4, and are there for the admin queue and each I/O queue. */
+    @Override
+    public boolean isReserved(int bar, long offset, int size) {
+        if (offset >= Registers.DOORBELLS) {
+            long doorbells = Registers.DOORBELLS + 2L * Integer.BYTES * (configuration.queuePairs() + 1);
+            return size != Integer.BYTES || offset >= doorbells;
+        }
+        return !Registers.isDefined((int) offset, size);
+    }
+
     @Override
     public long read(int bar, long offset, int size) {
         int register = (int) offset & -Integer.BYTES;
