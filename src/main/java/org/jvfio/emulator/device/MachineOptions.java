@@ -267,6 +267,9 @@ public final class MachineOptions {
     /** An enum constant, written as in Java or in lower case with hyphens. */
     public <T extends Enum<T>> T constant(String name, T[] constants) {
         Object value = values.get(name);
+        if (value == null) {
+            throw lacks(name);
+        }
         for (T constant : constants) {
             if (constant.name().equals(value) || spelt(constant).equals(value)) {
                 return constant;
