@@ -96,6 +96,14 @@ public final class Sanitizer {
         return new SanitizingKernel(process, emulated, state);
     }
 
+    /** Whether a descriptor is of a device. */
+    boolean isDevice(int fd) {
+        return state.resources(resources -> {
+            Resources.Descriptor descriptor = resources.get(fd);
+            return descriptor != null && descriptor.isDevice();
+        });
+    }
+
     /** What has been found so far, without what is still open, mapped, registered or allocated. */
     public List<Finding> findings() {
         return state.findings().all();

@@ -15,6 +15,7 @@ import org.jvfio.kernel.Kernel;
  */
 public record Site(String what, List<StackTraceElement> frames) {
     private static final int MAX_FRAMES = 8;
+    private static final String JUNIT = "org.junit.";
     private static final StackWalker WALKER = StackWalker.getInstance(Option.RETAIN_CLASS_REFERENCE);
     private static final CodeSource LIBRARY = Kernel.class.getProtectionDomain().getCodeSource();
 
@@ -33,9 +34,10 @@ public record Site(String what, List<StackTraceElement> frames) {
                         .toList()));
     }
 
-    /** Not of the JDK, and not of this library; of a jar that has both, everything but this library's own packages. */
+    /** Not of the JDK or JUnit, and not of this library; of a jar that has both, everything but this library's own packages. */
     private static boolean isOfProgram(Class<?> type) {
-        if (type.getClassLoader() == null || type.getClassLoader() == ClassLoader.getPlatformClassLoader()) {
+        ClassLoader loader = type.getClassLoader();
+        if (loader == null || loader == ClassLoader.getPlatformClassLoader() || type.getName().startsWith(JUNIT)) {
             return false;
         }
         CodeSource source = type.getProtectionDomain().getCodeSource();
