@@ -6,7 +6,6 @@ import static org.jvfio.uapi.vfio_h.PCI_VENDOR_ID;
 
 import java.util.Optional;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 import org.jvfio.DeviceCondition.State;
 import org.jvfio.VfioException.Kind;
 
@@ -17,6 +16,8 @@ import org.jvfio.VfioException.Kind;
 final class AccessDiagnosis {
     private static final int ALL_ONES_32 = -1;
     private static final short ALL_ONES_16 = -1;
+
+    private static final String ALL_ONES = "its configuration space reads all ones";
 
     private final Device device;
 
@@ -56,10 +57,10 @@ final class AccessDiagnosis {
     /** Whether the device responds, and if not, why. */
     DeviceCondition condition() {
         if (device.isInLowPower()) {
-            return DeviceCondition.of(State.ASLEEP, null, "the device is in a low power state");
+            return DeviceCondition.of(State.ASLEEP, Optional.empty(), "the device is in a low power state");
         }
         boolean responds = false;
-        String evidence = "its configuration space reads all ones";
+        String evidence = ALL_ONES;
         try {
             responds = isResponding();
         } catch (VfioException e) {
@@ -67,24 +68,43 @@ final class AccessDiagnosis {
         }
         // After the access, which may be what froze the PE.
         int answer = device.container().peStates();
-        PeState reported = PeState.of(answer);
-        PeState pe = device.container().attachedGroups() == 1 ? reported : null;
+        Optional<PeState> pe = peState(answer);
         if (!responds) {
-            return silent(pe, reported, answer, evidence);
+            return silent(pe, answer, evidence);
         }
         try {
             return responding(pe);
         } catch (VfioException e) {
-            return silent(pe, reported, answer, "reading its configuration space fails: " + e.reason());
+            return silent(pe, answer, "reading its configuration space fails: " + e.reason());
         }
     }
 
-    private DeviceCondition responding(@Nullable PeState pe) {
-        if (pe == PeState.STOPPED_DMA) {
-            return DeviceCondition.of(State.FROZEN, pe, "its PE is " + describe(pe) + "; its registers respond");
+    /** The state of the device's own PE; empty if the platform does not report it. */
+    Optional<PeState> peState() {
+        return peState(device.container().peStates());
+    }
+
+    /** The kernel answers for all groups of the container at once, but shows the state of each device in sysfs. */
+    private Optional<PeState> peState(int answer) {
+        Optional<PeState> reported = Optional.ofNullable(PeState.of(answer));
+        if (device.container().attachedGroups() == 1 || reported.isEmpty()) {
+            return reported;
         }
-        if (pe == PeState.UNAVAILABLE) {
-            return DeviceCondition.of(State.FROZEN, pe, "its PE is " + describe(pe));
+        try {
+            return Sysfs.find(device.kernel(), "/sys/bus/pci/devices/" + device.address() + "/eeh_pe_state")
+                    .flatMap(PeState::parse);
+        } catch (VfioException unreadable) {
+            return Optional.empty();
+        }
+    }
+
+    private DeviceCondition responding(Optional<PeState> pe) {
+        PeState state = pe.orElse(PeState.NORMAL);
+        if (state == PeState.STOPPED_DMA) {
+            return DeviceCondition.of(State.FROZEN, pe, describe(state, true) + "; its registers respond");
+        }
+        if (state == PeState.UNAVAILABLE) {
+            return DeviceCondition.of(State.FROZEN, pe, describe(state, true));
         }
         Optional<DeviceCondition> inaccessible = inaccessible(pe);
         if (inaccessible.isPresent()) {
@@ -94,31 +114,46 @@ final class AccessDiagnosis {
                 State.RESPONDING,
                 pe,
                 "its configuration space responds"
-                        + (pe == null || pe == PeState.NORMAL
-                                ? ""
-                                : ", although EEH reports that its PE is " + describe(pe)));
+                        + (state == PeState.NORMAL ? "" : ", although EEH reports that " + describe(state, false)));
     }
 
-    private static DeviceCondition silent(
-            @Nullable PeState pe, @Nullable PeState reported, int answer, String evidence) {
-        if (pe != null && pe != PeState.NORMAL) {
-            return DeviceCondition.of(State.FROZEN, pe, "its PE is " + describe(pe));
+    private DeviceCondition silent(Optional<PeState> pe, int answer, String evidence) {
+        PeState state = pe.orElse(null);
+        if (state != null && state != PeState.NORMAL) {
+            // While a reset is asserted, the log has but the error before it.
+            boolean frozen = evidence.equals(ALL_ONES) || state == PeState.UNAVAILABLE;
+            return DeviceCondition.of(State.FROZEN, pe, describe(state, frozen));
         }
-        if (reported == PeState.NORMAL) {
+        PeState reported = PeState.of(answer);
+        if (state == PeState.NORMAL || reported == PeState.NORMAL) {
             return DeviceCondition.of(State.GONE, pe, evidence + ", and its PE is not frozen");
         }
         return DeviceCondition.of(
                 State.UNKNOWN,
-                null,
+                pe,
                 evidence
                         + (reported == null
                                 ? "; the platform does not report its PE (EEH_PE_OP: " + answer + ")"
-                                : "; a PE of the container's groups is " + describe(reported))
-                        + ": frozen or gone");
+                                : "; a PE of the container's groups is %s (EEH state %d)"
+                                        .formatted(reported, reported.number()))
+                        + ": frozen or gone"
+                        + device.freezeLog()
+                                .newest()
+                                .map(finding -> (finding.failedDma()
+                                                ? "; the newest failed DMA of the kernel log: "
+                                                : "; the kernel log: ")
+                                        + finding.text())
+                                .orElse(""));
     }
 
-    private static String describe(PeState state) {
-        return "%s (EEH state %d)".formatted(state, state.number());
+    /** The state of the PE, with what the kernel log has about it if that is wanted. */
+    private String describe(PeState state, boolean withLog) {
+        Optional<FreezeLog.Finding> finding = withLog ? device.freezeLog().newest() : Optional.empty();
+        String plain = "its PE is %s (EEH state %d)".formatted(state, state.number());
+        return finding.map(found -> found.failedDma() && state.isFrozen()
+                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
+                        : plain + "; the kernel log: " + found.text())
+                .orElse(plain);
     }
 
     /**
@@ -135,10 +170,10 @@ final class AccessDiagnosis {
      * Why the device does not decode accesses of its memory, according to its configuration space; empty if it does.
      */
     Optional<Cause> memoryDisabled() {
-        return inaccessible(null).map(DeviceCondition::cause);
+        return inaccessible(Optional.empty()).map(DeviceCondition::cause);
     }
 
-    private Optional<DeviceCondition> inaccessible(@Nullable PeState pe) {
+    private Optional<DeviceCondition> inaccessible(Optional<PeState> pe) {
         ConfigSpace config = device.configSpace();
         if (!config.command().contains(PciCommand.MEMORY)) {
             return Optional.of(

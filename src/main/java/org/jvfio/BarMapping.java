@@ -18,9 +18,15 @@ final class BarMapping {
     /**
      * A mapped part without the MSI-X table.
      *
+     * @param start where it begins in the region, in bytes
+     * @param size bytes
      * @param memory its bytes
      */
-    record Part(RegionArea area, MemorySegment memory) {}
+    record Part(long start, long size, MemorySegment memory) {
+        boolean contains(long offset, long bytes) {
+            return offset >= start && bytes <= size && offset - start <= size - bytes;
+        }
+    }
 
     private record Range(long address, long length) {}
 
@@ -31,7 +37,7 @@ final class BarMapping {
     private final PageSize page;
     private final List<RegionArea> reserved;
     // Replaced as a whole when it is mapped again.
-    private volatile List<Part> parts = List.of();
+    private volatile Part[] parts = {};
 
     private BarMapping(Kernel kernel, String name, RegionInfo info, PageSize page, List<RegionArea> reserved) {
         this.kernel = kernel;
@@ -67,7 +73,7 @@ final class BarMapping {
             teardown.endSuppressedBy(e);
             throw e;
         }
-        parts = mapped;
+        parts = mapped.toArray(Part[]::new);
     }
 
     private void map(Descriptor device, RegionArea area, List<Part> mapped) {
@@ -100,21 +106,31 @@ final class BarMapping {
 
     private static void add(List<Part> mapped, RegionArea area, MemorySegment memory, long from, long end) {
         if (from < end) {
-            mapped.add(new Part(new RegionArea(from, end - from), memory.asSlice(from - area.offset(), end - from)));
+            mapped.add(new Part(from, end - from, memory.asSlice(from - area.offset(), end - from)));
         }
     }
 
     /** The part that contains a range; null if none does. Called for each access: allocates nothing. */
     @Nullable
     Part find(long offset, long bytes) {
-        List<Part> mapped = parts;
-        for (int each = 0; each < mapped.size(); each++) {
-            Part part = mapped.get(each);
-            if (part.area().contains(offset, bytes)) {
+        for (Part part : parts) {
+            if (part.contains(offset, bytes)) {
                 return part;
             }
         }
         return null;
+    }
+
+    /** The largest part; null if there is none. */
+    @Nullable
+    Part largest() {
+        Part largest = null;
+        for (Part part : parts) {
+            if (largest == null || part.size() > largest.size()) {
+                largest = part;
+            }
+        }
+        return largest;
     }
 
     /** Unmaps all parts; later accesses of them throw {@link IllegalStateException}. */

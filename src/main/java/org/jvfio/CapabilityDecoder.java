@@ -12,15 +12,20 @@ final class CapabilityDecoder {
     private static final int DVSEC_ID = 8;
     private static final int SERIAL_NUMBER = 4;
 
-    private final Region region;
+    private final ConfigBytes config;
 
-    CapabilityDecoder(Region region) {
-        this.region = region;
+    CapabilityDecoder(ConfigBytes config) {
+        this.config = config;
+    }
+
+    /** Where the registers of a list's capabilities end. */
+    int end(boolean extended) {
+        return (int) (extended ? config.size() : Math.min(config.size(), ConfigSpace.EXTENDED));
     }
 
     @Nullable
     PciCapability standard(int offset, int id) {
-        int space = ConfigSpace.EXTENDED - offset;
+        int space = end(false) - offset;
         return switch (id) {
             case PCI_CAP_ID_PM -> space < PCI_PM_SIZEOF ? null : powerManagement(offset);
             case PCI_CAP_ID_MSI -> space < PCI_MSI_DATA_32 + Short.BYTES ? null : msi(offset);
@@ -34,7 +39,7 @@ final class CapabilityDecoder {
 
     @Nullable
     PciCapability extended(int offset, int id, int version) {
-        int space = (int) region.size() - offset;
+        int space = end(true) - offset;
         return switch (id) {
             case PCI_EXT_CAP_ID_ERR -> space < PCI_ERR_CAP ? null : errorReporting(offset);
             case PCI_EXT_CAP_ID_DSN -> space < SERIAL_NUMBER + Long.BYTES ? null : serialNumber(offset);
@@ -66,8 +71,8 @@ final class CapabilityDecoder {
     }
 
     private PciCapability msix(int offset) {
-        int table = region.readInt(offset + PCI_MSIX_TABLE);
-        int pending = region.readInt(offset + PCI_MSIX_PBA);
+        int table = config.readInt(offset + PCI_MSIX_TABLE);
+        int pending = config.readInt(offset + PCI_MSIX_PBA);
         return new PciCapability.Msix(
                 offset,
                 (readShort(offset + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1,
@@ -79,7 +84,7 @@ final class CapabilityDecoder {
 
     private PciCapability express(int offset) {
         int flags = readShort(offset + PCI_EXP_FLAGS);
-        int device = region.readInt(offset + PCI_EXP_DEVCAP);
+        int device = config.readInt(offset + PCI_EXP_DEVCAP);
         int control = readShort(offset + PCI_EXP_DEVCTL);
         int link = readShort(offset + PCI_EXP_LNKSTA);
         int kind = (flags & PCI_EXP_FLAGS_TYPE) >> 4;
@@ -102,32 +107,32 @@ final class CapabilityDecoder {
     }
 
     private @Nullable PciCapability vendorSpecific(int offset, int space) {
-        int length = Byte.toUnsignedInt(region.readByte(offset + PCI_CAP_FLAGS));
+        int length = Byte.toUnsignedInt(config.readByte(offset + PCI_CAP_FLAGS));
         return space < length ? null : new PciCapability.VendorSpecific(offset, 0, 0, length);
     }
 
     private PciCapability errorReporting(int offset) {
         return new PciCapability.AdvancedErrorReporting(
                 offset,
-                region.readInt(offset + PCI_ERR_UNCOR_STATUS),
-                region.readInt(offset + PCI_ERR_UNCOR_MASK),
-                region.readInt(offset + PCI_ERR_UNCOR_SEVER),
-                region.readInt(offset + PCI_ERR_COR_STATUS),
-                region.readInt(offset + PCI_ERR_COR_MASK));
+                config.readInt(offset + PCI_ERR_UNCOR_STATUS),
+                config.readInt(offset + PCI_ERR_UNCOR_MASK),
+                config.readInt(offset + PCI_ERR_UNCOR_SEVER),
+                config.readInt(offset + PCI_ERR_COR_STATUS),
+                config.readInt(offset + PCI_ERR_COR_MASK));
     }
 
     private PciCapability serialNumber(int offset) {
         return new PciCapability.SerialNumber(
                 offset,
-                Integer.toUnsignedLong(region.readInt(offset + SERIAL_NUMBER))
-                        | (long) region.readInt(offset + SERIAL_NUMBER + Integer.BYTES) << Integer.SIZE);
+                Integer.toUnsignedLong(config.readInt(offset + SERIAL_NUMBER))
+                        | (long) config.readInt(offset + SERIAL_NUMBER + Integer.BYTES) << Integer.SIZE);
     }
 
     private @Nullable PciCapability extendedVendorSpecific(int offset, int space) {
         if (space < PCI_VSEC_HDR + Integer.BYTES) {
             return null;
         }
-        int header = region.readInt(offset + PCI_VSEC_HDR);
+        int header = config.readInt(offset + PCI_VSEC_HDR);
         int length = header >>> PCI_VSEC_HDR_LEN_SHIFT;
         return space < length ? null : new PciCapability.VendorSpecific(offset, 0, header & 0xffff, length);
     }
@@ -136,7 +141,7 @@ final class CapabilityDecoder {
         if (space < DVSEC_ID + Short.BYTES) {
             return null;
         }
-        int header = region.readInt(offset + PCI_VSEC_HDR);
+        int header = config.readInt(offset + PCI_VSEC_HDR);
         int length = header >>> PCI_VSEC_HDR_LEN_SHIFT;
         return space < length
                 ? null
@@ -144,6 +149,6 @@ final class CapabilityDecoder {
     }
 
     private int readShort(int offset) {
-        return Short.toUnsignedInt(region.readShort(offset));
+        return Short.toUnsignedInt(config.readShort(offset));
     }
 }

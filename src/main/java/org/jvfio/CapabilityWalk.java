@@ -1,31 +1,40 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_CAPABILITY_LIST;
+import static org.jvfio.uapi.vfio_h.PCI_CAP_ID_EXP;
+import static org.jvfio.uapi.vfio_h.PCI_CAP_ID_PCIX;
 import static org.jvfio.uapi.vfio_h.PCI_CAP_LIST_NEXT;
 import static org.jvfio.uapi.vfio_h.PCI_STATUS;
 import static org.jvfio.uapi.vfio_h.PCI_STATUS_CAP_LIST;
+import static org.jvfio.uapi.vfio_h.PCI_STD_HEADER_SIZEOF;
 
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 
 /**
- * Walks the capability lists of a configuration space, as Linux does ({@code pci_find_capability}): a list ends at an
- * invalid pointer or header, and what was found before is kept. Each walk ends, whatever the device returns.
+ * Walks the capability lists of a configuration space as Linux does ({@code pci_find_capability}): a list ends at an
+ * invalid pointer or header, and what was found before is kept. Each walk ends, whatever the device returns. lspci
+ * finds the same, except that it follows a pointer into the header, or from the extended list into the first 256 bytes,
+ * and prints what is there as a capability; here the list ends at such a pointer, as in Linux.
  */
 final class CapabilityWalk {
-    private static final int FIRST = 0x40;
+    /** Capabilities begin behind the header. */
+    private static final int FIRST = PCI_STD_HEADER_SIZEOF;
+
+    private static final int HEADER_BYTES = 4;
     private static final int NO_CAPABILITY_ID = 0xff;
     private static final int NO_CAPABILITY = -1;
 
-    private final Region region;
+    private final ConfigBytes config;
     private final CapabilityDecoder decoder;
     private final List<PciCapability> found = new ArrayList<>();
     private final List<CapabilityDefect> defects = new ArrayList<>();
+    private boolean canBeExtended;
 
-    CapabilityWalk(Region region) {
-        this.region = region;
-        this.decoder = new CapabilityDecoder(region);
+    CapabilityWalk(ConfigBytes config) {
+        this.config = config;
+        this.decoder = new CapabilityDecoder(config);
     }
 
     /** In the order of the lists. */
@@ -40,21 +49,23 @@ final class CapabilityWalk {
 
     /** Walks the list in the first 256 bytes. */
     CapabilityWalk standard() {
-        if ((region.readShort(PCI_STATUS) & PCI_STATUS_CAP_LIST) == 0) {
+        if ((config.readShort(PCI_STATUS) & PCI_STATUS_CAP_LIST) == 0) {
             return this;
         }
         BitSet visited = new BitSet();
         int link = PCI_CAPABILITY_LIST;
         while (true) {
-            int offset = region.readByte(link) & 0xfc;
+            // The lowest 2 bits are reserved.
+            int offset = config.readByte(link) & 0xfc;
             if (offset == 0 || isInvalid(false, link, offset, FIRST, visited)) {
                 return this;
             }
-            int id = Byte.toUnsignedInt(region.readByte(offset));
+            int id = Byte.toUnsignedInt(config.readByte(offset));
             if (id == NO_CAPABILITY_ID) {
                 defects.add(new CapabilityDefect(false, offset, "there is no capability: its id reads 0xff"));
                 return this;
             }
+            canBeExtended |= id == PCI_CAP_ID_EXP || id == PCI_CAP_ID_PCIX;
             PciCapability capability = decoder.standard(offset, id);
             if (capability == null) {
                 tooShort(false, offset, id);
@@ -65,36 +76,47 @@ final class CapabilityWalk {
         }
     }
 
-    /** Walks the list of extended capabilities, if the kernel shows more than the first 256 bytes. */
+    /**
+     * Walks the list of extended capabilities, if the kernel shows more than the first 256 bytes and {@link #standard}
+     * has found the PCI Express or PCI-X capability of a function that can have some.
+     */
     CapabilityWalk extended() {
-        if (region.size() <= ConfigSpace.EXTENDED) {
+        if (config.size() < ConfigSpace.EXTENDED + HEADER_BYTES) {
+            return this;
+        }
+        if (!canBeExtended) {
+            int header = config.readInt(ConfigSpace.EXTENDED);
+            if (header != 0 && header != NO_CAPABILITY) {
+                defects.add(new CapabilityDefect(
+                        true,
+                        ConfigSpace.EXTENDED,
+                        "it is not read, as no PCI Express or PCI-X capability was found"));
+            }
             return this;
         }
         BitSet visited = new BitSet();
         int link = ConfigSpace.EXTENDED;
         int offset = ConfigSpace.EXTENDED;
         while (offset != 0 && !isInvalid(true, link, offset, ConfigSpace.EXTENDED, visited)) {
-            int header = region.readInt(offset);
-            if (header == NO_CAPABILITY) {
+            int header = config.readInt(offset);
+            if (header == NO_CAPABILITY || header == 0) {
                 // At the beginning it says that there is no list.
                 if (offset != ConfigSpace.EXTENDED) {
-                    defects.add(
-                            new CapabilityDefect(true, offset, "there is no capability: its header reads all ones"));
+                    defects.add(new CapabilityDefect(
+                            true,
+                            offset,
+                            "there is no capability: its header reads " + (header == 0 ? "zeros" : "all ones")));
                 }
                 return this;
             }
             int id = header & 0xffff;
-            // The null capability, id 0, has no registers; at the beginning, with no next one, it says that there is no
-            // list.
-            if (id != 0) {
-                int version = header >>> 16 & 0xf;
-                PciCapability capability = decoder.extended(offset, id, version);
-                if (capability == null) {
-                    tooShort(true, offset, id);
-                    capability = new PciCapability.Other(offset, id, version);
-                }
-                found.add(capability);
+            int version = header >>> 16 & 0xf;
+            PciCapability capability = decoder.extended(offset, id, version);
+            if (capability == null) {
+                tooShort(true, offset, id);
+                capability = new PciCapability.Other(offset, id, version);
             }
+            found.add(capability);
             link = offset;
             offset = header >>> 20 & ~0x3;
         }
@@ -107,7 +129,7 @@ final class CapabilityWalk {
                     extended, link, "the pointer leads to 0x%x, outside the list".formatted(offset)));
         } else if (visited.get(offset)) {
             defects.add(new CapabilityDefect(extended, link, "the pointer leads back to 0x%x".formatted(offset)));
-        } else if (offset > region.size() - Integer.BYTES) {
+        } else if (offset > config.size() - HEADER_BYTES) {
             defects.add(new CapabilityDefect(
                     extended, link, "the pointer leads to 0x%x, behind the configuration space".formatted(offset)));
         } else {
@@ -122,6 +144,6 @@ final class CapabilityWalk {
                 extended,
                 offset,
                 "the registers of the capability with id 0x%x reach behind 0x%x"
-                        .formatted(id, extended ? region.size() : ConfigSpace.EXTENDED)));
+                        .formatted(id, decoder.end(extended))));
     }
 }

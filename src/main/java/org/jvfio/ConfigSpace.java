@@ -172,7 +172,8 @@ public final class ConfigSpace {
 
     /**
      * All capabilities: those in the first 256 bytes, then the extended ones, each in the order of its list. A
-     * malformed list ends where it is malformed: {@link #capabilityDefects} says where and why.
+     * malformed list ends where it is malformed: {@link #capabilityDefects} says where and why. As in Linux, only a
+     * function with the PCI Express or PCI-X capability has extended ones.
      *
      * @throws VfioException if the device does not respond, and as all methods
      */
@@ -208,7 +209,7 @@ public final class ConfigSpace {
         if (!device.diagnosis().isResponding()) {
             throw silent("read the capabilities of ");
         }
-        return new CapabilityWalk(region).standard();
+        return new CapabilityWalk(ConfigBytes.of(region)).standard();
     }
 
     private VfioException silent(String asked) {

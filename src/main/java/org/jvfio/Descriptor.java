@@ -183,23 +183,18 @@ final class Descriptor implements IoctlFile, AutoCloseable {
     }
 
     /**
-     * Closes it, and has it replaced by another descriptor; calls of other threads wait.
+     * Closes it, and opens it again with another number; calls of other threads wait.
      *
-     * @param opener returns a descriptor, or a negated errno, with which this stays closed
-     * @return the result of the opener
+     * @param opener returns a descriptor, or throws, with which this stays closed
+     * @throws VfioException if the close fails, after the opener was called
      */
-    int replace(IntSupplier opener) {
+    void replace(IntSupplier opener) {
         long stamp = lock.writeLock();
         try {
-            if (number != CLOSED) {
-                kernel.close(number);
-                number = CLOSED;
-            }
-            int answer = opener.getAsInt();
-            if (answer >= 0) {
-                number = answer;
-            }
-            return answer;
+            Teardown teardown = new Teardown();
+            teardown.step(this::closeNumber);
+            teardown.step(() -> number = opener.getAsInt());
+            teardown.end();
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -210,16 +205,20 @@ final class Descriptor implements IoctlFile, AutoCloseable {
     public void close() {
         long stamp = lock.writeLock();
         try {
-            if (number == CLOSED) {
-                return;
-            }
-            int answer = kernel.close(number);
-            number = CLOSED;
-            if (answer != 0) {
-                throw VfioException.failed("close " + name, "close(" + name + ")", answer, Cause.unknown());
-            }
+            closeNumber();
         } finally {
             lock.unlockWrite(stamp);
+        }
+    }
+
+    private void closeNumber() {
+        if (number == CLOSED) {
+            return;
+        }
+        int answer = kernel.close(number);
+        number = CLOSED;
+        if (answer != 0) {
+            throw VfioException.failed("close " + name, "close(" + name + ")", answer, Cause.unknown());
         }
     }
 

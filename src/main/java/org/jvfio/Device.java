@@ -35,6 +35,8 @@ public final class Device implements AutoCloseable {
     private final Regions regions;
     private final EnabledInterrupts interrupts;
     private final LowPower lowPower;
+    private final FreezeLog freezeLog;
+    private final DriverConfig driverConfig = new DriverConfig();
     private final AtomicBoolean recovering = new AtomicBoolean();
     // What follows is guarded by the container's lock.
     private boolean ownsContainer;
@@ -51,6 +53,7 @@ public final class Device implements AutoCloseable {
         this.regions = new Regions(this, descriptor);
         this.interrupts = new EnabledInterrupts(this, descriptor);
         this.lowPower = new LowPower(this, descriptor);
+        this.freezeLog = new FreezeLog(group.kernel(), address);
     }
 
     /**
@@ -374,11 +377,15 @@ public final class Device implements AutoCloseable {
 
     /**
      * Recovers a device that does not respond: finds out why, makes its registers readable for a dump, resets it,
-     * waits until it responds, and restores the command register, the interrupts and the mapped BARs. Each step is
-     * reported to the driver, which then initializes the device: it is in its reset state. Windows and mappings are
-     * kept.
+     * waits until it responds, and restores the interrupts, the mapped BARs, and what the driver has set in
+     * configuration space: the command register; by {@link #config} the cache line size, latency timer and interrupt
+     * line, the device control registers of PCI Express, and the masks, severities and control of advanced error
+     * reporting. A reset of the PE leaves these as firmware has set them at boot, and a device that is opened again gets
+     * those of before it was opened. Other registers, as those of vendor-specific capabilities, can have side effects:
+     * the driver writes them again. Each step is reported to the driver, which then initializes the device: it is in its
+     * reset state. Windows and mappings are kept.
      *
-     * <p>A PE is reset by EEH where the platform reports its state. Elsewhere the bus or slot is reset, if no device of
+     * <p>A PE is reset by EEH where the platform reports its state and the container has one group. Elsewhere the bus or slot is reset, if no device of
      * another group is there; if the device does not respond after that, its descriptor is closed and opened again,
      * with which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
      * disabled gets its command register back.
@@ -413,23 +420,32 @@ public final class Device implements AutoCloseable {
         interrupts.disarm();
     }
 
-    /** Closes its descriptor, and opens it again; {@link #restoreAfterReset} does the rest. Caller holds the lock. */
+    /**
+     * Closes its descriptor, and opens it again; {@link #restoreAfterReset} does the rest. All steps are made whichever
+     * fails. Caller holds the lock.
+     */
     void reopen() {
-        String operation = "open " + this + " again";
         Teardown teardown = new Teardown();
         regions.unmap(teardown);
-        teardown.end();
         interrupts.lost();
-        int answer = descriptor.replace(() -> group.openAgain(name));
+        teardown.step(() -> descriptor.replace(this::openAgain));
+        if (descriptor.isOpen()) {
+            lowPower.reopened();
+            teardown.step(regions::reopened);
+        }
+        teardown.end();
+    }
+
+    private int openAgain() {
+        int answer = group.openAgain(name);
         if (answer < 0) {
             throw VfioException.failed(
-                    operation,
+                    "open " + this + " again",
                     "VFIO_GROUP_GET_DEVICE_FD(" + name + ")",
                     answer,
                     Cause.of(answer, KnownCauses::getDevice));
         }
-        lowPower.reopened();
-        regions.reopened();
+        return answer;
     }
 
     /** Whether it has a descriptor: not if it could not be opened again. */
@@ -437,9 +453,13 @@ public final class Device implements AutoCloseable {
         return descriptor.isOpen();
     }
 
-    /** Restores the command register and the interrupts of a device that responds. Caller holds the lock. */
+    /**
+     * Restores what the driver has set in configuration space, and the interrupts, of a device that responds. Caller
+     * holds the lock.
+     */
     void restoreAfterReset() {
         Region config = config();
+        driverConfig.restore(config, configSpace());
         short command = config.readShort(PCI_COMMAND);
         config.writeShort(PCI_COMMAND, (short) ((command | commandSet) & ~commandCleared));
         interrupts.rearm();
@@ -549,6 +569,16 @@ public final class Device implements AutoCloseable {
         interrupts.remove(disabled);
     }
 
+    /** What the kernel log has about the PE. */
+    FreezeLog freezeLog() {
+        return freezeLog;
+    }
+
+    /** What the driver has written to configuration space. */
+    DriverConfig driverConfig() {
+        return driverConfig;
+    }
+
     AccessDiagnosis diagnosis() {
         return regions.diagnosis();
     }
@@ -577,6 +607,7 @@ public final class Device implements AutoCloseable {
             lowPower.close(teardown);
             interrupts.close(teardown);
             regions.unmap(teardown);
+            teardown.step(freezeLog::close);
             teardown.step(descriptor::close);
             teardown.end();
         } finally {

@@ -2,7 +2,6 @@ package org.jvfio;
 
 import java.util.Objects;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
 /**
@@ -11,8 +10,10 @@ import org.jvfio.VfioException.Kind;
  * State#UNKNOWN}.
  *
  * @param state the result
- * @param pe the state of the PE; empty if the platform does not report it, or the container has several groups
- * @param evidence what was looked at, and what it said
+ * @param pe the state of the PE; empty if the platform does not report it
+ * @param evidence what was looked at, and what it said. Of a frozen PE it has the newest message of the kernel log about
+ *     it, where the log can be read; an emulated host logs the DMA that froze it, as in {@code PE frozen: 0000:01:00.0
+ *     wrote 4096 bytes to 0x800000000020000, unmapped 3 ms before by process 2 (EEH state 2)}
  */
 public record DeviceCondition(State state, Optional<PeState> pe, String evidence) {
     /** What a device does. */
@@ -38,8 +39,8 @@ public record DeviceCondition(State state, Optional<PeState> pe, String evidence
         Objects.requireNonNull(evidence, "evidence");
     }
 
-    static DeviceCondition of(State state, @Nullable PeState pe, String evidence) {
-        return new DeviceCondition(state, Optional.ofNullable(pe), evidence);
+    static DeviceCondition of(State state, Optional<PeState> pe, String evidence) {
+        return new DeviceCondition(state, pe, evidence);
     }
 
     /** Whether the device responds. */

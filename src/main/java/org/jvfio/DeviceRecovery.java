@@ -44,7 +44,7 @@ final class DeviceRecovery {
             }
             case FROZEN, UNKNOWN -> {
                 tell(RecoveryStep.DIAGNOSED);
-                yield before.pe().isPresent() ? resetPe() : resetWithoutEeh();
+                yield isPeResettable(before) ? resetPe() : resetWithoutEeh();
             }
         };
         if (means != Means.NONE) {
@@ -56,9 +56,15 @@ final class DeviceRecovery {
             if (!after.isResponding()) {
                 throw after.failure(operation);
             }
+            device.freezeLog().recovered();
             tell(RecoveryStep.RESTORED);
         }
         return new RecoveryResult(means, resets, before, Duration.ofNanos(System.nanoTime() - begin));
+    }
+
+    /** Whether EEH resets the PE of this device alone; it would reset those of all groups of a container. */
+    private boolean isPeResettable(DeviceCondition before) {
+        return before.pe().isPresent() && device.container().attachedGroups() == 1;
     }
 
     /** The open devices that a reset has reset too; their interrupts are disabled before it. */
@@ -141,13 +147,17 @@ final class DeviceRecovery {
     }
 
     private Means resetWithoutEeh() {
+        // After a failure in the middle of opening it again, BARs may be unmapped: that is made again first.
+        boolean whole = true;
         while (resets < options.maxResets() && isTimeLeft()) {
             resets++;
             try {
-                if (device.hasDescriptor() && isHotReset() && awaitResponse()) {
+                if (whole && isHotReset() && awaitResponse()) {
                     return Means.HOT_RESET;
                 }
+                whole = false;
                 locked(device::reopen);
+                whole = true;
                 if (awaitResponse()) {
                     return Means.REOPEN;
                 }
@@ -195,7 +205,7 @@ final class DeviceRecovery {
     }
 
     private boolean isPeNormal() {
-        return device.container().peStates() == PeState.NORMAL.number();
+        return device.diagnosis().peState().filter(PeState.NORMAL::equals).isPresent();
     }
 
     private VfioException givenUp() {

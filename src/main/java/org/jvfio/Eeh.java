@@ -8,7 +8,8 @@ import org.jvfio.uapi.vfio_h;
 /**
  * Enhanced error handling (EEH) of the PE of a container's group ({@code VFIO_EEH_PE_OP}). A DMA access that no mapping
  * allows, or an error on the bus, freezes the PE: its registers then read all ones, stores and DMA are dropped. No
- * interrupt reports it: a driver that reads all ones checks {@link #state}.
+ * interrupt reports it: a driver that reads all ones checks {@link #state}. These are its operations one by one; {@link
+ * Device#recover} is all that makes a device respond again.
  *
  * <p>All methods throw {@link VfioException} if the kernel or the platform refuses, or the container has several groups
  * by then, and {@link IllegalStateException} if it has none, or is closed.
@@ -100,17 +101,6 @@ public final class Eeh {
                 throw VfioException.failed(asked, call, answer, Cause.of(answer, KnownCauses::eehInject));
             }
         }
-    }
-
-    /**
-     * Recovers a frozen PE: {@link #hotReset}, {@link #endReset}, {@link #configure}. The devices are then in their
-     * reset state: the driver calls {@link Device#enableMemory} and {@link Device#enableBusMastering}, and initializes
-     * them again. Windows and mappings are kept.
-     */
-    public void recover() {
-        hotReset();
-        endReset();
-        configure();
     }
 
     private void operate(int operation, String asked) {

@@ -1,30 +1,18 @@
 package org.jvfio;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_h;
 
 /**
  * The kernel's log, {@code /dev/kmsg}. The platform logs there what it does with a group's windows and bypass.
  */
 public final class KernelLog implements AutoCloseable {
-    private static final String PATH = "/dev/kmsg";
-    // CONSOLE_EXT_LOG_MAX of Linux; a read into less than a record fails with EINVAL.
-    private static final int MAX_RECORD = 8192;
-    private static final String ASKED = "read the kernel's log";
-
-    private final Descriptor descriptor;
+    private final KernelMessages messages;
     private final OpenSite openSite;
 
-    private KernelLog(Descriptor descriptor) {
-        this.descriptor = descriptor;
+    private KernelLog(KernelMessages messages) {
+        this.messages = messages;
         this.openSite = new OpenSite("The kernel's log", Map.of());
     }
 
@@ -34,16 +22,7 @@ public final class KernelLog implements AutoCloseable {
      * @throws VfioException if it may not be read
      */
     public static KernelLog open(Kernel kernel) {
-        Descriptor descriptor =
-                Descriptor.open(kernel, PATH, vfio_h.O_RDONLY | vfio_h.O_NONBLOCK, ASKED, errno -> switch (errno) {
-                    case EPERM, EACCES ->
-                        new Cause(
-                                VfioException.Kind.PERMISSION,
-                                "this user may not read it",
-                                "run as root, or set sysctl kernel.dmesg_restrict=0");
-                    default -> Cause.of(errno);
-                });
-        KernelLog log = new KernelLog(descriptor);
+        KernelLog log = new KernelLog(KernelMessages.open(kernel));
         log.openSite.watch(log);
         return log;
     }
@@ -55,36 +34,12 @@ public final class KernelLog implements AutoCloseable {
      * @throws VfioException if the log cannot be read
      */
     public List<String> read() {
-        List<String> messages = new ArrayList<>();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(MAX_RECORD);
-            while (true) {
-                long count = descriptor.read(buffer);
-                if (count == Errno.EAGAIN.negated()) {
-                    return messages;
-                }
-                if (count == Errno.EPIPE.negated()) {
-                    continue; // overwritten meanwhile; the next read returns the oldest message left
-                }
-                if (count <= 0) {
-                    throw VfioException.failed(ASKED, "read(" + PATH + ")", count, Cause.unknown());
-                }
-                messages.add(message(
-                        new String(buffer.asSlice(0, count).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8)));
-            }
-        }
-    }
-
-    /** The text in a record "priority,sequence,microseconds,flags;text", without the dictionary that follows it. */
-    private static String message(String entry) {
-        int start = entry.indexOf(';') + 1;
-        int end = entry.indexOf('\n', start);
-        return entry.substring(start, end < 0 ? entry.length() : end);
+        return messages.read().stream().map(KernelMessages.Message::text).toList();
     }
 
     @Override
     public void close() {
         openSite.closed();
-        descriptor.close();
+        messages.close();
     }
 }

@@ -354,7 +354,10 @@ final class KnownCauses {
         return switch (errno) {
             case EAGAIN -> new Cause(Kind.BUSY, "the device is in use by another reset", "try again");
             case EINVAL, ENOTTY ->
-                new Cause(Kind.UNSUPPORTED, "the device cannot be reset alone", "reset its PE instead");
+                new Cause(
+                        Kind.UNSUPPORTED,
+                        "the function cannot be reset alone",
+                        "call hotReset, or recover if it does not respond");
             default -> Cause.of(errno);
         };
     }

@@ -30,12 +30,15 @@ final class OpaqueAccess {
 
     private OpaqueAccess() {}
 
-    /** Loads {@code width} bytes, sign-extended. */
+    /**
+     * Loads {@code width} bytes, zero-extended: HotSpot for x86 does not find the end of some instructions that load and
+     * extend the sign, so a fault of one would end the JVM.
+     */
     static long get(MemorySegment memory, long at, int width, boolean little) {
         return switch (width) {
-            case Byte.BYTES -> (byte) BYTE.getOpaque(memory, at);
-            case Short.BYTES -> (short) (little ? SHORT_LITTLE : SHORT_BIG).getOpaque(memory, at);
-            case Integer.BYTES -> (int) (little ? INT_LITTLE : INT_BIG).getOpaque(memory, at);
+            case Byte.BYTES -> Byte.toUnsignedLong((byte) BYTE.getOpaque(memory, at));
+            case Short.BYTES -> Short.toUnsignedLong((short) (little ? SHORT_LITTLE : SHORT_BIG).getOpaque(memory, at));
+            case Integer.BYTES -> Integer.toUnsignedLong((int) (little ? INT_LITTLE : INT_BIG).getOpaque(memory, at));
             default -> (long) (little ? LONG_LITTLE : LONG_BIG).getOpaque(memory, at);
         };
     }

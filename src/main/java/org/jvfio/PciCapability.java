@@ -134,7 +134,7 @@ public sealed interface PciCapability {
     /**
      * A capability that is not decoded here, or whose registers do not fit into its space.
      *
-     * @param id its id; extended capabilities have ids of their own
+     * @param id its id, 0 for a null capability, which has no registers; extended capabilities have ids of their own
      * @param version the version of an extended capability; 0 for others
      */
     record Other(int offset, int id, int version) implements PciCapability {

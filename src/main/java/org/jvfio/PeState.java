@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.uapi.vfio_h;
 
@@ -15,6 +16,12 @@ public enum PeState {
     STOPPED_DMA(vfio_h.VFIO_EEH_PE_STATE_STOPPED_DMA, "frozen for DMA"),
     /** The host is recovering the PE, or has given it up. */
     UNAVAILABLE(vfio_h.VFIO_EEH_PE_STATE_UNAVAIL, "unavailable");
+
+    // EEH_STATE_UNAVAILABLE, _RESET_ACTIVE, _MMIO_ACTIVE and _DMA_ACTIVE of asm/eeh.h.
+    private static final long UNAVAILABLE_BIT = 1;
+    private static final long RESET_BIT = 1 << 2;
+    private static final long REGISTERS_BIT = 1 << 3;
+    private static final long DMA_BIT = 1 << 4;
 
     private final int number;
     private final String text;
@@ -32,6 +39,30 @@ public enum PeState {
             }
         }
         return null;
+    }
+
+    /**
+     * The state that {@code eeh_pe_state} of a device in sysfs shows, from the bits of {@code asm/eeh.h} in its first
+     * number.
+     *
+     * @param text the text of the file, as in {@code 0x00000078 0x00000000}
+     * @return empty if it is no such text
+     */
+    public static Optional<PeState> parse(String text) {
+        String first = text.strip().split(" ", -1)[0].replaceFirst("^0x", "");
+        if (!first.matches("[0-9a-f]{1,8}")) {
+            return Optional.empty();
+        }
+        long bits = Long.parseLong(first, 16);
+        if ((bits & RESET_BIT) != 0) {
+            return Optional.of(RESET);
+        }
+        boolean registers = (bits & REGISTERS_BIT) != 0;
+        boolean dma = (bits & DMA_BIT) != 0;
+        if ((bits & UNAVAILABLE_BIT) != 0 || (dma && !registers)) {
+            return Optional.of(UNAVAILABLE);
+        }
+        return Optional.of(registers ? dma ? NORMAL : STOPPED_DMA : STOPPED);
     }
 
     /** {@code VFIO_EEH_PE_STATE_*}. */

@@ -10,6 +10,8 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 
@@ -44,7 +46,6 @@ import org.jvfio.VfioException.Kind;
  * </ul>
  */
 public final class Region {
-    // Of any width, sign-extended.
     private static final long ALL_ONES = -1;
 
     // Buffers of 1, 2, 4 and 8 bytes for system calls, one set for each thread, so that accesses do not allocate.
@@ -58,6 +59,9 @@ public final class Region {
     private final ByteOrder order;
     private final boolean little;
     private final boolean checked;
+    // Whether the mapped parts, if there are some, can be accessed.
+    private final boolean loadable;
+    private final boolean storable;
 
     Region(
             Regions regions,
@@ -75,6 +79,8 @@ public final class Region {
         this.order = order;
         this.little = order == ByteOrder.LITTLE_ENDIAN;
         this.checked = checked;
+        this.loadable = isReadable() && !info.isRom();
+        this.storable = isWritable() && !info.isRom();
     }
 
     private static MemorySegment[] buffers() {
@@ -161,7 +167,7 @@ public final class Region {
                             : "a part of it is not mapped, or belongs to the MSI-X table",
                     "see mappableAreas, or use reads and writes");
         }
-        return part.memory().asSlice(offset - part.area().offset(), size);
+        return part.memory().asSlice(offset - part.start(), size);
     }
 
     /** The byte order of accesses. */
@@ -266,18 +272,18 @@ public final class Region {
 
     private long read(long offset, int width) {
         long value = readUnchecked(offset, width);
-        if (value == ALL_ONES && checked) {
+        if (value == ALL_ONES >>> (Long.SIZE - width * Byte.SIZE) && checked) {
             regions.diagnosis().requireResponse(() -> asked("read", offset, width));
         }
         return value;
     }
 
     private long readUnchecked(long offset, int width) {
-        require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
-        BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
+        BarMapping.Part part = loadable ? part(offset, width) : null;
         if (part != null) {
-            return load(part.memory(), offset, offset - part.area().offset(), width);
+            return load(part, offset, width);
         }
+        require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
         MemorySegment buffer = BUFFERS.get()[Integer.numberOfTrailingZeros(width)];
         long answer = descriptor.pread(buffer, info.fileOffset() + offset);
         if (answer != width) {
@@ -287,65 +293,118 @@ public final class Region {
     }
 
     private void write(long offset, int width, long value) {
-        require("write", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
-        BarMapping.Part part = mapping == null ? null : mapping.find(offset, width);
+        BarMapping.Part part = storable ? part(offset, width) : null;
         if (part != null) {
-            store(part.memory(), offset, offset - part.area().offset(), width, value);
+            store(part, offset, width, value);
             return;
         }
+        require("write", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
         MemorySegment buffer = BUFFERS.get()[Integer.numberOfTrailingZeros(width)];
         OpaqueAccess.set(buffer, 0, width, little, value);
         long answer = descriptor.pwrite(buffer, info.fileOffset() + offset);
         if (answer != width) {
             throw notWhole("write", offset, width, answer);
         }
+        if (info.isConfig()) {
+            regions.wroteConfig(offset, width, OpaqueAccess.get(buffer, 0, width, true));
+        }
     }
 
-    /**
-     * Loads from a mapped BAR. If the device does not decode the access, it is a SIGBUS, for which the JVM throws an
-     * InternalError. In compiled code HotSpot may throw it after this method has returned a bogus value; a native
-     * transition forces it here.
-     */
-    private long load(MemorySegment memory, long offset, long at, int width) {
+    /** The mapped part that contains an aligned register; null if it is not mapped, or not aligned. */
+    private BarMapping.@Nullable Part part(long offset, int width) {
+        return mapping == null || (offset & (width - 1)) != 0 ? null : mapping.find(offset, width);
+    }
+
+    /** Loads from a mapped BAR. */
+    private long load(BarMapping.Part part, long offset, int width) {
         try {
-            long value = OpaqueAccess.get(memory, at, width, little);
-            throwPendingFault();
+            long value = MappedAccess.load(part.memory(), offset - part.start(), MappedAccess.kind(width, little));
             VarHandle.fullFence();
             return value;
         } catch (InternalError e) {
-            throw fault("read", offset, width, e);
+            throw fault(() -> asked("read", offset, width), e);
         } catch (IllegalStateException e) {
-            throw closed(memory, e);
+            throw closed(part.memory(), e);
         }
     }
 
-    /** Stores to a mapped BAR; a fault is thrown here, as in {@link #load}. */
-    private void store(MemorySegment memory, long offset, long at, int width, long value) {
+    /** Stores to a mapped BAR. */
+    private void store(BarMapping.Part part, long offset, int width, long value) {
         try {
             VarHandle.fullFence();
-            OpaqueAccess.set(memory, at, width, little, value);
-            throwPendingFault();
+            MappedAccess.store(part.memory(), offset - part.start(), MappedAccess.kind(width, little), value);
         } catch (InternalError e) {
-            throw fault("write", offset, width, e);
+            throw fault(() -> asked("write", offset, width), e);
         } catch (IllegalStateException e) {
-            throw closed(memory, e);
+            throw closed(part.memory(), e);
         }
     }
 
-    /** Makes a transition into the JVM, by the cheapest native method of the JDK that does. */
-    private static void throwPendingFault() {
-        if (Thread.holdsLock(BUFFERS)) {
-            throw new AssertionError("no thread locks it");
+    /**
+     * Makes many accesses with one check for faults, at their end: for a loop that polls a register, or for a dump of
+     * many. An access costs what the load or store itself costs, about a third of one outside of a batch; the check
+     * costs about as much as five of those.
+     *
+     * <p>If the device does not decode an access, this throws: no result of the function is returned. Until then the
+     * function may have used arbitrary values that it has read. So it should only read, compute and write registers
+     * without much effect, and end soon when a value makes no sense; and it must not catch {@link Error}s. Registers
+     * that read all ones are returned as they are, as by {@link #unchecked}.
+     *
+     * <p>A full fence precedes the batch and follows it. Accesses within it have no fences between them: see {@link
+     * RegisterBatch}. It allocates nothing once it is compiled with its function.
+     *
+     * @param accesses makes the accesses, in this thread, and returns a value of the caller's choice
+     * @return that value
+     * @throws VfioException if the device did not decode an access
+     * @throws IllegalStateException if the device is closed
+     */
+    public long batch(ToLongFunction<? super RegisterBatch> accesses) {
+        BarMapping.Part part = loadable && storable && mapping != null ? mapping.largest() : null;
+        if (part == null) {
+            descriptor.requireOpen();
+            return accesses.applyAsLong(new RegisterBatch(this, null, 0, little));
+        }
+        try {
+            VarHandle.fullFence();
+            long result = checkedBatch(accesses, new RegisterBatch(this, part.memory(), part.start(), little));
+            VarHandle.fullFence();
+            return result;
+        } catch (InternalError e) {
+            throw fault(() -> "access registers of " + name, e);
+        } catch (IllegalStateException e) {
+            throw closed(part.memory(), e);
         }
     }
 
-    private VfioException fault(String access, long offset, int width, InternalError error) {
+    private static long checkedBatch(ToLongFunction<? super RegisterBatch> accesses, RegisterBatch batch) {
+        long result;
+        try {
+            result = accesses.applyAsLong(batch);
+        } catch (RuntimeException e) {
+            try {
+                MappedAccess.throwPendingFault();
+            } catch (InternalError fault) {
+                // Which may be why the function has failed.
+                fault.addSuppressed(e);
+                throw fault;
+            }
+            throw e;
+        }
+        MappedAccess.throwPendingFault();
+        return result;
+    }
+
+    private VfioException fault(Supplier<String> operation, InternalError error) {
         if (!String.valueOf(error.getMessage()).contains("unsafe memory access")) {
             throw error;
         }
         descriptor.requireOpen();
-        return new VfioException(
-                asked(access, offset, width), regions.diagnosis().busError());
+        VfioException fault =
+                new VfioException(operation.get(), regions.diagnosis().busError());
+        for (Throwable consequence : error.getSuppressed()) {
+            fault.addSuppressed(consequence);
+        }
+        return fault;
     }
 
     /** A device that is being closed unmaps its BARs before its descriptor is closed. */

@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_ROM_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_REGION_INFO_CAP_SPARSE_MMAP;
@@ -116,6 +117,10 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
 
     boolean isRom() {
         return index == VFIO_PCI_ROM_REGION_INDEX;
+    }
+
+    boolean isConfig() {
+        return index == VFIO_PCI_CONFIG_REGION_INDEX;
     }
 
     /** Whether a flag of {@code VFIO_REGION_INFO_FLAG_*} is set. */

@@ -135,6 +135,11 @@ final class Regions {
                 .toList();
     }
 
+    /** A register of configuration space was written; the value is little-endian. */
+    void wroteConfig(long offset, int width, long value) {
+        device.driverConfig().wrote(offset, width, value);
+    }
+
     AccessDiagnosis diagnosis() {
         return diagnosis;
     }

@@ -106,8 +106,8 @@
  * <h2>Reset</h2>
  *
  * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#hotReset} all devices of its bus,
- * {@link org.jvfio.Eeh#recover} the PE, and {@link org.jvfio.Device#recover} does what makes a device that does not
- * respond respond again. After each of them the driver initializes its device again.
+ * and {@link org.jvfio.Device#recover} does what makes a device that does not respond respond again: with EEH a reset of
+ * the PE. After each of them the driver initializes its device again.
  *
  * <h2>EEH</h2>
  *
@@ -117,9 +117,10 @@
  * that is no valid value calls {@link org.jvfio.Device#condition}; reads of BARs do it, and throw.
  *
  * <p>To examine the device, {@link org.jvfio.Eeh#unfreezeIo} makes registers readable while DMA stays off. To recover
- * it, {@link org.jvfio.Eeh#recover} resets the PE: the kernel restores the BARs, windows and mappings stay, and the
+ * it, {@link org.jvfio.Device#recover} resets the PE: the kernel restores the BARs, windows and mappings stay, and the
  * device is in its state after power-on, for the driver to initialize. EEH works on a whole group, so {@link
- * org.jvfio.Container#eeh} needs it alone in its container; most guests have no EEH.
+ * org.jvfio.Container#eeh} needs it alone in its container; most guests have no EEH, where the same call resets the bus
+ * or opens the device again.
  */
 @NullMarked
 package org.jvfio;

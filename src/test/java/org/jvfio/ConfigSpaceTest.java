@@ -68,6 +68,12 @@ class ConfigSpaceTest {
         bytes.putInt(offset, next << 20 | version << 16 | id);
     }
 
+    /** Begins the standard list with a PCI-X capability, without which there are no extended ones. */
+    private Other extensible() {
+        chain(0x34, 0x40, 0x07);
+        return new Other(0x40, 0x07, 0);
+    }
+
     private static void assertRefused(Kind kind, String reason, Executable call) {
         VfioException e = assertThrows(VfioException.class, call);
         assertEquals(kind, e.kind());
@@ -156,6 +162,7 @@ class ConfigSpaceTest {
 
     @Test
     void capabilities_extendedList_isDecoded() {
+        Other pcix = extensible();
         extended(0x100, 0x01, 2, 0x140);
         bytes.putInt(0x104, 0x10)
                 .putInt(0x108, 0x20)
@@ -173,13 +180,16 @@ class ConfigSpaceTest {
         extended(0x1a0, 0x10, 3, 0);
         assertEquals(
                 List.of(
+                        pcix,
                         new AdvancedErrorReporting(0x100, 0x10, 0x20, 0x30, 0x40, 0x50),
                         new SerialNumber(0x140, 0x0102030405060708L),
                         new VendorSpecific(0x150, 0, 0x42, 0x18),
                         new VendorSpecific(0x170, 0x1e98, 7, 0xc),
+                        new Other(0x190, 0x00, 1),
                         new Other(0x1a0, 0x10, 3)),
                 config.capabilities());
-        assertTrue(config.capability(Other.class).orElseThrow().isExtended());
+        assertFalse(pcix.isExtended());
+        assertTrue(((Other) config.capabilities().getLast()).isExtended());
     }
 
     @Test
@@ -204,11 +214,12 @@ class ConfigSpaceTest {
         bytes.put(next, (byte) 0x50);
         assertDefect(false, 0x51, "the pointer leads back to 0x50", new Other(0x40, 0x0d, 0), new Other(0x50, 0x0d, 0));
         bytes.put(next, (byte) 0);
-        bytes.putShort(0x06, (short) 0);
+        Other pcix = extensible();
+        bytes.put(0x41, (byte) 0);
         extended(0x100, 0x10, 1, 0x200);
         extended(0x200, 0x10, 1, 0x100);
         assertDefect(
-                true, 0x200, "the pointer leads back to 0x100", new Other(0x100, 0x10, 1), new Other(0x200, 0x10, 1));
+                true, 0x200, "the pointer leads back to 0x100", pcix, new Other(0x100, 0x10, 1), new Other(0x200, 0x10, 1));
     }
 
     @Test
@@ -234,18 +245,30 @@ class ConfigSpaceTest {
 
     @Test
     void capabilities_laterExtendedHeaderAllOnes_keepsThoseBefore() {
+        Other pcix = extensible();
         extended(0x100, 0x10, 1, 0x200);
         bytes.putInt(0x200, -1);
-        assertDefect(true, 0x200, "there is no capability: its header reads all ones", new Other(0x100, 0x10, 1));
+        assertDefect(true, 0x200, "there is no capability: its header reads all ones", pcix, new Other(0x100, 0x10, 1));
+    }
+
+    @Test
+    void capabilities_extendedListWithoutExpress_isNotRead() {
+        chain(0x34, 0x40, 0x05);
+        extended(0x100, 0x10, 1, 0);
+        assertDefect(
+                true,
+                0x100,
+                "it is not read, as no PCI Express or PCI-X capability was found",
+                new Msi(0x40, 1, false, false));
     }
 
     @Test
     void capabilities_pointerLeavesTheList_keepsThoseBefore() {
         chain(0x34, 0x08, 0x0d);
         assertDefect(false, 0x34, "the pointer leads to 0x8, outside the list");
-        bytes.put(0x34, (byte) 0);
+        Other pcix = extensible();
         extended(0x100, 0x10, 1, 0x40);
-        assertDefect(true, 0x100, "the pointer leads to 0x40, outside the list", new Other(0x100, 0x10, 1));
+        assertDefect(true, 0x100, "the pointer leads to 0x40, outside the list", pcix, new Other(0x100, 0x10, 1));
     }
 
     @Test
@@ -267,7 +290,7 @@ class ConfigSpaceTest {
                 "the registers of the capability with id 0x9 reach behind 0x100",
                 new Other(0xf0, 0x09, 0),
                 new Other(0x40, 0x0d, 0));
-        bytes.put(0x34, (byte) 0);
+        Other pcix = extensible();
         extended(0x100, 0x10, 1, 0xffc);
         for (int id : new int[] {0x01, 0x03, 0x0b, 0x23}) {
             extended(0xffc, id, 1, 0);
@@ -275,6 +298,7 @@ class ConfigSpaceTest {
                     true,
                     0xffc,
                     "the registers of the capability with id 0x%x reach behind 0x1000".formatted(id),
+                    pcix,
                     new Other(0x100, 0x10, 1),
                     new Other(0xffc, id, 1));
         }
@@ -285,6 +309,7 @@ class ConfigSpaceTest {
                 true,
                 0xff0,
                 "the registers of the capability with id 0xb reach behind 0x1000",
+                pcix,
                 new Other(0x100, 0x10, 1),
                 new Other(0xff0, 0x0b, 1));
     }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -13,6 +15,8 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
+import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
 /** What is said of a device that responds or does not, on platforms that report the state of its PE or do not. */
@@ -86,18 +90,43 @@ class DeviceConditionTest {
     }
 
     @Test
-    void condition_oneOfTwoGroupsFrozen_neverAGuess() {
+    void condition_oneOfTwoGroupsFrozen_frozenBySysfs() {
         try (Container container = Container.open(host.kernel())) {
             Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
             Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
             assertState(State.RESPONDING, device);
             freeze(device);
+            assertState(State.FROZEN, device);
+            assertEquals(Optional.of(PeState.STOPPED), device.condition().pe());
+            assertTrue(device.isFrozen());
+            assertState(State.RESPONDING, other);
+            assertEquals(Optional.of(PeState.NORMAL), other.condition().pe());
+            assertFalse(other.isFrozen());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void condition_oneOfTwoGroupsFrozenWithoutSysfs_neverAGuess() {
+        Kernel kernel = new ForwardingKernel(host.kernel()) {
+            @Override
+            public String readFile(String path) throws IOException {
+                if (path.contains("eeh_pe")) {
+                    throw new AccessDeniedException(path);
+                }
+                return super.readFile(path);
+            }
+        };
+        try (Container container = Container.open(kernel)) {
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+            freeze(device);
             assertState(State.UNKNOWN, device);
             assertEquals(Optional.empty(), device.condition().pe());
             assertTrue(device.condition().evidence().contains("a PE of the container's groups is frozen"));
             assertState(State.RESPONDING, other);
-            assertFalse(other.isFrozen());
         }
+        host.assertAllGivenBack();
     }
 
     @Test
@@ -181,11 +210,18 @@ class DeviceConditionTest {
         }
     }
 
+    /** A register that may read all ones costs two more calls then: of the PE and of configuration space. */
     @Test
-    void readInt_allOnesOfAHealthyDevice_returned() {
+    void readInt_ofAHealthyDevice_oneCallUnlessAllOnes() {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
-            device.bar(0).writeInt(0x04, 0);
-            assertEquals(-1, device.bar(0).readInt(0x04));
+            Region bar = device.bar(0);
+            int before = host.observed().calls();
+            assertEquals(0xed000001, bar.readInt(0));
+            assertEquals(1, host.observed().calls() - before);
+            bar.writeInt(0x04, 0);
+            before = host.observed().calls();
+            assertEquals(-1, bar.readInt(0x04));
+            assertEquals(3, host.observed().calls() - before);
         }
     }
 

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +17,8 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
+import org.jvfio.kernel.ForwardingKernel;
+import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
@@ -103,6 +108,69 @@ class DeviceRecoveryTest {
         host.assertAllGivenBack();
     }
 
+    /** An NVMe controller fetches a command from where nothing is mapped. */
+    private static void freezeByCommand(Device device) {
+        Region bar = device.bar(0).unchecked();
+        bar.writeInt(0x24, 0x00010001);
+        bar.writeLong(0x28, UNMAPPED);
+        bar.writeLong(0x30, UNMAPPED);
+        bar.writeInt(0x14, 0x00460001);
+        while (bar.readInt(0x1c) == 0) {
+            Thread.onSpinWait();
+        }
+        bar.writeInt(0x1000, 1);
+        while (bar.readInt(0) != -1) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** 16 bits of the configuration space of the device itself, which vfio-pci virtualizes. */
+    private static int ownRegister(TestHost of, int register) {
+        int file = of.process().open("/sys/bus/pci/devices/" + TestHost.NVME + "/config", vfio_h.O_RDONLY);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocate(ValueLayout.JAVA_SHORT);
+            assertEquals(Short.BYTES, of.process().pread(file, value, register));
+            return value.get(ValueLayout.JAVA_SHORT, 0);
+        } finally {
+            of.process().close(file);
+        }
+    }
+
+    /** Settings of the driver that neither the kernel nor firmware knows. */
+    @Test
+    void recover_settingsInConfigurationSpace_restored() {
+        for (TestHost each : List.of(host, withoutEeh())) {
+            try (Device device = Device.open(each.kernel(), TestHost.NVME)) {
+                int express = device.configSpace()
+                        .capability(PciCapability.Express.class)
+                        .orElseThrow()
+                        .offset();
+                Region config = device.config();
+                int atFirst = config.readShort(express + vfio_h.PCI_EXP_DEVCTL);
+                short control = (short) (atFirst
+                        ^ (vfio_h.PCI_EXP_DEVCTL_RELAX_EN
+                                | vfio_h.PCI_EXP_DEVCTL_CERE
+                                | vfio_h.PCI_EXP_DEVCTL_READRQ_1024B));
+                config.writeShort(express + vfio_h.PCI_EXP_DEVCTL, control);
+                config.writeByte(express + vfio_h.PCI_EXP_DEVCTL2, (byte) 5);
+                config.writeByte(vfio_h.PCI_CACHE_LINE_SIZE, (byte) 0x20);
+                device.enableBusMastering();
+                freezeByCommand(device);
+                RecoveryResult result = device.recover();
+                assertTrue(result.resets() > 0);
+                assertEquals(control, config.readShort(express + vfio_h.PCI_EXP_DEVCTL));
+                assertEquals(
+                        control & vfio_h.PCI_EXP_DEVCTL_READRQ,
+                        ownRegister(each, express + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ,
+                        "in the device itself");
+                assertEquals(5, config.readByte(express + vfio_h.PCI_EXP_DEVCTL2));
+                assertEquals(0x20, config.readByte(vfio_h.PCI_CACHE_LINE_SIZE));
+                assertEquals(0, config.readByte(vfio_h.PCI_LATENCY_TIMER), "never written");
+            }
+            each.assertAllGivenBack();
+        }
+    }
+
     @Test
     void recover_respondingDevice_leftAlone() {
         try (Device device = Device.open(host.kernel(), TestHost.EDU)) {
@@ -173,6 +241,42 @@ class DeviceRecoveryTest {
             assertEquals(Kind.GONE, e.kind());
             assertTrue(e.reason().contains("it could not be opened again"), e.getMessage());
             without.observed().heal();
+        }
+        without.assertAllGivenBack();
+    }
+
+    /** The number of a descriptor is gone whatever its close answers: the device is opened again, and not by two. */
+    @Test
+    void recover_closeOfTheDescriptorFails_openedAgainOnce() {
+        TestHost without = withoutEeh();
+        Kernel failing = new ForwardingKernel(without.kernel()) {
+            private int device = -1;
+
+            @Override
+            public int ioctl(int fd, int request, MemorySegment argument) {
+                int answer = super.ioctl(fd, request, argument);
+                if (request == vfio_h.VFIO_GROUP_GET_DEVICE_FD && device < 0) {
+                    device = answer;
+                }
+                return answer;
+            }
+
+            @Override
+            public int close(int fd) {
+                int answer = super.close(fd);
+                if (fd != device) {
+                    return answer;
+                }
+                device = 0;
+                return Errno.EIO.negated();
+            }
+        };
+        try (Device device = Device.open(failing, TestHost.EDU)) {
+            freeze(device);
+            RecoveryResult result = device.recover();
+            assertEquals(Means.REOPEN, result.means());
+            assertEquals(2, result.resets(), "a step that fails is repeated");
+            assertTrue(EduDevice.of(device).isAlive());
         }
         without.assertAllGivenBack();
     }

@@ -299,7 +299,6 @@ class DeviceResetTest {
     @Test
     void isFrozen_dmaOutsideMappings_true() {
         assertFalse(device.isFrozen());
-        Eeh eeh = container.eeh().orElseThrow();
         device.enableBusMastering();
         Region edu = device.bar(0).withOrder(ByteOrder.BIG_ENDIAN);
         edu.writeLong(0x80, 0x10000);
@@ -310,7 +309,7 @@ class DeviceResetTest {
             Thread.onSpinWait();
         }
         assertEquals(-1, edu.unchecked().readInt(0));
-        eeh.recover();
+        device.recover();
         assertFalse(device.isFrozen());
     }
 }

@@ -37,6 +37,7 @@ import org.jvfio.uapi.vfio_region_info;
 class RegionTest {
     private static final PciAddress MESSAGES = PciAddress.parse("0004:01:00.0");
     private static final int BAR_BYTES = 0x4000;
+    private static final int LOOPS = 1_000;
     private static final int TABLE = 0x2000;
     private static final int TABLE_BYTES = 16 * MessageDevice.VECTORS;
     private static final int RW = vfio_h.VFIO_REGION_INFO_FLAG_READ | vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
@@ -109,6 +110,19 @@ class RegionTest {
         assertTrue(bar.isWritable());
         assertEquals(List.of(), bar.mappableAreas());
         assertRefused(Kind.UNSUPPORTED, "the region is not mapped", () -> bar.unsafeSegment(0, 4));
+    }
+
+    @Test
+    void readInt_mappedBar_twoCallsIfAllOnes() {
+        Region bar = whole();
+        bar.writeInt(0, -1);
+        int calls = host.observed().calls();
+        assertEquals(0, bar.readInt(4));
+        assertEquals(0, host.observed().calls() - calls);
+        assertEquals(-1, bar.readInt(0));
+        assertEquals(2, host.observed().calls() - calls, "the state of the PE, and of configuration space the class");
+        assertEquals(-1, bar.unchecked().readInt(0));
+        assertEquals(2, host.observed().calls() - calls);
     }
 
     @Test
@@ -325,6 +339,58 @@ class RegionTest {
             assertEquals(4, failures(bar, Kind.GONE, "configuration space reads all ones"));
             device.close();
         }
+    }
+
+    /** A compiled loop, into which everything that can be is inlined, uses no value of a load that failed. */
+    @Test
+    void read_busErrorInCompiledLoop_throwsBeforeTheValueIsUsed(@TempDir Path directory) throws IOException {
+        try (Arena arena = Arena.ofShared();
+                FileChannel file = FileChannel.open(
+                        directory.resolve("bar"),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.READ,
+                        StandardOpenOption.WRITE)) {
+            host.observed().mapMemory(file.map(FileChannel.MapMode.READ_WRITE, 0, 1 << 16, arena));
+            Region bar = whole();
+            long[] used = new long[2];
+            for (int round = 0; round < 100; round++) {
+                poll(bar, used);
+                assertEquals(LOOPS, batch(bar, used));
+                assertEquals(LOOPS, used[0]);
+                file.truncate(0);
+                assertRefused(Kind.DEVICE_ERROR, "although the device responds", () -> poll(bar, used));
+                assertEquals(0, used[0]);
+                assertRefused(Kind.DEVICE_ERROR, "although the device responds", () -> batch(bar, used));
+                assertRefused(
+                        Kind.DEVICE_ERROR,
+                        "although the device responds",
+                        () -> bar.batch(registers -> {
+                            throw new IllegalStateException("no state " + registers.readInt(0x100));
+                        }));
+                file.write(ByteBuffer.allocate(1), (1 << 16) - 1);
+            }
+            device.close();
+        }
+    }
+
+    private static void poll(Region bar, long[] used) {
+        used[0] = 0;
+        used[1] = 0;
+        for (int each = 0; each < LOOPS; each++) {
+            used[1] += Integer.toUnsignedLong(bar.readInt(0x100));
+            used[0]++;
+        }
+    }
+
+    private static long batch(Region bar, long[] used) {
+        return bar.batch(registers -> {
+            used[0] = 0;
+            for (int each = 0; each < LOOPS; each++) {
+                used[1] += Integer.toUnsignedLong(registers.readInt(0x100)); // see OpaqueAccess.get
+                used[0]++;
+            }
+            return used[0];
+        });
     }
 
     /** The number of failed loads, one of each width. On x86 a store by the interpreter would end the JVM. */

@@ -392,7 +392,8 @@ final class Demo {
         Step step = new Step("fault", "6. It writes there again, after the mapping is closed")
                 .fact("iova", hex(destination.iova()), "written", COPIED + " bytes to IOVA " + hex(destination.iova()));
         String seen = writeInVain(edu, destination);
-        step.fact("driverSees", seen, "driver sees", seen).fact("memoryUntouched", true, "memory", "untouched");
+        step.fact("driverSees", seen, "driver sees", seen.split("; ", -1))
+                .fact("memoryUntouched", true, "memory", "untouched");
         if (eeh.isPresent()) {
             tellState(step, eeh.get(), device, source, destination);
         } else {
@@ -430,7 +431,7 @@ final class Demo {
         if (state == PeState.NORMAL) {
             return;
         }
-        eeh.recover();
+        device.recover();
         EduDevice edu = EduDevice.of(device);
         DmaMapping again = destination
                 .window()

@@ -9,7 +9,7 @@ import org.jvfio.ByteSize;
 import org.jvfio.LockedMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
-import org.jvfio.cli.host.EehStatus;
+import org.jvfio.PeState;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostFunction;
 import org.jvfio.cli.host.HostGroup;
@@ -435,7 +435,7 @@ final class HostChecks {
                     "reset",
                     function.address() + " has no way to be reset alone",
                     "It keeps its state from one user to the next.",
-                    "reset its PE from the driver: Eeh.recover"));
+                    "reset its PE from the driver: Device.recover"));
         } else {
             add(Finding.ok(
                     "reset",
@@ -507,13 +507,13 @@ final class HostChecks {
     }
 
     private void checkEeh(HostFunction function) {
-        Optional<EehStatus> eeh = function.eeh();
+        Optional<PeState> eeh = function.eeh();
         if (eeh.isEmpty()) {
             add(Finding.note(
                     "eeh",
                     "there is no EEH for " + function.address(),
                     "A failed DMA is dropped, or freezes the device until it is opened anew, and nothing says so."));
-        } else if (eeh.get() == EehStatus.NORMAL) {
+        } else if (eeh.get() == PeState.NORMAL) {
             add(Finding.ok("eeh", "the PE of %s is in normal state".formatted(function.address())));
         } else {
             add(Finding.warning(

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jvfio.ByteSize;
-import org.jvfio.cli.host.EehStatus;
+import org.jvfio.PeState;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostBar;
 import org.jvfio.cli.host.HostFunction;
@@ -71,8 +71,8 @@ final class HostReport {
                         "eeh",
                         JsonShape.word(
                                 "state of its PE; missing without EEH",
-                                Arrays.stream(EehStatus.values())
-                                        .map(EehStatus::toString)
+                                Arrays.stream(PeState.values())
+                                        .map(PeState::toString)
                                         .toList()))
                 .with("resetMethods", JsonShape.strings("how the kernel can reset it, best first"))
                 .withOptional("powerState", JsonShape.string("power state, such as D0"));
@@ -158,7 +158,7 @@ final class HostReport {
     }
 
     /** The state of a group's PE. */
-    static Optional<EehStatus> eeh(HostGroup group) {
+    static Optional<PeState> eeh(HostGroup group) {
         return group.functions().stream()
                 .flatMap(function -> function.eeh().stream())
                 .findFirst();

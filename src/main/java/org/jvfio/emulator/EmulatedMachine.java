@@ -179,6 +179,7 @@ public final class EmulatedMachine {
      *   "defaultWindow": "1G",
      *   "eeh": true,
      *   "freezes": false,
+     *   "maxFreezes": 5,
      *   "interruptVectors": 32,
      *   "memlock": "64M",
      *   "capIpcLock": false,

@@ -84,9 +84,10 @@ final class HostTree {
         }
         if (machine.eeh()) {
             Pe pe = host.groupOf(function).pe();
-            String endpoint = pe.bridge().platform().endpoint(function.domain());
             files.put(device + "eeh_mode", "0x200\n");
-            files.put(device + "eeh_pe_config_addr", "0x" + endpoint + "\n");
+            files.put(
+                    device + "eeh_pe_config_addr",
+                    "0x%x\n".formatted(pe.bridge().platform().eehEndpoint(function.domain())));
             files.put(device + "eeh_pe_state", "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
         }
     }

@@ -23,6 +23,7 @@ final class MachineDescription {
         top.put("defaultWindow", size(machine.dma32Bytes()));
         top.put("eeh", machine.eeh());
         top.put("freezes", machine.freezes());
+        top.put("maxFreezes", machine.maxFreezes());
         top.put("interruptVectors", machine.interruptVectors());
         top.put("memlock", machine.memlockBytes() < 0 ? "unlimited" : size(machine.memlockBytes()));
         top.put("capIpcLock", machine.capIpcLock());

@@ -21,6 +21,7 @@ final class MachineFile {
             "defaultWindow",
             "eeh",
             "freezes",
+            "maxFreezes",
             "interruptVectors",
             "memlock",
             "capIpcLock",
@@ -71,6 +72,7 @@ final class MachineFile {
         given("memory", name -> machine.memoryBytes(top.size(name)));
         given("eeh", name -> machine.eeh(top.flag(name)));
         given("freezes", name -> machine.freezes(top.flag(name)));
+        given("maxFreezes", name -> machine.maxFreezes(top.integer(name)));
         given("interruptVectors", name -> machine.interruptVectors(top.integer(name)));
         given(
                 "memlock",

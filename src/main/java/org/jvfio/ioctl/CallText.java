@@ -10,6 +10,15 @@ final class CallText {
         fields = new StringJoiner(", ", name + "(", ")").setEmptyValue(name);
     }
 
+    /** The text of fields alone, without a call. */
+    static CallText ofFields() {
+        return new CallText(new StringJoiner(", "));
+    }
+
+    private CallText(StringJoiner fields) {
+        this.fields = fields;
+    }
+
     CallText decimal(String field, int value) {
         return word(field, Integer.toString(value));
     }

@@ -65,6 +65,15 @@ public record GetDeviceInfo(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields()
+                .hex("flags", flags())
+                .decimal("num_regions", regions())
+                .decimal("num_irqs", irqs())
+                .toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_DEVICE_GET_INFO")
                 .argsz(vfio_device_info.argsz(struct), vfio_device_info.sizeof())

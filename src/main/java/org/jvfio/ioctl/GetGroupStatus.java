@@ -47,6 +47,11 @@ public record GetGroupStatus(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields().hex("flags", flags()).toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_GROUP_GET_STATUS")
                 .argsz(vfio_group_status.argsz(struct), vfio_group_status.sizeof())

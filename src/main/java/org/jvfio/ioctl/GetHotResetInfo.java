@@ -92,6 +92,11 @@ public record GetHotResetInfo(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields().hex("flags", flags()).decimal("count", count()).toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_DEVICE_GET_PCI_HOT_RESET_INFO")
                 .argsz(vfio_pci_hot_reset_info.argsz(struct), struct.byteSize())

@@ -54,6 +54,14 @@ public record GetIrqInfo(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields()
+                .hex("flags", flags())
+                .decimal("count", count())
+                .toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_DEVICE_GET_IRQ_INFO")
                 .decimal("index", vfio_irq_info.index(struct))

@@ -73,6 +73,15 @@ public record GetRegionInfo(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields()
+                .hex("flags", flags())
+                .hex("size", size())
+                .hex("offset", offset())
+                .toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_DEVICE_GET_REGION_INFO")
                 .decimal("index", vfio_region_info.index(struct))

@@ -84,6 +84,18 @@ public record GetTceInfo(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields()
+                .hex("flags", flags())
+                .hex("dma32_window_start", defaultWindowStart())
+                .hex("dma32_window_size", defaultWindowSize())
+                .hex("pgsizes", pageSizes())
+                .decimal("max_dynamic_windows_supported", maxWindows())
+                .decimal("levels", levels())
+                .toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_IOMMU_SPAPR_TCE_GET_INFO")
                 .argsz(argsz(), vfio_iommu_spapr_tce_info.sizeof())

@@ -11,4 +11,12 @@ public interface Ioctl {
 
     /** Makes the call: what the kernel returned, or a negated errno. */
     int call(IoctlFile file);
+
+    /**
+     * What the kernel has written into the struct, as text like {@code flags 0x3, num_regions 9}; empty if it writes
+     * nothing.
+     */
+    default String written() {
+        return "";
+    }
 }

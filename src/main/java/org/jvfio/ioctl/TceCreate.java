@@ -60,6 +60,11 @@ public record TceCreate(MemorySegment struct) implements Ioctl {
     }
 
     @Override
+    public String written() {
+        return CallText.ofFields().hex("start_addr", startAddress()).toString();
+    }
+
+    @Override
     public String toString() {
         return new CallText("VFIO_IOMMU_SPAPR_TCE_CREATE")
                 .decimal("page_shift", vfio_iommu_spapr_tce_create.page_shift(struct))

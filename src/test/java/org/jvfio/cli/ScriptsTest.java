@@ -14,6 +14,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The scripts, as far as they can be run while they run this. */
@@ -125,6 +126,35 @@ class ScriptsTest {
                 """);
         assertEquals("", ended.err());
         assertEquals(List.of("25", "25.0.3", "25-ea"), ended.out().lines().toList());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "':', true",
+        "touch $tests/AnotherTest.java, true",
+        "touch $tests/AnotherTest.java $tests/Fixture.java, false",
+        "touch $project/src/test/resources/data, false",
+        "touch $project/scripts/lib/power/Power.java, false",
+        "touch $tests/NewTest.java, false",
+        "rm $tests/AnotherTest.java, false",
+        "touch $target/.built, false",
+        "rm $target/.test-sources, false",
+    })
+    void haveOnlyTestsChanged_aChange_isOneOfTestClassesOnly(String change, boolean only)
+            throws IOException, InterruptedException {
+        Ended ended = building("""
+                project=$target/project; tests=$project/src/test/java/a; power=$project/scripts/lib/power
+                mkdir -p "$tests" "$project/src/test/resources" "$power" "$target/test-lib"
+                touch "$tests"/{ATest,AnotherTest,Fixture}.java "$project/src/test/resources/data" "$power/Power.java"
+                find "$project" "$target/test-lib" -exec touch -d 2001-01-01 {} +
+                touch -d 2002-01-01 "$target/.built" "$target/.built-tests"
+                touch -d 2003-01-01 "$tests/ATest.java"
+                test_sources >"$target/.test-sources"
+                %s
+                have_only_tests_changed && echo true || echo false
+                """.formatted(change));
+        assertEquals("", ended.err());
+        assertEquals(only + "\n", ended.out());
     }
 
     @Test

@@ -111,12 +111,16 @@ class DriverRegionsTest extends Contract {
     }
 
     @Test
-    void access_afterEehRecovery_worksWhenEnabled() {
+    void access_afterEehReset_worksWhenEnabled() {
         assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
         accessOften();
         Optional<Eeh> eeh = device.container().eeh();
         assertEquals(host.hasEeh(), eeh.isPresent());
-        eeh.ifPresent(Eeh::recover);
+        eeh.ifPresent(pe -> {
+            pe.hotReset();
+            pe.endReset();
+            pe.configure();
+        });
         if (!device.configSpace().command().contains(PciCommand.MEMORY)) {
             assertDead("memory is disabled");
         }

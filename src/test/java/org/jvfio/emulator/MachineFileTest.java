@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,6 +39,21 @@ class MachineFileTest {
         EmulatedHost host = EmulatedKernel.boot(machine).host();
         assertEquals(List.of(7), host.groups());
         assertEquals(List.of("0004:01:00.0"), host.group(7).devices());
+    }
+
+    @Test
+    void read_maxFreezes_thePeIsDisabledAfterThem() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "maxFreezes": 0}
+                """);
+        assertEquals(0, machine.maxFreezes());
+        EmulatedHost host = EmulatedKernel.boot(machine).host();
+        host.beginHostRecovery(0);
+        assertEquals(EehState.STOPPED, host.group(0).state());
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> read("""
+                {"like": "power8", "maxFreezes": -1}
+                """));
+        assertTrue(String.valueOf(e.getMessage()).contains("not a whole number from 0 on"), e.getMessage());
     }
 
     @Test

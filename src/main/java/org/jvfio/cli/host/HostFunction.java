@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
+import org.jvfio.PeState;
 
 /**
  * A PCI function with all that sysfs shows of it.
@@ -23,7 +24,7 @@ public record HostFunction(
         int revision,
         OptionalInt numaNode,
         List<HostBar> bars,
-        Optional<EehStatus> eeh,
+        Optional<PeState> eeh,
         List<String> resetMethods,
         Optional<String> powerState,
         Optional<String> runtimeStatus,
@@ -47,7 +48,7 @@ public record HostFunction(
                 files.number(path + "revision").orElse(0L).intValue(),
                 node < 0 ? OptionalInt.empty() : OptionalInt.of((int) node),
                 HostBar.parse(files.lines(path + "resource")),
-                files.read(path + "eeh_pe_state").flatMap(EehStatus::parse),
+                files.read(path + "eeh_pe_state").flatMap(PeState::parse),
                 files.read(path + "reset_method")
                         .filter(text -> !text.isEmpty())
                         .map(text -> List.of(text.split(" ", -1)))

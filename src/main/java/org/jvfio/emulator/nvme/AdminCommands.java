@@ -1,6 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jvfio.emulator.device.DeviceBus;
 
 /** The commands of the admin queue (NVM Express 1.4, 5). */
@@ -42,8 +43,10 @@ final class AdminCommands {
     private final Prp prp;
     private final Events events;
     private final IdentifyData identity;
+    private final ManagementCommands management;
     private final Features features;
     private final LogPages logs;
+    private final boolean isQemu;
     private final MemorySegment data = MemorySegment.ofArray(new long[IdentifyData.BYTES / Long.BYTES]);
 
     AdminCommands(
@@ -53,6 +56,7 @@ final class AdminCommands {
             Queues queues,
             Prp prp,
             Events events,
+            NamespaceList namespaces,
             IdentifyData identity,
             Features features,
             LogPages logs) {
@@ -65,12 +69,21 @@ final class AdminCommands {
         this.identity = identity;
         this.features = features;
         this.logs = logs;
+        management = new ManagementCommands(configuration, registers, prp, namespaces, logs);
+        isQemu = configuration.has(Deviation.MORE_COMMANDS);
     }
 
     /** Executes a command and returns its status; {@link Status#PENDING} if it completes later. */
     int execute(Command command) {
+        boolean isManagement = isQemu && ManagementCommands.isKnown(command.opcode());
+        if (isQemu && !isManagement && !isKnown(command.opcode())) {
+            return Status.INVALID_COMMAND_OPCODE;
+        }
         if (command.isFused() || command.usesScatterGather()) {
-            return Status.INVALID_FIELD_IN_COMMAND;
+            return refusal(command);
+        }
+        if (isManagement) {
+            return management.execute(command);
         }
         return switch (command.opcode()) {
             case DELETE_SUBMISSION_QUEUE -> deleteSubmissionQueue(command);
@@ -91,6 +104,16 @@ final class AdminCommands {
         };
     }
 
+    private static boolean isKnown(int opcode) {
+        return Arrays.stream(OPCODES).anyMatch(each -> each == opcode);
+    }
+
+    /** The status of a fused operation, or of one with SGLs. */
+    private int refusal(Command command) {
+        boolean retryable = configuration.has(Deviation.FUSED_MAY_BE_RETRIED) && !command.usesScatterGather();
+        return retryable ? Status.INVALID_FIELD_IN_COMMAND & ~Status.DO_NOT_RETRY : Status.INVALID_FIELD_IN_COMMAND;
+    }
+
     private static int queueId(Command command) {
         return command.dword(10) & 0xffff;
     }
@@ -99,12 +122,20 @@ final class AdminCommands {
         int id = queueId(command);
         int flags = command.dword(11) & 0xffff;
         int vector = command.dword(11) >>> 16;
+        boolean vectorFirst = configuration.has(Deviation.VECTOR_BEFORE_CONTIGUOUS);
+        if (vectorFirst && !registers.hasEntrySizes()) {
+            return Status.INVALID_QUEUE_SIZE;
+        }
         int status = queueStatus(command, queues.isValid(id) && queues.completion(id) == null);
-        if (status != Status.SUCCESS) {
+        boolean refusesFlags = vectorFirst && status == Status.INVALID_FIELD_IN_COMMAND;
+        if (status != Status.SUCCESS && !refusesFlags) {
             return status;
         }
         if (vector >= enabledVectors()) {
             return Status.INVALID_INTERRUPT_VECTOR;
+        }
+        if (refusesFlags) {
+            return status;
         }
         int size = (command.dword(10) >>> 16) + 1;
         queues.add(new CompletionQueue(id, command.prp1(), size, vector, (flags & INTERRUPTS) != 0));
@@ -139,7 +170,8 @@ final class AdminCommands {
         if (!idIsFree) {
             return Status.INVALID_QUEUE_IDENTIFIER;
         }
-        if (!registers.hasEntrySizes() || size < 2 || size > registers.queueEntries()) {
+        boolean hasSizes = registers.hasEntrySizes() || configuration.has(Deviation.VECTOR_BEFORE_CONTIGUOUS);
+        if (!hasSizes || size < 2 || size > registers.queueEntries()) {
             return Status.INVALID_QUEUE_SIZE;
         }
         if ((command.prp1() & (registers.pageBytes() - 1)) != 0) {
@@ -160,7 +192,9 @@ final class AdminCommands {
     private int deleteCompletionQueue(Command command) {
         CompletionQueue queue = queues.completion(queueId(command));
         if (queue == null || queue.id() == 0) {
-            return Status.INVALID_QUEUE_IDENTIFIER;
+            return configuration.has(Deviation.DELETED_QUEUE_IS_INVALID_COMPLETION_QUEUE)
+                    ? Status.COMPLETION_QUEUE_INVALID
+                    : Status.INVALID_QUEUE_IDENTIFIER;
         }
         if (queue.submissionQueues() > 0) {
             return Status.INVALID_QUEUE_DELETION;
@@ -177,14 +211,16 @@ final class AdminCommands {
 
     private int getLogPage(Command command) {
         int page = command.dword(10) & 0xff;
-        int bytes = LogPages.bytes(page);
+        int bytes = logs.bytes(page);
         long dwords = Integer.toUnsignedLong(command.dword(11) << 16 | command.dword(10) >>> 16) + 1;
         long offset = command.qword(12);
         if (bytes == 0) {
-            return Status.INVALID_LOG_PAGE;
+            return configuration.has(Deviation.UNKNOWN_LOG_IS_INVALID_FIELD)
+                    ? Status.INVALID_FIELD_IN_COMMAND
+                    : Status.INVALID_LOG_PAGE;
         }
         long length = dwords * Integer.BYTES;
-        if (length > configuration.maxBytes()
+        if (length > configuration.limitBytes(configuration.limits().mdts(), registers.pageBytes())
                 || (offset & (Integer.BYTES - 1)) != 0
                 || Long.compareUnsigned(offset, bytes) >= 0) {
             return Status.INVALID_FIELD_IN_COMMAND;

@@ -15,6 +15,7 @@ final class Command {
     static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final int NAMESPACE = 4;
+    private static final int METADATA = 16;
     private static final int PRP1 = 24;
     private static final int PRP2 = 32;
 
@@ -68,6 +69,11 @@ final class Command {
 
     int namespace() {
         return entries.get(DWORD, offset + NAMESPACE);
+    }
+
+    /** The metadata pointer (MPTR). */
+    long metadata() {
+        return entries.get(QWORD, offset + METADATA);
     }
 
     long prp1() {

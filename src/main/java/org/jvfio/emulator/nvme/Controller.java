@@ -1,6 +1,5 @@
 package org.jvfio.emulator.nvme;
 
-import java.util.List;
 import org.jvfio.emulator.device.DeviceBus;
 
 /** An NVMe controller: its enable, reset and shutdown, and the processing of its queues. */
@@ -11,42 +10,46 @@ final class Controller {
     private final DeviceBus bus;
     private final Registers registers;
     private final Interrupts interrupts;
-    private final ErrorLog errors = new ErrorLog();
+    private final ErrorLog errors;
     private final Queues queues;
     private final Events events;
     private final Features features;
     private final Execution execution;
     private final FaultPlan faults;
-    private final List<Namespace> namespaces;
+    private final Configuration configuration;
+    private final NamespaceList namespaces;
     private long resets;
+    private final boolean worksAfterShutdown;
+    private final int doorbellShift;
     private boolean hung;
 
-    Controller(Configuration configuration, List<Namespace> namespaces, DeviceBus bus) {
+    Controller(Configuration configuration, NamespaceList namespaces, DeviceBus bus) {
         this.bus = bus;
+        this.configuration = configuration;
         this.namespaces = namespaces;
+        worksAfterShutdown = configuration.has(Deviation.WORKS_AFTER_SHUTDOWN);
+        doorbellShift = 2 + configuration.limits().doorbellStride();
         faults = new FaultPlan(configuration.faults());
-        registers =
-                new Registers(configuration.queueEntries(), configuration.readyTimeout(), faults.wrongCapabilities());
+        registers = new Registers(configuration, faults.wrongCapabilities());
+        errors = new ErrorLog(!configuration.has(Deviation.NO_ERROR_LOG));
         interrupts = new Interrupts(bus, configuration.interruptVectors());
-        queues = new Queues(bus, interrupts, errors, configuration.queuePairs(), this::fail);
-        events = new Events(queues);
+        queues = new Queues(bus, interrupts, errors, configuration.limits().queuePairs(), this::fail);
+        events = new Events(queues, configuration);
         IdentifyData identity = new IdentifyData(configuration, namespaces);
-        features = new Features(identity, queues, configuration.interruptVectors());
-        LogPages logs = new LogPages(identity, features, errors, events);
-        Prp prp = new Prp(
-                bus,
-                Math.max(configuration.maxBytes(), IdentifyData.BYTES),
-                Configuration.SMALLEST_PAGE,
-                Configuration.LARGEST_PAGE);
+        Prp prp = new Prp(bus, configuration);
+        DataFeatures dataFeatures = new DataFeatures(prp, registers);
+        features = new Features(configuration, namespaces, queues, dataFeatures);
+        LogPages logs = new LogPages(configuration, namespaces, features, errors, events);
         execution = new Execution(
                 bus,
                 queues,
                 events,
-                identity,
+                namespaces,
                 logs,
                 prp,
-                new AdminCommands(bus, configuration, registers, queues, prp, events, identity, features, logs),
-                new IoCommands(bus, configuration, registers, prp, identity, features),
+                new AdminCommands(
+                        bus, configuration, registers, queues, prp, events, namespaces, identity, features, logs),
+                new IoCommands(bus, configuration, registers, prp, namespaces, features),
                 faults,
                 this::fail,
                 this::hang);
@@ -82,7 +85,8 @@ final class Controller {
     }
 
     private boolean isRunning() {
-        return registers.isRunning() && !hung;
+        boolean works = worksAfterShutdown ? registers.isReady() : registers.isRunning();
+        return works && !hung;
     }
 
     /** Reads a 4-byte register; doorbells read as 0. */
@@ -97,7 +101,9 @@ final class Controller {
             return;
         }
         if (offset >= Registers.DOORBELLS) {
-            ring((offset - Registers.DOORBELLS) >>> 2, value);
+            if ((offset & (1 << doorbellShift) - 1) == 0) {
+                ring((offset - Registers.DOORBELLS) >>> doorbellShift, value);
+            }
         } else {
             switch (offset) {
                 case Registers.MASK_SET -> interrupts.mask(interrupts.mask() | value);
@@ -117,6 +123,9 @@ final class Controller {
         if (wasEnabled && !enable) {
             int before = registers.status();
             reset();
+            if (configuration.has(Deviation.RESET_CLEARS_CONFIGURATION)) {
+                registers.configuration(0);
+            }
             if (faults.isStuck(NvmeFaults.Transition.DISABLE)) {
                 registers.status(before & Registers.READY);
             }
@@ -127,6 +136,8 @@ final class Controller {
         }
         if (shutdown(value) != 0 && shutdownBefore == 0) {
             shutDown();
+        } else if (shutdown(value) == 0 && shutdownBefore != 0 && worksAfterShutdown) {
+            registers.status(registers.status() & ~(Registers.SHUTDOWN_OCCURRING | Registers.SHUTDOWN_COMPLETE));
         }
     }
 
@@ -138,6 +149,12 @@ final class Controller {
         if (!registers.isEnableable()) {
             fail();
             return;
+        }
+        for (Namespace namespace : namespaces.all()) {
+            namespace.enable(registers.hasAllCommandSets());
+            if (configuration.has(Deviation.MORE_COMMANDS)) {
+                namespace.reattach();
+            }
         }
         CompletionQueue completions =
                 new CompletionQueue(0, registers.adminCompletionQueue(), registers.adminCompletions(), 0, true);
@@ -164,9 +181,7 @@ final class Controller {
 
     /** Flushes the cache. No command is processed after that until the controller is reset. */
     private void shutDown() {
-        for (Namespace namespace : namespaces) {
-            namespace.countStatus(namespace.store().flush());
-        }
+        namespaces.all().forEach(Namespace::flush);
         boolean stuck = faults.isStuck(NvmeFaults.Transition.SHUTDOWN);
         registers.status(registers.status() | (stuck ? Registers.SHUTDOWN_OCCURRING : Registers.SHUTDOWN_COMPLETE));
     }

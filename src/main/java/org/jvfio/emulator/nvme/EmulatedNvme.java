@@ -1,37 +1,36 @@
 package org.jvfio.emulator.nvme;
 
-import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
 
 /**
- * An NVMe 1.4 controller, modelled on QEMU's {@code nvme} device: the same PCI identity, registers and limits.
- * Its namespaces are in memory or in image files.
+ * An NVMe 1.4 controller, modelled on QEMU's {@code nvme} device: the same PCI identity, registers and limits. Its
+ * namespaces are in memory or in image files; {@link NamespaceOptions} gives their numbers and formats. A {@link
+ * DrivePreset} is like a known drive.
  *
  * <p>It executes a command when its doorbell is rung, before the write to the doorbell returns. It reports that it has
- * no SGLs, controller memory buffer, metadata, fused commands or keep alive. For tests of drivers, {@link NvmeFaults}
- * make it delay, lose or corrupt commands.
+ * no SGLs, controller memory buffer, fused commands or keep alive. For tests of drivers, {@link NvmeFaults} make it
+ * delay, lose or corrupt commands.
  */
 public final class EmulatedNvme implements EmulatedDevice {
     static final int VENDOR = 0x1b36;
     static final int SUBSYSTEM_VENDOR = 0x1af4;
 
     private static final DeviceIdentity IDENTITY = new DeviceIdentity(VENDOR, 0x0010, 0x02, 0x010802);
-    private static final long BAR_BYTES = 1 << 14;
-    private static final int TABLE_OFFSET = 0x2000;
-    private static final int PENDING_OFFSET = 0x3000;
 
     private final Configuration configuration;
-    private final List<Namespace> namespaces;
+    private final NamespaceList namespaces;
     private @Nullable Controller controller;
 
     private EmulatedNvme(Configuration configuration) {
@@ -54,7 +53,7 @@ public final class EmulatedNvme implements EmulatedDevice {
 
     @Override
     public long[] barBytes() {
-        return new long[] {BAR_BYTES};
+        return new long[] {configuration.barBytes()};
     }
 
     @Override
@@ -65,7 +64,12 @@ public final class EmulatedNvme implements EmulatedDevice {
     @Override
     public DeviceInterrupts interrupts() {
         return new DeviceInterrupts(
-                true, configuration.messages(), configuration.vectors(), 0, TABLE_OFFSET, PENDING_OFFSET);
+                true,
+                configuration.messages(),
+                configuration.vectors(),
+                0,
+                configuration.tableOffset(),
+                configuration.pendingOffset());
     }
 
     @Override
@@ -97,8 +101,10 @@ public final class EmulatedNvme implements EmulatedDevice {
     @Override
     public boolean isReserved(int bar, long offset, int size) {
         if (offset >= Registers.DOORBELLS) {
-            long doorbells = Registers.DOORBELLS + 2L * Integer.BYTES * (configuration.queuePairs() + 1);
-            return size != Integer.BYTES || offset >= doorbells;
+            int stride = Integer.BYTES << configuration.limits().doorbellStride();
+            long doorbell = offset - Registers.DOORBELLS;
+            long end = 2L * stride * (configuration.limits().queuePairs() + 1);
+            return size != Integer.BYTES || doorbell % stride != 0 || doorbell >= end;
         }
         return !Registers.isDefined((int) offset, size);
     }
@@ -137,7 +143,6 @@ public final class EmulatedNvme implements EmulatedDevice {
     public static final class Builder {
         static final long DEFAULT_BYTES = 512L << 20;
         static final int DEFAULT_BLOCK = 512;
-        private static final int LARGE_BLOCK = 4096;
         private static final int MAX_PAIRS = 64;
         private static final int MAX_ENTRIES = 1 << 16;
         private static final int MAX_MDTS = 16;
@@ -145,9 +150,28 @@ public final class EmulatedNvme implements EmulatedDevice {
         private static final int MAX_MESSAGES = 32;
         private static final int MAX_TIMEOUT = 255;
         private static final int SERIAL_LENGTH = 20;
+        private static final int MODEL_LENGTH = 40;
+        private static final int NAME_LENGTH = 223;
+        private static final int MAX_CONTROLLERS = 32;
+        private static final int MAX_PAGE_SHIFT = 27;
+        private static final int MAX_STRIDE = 8;
+        private static final int COMMAND_SETS = 0xff;
 
-        private final List<Configuration.Medium> media = new ArrayList<>();
+        private final List<NamespaceOptions> namespaces = new ArrayList<>();
+        private boolean hasDefaultNamespace = true;
+        private CopyLimits defaultCopyLimits = CopyLimits.DEFAULT;
         private String serial = "jvfio";
+        private String model = "JVFIO NVMe Ctrl";
+        private @Nullable String subsystem;
+        private int controllerId;
+        private int controllers = 1;
+        private int minPageShift = Configuration.SMALLEST_PAGE_SHIFT;
+        private int maxPageShift = 16;
+        private int commandSets = 0x41;
+        private int doorbellStride;
+        private Set<OptionalCommand> commands = EnumSet.allOf(OptionalCommand.class);
+        private CommandLimits commandLimits = CommandLimits.NONE;
+        private Set<Deviation> deviations = Deviation.NONE;
         private int queuePairs = MAX_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
@@ -164,13 +188,104 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @throws IllegalArgumentException if it is anything else
          */
         public Builder serial(String text) {
+            serial = checkText("serial number", text, SERIAL_LENGTH);
+            return this;
+        }
+
+        /**
+         * Sets the model number.
+         * @param text 1 to 40 printable ASCII characters
+         * @throws IllegalArgumentException if it is anything else
+         */
+        public Builder model(String text) {
+            model = checkText("model number", text, MODEL_LENGTH);
+            return this;
+        }
+
+        /**
+         * Makes it one of several controllers of a subsystem. Its namespaces are reported as shared; to share their
+         * data, give the controllers the same image files.
+         *
+         * @param name the subsystem's qualified name, the same one for all its controllers: 1 to 223 printable ASCII
+         *     characters
+         * @param id the identifier of this controller, 0 to {@code count} - 1
+         * @param count the number of controllers of the subsystem, 1 to 32
+         * @throws IllegalArgumentException if an argument is out of range
+         */
+        public Builder subsystem(String name, int id, int count) {
+            subsystem = checkText("name of the subsystem", name, NAME_LENGTH);
+            controllers = check("controllers of the subsystem", count, 1, MAX_CONTROLLERS);
+            controllerId = check("controller identifier", id, 0, count - 1);
+            return this;
+        }
+
+        private static String checkText(String what, String text, int length) {
             if (text.isEmpty()
-                    || text.length() > SERIAL_LENGTH
+                    || text.length() > length
                     || !text.chars().allMatch(each -> each >= ' ' && each <= '~')) {
                 throw new IllegalArgumentException(
-                        "serial number '%s': it has 1 to 20 printable ASCII characters".formatted(text));
+                        "%s '%s': it has 1 to %d printable ASCII characters".formatted(what, text, length));
             }
-            serial = text;
+            return text;
+        }
+
+        /**
+         * Sets the memory page sizes that the host can choose from (CAP.MPSMIN, CAP.MPSMAX); 4 KiB to 64 KiB by
+         * default.
+         *
+         * @param smallest log2 of bytes, 12 to 27
+         * @param largest log2 of bytes, from {@code smallest} to 27
+         */
+        public Builder pageShifts(int smallest, int largest) {
+            minPageShift = check("log2 of the smallest page", smallest, Configuration.SMALLEST_PAGE_SHIFT, MAX_PAGE_SHIFT);
+            maxPageShift = check("log2 of the largest page", largest, smallest, MAX_PAGE_SHIFT);
+            return this;
+        }
+
+        /**
+         * Sets CAP.CSS: bit 0 for the NVM command set, bit 6 for other I/O command sets, bit 7 for none. By default
+         * bits 0 and 6 are set.
+         *
+         * @param bits 0 to 255
+         */
+        public Builder commandSets(int bits) {
+            commandSets = check("CAP.CSS", bits, 0, COMMAND_SETS);
+            return this;
+        }
+
+        /**
+         * Sets CAP.DSTRD: the distance of two doorbells is 4 bytes shifted by it.
+         *
+         * @param shift 0 to 8
+         */
+        public Builder doorbellStride(int shift) {
+            doorbellStride = check("CAP.DSTRD", shift, 0, MAX_STRIDE);
+            return this;
+        }
+
+        /** Sets the optional commands of the NVM command set that it supports (ONCS); by default all. */
+        public Builder commands(Set<OptionalCommand> supported) {
+            EnumSet<OptionalCommand> copy = EnumSet.noneOf(OptionalCommand.class);
+            copy.addAll(supported);
+            commands = copy;
+            return this;
+        }
+
+        /** Sets the limits of commands without data transfer (Identify CNS 06h); by default there are none. */
+        public Builder commandLimits(CommandLimits limits) {
+            commandLimits = limits;
+            return this;
+        }
+
+        /** Sets the limits of Copy in the namespace that a controller without a namespace gets. */
+        Builder defaultCopyLimits(CopyLimits limits) {
+            defaultCopyLimits = limits;
+            return this;
+        }
+
+        /** Makes it differ from the specification. */
+        Builder deviations(Set<Deviation> given) {
+            deviations = given;
             return this;
         }
 
@@ -195,7 +310,8 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         /**
-         * Sets the maximum data transfer size (MDTS), as log2 of pages of 4 KiB: 7 is 512 KiB.
+         * Sets the maximum data transfer size (MDTS), as log2 of its smallest pages (MPSMIN): 7 is 512 KiB if
+         * they have 4 KiB.
          *
          * @param shift 1 to 16, or 0 for no limit
          */
@@ -275,46 +391,39 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param blockBytes 512 or 4096
          */
         public Builder namespace(long bytes, int blockBytes) {
-            if (bytes > MemoryStore.MAX_BYTES) {
-                throw new IllegalArgumentException(
-                        "a namespace of %d bytes in memory: the maximum is %d".formatted(bytes, MemoryStore.MAX_BYTES));
-            }
-            return add(bytes, null, blockBytes);
+            return namespace(NamespaceOptions.ofMemory(bytes).blockBytes(blockBytes).build());
         }
 
         /**
-         * Adds a namespace that a raw image file backs: the file's size is the namespace's, and other programs see what
-         * is written. Writing zeros keeps a sparse file sparse; deallocated blocks keep their data. Nothing prevents
-         * two controllers from using the same image.
+         * Adds a namespace that a raw image file backs, as {@link NamespaceOptions#ofImage}.
          *
          * @param image a readable and writable file of at least one block
          * @param blockBytes 512 or 4096
          * @throws IllegalArgumentException if there is no such file
          */
         public Builder namespace(Path image, int blockBytes) {
-            if (!Files.isReadable(image) || !Files.isWritable(image) || Files.isDirectory(image)) {
-                throw new IllegalArgumentException(
-                        "the image %s is not a readable and writable file; create one with the size of the namespace"
-                                .formatted(image));
-            }
-            try {
-                return add(Files.size(image), image, blockBytes);
-            } catch (IOException unknown) {
-                throw new UncheckedIOException("cannot read the size of " + image, unknown);
-            }
+            return namespace(
+                    NamespaceOptions.ofImage(image).blockBytes(blockBytes).build());
         }
 
-        private Builder add(long bytes, @Nullable Path image, int blockBytes) {
-            if (blockBytes != DEFAULT_BLOCK && blockBytes != LARGE_BLOCK) {
-                throw new IllegalArgumentException(
-                        "a block size of " + blockBytes + " bytes: the sizes are 512 and 4096");
+        /**
+         * Adds a namespace.
+         *
+         * @throws IllegalArgumentException if there are 256, or another one has its identifier
+         */
+        public Builder namespace(NamespaceOptions options) {
+            check("namespaces", namespaces.size() + 1, 1, NamespaceList.MAX_ID);
+            if (options.id() != 0 && namespaces.stream().anyMatch(each -> each.id() == options.id())) {
+                throw new IllegalArgumentException("two namespaces have identifier " + options.id());
             }
-            if (bytes < blockBytes) {
-                throw new IllegalArgumentException(
-                        "a namespace of %d bytes is smaller than one block of %d bytes".formatted(bytes, blockBytes));
-            }
-            check("namespaces", media.size() + 1, 1, IdentifyData.MAX_NAMESPACES);
-            media.add(new Configuration.Medium(bytes, image, blockBytes));
+            namespaces.add(options);
+            return this;
+        }
+
+        /** Removes all namespaces; without another call the controller has none. */
+        public Builder withoutNamespaces() {
+            namespaces.clear();
+            hasDefaultNamespace = false;
             return this;
         }
 
@@ -323,10 +432,23 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @throws UncheckedIOException if an image can no longer be opened
          */
         public EmulatedNvme build() {
-            List<Configuration.Medium> all =
-                    media.isEmpty() ? List.of(new Configuration.Medium(DEFAULT_BYTES, null, DEFAULT_BLOCK)) : media;
+            List<NamespaceOptions> all = namespaces.isEmpty() && hasDefaultNamespace
+                    ? List.of(NamespaceOptions.ofMemory(DEFAULT_BYTES)
+                            .copyLimits(defaultCopyLimits)
+                            .build())
+                    : namespaces;
             return new EmulatedNvme(new Configuration(
-                    serial, queuePairs, queueEntries, mdts, messages, vectors, readyTimeout, all, faults));
+                    new Configuration.Names(serial, model, subsystem, controllerId, controllers),
+                    new Configuration.Limits(
+                            queuePairs, queueEntries, mdts, minPageShift, maxPageShift, commandSets, doorbellStride),
+                    messages,
+                    vectors,
+                    readyTimeout,
+                    all,
+                    commands,
+                    commandLimits,
+                    deviations,
+                    faults));
         }
     }
 }

@@ -9,7 +9,17 @@ final class ErrorLog {
     private static final int NO_QUEUE = 0xffff;
 
     private final MemorySegment ring = MemorySegment.ofArray(new long[ENTRIES * ENTRY_BYTES / Long.BYTES]);
+    private final boolean isKept;
     private long count;
+
+    /**
+     * An empty log.
+     *
+     * @param isKept whether errors are recorded
+     */
+    ErrorLog(boolean isKept) {
+        this.isKept = isKept;
+    }
 
     /** The number of errors since power on. */
     long count() {
@@ -22,6 +32,9 @@ final class ErrorLog {
      * @param block the first logical block of the error, 0 if none
      */
     void add(int queue, int command, int status, int namespace, long block) {
+        if (!isKept) {
+            return;
+        }
         long at = count % ENTRIES * ENTRY_BYTES;
         count++;
         ring.set(Command.QWORD, at, count);
@@ -35,6 +48,16 @@ final class ErrorLog {
     /** Records an invalid write to a doorbell. */
     void addDoorbell(int queue) {
         add(queue, NO_QUEUE, 0, 0, 0);
+    }
+
+    /** The size of the log in bytes. */
+    int bytes() {
+        return isKept ? ENTRIES * ENTRY_BYTES : ENTRY_BYTES;
+    }
+
+    /** Whether errors are recorded. */
+    boolean isKept() {
+        return isKept;
     }
 
     /** Copies the log, 64 bytes for each entry. */

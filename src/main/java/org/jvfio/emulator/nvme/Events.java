@@ -11,6 +11,9 @@ final class Events {
     /** The maximum number of outstanding requests. */
     static final int LIMIT = 4;
 
+    /** The maximum number of events that wait for requests where equal ones are all reported. */
+    private static final int MAX_WAITING = 64;
+
     static final int TYPE_ERROR = 0;
     static final int TYPE_HEALTH = 1;
     static final int TYPE_NOTICE = 2;
@@ -29,10 +32,14 @@ final class Events {
     private final Queues queues;
     private final List<Command> requests = new ArrayList<>();
     private final List<Event> waiting = new ArrayList<>();
+    private final boolean newestFirst;
+    private final boolean readDiscards;
     private int masked;
 
-    Events(Queues queues) {
+    Events(Queues queues, Configuration configuration) {
         this.queues = queues;
+        newestFirst = configuration.has(Deviation.NEWEST_REQUEST_FIRST);
+        readDiscards = configuration.has(Deviation.READ_DISCARDS_EVENTS);
     }
 
     /** Whether requests are outstanding. */
@@ -70,7 +77,8 @@ final class Events {
     /** Reports an event. An event that is already pending is reported once. */
     void raise(int type, int information, int logPage) {
         Event event = new Event(type, information, logPage);
-        if (!waiting.contains(event)) {
+        boolean isNew = newestFirst ? waiting.size() < MAX_WAITING : !waiting.contains(event);
+        if (isNew) {
             waiting.add(event);
         }
         deliver();
@@ -79,7 +87,11 @@ final class Events {
     /** Unmasks a type of events, because the host has read its log page. */
     void logRead(int type) {
         masked &= ~(1 << type);
-        deliver();
+        if (readDiscards) {
+            waiting.removeIf(event -> event.type() == type);
+        } else {
+            deliver();
+        }
     }
 
     private void deliver() {
@@ -91,7 +103,7 @@ final class Events {
             }
             waiting.remove(index);
             masked |= 1 << event.type();
-            Command request = requests.removeFirst();
+            Command request = newestFirst ? requests.removeLast() : requests.removeFirst();
             queues.complete(request.queue(), request.id(), event.result(), Status.SUCCESS);
         }
     }

@@ -10,7 +10,7 @@ final class Execution {
     private final DeviceBus bus;
     private final Queues queues;
     private final Events events;
-    private final IdentifyData identity;
+    private final NamespaceList namespaces;
     private final LogPages logs;
     private final Prp prp;
     private final AdminCommands adminCommands;
@@ -23,7 +23,7 @@ final class Execution {
             DeviceBus bus,
             Queues queues,
             Events events,
-            IdentifyData identity,
+            NamespaceList namespaces,
             LogPages logs,
             Prp prp,
             AdminCommands adminCommands,
@@ -34,7 +34,7 @@ final class Execution {
         this.bus = bus;
         this.queues = queues;
         this.events = events;
-        this.identity = identity;
+        this.namespaces = namespaces;
         this.logs = logs;
         this.prp = prp;
         this.adminCommands = adminCommands;
@@ -70,7 +70,7 @@ final class Execution {
                 && queue.inFlight().stream()
                                 .filter(each -> each.opcode() == AdminCommands.ABORT)
                                 .count()
-                        >= IdentifyData.ABORT_LIMIT;
+                        >= IdentifyController.ABORT_LIMIT;
     }
 
     private int execute(Command command) {
@@ -153,9 +153,12 @@ final class Execution {
         for (Effect effect : effects) {
             if (effect instanceof Effect.Temperature(int kelvin)) {
                 logs.temperature(kelvin);
-            } else if (effect instanceof Effect.Attachment(int namespace, boolean attached)
-                    && identity.attach(namespace, attached)) {
-                logs.namespaceChanged(namespace);
+            } else if (effect instanceof Effect.Attachment(int id, boolean attached)) {
+                Namespace namespace = namespaces.allocated(id);
+                if (namespace != null) {
+                    namespace.attached(attached);
+                    logs.namespaceChanged(id);
+                }
             }
         }
     }

@@ -15,6 +15,8 @@ final class Features {
     private static final int WRITE_ATOMICITY = 0x0a;
     private static final int ASYNC_EVENTS = 0x0b;
     private static final int COMMAND_SET_PROFILE = 0x19;
+    private static final int PLACEMENT_MODE = 0x1d;
+    private static final int PLACEMENT_EVENTS = 0x1e;
 
     private static final int SELECT_CURRENT = 0;
     private static final int SELECT_DEFAULT = 1;
@@ -33,9 +35,14 @@ final class Features {
     private static final int THRESHOLD_OVER = 0;
     private static final int THRESHOLD_UNDER = 1;
 
-    private final IdentifyData identity;
+    private final NamespaceList namespaces;
     private final Queues queues;
+    private final DataFeatures dataFeatures;
     private final int vectors;
+    private final boolean keepsValues;
+    private final boolean isFixed;
+    private final boolean plainDefaults;
+    private final boolean hasMore;
     private final int[] vectorSettings;
     private final int[] errorRecovery;
     private int arbitration;
@@ -47,20 +54,33 @@ final class Features {
     private int atomicity;
     private int asyncEvents;
 
-    Features(IdentifyData identity, Queues queues, int vectors) {
-        this.identity = identity;
+    Features(Configuration configuration, NamespaceList namespaces, Queues queues, DataFeatures dataFeatures) {
+        this.namespaces = namespaces;
         this.queues = queues;
-        this.vectors = vectors;
+        this.dataFeatures = dataFeatures;
+        vectors = configuration.interruptVectors();
+        keepsValues = configuration.has(Deviation.KEEPS_FEATURES);
+        isFixed = configuration.has(Deviation.FIXED_FEATURES);
+        plainDefaults = configuration.has(Deviation.PLAIN_DEFAULTS);
+        hasMore = configuration.has(Deviation.MORE_COMMANDS);
         vectorSettings = new int[vectors];
-        errorRecovery = new int[identity.namespaces().size() + 1];
-        reset();
+        errorRecovery = new int[NamespaceList.MAX_ID + 1];
+        setDefaults();
     }
 
-    /** Sets all features to their defaults, as a controller reset does: none is saveable. */
+    /** A controller reset, which sets all features to their defaults: none is saveable. */
     void reset() {
+        if (keepsValues) {
+            atomicity = 0;
+        } else {
+            setDefaults();
+        }
+    }
+
+    private void setDefaults() {
         arbitration = NO_BURST_LIMIT;
         powerState = 0;
-        overTemperature = IdentifyData.WARNING_TEMPERATURE;
+        overTemperature = IdentifyController.WARNING_TEMPERATURE;
         underTemperature = 0;
         writeCache = true;
         coalescing = 0;
@@ -96,7 +116,7 @@ final class Features {
         return temperature >= overTemperature || temperature <= underTemperature;
     }
 
-    private static boolean isKnown(int feature) {
+    private boolean isKnown(int feature) {
         return switch (feature) {
             case ARBITRATION,
                     POWER_STATE,
@@ -109,8 +129,21 @@ final class Features {
                     WRITE_ATOMICITY,
                     ASYNC_EVENTS,
                     COMMAND_SET_PROFILE -> true;
+            case DataFeatures.TIMESTAMP, DataFeatures.HOST_BEHAVIOR, PLACEMENT_MODE, PLACEMENT_EVENTS -> hasMore;
             default -> false;
         };
+    }
+
+    /** Whether the host can change a feature. */
+    private boolean isChangeable(int feature) {
+        return switch (feature) {
+            case ARBITRATION, POWER_STATE, INTERRUPT_COALESCING, INTERRUPT_VECTOR -> !isFixed;
+            default -> true;
+        };
+    }
+
+    private static boolean isOfNamespace(int feature) {
+        return feature == ERROR_RECOVERY || feature == PLACEMENT_EVENTS;
     }
 
     /** Executes Get Features; returns the status. */
@@ -119,7 +152,7 @@ final class Features {
         if (!isKnown(feature)) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
-        if (feature == ERROR_RECOVERY) {
+        if (isOfNamespace(feature)) {
             int status = namespaceStatus(command.namespace());
             if (status != Status.SUCCESS) {
                 return status;
@@ -128,19 +161,20 @@ final class Features {
         return switch (command.dword(10) >>> 8 & 0x7) {
             case SELECT_CURRENT -> getCurrent(feature, command);
             case SELECT_DEFAULT, SELECT_SAVED -> getDefault(feature, command);
-            case SELECT_CAPABILITIES -> {
-                command.result(CAPABILITY_CHANGEABLE | (feature == ERROR_RECOVERY ? CAPABILITY_BY_NAMESPACE : 0));
-                yield Status.SUCCESS;
-            }
-            default -> Status.INVALID_FIELD_IN_COMMAND;
+            case SELECT_CAPABILITIES ->
+                answer(
+                        command,
+                        (isChangeable(feature) ? CAPABILITY_CHANGEABLE : 0)
+                                | (isOfNamespace(feature) ? CAPABILITY_BY_NAMESPACE : 0));
+            default -> plainDefaults ? getCurrent(feature, command) : Status.INVALID_FIELD_IN_COMMAND;
         };
     }
 
     private int namespaceStatus(int namespace) {
-        if (!IdentifyData.isValid(namespace)) {
+        if (!NamespaceList.isValid(namespace)) {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
-        return identity.namespace(namespace) == null ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
+        return namespaces.attached(namespace) == null ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 
     private int getCurrent(int feature, Command command) {
@@ -159,6 +193,9 @@ final class Features {
                         : Status.INVALID_FIELD_IN_COMMAND;
             case WRITE_ATOMICITY -> answer(command, atomicity);
             case ASYNC_EVENTS -> answer(command, asyncEvents);
+            case DataFeatures.TIMESTAMP, DataFeatures.HOST_BEHAVIOR -> dataFeatures.get(feature, command);
+            case PLACEMENT_MODE -> Status.INVALID_FIELD_IN_COMMAND;
+            case PLACEMENT_EVENTS -> Status.FLEXIBLE_DATA_PLACEMENT_DISABLED;
             default -> answer(command, 0);
         };
     }
@@ -167,8 +204,12 @@ final class Features {
         int selector = command.dword(11);
         return switch (feature) {
             case ARBITRATION -> answer(command, NO_BURST_LIMIT);
-            case TEMPERATURE_THRESHOLD -> getThreshold(command, IdentifyData.WARNING_TEMPERATURE, 0);
-            case WRITE_CACHE -> answer(command, 1);
+            case TEMPERATURE_THRESHOLD -> {
+                int status = getThreshold(command, IdentifyController.WARNING_TEMPERATURE, 0);
+                yield plainDefaults ? Status.SUCCESS : status;
+            }
+            case WRITE_CACHE -> answer(command, plainDefaults ? 0 : 1);
+            case PLACEMENT_MODE -> Status.INVALID_FIELD_IN_COMMAND;
             case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
             case INTERRUPT_VECTOR ->
                 (selector & WORD) < vectors
@@ -205,19 +246,27 @@ final class Features {
         int feature = command.dword(10) & 0xff;
         int value = command.dword(11);
         int namespace = command.namespace();
-        if (!isKnown(feature)) {
+        boolean saves = (command.dword(10) & SAVE) != 0;
+        if (!isKnown(feature) && !(saves && isFixed)) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
-        if ((command.dword(10) & SAVE) != 0) {
+        if (saves) {
             return Status.FEATURE_IDENTIFIER_NOT_SAVEABLE;
         }
         if (feature == ERROR_RECOVERY) {
             return setErrorRecovery(namespace, value);
         }
-        if (namespace != 0 && namespace != IdentifyData.BROADCAST) {
-            return IdentifyData.isValid(namespace)
+        if (feature == PLACEMENT_EVENTS) {
+            int status = namespaceStatus(namespace);
+            return status == Status.SUCCESS ? Status.FLEXIBLE_DATA_PLACEMENT_DISABLED : status;
+        }
+        if (namespace != 0 && namespace != NamespaceList.BROADCAST) {
+            return NamespaceList.isValid(namespace)
                     ? Status.FEATURE_NOT_NAMESPACE_SPECIFIC
                     : Status.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        if (!isChangeable(feature)) {
+            return Status.FEATURE_NOT_CHANGEABLE;
         }
         return switch (feature) {
             case ARBITRATION -> {
@@ -238,21 +287,24 @@ final class Features {
                 yield Status.SUCCESS;
             }
             case ASYNC_EVENTS -> setAsyncEvents(value);
+            case DataFeatures.TIMESTAMP, DataFeatures.HOST_BEHAVIOR -> dataFeatures.set(feature, command);
+            case PLACEMENT_MODE -> Status.COMMAND_SEQUENCE_ERROR;
             default -> (value & 0x1ff) == 0 ? Status.SUCCESS : Status.IO_COMMAND_SET_COMBINATION_REJECTED;
         };
     }
 
     private int setErrorRecovery(int namespace, int value) {
-        if ((value & DEALLOCATED_ERROR) != 0) {
+        if ((value & DEALLOCATED_ERROR) != 0 && !hasMore) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
-        if (namespace == IdentifyData.BROADCAST) {
-            Arrays.fill(errorRecovery, value & WORD);
+        int kept = hasMore ? value : value & WORD;
+        if (namespace == NamespaceList.BROADCAST) {
+            Arrays.fill(errorRecovery, kept);
             return Status.SUCCESS;
         }
         int status = namespaceStatus(namespace);
         if (status == Status.SUCCESS) {
-            errorRecovery[namespace] = value & WORD;
+            errorRecovery[namespace] = kept;
         }
         return status;
     }
@@ -268,6 +320,9 @@ final class Features {
     private int setThreshold(int value) {
         int sensor = value >>> 16 & 0xf;
         int which = value >>> 20 & 0x3;
+        if (isFixed && sensor != 0) {
+            return Status.SUCCESS;
+        }
         if (which > THRESHOLD_UNDER) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
@@ -284,11 +339,9 @@ final class Features {
     /** Disabling the cache flushes it. */
     private int setWriteCache(int value) {
         if ((value & 1) == 0) {
-            for (Namespace namespace : identity.namespaces()) {
-                int status = namespace.store().flush();
-                if (status != Status.SUCCESS) {
-                    return status;
-                }
+            int status = namespaces.flush();
+            if (status != Status.SUCCESS) {
+                return status;
             }
         }
         writeCache = (value & 1) != 0;
@@ -315,7 +368,7 @@ final class Features {
     }
 
     private int setAsyncEvents(int value) {
-        if ((value & ~(EVENTS_OF_HEALTH | EVENT_NAMESPACE_CHANGED)) != 0) {
+        if ((value & ~(EVENTS_OF_HEALTH | EVENT_NAMESPACE_CHANGED)) != 0 && !hasMore) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
         asyncEvents = value;

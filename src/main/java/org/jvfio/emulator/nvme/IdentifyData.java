@@ -1,88 +1,45 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
-import java.util.List;
-import java.util.UUID;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The data of the Identify command (NVM Express 1.4, 5.15). The values are those of QEMU's controller, except for what
- * this one lacks: SGLs, metadata, the Copy command, timestamps and namespace management.
- */
+/** The Identify command: which data structure it requests (NVM Express 2.0, 5.17). */
 final class IdentifyData {
     static final int BYTES = 4096;
-    /** NN: the largest valid namespace identifier, as in QEMU. */
-    static final int MAX_NAMESPACES = 256;
 
-    static final int BROADCAST = -1;
-    static final int ABORT_LIMIT = 4;
-    static final String FIRMWARE_REVISION = "1.0";
-    static final int WARNING_TEMPERATURE = 0x157;
-    static final int CRITICAL_TEMPERATURE = 0x175;
-
-    private static final ValueLayout.OfShort WORD = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong BIG_ENDIAN =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
-
-    private static final int CNS_NAMESPACE = 0x00;
-    private static final int CNS_CONTROLLER = 0x01;
-    private static final int CNS_ACTIVE_NAMESPACES = 0x02;
-    private static final int CNS_DESCRIPTORS = 0x03;
-    private static final int CNS_NAMESPACE_OF_SET = 0x05;
-    private static final int CNS_CONTROLLER_OF_SET = 0x06;
-    private static final int CNS_ACTIVE_OF_SET = 0x07;
-    private static final int CNS_ALLOCATED_NAMESPACES = 0x10;
-    private static final int CNS_ALLOCATED_NAMESPACE = 0x11;
-    private static final int CNS_CONTROLLERS_OF_NAMESPACE = 0x12;
-    private static final int CNS_CONTROLLERS = 0x13;
-    private static final int CNS_COMMAND_SETS = 0x1c;
-
-    private static final int NVM_COMMAND_SET = 0;
-    private static final int DESCRIPTOR_EUI64 = 1;
-    private static final int DESCRIPTOR_UUID = 3;
-    private static final int DESCRIPTOR_COMMAND_SET = 4;
-    private static final int GRANULARITY_BYTES = 4096;
+    private static final int NAMESPACE = 0x00;
+    private static final int CONTROLLER = 0x01;
+    private static final int ACTIVE_NAMESPACES = 0x02;
+    private static final int DESCRIPTORS = 0x03;
+    private static final int NAMESPACE_OF_SET = 0x05;
+    private static final int CONTROLLER_OF_SET = 0x06;
+    private static final int ACTIVE_OF_SET = 0x07;
+    private static final int INDEPENDENT_NAMESPACE = 0x08;
+    private static final int ALLOCATED_NAMESPACES = 0x10;
+    private static final int ALLOCATED_NAMESPACE = 0x11;
+    private static final int CONTROLLERS_OF_NAMESPACE = 0x12;
+    private static final int CONTROLLERS = 0x13;
+    private static final int PRIMARY_CONTROLLER = 0x14;
+    private static final int SECONDARY_CONTROLLERS = 0x15;
+    private static final int ENDURANCE_GROUPS = 0x19;
+    private static final int ALLOCATED_OF_SET = 0x1a;
+    private static final int ALLOCATED_NAMESPACE_OF_SET = 0x1b;
+    private static final int COMMAND_SETS = 0x1c;
+    private static final int ALLOCATED_INDEPENDENT_NAMESPACE = 0x1f;
 
     private final Configuration configuration;
-    private final List<Namespace> namespaces;
+    private final NamespaceList namespaces;
+    private final IdentifyController controller;
+    private final IdentifyNamespace namespaceData;
+    private final boolean isQemu;
 
-    IdentifyData(Configuration configuration, List<Namespace> namespaces) {
+    IdentifyData(Configuration configuration, NamespaceList namespaces) {
         this.configuration = configuration;
         this.namespaces = namespaces;
-    }
-
-    /** Whether a namespace identifier is valid; it need not be allocated. */
-    static boolean isValid(int namespace) {
-        return namespace > 0 && namespace <= MAX_NAMESPACES;
-    }
-
-    /** The namespace with an identifier, if it is attached. */
-    @Nullable
-    Namespace namespace(int id) {
-        Namespace namespace = allocated(id);
-        return namespace != null && namespace.isAttached() ? namespace : null;
-    }
-
-    private @Nullable Namespace allocated(int id) {
-        return id > 0 && id <= namespaces.size() ? namespaces.get(id - 1) : null;
-    }
-
-    /** All namespaces, attached or not. */
-    List<Namespace> namespaces() {
-        return namespaces;
-    }
-
-    /** Attaches a namespace to the controller, or detaches it; false if it does not exist. */
-    boolean attach(int id, boolean attached) {
-        Namespace namespace = allocated(id);
-        if (namespace == null) {
-            return false;
-        }
-        namespace.attached(attached);
-        return true;
+        controller = new IdentifyController(configuration);
+        namespaceData = new IdentifyNamespace(configuration);
+        isQemu = configuration.has(Deviation.MORE_COMMANDS);
     }
 
     /**
@@ -93,104 +50,129 @@ final class IdentifyData {
      */
     int fill(Command command, MemorySegment data) {
         int id = command.namespace();
+        int structure = command.dword(10) & 0xff;
         int commandSet = command.dword(11) >>> 24;
-        boolean nvm = commandSet == NVM_COMMAND_SET;
-        return switch (command.dword(10) & 0xff) {
-            case CNS_NAMESPACE -> fillNamespace(id, namespace(id), data);
-            case CNS_ALLOCATED_NAMESPACE -> fillNamespace(id, allocated(id), data);
-            case CNS_CONTROLLER -> fillController(data);
-            case CNS_ACTIVE_NAMESPACES -> fillList(id, false, data);
-            case CNS_ALLOCATED_NAMESPACES -> fillList(id, true, data);
-            case CNS_DESCRIPTORS -> fillDescriptors(id, data);
-            case CNS_NAMESPACE_OF_SET -> nvm ? existing(id) : Status.INVALID_FIELD_IN_COMMAND;
-            case CNS_CONTROLLER_OF_SET -> nvm ? Status.SUCCESS : Status.INVALID_FIELD_IN_COMMAND;
-            case CNS_ACTIVE_OF_SET -> nvm ? fillList(id, false, data) : Status.INVALID_FIELD_IN_COMMAND;
-            case CNS_CONTROLLERS_OF_NAMESPACE ->
-                namespace(id) == null ? Status.INVALID_FIELD_IN_COMMAND : fillControllers(command, data);
-            case CNS_CONTROLLERS -> fillControllers(command, data);
-            case CNS_COMMAND_SETS -> {
-                data.set(Command.QWORD, 0, 1L << NVM_COMMAND_SET);
+        return switch (structure) {
+            case NAMESPACE, ALLOCATED_NAMESPACE -> fillNamespace(id, structure == ALLOCATED_NAMESPACE, data);
+            case CONTROLLER -> {
+                controller.fill(data);
                 yield Status.SUCCESS;
             }
+            case ACTIVE_NAMESPACES -> fillList(id, Namespace::isAttached, data);
+            case ALLOCATED_NAMESPACES -> fillList(id, _ -> true, data);
+            case DESCRIPTORS -> fillDescriptors(id, data);
+            case NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.attached(id));
+            case CONTROLLER_OF_SET -> fillControllerOfSet(commandSet, data);
+            case ACTIVE_OF_SET -> fillListOfSet(id, commandSet, Namespace::isAttached, data);
+            case INDEPENDENT_NAMESPACE -> fillIndependent(id, namespaces.attached(id), data);
+            case CONTROLLERS_OF_NAMESPACE -> fillControllersOf(command, data);
+            case CONTROLLERS -> {
+                controller.fillControllers(command.dword(10) >>> 16, data);
+                yield Status.SUCCESS;
+            }
+            case COMMAND_SETS -> {
+                data.set(Command.QWORD, 0, commandSets());
+                yield Status.SUCCESS;
+            }
+            default -> isQemu ? fillMore(structure, command, data) : Status.INVALID_FIELD_IN_COMMAND;
+        };
+    }
+
+    /** Structures that the specification leaves optional. */
+    private int fillMore(int structure, Command command, MemorySegment data) {
+        int id = command.namespace();
+        int commandSet = command.dword(11) >>> 24;
+        return switch (structure) {
+            case PRIMARY_CONTROLLER -> {
+                controller.fillResources(data);
+                yield Status.SUCCESS;
+            }
+            case SECONDARY_CONTROLLERS -> Status.SUCCESS;
+            case ENDURANCE_GROUPS -> {
+                if ((command.dword(11) & 0xffff) == 0) {
+                    data.set(Command.DWORD, 0, 1 << 16 | 1); // one group, number 1
+                }
+                yield Status.SUCCESS;
+            }
+            case ALLOCATED_OF_SET -> fillListOfSet(id, commandSet, _ -> true, data);
+            case ALLOCATED_NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.allocated(id));
+            case ALLOCATED_INDEPENDENT_NAMESPACE -> fillIndependent(id, namespaces.allocated(id), data);
             default -> Status.INVALID_FIELD_IN_COMMAND;
         };
     }
 
-    /** An identifier without a namespace is described by zeros. */
-    private int existing(int id) {
-        return isValid(id) ? Status.SUCCESS : Status.INVALID_NAMESPACE_OR_FORMAT;
+    /** The command sets of the only supported combination. */
+    private long commandSets() {
+        long sets = 1L << CommandSet.NVM.identifier();
+        if (isQemu) {
+            sets |= 1L << CommandSet.ZONED.identifier();
+        }
+        for (Namespace namespace : namespaces.all()) {
+            sets |= 1L << namespace.commandSet().identifier();
+        }
+        return sets;
     }
 
-    private int fillController(MemorySegment data) {
-        data.set(WORD, 0, (short) EmulatedNvme.VENDOR);
-        data.set(WORD, 2, (short) EmulatedNvme.SUBSYSTEM_VENDOR);
-        text(data, 4, 20, configuration.serial());
-        text(data, 24, 40, "JVFIO NVMe Ctrl");
-        text(data, 64, 8, FIRMWARE_REVISION);
-        data.set(ValueLayout.JAVA_BYTE, 72, (byte) 6); // arbitration burst
-        data.set(Command.DWORD, 73, 0x525400); // the vendor's OUI
-        data.set(ValueLayout.JAVA_BYTE, 77, (byte) configuration.mdts());
-        data.set(Command.DWORD, 80, Registers.VERSION_1_4);
-        data.set(Command.DWORD, 92, 1 << 8); // reports changed namespaces
-        data.set(ValueLayout.JAVA_BYTE, 111, (byte) 1); // an I/O controller
-        data.set(ValueLayout.JAVA_BYTE, 258, (byte) (ABORT_LIMIT - 1));
-        data.set(ValueLayout.JAVA_BYTE, 259, (byte) (Events.LIMIT - 1));
-        data.set(ValueLayout.JAVA_BYTE, 260, (byte) 3); // one read-only firmware slot
-        data.set(ValueLayout.JAVA_BYTE, 261, (byte) 7); // log pages: SMART per namespace, effects, offsets
-        data.set(ValueLayout.JAVA_BYTE, 262, (byte) (ErrorLog.ENTRIES - 1));
-        data.set(WORD, 266, (short) WARNING_TEMPERATURE);
-        data.set(WORD, 268, (short) CRITICAL_TEMPERATURE);
-        data.set(ValueLayout.JAVA_BYTE, 512, (byte) (Command.ENTRY_SHIFT << 4 | Command.ENTRY_SHIFT));
-        data.set(ValueLayout.JAVA_BYTE, 513, (byte) (CompletionQueue.ENTRY_SHIFT << 4 | CompletionQueue.ENTRY_SHIFT));
-        data.set(Command.DWORD, 516, MAX_NAMESPACES);
-        data.set(WORD, 520, (short) 0x0d); // compare, dataset management, write zeroes
-        data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; Flush accepts all namespaces
-        UUID subsystem = UUID.nameUUIDFromBytes(configuration.serial().getBytes(StandardCharsets.UTF_8));
-        data.setString(768, "nqn.2014-08.org.nvmexpress:uuid:" + subsystem);
-        data.set(WORD, 2048, (short) 0x9c4); // one power state, at most 25 W
-        data.set(Command.DWORD, 2052, 0x10);
-        data.set(Command.DWORD, 2056, 0x4);
+    /** An identifier without a namespace is described by zeros, and so is a namespace of another command set. */
+    private int fillNamespace(int id, boolean allocated, MemorySegment data) {
+        if (!NamespaceList.isValid(id)) {
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        Namespace namespace = allocated ? namespaces.allocated(id) : namespaces.attached(id);
+        if (namespace != null && (namespace.commandSet() != CommandSet.KEY_VALUE)) {
+            namespaceData.fill(namespace, data);
+        }
+        return Status.SUCCESS;
+    }
+
+    private int fillOfSet(int id, int commandSet, @Nullable Namespace namespace) {
+        if (!NamespaceList.isValid(id)) {
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        boolean isKnown = commandSet == CommandSet.NVM.identifier()
+                || (namespace != null && commandSet == namespace.commandSet().identifier());
+        // All of its fields are about protection information, or about zones.
+        return isKnown || (isQemu && namespace == null) ? Status.SUCCESS : Status.INVALID_FIELD_IN_COMMAND;
+    }
+
+    private int fillControllerOfSet(int commandSet, MemorySegment data) {
+        if (commandSet == CommandSet.NVM.identifier()) {
+            controller.fillLimits(data);
+            return Status.SUCCESS;
+        }
+        return (commandSets() >>> commandSet & 1) != 0 && commandSet < Long.SIZE
+                ? Status.SUCCESS
+                : Status.INVALID_FIELD_IN_COMMAND;
+    }
+
+    private int fillIndependent(int id, @Nullable Namespace namespace, MemorySegment data) {
+        if (!NamespaceList.isValid(id)) {
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        if (namespace != null) {
+            namespaceData.fillIndependent(data);
+        }
         return Status.SUCCESS;
     }
 
-    /** Text padded with spaces to a fixed length. */
-    static void text(MemorySegment data, long at, int length, String text) {
-        byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
-        for (int index = 0; index < length; index++) {
-            data.set(ValueLayout.JAVA_BYTE, at + index, index < bytes.length ? bytes[index] : (byte) ' ');
+    private int fillListOfSet(int above, int commandSet, Predicate<Namespace> listed, MemorySegment data) {
+        if (Integer.compareUnsigned(above, NamespaceList.BROADCAST - 1) >= 0) {
+            return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
-    }
-
-    private int fillNamespace(int id, @Nullable Namespace namespace, MemorySegment data) {
-        if (namespace == null) {
-            return existing(id);
+        if (commandSet >= Long.SIZE || (commandSets() >>> commandSet & 1) == 0) {
+            return Status.INVALID_FIELD_IN_COMMAND;
         }
-        data.set(Command.QWORD, 0, namespace.blocks()); // size, capacity and use
-        data.set(Command.QWORD, 8, namespace.blocks());
-        data.set(Command.QWORD, 16, namespace.blocks());
-        data.set(ValueLayout.JAVA_BYTE, 24, (byte) 0x10); // reports preferred sizes
-        data.set(ValueLayout.JAVA_BYTE, 25, (byte) (Namespace.FORMATS.length - 1));
-        data.set(ValueLayout.JAVA_BYTE, 26, (byte) namespace.format());
-        data.set(ValueLayout.JAVA_BYTE, 33, (byte) 0x09); // deallocated blocks read as zeros
-        short granularity = (short) ((GRANULARITY_BYTES >>> namespace.blockShift()) - 1);
-        data.set(WORD, 68, granularity); // preferred deallocation granularity and alignment
-        data.set(WORD, 70, granularity);
-        data.set(BIG_ENDIAN, 120, namespace.eui64());
-        for (int format = 0; format < Namespace.FORMATS.length; format++) {
-            data.set(Command.DWORD, 128 + 4L * format, Namespace.FORMATS[format] << 16);
-        }
-        return Status.SUCCESS;
+        return fillList(above, each -> listed.test(each) && each.commandSet().identifier() == commandSet, data);
     }
 
     /** The namespaces above an identifier. */
-    private int fillList(int above, boolean detachedToo, MemorySegment data) {
-        if (Integer.compareUnsigned(above, BROADCAST - 1) >= 0) {
+    private int fillList(int above, Predicate<Namespace> listed, MemorySegment data) {
+        if (Integer.compareUnsigned(above, NamespaceList.BROADCAST - 1) >= 0) {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         long at = 0;
-        for (Namespace namespace : namespaces) {
-            boolean listed = detachedToo || namespace.isAttached();
-            if (listed && Integer.compareUnsigned(namespace.id(), above) > 0) {
+        for (Namespace namespace : namespaces.all()) {
+            if (listed.test(namespace) && Integer.compareUnsigned(namespace.id(), above) > 0) {
                 data.set(Command.DWORD, at, namespace.id());
                 at += Integer.BYTES;
             }
@@ -199,35 +181,30 @@ final class IdentifyData {
     }
 
     private int fillDescriptors(int id, MemorySegment data) {
-        if (!isValid(id)) {
+        if (!NamespaceList.isValid(id)) {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
-        Namespace namespace = namespace(id);
+        Namespace namespace = namespaces.attached(id);
         if (namespace == null) {
             return Status.INVALID_FIELD_IN_COMMAND;
         }
-        long at = 0;
-        at = descriptor(data, at, DESCRIPTOR_UUID, 2 * Long.BYTES);
-        data.set(BIG_ENDIAN, at - 16, namespace.uuid().getMostSignificantBits());
-        data.set(BIG_ENDIAN, at - 8, namespace.uuid().getLeastSignificantBits());
-        at = descriptor(data, at, DESCRIPTOR_EUI64, Long.BYTES);
-        data.set(BIG_ENDIAN, at - 8, namespace.eui64());
-        at = descriptor(data, at, DESCRIPTOR_COMMAND_SET, 1);
-        data.set(ValueLayout.JAVA_BYTE, at - 1, (byte) NVM_COMMAND_SET);
+        namespaceData.fillDescriptors(namespace, data);
         return Status.SUCCESS;
     }
 
-    /** Writes a descriptor's header, and returns the end of its value. */
-    private static long descriptor(MemorySegment data, long at, int type, int length) {
-        data.set(ValueLayout.JAVA_BYTE, at, (byte) type);
-        data.set(ValueLayout.JAVA_BYTE, at + 1, (byte) length);
-        return at + 4 + length;
+    private int fillControllersOf(Command command, MemorySegment data) {
+        Namespace namespace = namespaces.allocated(command.namespace());
+        if (namespace == null || (!isQemu && !namespace.isAttached())) {
+            return Status.INVALID_FIELD_IN_COMMAND;
+        }
+        if (namespace.isAttached()) {
+            controller.fillControllers(command.dword(10) >>> 16, data);
+        }
+        return Status.SUCCESS;
     }
 
-    /** The only controller is this one, with identifier 0. */
-    private int fillControllers(Command command, MemorySegment data) {
-        int first = command.dword(10) >>> 16;
-        data.set(WORD, 0, (short) (first == 0 ? 1 : 0));
-        return Status.SUCCESS;
+    /** The configuration that is reported. */
+    Configuration configuration() {
+        return configuration;
     }
 }

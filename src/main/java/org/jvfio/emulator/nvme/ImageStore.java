@@ -111,6 +111,20 @@ final class ImageStore implements Store {
         return Status.SUCCESS;
     }
 
+    @Override
+    public int save(long at, MemorySegment from, long length) {
+        for (long done = 0; done < length; ) {
+            int run = (int) Math.min(BUFFER_BYTES, length - done);
+            MemorySegment.copy(from, done, buffered, 0, run);
+            int status = drain(at + done, run);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+            done += run;
+        }
+        return Status.SUCCESS;
+    }
+
     /** Writes only to ranges that are not zeros yet, which keeps a sparse image sparse. */
     @Override
     public int zero(long at, long length) {

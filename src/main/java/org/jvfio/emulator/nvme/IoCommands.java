@@ -8,214 +8,173 @@ final class IoCommands {
     /** The first of the two command dwords of the starting LBA. */
     static final int FIRST_BLOCK = 10;
 
-    private static final int FLUSH = 0x00;
-    private static final int WRITE = 0x01;
-    private static final int READ = 0x02;
-    private static final int COMPARE = 0x05;
-    private static final int WRITE_ZEROES = 0x08;
-    private static final int DATASET_MANAGEMENT = 0x09;
+    static final int FLUSH = 0x00;
+    static final int WRITE = 0x01;
+    static final int READ = 0x02;
+    static final int COMPARE = 0x05;
+    static final int WRITE_ZEROES = 0x08;
+    static final int DATASET_MANAGEMENT = 0x09;
+    static final int VERIFY = 0x0c;
+    static final int COPY = 0x19;
 
-    /** The supported commands. */
-    static final int[] OPCODES = {FLUSH, WRITE, READ, COMPARE, WRITE_ZEROES, DATASET_MANAGEMENT};
+    private static final int MANAGEMENT_RECEIVE = 0x12;
+    private static final int MANAGEMENT_SEND = 0x1d;
+    private static final int RECLAIM_UNIT_HANDLES = 1;
 
-    private static final int FORCE_UNIT_ACCESS = 1 << 30;
+    private static final int OPCODES = 256;
     private static final int DEALLOCATE = 1 << 2;
     private static final int RANGE_BYTES = 16;
     private static final int MAX_RANGES = 256;
-    private static final int COMPARED_AT_ONCE = 1 << 16;
 
-    private final DeviceBus bus;
     private final Configuration configuration;
     private final Registers registers;
     private final Prp prp;
-    private final IdentifyData identity;
-    private final Features features;
+    private final NamespaceList namespaces;
+    private final BlockCommands blockCommands;
+    private final CopyCommand copyCommand;
+    private final boolean[] known = new boolean[OPCODES];
+    private final boolean namespaceFirst;
+    private final boolean skipsInvalidRanges;
+    private final boolean deallocationKeepsData;
     private final MemorySegment dataset = MemorySegment.ofArray(new long[MAX_RANGES * RANGE_BYTES / Long.BYTES]);
-    private final MemorySegment ofHost = MemorySegment.ofArray(new long[COMPARED_AT_ONCE / Long.BYTES]);
-    private final MemorySegment stored = MemorySegment.ofArray(new long[COMPARED_AT_ONCE / Long.BYTES]);
 
     IoCommands(
             DeviceBus bus,
             Configuration configuration,
             Registers registers,
             Prp prp,
-            IdentifyData identity,
+            NamespaceList namespaces,
             Features features) {
-        this.bus = bus;
         this.configuration = configuration;
         this.registers = registers;
         this.prp = prp;
-        this.identity = identity;
-        this.features = features;
+        this.namespaces = namespaces;
+        blockCommands = new BlockCommands(bus, configuration, registers, prp, features);
+        copyCommand = new CopyCommand(configuration, registers, prp, features);
+        for (int opcode = 0; opcode < OPCODES; opcode++) {
+            known[opcode] = isKnown(opcode, configuration);
+        }
+        namespaceFirst = configuration.has(Deviation.NAMESPACE_BEFORE_OPCODE);
+        skipsInvalidRanges = configuration.has(Deviation.SKIPS_INVALID_RANGES);
+        deallocationKeepsData = configuration.has(Deviation.DEALLOCATION_KEEPS_DATA);
     }
 
     /** Whether a command changes data. */
     static boolean changesBlocks(int opcode) {
-        return opcode != READ && opcode != COMPARE;
+        return switch (opcode) {
+            case READ, COMPARE, VERIFY, MANAGEMENT_RECEIVE -> false;
+            default -> true;
+        };
     }
 
-    private static boolean isKnown(int opcode) {
+    /** Whether a controller supports an opcode. */
+    static boolean isKnown(int opcode, Configuration configuration) {
         return switch (opcode) {
-            case FLUSH, WRITE, READ, COMPARE, WRITE_ZEROES, DATASET_MANAGEMENT -> true;
-            default -> false;
+            case FLUSH, WRITE, READ -> true;
+            case MANAGEMENT_RECEIVE, MANAGEMENT_SEND -> configuration.has(Deviation.MORE_COMMANDS);
+            default -> configuration.commands().stream().anyMatch(each -> each.opcode() == opcode);
         };
     }
 
     /** Executes a command and returns its status. */
     int execute(Command command) {
         int opcode = command.opcode();
-        if (!isKnown(opcode)) {
-            return Status.INVALID_COMMAND_OPCODE;
-        }
-        if (command.isFused() || command.usesScatterGather()) {
-            return Status.INVALID_FIELD_IN_COMMAND;
+        if (!namespaceFirst) {
+            int status = formStatus(command);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
         }
         int id = command.namespace();
-        if (opcode == FLUSH && id == IdentifyData.BROADCAST) {
-            return flushAll();
+        if (opcode == FLUSH && id == NamespaceList.BROADCAST) {
+            return namespaces.flush();
         }
-        Namespace namespace = identity.namespace(id);
+        Namespace namespace = namespaces.attached(id);
         if (namespace == null) {
-            return IdentifyData.isValid(id) ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_NAMESPACE_OR_FORMAT;
+            return NamespaceList.isValid(id) ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        if (namespaceFirst && opcode != FLUSH) {
+            int status = formStatus(command);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+        }
+        if (namespace.commandSet() != CommandSet.NVM) {
+            return Status.INVALID_COMMAND_OPCODE;
         }
         int status = switch (opcode) {
             case FLUSH -> namespace.store().flush();
             case DATASET_MANAGEMENT -> manageDataset(namespace, command);
-            default -> accessBlocks(namespace, command, opcode);
+            case COPY -> copyCommand.execute(namespace, command);
+            case MANAGEMENT_RECEIVE, MANAGEMENT_SEND -> managePlacement(command);
+            default -> blockCommands.execute(namespace, command, opcode);
         };
         namespace.countStatus(status);
         return status;
     }
 
-    private int flushAll() {
-        for (Namespace namespace : identity.namespaces()) {
-            int status = namespace.store().flush();
-            namespace.countStatus(status);
-            if (status != Status.SUCCESS) {
-                return status;
-            }
+    /** The status of a command that the controller does not support, or not in this form. */
+    private int formStatus(Command command) {
+        if (command.isFused() && namespaceFirst) {
+            return Status.INVALID_FIELD_IN_COMMAND & ~Status.DO_NOT_RETRY;
         }
-        return Status.SUCCESS;
+        if (!known[command.opcode()]) {
+            return Status.INVALID_COMMAND_OPCODE;
+        }
+        return command.isFused() || command.usesScatterGather() ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 
-    private int accessBlocks(Namespace namespace, Command command, int opcode) {
-        long first = command.qword(FIRST_BLOCK);
-        long count = (command.dword(12) & 0xffff) + 1L;
-        long bytes = count << namespace.blockShift();
-        if (opcode != WRITE_ZEROES && bytes > configuration.maxBytes()) {
-            return Status.INVALID_FIELD_IN_COMMAND;
-        }
-        if (!namespace.holds(first, count)) {
-            return Status.LBA_OUT_OF_RANGE;
-        }
-        long at = first << namespace.blockShift();
-        int status = Status.SUCCESS;
-        if (opcode != WRITE_ZEROES) {
-            status = prp.map(command, bytes, registers.pageBytes());
-            if (status != Status.SUCCESS) {
-                return status;
-            }
-        }
-        return switch (opcode) {
-            case READ -> {
-                namespace.countRead(bytes);
-                yield read(namespace, at);
-            }
-            case COMPARE -> {
-                namespace.countRead(bytes);
-                yield compare(namespace, at);
-            }
-            case WRITE -> {
-                namespace.countWrite(bytes);
-                status = write(namespace, at);
-                yield status == Status.SUCCESS ? settle(namespace, command) : status;
-            }
-            default -> {
-                status = namespace.store().zero(at, bytes);
-                yield status == Status.SUCCESS ? settle(namespace, command) : status;
-            }
+    /** I/O Management without flexible data placement. */
+    private static int managePlacement(Command command) {
+        return switch (command.dword(10) & 0xff) {
+            case 0 -> Status.SUCCESS;
+            case RECLAIM_UNIT_HANDLES -> Status.FLEXIBLE_DATA_PLACEMENT_DISABLED;
+            default -> Status.INVALID_FIELD_IN_COMMAND;
         };
-    }
-
-    /** Flushes data that must be durable when its command completes. */
-    private int settle(Namespace namespace, Command command) {
-        boolean cached = features.writeCache() && (command.dword(12) & FORCE_UNIT_ACCESS) == 0;
-        return cached ? Status.SUCCESS : namespace.store().flush();
-    }
-
-    private int read(Namespace namespace, long at) {
-        long from = at;
-        for (int range = 0; range < prp.ranges(); range++) {
-            int status = namespace.store().read(from, prp.length(range), bus, prp.address(range));
-            if (status != Status.SUCCESS) {
-                return status;
-            }
-            from += prp.length(range);
-        }
-        return Status.SUCCESS;
-    }
-
-    private int write(Namespace namespace, long at) {
-        long to = at;
-        for (int range = 0; range < prp.ranges(); range++) {
-            int status = namespace.store().write(to, prp.length(range), bus, prp.address(range));
-            if (status != Status.SUCCESS) {
-                return status;
-            }
-            to += prp.length(range);
-        }
-        return Status.SUCCESS;
-    }
-
-    private int compare(Namespace namespace, long at) {
-        long from = at;
-        for (int range = 0; range < prp.ranges(); range++) {
-            long length = prp.length(range);
-            for (long done = 0; done < length; done += COMPARED_AT_ONCE) {
-                long run = Math.min(COMPARED_AT_ONCE, length - done);
-                int status = compare(namespace, from + done, prp.address(range) + done, run);
-                if (status != Status.SUCCESS) {
-                    return status;
-                }
-            }
-            from += length;
-        }
-        return Status.SUCCESS;
-    }
-
-    private int compare(Namespace namespace, long at, long busAddress, long length) {
-        if (!bus.readMemory(busAddress, ofHost, 0, length)) {
-            return Status.DATA_TRANSFER_ERROR;
-        }
-        int status = namespace.store().load(at, stored, length);
-        if (status != Status.SUCCESS) {
-            return status;
-        }
-        return MemorySegment.mismatch(ofHost, 0, length, stored, 0, length) < 0
-                ? Status.SUCCESS
-                : Status.COMPARE_FAILURE;
     }
 
     /** All ranges are checked before any is deallocated; other hints have no effect. */
     private int manageDataset(Namespace namespace, Command command) {
+        boolean deallocates = (command.dword(11) & DEALLOCATE) != 0;
+        if (!deallocates && skipsInvalidRanges) {
+            return Status.SUCCESS;
+        }
         int ranges = (command.dword(10) & 0xff) + 1;
         int status = prp.map(command, (long) ranges * RANGE_BYTES, registers.pageBytes());
         if (status == Status.SUCCESS) {
             status = prp.readMemory(dataset);
         }
-        if (status != Status.SUCCESS || (command.dword(11) & DEALLOCATE) == 0) {
+        if (status != Status.SUCCESS || !deallocates) {
             return status;
         }
+        if (!skipsInvalidRanges) {
+            status = rangeStatus(namespace, ranges);
+            if (status != Status.SUCCESS) {
+                return status;
+            }
+        }
+        int shift = namespace.blockShift();
+        for (int range = 0; range < ranges && !deallocationKeepsData; range++) {
+            namespace.store().deallocate(firstBlock(range) << shift, blocks(range) << shift);
+        }
+        return Status.SUCCESS;
+    }
+
+    private int rangeStatus(Namespace namespace, int ranges) {
+        CommandLimits limits = configuration.commandLimits();
+        long all = 0;
         for (int range = 0; range < ranges; range++) {
             if (!namespace.holds(firstBlock(range), blocks(range))) {
                 return Status.LBA_OUT_OF_RANGE;
             }
+            if (limits.rangeBlocks() != 0 && blocks(range) > limits.rangeBlocks()) {
+                return Status.INVALID_FIELD_IN_COMMAND;
+            }
+            all += blocks(range);
         }
-        int shift = namespace.blockShift();
-        for (int range = 0; range < ranges; range++) {
-            namespace.store().deallocate(firstBlock(range) << shift, blocks(range) << shift);
-        }
-        return Status.SUCCESS;
+        boolean exceeds = (limits.ranges() != 0 && ranges > limits.ranges())
+                || (limits.blocks() != 0 && all > limits.blocks());
+        return exceeds ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 
     private long firstBlock(int range) {

@@ -17,30 +17,43 @@ final class LogPages {
     /** The temperature bit of the SMART log's critical warnings. */
     static final int WARNING_TEMPERATURE = 1 << 1;
 
+    static final String FIRMWARE_REVISION = "1.0";
+
     private static final int SUPPORTED = 1;
     private static final int CHANGES_BLOCKS = 1 << 1;
+    private static final int CHANGES_NAMESPACES = 1 << 3;
+    private static final int CHANGES_CAPABILITY = 1 << 4;
+    private static final int OPCODES = 256;
     private static final int HEALTH_BYTES = 512;
     private static final int FIRMWARE_BYTES = 512;
     private static final int ROOM_TEMPERATURE = 0x143;
 
-    private final IdentifyData identity;
+    private final Configuration configuration;
+    private final NamespaceList namespaces;
     private final Features features;
     private final ErrorLog errors;
     private final Events events;
     private final TreeSet<Integer> changed = new TreeSet<>();
     private int temperature = ROOM_TEMPERATURE;
 
-    LogPages(IdentifyData identity, Features features, ErrorLog errors, Events events) {
-        this.identity = identity;
+    LogPages(
+            Configuration configuration,
+            NamespaceList namespaces,
+            Features features,
+            ErrorLog errors,
+            Events events) {
+        this.configuration = configuration;
+        this.namespaces = namespaces;
         this.features = features;
         this.errors = errors;
         this.events = events;
     }
 
     /** The size of a log page in bytes; 0 if there is no such page. */
-    static int bytes(int page) {
+    int bytes(int page) {
         return switch (page) {
-            case ERRORS, CHANGED_NAMESPACES, EFFECTS -> IdentifyData.BYTES;
+            case ERRORS -> errors.bytes();
+            case CHANGED_NAMESPACES, EFFECTS -> IdentifyData.BYTES;
             case HEALTH -> HEALTH_BYTES;
             case FIRMWARE -> FIRMWARE_BYTES;
             default -> 0;
@@ -62,7 +75,7 @@ final class LogPages {
             }
             case FIRMWARE -> {
                 data.set(ValueLayout.JAVA_BYTE, 0, (byte) 1); // slot 1 is in use
-                IdentifyData.text(data, 8, 8, IdentifyData.FIRMWARE_REVISION);
+                IdentifyController.text(data, 8, 8, FIRMWARE_REVISION);
             }
             case CHANGED_NAMESPACES -> {
                 long at = 0;
@@ -92,24 +105,29 @@ final class LogPages {
     }
 
     private int fillHealth(int id, MemorySegment data) {
-        List<Namespace> about = identity.namespaces();
-        if (id != 0 && id != IdentifyData.BROADCAST) {
-            Namespace namespace = identity.namespace(id);
+        List<Namespace> about = namespaces.all();
+        boolean onlyAttached = configuration.has(Deviation.HEALTH_LOG_OF_ATTACHED_NAMESPACES);
+        if (id != NamespaceList.BROADCAST && (id != 0 || onlyAttached)) {
+            Namespace namespace = namespaces.attached(id);
             if (namespace == null) {
-                return IdentifyData.isValid(id) ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_NAMESPACE_OR_FORMAT;
+                return NamespaceList.isValid(id) && !onlyAttached
+                        ? Status.INVALID_FIELD_IN_COMMAND
+                        : Status.INVALID_NAMESPACE_OR_FORMAT;
             }
             about = List.of(namespace);
         }
         boolean warns = features.isBeyondThresholds(temperature);
         data.set(ValueLayout.JAVA_BYTE, 0, (byte) (warns ? WARNING_TEMPERATURE : 0));
         data.set(Command.DWORD, 1, temperature);
-        data.set(ValueLayout.JAVA_BYTE, 3, (byte) 100); // available spare, in percent
-        data.set(ValueLayout.JAVA_BYTE, 4, (byte) 10); // and its threshold
+        if (!configuration.has(Deviation.NO_SPARE)) {
+            data.set(ValueLayout.JAVA_BYTE, 3, (byte) 100); // available spare, in percent
+            data.set(ValueLayout.JAVA_BYTE, 4, (byte) 10); // and its threshold
+            data.set(Command.QWORD, 112, 1); // power cycles
+        }
         sum(data, 32, about, Namespace::dataUnitsRead);
         sum(data, 48, about, Namespace::dataUnitsWritten);
         sum(data, 64, about, Namespace::reads);
         sum(data, 80, about, Namespace::writes);
-        data.set(Command.QWORD, 112, 1); // power cycles
         sum(data, 160, about, Namespace::mediaErrors);
         data.set(Command.QWORD, 176, errors.count());
         return Status.SUCCESS;
@@ -119,13 +137,21 @@ final class LogPages {
         data.set(Command.QWORD, at, namespaces.stream().mapToLong(count).sum());
     }
 
-    private static void fillEffects(MemorySegment data) {
+    private void fillEffects(MemorySegment data) {
         for (int opcode : AdminCommands.OPCODES) {
             data.set(Command.DWORD, 4L * opcode, SUPPORTED);
         }
-        for (int opcode : IoCommands.OPCODES) {
-            boolean changes = IoCommands.changesBlocks(opcode);
-            data.set(Command.DWORD, 1024 + 4L * opcode, SUPPORTED | (changes ? CHANGES_BLOCKS : 0));
+        if (configuration.has(Deviation.MORE_COMMANDS)) {
+            data.set(Command.DWORD, 4L * ManagementCommands.ATTACHMENT, SUPPORTED | CHANGES_NAMESPACES | CHANGES_CAPABILITY);
+            data.set(Command.DWORD, 4L * ManagementCommands.FORMAT, SUPPORTED | CHANGES_BLOCKS);
+            data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_SEND, SUPPORTED);
+            data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_RECEIVE, SUPPORTED);
+        }
+        for (int opcode = 0; opcode < OPCODES; opcode++) {
+            if (IoCommands.isKnown(opcode, configuration)) {
+                boolean changes = IoCommands.changesBlocks(opcode);
+                data.set(Command.DWORD, 1024 + 4L * opcode, SUPPORTED | (changes ? CHANGES_BLOCKS : 0));
+            }
         }
     }
 

@@ -114,6 +114,21 @@ final class MemoryStore implements Store {
     }
 
     @Override
+    public int save(long at, MemorySegment from, long length) {
+        try {
+            for (long done = 0; done < length; ) {
+                long to = at + done;
+                long run = run(to, length - done);
+                MemorySegment.copy(from, done, chunkToWrite(to), inChunk(to), run);
+                done += run;
+            }
+        } catch (OutOfMemoryError heapIsFull) {
+            return Status.INTERNAL_ERROR; // the namespace has room, this process has not
+        }
+        return Status.SUCCESS;
+    }
+
+    @Override
     public int zero(long at, long length) {
         for (long done = 0; done < length; ) {
             long from = at + done;

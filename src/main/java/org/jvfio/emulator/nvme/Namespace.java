@@ -1,23 +1,28 @@
 package org.jvfio.emulator.nvme;
 
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.UUID;
+import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
 
 /** A namespace of a controller: its logical blocks, their store, and its counters. */
 final class Namespace {
-    /** The block sizes as shifts; the index in this list is the LBA format. */
-    static final int[] FORMATS = {9, 12};
-
     /** The unit of the SMART log's data counters, in bytes. */
     private static final long DATA_UNIT = 512 * 1000;
 
     private static final long EUI64_BASE = 0x5254000000000000L;
 
     private final int id;
+    private final NamespaceOptions options;
     private final Store store;
-    private final int format;
+    private final List<BlockFormat> formats;
     private final UUID uuid;
-    private boolean attached = true;
+    private BlockFormat format;
+    private int blockShift;
+    private long blocks;
+    private boolean extended;
+    private boolean attached;
+    private boolean enabled = true;
     private long bytesRead;
     private long bytesWritten;
     private long reads;
@@ -27,23 +32,50 @@ final class Namespace {
     /**
      * An unused namespace.
      *
-     * @param blockBytes 512 or 4096
-     * @param serial the controller's serial number, from which the namespace's unique identifier is derived
+     * @param formats the formats that it can have, its own among them
+     * @param subsystem the serial number or name from which its unique identifier is derived
      */
-    Namespace(int id, Store store, int blockBytes, String serial) {
+    Namespace(int id, NamespaceOptions options, List<BlockFormat> formats, String subsystem) {
         this.id = id;
-        this.store = store;
-        this.format = blockBytes == 1 << FORMATS[0] ? 0 : 1;
-        this.uuid = UUID.nameUUIDFromBytes((serial + "/" + id).getBytes(StandardCharsets.UTF_8));
+        this.options = options;
+        this.store = options.open();
+        this.formats = formats;
+        this.uuid = UUID.nameUUIDFromBytes((subsystem + "/" + id).getBytes(StandardCharsets.UTF_8));
+        this.attached = options.isAttached();
+        this.format = options.format();
+        format(options.format(), options.isExtended());
     }
 
     int id() {
         return id;
     }
 
-    /** Whether it is attached to the controller. */
+    CommandSet commandSet() {
+        return options.commandSet();
+    }
+
+    /** The type of protection information; 0 for none. */
+    int protection() {
+        return options.protection();
+    }
+
+    CopyLimits copyLimits() {
+        return options.copyLimits();
+    }
+
+    /** Whether it is attached to the controller, which has enabled its command set. */
     boolean isAttached() {
-        return attached;
+        return attached && enabled;
+    }
+
+    /** The host has selected the command sets; a namespace of another one is not attached. */
+    void enable(boolean allCommandSets) {
+        enabled = allCommandSets || commandSet() == CommandSet.NVM;
+    }
+
+    /** Attaches or detaches it as it was configured. */
+    void reattach() {
+        attached = options.isAttached();
     }
 
     void attached(boolean given) {
@@ -54,18 +86,51 @@ final class Namespace {
         return store;
     }
 
-    /** Its LBA format: an index of {@link #FORMATS}. */
-    int format() {
+    /** The formats that it can have. */
+    List<BlockFormat> formats() {
+        return formats;
+    }
+
+    /** Its format. */
+    BlockFormat format() {
         return format;
     }
 
+    /** Changes the format; the data is no longer meaningful. */
+    void format(BlockFormat given, boolean isExtended) {
+        format = given;
+        blockShift = given.shift();
+        blocks = given.blocks(store.bytes());
+        extended = isExtended && given.metadataBytes() > 0;
+    }
+
     int blockShift() {
-        return FORMATS[format];
+        return blockShift;
+    }
+
+    /** The bytes of metadata of a block. */
+    int metadataBytes() {
+        return format.metadataBytes();
+    }
+
+    /** Whether the metadata of a block is transferred after its data. */
+    boolean isExtended() {
+        return extended;
+    }
+
+    /** The bytes that transferring blocks through the data pointer takes. */
+    long transferBytes(long count) {
+        return (count << blockShift) + (extended ? count * format.metadataBytes() : 0);
+    }
+
+    /** Where the metadata of a block is in the store: after all data. */
+    long metadataOffset(long block) {
+        return (blocks << blockShift) + block * format.metadataBytes();
     }
 
     /** The number of blocks. */
     long blocks() {
-        return store.bytes() >>> blockShift();
+        return blocks;
     }
 
     UUID uuid() {
@@ -78,7 +143,14 @@ final class Namespace {
 
     /** Whether a range of blocks is inside the namespace. */
     boolean holds(long firstBlock, long count) {
-        return firstBlock >= 0 && firstBlock <= blocks() - count;
+        return firstBlock >= 0 && firstBlock <= blocks - count;
+    }
+
+    /** Makes all data durable. */
+    int flush() {
+        int status = store.flush();
+        countStatus(status);
+        return status;
     }
 
     void countRead(long bytes) {

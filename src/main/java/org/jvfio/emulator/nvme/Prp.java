@@ -2,6 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.jvfio.emulator.device.DeviceBus;
 
 /**
@@ -11,26 +12,28 @@ import org.jvfio.emulator.device.DeviceBus;
 final class Prp {
     private static final int DWORD_MASK = Integer.BYTES - 1;
     private static final int QWORD_MASK = Long.BYTES - 1;
+    private static final int INITIAL_RANGES = 64;
+    /** The maximum number of entries of a list that are read at once. */
+    private static final int LIST_ENTRIES = 512;
 
     private final DeviceBus bus;
-    private final long[] addresses;
-    private final long[] lengths;
+    private final boolean allowsUnaligned;
     private final MemorySegment list;
+    private long[] addresses;
+    private long[] lengths;
     private int ranges;
+    private int nextRange;
+    private long nextOffset;
 
     /**
      * Creates an instance for reuse by all commands of a controller.
-     *
-     * @param maxBytes the maximum data of a command, in bytes
-     * @param smallestPage the minimum memory page size, in bytes
-     * @param largestPage the maximum memory page size, in bytes
      */
-    Prp(DeviceBus bus, long maxBytes, long smallestPage, long largestPage) {
+    Prp(DeviceBus bus, Configuration configuration) {
         this.bus = bus;
-        int ranges = Math.toIntExact(maxBytes / smallestPage + 1);
-        addresses = new long[ranges];
-        lengths = new long[ranges];
-        list = MemorySegment.ofArray(new long[Math.toIntExact(largestPage / Long.BYTES)]);
+        allowsUnaligned = configuration.has(Deviation.UNALIGNED_PRP);
+        addresses = new long[INITIAL_RANGES];
+        lengths = new long[INITIAL_RANGES];
+        list = MemorySegment.ofArray(new long[LIST_ENTRIES]);
     }
 
     /**
@@ -41,9 +44,9 @@ final class Prp {
      * @return {@link Status#SUCCESS}, or the error; no data has been transferred then
      */
     int map(Command command, long bytes, long pageBytes) {
-        ranges = 0;
+        clear();
         long first = command.prp1();
-        if ((first & DWORD_MASK) != 0) {
+        if ((first & DWORD_MASK) != 0 && !allowsUnaligned) {
             return Status.PRP_OFFSET_INVALID;
         }
         long inFirst = Math.min(bytes, pageBytes - (first & (pageBytes - 1)));
@@ -56,7 +59,9 @@ final class Prp {
         if (left <= pageBytes) {
             return addPage(second, left, pageBytes);
         }
-        return (second & QWORD_MASK) != 0 ? Status.PRP_OFFSET_INVALID : mapList(second, left, pageBytes);
+        return (second & QWORD_MASK) != 0 && !allowsUnaligned
+                ? Status.PRP_OFFSET_INVALID
+                : mapList(second, left, pageBytes);
     }
 
     /** The last entry of a page of the list points to the next page of it, unless no data is left after that entry. */
@@ -67,24 +72,29 @@ final class Prp {
             long pages = (left + pageBytes - 1) / pageBytes;
             long inPage = (pageBytes - (at & (pageBytes - 1))) / Long.BYTES;
             long entries = Math.min(pages, inPage);
-            if (!bus.readMemory(at, list, 0, entries * Long.BYTES)) {
-                return Status.DATA_TRANSFER_ERROR;
-            }
             boolean chained = pages > inPage;
-            long data = chained ? entries - 1 : entries;
-            for (long entry = 0; entry < data; entry++) {
+            for (long entry = 0; entry < entries; entry++) {
+                long inRead = entry % LIST_ENTRIES;
+                if (inRead == 0) {
+                    long read = Math.min(LIST_ENTRIES, entries - entry);
+                    if (!bus.readMemory(at + entry * Long.BYTES, list, 0, read * Long.BYTES)) {
+                        return Status.DATA_TRANSFER_ERROR;
+                    }
+                }
+                long address = list.get(Command.QWORD, inRead * Long.BYTES);
+                if (chained && entry == entries - 1) {
+                    if ((address & (pageBytes - 1)) != 0) {
+                        return Status.PRP_OFFSET_INVALID;
+                    }
+                    at = address;
+                    break;
+                }
                 long length = Math.min(left, pageBytes);
-                int status = addPage(list.get(Command.QWORD, entry * Long.BYTES), length, pageBytes);
+                int status = addPage(address, length, pageBytes);
                 if (status != Status.SUCCESS) {
                     return status;
                 }
                 left -= length;
-            }
-            if (chained) {
-                at = list.get(Command.QWORD, data * Long.BYTES);
-                if ((at & (pageBytes - 1)) != 0) {
-                    return Status.PRP_OFFSET_INVALID;
-                }
             }
         }
         return Status.SUCCESS;
@@ -103,6 +113,10 @@ final class Prp {
             lengths[ranges - 1] += length;
             return;
         }
+        if (ranges == addresses.length) {
+            addresses = Arrays.copyOf(addresses, 2 * ranges);
+            lengths = Arrays.copyOf(lengths, 2 * ranges);
+        }
         addresses[ranges] = address;
         lengths[ranges] = length;
         ranges++;
@@ -111,6 +125,62 @@ final class Prp {
     /** Removes all ranges. */
     void clear() {
         ranges = 0;
+        nextRange = 0;
+        nextOffset = 0;
+    }
+
+    /**
+     * Maps one range of contiguous memory, as of a metadata pointer.
+     *
+     * @param length in bytes
+     */
+    void mapContiguous(long address, long length) {
+        clear();
+        add(address, length);
+    }
+
+    /**
+     * Writes to the ranges where the last call of this kind has ended; at first to their beginning.
+     *
+     * @return a status
+     */
+    int writeNext(MemorySegment from, long offset, long length) {
+        long left = length;
+        while (left > 0) {
+            long run = nextRun(left);
+            if (!bus.writeMemory(addresses[nextRange] + nextOffset, from, offset + length - left, run)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            nextOffset += run;
+            left -= run;
+        }
+        return Status.SUCCESS;
+    }
+
+    /**
+     * Reads from the ranges where the last call of this kind has ended; at first from their beginning.
+     *
+     * @return a status
+     */
+    int readNext(MemorySegment into, long offset, long length) {
+        long left = length;
+        while (left > 0) {
+            long run = nextRun(left);
+            if (!bus.readMemory(addresses[nextRange] + nextOffset, into, offset + length - left, run)) {
+                return Status.DATA_TRANSFER_ERROR;
+            }
+            nextOffset += run;
+            left -= run;
+        }
+        return Status.SUCCESS;
+    }
+
+    private long nextRun(long left) {
+        if (nextOffset == lengths[nextRange]) {
+            nextRange++;
+            nextOffset = 0;
+        }
+        return Math.min(left, lengths[nextRange] - nextOffset);
     }
 
     /** Flips bits of the byte at an offset in the ranges, if memory is mapped there. */

@@ -111,7 +111,9 @@ final class Queues {
                     status,
                     command.namespace(),
                     hasBlock ? command.qword(IoCommands.FIRST_BLOCK) : 0);
-            told |= Status.MORE;
+            if (errors.isKept()) {
+                told |= Status.MORE;
+            }
         }
         complete(command.queue(), command.id(), command.result(), told);
     }

@@ -1,7 +1,5 @@
 package org.jvfio.emulator.nvme;
 
-import java.time.Duration;
-
 /** The registers of a controller, except for its doorbells (NVM Express 1.4, 3.1). */
 final class Registers {
     static final int CAPABILITIES = 0x00;
@@ -23,17 +21,19 @@ final class Registers {
     static final int SHUTDOWN_OCCURRING = 1 << 2;
     static final int SHUTDOWN_COMPLETE = 1 << 3;
 
-    /** CQR; the NVM and other command sets; memory pages up to 64 KiB. */
-    private static final long CAPABILITIES_OF_QEMU = 0x0040_0820_0001_0000L;
-
+    private static final int CONTIGUOUS_QUEUES_SHIFT = 16;
     private static final int TIMEOUT_SHIFT = 24;
-    private static final int SMALLEST_PAGE_SHIFT = 12;
+    private static final int STRIDE_SHIFT = 32;
+    private static final int COMMAND_SETS_SHIFT = 37;
+    private static final int SMALLEST_PAGE_SHIFT = 48;
+    private static final int LARGEST_PAGE_SHIFT = 52;
     private static final int QUEUE_SIZE_MASK = 0xfff;
-    private static final int COMMAND_SETS_NVM = 0;
     private static final int COMMAND_SETS_ALL = 6;
 
     private final long capabilities;
-    private final int queueEntries;
+    private final Configuration.Limits limits;
+    private final boolean anyArbitration;
+    private final boolean keepsReserved;
     private int configuration;
     private int status;
     private int adminQueueSizes;
@@ -43,15 +43,19 @@ final class Registers {
     /**
      * Creates registers in the power-on state.
      *
-     * @param queueEntries the maximum entries of an I/O queue
-     * @param readyTimeout CAP.TO
      * @param wrong the bits of CAP that are flipped
      */
-    Registers(int queueEntries, Duration readyTimeout, long wrong) {
-        this.queueEntries = queueEntries;
-        capabilities = (CAPABILITIES_OF_QEMU
-                        | readyTimeout.dividedBy(Configuration.TIMEOUT_UNIT) << TIMEOUT_SHIFT
-                        | (queueEntries - 1))
+    Registers(Configuration configuration, long wrong) {
+        limits = configuration.limits();
+        anyArbitration = configuration.has(Deviation.ANY_ARBITRATION);
+        keepsReserved = configuration.has(Deviation.KEEPS_RESERVED_AQA);
+        capabilities = ((limits.queueEntries() - 1)
+                        | 1L << CONTIGUOUS_QUEUES_SHIFT
+                        | configuration.readyTimeout().dividedBy(Configuration.TIMEOUT_UNIT) << TIMEOUT_SHIFT
+                        | (long) limits.doorbellStride() << STRIDE_SHIFT
+                        | (long) limits.commandSets() << COMMAND_SETS_SHIFT
+                        | pageField(limits.minPageShift()) << SMALLEST_PAGE_SHIFT
+                        | pageField(limits.maxPageShift()) << LARGEST_PAGE_SHIFT)
                 ^ wrong;
     }
 
@@ -65,6 +69,10 @@ final class Registers {
             case 0x38, 0x3c, 0x40, 0x44, 0x58 -> size == Integer.BYTES;
             default -> false;
         };
+    }
+
+    private static long pageField(int shift) {
+        return shift - Configuration.SMALLEST_PAGE_SHIFT;
     }
 
     /**
@@ -92,7 +100,8 @@ final class Registers {
     /** Writes 4 bytes of AQA, ASQ or ACQ; other registers ignore the write. */
     void writeAdminQueues(int offset, int value) {
         switch (offset) {
-            case ADMIN_QUEUE_SIZES -> adminQueueSizes = value & (QUEUE_SIZE_MASK << Short.SIZE | QUEUE_SIZE_MASK);
+            case ADMIN_QUEUE_SIZES ->
+                adminQueueSizes = keepsReserved ? value : value & (QUEUE_SIZE_MASK << Short.SIZE | QUEUE_SIZE_MASK);
             case ADMIN_SUBMISSION_QUEUE -> adminSubmissionQueue = low(adminSubmissionQueue, value);
             case ADMIN_SUBMISSION_QUEUE + 4 -> adminSubmissionQueue = high(adminSubmissionQueue, value);
             case ADMIN_COMPLETION_QUEUE -> adminCompletionQueue = low(adminCompletionQueue, value);
@@ -143,7 +152,7 @@ final class Registers {
 
     /** The memory page size that the host has set, in bytes. */
     long pageBytes() {
-        return 1L << (SMALLEST_PAGE_SHIFT + (configuration >>> 7 & 0xf));
+        return 1L << (Configuration.SMALLEST_PAGE_SHIFT + (configuration >>> 7 & 0xf));
     }
 
     /** The size of the admin submission queue in entries. */
@@ -153,7 +162,7 @@ final class Registers {
 
     /** The size of the admin completion queue in entries. */
     int adminCompletions() {
-        return (adminQueueSizes >>> Short.SIZE) + 1;
+        return (adminQueueSizes >>> Short.SIZE & QUEUE_SIZE_MASK) + 1;
     }
 
     /** The bus address of the admin submission queue. */
@@ -168,7 +177,7 @@ final class Registers {
 
     /** The maximum entries of an I/O queue. */
     int queueEntries() {
-        return queueEntries;
+        return limits.queueEntries();
     }
 
     /** Whether CC.IOSQES and CC.IOCQES are valid. */
@@ -177,13 +186,27 @@ final class Registers {
                 && (configuration >>> 20 & 0xf) == CompletionQueue.ENTRY_SHIFT;
     }
 
+    private int commandSets() {
+        return configuration >>> 4 & 0x7;
+    }
+
+    /** Whether the host has selected all supported I/O command sets. */
+    boolean hasAllCommandSets() {
+        return commandSets() == COMMAND_SETS_ALL;
+    }
+
+    /** Whether commands are processed although the host has requested a shutdown. */
+    boolean isReady() {
+        return (status & (READY | FATAL)) == READY;
+    }
+
     /** Whether the host has set a supported configuration. */
     boolean isEnableable() {
-        int commandSets = configuration >>> 4 & 0x7;
         long page = pageBytes();
-        return (commandSets == COMMAND_SETS_NVM || commandSets == COMMAND_SETS_ALL)
-                && (configuration >>> 11 & 0x7) == 0
-                && page <= Configuration.LARGEST_PAGE
+        return (limits.commandSets() >>> commandSets() & 1) != 0
+                && (anyArbitration || (configuration >>> 11 & 0x7) == 0)
+                && page >= 1L << limits.minPageShift()
+                && page <= 1L << limits.maxPageShift()
                 && adminSubmissions() > 1
                 && adminCompletions() > 1
                 && (adminSubmissionQueue & (page - 1)) == 0

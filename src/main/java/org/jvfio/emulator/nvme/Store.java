@@ -19,6 +19,9 @@ sealed interface Store permits ImageStore, MemoryStore {
     /** Copies stored data to a segment. */
     int load(long at, MemorySegment into, long length);
 
+    /** Stores data from a segment. */
+    int save(long at, MemorySegment from, long length);
+
     /** Sets a range to zeros. */
     int zero(long at, long length);
 

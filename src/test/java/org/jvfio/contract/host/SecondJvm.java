@@ -46,6 +46,9 @@ public final class SecondJvm implements SecondProcess {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Xmx128m",
+                // A dump of threads, which the whole guest is asked for before it is stopped, is no answer.
+                "-XX:+UnlockDiagnosticVMOptions",
+                "-XX:+DisplayVMOutputToStderr",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
                 System.getProperty("java.class.path"),
