@@ -88,9 +88,7 @@ final class CapabilityWalk {
             int header = config.readInt(ConfigSpace.EXTENDED);
             if (header != 0 && header != NO_CAPABILITY) {
                 defects.add(new CapabilityDefect(
-                        true,
-                        ConfigSpace.EXTENDED,
-                        "it is not read, as no PCI Express or PCI-X capability was found"));
+                        true, ConfigSpace.EXTENDED, "it is not read, as no PCI Express or PCI-X capability was found"));
             }
             return this;
         }
@@ -143,7 +141,6 @@ final class CapabilityWalk {
         defects.add(new CapabilityDefect(
                 extended,
                 offset,
-                "the registers of the capability with id 0x%x reach behind 0x%x"
-                        .formatted(id, decoder.end(extended))));
+                "the registers of the capability with id 0x%x reach behind 0x%x".formatted(id, decoder.end(extended))));
     }
 }

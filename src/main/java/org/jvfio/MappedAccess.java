@@ -15,8 +15,8 @@ import java.lang.foreign.MemorySegment;
  */
 final class MappedAccess {
     /** C1 and C2 only: Graal names its interface in the version, and other JVMs have other names. */
-    private static final boolean POLLS_AT_RETURN = pollsAtReturn(
-            System.getProperty("java.vm.name", ""), System.getProperty("java.vm.version", ""));
+    private static final boolean POLLS_AT_RETURN =
+            pollsAtReturn(System.getProperty("java.vm.name", ""), System.getProperty("java.vm.version", ""));
 
     private static final Object UNLOCKED = new Object();
 

@@ -35,11 +35,13 @@ public record MemoryRange(DmaMemory memory, long offset, long size) {
      * @throws IllegalStateException if the memory is closed
      */
     public void giveToDevice(DmaDirection direction) {
-        memory.announce(this, switch (direction) {
-            case TO_DEVICE -> MemoryUse.DEVICE_READS;
-            case FROM_DEVICE -> MemoryUse.DEVICE_WRITES;
-            case BIDIRECTIONAL -> MemoryUse.DEVICE;
-        });
+        memory.announce(
+                this,
+                switch (direction) {
+                    case TO_DEVICE -> MemoryUse.DEVICE_READS;
+                    case FROM_DEVICE -> MemoryUse.DEVICE_WRITES;
+                    case BIDIRECTIONAL -> MemoryUse.DEVICE;
+                });
     }
 
     /**

@@ -55,7 +55,8 @@ class CapabilityWalkTest {
 
     /** lspci prints the end of the first list before the second; the walk keeps all ends together. */
     private static String sorted(List<String> words) {
-        List<String> offsets = words.stream().filter(each -> !each.startsWith("<")).toList();
+        List<String> offsets =
+                words.stream().filter(each -> !each.startsWith("<")).toList();
         List<String> ends = words.stream().filter(each -> each.startsWith("<")).toList();
         return String.join(" ", offsets) + (offsets.isEmpty() || ends.isEmpty() ? "" : " ") + String.join(" ", ends);
     }
@@ -166,8 +167,7 @@ class CapabilityWalkTest {
         assertEquals(List.of(), defects("extended-none"));
         assertEquals(List.of(), defects("extended-all-ones"));
         assertEquals(List.of(), defects("extended-version-0"));
-        assertEquals(
-                List.of("capability list, 0x71: the pointer leads back to 0x50"), defects("loop-behind-first"));
+        assertEquals(List.of("capability list, 0x71: the pointer leads back to 0x50"), defects("loop-behind-first"));
         assertEquals(
                 List.of("capability list, 0xfc: there is no capability: its id reads 0xff"), defects("ends-in-ff"));
         assertEquals(
@@ -177,8 +177,7 @@ class CapabilityWalkTest {
                 List.of("capability list, 0x34: the pointer leads to 0x40, behind the configuration space"),
                 defects("header-only"));
         assertEquals(
-                List.of(
-                        "capability list, 0x7c: the registers of the capability with id 0x11 reach behind 0x80"),
+                List.of("capability list, 0x7c: the registers of the capability with id 0x11 reach behind 0x80"),
                 defects("half-with-straddling-capability"));
         assertEquals(
                 List.of("extended capability list, 0x200: there is no capability: its header reads zeros"),

@@ -72,7 +72,10 @@ final class ConfigDump implements ConfigBytes {
 
     /** As {@code lspci -xxxx} prints it. */
     String text(String address) {
-        StringBuilder text = new StringBuilder(address).append(" Ethernet controller: ").append(name).append('\n');
+        StringBuilder text = new StringBuilder(address)
+                .append(" Ethernet controller: ")
+                .append(name)
+                .append('\n');
         for (int row = 0; row < bytes.capacity(); row += ROW) {
             text.append("%02x:".formatted(row));
             for (int at = row; at < row + ROW; at++) {

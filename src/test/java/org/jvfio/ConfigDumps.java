@@ -99,7 +99,10 @@ final class ConfigDumps {
                 .standard(0x40, 0x01, 0x50)
                 .standard(0x50, 0x05, 0x70)
                 .standard(0x70, 0x0d, 0x50);
-        dump("loop-by-unaligned-pointer", SPACE).first(0x40).standard(0x40, 0x01, 0x50).standard(0x50, 0x0d, 0x42);
+        dump("loop-by-unaligned-pointer", SPACE)
+                .first(0x40)
+                .standard(0x40, 0x01, 0x50)
+                .standard(0x50, 0x0d, 0x42);
         dump("loop-of-nulls", SPACE).first(0x40).standard(0x40, 0x00, 0x44).standard(0x44, 0x00, 0x40);
         express("loop-with-extended")
                 .standard(0x40, 0x10, 0x80)
@@ -112,7 +115,10 @@ final class ConfigDumps {
         dump("pointer-ff-to-zeros", SPACE).first(0x40).standard(0x40, 0x01, 0xff);
         dump("begins-with-ff", SPACE).first(0xff).fill(0xf0, 0x100, 0xff);
         dump("all-ones-behind-header", SPACE).first(0x40).fill(0x40, 0x100, 0xff);
-        dump("all-ones-in-the-middle", SPACE).first(0x40).standard(0x40, 0x05, 0x80).fill(0x80, 0xa0, 0xff);
+        dump("all-ones-in-the-middle", SPACE)
+                .first(0x40)
+                .standard(0x40, 0x05, 0x80)
+                .fill(0x80, 0xa0, 0xff);
         dump("begins-in-header", SPACE).first(0x08);
         dump("leads-into-header", SPACE).first(0x40).standard(0x40, 0x01, 0x10).put32(0x10, 0x0000_0005);
         dump("leads-to-its-beginning", SPACE).first(0x40).standard(0x40, 0x01, 0x34);
@@ -137,20 +143,21 @@ final class ConfigDumps {
                 .extended(0x170, 0x23, 1, 0x190)
                 .put32(0x174, 0x00c0_1e98)
                 .extended(0x190, 0x19, 1, 0);
-        express("extended-downwards").extended(0x100, 0x03, 1, 0xf00).extended(0xf00, 0x0b, 1, 0x200)
+        express("extended-downwards")
+                .extended(0x100, 0x03, 1, 0xf00)
+                .extended(0xf00, 0x0b, 1, 0x200)
                 .put32(0xf04, 0x0100_0001)
                 .extended(0x200, 0x19, 1, 0);
         express("extended-last-word").extended(0x100, 0x03, 1, 0xffc).extended(0xffc, 0x0e, 1, 0);
-        express("extended-unaligned-pointers").extended(0x100, 0x03, 1, 0x141).extended(0x140, 0x0e, 1, 0x153)
+        express("extended-unaligned-pointers")
+                .extended(0x100, 0x03, 1, 0x141)
+                .extended(0x140, 0x0e, 1, 0x153)
                 .extended(0x150, 0x19, 1, 0);
         ConfigDump full = express("extended-word-by-word");
         for (int at = 0x100; at < 0x1000; at += 4) {
             full.extended(at, 0x7e00, 1, (at + 4) & 0xfff);
         }
-        dump("extended-of-pci-x", 4096)
-                .first(0x50)
-                .standard(0x50, 0x07, 0)
-                .extended(0x100, 0x03, 1, 0);
+        dump("extended-of-pci-x", 4096).first(0x50).standard(0x50, 0x07, 0).extended(0x100, 0x03, 1, 0);
         dump("extended-without-express", 4096)
                 .first(0x50)
                 .standard(0x50, 0x05, 0)
@@ -184,7 +191,10 @@ final class ConfigDumps {
         dump("header-only", 64).first(0x40);
         dump("header-only-without-list", 64).put16(0x06, 0);
         dump("half", 128).first(0x40).standard(0x40, 0x01, 0x60).standard(0x60, 0x0d, 0x80);
-        dump("half-with-straddling-capability", 128).first(0x40).standard(0x40, 0x05, 0x7c).standard(0x7c, 0x11, 0);
+        dump("half-with-straddling-capability", 128)
+                .first(0x40)
+                .standard(0x40, 0x05, 0x7c)
+                .standard(0x7c, 0x11, 0);
         dump("express-of-256-bytes", SPACE).first(0x40).standard(0x40, 0x10, 0).put16(0x42, 2);
         dump("extended-of-512-bytes", 512)
                 .first(0x40)

@@ -219,7 +219,12 @@ class ConfigSpaceTest {
         extended(0x100, 0x10, 1, 0x200);
         extended(0x200, 0x10, 1, 0x100);
         assertDefect(
-                true, 0x200, "the pointer leads back to 0x100", pcix, new Other(0x100, 0x10, 1), new Other(0x200, 0x10, 1));
+                true,
+                0x200,
+                "the pointer leads back to 0x100",
+                pcix,
+                new Other(0x100, 0x10, 1),
+                new Other(0x200, 0x10, 1));
     }
 
     @Test

@@ -17,7 +17,7 @@ import org.jvfio.DeviceCondition.State;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
-import org.jvfio.kernel.ForwardingKernel;
+import org.jvfio.observe.ForwardingKernel;
 
 /** What is told of a frozen PE out of the kernel log: what it has about this PE, or nothing. */
 class FreezeLogTest {

@@ -93,7 +93,10 @@ public record GetHotResetInfo(MemorySegment struct) implements Ioctl {
 
     @Override
     public String written() {
-        return CallText.ofFields().hex("flags", flags()).decimal("count", count()).toString();
+        return CallText.ofFields()
+                .hex("flags", flags())
+                .decimal("count", count())
+                .toString();
     }
 
     @Override

@@ -56,8 +56,7 @@ final class CallPrinter {
             case POLL -> "%s, %d".formatted(pollfds(call.given(), false), call.number(0));
             case GETRLIMIT -> resource(call.number(0));
             case SETRLIMIT -> "%s, %s".formatted(resource(call.number(0)), limits(call.given()));
-            case SYSCONF ->
-                call.number(0) == vfio_h._SC_PAGESIZE ? "_SC_PAGESIZE" : Long.toString(call.number(0));
+            case SYSCONF -> call.number(0) == vfio_h._SC_PAGESIZE ? "_SC_PAGESIZE" : Long.toString(call.number(0));
             case READ_FILE, READ_LINK, LIST -> quoted(call.text());
         };
         return call.kind().call() + "(" + arguments + ")";
@@ -122,8 +121,7 @@ final class CallPrinter {
             return "0x" + HexFormat.of().toHexDigits(value, 2 * bytes.length);
         }
         int shown = Math.min(bytes.length, SHOWN_BYTES);
-        return "%s%s (%d bytes)"
-                .formatted(HexFormat.of().formatHex(bytes, 0, shown), shown < size ? "..." : "", size);
+        return "%s%s (%d bytes)".formatted(HexFormat.of().formatHex(bytes, 0, shown), shown < size ? "..." : "", size);
     }
 
     private static String pollfds(byte[] array, boolean results) {

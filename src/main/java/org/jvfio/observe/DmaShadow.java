@@ -87,8 +87,8 @@ final class DmaShadow implements CallLog.Companion {
     synchronized void freed(long address, long size) {
         adopted.remove(address);
         copies.keySet()
-                .removeIf(start -> Long.compareUnsigned(start, address) >= 0
-                        && Long.compareUnsigned(start, address + size) < 0);
+                .removeIf(start ->
+                        Long.compareUnsigned(start, address) >= 0 && Long.compareUnsigned(start, address + size) < 0);
         mappings.removeIf(mapping -> !copies.containsKey(mapping.address));
     }
 

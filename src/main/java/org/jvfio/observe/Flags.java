@@ -9,8 +9,8 @@ final class Flags {
     /** A flag of one bit or more. */
     private record Flag(int value, String name) {}
 
-    private static final List<Flag> OPEN = List.of(
-            new Flag(vfio_h.O_NONBLOCK, "O_NONBLOCK"), new Flag(vfio_h.O_CLOEXEC, "O_CLOEXEC"));
+    private static final List<Flag> OPEN =
+            List.of(new Flag(vfio_h.O_NONBLOCK, "O_NONBLOCK"), new Flag(vfio_h.O_CLOEXEC, "O_CLOEXEC"));
     private static final List<Flag> EVENTFD = List.of(
             new Flag(vfio_h.EFD_SEMAPHORE, "EFD_SEMAPHORE"),
             new Flag(vfio_h.EFD_NONBLOCK, "EFD_NONBLOCK"),

@@ -98,7 +98,8 @@ public record HostFacts(Map<String, String> values) {
     /** The text of a record: a line {@code name=value} for each. */
     String text() {
         StringBuilder text = new StringBuilder();
-        values.forEach((name, value) -> text.append(name).append('=').append(value).append('\n'));
+        values.forEach(
+                (name, value) -> text.append(name).append('=').append(value).append('\n'));
         return text.toString();
     }
 

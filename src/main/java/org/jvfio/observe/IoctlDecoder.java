@@ -83,8 +83,7 @@ final class IoctlDecoder {
             Map.entry(
                     new Request(FileKind.GROUP, vfio_h.VFIO_GROUP_SET_CONTAINER),
                     new Struct(Integer.BYTES, SetContainer::new)),
-            Map.entry(
-                    new Request(FileKind.GROUP, vfio_h.VFIO_GROUP_GET_DEVICE_FD), new Struct(1, GetDeviceFd::new)),
+            Map.entry(new Request(FileKind.GROUP, vfio_h.VFIO_GROUP_GET_DEVICE_FD), new Struct(1, GetDeviceFd::new)),
             Map.entry(
                     new Request(FileKind.DEVICE, vfio_h.VFIO_DEVICE_GET_INFO),
                     new Struct(vfio_device_info.sizeof(), GetDeviceInfo::new)),

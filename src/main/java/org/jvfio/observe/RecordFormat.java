@@ -26,12 +26,14 @@ final class RecordFormat {
     static final int STARTED = 24;
     /** 1 once the record has ended as it should, and {@link #FILE_BYTES} is valid. */
     static final int ENDED = 32;
+
     static final int FACTS_BYTES = 36;
     static final int FILE_BYTES = 40;
     /** CRC-32C of the facts. */
     static final int FACTS_SUM = 48;
     /** CRC-32C of the header in front of it with {@link #ENDED} and {@link #FILE_BYTES} being 0. */
     static final int HEADER_SUM = 52;
+
     static final int FACTS = 56;
 
     static final int HAS_MEMORY = 1;
@@ -48,6 +50,7 @@ final class RecordFormat {
     static final int CHUNK_TIME = 16;
     /** CRC-32C of the header in front of it and of the frames, valid if the chunk is complete. */
     static final int CHUNK_SUM = 24;
+
     static final int CHUNK_FRAMES = 32;
 
     static final int CHUNK_EMPTY = 0;

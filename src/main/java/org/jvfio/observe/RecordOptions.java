@@ -35,8 +35,8 @@ public record RecordOptions(Path file, long maxBytes, Duration keep, boolean mem
                     .formatted(maxBytes, MIN_BYTES >> 20, MAX_BYTES >> 20));
         }
         if (keep.isNegative() || keep.isZero() || keep.compareTo(ALL) > 0) {
-            throw new IllegalArgumentException(
-                    "a record that keeps %s: keep at least a nanosecond, and at most %d days".formatted(keep, ALL.toDays()));
+            throw new IllegalArgumentException("a record that keeps %s: keep at least a nanosecond, and at most %d days"
+                    .formatted(keep, ALL.toDays()));
         }
     }
 

@@ -222,8 +222,7 @@ public final class Recording {
     }
 
     /** Decodes all chunks: whether none is missing. */
-    private static boolean decode(String name, byte[] bytes, List<Chunk> chunks, Events events)
-            throws RecordException {
+    private static boolean decode(String name, byte[] bytes, List<Chunk> chunks, Events events) throws RecordException {
         CallDecoder decoder = new CallDecoder(events);
         long expected = 1;
         boolean whole = true;

@@ -99,8 +99,7 @@ final class RecordingKernel extends ForwardingKernel {
                 return answer;
             }
             if (registers && answer == 0 && request == Requests.GET_REGION_INFO) {
-                vfio_region_info.flags(
-                        argument, vfio_region_info.flags(argument) & ~vfio_h.VFIO_REGION_INFO_FLAG_MMAP);
+                vfio_region_info.flags(argument, vfio_region_info.flags(argument) & ~vfio_h.VFIO_REGION_INFO_FLAG_MMAP);
             }
             if (shadow != null && answer == 0) {
                 shadow.mapped(fd, request, argument);

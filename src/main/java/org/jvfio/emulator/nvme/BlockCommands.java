@@ -80,7 +80,10 @@ final class BlockCommands {
         if (shift == 0) {
             return Long.MAX_VALUE;
         }
-        return (limitsInHostPages ? registers.pageBytes() : 1L << configuration.limits().minPageShift()) << shift;
+        return (limitsInHostPages
+                        ? registers.pageBytes()
+                        : 1L << configuration.limits().minPageShift())
+                << shift;
     }
 
     /** Flushes data that must be durable when its command completes. */
@@ -132,8 +135,9 @@ final class BlockCommands {
                 status = read(namespace, first);
             }
             return status == Status.SUCCESS && transfersMetadata(pointer)
-                    ? namespace.store().read(
-                            namespace.metadataOffset(first), count * namespace.metadataBytes(), bus, pointer)
+                    ? namespace
+                            .store()
+                            .read(namespace.metadataOffset(first), count * namespace.metadataBytes(), bus, pointer)
                     : status;
         }
         int block = (int) namespace.transferBytes(1);
@@ -157,8 +161,9 @@ final class BlockCommands {
                 status = write(namespace, first);
             }
             return status == Status.SUCCESS && transfersMetadata(pointer)
-                    ? namespace.store().write(
-                            namespace.metadataOffset(first), count * namespace.metadataBytes(), bus, pointer)
+                    ? namespace
+                            .store()
+                            .write(namespace.metadataOffset(first), count * namespace.metadataBytes(), bus, pointer)
                     : status;
         }
         int data = 1 << namespace.blockShift();
@@ -170,8 +175,9 @@ final class BlockCommands {
                 status = namespace.store().save(at << namespace.blockShift(), ofHost, data);
             }
             if (status == Status.SUCCESS) {
-                status = namespace.store().save(
-                        namespace.metadataOffset(at), ofHost.asSlice(data), namespace.metadataBytes());
+                status = namespace
+                        .store()
+                        .save(namespace.metadataOffset(at), ofHost.asSlice(data), namespace.metadataBytes());
             }
             if (status != Status.SUCCESS) {
                 return status;
@@ -193,8 +199,9 @@ final class BlockCommands {
         int data = 1 << namespace.blockShift();
         int status = namespace.store().load(block << namespace.blockShift(), stored, data);
         return status == Status.SUCCESS && namespace.metadataBytes() > 0
-                ? namespace.store().load(
-                        namespace.metadataOffset(block), stored.asSlice(data), namespace.metadataBytes())
+                ? namespace
+                        .store()
+                        .load(namespace.metadataOffset(block), stored.asSlice(data), namespace.metadataBytes())
                 : status;
     }
 

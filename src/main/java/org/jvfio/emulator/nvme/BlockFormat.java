@@ -58,6 +58,7 @@ record BlockFormat(int shift, int metadataBytes) {
     /** As in {@code 512 bytes and 8 bytes of metadata}. */
     @Override
     public String toString() {
-        return (1 << shift) + " bytes" + (metadataBytes == 0 ? "" : " and %d bytes of metadata".formatted(metadataBytes));
+        return (1 << shift) + " bytes"
+                + (metadataBytes == 0 ? "" : " and %d bytes of metadata".formatted(metadataBytes));
     }
 }

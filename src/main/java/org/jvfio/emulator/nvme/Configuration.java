@@ -86,9 +86,7 @@ record Configuration(
 
     /** The maximum data of a command in bytes, whether or not MDTS limits it. */
     long maxBytes() {
-        return limits.mdts() == 0
-                ? (long) MAX_BLOCKS * MAX_BLOCK_BYTES
-                : 1L << (limits.mdts() + largestLimitShift());
+        return limits.mdts() == 0 ? (long) MAX_BLOCKS * MAX_BLOCK_BYTES : 1L << (limits.mdts() + largestLimitShift());
     }
 
     private int largestLimitShift() {
@@ -125,7 +123,8 @@ record Configuration(
 
     /** The size of BAR 0, a power of two. */
     long barBytes() {
-        long used = vectors == 0 ? tableOffset() : pendingOffset() + Math.ceilDiv(vectors, Long.SIZE) * (long) Long.BYTES;
+        long used =
+                vectors == 0 ? tableOffset() : pendingOffset() + Math.ceilDiv(vectors, Long.SIZE) * (long) Long.BYTES;
         return Long.highestOneBit(2 * used - 1);
     }
 
@@ -135,7 +134,9 @@ record Configuration(
 
     /** The image files of the namespaces. */
     List<Path> images() {
-        return namespaces.stream().flatMap(each -> Stream.ofNullable(each.image())).toList();
+        return namespaces.stream()
+                .flatMap(each -> Stream.ofNullable(each.image()))
+                .toList();
     }
 
     /** The name that unique identifiers are derived from, the same one in all controllers of a subsystem. */

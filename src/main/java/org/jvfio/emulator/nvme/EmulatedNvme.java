@@ -237,7 +237,8 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param largest log2 of bytes, from {@code smallest} to 27
          */
         public Builder pageShifts(int smallest, int largest) {
-            minPageShift = check("log2 of the smallest page", smallest, Configuration.SMALLEST_PAGE_SHIFT, MAX_PAGE_SHIFT);
+            minPageShift =
+                    check("log2 of the smallest page", smallest, Configuration.SMALLEST_PAGE_SHIFT, MAX_PAGE_SHIFT);
             maxPageShift = check("log2 of the largest page", largest, smallest, MAX_PAGE_SHIFT);
             return this;
         }
@@ -391,7 +392,8 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param blockBytes 512 or 4096
          */
         public Builder namespace(long bytes, int blockBytes) {
-            return namespace(NamespaceOptions.ofMemory(bytes).blockBytes(blockBytes).build());
+            return namespace(
+                    NamespaceOptions.ofMemory(bytes).blockBytes(blockBytes).build());
         }
 
         /**

@@ -63,7 +63,10 @@ final class IdentifyNamespace {
             data.set(BIG_ENDIAN, 120, namespace.eui64());
         }
         for (int format = 0; format < namespace.formats().size(); format++) {
-            data.set(Command.DWORD, 128 + 4L * format, namespace.formats().get(format).entry());
+            data.set(
+                    Command.DWORD,
+                    128 + 4L * format,
+                    namespace.formats().get(format).entry());
         }
     }
 

@@ -172,8 +172,8 @@ final class IoCommands {
             }
             all += blocks(range);
         }
-        boolean exceeds = (limits.ranges() != 0 && ranges > limits.ranges())
-                || (limits.blocks() != 0 && all > limits.blocks());
+        boolean exceeds =
+                (limits.ranges() != 0 && ranges > limits.ranges()) || (limits.blocks() != 0 && all > limits.blocks());
         return exceeds ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
     }
 

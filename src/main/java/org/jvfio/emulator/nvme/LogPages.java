@@ -36,12 +36,7 @@ final class LogPages {
     private final TreeSet<Integer> changed = new TreeSet<>();
     private int temperature = ROOM_TEMPERATURE;
 
-    LogPages(
-            Configuration configuration,
-            NamespaceList namespaces,
-            Features features,
-            ErrorLog errors,
-            Events events) {
+    LogPages(Configuration configuration, NamespaceList namespaces, Features features, ErrorLog errors, Events events) {
         this.configuration = configuration;
         this.namespaces = namespaces;
         this.features = features;
@@ -142,7 +137,10 @@ final class LogPages {
             data.set(Command.DWORD, 4L * opcode, SUPPORTED);
         }
         if (configuration.has(Deviation.MORE_COMMANDS)) {
-            data.set(Command.DWORD, 4L * ManagementCommands.ATTACHMENT, SUPPORTED | CHANGES_NAMESPACES | CHANGES_CAPABILITY);
+            data.set(
+                    Command.DWORD,
+                    4L * ManagementCommands.ATTACHMENT,
+                    SUPPORTED | CHANGES_NAMESPACES | CHANGES_CAPABILITY);
             data.set(Command.DWORD, 4L * ManagementCommands.FORMAT, SUPPORTED | CHANGES_BLOCKS);
             data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_SEND, SUPPORTED);
             data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_RECEIVE, SUPPORTED);

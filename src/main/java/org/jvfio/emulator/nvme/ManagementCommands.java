@@ -33,10 +33,7 @@ final class ManagementCommands {
     }
 
     static boolean isKnown(int opcode) {
-        return opcode == ATTACHMENT
-                || opcode == FORMAT
-                || opcode == DIRECTIVE_SEND
-                || opcode == DIRECTIVE_RECEIVE;
+        return opcode == ATTACHMENT || opcode == FORMAT || opcode == DIRECTIVE_SEND || opcode == DIRECTIVE_RECEIVE;
     }
 
     /** Executes a command and returns its status. */
@@ -130,7 +127,8 @@ final class ManagementCommands {
         int dword10 = command.dword(10);
         int index = dword10 & 0xf;
         int protection = dword10 >>> 5 & 0x7;
-        if (namespace.commandSet() != CommandSet.NVM || index >= namespace.formats().size()) {
+        if (namespace.commandSet() != CommandSet.NVM
+                || index >= namespace.formats().size()) {
             return Status.INVALID_FORMAT;
         }
         BlockFormat format = namespace.formats().get(index);

@@ -108,8 +108,8 @@ public final class FaultInjection {
                 default -> Optional.empty();
             };
             if (named.isPresent() && !hasDevice(emulated, named.get())) {
-                throw new IllegalArgumentException("the host has no device %s, which the fault %s is of"
-                        .formatted(named.get(), fault));
+                throw new IllegalArgumentException(
+                        "the host has no device %s, which the fault %s is of".formatted(named.get(), fault));
             }
         }
         return new FaultyKernel(behind, run, this::change);

@@ -149,8 +149,7 @@ public record FaultPoint(
         }
         if (request.isPresent() && file.isPresent() && request.get().file() != file.get()) {
             throw new IllegalArgumentException("%s is a call of %s, not of %s"
-                    .formatted(
-                            request.get(), Words.of(request.get().file()), Words.of(file.get())));
+                    .formatted(request.get(), Words.of(request.get().file()), Words.of(file.get())));
         }
         if (vector.isPresent() && vector.getAsInt() < 0) {
             throw new IllegalArgumentException("vectors are counted from 0, not " + vector.getAsInt());
@@ -161,8 +160,8 @@ public record FaultPoint(
     }
 
     private static boolean hasRange(On on, Optional<VfioRequest> request) {
-        boolean maps = request.filter(each ->
-                        each == VfioRequest.VFIO_IOMMU_MAP_DMA || each == VfioRequest.VFIO_IOMMU_UNMAP_DMA)
+        boolean maps = request.filter(
+                        each -> each == VfioRequest.VFIO_IOMMU_MAP_DMA || each == VfioRequest.VFIO_IOMMU_UNMAP_DMA)
                 .isPresent();
         return maps || on.isDma() || on.isRegister() || on.isPositioned();
     }
@@ -223,8 +222,7 @@ public record FaultPoint(
      * @param last the last one
      */
     public FaultPoint range(long first, long last) {
-        return new FaultPoint(
-                on, request, file, device, area, Optional.of(new Range(first, last)), vector, size, path);
+        return new FaultPoint(on, request, file, device, area, Optional.of(new Range(first, last)), vector, size, path);
     }
 
     /**

@@ -104,7 +104,9 @@ public final class FaultSearch {
         Faults shrunk = drawn;
         Throwable failure = first;
         int runs = 0;
-        for (int index = shrunk.faults().size() - 1; index >= 0 && shrunk.faults().size() > 1; index--) {
+        for (int index = shrunk.faults().size() - 1;
+                index >= 0 && shrunk.faults().size() > 1;
+                index--) {
             Faults fewer = shrunk.without(index);
             Optional<Throwable> still = runs++ < MAX_RUNS ? failure(fewer) : Optional.empty();
             if (still.isPresent()) {

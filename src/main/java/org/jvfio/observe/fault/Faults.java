@@ -82,8 +82,7 @@ public record Faults(long seed, List<Fault> faults) {
 
     /** Adds a fault. */
     public Faults with(Fault fault) {
-        return new Faults(
-                seed, Stream.concat(faults.stream(), Stream.of(fault)).toList());
+        return new Faults(seed, Stream.concat(faults.stream(), Stream.of(fault)).toList());
     }
 
     /**
@@ -101,7 +100,8 @@ public record Faults(long seed, List<Fault> faults) {
     /** Whether it needs an emulated host: it has faults of devices, freezes or removals. */
     public boolean needsEmulatedHost() {
         return faults.stream()
-                .anyMatch(fault -> fault.point().on().isInDevice() || fault.effect().changesHost());
+                .anyMatch(fault ->
+                        fault.point().on().isInDevice() || fault.effect().changesHost());
     }
 
     /** The plan as an object of JSON that {@link #read} understands. */

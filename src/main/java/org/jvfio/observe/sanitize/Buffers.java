@@ -44,8 +44,7 @@ final class Buffers {
         }
 
         private boolean isInside(long from, long length) {
-            return Long.compareUnsigned(address, from) >= 0
-                    && Long.compareUnsigned(address + size, from + length) <= 0;
+            return Long.compareUnsigned(address, from) >= 0 && Long.compareUnsigned(address + size, from + length) <= 0;
         }
 
         private boolean allows(boolean toMemory) {

@@ -101,7 +101,8 @@ final class Resources {
             long end = iova + size;
             Map.Entry<Long, Mapped> first = mappings.floorEntry(iova);
             long from = first != null && first.getValue().contains(iova) ? first.getKey() : iova;
-            for (Mapped each : List.copyOf(mappings.subMap(from, true, end - 1, true).values())) {
+            for (Mapped each :
+                    List.copyOf(mappings.subMap(from, true, end - 1, true).values())) {
                 mappings.remove(each.iova());
                 if (Long.compareUnsigned(each.iova(), iova) < 0) {
                     map(each.iova(), each.address(), iova - each.iova(), each.site());
@@ -227,14 +228,24 @@ final class Resources {
     /** Reports everything that is left. */
     void report(Findings findings) {
         for (Descriptor each : descriptors.values()) {
-            each.mappings.values().forEach(left -> findings.add(
-                    Kind.LEFT_MAPPED, "0x%x bytes at IOVA 0x%x are mapped".formatted(left.size(), left.iova()), left.site()));
-            each.windows.values().forEach(left -> findings.add(
-                    Kind.LEFT_WINDOW, "the window at IOVA 0x%x is not removed".formatted(left.address()), left.site()));
-            each.registered.values().forEach(left -> findings.add(
-                    Kind.LEFT_REGISTERED,
-                    "0x%x bytes at 0x%x are registered".formatted(left.size(), left.address()),
-                    left.site()));
+            each.mappings
+                    .values()
+                    .forEach(left -> findings.add(
+                            Kind.LEFT_MAPPED,
+                            "0x%x bytes at IOVA 0x%x are mapped".formatted(left.size(), left.iova()),
+                            left.site()));
+            each.windows
+                    .values()
+                    .forEach(left -> findings.add(
+                            Kind.LEFT_WINDOW,
+                            "the window at IOVA 0x%x is not removed".formatted(left.address()),
+                            left.site()));
+            each.registered
+                    .values()
+                    .forEach(left -> findings.add(
+                            Kind.LEFT_REGISTERED,
+                            "0x%x bytes at 0x%x are registered".formatted(left.size(), left.address()),
+                            left.site()));
         }
         descriptors.forEach((fd, each) ->
                 findings.add(Kind.LEFT_OPEN, "descriptor %d, %s, is open".formatted(fd, each.path), each.site));

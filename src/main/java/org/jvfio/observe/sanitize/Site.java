@@ -37,11 +37,16 @@ public record Site(String what, List<StackTraceElement> frames) {
     /** Not of the JDK or JUnit, and not of this library; of a jar that has both, everything but this library's own packages. */
     private static boolean isOfProgram(Class<?> type) {
         ClassLoader loader = type.getClassLoader();
-        if (loader == null || loader == ClassLoader.getPlatformClassLoader() || type.getName().startsWith(JUNIT)) {
+        if (loader == null
+                || loader == ClassLoader.getPlatformClassLoader()
+                || type.getName().startsWith(JUNIT)) {
             return false;
         }
         CodeSource source = type.getProtectionDomain().getCodeSource();
-        return LIBRARY == null || source == null || !source.equals(LIBRARY) || !type.getName().startsWith("org.jvfio.");
+        return LIBRARY == null
+                || source == null
+                || !source.equals(LIBRARY)
+                || !type.getName().startsWith("org.jvfio.");
     }
 
     boolean isKnown() {

@@ -118,8 +118,7 @@ final class DefectiveDriver {
      * @param original a text that occurs in its source once
      * @param defective what replaces it
      */
-    static Scenario scenario(
-            Class<? extends Scenario> scenario, Class<?> changed, String original, String defective) {
+    static Scenario scenario(Class<? extends Scenario> scenario, Class<?> changed, String original, String defective) {
         try {
             String name = changed.getName();
             String source = Files.readString(SOURCES.resolve(name.replace('.', '/') + ".java"));
@@ -127,8 +126,9 @@ final class DefectiveDriver {
                 throw new IllegalArgumentException("the source of " + name + " does not have this once: " + original);
             }
             Loader loader = new Loader(compile(name, source.replace(original, defective)));
-            return (Scenario)
-                    loader.loadClass(scenario.getName()).getDeclaredConstructor().newInstance();
+            return (Scenario) loader.loadClass(scenario.getName())
+                    .getDeclaredConstructor()
+                    .newInstance();
         } catch (IOException | URISyntaxException | ReflectiveOperationException e) {
             throw new IllegalStateException("cannot make a defective copy of " + changed, e);
         }

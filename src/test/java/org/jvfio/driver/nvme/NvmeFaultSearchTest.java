@@ -53,7 +53,9 @@ class NvmeFaultSearchTest {
                 found.failure().getClass().getName().equals(VfioException.class.getName()),
                 () -> String.valueOf(found.failure()));
         assertEquals(
-                found.shrunk(), search.run(found.seed()).orElseThrow().shrunk(), "the printed seed fails in the same way");
+                found.shrunk(),
+                search.run(found.seed()).orElseThrow().shrunk(),
+                "the printed seed fails in the same way");
     }
 
     @Test

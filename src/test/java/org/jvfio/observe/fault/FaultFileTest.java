@@ -65,7 +65,9 @@ class FaultFileTest {
                                 Occurrence.nth(1),
                                 new Effect.ShortTransfer(4))
                         .with(
-                                FaultPoint.on(On.INTERRUPT).device("0002:01:00.0").vector(1),
+                                FaultPoint.on(On.INTERRUPT)
+                                        .device("0002:01:00.0")
+                                        .vector(1),
                                 Occurrence.nth(2),
                                 new Effect.Doubled(Duration.ofNanos(100_000)))
                         .with(FaultPoint.on(On.INTERRUPT), new Occurrence.Randomly(0.01), new Effect.Lost())

@@ -122,7 +122,8 @@ class SanitizerTest {
         DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
         assertHas("0x10000 bytes at IOVA 0x%x are mapped".formatted(mapping.iova()), only(Kind.LEFT_MAPPED));
         assertHas("0x10000 bytes at 0x%x are registered".formatted(memory.address()), only(Kind.LEFT_REGISTERED));
-        assertHas("0x10000 bytes of memory at 0x%x are not freed".formatted(memory.address()), only(Kind.LEFT_ALLOCATED));
+        assertHas(
+                "0x10000 bytes of memory at 0x%x are not freed".formatted(memory.address()), only(Kind.LEFT_ALLOCATED));
     }
 
     @Test
@@ -172,8 +173,9 @@ class SanitizerTest {
 
     @Test
     void registrationOfNothing_hazardThatLinuxExecutes() {
-        Sanitizer asLinux = Sanitizer.boot(
-                EmulatedMachine.power8().toBuilder().hazards(HazardPolicy.AS_LINUX).build());
+        Sanitizer asLinux = Sanitizer.boot(EmulatedMachine.power8().toBuilder()
+                .hazards(HazardPolicy.AS_LINUX)
+                .build());
         try (Device device = Device.open(asLinux.kernel(), EDU);
                 Arena arena = Arena.ofConfined()) {
             int container = IntStream.range(0, 100)
@@ -187,8 +189,8 @@ class SanitizerTest {
         }
         assertTrue(
                 asLinux.finish().stream()
-                        .anyMatch(finding -> finding.kind() == Kind.HAZARD
-                                && finding.text().startsWith("REGISTER_NOTHING: ")),
+                        .anyMatch(finding ->
+                                finding.kind() == Kind.HAZARD && finding.text().startsWith("REGISTER_NOTHING: ")),
                 () -> asLinux.finish().toString());
     }
 
@@ -236,7 +238,9 @@ class SanitizerTest {
             EduDevice edu = EduDevice.of(device);
             assertThrows(VfioException.class, () -> edu.writeMemory(mapping.iova(), 0, 64, SECOND));
         }
-        assertHas("which is mapped for the other direction only", sanitizer.finish().getFirst());
+        assertHas(
+                "which is mapped for the other direction only",
+                sanitizer.finish().getFirst());
         assertEquals(Kind.UNMAPPED_DMA, sanitizer.finish().getFirst().kind());
     }
 
@@ -273,7 +277,9 @@ class SanitizerTest {
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
             edu.writeMemory(iova, 0, 64, SECOND);
         });
-        assertHas("which the driver gave to it for the other direction", sanitizer.finish().getFirst());
+        assertHas(
+                "which the driver gave to it for the other direction",
+                sanitizer.finish().getFirst());
         assertEquals(Kind.DMA_OUTSIDE_BUFFER, sanitizer.finish().getFirst().kind());
     }
 
@@ -415,8 +421,9 @@ class SanitizerTest {
                 lock.unlock();
             }
         }
-        assertHas("a poll with a timeout was made while holding a java.util.concurrent.locks.ReentrantLock", only(
-                Kind.LOCK_HELD));
+        assertHas(
+                "a poll with a timeout was made while holding a java.util.concurrent.locks.ReentrantLock",
+                only(Kind.LOCK_HELD));
     }
 
     @Test
@@ -428,8 +435,9 @@ class SanitizerTest {
             }
         }
         kernel.close(eventfd);
-        assertHas("a read that blocks was made while holding the monitor of a " + SanitizerTest.class.getName(), only(
-                Kind.LOCK_HELD));
+        assertHas(
+                "a read that blocks was made while holding the monitor of a " + SanitizerTest.class.getName(),
+                only(Kind.LOCK_HELD));
     }
 
     @Test
