@@ -15,8 +15,8 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
-import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_h;
 
 /** What is said of a device that responds or does not, on platforms that report the state of its PE or do not. */

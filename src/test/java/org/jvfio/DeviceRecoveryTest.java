@@ -17,8 +17,8 @@ import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
-import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 

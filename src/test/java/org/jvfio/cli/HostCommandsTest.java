@@ -363,7 +363,9 @@ class HostCommandsTest {
         step(process, story, hint, 0);
         step(process, story, "doctor 0001:01:00.0", 0);
         step(process, story, "demo --device 0001:01:00.0", 0);
-        Golden.check("newcomer.txt", story.toString()
+        Golden.check(
+                "newcomer.txt",
+                story.toString()
                         .replaceAll("memory at 0x[0-9a-f]+", "memory at ADDRESS")
                         .replaceAll("unmapped [0-9]+ ms", "unmapped N ms"));
     }

@@ -36,14 +36,15 @@ public record Fault(FaultPoint point, Occurrence occurrence, Effect effect) {
         return switch (effect) {
             case Effect.Refusal _ when on.isInDevice() -> "only a system call returns an errno, not " + name;
             case Effect.ShortTransfer _ when !on.isTransfer() -> name + " cannot be short: it is no read or write";
-            case Effect.Delay _ when on.isInDevice() && on != FaultPoint.On.INTERRUPT ->
+            case Effect.Delay _
+            when on.isInDevice() && on != FaultPoint.On.INTERRUPT ->
                 name + " cannot be delayed: a device's accesses take no time";
             case Effect.Lost _
             when on != FaultPoint.On.INTERRUPT && on != FaultPoint.On.DMA_WRITE && on != FaultPoint.On.REGISTER_WRITE ->
                 name + " cannot be lost, only interrupt, dma-write and register-write";
             case Effect.Doubled _ when on != FaultPoint.On.INTERRUPT -> name + " cannot be doubled, only interrupt";
-            case Effect.FlippedBits _ when !on.isDma() && !on.isRegister() ->
-                name + " has no data of a device whose bits could be flipped";
+            case Effect.FlippedBits _
+            when !on.isDma() && !on.isRegister() -> name + " has no data of a device whose bits could be flipped";
             case Effect.AllOnes _ when on != FaultPoint.On.REGISTER_READ -> name + " does not read a register";
             case Effect.Frozen frozen when frozen.device().isEmpty() && !isOfDevice(point) -> lacksDevice(name);
             case Effect.Removed removed when removed.device().isEmpty() && !isOfDevice(point) -> lacksDevice(name);
@@ -115,8 +116,7 @@ public record Fault(FaultPoint point, Occurrence occurrence, Effect effect) {
          * The call is not executed, and returns an error. A {@code close} is executed, as Linux frees the descriptor in
          * any case.
          */
-        record Refusal(Errno errno) implements Effect {
-        }
+        record Refusal(Errno errno) implements Effect {}
 
         /**
          * The call transfers fewer bytes than it was asked for.
@@ -141,8 +141,7 @@ public record Fault(FaultPoint point, Occurrence occurrence, Effect effect) {
         }
 
         /** An interrupt, a DMA write or a write to a register has no effect, without an error. */
-        record Lost() implements Effect {
-        }
+        record Lost() implements Effect {}
 
         /** An interrupt comes twice, the second time after a time of at most one day. */
         record Doubled(Duration after) implements Effect {
@@ -168,24 +167,21 @@ public record Fault(FaultPoint point, Occurrence occurrence, Effect effect) {
         }
 
         /** A register reads all ones, once, though the device is there. */
-        record AllOnes() implements Effect {
-        }
+        record AllOnes() implements Effect {}
 
         /**
          * The PE of a device freezes before the event; a DMA fails.
          *
          * @param device its address; empty for the device that the event is of
          */
-        record Frozen(Optional<String> device) implements Effect {
-        }
+        record Frozen(Optional<String> device) implements Effect {}
 
         /**
          * A device is pulled out before the event, for good.
          *
          * @param device its address; empty for the device that the event is of
          */
-        record Removed(Optional<String> device) implements Effect {
-        }
+        record Removed(Optional<String> device) implements Effect {}
 
         private static void checkTime(Duration time) {
             if (time.isNegative() || time.compareTo(MAX_DELAY) > 0) {

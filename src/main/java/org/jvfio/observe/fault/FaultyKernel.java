@@ -137,7 +137,10 @@ final class FaultyKernel extends ForwardingKernel {
             if (request == VfioRequest.VFIO_IOMMU_MAP_DMA.number()
                     && argument.byteSize() >= vfio_iommu_type1_dma_map.sizeof()) {
                 return FaultEvent.ioctl(
-                        file, request, vfio_iommu_type1_dma_map.iova(argument), vfio_iommu_type1_dma_map.size(argument));
+                        file,
+                        request,
+                        vfio_iommu_type1_dma_map.iova(argument),
+                        vfio_iommu_type1_dma_map.size(argument));
             }
             if (request == VfioRequest.VFIO_IOMMU_UNMAP_DMA.number()
                     && argument.byteSize() >= vfio_iommu_type1_dma_unmap.sizeof()) {

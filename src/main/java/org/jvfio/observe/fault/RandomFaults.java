@@ -41,8 +41,8 @@ public record RandomFaults(Set<On> on, int maxFaults, int among, Duration maxDel
     public RandomFaults {
         on = Set.copyOf(on);
         if (on.isEmpty() || maxFaults < 1 || among < 1) {
-            throw new IllegalArgumentException("%d faults among %d events of %s: at least 1 of each is needed"
-                    .formatted(maxFaults, among, on));
+            throw new IllegalArgumentException(
+                    "%d faults among %d events of %s: at least 1 of each is needed".formatted(maxFaults, among, on));
         }
         var _ = new Effect.Delay(maxDelay);
     }

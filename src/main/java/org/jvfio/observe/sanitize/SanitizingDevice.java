@@ -20,8 +20,7 @@ final class SanitizingDevice extends ForwardingDevice {
     private final Supplier<@Nullable EmulatedHost> emulated;
     private @Nullable FailedDma lastFailed;
 
-    SanitizingDevice(
-            EmulatedDevice behind, String address, State state, Supplier<@Nullable EmulatedHost> emulated) {
+    SanitizingDevice(EmulatedDevice behind, String address, State state, Supplier<@Nullable EmulatedHost> emulated) {
         super(behind);
         this.address = address;
         this.state = state;
@@ -107,8 +106,8 @@ final class SanitizingDevice extends ForwardingDevice {
             long run = Math.min(length - at, mapped.end() - iova);
             long user = mapped.address() + (iova - mapped.iova());
             long from = offset + at;
-            state.buffers(buffers -> buffers.transferred(
-                    address, iova, user, container.registration(user), data, from, run, toMemory));
+            state.buffers(buffers ->
+                    buffers.transferred(address, iova, user, container.registration(user), data, from, run, toMemory));
             at += run;
         }
     }

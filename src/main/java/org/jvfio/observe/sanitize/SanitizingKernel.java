@@ -69,6 +69,9 @@ final class SanitizingKernel extends ForwardingKernel {
     public int open(String path, int flags) {
         int fd = super.open(path, flags);
         if (!Errno.isError(fd)) {
+            if ((flags & vfio_h.O_NONBLOCK) != 0) {
+                nonblocking.add(fd);
+            }
             state.change(resources -> resources.opened(fd, path));
         }
         return fd;

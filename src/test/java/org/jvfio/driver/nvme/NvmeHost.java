@@ -13,14 +13,18 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {
     static final PciAddress DRIVE = PciAddress.parse("0000:01:00.0");
     static final long BYTES = 64L << 20;
 
+    private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final Device device;
+    private Finding.Kind[] expected = {};
 
     NvmeHost() {
         this(EmulatedMachine.power8(), NvmeHost::drive);
@@ -40,11 +44,12 @@ final class NvmeHost implements AutoCloseable {
     }
 
     NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive) {
-        process = EmulatedKernel.boot(machine.toBuilder()
+        EmulatedMachine withDrive = machine.toBuilder()
                 .withoutDevices()
                 .device(DRIVE.toString(), 0, drive)
-                .build());
-        device = Device.open(process, DRIVE);
+                .build();
+        process = EmulatedKernel.boot(withDrive, sanitizer.devices());
+        device = Device.open(sanitizer.around(process, process.host()), DRIVE);
     }
 
     static EmulatedNvme drive() {
@@ -72,7 +77,12 @@ final class NvmeHost implements AutoCloseable {
         return device.configSpace().command().contains(PciCommand.BUS_MASTER);
     }
 
-    /** Closes the device; nothing of the process may be left then. */
+    /** The test makes mistakes of these kinds on purpose. */
+    void expect(Finding.Kind... kinds) {
+        expected = kinds.clone();
+    }
+
+    /** Closes the device; nothing of the process may be left then, and nothing wrong have been done. */
     @Override
     public void close() {
         device.close();
@@ -81,5 +91,6 @@ final class NvmeHost implements AutoCloseable {
         assertEquals(0, process.registeredRegions(), "registered regions");
         assertEquals(0, process.host().userMemoryBytes(), "bytes of memory");
         assertTrue(process.host().group(0).ownedByHost(), "the group is the host's");
+        sanitizer.requireClean(expected);
     }
 }

@@ -56,17 +56,17 @@ class FaultInjectionTest {
     @Test
     void refusal_thirdMap_thatOneFails() {
         FaultInjection faults = boot(
-                FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_MAP_DMA),
-                Occurrence.nth(3),
-                new Effect.Refusal(Errno.ENOMEM));
+                FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_MAP_DMA), Occurrence.nth(3), new Effect.Refusal(Errno.ENOMEM));
         try (Device device = Device.open(faults.kernel(), ADDRESS);
                 DmaMemory memory = device.container().allocate(1 << 18)) {
             for (int each = 0; each < 2; each++) {
                 device.container().defaultWindow().map(memory.range(each << 16, 1 << 16), DmaDirection.TO_DEVICE);
             }
-            VfioException refused = assertThrows(VfioException.class, () -> device.container()
-                    .defaultWindow()
-                    .map(memory.range(2 << 16, 1 << 16), DmaDirection.TO_DEVICE));
+            VfioException refused = assertThrows(
+                    VfioException.class,
+                    () -> device.container()
+                            .defaultWindow()
+                            .map(memory.range(2 << 16, 1 << 16), DmaDirection.TO_DEVICE));
             assertEquals(Optional.of(Errno.ENOMEM), refused.errno());
             device.container().defaultWindow().map(memory.range(2 << 16, 1 << 16), DmaDirection.TO_DEVICE);
         }
@@ -96,9 +96,7 @@ class FaultInjectionTest {
     @Test
     void refusal_close_descriptorIsFreed() {
         FaultInjection faults = boot(
-                FaultPoint.on(On.CLOSE).file(FileKind.EVENTFD),
-                Occurrence.always(),
-                new Effect.Refusal(Errno.EINTR));
+                FaultPoint.on(On.CLOSE).file(FileKind.EVENTFD), Occurrence.always(), new Effect.Refusal(Errno.EINTR));
         int fd = faults.kernel().eventfd(0, 0);
         assertEquals(Errno.EINTR.negated(), faults.kernel().close(fd));
         assertEquals(Errno.EBADF.negated(), faults.kernel().close(fd));
@@ -116,8 +114,7 @@ class FaultInjectionTest {
 
     @Test
     void refusal_everySecondPoll_half() {
-        FaultInjection faults =
-                boot(FaultPoint.on(On.POLL), new Occurrence.Every(2), new Effect.Refusal(Errno.EINTR));
+        FaultInjection faults = boot(FaultPoint.on(On.POLL), new Occurrence.Every(2), new Effect.Refusal(Errno.EINTR));
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment none = arena.allocate(8);
             none.set(ValueLayout.JAVA_INT, 0, -1);
@@ -132,8 +129,8 @@ class FaultInjectionTest {
 
     @Test
     void shortTransfer_read_fewerBytes() {
-        FaultInjection faults = boot(
-                FaultPoint.on(On.READ).file(FileKind.EVENTFD), Occurrence.nth(1), new Effect.ShortTransfer(0));
+        FaultInjection faults =
+                boot(FaultPoint.on(On.READ).file(FileKind.EVENTFD), Occurrence.nth(1), new Effect.ShortTransfer(0));
         int fd = faults.kernel().eventfd(5, 0);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment counter = arena.allocate(8);
@@ -149,9 +146,9 @@ class FaultInjectionTest {
                 FaultPoint.on(On.PREAD).area(DeviceArea.CONFIG).range(0, 0),
                 Occurrence.always(),
                 new Effect.ShortTransfer(1));
-        assertThrows(VfioException.class, () -> Device.open(faults.kernel(), ADDRESS)
-                .configSpace()
-                .vendorId());
+        assertThrows(
+                VfioException.class,
+                () -> Device.open(faults.kernel(), ADDRESS).configSpace().vendorId());
     }
 
     @Test
@@ -180,8 +177,7 @@ class FaultInjectionTest {
 
     @Test
     void lost_firstInterrupt_onlyTheSecondArrives() throws InterruptedException {
-        FaultInjection faults =
-                boot(FaultPoint.on(On.INTERRUPT).device(EDU), Occurrence.nth(1), new Effect.Lost());
+        FaultInjection faults = boot(FaultPoint.on(On.INTERRUPT).device(EDU), Occurrence.nth(1), new Effect.Lost());
         try (Device device = Device.open(faults.kernel(), ADDRESS);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 1)) {
             device.enableBusMastering();
@@ -329,7 +325,10 @@ class FaultInjectionTest {
     @Test
     void allOnes_register_once() {
         FaultInjection faults = boot(
-                FaultPoint.on(On.REGISTER_READ).area(DeviceArea.BAR0).range(0, 3).size(4),
+                FaultPoint.on(On.REGISTER_READ)
+                        .area(DeviceArea.BAR0)
+                        .range(0, 3)
+                        .size(4),
                 Occurrence.nth(2),
                 new Effect.AllOnes());
         try (Device device = Device.open(faults.kernel(), ADDRESS)) {
@@ -341,8 +340,8 @@ class FaultInjectionTest {
 
     @Test
     void flippedBits_register_otherValue() {
-        FaultInjection faults = boot(
-                FaultPoint.on(On.REGISTER_READ).range(0, 3), Occurrence.nth(1), new Effect.FlippedBits(1));
+        FaultInjection faults =
+                boot(FaultPoint.on(On.REGISTER_READ).range(0, 3), Occurrence.nth(1), new Effect.FlippedBits(1));
         try (Device device = Device.open(faults.kernel(), ADDRESS)) {
             int wrong = device.bar(0).readInt(0);
             assertEquals(1, Integer.bitCount(wrong ^ device.bar(0).readInt(0)));
@@ -351,8 +350,8 @@ class FaultInjectionTest {
 
     @Test
     void lost_registerWrite_registerKeepsItsValue() {
-        FaultInjection faults = boot(
-                FaultPoint.on(On.REGISTER_WRITE).range(LIVENESS, LIVENESS), Occurrence.nth(1), new Effect.Lost());
+        FaultInjection faults =
+                boot(FaultPoint.on(On.REGISTER_WRITE).range(LIVENESS, LIVENESS), Occurrence.nth(1), new Effect.Lost());
         try (Device device = Device.open(faults.kernel(), ADDRESS)) {
             device.bar(0).writeInt(LIVENESS, 5);
             assertEquals(0, device.bar(0).readInt(LIVENESS));
@@ -379,8 +378,7 @@ class FaultInjectionTest {
 
     @Test
     void happened_manyTimes_isBounded() {
-        FaultInjection faults =
-                boot(FaultPoint.on(On.EVENTFD), Occurrence.always(), new Effect.Refusal(Errno.EMFILE));
+        FaultInjection faults = boot(FaultPoint.on(On.EVENTFD), Occurrence.always(), new Effect.Refusal(Errno.EMFILE));
         for (int each = 0; each < 1005; each++) {
             faults.kernel().eventfd(0, 0);
         }
@@ -404,10 +402,7 @@ class FaultInjectionTest {
     void around_deviceThatIsNotThere_refused() {
         assertThrows(
                 IllegalArgumentException.class,
-                () -> boot(
-                        FaultPoint.on(On.POLL),
-                        Occurrence.nth(1),
-                        new Effect.Removed(Optional.of("00ff:01:00.0"))));
+                () -> boot(FaultPoint.on(On.POLL), Occurrence.nth(1), new Effect.Removed(Optional.of("00ff:01:00.0"))));
     }
 
     @Test

@@ -29,14 +29,14 @@ class FaultSearchTest {
         }
     }
 
-    private static final RandomFaults CALLS = RandomFaults.ANY
-            .only(On.EVENTFD, On.POLL, On.MMAP, On.CLOSE)
-            .among(10);
+    private static final RandomFaults CALLS =
+            RandomFaults.ANY.only(On.EVENTFD, On.POLL, On.MMAP, On.CLOSE).among(10);
 
     @Test
     void find_programThatDoesNotSurviveOneFault_shrunkToThatFault() {
-        FaultSearch.Found found =
-                new FaultSearch(CALLS, FaultSearchTest::makeEventfds).find(0, 1000).orElseThrow();
+        FaultSearch.Found found = new FaultSearch(CALLS, FaultSearchTest::makeEventfds)
+                .find(0, 1000)
+                .orElseThrow();
         assertEquals(1, found.shrunk().faults().size());
         assertEquals(On.EVENTFD, found.shrunk().faults().getFirst().point().on());
         assertEquals("no eventfd", found.failure().getMessage());
@@ -105,8 +105,6 @@ class FaultSearchTest {
         assertThrows(IllegalArgumentException.class, () -> RandomFaults.ANY.maxFaults(0));
         assertThrows(IllegalArgumentException.class, () -> RandomFaults.ANY.among(0));
         assertThrows(IllegalArgumentException.class, () -> new RandomFaults(Set.of(), 1, 1, Duration.ZERO));
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> new RandomFaults(Set.of(On.POLL), 1, 1, Duration.ofDays(2)));
+        assertThrows(IllegalArgumentException.class, () -> new RandomFaults(Set.of(On.POLL), 1, 1, Duration.ofDays(2)));
     }
 }
