@@ -39,8 +39,7 @@ enum Outcome {
 
     /** What is kept of an exception besides its kind. */
     static String text(IOException exception) {
-        String text =
-                exception instanceof FileSystemException inFile ? inFile.getReason() : exception.getMessage();
+        String text = exception instanceof FileSystemException inFile ? inFile.getReason() : exception.getMessage();
         return text == null ? "" : text;
     }
 

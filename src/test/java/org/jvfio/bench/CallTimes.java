@@ -81,13 +81,15 @@ public final class CallTimes {
         large = container.allocate(GIB);
         KernelFile file = new KernelFile(kernel, kernel.open("/dev/vfio/vfio", vfio_h.O_RDWR | vfio_h.O_CLOEXEC));
         measurements.put(
-                "window", () -> Measurement.of(200, count -> {
+                "window",
+                () -> Measurement.of(200, count -> {
                     for (int each = 0; each < count; each++) {
                         container.createWindow(PageSize.SIZE_64K, GIB, 1).close();
                     }
                 }));
         measurements.put(
-                "ioctl", () -> Measurement.of(COLD, count -> {
+                "ioctl",
+                () -> Measurement.of(COLD, count -> {
                     for (int each = 0; each < count; each++) {
                         sink += ValueIoctl.getApiVersion().call(file);
                     }
@@ -100,7 +102,8 @@ public final class CallTimes {
         measurements.put("map-pages", () -> prepared(window(), large.range(0, 16 * MIB), 20));
         measurements.put("register-1g", this::registration);
         measurements.put(
-                "read-mapped", () -> Measurement.of(100_000, count -> {
+                "read-mapped",
+                () -> Measurement.of(100_000, count -> {
                     for (int each = 0; each < count; each++) {
                         sink += registers.readInt(0);
                     }
@@ -108,14 +111,16 @@ public final class CallTimes {
         measurements.put("read-mapped-batch", this::batch);
         measurements.put("read-mapped-segment", this::segment);
         measurements.put(
-                "write-mapped", () -> Measurement.of(100_000, count -> {
+                "write-mapped",
+                () -> Measurement.of(100_000, count -> {
                     for (int each = 0; each < count; each++) {
                         registers.writeInt(LIVENESS, 1);
                     }
                 }));
         Region bySyscalls = registers.viaSyscalls();
         measurements.put(
-                "read-pread", () -> Measurement.of(COLD, count -> {
+                "read-pread",
+                () -> Measurement.of(COLD, count -> {
                     for (int each = 0; each < count; each++) {
                         sink += bySyscalls.readInt(0);
                     }
@@ -153,11 +158,7 @@ public final class CallTimes {
     /** The same memory each time, whose pages exist. */
     private Measurement registration() {
         long address = kernel.mmap(
-                GIB,
-                vfio_h.PROT_READ | vfio_h.PROT_WRITE,
-                vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS,
-                -1,
-                0);
+                GIB, vfio_h.PROT_READ | vfio_h.PROT_WRITE, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
         MemorySegment memory = kernel.memory(address, GIB);
         memory.fill((byte) 1);
         return Measurement.of(5, count -> {
