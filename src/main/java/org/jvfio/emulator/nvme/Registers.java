@@ -72,7 +72,7 @@ final class Registers {
     }
 
     private static long pageField(int shift) {
-        return shift - Configuration.SMALLEST_PAGE_SHIFT;
+        return (long) shift - Configuration.SMALLEST_PAGE_SHIFT;
     }
 
     /**

@@ -18,10 +18,24 @@ public enum DeviceArea {
     /** {@code VFIO_PCI_OFFSET_SHIFT} of {@code vfio_pci_core.h}. */
     private static final int OFFSET_SHIFT = 40;
 
-    /** The region of a file offset; {@code null} for an offset in none of these. */
+    /** The region of a file offset; null for an offset in none of these. */
     static @Nullable DeviceArea at(long fileOffset) {
-        long index = fileOffset >>> OFFSET_SHIFT;
-        return index < values().length ? values()[(int) index] : null;
+        return ofIndex((int) (fileOffset >>> OFFSET_SHIFT));
+    }
+
+    /** The region with an index of {@code linux/vfio.h}; null if it is none of these. */
+    static @Nullable DeviceArea ofIndex(int index) {
+        return switch (index) {
+            case 0 -> BAR0;
+            case 1 -> BAR1;
+            case 2 -> BAR2;
+            case 3 -> BAR3;
+            case 4 -> BAR4;
+            case 5 -> BAR5;
+            case 6 -> ROM;
+            case 7 -> CONFIG;
+            default -> null;
+        };
     }
 
     /** The offset in its region of a file offset, in bytes. */

@@ -53,7 +53,7 @@ record FaultEvent(
     }
 
     static FaultEvent register(On on, String device, int bar, long offset, int size) {
-        return new FaultEvent(on, 0, null, device, DeviceArea.values()[bar], offset, size, -1, null);
+        return new FaultEvent(on, 0, null, device, DeviceArea.ofIndex(bar), offset, size, -1, null);
     }
 
     static FaultEvent dma(On on, String device, long busAddress, long length) {

@@ -156,36 +156,46 @@ final class SanitizingKernel extends ForwardingKernel {
     }
 
     private void noteContainer(int fd, int request, MemorySegment argument) {
-        if (request == vfio_h.VFIO_IOMMU_MAP_DMA) {
-            long iova = vfio_iommu_type1_dma_map.iova(argument);
-            long address = vfio_iommu_type1_dma_map.vaddr(argument);
-            long size = vfio_iommu_type1_dma_map.size(argument);
-            Site site = Site.here("mapped");
-            state.container(fd, container -> container.map(iova, address, size, site));
-        } else if (request == vfio_h.VFIO_IOMMU_UNMAP_DMA) {
-            long iova = vfio_iommu_type1_dma_unmap.iova(argument);
-            long size = vfio_iommu_type1_dma_unmap.size(argument);
-            Site site = Site.here("unmapped");
-            state.container(fd, container -> container.unmap(iova, size, site));
-        } else if (request == vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY) {
-            long address = vfio_iommu_spapr_register_memory.vaddr(argument);
-            long size = vfio_iommu_spapr_register_memory.size(argument);
-            Site site = Site.here("registered");
-            state.container(fd, container -> container.register(address, size, site));
-        } else if (request == vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY) {
-            long address = vfio_iommu_spapr_register_memory.vaddr(argument);
-            long size = vfio_iommu_spapr_register_memory.size(argument);
-            state.container(fd, container -> container.unregister(address));
-            state.buffers(buffers -> buffers.forget(address, size));
-        } else if (request == vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE) {
-            long start = vfio_iommu_spapr_tce_create.start_addr(argument);
-            long size = vfio_iommu_spapr_tce_create.window_size(argument);
-            Site site = Site.here("created");
-            state.container(fd, container -> container.window(start, size, site));
-        } else if (request == vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE) {
-            long start = vfio_iommu_spapr_tce_remove.start_addr(argument);
-            Site site = Site.here("removed with its window");
-            state.container(fd, container -> container.removeWindow(start, site));
+        switch (request) {
+            case vfio_h.VFIO_IOMMU_MAP_DMA -> {
+                long iova = vfio_iommu_type1_dma_map.iova(argument);
+                long address = vfio_iommu_type1_dma_map.vaddr(argument);
+                long size = vfio_iommu_type1_dma_map.size(argument);
+                Site site = Site.here("mapped");
+                state.container(fd, container -> container.map(iova, address, size, site));
+            }
+            case vfio_h.VFIO_IOMMU_UNMAP_DMA -> {
+                long iova = vfio_iommu_type1_dma_unmap.iova(argument);
+                long size = vfio_iommu_type1_dma_unmap.size(argument);
+                Site site = Site.here("unmapped");
+                state.container(fd, container -> container.unmap(iova, size, site));
+            }
+            case vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY -> {
+                long address = vfio_iommu_spapr_register_memory.vaddr(argument);
+                long size = vfio_iommu_spapr_register_memory.size(argument);
+                Site site = Site.here("registered");
+                state.container(fd, container -> container.register(address, size, site));
+            }
+            case vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY -> {
+                long address = vfio_iommu_spapr_register_memory.vaddr(argument);
+                long size = vfio_iommu_spapr_register_memory.size(argument);
+                state.container(fd, container -> container.unregister(address));
+                state.buffers(buffers -> buffers.forget(address, size));
+            }
+            case vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE -> {
+                long start = vfio_iommu_spapr_tce_create.start_addr(argument);
+                long size = vfio_iommu_spapr_tce_create.window_size(argument);
+                Site site = Site.here("created");
+                state.container(fd, container -> container.window(start, size, site));
+            }
+            case vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE -> {
+                long start = vfio_iommu_spapr_tce_remove.start_addr(argument);
+                Site site = Site.here("removed with its window");
+                state.container(fd, container -> container.removeWindow(start, site));
+            }
+            default -> {
+                // It neither acquires nor releases anything.
+            }
         }
     }
 

@@ -38,7 +38,7 @@ public record Site(String what, List<StackTraceElement> frames) {
     private static boolean isOfProgram(Class<?> type) {
         ClassLoader loader = type.getClassLoader();
         if (loader == null
-                || loader == ClassLoader.getPlatformClassLoader()
+                || loader.equals(ClassLoader.getPlatformClassLoader())
                 || type.getName().startsWith(JUNIT)) {
             return false;
         }
