@@ -62,6 +62,11 @@ public record RandomFaults(Set<On> on, int maxFaults, int among, Duration maxDel
         return new RandomFaults(on, maxFaults, events, maxDelay);
     }
 
+    /** Another maximum delay of what is delayed or doubled. */
+    public RandomFaults maxDelay(Duration maximum) {
+        return new RandomFaults(on, maxFaults, among, maximum);
+    }
+
     /** The plan of a seed. */
     public Faults draw(long seed) {
         SplittableRandom random = new SplittableRandom(seed);

@@ -128,8 +128,8 @@ final class Buffers {
      *
      * @param device its address
      * @param iova the bus address, for the message
-     * @param address the address in the program, in memory that is registered
-     * @param registered the registration, null if it is unknown
+     * @param address the address in the program
+     * @param registered the memory that the address is in
      * @param data what it writes
      * @param offset where in the data
      */
@@ -137,12 +137,12 @@ final class Buffers {
             String device,
             long iova,
             long address,
-            @Nullable Registered registered,
+            Registered registered,
             MemorySegment data,
             long offset,
             long length,
             boolean toMemory) {
-        if (registered == null || parts.stream().noneMatch(part -> registered.contains(part.address))) {
+        if (parts.stream().noneMatch(part -> registered.contains(part.address))) {
             return;
         }
         for (long at = 0; at < length; ) {

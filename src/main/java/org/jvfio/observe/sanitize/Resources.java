@@ -84,13 +84,12 @@ final class Resources {
                     .orElse(null);
         }
 
-        /** The registration that an address of the program is in. */
-        @Nullable
-        Registered registration(long address) {
+        /** The memory that an address is in: what was registered, or mapped, where version 1 of the IOMMU registers nothing. */
+        Registered memoryOf(Mapped mapped, long address) {
             return registered.values().stream()
                     .filter(each -> each.contains(address))
                     .findFirst()
-                    .orElse(null);
+                    .orElseGet(() -> new Registered(mapped.address(), mapped.size(), mapped.site()));
         }
 
         void map(long iova, long address, long size, Site where) {

@@ -107,7 +107,7 @@ final class SanitizingDevice extends ForwardingDevice {
             long user = mapped.address() + (iova - mapped.iova());
             long from = offset + at;
             state.buffers(buffers ->
-                    buffers.transferred(address, iova, user, container.registration(user), data, from, run, toMemory));
+                    buffers.transferred(address, iova, user, container.memoryOf(mapped, user), data, from, run, toMemory));
             at += run;
         }
     }

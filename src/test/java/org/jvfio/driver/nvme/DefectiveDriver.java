@@ -1,28 +1,17 @@
 package org.jvfio.driver.nvme;
 
-import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
+import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import javax.tools.FileObject;
-import javax.tools.ForwardingJavaFileManager;
-import javax.tools.JavaCompiler;
-import javax.tools.JavaFileManager;
-import javax.tools.JavaFileObject;
-import javax.tools.SimpleJavaFileObject;
-import javax.tools.ToolProvider;
 import org.jspecify.annotations.NullMarked;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.fault.FaultSearch.Scenario;
@@ -37,50 +26,13 @@ final class DefectiveDriver {
 
     private DefectiveDriver() {}
 
-    /** The source of a class, in memory. */
-    private static final class Source extends SimpleJavaFileObject {
-        private final String text;
-
-        private Source(String type, String text) {
-            super(URI.create("string:///" + type.replace('.', '/') + ".java"), Kind.SOURCE);
-            this.text = text;
-        }
-
-        @Override
-        public CharSequence getCharContent(boolean ignoreEncodingErrors) {
-            return text;
-        }
-    }
-
-    /** Keeps compiled classes in memory. */
-    private static final class InMemory extends ForwardingJavaFileManager<JavaFileManager> {
-        private final Map<String, ByteArrayOutputStream> classes = new HashMap<>();
-
-        private InMemory(JavaFileManager behind) {
-            super(behind);
-        }
-
-        @Override
-        public JavaFileObject getJavaFileForOutput(
-                Location location, String type, JavaFileObject.Kind kind, FileObject sibling) {
-            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-            classes.put(type, bytes);
-            return new SimpleJavaFileObject(URI.create("mem:///" + type), kind) {
-                @Override
-                public OutputStream openOutputStream() {
-                    return bytes;
-                }
-            };
-        }
-    }
-
-    /** Loads this package anew, with some classes replaced; everything else is that of its parent. */
+    /** Loads this package anew, with the classes of a directory first; everything else is that of its parent. */
     private static final class Loader extends ClassLoader {
-        private final Map<String, byte[]> replaced;
+        private final Path changed;
 
-        private Loader(Map<String, byte[]> replaced) {
+        private Loader(Path changed) {
             super(DefectiveDriver.class.getClassLoader());
-            this.replaced = replaced;
+            this.changed = changed;
         }
 
         @Override
@@ -95,38 +47,48 @@ final class DefectiveDriver {
         }
 
         private Class<?> define(String name) throws ClassNotFoundException {
-            byte[] bytes = replaced.get(name);
-            if (bytes == null) {
-                try (InputStream in = getResourceAsStream(name.replace('.', '/') + ".class")) {
-                    if (in == null) {
-                        throw new ClassNotFoundException(name);
-                    }
-                    bytes = in.readAllBytes();
-                } catch (IOException unreadable) {
-                    throw new ClassNotFoundException(name, unreadable);
+            String file = name.replace('.', '/') + ".class";
+            try (InputStream in = Files.exists(changed.resolve(file))
+                    ? Files.newInputStream(changed.resolve(file))
+                    : getResourceAsStream(file)) {
+                if (in == null) {
+                    throw new ClassNotFoundException(name);
                 }
+                byte[] bytes = in.readAllBytes();
+                return defineClass(name, bytes, 0, bytes.length);
+            } catch (IOException unreadable) {
+                throw new ClassNotFoundException(name, unreadable);
             }
-            return defineClass(name, bytes, 0, bytes.length);
         }
     }
 
     /**
      * Makes a scenario that runs on a defective copy of the driver.
      *
+     * @param directory where the defective class is compiled, and stays
      * @param scenario a class of this package with a constructor without parameters
      * @param changed the class of this package that has the defect
      * @param original a text that occurs in its source once
      * @param defective what replaces it
      */
-    static Scenario scenario(Class<? extends Scenario> scenario, Class<?> changed, String original, String defective) {
+    static Scenario scenario(
+            Path directory,
+            Class<? extends Scenario> scenario,
+            Class<?> changed,
+            String original,
+            String defective) {
         try {
-            String name = changed.getName();
-            String source = Files.readString(SOURCES.resolve(name.replace('.', '/') + ".java"));
+            String file = changed.getName().replace('.', '/') + ".java";
+            String source = Files.readString(SOURCES.resolve(file));
             if (source.split(Pattern.quote(original), -1).length != 2) {
-                throw new IllegalArgumentException("the source of " + name + " does not have this once: " + original);
+                throw new IllegalArgumentException(file + " does not have this once: " + original);
             }
-            Loader loader = new Loader(compile(name, source.replace(original, defective)));
-            return (Scenario) loader.loadClass(scenario.getName())
+            Path copy = directory.resolve(file);
+            Files.createDirectories(copy.resolveSibling(""));
+            Files.writeString(copy, source.replace(original, defective));
+            compile(directory, copy);
+            return (Scenario) new Loader(directory)
+                    .loadClass(scenario.getName())
                     .getDeclaredConstructor()
                     .newInstance();
         } catch (IOException | URISyntaxException | ReflectiveOperationException e) {
@@ -134,27 +96,27 @@ final class DefectiveDriver {
         }
     }
 
-    private static Map<String, byte[]> compile(String name, String source) throws IOException, URISyntaxException {
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    private static void compile(Path directory, Path source) throws URISyntaxException {
+        String classPath = Stream.of(location(Kernel.class), location(NullMarked.class))
+                .map(Path::toString)
+                .collect(Collectors.joining(File.pathSeparator));
         StringWriter problems = new StringWriter();
-        try (InMemory files = new InMemory(compiler.getStandardFileManager(null, null, null))) {
-            String classPath = Stream.of(location(Kernel.class), location(NullMarked.class))
-                    .map(Path::toString)
-                    .collect(Collectors.joining(File.pathSeparator));
-            boolean compiled = compiler.getTask(
-                            problems,
-                            files,
-                            null,
-                            List.of("-proc:none", "-nowarn", "-implicit:none", "-cp", classPath),
-                            null,
-                            List.of(new Source(name, source)))
-                    .call();
-            if (!compiled) {
-                throw new IllegalArgumentException("the defective copy of " + name + " does not compile: " + problems);
-            }
-            Map<String, byte[]> classes = new HashMap<>();
-            files.classes.forEach((type, bytes) -> classes.put(type, bytes.toByteArray()));
-            return classes;
+        PrintWriter out = new PrintWriter(problems);
+        int status = ToolProvider.findFirst("javac")
+                .orElseThrow()
+                .run(
+                        out,
+                        out,
+                        "-proc:none",
+                        "-nowarn",
+                        "-implicit:none",
+                        "-cp",
+                        classPath,
+                        "-d",
+                        directory.toString(),
+                        source.toString());
+        if (status != 0) {
+            throw new IllegalArgumentException("the defective copy of " + source + " does not compile: " + problems);
         }
     }
 

@@ -11,6 +11,9 @@ import org.jvfio.observe.fault.Faults;
 /** Reads one block after the other, by interrupts: each command must succeed whatever happens to interrupts. */
 public final class SequentialReads implements Scenario {
     private static final PciAddress DRIVE = PciAddress.parse("0002:01:00.0");
+    /** Longer than an interrupt of a plan may come later: it comes when nothing is in flight. */
+    static final Duration PAUSE = Duration.ofMillis(30);
+
     private static final int COMMANDS = 12;
     private static final NvmeOptions OPTIONS = NvmeOptions.builder()
             .completion(NvmeCompletion.MSIX)
@@ -34,8 +37,7 @@ public final class SequentialReads implements Scenario {
                 }
                 nvme.queue(0).await(request);
                 request.requireSuccess();
-                // Longer than the longest delay of a plan: the second interrupt comes when nothing is in flight.
-                Thread.sleep(each % 4 == 3 ? 6 : 0);
+                Thread.sleep(each % 4 == 3 ? PAUSE.toMillis() : 0);
             }
         }
     }

@@ -294,6 +294,21 @@ class SanitizerTest {
         assertHas("which the program has taken back", sanitizer.finish().getFirst());
     }
 
+    /** There memory is mapped without being registered. */
+    @Test
+    void versionOneOfTheIommu_bufferGivenAndTakenBack_clean() {
+        Sanitizer old = Sanitizer.boot(EmulatedMachine.power7());
+        try (Device device = Device.open(old.kernel(), EDU);
+                DmaMemory memory = device.container().allocate(1 << 16)) {
+            DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
+            device.enableBusMastering();
+            memory.range(0, 64).giveToDevice(DmaDirection.FROM_DEVICE);
+            EduDevice.of(device).writeMemory(mapping.iova(), 0, 64, SECOND);
+            memory.range(0, 64).takeFromDevice();
+        }
+        old.requireClean();
+    }
+
     @Test
     void dmaToSharedMemory_clean() {
         withEdu((memory, edu, iova) -> {
