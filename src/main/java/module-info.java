@@ -1,6 +1,7 @@
 /** Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU, on Linux and on an emulated kernel. */
 module org.jvfio {
-    requires static org.jspecify;
+    requires jdk.jfr;
+    requires static transitive org.jspecify;
 
     // For the locks that a sanitizer reports; it does without where the JVM has none.
     requires static java.management;

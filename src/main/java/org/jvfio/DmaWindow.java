@@ -23,7 +23,7 @@ import org.jvfio.ioctl.TceRemove;
  */
 public final class DmaWindow implements AutoCloseable {
     private static final Comparator<DmaMapping> BY_ADDRESS =
-            Comparator.comparing(DmaMapping::iova, Long::compareUnsigned);
+            (one, other) -> Long.compareUnsigned(one.iova(), other.iova());
 
     private final Container container;
     private final IovaRange range;

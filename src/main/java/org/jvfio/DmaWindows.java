@@ -2,7 +2,6 @@ package org.jvfio;
 
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -24,13 +23,10 @@ import org.jvfio.kernel.Kernel;
 final class DmaWindows {
     static final int LEVELS_OF_DEFAULT_WINDOW = 1;
 
-    private static final Comparator<DmaWindow> LARGEST_PAGES_THEN_HIGHEST = Comparator.comparing(DmaWindow::pageSize)
-            .thenComparing(window -> window.range().start(), Long::compareUnsigned)
-            .reversed();
-
     private final Kernel kernel;
     private final Container container;
     private final IommuSetup iommu;
+    private final FailedWindows failed;
     private final List<DmaWindow> windows = new ArrayList<>();
     private volatile @Nullable DmaWindow pendingWindow;
     // Held during a call with which the kernel may create the default window. Acquired after the container's lock; a
@@ -41,6 +37,7 @@ final class DmaWindows {
         this.kernel = kernel;
         this.container = container;
         this.iommu = iommu;
+        this.failed = FailedWindows.of(kernel);
     }
 
     /**
@@ -103,7 +100,12 @@ final class DmaWindows {
         try (Arena arena = Arena.ofConfined()) {
             TceCreate call = TceCreate.of(arena, page.shift(), bytes, levels);
             createTables(
-                    () -> operation, table.lockedBytes(), call, result -> Cause.of(result, KnownCauses::createWindow));
+                    () -> operation,
+                    table.lockedBytes(),
+                    call,
+                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                            ? KnownCauses.SHARED_LPAR_WINDOW
+                            : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),
@@ -201,6 +203,13 @@ final class DmaWindows {
         }
     }
 
+    private static int compareLargestPagesThenHighest(DmaWindow one, DmaWindow other) {
+        int byPage = other.pageSize().compareTo(one.pageSize());
+        return byPage != 0
+                ? byPage
+                : Long.compareUnsigned(other.range().start(), one.range().start());
+    }
+
     /**
      * The window that suits a part of memory and a device best: of those with enough free addresses, the one with the
      * largest pages, as it takes the fewest entries; of two alike the upper one, as some devices reach the lower one
@@ -213,7 +222,7 @@ final class DmaWindows {
         part.memory().requireOpen();
         container.requireOwn(part.memory());
         List<DmaWindow> bestFirst = new ArrayList<>(windows);
-        bestFirst.sort(LARGEST_PAGES_THEN_HIGHEST);
+        bestFirst.sort(DmaWindows::compareLargestPagesThenHighest);
         List<Cause> obstacles = new ArrayList<>();
         for (DmaWindow window : bestFirst) {
             Cause obstacle = window.obstacle(part, constraints);
@@ -249,15 +258,30 @@ final class DmaWindows {
         try {
             DmaWindow pending = pendingWindow;
             long pendingBytes = pending == null ? 0 : pending.tableBytes();
+            boolean makesTable = pending != null || tableBytes > 0;
+            if (makesTable && container.attachedGroups().stream().anyMatch(failed::contains)) {
+                throw new VfioException(operation.get(), KnownCauses.failedWindows());
+            }
             LockedMemory before = LockedMemory.of(kernel);
             before.require(operation, pendingBytes + tableBytes);
             int result = call.call(container.descriptor().keptOpen());
             if (result != 0) {
+                if (result == Errno.ENODEV.negated() && makesTable) {
+                    rememberFailure();
+                }
                 throw refused(operation.get(), pendingBytes, tableBytes, before, call, result, causes.apply(result));
             }
             pendingWindow = null;
         } finally {
             pendingLock.unlock();
+        }
+    }
+
+    /** A second call would fail, too, and leave its charge behind. */
+    private void rememberFailure() {
+        List<Integer> groups = container.attachedGroups();
+        if (groups.size() == 1 && !iommu.info().isPowernv()) {
+            failed.add(groups.getFirst());
         }
     }
 

@@ -1,5 +1,7 @@
 package org.jvfio;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The size of a page, of the system or of an IOMMU: a power of two.
  *
@@ -68,6 +70,17 @@ public record PageSize(int shift) implements Comparable<PageSize> {
             throw new IllegalArgumentException(bytes + " bytes cannot be rounded up to pages of " + this);
         }
         return (bytes + bytes() - 1) & -bytes();
+    }
+
+    // Those that the compiler makes for a record are linked at run time, which takes longer than a short command.
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof PageSize page && page.shift == shift;
+    }
+
+    @Override
+    public int hashCode() {
+        return shift;
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
 
@@ -110,7 +111,18 @@ final class RegisteredRanges {
      * @param address the address that {@code mmap} returned; the segment is in that memory
      * @param bytes the size of that memory
      */
-    record Allocation(MemorySegment segment, long address, long bytes) {}
+    record Allocation(MemorySegment segment, long address, long bytes) {
+        // No two that are not freed have one address. The methods that the compiler makes are linked at run time.
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Allocation allocation && allocation.address == address;
+        }
+
+        @Override
+        public int hashCode() {
+            return Long.hashCode(address);
+        }
+    }
 
     private final ReentrantLock lock = new ReentrantLock();
     // What its owners have closed, but is not freed yet.

@@ -34,11 +34,13 @@ final class Commands {
                     "Try it",
                     List.of(
                             new DemoCommand(),
+                            new MapCommand(),
                             new NvmeIdentifyCommand(),
                             new NvmeReadCommand(),
                             new NvmeWriteCommand(),
                             new NvmeVerifyCommand(),
                             new NvmeBenchCommand())),
+            new Section("Observe", List.of(new TraceCommand(), new RecordCommand())),
             new Section("Emulate", List.of(new MachineShowCommand())),
             new Section("Help", List.of(new HelpCommand(), new CompletionCommand())));
 

@@ -16,6 +16,13 @@ enum DeviceKind {
             return function.vendorId() == EduDevice.VENDOR_ID && function.deviceId() == EduDevice.DEVICE_ID;
         }
     },
+    /** Any device that a driver in user space can take. */
+    ANY("device bound to vfio-pci", "any device bound to vfio-pci", "bind one: jvfio bind") {
+        @Override
+        boolean matches(PciFunction function) {
+            return function.isForVfio();
+        }
+    },
     /** Any NVMe drive. */
     NVME("NVMe drive", "NVMe, class %06x".formatted(NvmeController.CLASS_CODE), "QEMU has one: -device nvme") {
         @Override

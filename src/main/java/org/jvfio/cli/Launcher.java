@@ -3,6 +3,7 @@ package org.jvfio.cli;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Starts {@link Main} if the libraries that the command needs are available. The module requires them statically, so
@@ -36,6 +37,9 @@ public final class Launcher {
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
+        // Results have ASCII digits and a decimal point wherever the user lives. The formatter needs no locale data
+        // then.
+        Locale.setDefault(Locale.Category.FORMAT, Locale.US);
         if (!librariesAvailable(System.err)) {
             System.exit(1);
         }

@@ -34,7 +34,8 @@ final class PeLog implements AutoCloseable {
     private final Map<Integer, Window> windows = new TreeMap<>();
     private Optional<Boolean> bypass = Optional.empty();
 
-    private record Window(IovaRange range, PageSize page) {}
+    /** A window as the log shows it. */
+    record Window(IovaRange range, PageSize page) {}
 
     private PeLog(PciAddress device, int pe, Optional<KernelLog> log, String silence) {
         this.device = device;
@@ -109,6 +110,16 @@ final class PeLog implements AutoCloseable {
             return true;
         }
         return false;
+    }
+
+    /** The windows that the PE has now, by number. */
+    Map<Integer, Window> windows() {
+        return new TreeMap<>(windows);
+    }
+
+    /** Whether 64-bit bypass is on; empty where the log does not tell. */
+    Optional<Boolean> bypass() {
+        return bypass;
     }
 
     /** The windows and the bypass that the PE has now, as data; "bypass" is missing where the log does not tell. */

@@ -2,11 +2,16 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.jvfio.Container;
 import org.jvfio.Device;
@@ -155,6 +160,28 @@ class FailedDmaTest {
         }
     }
 
+    /** Whatever the seed: a DMA one byte past the end, or one byte before the beginning, of any mapping. */
+    @Test
+    void randomizeAddresses_anySeedAndMapping_bytesBesideAreCaught() {
+        for (int seed = 0; seed < 10; seed++) {
+            try (Probe probe = new Probe(EmulatedMachine.power9())) {
+                DmaWindow window = probe.container.defaultWindow();
+                window.randomizeAddresses(seed);
+                List<Long> iovas = new ArrayList<>();
+                for (int each = 0; each < 12; each++) {
+                    iovas.add(window.map(probe.container.allocate(PAGE), DmaDirection.BIDIRECTIONAL)
+                            .iova());
+                }
+                for (long iova : iovas) {
+                    assertTrue(probe.transfer(iova, PAGE, DmaProbe.WRITE));
+                    assertFalse(probe.transfer(iova, PAGE + 1, DmaProbe.WRITE), "past the end");
+                    assertFalse(probe.transfer(iova - 1, 1, DmaProbe.READ), "before the beginning");
+                }
+                assertNotEquals(iovas, iovas.stream().sorted().toList(), "random addresses");
+            }
+        }
+    }
+
     @Test
     void randomizeAddresses_dmaOneByteTooLong_caught() {
         assertTrue(isOverrunCaught(true));
@@ -282,21 +309,29 @@ class FailedDmaTest {
         closed.kernel.exit();
     }
 
+    /** The exception goes to the uncaught exception handler too, which would print it. */
     @Test
     void exit_unreadFailureOfScheduledAction_thrownOnce() throws InterruptedException {
-        Probe probe = new Probe(EmulatedMachine.power9());
-        EmulatedHost host = probe.kernel.host();
-        probe.bar.writeLong(DmaProbe.COMMAND, DmaProbe.FAIL_LATER);
-        while (host.log().stream().noneMatch(line -> line.contains("device model failed in after"))) {
-            Thread.sleep(1);
+        BlockingQueue<Throwable> uncaught = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((_, thrown) -> uncaught.add(thrown));
+        try {
+            Probe probe = new Probe(EmulatedMachine.power9());
+            EmulatedHost host = probe.kernel.host();
+            probe.bar.writeLong(DmaProbe.COMMAND, DmaProbe.FAIL_LATER);
+            assertTrue(uncaught.poll(30, TimeUnit.SECONDS) instanceof AssertionError);
+            assertTrue(host.log().stream().anyMatch(line -> line.contains("device model failed in after")));
+            probe.close();
+            EmulatedKernel other = probe.kernel.newProcess();
+            probe.kernel.exit();
+            IllegalStateException thrown = assertThrows(IllegalStateException.class, other::exit);
+            assertTrue(thrown.getCause() instanceof AssertionError);
+            assertTrue(
+                    String.valueOf(thrown.getMessage()).contains("at 0000:01:00.0 failed in after"),
+                    thrown.getMessage());
+            assertEquals(1, host.deviceFailures().size());
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
         }
-        probe.close();
-        EmulatedKernel other = probe.kernel.newProcess();
-        probe.kernel.exit();
-        IllegalStateException thrown = assertThrows(IllegalStateException.class, other::exit);
-        assertTrue(thrown.getCause() instanceof AssertionError);
-        assertTrue(
-                String.valueOf(thrown.getMessage()).contains("at 0000:01:00.0 failed in after"), thrown.getMessage());
-        assertEquals(1, host.deviceFailures().size());
     }
 }

@@ -63,6 +63,11 @@ public abstract class ForwardingDevice implements EmulatedDevice {
     }
 
     @Override
+    public BarKind barKind(int bar) {
+        return behind.barKind(bar);
+    }
+
+    @Override
     public boolean isWideBar(int bar) {
         return behind.isWideBar(bar);
     }
@@ -158,6 +163,11 @@ public abstract class ForwardingDevice implements EmulatedDevice {
         @Override
         public void setLine(boolean asserted) {
             behind.setLine(asserted);
+        }
+
+        @Override
+        public MemorySegment barMemory(int bar) {
+            return behind.barMemory(bar);
         }
 
         @Override

@@ -16,7 +16,7 @@ final class Namespace {
     private final NamespaceOptions options;
     private final Store store;
     private final List<BlockFormat> formats;
-    private final UUID uuid;
+    private final String subsystem;
     private BlockFormat format;
     private int blockShift;
     private long blocks;
@@ -40,7 +40,7 @@ final class Namespace {
         this.options = options;
         this.store = options.open();
         this.formats = formats;
-        this.uuid = UUID.nameUUIDFromBytes((subsystem + "/" + id).getBytes(StandardCharsets.UTF_8));
+        this.subsystem = subsystem;
         this.attached = options.isAttached();
         this.format = options.format();
         format(options.format(), options.isExtended());
@@ -134,7 +134,7 @@ final class Namespace {
     }
 
     UUID uuid() {
-        return uuid;
+        return UUID.nameUUIDFromBytes((subsystem + "/" + id).getBytes(StandardCharsets.UTF_8));
     }
 
     long eui64() {

@@ -51,7 +51,8 @@ final class Registers {
         keepsReserved = configuration.has(Deviation.KEEPS_RESERVED_AQA);
         capabilities = ((limits.queueEntries() - 1)
                         | 1L << CONTIGUOUS_QUEUES_SHIFT
-                        | configuration.readyTimeout().dividedBy(Configuration.TIMEOUT_UNIT) << TIMEOUT_SHIFT
+                        | (configuration.readyTimeout().toMillis() / Configuration.TIMEOUT_UNIT.toMillis())
+                                << TIMEOUT_SHIFT
                         | (long) limits.doorbellStride() << STRIDE_SHIFT
                         | (long) limits.commandSets() << COMMAND_SETS_SHIFT
                         | pageField(limits.minPageShift()) << SMALLEST_PAGE_SHIFT

@@ -128,13 +128,14 @@ public final class FaultInjection {
             default -> Optional.empty();
         };
         String device = named.orElse(change.eventDevice());
-        if (device == null) {
+        if (device == null || !hasDevice(changed, device)) {
+            // Of no device, or of one that was removed before.
             return;
         }
         if (change.effect() instanceof Effect.Frozen) {
             changed.freezePe(changed.groupOf(device));
         } else {
-            changed.removeDevice(device);
+            changed.unplug(device);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
 import org.jvfio.PciCommand;
@@ -15,6 +16,7 @@ import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
+import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {
@@ -44,12 +46,17 @@ final class NvmeHost implements AutoCloseable {
     }
 
     NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive) {
+        this(machine, drive, kernel -> kernel);
+    }
+
+    /** With a kernel in front of the emulated one. */
+    NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive, UnaryOperator<Kernel> decorator) {
         EmulatedMachine withDrive = machine.toBuilder()
                 .withoutDevices()
                 .device(DRIVE.toString(), 0, drive)
                 .build();
         process = EmulatedKernel.boot(withDrive, sanitizer.devices());
-        device = Device.open(sanitizer.around(process, process.host()), DRIVE);
+        device = Device.open(decorator.apply(sanitizer.around(process, process.host())), DRIVE);
     }
 
     static EmulatedNvme drive() {

@@ -1,0 +1,4 @@
+@NullMarked
+package org.jvfio.cli.map;
+
+import org.jspecify.annotations.NullMarked;

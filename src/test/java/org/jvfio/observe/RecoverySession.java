@@ -1,0 +1,35 @@
+package org.jvfio.observe;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jvfio.Container;
+import org.jvfio.Device;
+import org.jvfio.PciAddress;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.linux.LinuxKernel;
+
+/** A recovery of a device, by EEH where the kernel has it. */
+final class RecoverySession {
+    private RecoverySession() {}
+
+    /** Records the recovery on this host: the device's address, and the file of the record. */
+    public static void main(String[] arguments) throws IOException {
+        RecordOptions options = RecordOptions.of(Path.of(arguments[1]));
+        try (Observer observer = Observer.record(options, "recovery of " + arguments[0])) {
+            run(observer.observe(LinuxKernel.open()), PciAddress.parse(arguments[0]));
+        }
+    }
+
+    static void run(Kernel kernel, PciAddress address) {
+        try (Container container = Container.open(kernel);
+                Device device = container.attach(address).openDevice(address)) {
+            int identity = device.bar(0).unchecked().readInt(0);
+            device.enableBusMastering();
+            device.recover();
+            device.enableMemory();
+            if (device.bar(0).unchecked().readInt(0) != identity) {
+                throw new IllegalStateException("the device is another one after its recovery");
+            }
+        }
+    }
+}
