@@ -6,8 +6,8 @@
 project=${BASH_SOURCE[0]%/scripts/lib/build.sh}
 [[ $project == /* ]] || project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=$project/target
-# The command, for such a java_command; its libraries are optional for the module.
-jvfio_main=(--add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob --module org.jvfio/org.jvfio.cli.Launcher)
+# shellcheck source=scripts/lib/java.sh
+source "$project/scripts/lib/java.sh"
 
 # Maven 3.9 reads MAVEN_ARGS itself, 3.8 does not: both get it once.
 maven() {
@@ -41,56 +41,6 @@ maven_packages() {
     began=$(date +%s.%N)
     maven "$@" || return
     touch --date="@$began" "$target/.built"
-}
-
-# Sets the array java_command to a JVM for the built project, with options for a quick start: it maps the cache, or the
-# archive of its own classes, where that was made for, as relocating 20 MB takes longer than a short command. Warnings of
-# the JVM do not go to standard output, which is for data.
-set_java_command() {
-    java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
-        -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0
-        --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
-    if [[ -s $target/jvfio.aot ]] && is_aot_cache_current; then
-        java_command+=(-XX:AOTCache="$target/jvfio.aot")
-    fi
-}
-
-# Sets aot_identity to what the cache depends on: the project's path and the JDK. With others the JVM would ignore the
-# cache, and the archive of its own classes with it, which is slower than no cache.
-set_aot_identity() {
-    local release
-    IFS= read -rd '' release <"$JAVA_HOME/release" || true
-    aot_identity=$target$'\n'$JAVA_HOME$'\n'$release
-}
-
-# Whether the cache, or a failed attempt to create it, belongs to this path, JDK and jar. Starts no process.
-is_aot_cache_current() {
-    local aot_identity recorded
-    set_aot_identity
-    [[ -r $target/jvfio.aot.for ]] && IFS= read -rd '' recorded <"$target/jvfio.aot.for"
-    [[ ${recorded:-} == "$aot_identity" && ! $target/jvfio.jar -nt $target/jvfio.aot.for &&
-        ! $target/jvfio.jar -ot $target/jvfio.aot.for ]]
-}
-
-# If the cache cannot be created, it stays empty until the jar, the path or the JDK changes. A running JVM may have the
-# old one mapped. Its record has the time of the jar, which the JVM compares, too.
-make_aot_cache() {
-    local -a java_command
-    local aot_identity
-    rm -f "$target/jvfio.aot" "$target/jvfio.aot.for"
-    : >"$target/jvfio.aot"
-    set_java_command
-    # No profiles of methods: a short command would compile what they name, and end before that pays.
-    if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:-AOTRecordTraining -XX:AOTCacheOutput="$target/jvfio.aot.new" \
-        "${jvfio_main[@]/%Launcher/Training}" >"$target/aot.log" 2>&1 </dev/null &&
-        "${java_command[@]}" -XX:AOTCache="$target/jvfio.aot.new" -XX:AOTMode=on \
-            "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then
-        mv "$target/jvfio.aot.new" "$target/jvfio.aot"
-    fi
-    rm -f "$target/jvfio.aot.new"
-    set_aot_identity
-    printf '%s\0' "$aot_identity" >"$target/jvfio.aot.for"
-    touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"
 }
 
 # Builds what is missing or out of date, and reports it in one line; fails with the errors of Maven's log. Only one

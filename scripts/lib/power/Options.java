@@ -20,7 +20,8 @@ final class Options {
         DIFF,
         RUN,
         SHELL,
-        VERSIONS;
+        VERSIONS,
+        JMODS;
 
         static String names() {
             List<String> names = Arrays.stream(values()).map(Command::toString).toList();
@@ -40,6 +41,7 @@ final class Options {
     }
 
     private static final int MAX_NUMBER = 7;
+    private static final int MAX_NAMESPACES = 16;
 
     private Command command = Command.DEMO;
     private boolean hasCommand;
@@ -63,6 +65,8 @@ final class Options {
     private Optional<Path> calls = Optional.empty();
     private Optional<Path> disk = Optional.empty();
     private String nvme = "";
+    private boolean isNvmeDiff;
+    private final List<String> namespaces = new ArrayList<>();
     private final List<String> devices = new ArrayList<>();
     private final List<Path> with = new ArrayList<>();
     private final List<Path> jars = new ArrayList<>();
@@ -120,11 +124,9 @@ final class Options {
         });
         setters.put("--disk", (option, value) -> disk = Optional.of(writable(value)));
         setters.put("--nvme", (option, value) -> {
-            if (!value.matches("[a-z0-9_.-]+=[^,]+(,[a-z0-9_.-]+=[^,]+)*")) {
-                throw Failure.misuse(option + " is NAME=VALUE, or more with commas between; not '" + value + "'");
-            }
-            nvme = value;
+            nvme = properties(option, value);
         });
+        setters.put("--namespace", (option, value) -> namespaces.add(properties(option, value)));
         setters.put("--device", (option, value) -> {
             if (!value.matches("[A-Za-z0-9_-][A-Za-z0-9_.-]*(,[a-zA-Z0-9_.-]+=[^,]*)*")) {
                 throw Failure.misuse(option + " is MODEL, or MODEL,NAME=VALUE,...; not '" + value + "'");
@@ -169,7 +171,9 @@ final class Options {
             String word = words.get(i);
             int equals = word.indexOf('=');
             Setter setter = setters.get(word);
-            if (setter != null) {
+            if (word.equals("--nvme") && (i + 1 == words.size() || words.get(i + 1).startsWith("-"))) {
+                isNvmeDiff = true;
+            } else if (setter != null) {
                 if (++i == words.size()) {
                     throw Failure.misuse(word + " needs a value");
                 }
@@ -232,7 +236,7 @@ final class Options {
                     throw Failure.misuse("junit needs --jar, a jar or folder with tests");
                 }
             }
-            case DIFF, SHELL, VERSIONS -> {
+            case DIFF, SHELL, VERSIONS, JMODS -> {
                 if (hasArguments) {
                     throw Failure.misuse(command + " takes options only; not " + String.join(" ", arguments));
                 }
@@ -241,6 +245,12 @@ final class Options {
         }
         if (command != Command.RUN && command != Command.JUNIT && !(jars.isEmpty() && classPath.isEmpty())) {
             throw Failure.misuse("--jar and --class-path are for run and junit; not for " + command);
+        }
+        if (isNvmeDiff && command != Command.DIFF) {
+            throw Failure.misuse("--nvme without properties is for diff; not for " + command);
+        }
+        if (!namespaces.isEmpty() && (disk.isPresent() || namespaces.size() > MAX_NAMESPACES)) {
+            throw Failure.misuse("--namespace is for up to %d namespaces, and not beside --disk".formatted(MAX_NAMESPACES));
         }
         if (machine == Machine.POWERNV11) {
             if (qemu.isPresent() && qemu.get().equals("trixie")) {
@@ -251,6 +261,13 @@ final class Options {
         if (suite == Suite.BOOKWORM && pageKib == 4) {
             throw Failure.misuse("bookworm's kernel has 64K pages only");
         }
+    }
+
+    private static String properties(String option, String value) throws Failure {
+        if (!value.matches("[a-z0-9_.-]+=[^,]+(,[a-z0-9_.-]+=[^,]+)*")) {
+            throw Failure.misuse(option + " is NAME=VALUE, or more with commas between; not '" + value + "'");
+        }
+        return value;
     }
 
     private static String oneOf(String option, String value, List<String> allowed) throws Failure {
@@ -365,6 +382,16 @@ final class Options {
 
     String nvme() {
         return nvme;
+    }
+
+    /** Whether diff compares NVMe commands. */
+    boolean isNvmeDiff() {
+        return isNvmeDiff;
+    }
+
+    /** The properties of the drive's namespaces; none for a single one of 512 MiB. */
+    List<String> namespaces() {
+        return namespaces;
     }
 
     List<String> devices() {

@@ -129,22 +129,33 @@ final class Parts {
         return image.description().matches(".* with 4k pages.*") ? 4 : 64;
     }
 
-    /** A directory with root, a root directory with a JRE and busybox, all of the release that this JRE is in. */
-    Path java(int release) throws Failure, IOException, InterruptedException {
+    private static Fetcher.Wanted openJdk(int release, String what, List<String> packages) {
         List<List<String>> names = release == 25
                 ? List.of(List.of("trixie"), List.of("stable"))
                 : List.of(List.of("sid"), List.of("unstable"));
         List<List<String>> others = release == 25
                 ? List.of(List.of("sid"), List.of("unstable"), List.of("testing"))
                 : List.of(List.of("testing"));
+        return new Fetcher.Wanted(what, names, others, "", archive -> sets(archive.packages(), packages));
+    }
+
+    /** A directory with jmods, the modules of the JDK 25 for ppc64el, as jlink takes them. */
+    Path jmods() throws Failure, IOException, InterruptedException {
+        Fetcher.Wanted wanted =
+                openJdk(25, "the modules of OpenJDK 25 for ppc64el", List.of("openjdk-25-jdk-headless"));
+        return part(
+                "jmods-25",
+                guestPackages,
+                wanted,
+                (all, directory) -> Files.move(
+                        all.resolve("usr/lib/jvm/java-25-openjdk-ppc64el/jmods"), directory.resolve("jmods")));
+    }
+
+    /** A directory with root, a root directory with a JRE and busybox, all of the release that this JRE is in. */
+    Path java(int release) throws Failure, IOException, InterruptedException {
         List<String> packages = Stream.concat(Stream.of("openjdk-" + release + "-jre-headless"), JRE_PACKAGES.stream())
                 .toList();
-        Fetcher.Wanted wanted = new Fetcher.Wanted(
-                "OpenJDK " + release + " for ppc64el",
-                names,
-                others,
-                "",
-                archive -> sets(archive.packages(), packages));
+        Fetcher.Wanted wanted = openJdk(release, "OpenJDK " + release + " for ppc64el", packages);
         return part("java-" + release, guestPackages, wanted, (all, directory) -> {
             Path root = directory.resolve("root");
             for (String name : List.of("bin", "dev", "etc", "lib64", "proc", "root", "run", "sys", "tmp")) {

@@ -23,6 +23,7 @@ final class Power {
     private static final int CLOSED_PIPE = 141;
     private static final Duration LIMIT = Duration.ofMinutes(2);
     private static final long DISK = 512L << 20;
+    private static final long NAMESPACE = 64L << 20;
     private static final int OLDEST_QEMU = 10;
     private static final String QEMU = "qemu-system-ppc64";
     private static final int MAX_DIRECTORY = 60;
@@ -107,6 +108,12 @@ final class Power {
 
     private int run() throws Failure, IOException, InterruptedException {
         requireTools();
+        if (options.command() == Options.Command.JMODS) {
+            try (Cache kept = new Cache(cache, Power::say)) {
+                System.out.println(parts(kept).jmods().resolve("jmods"));
+            }
+            return 0;
+        }
         if (options.command() != Options.Command.VERSIONS) {
             build();
         }
@@ -173,12 +180,16 @@ final class Power {
                         () -> new Failure("apt is not set up for Debian here: name a Debian mirror with --mirror URL"));
     }
 
-    /** All that a machine is made of, from the cache. */
-    private Lab lab(Cache kept) throws Failure, IOException, InterruptedException {
+    private Parts parts(Cache kept) {
         Sites sites = new Sites();
         Fetcher guest = new Fetcher(suites -> sites.archive(false, suites), Power::say);
         Fetcher host = new Fetcher(suites -> sites.archive(true, suites), Power::say);
-        Parts parts = new Parts(kept, guest, host, options.isUpdate(), Power::say);
+        return new Parts(kept, guest, host, options.isUpdate(), Power::say);
+    }
+
+    /** All that a machine is made of, from the cache. */
+    private Lab lab(Cache kept) throws Failure, IOException, InterruptedException {
+        Parts parts = parts(kept);
         QemuProgram qemu = qemu(parts);
         Path kernel = parts.kernel(options.suite(), options.pageKib());
         Path java = parts.java(options.java());
@@ -360,9 +371,13 @@ final class Power {
         Guest.Setup setup(Machine machine, List<String> more, Options chosen) throws IOException {
             Path disk = options.disk().orElse(work.resolve("disk"));
             if (!Files.exists(disk)) {
-                try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
-                    file.setLength(DISK);
-                }
+                makeImage(disk, DISK);
+            }
+            List<Qemu.Namespace> namespaces = new ArrayList<>();
+            for (String properties : chosen.namespaces()) {
+                Path image = work.resolve("namespace" + namespaces.size());
+                makeImage(image, NAMESPACE);
+                namespaces.add(new Qemu.Namespace(image, properties));
             }
             return new Guest.Setup(
                     new Qemu(
@@ -371,6 +386,7 @@ final class Power {
                             kernel,
                             disk,
                             chosen.nvme(),
+                            namespaces,
                             chosen.devices(),
                             more,
                             chosen.append(),
@@ -380,6 +396,12 @@ final class Power {
                     chosen.isClockCounting(),
                     chosen.kernelLog(),
                     chosen.qemuLog());
+        }
+    }
+
+    private static void makeImage(Path path, long bytes) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(bytes);
         }
     }
 
@@ -459,7 +481,8 @@ final class Power {
             List<String> all = new ArrayList<>(List.of("/jvfio/test-classes", "/jvfio/jvfio.jar"));
             all.addAll(otherJars);
             List<String> command = new ArrayList<>(java("-XX:SharedArchiveFile=/jre/lib/server/classes.jsa", all));
-            command.add("org.jvfio.contract.random.DifferentialCommand");
+            String name = options.isNvmeDiff() ? "NvmeDifferentialCommand" : "DifferentialCommand";
+            command.add("org.jvfio.contract.random." + name);
             command.addAll(more);
             return command;
         }

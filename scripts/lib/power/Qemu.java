@@ -14,10 +14,14 @@ record Qemu(
         Path kernel,
         Path disk,
         String nvme,
+        List<Namespace> namespaces,
         List<String> devices,
         List<String> more,
         String append,
         boolean isClockCounting) {
+
+    /** A namespace of the drive: its image, and properties of QEMU's nvme-ns. */
+    record Namespace(Path image, String properties) {}
 
     /** Where skiboot puts the initrd, there is room for so much. */
     private static final long INITRD = 128L << 20;
@@ -59,7 +63,9 @@ record Qemu(
         options.addAll(List.of("-display", "none", "-nic", "none", "-no-reboot"));
         options.addAll(List.of("-kernel", kernel.resolve("vmlinux").toString(), "-initrd", initrd.toString()));
         options.addAll(List.of("-d", "guest_errors", "-D", qemuLog.toString()));
-        options.addAll(List.of("-drive", "file=" + comma(disk) + ",if=none,id=disk,format=raw"));
+        if (namespaces.isEmpty()) {
+            addImage(options, "disk", disk);
+        }
         addDevices(options, work);
         options.addAll(more);
         List<String> parameters = List.of("-append", (PARAMETERS + " " + append).strip());
@@ -82,10 +88,21 @@ record Qemu(
         options.addAll(List.of("-device", edu + buses.get(0), "-device", edu + buses.get(1)));
         Path rom = work.resolve("rom");
         Files.write(rom, Rom.image());
+        String subsystem = "nvme-subsys,id=subsystem,nqn=jvfio";
+        String medium = namespaces.isEmpty() ? "drive=disk" : "id=drive,subsys=subsystem";
+        if (!namespaces.isEmpty()) {
+            options.addAll(List.of("-device", subsystem));
+        }
         options.addAll(List.of(
                 "-device",
-                "nvme,drive=disk,serial=jvfio,romfile=" + comma(rom) + ",bus=" + buses.get(2)
+                "nvme," + medium + ",serial=jvfio,romfile=" + comma(rom) + ",bus=" + buses.get(2)
                         + (nvme.isEmpty() ? "" : "," + nvme)));
+        for (int i = 0; i < namespaces.size(); i++) {
+            Namespace namespace = namespaces.get(i);
+            addImage(options, "namespace" + i, namespace.image());
+            options.addAll(
+                    List.of("-device", "nvme-ns,drive=namespace" + i + ",bus=drive," + namespace.properties()));
+        }
         for (int i = 0; i < devices.size(); i++) {
             String device = devices.get(i);
             // A network card brings an expansion ROM, which the host's QEMU may not have, and which is for x86.
@@ -93,6 +110,10 @@ record Qemu(
             rest += device.contains(",bus=") ? "" : ",bus=" + buses.get(3 + i);
             options.addAll(List.of("-device", device + rest));
         }
+    }
+
+    private static void addImage(List<String> options, String id, Path image) {
+        options.addAll(List.of("-drive", "file=" + comma(image) + ",if=none,id=" + id + ",format=raw"));
     }
 
     /** The device tree that QEMU would give, with the sizes of huge pages added. Then the kernel has some. */

@@ -1,6 +1,7 @@
 /** Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU, on Linux and on an emulated kernel. */
 module org.jvfio {
-    requires static org.jspecify;
+    requires jdk.jfr;
+    requires static transitive org.jspecify;
 
     // For the command and for machine files. Optional: they are resolved where another module requires them or
     // --add-modules names them.

@@ -76,6 +76,7 @@ class MachineTest {
                 "",
                 List.of(),
                 List.of(),
+                List.of(),
                 "",
                 true);
         qemu.checkInitrd(128L << 20);

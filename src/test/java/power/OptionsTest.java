@@ -57,6 +57,9 @@ class OptionsTest {
                 "--part=2/3",
                 "--append=a=b c",
                 "--nvme=mdts=0,msix_qsize=2",
+                "--namespace=nsid=1",
+                "--namespace",
+                "nsid=5,ms=8,mset=on",
                 "--device=igb",
                 "--device=edu,dma_mask=1",
                 "--seeds=0",
@@ -78,6 +81,7 @@ class OptionsTest {
         assertEquals(3, options.parts());
         assertEquals("a=b c", options.append());
         assertEquals("mdts=0,msix_qsize=2", options.nvme());
+        assertEquals(List.of("nsid=1", "nsid=5,ms=8,mset=on"), options.namespaces());
         assertEquals(List.of("igb", "edu,dma_mask=1"), options.devices());
         assertEquals(0, options.seeds());
         assertEquals(7, options.firstSeed());
@@ -137,9 +141,9 @@ class OptionsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            ''                              | say what to do: demo, test, junit, diff, run, shell or versions
+            ''                              | say what to do: demo, test, junit, diff, run, shell, versions or jmods
             -- x                            | say what to do before --: demo, test, junit or run
-            boot                            | unknown command 'boot': demo, test, junit, diff, run, shell or versions
+            boot                            | unknown command 'boot': demo, test, junit, diff, run, shell, versions or jmods
             demo test                       | 'demo' and 'test': one at a time, and arguments after --
             demo x                          | 'x': arguments of demo come after --
             --fast demo                     | unknown option '--fast'
@@ -166,6 +170,8 @@ class OptionsTest {
             diff --calls /                  | --calls: there is no file '/' that can be read
             demo --disk /                   | '/' is no file in an existing directory
             demo --disk /nowhere/disk       | '/nowhere/disk' is no file in an existing directory
+            demo --nvme                     | --nvme without properties is for diff; not for demo
+            demo --namespace nsid           | --namespace is NAME=VALUE, or more with commas between; not 'nsid'
             demo --nvme mdts                | --nvme is NAME=VALUE, or more with commas between; not 'mdts'
             demo --device igb,mac           | --device is MODEL, or MODEL,NAME=VALUE,...; not 'igb,mac'
             demo --device ''                | --device is MODEL, or MODEL,NAME=VALUE,...; not ''

@@ -1,6 +1,8 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_CLASS_REVISION;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND_MEMORY;
 import static org.jvfio.uapi.vfio_h.PCI_STATUS;
 import static org.jvfio.uapi.vfio_h.PCI_VENDOR_ID;
 
@@ -39,14 +41,17 @@ final class AccessDiagnosis {
     /**
      * Checks whether a device of which a register read all ones responds: by two system calls if it does.
      *
+     * @param mapped whether the register is mapped: the kernel checks other accesses for disabled memory itself
      * @throws VfioException if it does not
      */
-    void requireResponse(Supplier<String> operation) {
+    void requireResponse(boolean mapped, Supplier<String> operation) {
         int pe = device.container().peStates();
-        if ((pe == PeState.NORMAL.number() || pe < 0)
-                && !device.isInLowPower()
-                && device.config().readInt(PCI_CLASS_REVISION) != ALL_ONES_32) {
-            return;
+        if ((pe == PeState.NORMAL.number() || pe < 0) && !device.isInLowPower()) {
+            int commandAndStatus = device.config().readInt(PCI_COMMAND);
+            boolean decodes = (commandAndStatus & PCI_COMMAND_MEMORY) != 0;
+            if ((short) (commandAndStatus >>> Short.SIZE) != ALL_ONES_16 && (decodes || !mapped)) {
+                return;
+            }
         }
         DeviceCondition condition = condition();
         if (!condition.isResponding()) {
@@ -87,7 +92,7 @@ final class AccessDiagnosis {
     /** The kernel answers for all groups of the container at once, but shows the state of each device in sysfs. */
     private Optional<PeState> peState(int answer) {
         Optional<PeState> reported = Optional.ofNullable(PeState.of(answer));
-        if (device.container().attachedGroups() == 1 || reported.isEmpty()) {
+        if (device.container().attachedGroups().size() == 1 || reported.isEmpty()) {
             return reported;
         }
         try {
@@ -134,26 +139,13 @@ final class AccessDiagnosis {
                 evidence
                         + (reported == null
                                 ? "; the platform does not report its PE (EEH_PE_OP: " + answer + ")"
-                                : "; a PE of the container's groups is %s (EEH state %d)"
-                                        .formatted(reported, reported.number()))
+                                : "; a PE of the container's groups is " + reported.withNumber())
                         + ": frozen or gone"
-                        + device.freezeLog()
-                                .newest()
-                                .map(finding -> (finding.failedDma()
-                                                ? "; the newest failed DMA of the kernel log: "
-                                                : "; the kernel log: ")
-                                        + finding.text())
-                                .orElse(""));
+                        + device.freezeLog().describe());
     }
 
-    /** The state of the PE, with what the kernel log has about it if that is wanted. */
     private String describe(PeState state, boolean withLog) {
-        Optional<FreezeLog.Finding> finding = withLog ? device.freezeLog().newest() : Optional.empty();
-        String plain = "its PE is %s (EEH state %d)".formatted(state, state.number());
-        return finding.map(found -> found.failedDma() && state.isFrozen()
-                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
-                        : plain + "; the kernel log: " + found.text())
-                .orElse(plain);
+        return withLog ? device.freezeLog().describe(state) : "its PE is " + state.withNumber();
     }
 
     /**

@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -60,7 +61,7 @@ public final class Container implements AutoCloseable {
     private final List<Group> groups = new ArrayList<>();
     private boolean closed;
     // Written with the lock held; read without it.
-    private volatile int attachedGroups;
+    private volatile List<Integer> attachedGroups = List.of();
 
     private Container(Kernel kernel, Descriptor descriptor, PageSize systemPage, IommuSetup iommu) {
         this.kernel = kernel;
@@ -79,7 +80,8 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the kernel has no VFIO or no SPAPR TCE IOMMU ({@code HOST_SETUP}), or the user may not
      *     open it ({@code PERMISSION})
      */
-    public static Container open(Kernel kernel) {
+    public static Container open(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         String operation = "open a VFIO container";
         Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, operation, KnownCauses::openContainer);
         try {
@@ -116,7 +118,7 @@ public final class Container implements AutoCloseable {
      */
     public Group attach(PciAddress address) {
         PciFunction function = PciFunction.at(kernel, address);
-        IommuGroup group = IommuGroup.of(kernel, address);
+        IommuGroup group = IommuGroup.of(kernel, function);
         if (!function.isForVfio()) {
             throw new VfioException(
                     Kind.HOST_SETUP,
@@ -169,7 +171,7 @@ public final class Container implements AutoCloseable {
                 throw e;
             }
             groups.add(group);
-            attachedGroups = groups.size();
+            attachedGroups = groups.stream().map(Group::number).toList();
             return group;
         } finally {
             lock.unlock();
@@ -239,8 +241,13 @@ public final class Container implements AutoCloseable {
         }
     }
 
-    /** How many groups are attached. Takes no lock. */
-    int attachedGroups() {
+    /** Whether this is an LPAR, where a window belongs to one group, and several are attached. Takes no lock. */
+    boolean sharesLparWindow() {
+        return attachedGroups.size() > 1 && HostPlatform.of(kernel) == HostPlatform.PSERIES;
+    }
+
+    /** The numbers of the groups that are attached. Takes no lock. */
+    List<Integer> attachedGroups() {
         return attachedGroups;
     }
 
@@ -556,7 +563,7 @@ public final class Container implements AutoCloseable {
     /** Removes a group that the kernel has detached; with the last one all windows and registrations are gone. */
     void detached(Group group, Teardown teardown) {
         groups.remove(group);
-        attachedGroups = groups.size();
+        attachedGroups = groups.stream().map(Group::number).toList();
         if (groups.isEmpty()) {
             iommu.detached();
             windows.detached();

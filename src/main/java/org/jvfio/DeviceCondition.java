@@ -1,8 +1,11 @@
 package org.jvfio;
 
+import static org.jvfio.uapi.vfio_h.PCI_CLASS_REVISION;
+
 import java.util.Objects;
 import java.util.Optional;
 import org.jvfio.VfioException.Kind;
+import org.jvfio.kernel.Kernel;
 
 /**
  * Whether a device responds, and if not, why: {@link Device#condition}. It is what the kernel and the device report at
@@ -16,6 +19,8 @@ import org.jvfio.VfioException.Kind;
  *     wrote 4096 bytes to 0x800000000020000, unmapped 3 ms before by process 2 (EEH state 2)}
  */
 public record DeviceCondition(State state, Optional<PeState> pe, String evidence) {
+    private static final int ALL_ONES = -1;
+
     /** What a device does. */
     public enum State {
         /** The device responds. */
@@ -41,6 +46,39 @@ public record DeviceCondition(State state, Optional<PeState> pe, String evidence
 
     static DeviceCondition of(State state, Optional<PeState> pe, String evidence) {
         return new DeviceCondition(state, pe, evidence);
+    }
+
+    /**
+     * The condition of a device that need not be open, nor bound to vfio-pci, from sysfs: {@code eeh_pe_state}, and its
+     * class in {@code config}. Nothing is changed: opening a device would thaw its PE.
+     *
+     * @throws VfioException if there is no such device, or its files cannot be read
+     */
+    public static DeviceCondition read(Kernel kernel, PciAddress address) {
+        PciFunction.at(kernel, address);
+        FreezeLog log = new FreezeLog(kernel, address);
+        try {
+            String path = "/sys/bus/pci/devices/" + address + "/";
+            boolean responds = Sysfs.readInt(kernel, path + "config", PCI_CLASS_REVISION) != ALL_ONES;
+            // After the access, which may be what froze the PE.
+            Optional<PeState> pe = Sysfs.find(kernel, path + "eeh_pe_state").flatMap(PeState::parse);
+            PeState state = pe.orElse(PeState.NORMAL);
+            if (state != PeState.NORMAL) {
+                return of(State.FROZEN, pe, log.describe(state));
+            }
+            if (responds) {
+                return of(State.RESPONDING, pe, "its configuration space responds");
+            }
+            String evidence = "its configuration space reads all ones";
+            return pe.isPresent()
+                    ? of(State.GONE, pe, evidence + ", and its PE is not frozen")
+                    : of(
+                            State.UNKNOWN,
+                            pe,
+                            evidence + "; the platform does not report its PE: frozen or gone" + log.describe());
+        } finally {
+            log.close();
+        }
     }
 
     /** Whether the device responds. */

@@ -13,7 +13,10 @@ import org.jvfio.uapi.vfio_h;
 /** Features that vfio-pci has for some devices ({@code VFIO_DEVICE_FEATURE}), depending on the kernel version. */
 public enum DeviceFeature {
     /**
-     * {@link Device#setVfToken}: of a physical function with SR-IOV, if vfio-pci is loaded with {@code enable_sriov=1}.
+     * {@link Device#setVfToken}: of a physical function with SR-IOV, whether or not vfio-pci is loaded with {@code
+     * enable_sriov=1}, which only allows virtual functions to be made (Linux 7.2). Where Linux has SR-IOV off, the
+     * function does not have the feature, although it has the capability: for instance with 64K pages, if the BARs of
+     * virtual functions are smaller than a page.
      */
     VF_TOKEN(vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN),
     /** {@link Device#enterLowPower}: Linux 6.1 and newer. */

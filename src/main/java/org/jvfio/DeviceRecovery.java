@@ -64,7 +64,7 @@ final class DeviceRecovery {
 
     /** Whether EEH resets the PE of this device alone; it would reset those of all groups of a container. */
     private boolean isPeResettable(DeviceCondition before) {
-        return before.pe().isPresent() && device.container().attachedGroups() == 1;
+        return before.pe().isPresent() && device.container().attachedGroups().size() == 1;
     }
 
     /** The open devices that a reset has reset too; their interrupts are disabled before it. */

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
+import org.jvfio.kernel.Errno;
 import org.jvfio.ioctl.MapDma;
 import org.jvfio.ioctl.UnmapDma;
 
@@ -176,7 +177,7 @@ public final class DmaMapping implements AutoCloseable {
     private void call(MapDma call) {
         Container container = container();
         if (container.isDefaultWindowPending()) {
-            container.createTables(this::operation, 0, call, DmaMapping::cause);
+            container.createTables(this::operation, 0, call, this::cause);
             return;
         }
         int result = call.call(container.descriptor().keptOpen());
@@ -190,14 +191,16 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /** Why the kernel may have refused to map or unmap. */
-    private static Cause cause(int result) {
+    private Cause cause(int result) {
         if (result > 0) {
             return new Cause(
                     Kind.KERNEL_REFUSED,
                     "the kernel found the address misaligned",
                     "use a multiple of the window's pages");
         }
-        return Cause.of(result, KnownCauses::map);
+        return Cause.of(result, errno -> errno == Errno.EPERM && container().sharesLparWindow()
+                ? KnownCauses.SHARED_LPAR_WINDOW
+                : KnownCauses.map(errno));
     }
 
     /**

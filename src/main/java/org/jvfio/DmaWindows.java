@@ -26,6 +26,7 @@ final class DmaWindows {
     private final Kernel kernel;
     private final Container container;
     private final IommuSetup iommu;
+    private final FailedWindows failed;
     private final List<DmaWindow> windows = new ArrayList<>();
     private volatile @Nullable DmaWindow pendingWindow;
     // Held during a call with which the kernel may create the default window. Acquired after the container's lock; a
@@ -36,6 +37,7 @@ final class DmaWindows {
         this.kernel = kernel;
         this.container = container;
         this.iommu = iommu;
+        this.failed = FailedWindows.of(kernel);
     }
 
     /**
@@ -98,7 +100,12 @@ final class DmaWindows {
         try (Arena arena = Arena.ofConfined()) {
             TceCreate call = TceCreate.of(arena, page.shift(), bytes, levels);
             createTables(
-                    () -> operation, table.lockedBytes(), call, result -> Cause.of(result, KnownCauses::createWindow));
+                    () -> operation,
+                    table.lockedBytes(),
+                    call,
+                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                            ? KnownCauses.SHARED_LPAR_WINDOW
+                            : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),
@@ -251,15 +258,30 @@ final class DmaWindows {
         try {
             DmaWindow pending = pendingWindow;
             long pendingBytes = pending == null ? 0 : pending.tableBytes();
+            boolean makesTable = pending != null || tableBytes > 0;
+            if (makesTable && container.attachedGroups().stream().anyMatch(failed::contains)) {
+                throw new VfioException(operation.get(), KnownCauses.failedWindows());
+            }
             LockedMemory before = LockedMemory.of(kernel);
             before.require(operation, pendingBytes + tableBytes);
             int result = call.call(container.descriptor().keptOpen());
             if (result != 0) {
+                if (result == Errno.ENODEV.negated() && makesTable) {
+                    rememberFailure();
+                }
                 throw refused(operation.get(), pendingBytes, tableBytes, before, call, result, causes.apply(result));
             }
             pendingWindow = null;
         } finally {
             pendingLock.unlock();
+        }
+    }
+
+    /** A second call would fail, too, and leave its charge behind. */
+    private void rememberFailure() {
+        List<Integer> groups = container.attachedGroups();
+        if (groups.size() == 1 && !iommu.info().isPowernv()) {
+            failed.add(groups.getFirst());
         }
     }
 

@@ -22,7 +22,7 @@ final class FreezeLog {
 
     private final Kernel kernel;
     private final PciAddress address;
-    // Guards what follows; acquired last, and held during reads of the log and of sysfs.
+    // Guards what follows; held during reads of the log and of sysfs.
     private final ReentrantLock lock = new ReentrantLock();
     private @Nullable KernelMessages messages;
     private @Nullable PeNames names;
@@ -74,6 +74,22 @@ final class FreezeLog {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** A state of the PE with the newest message about it, as in {@code its PE is frozen (EEH state 2)}. */
+    String describe(PeState state) {
+        String plain = "its PE is " + state.withNumber();
+        return newest().map(found -> found.failedDma() && state.isFrozen()
+                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
+                        : plain + "; the kernel log: " + found.text())
+                .orElse(plain);
+    }
+
+    /** The newest message, for a PE whose state is not known; empty, or it begins with a semicolon. */
+    String describe() {
+        return newest().map(found -> (found.failedDma() ? "; the newest failed DMA of the kernel log: " : "; the kernel log: ")
+                        + found.text())
+                .orElse("");
     }
 
     /** The PE was recovered: the messages until now are no longer about its state. */

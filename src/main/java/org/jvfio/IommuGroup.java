@@ -7,6 +7,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * An IOMMU group as sysfs describes it: the functions that the IOMMU cannot tell apart. On POWER it is a partitionable
@@ -29,18 +30,21 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
      *
      * @throws VfioException if there is none ({@code NOT_FOUND}); the hint names those that exist
      */
-    public static IommuGroup of(Kernel kernel, int number) {
-        List<String> groups = Sysfs.list(kernel, GROUPS).orElse(List.of());
-        if (!groups.contains(Integer.toString(number))) {
-            throw new VfioException(
-                    Kind.NOT_FOUND, "use IOMMU group " + number, "there is no such group", presence(groups));
-        }
+    public static IommuGroup of(Kernel host, int number) {
+        Kernel kernel = TraceProperty.observe(host);
         String path = GROUPS + "/" + number;
+        String name = Sysfs.find(kernel, path + "/name")
+                .orElseThrow(() -> new VfioException(
+                        Kind.NOT_FOUND,
+                        "use IOMMU group " + number,
+                        "there is no such group",
+                        presence(Sysfs.list(kernel, GROUPS).orElse(List.of()))))
+                .stripTrailing();
         List<PciFunction> functions = Sysfs.list(kernel, path + "/devices").orElse(List.of()).stream()
                 .map(device -> PciFunction.at(kernel, PciAddress.parse(device)))
                 .sorted((one, other) -> one.address().compareTo(other.address()))
                 .toList();
-        return new IommuGroup(number, Sysfs.read(kernel, path + "/name"), functions);
+        return new IommuGroup(number, name, functions);
     }
 
     /**
@@ -49,12 +53,16 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
      * @throws VfioException if there is no such device, or it has no group
      */
     public static IommuGroup of(Kernel kernel, PciAddress address) {
-        OptionalInt number = PciFunction.at(kernel, address).group();
+        return of(kernel, PciFunction.at(kernel, address));
+    }
+
+    /** The group of a function. */
+    static IommuGroup of(Kernel kernel, PciFunction function) {
         return of(
                 kernel,
-                number.orElseThrow(() -> new VfioException(
+                function.group().orElseThrow(() -> new VfioException(
                         Kind.UNSUPPORTED,
-                        "use " + address,
+                        "use " + function.address(),
                         "it is in no IOMMU group: this kernel gives it no IOMMU",
                         "boot a kernel with SPAPR_TCE_IOMMU (Linux before 5.19, or 6.4 and newer) without iommu=off")));
     }

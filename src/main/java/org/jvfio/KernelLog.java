@@ -3,6 +3,7 @@ package org.jvfio;
 import java.util.List;
 import java.util.Map;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * The kernel's log, {@code /dev/kmsg}. The platform logs there what it does with a group's windows and bypass.
@@ -22,7 +23,7 @@ public final class KernelLog implements AutoCloseable {
      * @throws VfioException if it may not be read
      */
     public static KernelLog open(Kernel kernel) {
-        KernelLog log = new KernelLog(KernelMessages.open(kernel));
+        KernelLog log = new KernelLog(KernelMessages.open(TraceProperty.observe(kernel)));
         log.openSite.watch(log);
         return log;
     }

@@ -13,6 +13,12 @@ final class KnownCauses {
             Kind.PERMISSION,
             "the container belongs to the process that registered the first memory, and this is another process",
             "open a container in this process");
+    /** EPERM of calls that make a window in an LPAR, where the container has several groups. */
+    static final Cause SHARED_LPAR_WINDOW = new Cause(
+            Kind.UNSUPPORTED,
+            "a window of an LPAR belongs to one group, and the container has several",
+            "use a container for each group");
+
     private static final Cause NO_DESCRIPTOR =
             new Cause(Kind.EXHAUSTED, "too many files are open", "close some, or raise the limit: ulimit -n");
     private static final Cause NO_MEMORY =
@@ -210,6 +216,7 @@ final class KnownCauses {
                         "the memory is not registered, or its pages are smaller than the window's",
                         "register the memory, and use a window whose pages are not larger than the memory's");
             case ENXIO -> new Cause(Kind.NOT_FOUND, "the IOVA is in no window", "use an address inside the window");
+            case ENODEV -> failedWindows();
             case EINTR ->
                 new Cause(Kind.KERNEL_REFUSED, "the hypervisor refused the address", "stay inside the window");
             case ENOMEM ->
@@ -238,14 +245,19 @@ final class KnownCauses {
                         Kind.PERMISSION,
                         "the container belongs to another process, or its platform takes one group in a container",
                         "use one container for each group, in the process that opened it");
-            case ENODEV ->
-                new Cause(
-                        Kind.KERNEL_REFUSED,
-                        "the firmware refused the window, and the kernel then refuses all others until it is booted"
-                                + " again",
-                        "see dmesg, and ask for a smaller window after a reboot");
+            case ENODEV -> failedWindows();
             default -> Cause.of(errno);
         };
+    }
+
+    /** ENODEV of a call that creates a window: {@code failed_ddw_pdn_list}. */
+    static Cause failedWindows() {
+        return new Cause(
+                Kind.KERNEL_REFUSED,
+                "the kernel creates no window for this device until the next boot, because firmware has refused one: now,"
+                        + " or when a driver of the host used the device before",
+                "boot with disable_ddw on the kernel command line, or keep the host's driver off the device"
+                        + " (vfio-pci.ids=VENDOR:DEVICE), and see dmesg; an earlier request may have been too large");
     }
 
     static Cause removeWindow(Errno errno) {

@@ -8,6 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.rlimit;
 import org.jvfio.uapi.vfio_h;
 
@@ -30,7 +31,8 @@ public record LockedMemory(long locked, OptionalLong limit, boolean privileged) 
      *
      * @throws VfioException if it cannot be read
      */
-    public static LockedMemory of(Kernel kernel) {
+    public static LockedMemory of(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         String status = Sysfs.read(kernel, STATUS);
         Matcher locked = VM_LCK.matcher(status);
         Matcher capabilities = CAP_EFF.matcher(status);

@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * A PCI function as sysfs describes it.
@@ -27,7 +28,8 @@ public record PciFunction(
      *
      * @throws VfioException if sysfs cannot be read
      */
-    public static List<PciFunction> all(Kernel kernel) {
+    public static List<PciFunction> all(Kernel host) {
+        Kernel kernel = TraceProperty.observe(host);
         return addresses(kernel).stream().map(name -> read(kernel, name)).toList();
     }
 
@@ -36,9 +38,10 @@ public record PciFunction(
      *
      * @throws VfioException if there is none; the hint names those that there are
      */
-    public static PciFunction at(Kernel kernel, PciAddress address) {
-        List<String> names = addresses(kernel);
-        if (!names.contains(address.toString())) {
+    public static PciFunction at(Kernel host, PciAddress address) {
+        Kernel kernel = TraceProperty.observe(host);
+        if (Sysfs.find(kernel, DEVICES + "/" + address + "/vendor").isEmpty()) {
+            List<String> names = addresses(kernel);
             throw new VfioException(
                     Kind.NOT_FOUND,
                     "use " + address,

@@ -75,6 +75,11 @@ public enum PeState {
         return this == STOPPED || this == STOPPED_DMA;
     }
 
+    /** With its number, as in {@code frozen (EEH state 2)}. */
+    String withNumber() {
+        return "%s (EEH state %d)".formatted(text, number);
+    }
+
     /** In one or some words, as in {@code frozen}. */
     @Override
     public String toString() {

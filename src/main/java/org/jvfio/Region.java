@@ -273,7 +273,7 @@ public final class Region {
     private long read(long offset, int width) {
         long value = readUnchecked(offset, width);
         if (value == ALL_ONES >>> (Long.SIZE - width * Byte.SIZE) && checked) {
-            regions.diagnosis().requireResponse(() -> asked("read", offset, width));
+            regions.diagnosis().requireResponse(mapping != null, () -> asked("read", offset, width));
         }
         return value;
     }

@@ -49,6 +49,27 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
         }
     }
 
+    /**
+     * This description without the pages of the MSI-X table, unless the kernel allows it to be mapped, or has listed what
+     * can be: Linux before 4.6 neither says so nor maps these pages.
+     */
+    RegionInfo without(List<RegionArea> table, PageSize page) {
+        boolean whole = mappable.equals(List.of(new RegionArea(0, size)));
+        if (table.isEmpty() || msixMappable || !whole) {
+            return this;
+        }
+        long from = table.getFirst().offset() / page.bytes() * page.bytes();
+        long to = page.roundUp(table.getFirst().offset() + table.getFirst().size());
+        List<RegionArea> parts = new ArrayList<>();
+        if (from > 0) {
+            parts.add(new RegionArea(0, from));
+        }
+        if (to < size) {
+            parts.add(new RegionArea(to, size - to));
+        }
+        return new RegionInfo(index, size, flags, fileOffset, List.copyOf(parts), false);
+    }
+
     private static void get(Descriptor device, GetRegionInfo info, String name) {
         int answer = info.call(device);
         if (answer != 0) {
@@ -95,7 +116,10 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
             if (!new RegionArea(0, regionSize).contains(read.offset(), read.size())) {
                 throw malformed(name, "the mappable area " + read + " is outside the region");
             }
-            areas.add(read);
+            // Linux lists one of no bytes for a BAR of which the MSI-X table leaves no page.
+            if (read.size() > 0) {
+                areas.add(read);
+            }
         }
         return List.copyOf(areas);
     }

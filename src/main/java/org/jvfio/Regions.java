@@ -1,5 +1,10 @@
 package org.jvfio;
 
+import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_0;
+import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_MEM_PREFETCH;
+import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64;
+import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_SPACE;
+import static org.jvfio.uapi.vfio_h.PCI_BASE_ADDRESS_SPACE_IO;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR0_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_BAR5_REGION_INDEX;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_CONFIG_REGION_INDEX;
@@ -19,6 +24,8 @@ import org.jvfio.VfioException.Kind;
  * lock.
  */
 final class Regions {
+    private static final int TYPE_64 = PCI_BASE_ADDRESS_MEM_TYPE_64;
+
     private final Device device;
     private final Descriptor descriptor;
     private final AccessDiagnosis diagnosis;
@@ -73,14 +80,45 @@ final class Regions {
         try {
             descriptor.requireOpen();
             return find(index)
-                    .orElseThrow(() -> new VfioException(
-                            Kind.NOT_FOUND,
-                            "use " + name(index),
-                            "the device does not have it",
-                            "see the device's regions: lspci -v"));
+                    .orElseThrow(() -> new VfioException("use " + name(index), absence(index)));
         } finally {
             device.lock().unlock();
         }
+    }
+
+    /** Why the kernel has no such region: the register of a BAR tells. */
+    private Cause absence(int index) {
+        Cause absent =
+                new Cause(Kind.NOT_FOUND, "the device does not have it", "see the device's regions: lspci -v");
+        if (!isBar(index)) {
+            return absent;
+        }
+        if (index > 0 && (register(index - 1) & (PCI_BASE_ADDRESS_SPACE | TYPE_64)) == TYPE_64) {
+            return new Cause(
+                    Kind.NOT_FOUND,
+                    "it is the upper half of BAR %d, which is 64 bits wide".formatted(index - 1),
+                    "use BAR " + (index - 1));
+        }
+        int register = register(index);
+        if ((register & PCI_BASE_ADDRESS_SPACE) == PCI_BASE_ADDRESS_SPACE_IO) {
+            return new Cause(
+                    Kind.UNSUPPORTED,
+                    "it has I/O ports, to which the kernel has assigned no address; host bridges from PHB3 on have no"
+                            + " I/O space",
+                    "use the device's memory BARs, which have the same registers in most devices");
+        }
+        return (register & TYPE_64) != 0 || (register & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0
+                ? new Cause(
+                        Kind.UNSUPPORTED,
+                        "it is a memory BAR to which the kernel has assigned no address",
+                        "see dmesg for \"can't assign\"")
+                : absent;
+    }
+
+    /** The register of a BAR in the device; 0 if it cannot be read. */
+    private int register(int bar) {
+        int offset = PCI_BASE_ADDRESS_0 + bar * Integer.BYTES;
+        return HostRegister.readInt(device.kernel(), device.address(), offset).orElse(0);
     }
 
     private Optional<Region> find(int index) {
@@ -103,8 +141,10 @@ final class Regions {
         }
         BarMapping mapping = null;
         if (!info.mappable().isEmpty()) {
-            mapping = BarMapping.map(
-                    device.kernel(), descriptor, name, info, device.container().systemPage(), msixTable(index));
+            PageSize page = device.container().systemPage();
+            List<RegionArea> table = msixTable(index);
+            info = info.without(table, page);
+            mapping = BarMapping.map(device.kernel(), descriptor, name, info, page, table);
             mappings.add(mapping);
         }
         Region region = new Region(this, descriptor, name, info, mapping, ByteOrder.LITTLE_ENDIAN, isBar(index));

@@ -11,6 +11,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
 import org.jvfio.ioctl.MapDma;
 import org.jvfio.kernel.Errno;
@@ -243,6 +245,27 @@ class DmaMappingTest {
         assertEquals(0, mappedPages());
         host.observed().heal();
         mapping.map();
+    }
+
+    /** The kernel makes the default window with the first mapping, and cannot give it to both groups. */
+    @Test
+    void map_twoGroupsOfAnLpar_saysThatAWindowHasOneGroup() {
+        TestHost lpar = new TestHost(EmulatedMachine.pseries());
+        try (Container container = Container.open(lpar.kernel())) {
+            container.attach(1);
+            container.attach(2);
+            DmaMemory memory = container.allocate(1);
+            for (Executable call : List.<Executable>of(
+                    () -> container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.NONE),
+                    () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 1))) {
+                VfioException e = assertThrows(VfioException.class, call);
+                assertEquals(Errno.EPERM, e.errno().orElseThrow(), e.getMessage());
+                assertEquals(
+                        "a window of an LPAR belongs to one group, and the container has several", e.reason());
+                assertEquals(VfioException.Kind.UNSUPPORTED, e.kind());
+            }
+        }
+        lpar.assertAllGivenBack();
     }
 
     @Test

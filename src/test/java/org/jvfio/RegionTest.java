@@ -248,9 +248,9 @@ class RegionTest {
             return 0;
         });
         // The emulated kernel maps no registers.
-        VfioException e = assertThrows(VfioException.class, () -> again.bar(0));
+        VfioException e = assertThrows(VfioException.class, () -> again.bar(1));
         assertEquals(Errno.EINVAL, e.errno().orElseThrow(), e.getMessage());
-        assertEquals("map BAR 0 of 0004:01:00.0", e.operation());
+        assertEquals("map BAR 1 of 0004:01:00.0", e.operation());
     }
 
     @Test

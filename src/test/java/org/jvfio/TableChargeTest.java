@@ -232,11 +232,16 @@ class TableChargeTest {
         Container container = attached(host);
         makeDefaultWindow(container);
         long before = host.process().lockedBytes();
-        for (Errno errno : List.of(Errno.ENODEV, Errno.EPERM)) {
+        for (Errno errno : List.of(Errno.EPERM, Errno.ENODEV)) {
             host.process().host().failNext(container.groups().getFirst().number(), PlatformStep.CREATE_TABLE, errno);
             assertLeak("128K", refused(errno, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1)));
         }
         assertEquals(before + (256 << 10), host.process().lockedBytes());
+        VfioException again = assertThrows(
+                VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
+        assertTrue(again.reason().contains("until the next boot"), again.getMessage());
+        assertTrue(again.hint().contains("disable_ddw"), again.getMessage());
+        assertEquals(before + (256 << 10), host.process().lockedBytes(), "no second call");
         assertLeftAtTheEnd(256 << 10, host, container);
     }
 

@@ -43,6 +43,7 @@ final class CommandSyntax {
     private final List<String> paragraphs = new ArrayList<>();
     private final TreeMap<Integer, String> statuses = new TreeMap<>();
     private @Nullable JsonShape json;
+    private boolean takesCommand;
 
     CommandSyntax(Command command) {
         this.command = command;
@@ -77,6 +78,21 @@ final class CommandSyntax {
     CommandSyntax repeatedArgument(String name, String text) {
         arguments.add(new Argument(name, text, true, true));
         return this;
+    }
+
+    /**
+     * Adds a command of {@code jvfio} with its own options, which everything from the first word on belongs to that is
+     * no option.
+     */
+    CommandSyntax command(String text, boolean required) {
+        takesCommand = true;
+        arguments.add(new Argument("COMMAND", text, required, true));
+        return this;
+    }
+
+    /** Whether what follows the first word is left to another command. */
+    boolean takesCommand() {
+        return takesCommand;
     }
 
     /** Adds an option without a value. */

@@ -40,6 +40,7 @@ final class Commands {
                             new NvmeWriteCommand(),
                             new NvmeVerifyCommand(),
                             new NvmeBenchCommand())),
+            new Section("Observe", List.of(new TraceCommand(), new RecordCommand())),
             new Section("Emulate", List.of(new MachineShowCommand())),
             new Section("Help", List.of(new HelpCommand(), new CompletionCommand())));
 

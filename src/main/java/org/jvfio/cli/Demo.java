@@ -352,7 +352,8 @@ final class Demo {
         MemorySegment from = source.memory().segment().asSlice(source.offset(), COPIED);
         MemorySegment to = destination.memory().segment().asSlice(destination.offset(), COPIED);
         byte[] pattern = new byte[COPIED];
-        new SplittableRandom().nextBytes(pattern);
+        // The same each time: a program that is replayed has to write what it wrote.
+        new SplittableRandom(COPIED).nextBytes(pattern);
         MemorySegment.copy(pattern, 0, from, JAVA_BYTE, 0, COPIED);
         to.fill((byte) 0);
         edu.readMemory(source.iova(), 0, COPIED, TIMEOUT);

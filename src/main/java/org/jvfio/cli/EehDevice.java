@@ -1,6 +1,9 @@
 package org.jvfio.cli;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
@@ -13,6 +16,9 @@ import org.jvfio.kernel.Kernel;
 
 /** The device of an {@code eeh} command, with its group alone in a container. */
 final class EehDevice implements AutoCloseable {
+    /** In place of a PE's state. */
+    static final String NO_EEH = "none";
+
     static final String OPENING_THAWS = "Opening a device thaws its PE and resets its function, as for any driver.";
 
     private final Container container;
@@ -53,8 +59,35 @@ final class EehDevice implements AutoCloseable {
     }
 
     /** The state of the PE before the device is opened, which thaws it. */
-    String peState() {
-        return container.eeh().map(Eeh::state).map(PeState::toString).orElse("none");
+    Optional<PeState> peState() {
+        return container.eeh().map(Eeh::state);
+    }
+
+    static JsonShape peStateShape(String text) {
+        List<String> words = new ArrayList<>(
+                Arrays.stream(PeState.values()).map(PeState::toString).toList());
+        words.add(NO_EEH);
+        return JsonShape.word(text, words);
+    }
+
+    static JsonShape conditionShape(String text) {
+        return JsonShape.word(
+                text,
+                Arrays.stream(DeviceCondition.State.values()).map(Enum::toString).toList());
+    }
+
+    static Step step(PciAddress address) {
+        return new Step("eeh", "PE of " + address).fact("device", address.toString(), "");
+    }
+
+    /** A PE that is frozen before any driver has used the device. */
+    static void hintAtIdleD3(Step step) {
+        step.fact(
+                "hint",
+                "vfio-pci disable_idle_d3=1",
+                "hint",
+                "if it freezes right after binding, as the device wakes from D3hot:",
+                "echo 'options vfio-pci disable_idle_d3=1' > /etc/modprobe.d/vfio-pci.conf, and load vfio-pci anew");
     }
 
     Device open() {

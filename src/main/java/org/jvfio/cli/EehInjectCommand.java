@@ -12,6 +12,7 @@ import org.jvfio.VfioException;
 
 /** {@code jvfio eeh inject}: injects an error, and recovers the device from it. */
 final class EehInjectCommand extends Command {
+    private static final int NOTHING_FROZE = 3;
     private static final String DEFAULT = "load-config-address";
 
     EehInjectCommand() {
@@ -42,12 +43,14 @@ final class EehInjectCommand extends Command {
                         + " memory BAR, prints the condition of the device,"
                         + " recovers it, and gives the group back. The error freezes the PE for real: all its devices"
                         + " stop.")
+                .status(0, "the PE froze, and the device was recovered")
+                .status(NOTHING_FROZE, "the platform accepted the error, and nothing froze")
                 .json(JsonShape.object("an injected error and the recovery")
                         .with("device", JsonShape.string("its PCI address"))
-                        .with("error", JsonShape.string("the injected error"))
-                        .with("condition", JsonShape.string("of the device with the error"))
+                        .with("error", JsonShape.word("the injected error", functions()))
+                        .with("condition", EehDevice.conditionShape("of the device with the error"))
                         .with("evidence", JsonShape.string("what was looked at"))
-                        .with("means", JsonShape.string("what made it respond"))
+                        .with("means", EehRecoverCommand.meansShape("what made it respond; NONE if nothing froze"))
                         .with("resets", JsonShape.integer("resets that this took")))
                 .example("jvfio eeh inject 0001:01:00.0", "freeze its PE by an access to configuration space");
     }
@@ -81,13 +84,12 @@ final class EehInjectCommand extends Command {
                 readRegister(device);
             }
             DeviceCondition condition = device.condition();
-            Step step = new Step("eeh", "PE of " + chosen.address())
-                    .fact("device", chosen.address().toString(), "")
+            Step step = EehDevice.step(chosen.address())
                     .fact("error", name(function), "injected", error.toString());
             EehDevice.tell(step, condition);
             RecoveryResult result = device.recover();
             EehRecoverCommand.tell(step, result).print(in.out(), in.json());
+            return condition.isResponding() ? NOTHING_FROZE : 0;
         }
-        return 0;
     }
 }

@@ -17,6 +17,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
+import org.jvfio.observe.TraceProperty;
 
 /**
  * The host that a user means with {@code --kernel}, {@code --machine} and {@code --linux}: this one if it runs a POWER
@@ -28,6 +29,20 @@ final class HostChoice {
     private static final List<String> KERNELS = List.of(EMULATED, LINUX);
     private static final String DEFAULT_PRESET = "power8";
     private static final String DEVICE_MODELS = "device-models";
+
+    /** Takes the host's place, or observes it, in a command that another one runs. */
+    interface KernelSource {
+        /** The kernel that the command uses. {@code host} gives that of the host. */
+        Kernel open(HostKernel host) throws Failure;
+    }
+
+    /** Gives the kernel of the host that the user means. */
+    interface HostKernel {
+        Kernel open() throws Failure;
+    }
+
+    /** Bound while another command runs this one: {@link TraceCommand} and others. */
+    static final ScopedValue<KernelSource> SOURCE = ScopedValue.newInstance();
 
     private final boolean linux;
     private final boolean chosen;
@@ -178,11 +193,19 @@ final class HostChoice {
      * @throws Failure if the host is not available
      */
     Kernel open(Invocation in) throws Failure {
-        if (!linux) {
-            return boot(in);
-        }
-        requireAvailable();
-        return LinuxKernel.open();
+        return observed(() -> {
+            if (!linux) {
+                return boot(in);
+            }
+            requireAvailable();
+            return LinuxKernel.open();
+        });
+    }
+
+    /** The kernel that a command uses: the host's, or what a command in front of this one makes of it. */
+    static Kernel observed(HostKernel host) throws Failure {
+        Kernel kernel = SOURCE.isBound() ? SOURCE.get().open(host) : host.open();
+        return TraceProperty.observe(kernel);
     }
 
     /**
@@ -192,6 +215,10 @@ final class HostChoice {
      * @throws Failure if the host is not available
      */
     Kernel inspect(Invocation in) throws Failure {
+        return observed(() -> inspectHost(in));
+    }
+
+    private Kernel inspectHost(Invocation in) throws Failure {
         if (linux) {
             Optional<String> reason = LinuxKernel.uninspectable();
             if (reason.isPresent()) {

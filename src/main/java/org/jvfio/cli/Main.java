@@ -133,7 +133,7 @@ public final class Main {
             return DefaultParser.builder()
                     .setAllowPartialMatching(false)
                     .get()
-                    .parse(syntax.options(), arguments.toArray(String[]::new));
+                    .parse(syntax.options(), arguments.toArray(String[]::new), syntax.takesCommand());
         } catch (UnrecognizedOptionException e) {
             List<String> words = syntax.list().stream()
                     .map(option -> "--" + option.getLongOpt())

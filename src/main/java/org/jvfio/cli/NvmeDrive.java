@@ -178,7 +178,7 @@ final class NvmeDrive implements AutoCloseable {
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return in.boot().apply(machine);
+            return HostChoice.observed(() -> in.boot().apply(machine));
         } catch (UncheckedIOException e) {
             throw new Failure(
                     Failure.FAILED,

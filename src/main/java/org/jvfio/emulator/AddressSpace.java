@@ -20,6 +20,11 @@ final class AddressSpace {
             return (protection & vfio_h.PROT_WRITE) != 0;
         }
 
+        /** Whether a driver of the kernel can pin its pages for writing. */
+        boolean pinnable() {
+            return writable() && !backing.isBar();
+        }
+
         long physical(long address) {
             return backing.physical() + (address - base);
         }
@@ -78,6 +83,16 @@ final class AddressSpace {
                 areas.put(to, each.part(to, each.end()));
             }
         }
+    }
+
+    /**
+     * Whether an address is a multiple of the page size, as the kernel counts: a BAR is mapped wherever the Java process
+     * has it, at a multiple of its own page size.
+     */
+    boolean isAligned(long address, long pageBytes) {
+        Area area = find(address);
+        long base = area != null && area.backing().isBar() ? area.base() : 0;
+        return (address - base) % pageBytes == 0;
     }
 
     /** Whether an end of a range is inside a huge page, which cannot be unmapped in part. */

@@ -13,7 +13,8 @@ final class Backing {
     private static final MemorySegment ZEROS =
             MemorySegment.ofArray(new long[(1 << 16) / Long.BYTES]).asReadOnly();
 
-    private final PhysicalMemory memory;
+    private final @Nullable PhysicalMemory memory;
+    private final Runnable freed;
     private final long physical;
     private final int pageShift;
     private final long size;
@@ -24,7 +25,27 @@ final class Backing {
     private long pins;
 
     Backing(PhysicalMemory memory, long physical, int pageShift, @Nullable Arena arena, MemorySegment segment) {
+        this(memory, physical, pageShift, arena, segment, () -> {});
+    }
+
+    /**
+     * A mapping of a BAR, which cannot be pinned and has no physical address in memory.
+     *
+     * @param freed called when the process maps no part of it any more
+     */
+    static Backing ofBar(int pageShift, Arena arena, MemorySegment segment, Runnable freed) {
+        return new Backing(null, 0, pageShift, arena, segment, freed);
+    }
+
+    private Backing(
+            @Nullable PhysicalMemory memory,
+            long physical,
+            int pageShift,
+            @Nullable Arena arena,
+            MemorySegment segment,
+            Runnable freed) {
         this.memory = memory;
+        this.freed = freed;
         this.physical = physical;
         this.pageShift = pageShift;
         this.arena = arena;
@@ -37,6 +58,11 @@ final class Backing {
     /** Whether the memory was adopted: the process allocated it by other means, and frees it itself. */
     boolean isAdopted() {
         return adopted;
+    }
+
+    /** Whether it is a BAR of a device ({@code VM_PFNMAP}), whose pages cannot be pinned. */
+    boolean isBar() {
+        return memory == null;
     }
 
     /** The physical address of the first byte. */
@@ -158,7 +184,10 @@ final class Backing {
             if (arena != null) {
                 arena.close();
             }
-            memory.remove(this);
+            if (memory != null) {
+                memory.remove(this);
+            }
+            freed.run();
         }
     }
 }

@@ -39,7 +39,7 @@ final class ConfigFile extends OpenFile {
     long pread(MemorySegment buffer, long offset) {
         long size = Math.clamp(function.configBytes() - offset, 0, buffer.byteSize());
         for (long at = 0; at < size; at++) {
-            long value = function.readConfig((int) (offset + at), 1);
+            long value = function.access().read((int) (offset + at), 1);
             // A device that cannot be reached reads all ones, as the PCI core makes of an error.
             buffer.set(ValueLayout.JAVA_BYTE, at, Errno.isError(value) ? -1 : (byte) value);
         }

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +30,15 @@ final class ConfigRegisters {
             | vfio_h.PCI_COMMAND_SERR
             | vfio_h.PCI_COMMAND_INTX_DISABLE;
 
+    private static final int FIRST_PORT = 0x1000;
+    /** The largest BAR of I/O ports. */
+    private static final int MAX_PORTS = 0x100;
+
     private static final int FIRST_CAPABILITY = 0x40;
+    private static final int NO_CAPABILITY = 0xff;
+    /** {@code PCI_FIND_CAP_TTL}. */
+    private static final int MAX_CAPABILITIES = 48;
+
     /** The offsets of the power management and PCI Express capabilities, as in QEMU's NVMe controller. */
     private static final int POWER = 0x60;
 
@@ -55,6 +64,9 @@ final class ConfigRegisters {
     /** The length of each capability by its offset, in the order of the chain. */
     private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
 
+    /** The first capability of each id that a walk of the list reaches. */
+    private final Map<Integer, Integer> found = new HashMap<>();
+
     private final PciBars bars;
 
     /**
@@ -62,8 +74,10 @@ final class ConfigRegisters {
      *
      * @param bars the BARs of the device
      * @param reportsErrors whether firmware makes a PCI Express device report errors
+     * @throws IllegalArgumentException if they do not fit; the message completes "the device has ..."
      */
-    ConfigRegisters(EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors) {
+    ConfigRegisters(
+            EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors, FunctionOptions options) {
         this.bars = bars;
         int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
         values = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
@@ -75,9 +89,17 @@ final class ConfigRegisters {
         if (device.isExpress() && !managesPower) {
             own.addFirst(EmulatedCapability.powerManagement(false));
         }
-        standard(device, own, reportsErrors);
+        standard(device, own, reportsErrors, options.vitalProductData().isPresent());
         extended(own, size);
         assignBars(romBytes);
+        options.config().forEach((offset, value) -> {
+            if (offset >= size) {
+                throw new IllegalArgumentException(
+                        "%d bytes of configuration space, so that none at 0x%x can be replaced".formatted(size, offset));
+            }
+            values.put(offset, value);
+        });
+        findStandard();
         initial = values.array().clone();
     }
 
@@ -101,7 +123,8 @@ final class ConfigRegisters {
         }
     }
 
-    private void standard(EmulatedDevice device, List<EmulatedCapability> own, boolean reportsErrors) {
+    private void standard(
+            EmulatedDevice device, List<EmulatedCapability> own, boolean reportsErrors, boolean hasProductData) {
         DeviceInterrupts interrupts = device.interrupts();
         int link = vfio_h.PCI_CAPABILITY_LIST;
         int place = FIRST_CAPABILITY;
@@ -136,17 +159,24 @@ final class ConfigRegisters {
             if (!capability.isExtended()) {
                 boolean power = device.isExpress() && capability.id() == vfio_h.PCI_CAP_ID_PM;
                 place = power ? POWER : rest;
-                if (place + capability.bytes() > vfio_h.PCI_CFG_SPACE_SIZE) {
-                    throw new IllegalArgumentException(
-                            "the capabilities of a device need more than the 192 bytes available");
-                }
+                requireSpace(place, capability.bytes());
                 link = begin(capability.id(), place, capability.bytes(), link);
                 fill(capability, place);
                 rest = power ? rest : after(place, capability.bytes());
             }
         }
+        if (hasProductData) {
+            requireSpace(rest, vfio_h.PCI_CAP_VPD_SIZEOF);
+            begin(vfio_h.PCI_CAP_ID_VPD, rest, vfio_h.PCI_CAP_VPD_SIZEOF, link);
+        }
         if (!lengths.isEmpty()) {
             values.putShort(vfio_h.PCI_STATUS, (short) vfio_h.PCI_STATUS_CAP_LIST);
+        }
+    }
+
+    private static void requireSpace(int place, int bytes) {
+        if (place + bytes > vfio_h.PCI_CFG_SPACE_SIZE) {
+            throw new IllegalArgumentException("capabilities that need more than the 192 bytes available");
         }
     }
 
@@ -178,7 +208,7 @@ final class ConfigRegisters {
             if (capability.isExtended()) {
                 if (place + capability.bytes() > size) {
                     throw new IllegalArgumentException(
-                            "extended capabilities need a PCI Express device, and at most 3840 bytes");
+                            "extended capabilities that do not fit: they need a PCI Express device, and at most 3840 bytes");
                 }
                 if (previous != 0) {
                     values.putInt(previous, values.getInt(previous) | place << 20);
@@ -193,8 +223,12 @@ final class ConfigRegisters {
         }
     }
 
-    /** Assigns BARs as firmware does: each aligned to its size, 32-bit BARs below 4 GiB. */
+    /**
+     * Assigns BARs as firmware does: each aligned to its size, 32-bit BARs below 4 GiB. A BAR of I/O ports below a bridge
+     * without I/O space gets no address.
+     */
     private void assignBars(int romBytes) {
+        long ports = FIRST_PORT;
         long low = 1L << 31;
         long high = 1L << 40;
         for (int bar = 0; bar < bars.count(); bar++) {
@@ -202,17 +236,23 @@ final class ConfigRegisters {
             if (bytes == 0) {
                 continue;
             }
-            boolean above = bars.isWide(bar) && bytes >= 1L << 30;
-            long address = ((above ? high : low) + bytes - 1) & -bytes;
             int register = barRegister(bar);
-            values.putInt(register, (int) address | (bars.isWide(bar) ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
+            if (bars.hasPorts(bar)) {
+                values.putInt(register, (bars.isAssigned(bar) ? (int) ports : 0) | bars.flags(bar));
+                ports += MAX_PORTS;
+                continue;
+            }
+            long alignment = bars.alignment(bar);
+            boolean above = bars.isWide(bar) && bytes >= 1L << 30;
+            long address = ((above ? high : low) + alignment - 1) & -alignment;
+            values.putInt(register, (int) address | bars.flags(bar));
             if (bars.isWide(bar)) {
                 values.putInt(register + Integer.BYTES, (int) (address >>> Integer.SIZE));
             }
             if (above) {
-                high = address + bytes;
+                high = address + alignment;
             } else {
-                low = address + bytes;
+                low = address + alignment;
             }
         }
         if (romBytes > 0) {
@@ -229,19 +269,36 @@ final class ConfigRegisters {
         return writable.length;
     }
 
-    /** The length of each capability by its offset, in the order of the chains. */
-    Map<Integer, Integer> lengths() {
-        return lengths;
+    /**
+     * The length of a capability that was placed here; 0 if there is none, for instance where a replaced pointer leads.
+     */
+    int length(int place, int id) {
+        boolean extended = place >= vfio_h.PCI_CFG_SPACE_SIZE;
+        int there = extended ? values.getInt(place) & 0xffff : values.get(place) & 0xff;
+        return there == id ? lengths.getOrDefault(place, 0) : 0;
     }
 
     /** The offset of a capability in the first 256 bytes, or 0 if there is none. */
     int capability(int id) {
-        for (int place : lengths.keySet()) {
-            if (place < vfio_h.PCI_CFG_SPACE_SIZE && (values.get(place) & 0xff) == id) {
-                return place;
-            }
+        return found.getOrDefault(id, 0);
+    }
+
+    /** Finds the first capability of each id as Linux does: {@code __pci_find_next_cap_ttl}. */
+    private void findStandard() {
+        if ((values.getShort(vfio_h.PCI_STATUS) & vfio_h.PCI_STATUS_CAP_LIST) == 0) {
+            return;
         }
-        return 0;
+        int place = values.get(vfio_h.PCI_CAPABILITY_LIST) & 0xfc;
+        for (int left = MAX_CAPABILITIES; left > 0 && place >= FIRST_CAPABILITY; left--) {
+            int id = values.get(place) & 0xff;
+            if (id == NO_CAPABILITY) {
+                return;
+            }
+            if (length(place, id) > 0) {
+                found.putIfAbsent(id, place);
+            }
+            place = values.get(place + vfio_h.PCI_CAP_LIST_NEXT) & 0xfc;
+        }
     }
 
     /** Whether there is an extended capability of this id. */

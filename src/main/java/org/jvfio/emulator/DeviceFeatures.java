@@ -17,6 +17,7 @@ final class DeviceFeatures {
             | vfio_h.VFIO_DEVICE_FEATURE_PROBE;
     private static final int BOTH = vfio_h.VFIO_DEVICE_FEATURE_GET | vfio_h.VFIO_DEVICE_FEATURE_SET;
 
+    private final KernelVersion kernel;
     private final boolean hasVirtualFunctions;
     private boolean lowPower;
     private @Nullable EventFile wakeUp;
@@ -24,9 +25,11 @@ final class DeviceFeatures {
     /**
      * The features of one device.
      *
+     * @param kernel the version of Linux
      * @param hasVirtualFunctions whether it can have virtual functions (SR-IOV), whose users need its token
      */
-    DeviceFeatures(boolean hasVirtualFunctions) {
+    DeviceFeatures(KernelVersion kernel, boolean hasVirtualFunctions) {
+        this.kernel = kernel;
         this.hasVirtualFunctions = hasVirtualFunctions;
     }
 
@@ -72,6 +75,9 @@ final class DeviceFeatures {
             case vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN -> hasVirtualFunctions ? TOKEN_BYTES : -1;
             default -> -1;
         };
+        if (feature == kernel.featureOfNewerKernels()) {
+            return Errno.EINVAL.negated();
+        }
         if (needed < 0) {
             return Errno.ENOTTY.negated();
         }

@@ -12,16 +12,20 @@ final class DeviceFile extends OpenFile {
     static final int OFFSET_SHIFT = 40;
     static final long OFFSET_MASK = (1L << OFFSET_SHIFT) - 1;
 
+    private final EmulatedHost host;
     private final IommuGroup group;
     private final PciFunction function;
     private final HotReset hotReset;
+    private final BarMappings mappings;
     /** The file offset of {@code read} and {@code write}; nothing changes it. */
     private long position;
 
     DeviceFile(EmulatedHost host, IommuGroup group, PciFunction function) {
+        this.host = host;
         this.group = group;
         this.function = function;
         this.hotReset = new HotReset(host, function);
+        this.mappings = new BarMappings(host, function);
         group.deviceOpened();
         function.opened();
     }
@@ -30,6 +34,9 @@ final class DeviceFile extends OpenFile {
     void release(Mm closer) {
         function.closed();
         group.deviceClosed(closer);
+        if (function.isRemoved() && !function.isOpen()) {
+            host.removed(function);
+        }
     }
 
     @Override
@@ -71,14 +78,15 @@ final class DeviceFile extends OpenFile {
 
     private int regionInfo(Argument argument) {
         long size = vfio_region_info.sizeof();
-        MemorySegment info = argument.copyIn(size);
-        if (info == null) {
+        MemorySegment asked = argument.copyIn(size);
+        if (asked == null) {
             return Errno.EFAULT.negated();
         }
-        if (Integer.compareUnsigned(vfio_region_info.argsz(info), (int) size) < 0) {
+        int argsz = vfio_region_info.argsz(asked);
+        if (Integer.compareUnsigned(argsz, (int) size) < 0) {
             return Errno.EINVAL.negated();
         }
-        int index = vfio_region_info.index(info);
+        int index = vfio_region_info.index(asked);
         if (Integer.compareUnsigned(index, vfio_h.VFIO_PCI_VGA_REGION_INDEX) >= 0) {
             return Errno.EINVAL.negated();
         }
@@ -86,10 +94,28 @@ final class DeviceFile extends OpenFile {
         int readable = vfio_h.VFIO_REGION_INFO_FLAG_READ;
         int flags =
                 index == vfio_h.VFIO_PCI_ROM_REGION_INDEX ? readable : readable | vfio_h.VFIO_REGION_INFO_FLAG_WRITE;
-        vfio_region_info.flags(info, bytes == 0 ? 0 : flags);
+        BarMappings.Capability capability = BarMappings.Capability.NONE;
+        if (index <= vfio_h.VFIO_PCI_BAR5_REGION_INDEX && mappings.isMappable(index)) {
+            flags |= vfio_h.VFIO_REGION_INFO_FLAG_MMAP;
+            capability = mappings.capability(index);
+        }
+        MemorySegment info = MemorySegment.ofArray(new long[(int) (size + capability.bytes()) / Long.BYTES]);
+        info.copyFrom(asked.asSlice(0, size));
+        vfio_region_info.flags(info, bytes == 0 ? 0 : flags | capability.flag());
         vfio_region_info.size(info, bytes);
         vfio_region_info.offset(info, (long) index << OFFSET_SHIFT);
-        return argument.copyOut(info, size) ? 0 : Errno.EFAULT.negated();
+        long back = size;
+        if (capability.bytes() > 0) {
+            if (Integer.compareUnsigned(argsz, (int) info.byteSize()) < 0) {
+                vfio_region_info.argsz(info, (int) info.byteSize());
+                vfio_region_info.cap_offset(info, 0);
+            } else {
+                capability.write(info.asSlice(size), (int) size);
+                vfio_region_info.cap_offset(info, (int) size);
+                back = info.byteSize();
+            }
+        }
+        return argument.copyOut(info, back) ? 0 : Errno.EFAULT.negated();
     }
 
     private long regionBytes(int index) {
@@ -97,13 +123,16 @@ final class DeviceFile extends OpenFile {
             case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.configBytes();
             case vfio_h.VFIO_PCI_ROM_REGION_INDEX ->
                 function.romBytes() != 0 && function.showsRomImage() ? function.romBytes() : 0;
-            default -> function.bars().bytes(index);
+            default -> function.bars().isAssigned(index) ? function.bars().bytes(index) : 0;
         };
     }
 
     private int reset() {
         if (!function.canReset()) {
             return Errno.EINVAL.negated();
+        }
+        if (function.isRemoved()) {
+            return Errno.ENOTTY.negated();
         }
         function.reset();
         return 0;
@@ -155,9 +184,18 @@ final class DeviceFile extends OpenFile {
         return function.accessBar((int) index, buffer, position, write);
     }
 
-    /** No BAR can be mapped, because a load in Java cannot have side effects; no region has the MMAP flag. */
     @Override
-    long mmap() {
-        return Errno.EINVAL.negated();
+    long mmap(Mm mm, long length, int protection, int flags, long offset) {
+        function.features().wakeForCall();
+        long index = offset >>> OFFSET_SHIFT;
+        if (offset < 0 || index > vfio_h.VFIO_PCI_BAR5_REGION_INDEX) {
+            return Errno.EINVAL.negated();
+        }
+        refer();
+        long address = mappings.map(mm, (int) index, offset & OFFSET_MASK, length, protection, flags, () -> drop(mm));
+        if (Errno.isError(address)) {
+            drop(mm);
+        }
+        return address;
     }
 }

@@ -19,7 +19,7 @@ final class DriverFile extends OpenFile {
     private static final Pattern OVERRIDE = Pattern.compile(BUS + "devices/([^/]+)/driver_override");
     private static final Pattern BIND = Pattern.compile(BUS + "drivers/([^/]+)/(bind|unbind)");
     private static final Pattern UNBIND = Pattern.compile(BUS + "devices/([^/]+)/driver/unbind");
-    private static final Duration BETWEEN_REQUESTS = Duration.ofSeconds(10);
+    static final Duration BETWEEN_REQUESTS = Duration.ofSeconds(10);
     private static final String PROBE = BUS + "drivers_probe";
 
     private final EmulatedHost host;

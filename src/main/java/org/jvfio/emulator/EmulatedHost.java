@@ -4,15 +4,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NoSuchElementException;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -25,22 +27,27 @@ import org.jvfio.kernel.Errno;
 public final class EmulatedHost {
     private static final long IDLE_MILLIS = 100;
     private static final int INIT = 1;
+    /** The characters of domain and bus in an address. */
+    private static final int BUS_LENGTH = "0000:00:".length();
+
     /** The first failures tell the cause; a device that fails in a loop must not fill the heap. */
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition changed = lock.newCondition();
+    private final HostLock lock = new HostLock();
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
     private boolean failureUnread;
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
-    private final Map<String, PciFunction> functions = new TreeMap<>();
+    private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
+    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
+    /** The functions of which a process maps a BAR. */
+    private final Set<PciFunction> mapped = new LinkedHashSet<>();
     private final ScheduledThreadPoolExecutor clock;
 
     EmulatedHost(EmulatedMachine machine) {
@@ -50,11 +57,12 @@ public final class EmulatedHost {
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
         clock.setKeepAliveTime(IDLE_MILLIS, TimeUnit.MILLISECONDS);
         clock.allowCoreThreadTimeOut(true);
-        for (EmulatedMachine.Slot slot : machine.slots()) {
+        for (Slot slot : machine.slots()) {
             IommuGroup group = groups.computeIfAbsent(slot.group(), number -> new IommuGroup(number, makePe(slot)));
             PciFunction function = new PciFunction(this, slot, group.pe());
             group.functions().add(function);
             functions.put(slot.address(), function);
+            groupOfFunction.put(function, group);
         }
     }
 
@@ -69,13 +77,16 @@ public final class EmulatedHost {
         task.mm().process(lastPid);
     }
 
-    private Pe makePe(EmulatedMachine.Slot slot) {
+    private Pe makePe(Slot slot) {
         HostBridge bridge = machine.bridge(slot.domain());
         TableGroupCalls calls;
         if (bridge.lendsTables(machine.kernel())) {
             calls = new LentTableCalls();
         } else {
-            calls = bridge.platform() == Platform.PSERIES ? new PseriesCalls() : new Ioda2Calls();
+            boolean failed = machine.slots().stream()
+                    .anyMatch(each ->
+                            each.group() == slot.group() && each.options().windowsFailed());
+            calls = bridge.platform() == Platform.PSERIES ? new PseriesCalls(failed) : new Ioda2Calls();
         }
         Platform platform = bridge.platform();
         PeName name = new PeName(logPrefix(slot, platform), slot.domain(), platform.eehEndpoint(slot.domain()));
@@ -85,7 +96,7 @@ public final class EmulatedHost {
     }
 
     /** The name of a partitionable endpoint in the kernel log: on powernv bus and number, in an LPAR the device. */
-    private static String logPrefix(EmulatedMachine.Slot slot, Platform platform) {
+    private static String logPrefix(Slot slot, Platform platform) {
         if (!platform.isPowernv()) {
             return "vfio-pci " + slot.address() + ": ";
         }
@@ -153,7 +164,7 @@ public final class EmulatedHost {
      */
     void ended(Task task) {
         tasks.values().remove(task);
-        changed.signalAll();
+        lock.signalChange();
         if (tasks.isEmpty() && failureUnread) {
             failureUnread = false;
             DeviceFailure first = deviceFailures.getFirst();
@@ -235,12 +246,28 @@ public final class EmulatedHost {
      */
     public boolean reportError(String address) {
         return locked(() -> {
-            PciFunction function = functions.get(address);
-            if (function == null) {
-                throw new NoSuchElementException(
-                        "there is no device at " + address + ", only at " + functions.keySet());
-            }
-            return function.interrupts().reportError();
+            return existing(address).interrupts().reportError();
+        });
+    }
+
+    private PciFunction existing(String address) {
+        PciFunction function = functions.get(address);
+        if (function == null) {
+            throw new NoSuchElementException("there is no device at " + address + ", only at " + functions.keySet());
+        }
+        return function;
+    }
+
+    /**
+     * Freezes the PE of a group as an error on the bus does, such as one of a device that wakes from D3hot right after it
+     * was bound. Does nothing on a {@linkplain EmulatedMachine.Builder#freezes machine that freezes nothing}.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void freezePe(int number) {
+        locked(() -> {
+            existing(number).pe().freezeForError(false);
+            return number;
         });
     }
 
@@ -289,6 +316,19 @@ public final class EmulatedHost {
         });
     }
 
+    /**
+     * The PE of a group meets an error, at once or at the next access of a kind; an error that no access has met is
+     * replaced.
+     *
+     * @throws NoSuchElementException if there is no group of this number
+     */
+    public void strike(int number, PeError error) {
+        locked(() -> {
+            existing(number).pe().strike(error);
+            return error;
+        });
+    }
+
     private IommuGroup existing(int number) {
         IommuGroup group = groups.get(number);
         if (group == null) {
@@ -323,17 +363,79 @@ public final class EmulatedHost {
         try {
             return action.get();
         } finally {
-            lock.unlock();
+            unlock();
         }
     }
 
-    ReentrantLock lock() {
-        return lock;
+    /** Ends a call: mapped BARs show what the call has made of their devices. */
+    void unlock() {
+        if (!mapped.isEmpty() && lock.getHoldCount() == 1) {
+            mapped.forEach(function -> function.bars().show(function.reachesMappings()));
+        }
+        lock.unlock();
     }
 
-    /** Signals threads that wait for a descriptor to become ready. */
-    Condition changed() {
-        return changed;
+    /** A process has mapped a BAR. */
+    void mapped(PciFunction function) {
+        mapped.add(function);
+    }
+
+    /** A process has unmapped a BAR. */
+    void unmapped(PciFunction function) {
+        if (!function.bars().isMapped()) {
+            mapped.remove(function);
+        }
+    }
+
+    /**
+     * Pulls a device out of its slot while a program may use it, as {@code vfio_pci_core_request} and {@code
+     * vfio_unregister_group_dev} see it: the host signals the device request event of its user, every 10 seconds until
+     * the device is closed. Its registers and configuration space read all ones at once, it makes no DMA and sends no
+     * interrupts, and it cannot be reset. When it is closed, or at once if it is not open, it is gone from the host, and
+     * with the last device its group.
+     *
+     * @param address domain, bus, device and function
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public void unplug(String address) {
+        locked(() -> {
+            PciFunction function = existing(address);
+            function.remove();
+            function.wanted(true);
+            if (function.isOpen()) {
+                request(function, 0);
+            } else {
+                removed(function);
+            }
+            changed.signalAll();
+            return address;
+        });
+    }
+
+    private void request(PciFunction function, int times) {
+        function.request(times);
+        after(DriverFile.BETWEEN_REQUESTS, () -> {
+            if (function.isOpen()) {
+                request(function, times + 1);
+            }
+        });
+    }
+
+    /** Nobody uses a function any more that was pulled out of its slot. */
+    void removed(PciFunction function) {
+        IommuGroup group = groupOf(function);
+        functions.remove(function.address());
+        group.functions().remove(function);
+        if (!group.hasNode()) {
+            group.leave(null);
+        }
+        if (group.functions().isEmpty()) {
+            groups.remove(group.number());
+        }
+    }
+
+    HostLock lock() {
+        return lock;
     }
 
     KernelLog kernelLog() {
@@ -354,17 +456,13 @@ public final class EmulatedHost {
     }
 
     IommuGroup groupOf(PciFunction function) {
-        return groups.values().stream()
-                .filter(group -> group.functions().contains(function))
-                .findFirst()
-                .orElseThrow();
+        return Objects.requireNonNull(groupOfFunction.get(function));
     }
 
     /** The functions on the bus of one, including itself. */
     List<PciFunction> onBusOf(PciFunction function) {
-        return functions.values().stream()
-                .filter(each -> each.domain() == function.domain() && each.bus() == function.bus())
-                .toList();
+        String bus = function.address().substring(0, BUS_LENGTH);
+        return List.copyOf(functions.subMap(bus, bus + Character.MAX_VALUE).values());
     }
 
     Map<String, PciFunction> functions() {
@@ -402,7 +500,7 @@ public final class EmulatedHost {
             try {
                 locked(() -> {
                     action.run();
-                    changed.signalAll();
+                    lock.signalChange();
                     return true;
                 });
             } catch (RuntimeException | Error failure) {

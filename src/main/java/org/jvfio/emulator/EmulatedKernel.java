@@ -204,7 +204,7 @@ public final class EmulatedKernel implements Kernel {
     public int close(int fd) {
         return call(() -> {
             int answer = task.close(fd);
-            host.changed().signalAll();
+            host.lock().signalChange();
             return answer;
         });
     }
@@ -215,19 +215,30 @@ public final class EmulatedKernel implements Kernel {
         try {
             return ioctl(fd, request, argument.set(number));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
     @Override
     public int ioctl(int fd, int request, MemorySegment struct) {
         requireNative(struct);
+        int answer = SpaprTce.isQuick(request) ? quickly(fd, request, struct) : SpaprTce.NOT_QUICK;
+        if (answer != SpaprTce.NOT_QUICK) {
+            return answer;
+        }
         host.lock().lock();
         try {
             return ioctl(fd, request, argument.set(struct));
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
+    }
+
+    /** Makes a call without the host's lock, if it is of an IOMMU and needs nothing else. */
+    private int quickly(int fd, int request, MemorySegment struct) {
+        OpenFile file = task.file(fd);
+        SpaprTce iommu = file instanceof ContainerFile open ? open.container().iommu() : null;
+        return iommu == null ? SpaprTce.NOT_QUICK : iommu.quickIoctl(task, fd, request, struct);
     }
 
     private int ioctl(int fd, int request, Argument set) {
@@ -240,7 +251,9 @@ public final class EmulatedKernel implements Kernel {
         return callLong(() -> {
             if ((flags & MAP_ANONYMOUS) == 0) {
                 OpenFile file = task.file(fd);
-                return file == null ? Errno.EBADF.negated() : file.mmap();
+                return file == null
+                        ? Errno.EBADF.negated()
+                        : file.mmap(task.mm(), length, protection, flags, offset);
             }
             int type = flags & (MAP_PRIVATE | MAP_SHARED);
             if (length <= 0 || type == 0) {
@@ -275,7 +288,7 @@ public final class EmulatedKernel implements Kernel {
         return call(() -> {
             long page = 1L << host.machine().pageShift();
             long end = address + ((length + page - 1) & -page);
-            if ((address & (page - 1)) != 0
+            if (!task.mm().addresses().isAligned(address, page)
                     || length <= 0
                     || Long.compareUnsigned(end, address) <= 0
                     || task.mm().addresses().splitsHugePage(address, end)) {
@@ -345,7 +358,7 @@ public final class EmulatedKernel implements Kernel {
         requireNative(buffer);
         return withFile(fd, file -> {
             long answer = blocking(file, () -> file.write(buffer));
-            host.changed().signalAll();
+            host.lock().signalChange();
             return answer;
         });
     }
@@ -357,7 +370,7 @@ public final class EmulatedKernel implements Kernel {
         long answer = action.getAsLong();
         while (answer == Errno.EAGAIN.negated() && file.blocks()) {
             try {
-                host.changed().await();
+                host.lock().awaitChange();
             } catch (InterruptedException interrupted) {
                 Thread.currentThread().interrupt();
                 return Errno.EINTR.negated();
@@ -391,9 +404,9 @@ public final class EmulatedKernel implements Kernel {
             while (ready == 0 && !exited && (timeoutMillis < 0 || left > 0)) {
                 try {
                     if (timeoutMillis < 0) {
-                        host.changed().await();
+                        host.lock().awaitChange();
                     } else {
-                        left = host.changed().awaitNanos(left);
+                        left = host.lock().awaitChange(left);
                     }
                 } catch (InterruptedException interrupted) {
                     Thread.currentThread().interrupt();
@@ -479,7 +492,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readFile(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -489,7 +502,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.readLink(path);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -499,7 +512,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return sysfs.list(directory);
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -520,7 +533,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsInt();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 
@@ -529,7 +542,7 @@ public final class EmulatedKernel implements Kernel {
         try {
             return action.getAsLong();
         } finally {
-            host.lock().unlock();
+            host.unlock();
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
+import java.util.function.UnaryOperator;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -24,18 +24,6 @@ public final class EmulatedMachine {
     private static final int SHIFT_64K = 16;
     private static final long GIB = 1L << 30;
     private static final long DEFAULT_MEMLOCK = 8L << 20;
-
-    /** A PCI function: its address, group, device and driver, and a ROM that replaces the device's own. */
-    record Slot(
-            String address,
-            int group,
-            Supplier<? extends EmulatedDevice> device,
-            HostDriver driver,
-            @Nullable ExpansionRom rom) {
-        int domain() {
-            return Integer.parseInt(address, 0, 4, 16);
-        }
-    }
 
     private final Platform platform;
     private final KernelVersion kernel;
@@ -204,7 +192,21 @@ public final class EmulatedMachine {
      * lower case; a list of devices replaces the preset's.
      * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
      * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
-     * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file.
+     * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file; and the oddities of
+     * {@link FunctionOptions}:
+     *
+     * <pre>{@code
+     * {"address": "0001:01:00.0", "group": 1, "model": "nvme",
+     *  "vpd": "drive.vpd",
+     *  "config": {"0x34": "40", "0x41": "40 00"},
+     *  "bars": [{"index": 2, "kind": "memory", "size": "1M", "wide": true}, {"index": 4, "kind": "io-ports", "size": 32}],
+     *  "silentMicros": 250000}
+     * }</pre>
+     *
+     * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in
+     * hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
+     * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
+     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -618,7 +620,7 @@ public final class EmulatedMachine {
             if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
                 throw new IllegalArgumentException(address + " already has a device");
             }
-            slots.add(new Slot(address, group, device, driver, null));
+            slots.add(new Slot(address, group, device, driver, null, FunctionOptions.NONE));
             return this;
         }
 
@@ -631,14 +633,28 @@ public final class EmulatedMachine {
          */
         public Builder rom(String address, byte[] contents) {
             ExpansionRom rom = new ExpansionRom(contents);
+            return change(address, "ROM", slot -> slot.withRom(rom));
+        }
+
+        /**
+         * Gives a device oddities, in place of those that it was given before.
+         *
+         * @param address the address of the device
+         * @throws IllegalArgumentException if it has no device
+         */
+        public Builder function(String address, FunctionOptions options) {
+            return change(address, "options", slot -> slot.withOptions(options));
+        }
+
+        private Builder change(String address, String part, UnaryOperator<Slot> change) {
             for (ListIterator<Slot> each = slots.listIterator(); each.hasNext(); ) {
                 Slot slot = each.next();
                 if (slot.address().equals(address)) {
-                    each.set(new Slot(address, slot.group(), slot.device(), slot.driver(), rom));
+                    each.set(change.apply(slot));
                     return this;
                 }
             }
-            throw new IllegalArgumentException(address + " has no device; add the device before its ROM");
+            throw new IllegalArgumentException(address + " has no device; add the device before its " + part);
         }
 
         /**
@@ -692,7 +708,24 @@ public final class EmulatedMachine {
             if (hasBridge(Platform.P5IOC2) && hasBridge(Platform.IODA1)) {
                 throw new IllegalArgumentException("Linux does not support P5IOC2 and IODA1 bridges in one host");
             }
+            slots.stream()
+                    .filter(slot -> slot.options().windowsFailed() && !makesWindows(slot))
+                    .findFirst()
+                    .ifPresent(slot -> {
+                        throw new IllegalArgumentException("the device at " + slot.address()
+                                + " cannot have failed windows: only an LPAR with Linux "
+                                + KernelVersion.V6_11.release() + " or later has a list of them");
+                    });
+            if (slots.stream().anyMatch(slot -> slot.options().windowsFailed())) {
+                // What such a host is for.
+                hazards.putIfAbsent(Hazard.CREATE_CHARGE_LEAK, HazardPolicy.AS_LINUX);
+            }
             return new EmulatedMachine(this);
+        }
+
+        private boolean makesWindows(Slot slot) {
+            HostBridge bridge = bridges.getOrDefault(slot.domain(), new HostBridge(platform, dma32Bytes));
+            return bridge.platform() == Platform.PSERIES && kernel.lparMakesWindows();
         }
 
         private boolean hasBridge(Platform kind) {

@@ -72,7 +72,7 @@ final class EventFile extends OpenFile {
                 telling = false;
             }
         }
-        host.changed().signalAll();
+        host.lock().signalChange();
     }
 
     @Override

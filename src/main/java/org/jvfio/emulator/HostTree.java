@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -11,12 +12,17 @@ import org.jvfio.uapi.vfio_h;
 final class HostTree {
     private static final String PCI = "/sys/bus/pci/";
     private static final String DEVICES = PCI + "devices/";
+    private static final String DRIVERS = PCI + "drivers/";
     private static final String MODULES = "/sys/module/";
+    private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
+    private static final String VFIO_NODES = "/dev/vfio/";
     private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
     /** Flags of a resource in {@code linux/ioport.h}. */
     private static final long MEMORY = 0x40200;
 
     private static final long MEMORY_64 = 0x100004;
+    private static final long PREFETCHABLE = 0x2008;
+    private static final long PORTS = 0x40101;
     private static final long ROM = 0x6000;
     private static final int BARS = 6;
     /** BARs, the ROM, and the BARs of virtual functions. */
@@ -37,64 +43,70 @@ final class HostTree {
     }
 
     /**
-     * Adds the files that a path may mean, or that are below it: a program reads many files, each of them alone.
+     * Adds the files that a path may mean, or that are below it, but for those of devices and groups.
      *
      * @param wanted the path
      */
-    void addFiles(Map<String, String> files, String wanted) {
-        for (PciFunction function : host.functions().values()) {
-            if (Sysfs.isRelated(DEVICES + function.address(), wanted)) {
-                addFunction(files, function);
-            }
+    void addFiles(Map<String, Supplier<String>> files, String wanted) {
+        if (Sysfs.isRelated("/proc/", wanted)) {
+            addUses(files);
         }
-        addUses(files);
-        if (wanted.startsWith(DEVICES)) {
-            return;
+        if (Sysfs.isRelated(PCI, wanted) && !wanted.startsWith(DEVICES)) {
+            addDrivers(files);
         }
-        addDrivers(files);
-        addModules(files);
-        addProcessor(files);
-        addMemory(files);
-        if (machine.vfioModule()) {
-            files.put("/dev/vfio/vfio", "");
+        if (Sysfs.isRelated(MODULES, wanted)) {
+            addModules(files);
+        }
+        if (Sysfs.isRelated(DEVICE_TREE, wanted) || Sysfs.isRelated("/proc/", wanted)) {
+            addProcessor(files);
+        }
+        if (Sysfs.isRelated(HUGE_PAGES, wanted) || Sysfs.isRelated("/proc/", wanted)) {
+            addMemory(files);
+        }
+        if (machine.vfioModule() && Sysfs.isRelated(VFIO_NODES, wanted)) {
+            files.put(VFIO_NODES + "vfio", () -> "");
             host.iommuGroups().values().stream()
                     .filter(group -> group.hasNode() && machine.kernel().bindsDevices())
-                    .forEach(group -> files.put("/dev/vfio/" + group.number(), ""));
+                    .forEach(group -> files.put(VFIO_NODES + group.number(), () -> ""));
         }
     }
 
-    private void addFunction(Map<String, String> files, PciFunction function) {
+    /** Adds the files of a device. */
+    void addFunction(Map<String, Supplier<String>> files, PciFunction function) {
         String device = DEVICES + function.address() + "/";
-        files.put(device + "config", "");
-        files.put(device + "subsystem_vendor", hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
-        files.put(device + "subsystem_device", hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
-        files.put(device + "irq", "0\n");
-        files.put(device + "enable", function.isOpen() ? "1\n" : "0\n");
-        files.put(device + "numa_node", "0\n");
-        files.put(device + "resource", resources(function));
-        files.put(device + "reset_method", resetMethods(function));
-        files.put(device + "d3cold_allowed", "1\n");
+        files.put(device + "config", () -> "");
+        files.put(device + "subsystem_vendor", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
+        files.put(device + "subsystem_device", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
+        files.put(device + "irq", () -> "0\n");
+        if (machine.hostUses().get(function.address()) == HostUse.BOOT_DISPLAY) {
+            files.put(device + "boot_vga", () -> "1\n");
+        }
+        files.put(device + "enable", () -> function.isOpen() ? "1\n" : "0\n");
+        files.put(device + "numa_node", () -> "0\n");
+        files.put(device + "resource", () -> resources(function));
+        files.put(device + "reset_method", () -> resetMethods(function));
+        files.put(device + "d3cold_allowed", () -> "1\n");
         boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.managesPower();
-        files.put(device + "power/control", "auto\n");
-        files.put(device + "power/runtime_status", suspended ? "suspended\n" : "active\n");
-        files.put(device + "power_state", suspended ? "D3hot\n" : "D0\n");
+        files.put(device + "power/control", () -> "auto\n");
+        files.put(device + "power/runtime_status", () -> suspended ? "suspended\n" : "active\n");
+        files.put(device + "power_state", () -> suspended ? "D3hot\n" : "D0\n");
         if (function.isExpress()) {
-            files.put(device + "current_link_speed", "2.5 GT/s PCIe\n");
-            files.put(device + "current_link_width", "1\n");
+            files.put(device + "current_link_speed", () -> "2.5 GT/s PCIe\n");
+            files.put(device + "current_link_width", () -> "1\n");
         }
         if (machine.eeh()) {
             Pe pe = host.groupOf(function).pe();
-            files.put(device + "eeh_mode", "0x200\n");
+            files.put(device + "eeh_mode", () -> "0x200\n");
             files.put(
                     device + "eeh_pe_config_addr",
-                    "0x%x\n".formatted(pe.bridge().platform().eehEndpoint(function.domain())));
-            files.put(device + "eeh_pe_state", "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
+                    () -> "0x%x\n".formatted(pe.bridge().platform().eehEndpoint(function.domain())));
+            files.put(device + "eeh_pe_state", () -> "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
         }
     }
 
     private static String hex16(PciFunction function, int register) {
-        int low = function.readRegister(register) & 0xff;
-        return "0x%02x%02x\n".formatted(function.readRegister(register + 1) & 0xff, low);
+        int low = function.access().register(register) & 0xff;
+        return "0x%02x%02x\n".formatted(function.access().register(register + 1) & 0xff, low);
     }
 
     private static int state(EehState state) {
@@ -113,10 +125,15 @@ final class HostTree {
             long bytes = 0;
             long start = 0;
             long flags = 0;
-            if (index < BARS && function.bars().bytes(index) > 0) {
-                bytes = function.bars().bytes(index);
+            PciBars bars = function.bars();
+            if (index < BARS && bars.isAssigned(index)) {
+                bytes = bars.bytes(index);
                 start = function.barAddress(index);
-                flags = function.bars().isWide(index) ? MEMORY | MEMORY_64 : MEMORY;
+                flags = bars.hasPorts(index)
+                        ? PORTS
+                        : MEMORY
+                                | (bars.isWide(index) ? MEMORY_64 : 0)
+                                | (bars.isPrefetchable(index) ? PREFETCHABLE : 0);
             } else if (index == BARS && function.romBytes() > 0) {
                 bytes = function.romBytes();
                 start = function.romAddress();
@@ -135,39 +152,39 @@ final class HostTree {
         return function.canReset() ? "bus\n" : "";
     }
 
-    private void addDrivers(Map<String, String> files) {
-        files.put(PCI + "drivers_probe", "");
+    private void addDrivers(Map<String, Supplier<String>> files) {
+        files.put(PCI + "drivers_probe", () -> "");
         for (HostDriver driver : HostDriver.values()) {
             if (driver != HostDriver.NONE && (driver != HostDriver.VFIO_PCI || machine.vfioModule())) {
-                String directory = PCI + "drivers/" + driver.sysfsName() + "/";
-                files.put(directory + "bind", "");
-                files.put(directory + "unbind", "");
+                String directory = DRIVERS + driver.sysfsName() + "/";
+                files.put(directory + "bind", () -> "");
+                files.put(directory + "unbind", () -> "");
             }
         }
     }
 
-    private void addModules(Map<String, String> files) {
+    private void addModules(Map<String, Supplier<String>> files) {
         if (machine.vfioModule()) {
-            files.put(MODULES + "vfio/refcnt", "0\n");
+            files.put(MODULES + "vfio/refcnt", () -> "0\n");
             String pci = MODULES + "vfio_pci/";
-            files.put(pci + "refcnt", "0\n");
-            files.put(pci + "parameters/disable_denylist", "N\n");
-            files.put(pci + "parameters/disable_idle_d3", "N\n");
-            files.put(pci + "parameters/enable_sriov", "N\n");
-            files.put(pci + "parameters/nointxmask", "N\n");
-            files.put(MODULES + "vfio_pci_core/refcnt", "1\n");
+            files.put(pci + "refcnt", () -> "0\n");
+            files.put(pci + "parameters/disable_denylist", () -> "N\n");
+            files.put(pci + "parameters/disable_idle_d3", () -> "N\n");
+            files.put(pci + "parameters/enable_sriov", () -> "N\n");
+            files.put(pci + "parameters/nointxmask", () -> "N\n");
+            files.put(MODULES + "vfio_pci_core/refcnt", () -> "1\n");
         }
         if (machine.spaprModule()) {
-            files.put(MODULES + "vfio_iommu_spapr_tce/refcnt", "0\n");
+            files.put(MODULES + "vfio_iommu_spapr_tce/refcnt", () -> "0\n");
         }
     }
 
-    private void addProcessor(Map<String, String> files) {
+    private void addProcessor(Map<String, Supplier<String>> files) {
         Platform platform = machine.platform();
         boolean hash = platform.hugePageShifts().getFirst() == 24;
         files.put(
                 "/proc/cpuinfo",
-                "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
+                () -> "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
                         .formatted(
                                 platform.processor(),
                                 platform.isPowernv() ? "PowerNV" : "pSeries",
@@ -177,8 +194,8 @@ final class HostTree {
         if (!platform.isPowernv()) {
             host.functions().values().forEach(function -> {
                 String node = node(function);
-                files.put(DEVICE_TREE + node + "/ibm,dma-window", "");
-                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", "");
+                files.put(DEVICE_TREE + node + "/ibm,dma-window", () -> "");
+                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", () -> "");
             });
         }
     }
@@ -187,17 +204,17 @@ final class HostTree {
         return "pci@%016x".formatted(0x800000020000000L | function.domain());
     }
 
-    private void addMemory(Map<String, String> files) {
-        files.put("/proc/meminfo", String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
+    private void addMemory(Map<String, Supplier<String>> files) {
+        files.put("/proc/meminfo", () -> String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
         for (int shift : machine.platform().hugePageShifts()) {
-            String pool = "/sys/kernel/mm/hugepages/hugepages-%dkB/".formatted(1L << (shift - 10));
+            String pool = HUGE_PAGES + "hugepages-%dkB/".formatted(1L << (shift - 10));
             int count = machine.hugePages().getOrDefault(shift, 0);
-            files.put(pool + "nr_hugepages", count + "\n");
-            files.put(pool + "free_hugepages", count + "\n");
+            files.put(pool + "nr_hugepages", () -> count + "\n");
+            files.put(pool + "free_hugepages", () -> count + "\n");
         }
     }
 
-    private void addUses(Map<String, String> files) {
+    private void addUses(Map<String, Supplier<String>> files) {
         StringBuilder mounts = new StringBuilder("proc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n");
         StringBuilder swaps = new StringBuilder("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
         StringBuilder routes = new StringBuilder(
@@ -207,9 +224,7 @@ final class HostTree {
             if (function == null) {
                 return;
             }
-            if (use == HostUse.BOOT_DISPLAY) {
-                files.put(DEVICES + address + "/boot_vga", "1\n");
-            } else if (function.isUsedByHost()) {
+            if (function.isUsedByHost()) {
                 switch (use) {
                     case ROOT_DISK ->
                         mounts.append("/dev/").append(disk(address)).append("p1 / ext4 rw 0 0\n");
@@ -217,13 +232,15 @@ final class HostTree {
                     case NETWORK ->
                         routes.append(network(address))
                                 .append("\t00000000\t010A000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
-                    case BOOT_DISPLAY -> throw new AssertionError(use);
+                    case BOOT_DISPLAY -> {
+                        // A file of the device tells.
+                    }
                 }
             }
         });
-        files.put("/proc/mounts", mounts.toString());
-        files.put("/proc/swaps", swaps.toString());
-        files.put("/proc/net/route", routes.toString());
+        files.put("/proc/mounts", () -> mounts.toString());
+        files.put("/proc/swaps", () -> swaps.toString());
+        files.put("/proc/net/route", () -> routes.toString());
     }
 
     private static int index(String address) {
@@ -238,26 +255,32 @@ final class HostTree {
         return "eth" + index(address);
     }
 
-    void addLinks(Map<String, String> links) {
-        host.functions().values().forEach(function -> {
-            String address = function.address();
-            HostDriver driver = function.driver();
-            if (driver != HostDriver.NONE) {
-                links.put(
-                        PCI + "drivers/" + driver.sysfsName() + "/" + address, "../../../../devices/" + path(address));
-            }
-            if (!machine.platform().isPowernv()) {
-                links.put(
-                        DEVICES + address + "/of_node",
-                        "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
-            }
-        });
-        machine.hostUses().forEach((address, use) -> {
-            PciFunction function = host.functions().get(address);
-            if (function != null && function.isUsedByHost()) {
-                addUse(links, address, use);
-            }
-        });
+    /** Adds the links that a path may mean, or that are below it, but for those of devices to group and driver. */
+    void addLinks(Map<String, String> links, String wanted) {
+        if (Sysfs.isRelated(DRIVERS, wanted)) {
+            String driver = Sysfs.nameBelow(DRIVERS, wanted);
+            host.functions().values().stream()
+                    .filter(function -> function.driver() != HostDriver.NONE)
+                    .filter(function ->
+                            driver.isEmpty() || function.driver().sysfsName().equals(driver))
+                    .forEach(function -> links.put(
+                            DRIVERS + function.driver().sysfsName() + "/" + function.address(),
+                            "../../../../devices/" + path(function.address())));
+        }
+        PciFunction function = host.functions().get(Sysfs.nameBelow(DEVICES, wanted));
+        if (function != null && !machine.platform().isPowernv()) {
+            links.put(
+                    DEVICES + function.address() + "/of_node",
+                    "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
+        }
+        if (Sysfs.isRelated("/sys/class/", wanted)) {
+            machine.hostUses().forEach((address, use) -> {
+                PciFunction user = host.functions().get(address);
+                if (user != null && user.isUsedByHost()) {
+                    addUse(links, address, use);
+                }
+            });
+        }
     }
 
     private static void addUse(Map<String, String> links, String address, HostUse use) {

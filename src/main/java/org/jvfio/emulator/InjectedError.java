@@ -5,7 +5,7 @@ package org.jvfio.emulator;
  *
  * @param kind the kind of access
  * @param write whether the processor or device writes
- * @param space 0 for 32-bit addresses, or the first window; 1 for 64-bit addresses, or the second
+ * @param space 0 for 32-bit addresses, or the first window; 1 for 64-bit addresses, or the second; {@link #ANYWHERE}
  * @param address the address, of which the bits in {@code mask} are compared
  * @param mask 0 for any address
  */
@@ -20,7 +20,15 @@ record InjectedError(Kind kind, boolean write, int space, long address, long mas
         DMA
     }
 
+    /** A space that is all of them. */
+    static final int ANYWHERE = -1;
+
     private static final long ADDRESS_32_END = 1L << Integer.SIZE;
+
+    /** An error of the next access of a kind, wherever it is. */
+    static InjectedError anywhere(Kind kind, boolean write) {
+        return new InjectedError(kind, write, ANYWHERE, 0, 0);
+    }
 
     /** Whether an access to a BAR meets the error. */
     boolean meetsRegister(long busAddress, boolean writes) {
@@ -39,7 +47,7 @@ record InjectedError(Kind kind, boolean write, int space, long address, long mas
     }
 
     private boolean meets(Kind of, int inSpace, long at, boolean writes) {
-        return kind == of && space == inSpace && write == writes && ((at ^ address) & mask) == 0;
+        return kind == of && (space == inSpace || space == ANYWHERE) && write == writes && ((at ^ address) & mask) == 0;
     }
 
     /**

@@ -194,6 +194,30 @@ public enum KernelVersion {
         return atLeast(V6_11);
     }
 
+    /**
+     * The number of a DEVICE_FEATURE that the kernel knows, and vfio-pci does not have: it returns EINVAL, where an
+     * unknown one is ENOTTY; -1 for none.
+     */
+    int featureOfNewerKernels() {
+        return atLeast(V7_2) ? 12 : -1;
+    }
+
+    /**
+     * Whether a BAR with the MSI-X table can be mapped as a whole ({@code VFIO_REGION_INFO_CAP_MSIX_MAPPABLE}): from 4.16,
+     * here from the constant for 5.0.
+     */
+    boolean mapsMsixTable() {
+        return atLeast(V5_0);
+    }
+
+    /**
+     * Whether a BAR with the MSI-X table lists the parts that can be mapped ({@code
+     * VFIO_REGION_INFO_CAP_SPARSE_MMAP}): from 4.6, here from the constant for 4.10; earlier the caller has to know.
+     */
+    boolean listsMappableParts() {
+        return atLeast(V4_10) && !mapsMsixTable();
+    }
+
     /** Whether DEVICE_IOEVENTFD writes 8 bytes: powerpc then has {@code iowrite64} as a macro. */
     boolean signalsEightBytes() {
         return before(V7_2);

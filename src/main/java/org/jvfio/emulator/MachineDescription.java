@@ -48,7 +48,7 @@ final class MachineDescription {
         }
         DeviceModels models = DeviceModels.installed();
         List<Map<String, Object>> devices = new ArrayList<>();
-        for (EmulatedMachine.Slot slot : machine.slots()) {
+        for (Slot slot : machine.slots()) {
             Map<String, Object> device = new LinkedHashMap<>();
             device.put("address", slot.address());
             device.put("group", slot.group());

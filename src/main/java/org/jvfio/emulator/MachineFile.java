@@ -1,7 +1,6 @@
 package org.jvfio.emulator;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.TreeSet;
@@ -34,7 +33,18 @@ final class MachineFile {
             "devices");
     private static final Set<String> BRIDGE_OPTIONS = Set.of("domain", "platform", "defaultWindow");
     private static final Pattern DOMAIN = Pattern.compile("[0-9a-f]{4}");
-    private static final Set<String> DEVICE_OPTIONS = Set.of("address", "group", "model", "driver", "rom", "hostUse");
+    private static final Set<String> DEVICE_OPTIONS = Set.of(
+            "address",
+            "group",
+            "model",
+            "driver",
+            "rom",
+            "hostUse",
+            "vpd",
+            "config",
+            "bars",
+            "silentMicros",
+            "windowsFailed");
 
     private final MachineOptions top;
     private final DeviceModels models;
@@ -122,18 +132,10 @@ final class MachineFile {
                 machine.hostUse(address, device.constant("hostUse", HostUse.values()));
             }
             if (device.has("rom")) {
-                byte[] rom = rom(device);
+                byte[] rom = FunctionFile.bytes(device, "rom");
                 top.checked(() -> machine.rom(address, rom));
             }
-        }
-    }
-
-    private byte[] rom(MachineOptions device) {
-        Path file = device.path("rom");
-        try {
-            return Files.readAllBytes(file);
-        } catch (IOException e) {
-            throw top.wrong("has a device with the 'rom' " + file + ", which cannot be read: " + e);
+            machine.function(address, FunctionFile.read(device));
         }
     }
 

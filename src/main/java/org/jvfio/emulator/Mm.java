@@ -35,7 +35,6 @@ final class Mm {
     private long memlockHard;
     private boolean mayLock;
     private boolean ended;
-    private @Nullable RegisteredRegion recent;
     private int references = 1;
     private int process;
 
@@ -153,9 +152,6 @@ final class Mm {
             return Errno.EBUSY.negated();
         }
         regions.remove(region.address());
-        if (recent == region) {
-            recent = null;
-        }
         region.unpin();
         refund(region.pages());
         return 0;
@@ -164,16 +160,8 @@ final class Mm {
     /** {@code mm_iommu_lookup}: the region that contains the whole range. */
     @Nullable
     RegisteredRegion lookup(long address, long length) {
-        RegisteredRegion last = recent;
-        if (last != null && last.covers(address, length)) {
-            return last;
-        }
         Map.Entry<Long, RegisteredRegion> below = regions.floorEntry(address);
-        if (below == null || !below.getValue().covers(address, length)) {
-            return null;
-        }
-        recent = below.getValue();
-        return recent;
+        return below == null || !below.getValue().covers(address, length) ? null : below.getValue();
     }
 
     /**
@@ -198,7 +186,7 @@ final class Mm {
         long left = size;
         while (left != 0) {
             AddressSpace.Area area = addresses.find(at);
-            if (area == null || !area.writable()) {
+            if (area == null || !area.pinnable()) {
                 runs.forEach(run -> run.backing().unpin());
                 refund(pages);
                 return new Registration(partlyPinned((at - address) >>> pageShift), null);

@@ -6,6 +6,9 @@ import org.jvfio.uapi.vfio_h;
 
 /** An open file, shared by descriptors of one or more processes. Operations that a kind of file lacks are refused. */
 abstract class OpenFile {
+    private static final int ALWAYS_READY =
+            vfio_h.POLLIN | vfio_h.POLLOUT | vfio_h.POLLRDNORM | vfio_h.POLLWRNORM;
+
     private int references;
 
     final void refer() {
@@ -49,13 +52,19 @@ abstract class OpenFile {
         return Errno.EINVAL.negated();
     }
 
-    /** Which of {@code POLLIN} and {@code POLLOUT} would not block. */
+    /** The events of poll; those of a file without a poll method of its own ({@code DEFAULT_POLLMASK}). */
     int ready() {
-        return vfio_h.POLLIN | vfio_h.POLLOUT;
+        return ALWAYS_READY;
     }
 
-    /** The error of mmap, as a negated errno. */
-    long mmap() {
+    /**
+     * Maps the file.
+     *
+     * @param mm the memory of the caller
+     * @param length bytes
+     * @return the address, or a negated errno
+     */
+    long mmap(Mm mm, long length, int protection, int flags, long offset) {
         return Errno.ENODEV.negated();
     }
 

@@ -3,6 +3,9 @@ package org.jvfio.emulator;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.BarKind;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
@@ -15,23 +18,40 @@ import org.jvfio.uapi.vfio_h;
 final class PciBars {
     private static final int BARS = 6;
     private static final int MIN_BAR_BYTES = 16;
+    private static final int MIN_PORTS = 4;
+    private static final int MAX_PORTS = 256;
 
     private final PciFunction function;
     private final EmulatedDevice device;
     private final DeviceInterrupts hardware;
     private final long[] bytes = new long[BARS];
     private final boolean[] wide = new boolean[BARS];
+    private final BarKind[] kinds = new BarKind[BARS];
+    /** The I/O ports of additional BARs, which keep what is written. */
+    private final @Nullable MemorySegment[] ports = new @Nullable MemorySegment[BARS];
+    private final @Nullable BarMemory[] memories = new @Nullable BarMemory[BARS];
+    private final boolean hasPorts;
+    private final long pageBytes;
 
     /**
      * The BARs of a device.
      *
+     * @param hasPorts whether the bridge has I/O space; without it BARs of I/O ports get no address
+     * @param pageBytes the system page size
      * @throws IllegalArgumentException if they are invalid; the message completes "the device has ..."
      */
-    PciBars(PciFunction function, EmulatedDevice device, DeviceInterrupts hardware) {
+    PciBars(
+            PciFunction function,
+            EmulatedDevice device,
+            DeviceInterrupts hardware,
+            boolean hasPorts,
+            long pageBytes) {
         this.function = function;
         this.device = device;
         this.hardware = hardware;
-        takeBars(device.barBytes());
+        this.hasPorts = hasPorts;
+        this.pageBytes = pageBytes;
+        takeBars(function.options().barBytes(device.barBytes()));
         requireTableInBar();
     }
 
@@ -42,7 +62,19 @@ final class PciBars {
         System.arraycopy(sizes, 0, bytes, 0, sizes.length);
         for (int bar = 0; bar < BARS; bar++) {
             long size = bytes[bar];
-            wide[bar] = size != 0 && device.isWideBar(bar);
+            FunctionOptions.ExtraBar extra = function.options().bars().get(bar);
+            wide[bar] = size != 0 && (extra != null ? extra.wide() : device.isWideBar(bar));
+            kinds[bar] = BarKind.REGISTERS;
+            if (size != 0) {
+                kinds[bar] = extra != null ? extra.kind() : device.barKind(bar);
+            }
+            if (kinds[bar] == BarKind.IO_PORTS) {
+                requirePorts(bar);
+                if (extra != null) {
+                    ports[bar] = MemorySegment.ofArray(new byte[(int) size]);
+                }
+                continue;
+            }
             if (size != 0 && (size < MIN_BAR_BYTES || Long.bitCount(size) != 1)) {
                 throw new IllegalArgumentException(
                         "BAR %d of %d bytes: the size is a power of two, at least 16".formatted(bar, size));
@@ -51,9 +83,9 @@ final class PciBars {
                 throw new IllegalArgumentException(
                         "BAR %d of %d bytes: above 1 GiB it must be 64 bits wide".formatted(bar, size));
             }
-            if (bar > 0 && wide[bar - 1] && size != 0) {
-                throw new IllegalArgumentException(
-                        "a BAR %d, which is the upper half of the 64-bit BAR before it".formatted(bar));
+            requireLower(bar);
+            if (kinds[bar] == BarKind.MEMORY) {
+                memories[bar] = new BarMemory(size, pageBytes);
             }
         }
         if (wide[BARS - 1]) {
@@ -61,10 +93,32 @@ final class PciBars {
         }
     }
 
+    private void requirePorts(int bar) {
+        long size = bytes[bar];
+        if (size < MIN_PORTS || size > MAX_PORTS || Long.bitCount(size) != 1) {
+            throw new IllegalArgumentException(
+                    "BAR %d of %d I/O ports: the size is a power of two, 4 to 256".formatted(bar, size));
+        }
+        if (wide[bar]) {
+            throw new IllegalArgumentException(
+                    "BAR %d of I/O ports that is 64 bits wide: only memory has such addresses".formatted(bar));
+        }
+        requireLower(bar);
+    }
+
+    private void requireLower(int bar) {
+        if (bar > 0 && wide[bar - 1] && bytes[bar] != 0) {
+            throw new IllegalArgumentException(
+                    "a BAR %d, which is the upper half of the 64-bit BAR before it".formatted(bar));
+        }
+    }
+
     private void requireTableInBar() {
-        long end = Math.max(
-                hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE,
-                hardware.pendingOffset() + pendingBytes());
+        long end = Math.max(tableEnd(), hardware.pendingOffset() + pendingBytes());
+        if (hardware.vectors() > 0 && kinds[hardware.tableBar()] == BarKind.IO_PORTS) {
+            throw new IllegalArgumentException(
+                    "an MSI-X table in BAR %d, which has I/O ports: it is in memory".formatted(hardware.tableBar()));
+        }
         if (hardware.vectors() > 0 && end > bytes[hardware.tableBar()]) {
             throw new IllegalArgumentException(
                     "an MSI-X table or pending bits that end at 0x%x in BAR %d, which has 0x%x bytes"
@@ -86,6 +140,64 @@ final class PciBars {
         return wide[bar];
     }
 
+    boolean hasPorts(int bar) {
+        return kinds[bar] == BarKind.IO_PORTS;
+    }
+
+    boolean isPrefetchable(int bar) {
+        return kinds[bar] == BarKind.MEMORY;
+    }
+
+    /** Whether a BAR has an address, without which Linux does not offer it to anybody. */
+    boolean isAssigned(int bar) {
+        return bytes[bar] != 0 && (hasPorts || !hasPorts(bar));
+    }
+
+    /** The alignment of the address that firmware or Linux gives a BAR, in bytes. */
+    long alignment(int bar) {
+        return kinds[bar] == BarKind.MEMORY && function.alignsToPages() ? Math.max(bytes[bar], pageBytes) : bytes[bar];
+    }
+
+    /** The bits of a BAR's register that say what it is. */
+    int flags(int bar) {
+        if (hasPorts(bar)) {
+            return vfio_h.PCI_BASE_ADDRESS_SPACE_IO;
+        }
+        return (wide[bar] ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0)
+                | (isPrefetchable(bar) ? vfio_h.PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+    }
+
+    /**
+     * The memory of a BAR that users can map: one of memory that has pages of its own ({@code
+     * vfio_pci_probe_mmaps}); null if this is none.
+     */
+    @Nullable
+    BarMemory mappable(int bar) {
+        return bytes[bar] >= pageBytes || function.alignsToPages() ? memories[bar] : null;
+    }
+
+    /** The device's own view of a BAR of memory. */
+    MemorySegment memory(int bar) {
+        BarMemory memory = bar < 0 || bar >= BARS ? null : memories[bar];
+        if (memory == null) {
+            throw new IllegalArgumentException("BAR %d of %s has no memory".formatted(bar, function.address()));
+        }
+        return memory.contents();
+    }
+
+    boolean isMapped() {
+        return Arrays.stream(memories).anyMatch(each -> each != null && each.isMapped());
+    }
+
+    /** Shows their contents, or ones, in all mappings. */
+    void show(boolean respond) {
+        for (BarMemory memory : memories) {
+            if (memory != null) {
+                memory.show(respond);
+            }
+        }
+    }
+
     /**
      * Clears the address bits of BARs in a copy of configuration space that cannot be set, so that they show the size.
      *
@@ -94,13 +206,13 @@ final class PciBars {
     void showSizes(ByteBuffer copy, boolean showsWide) {
         for (int bar = 0; bar < BARS; bar++) {
             int register = ConfigRegisters.barRegister(bar);
-            if (bytes[bar] == 0) {
+            if (!isAssigned(bar)) {
                 copy.putInt(register, 0);
                 continue;
             }
             long mask = -bytes[bar];
             boolean shownWide = wide[bar] && showsWide;
-            int type = shownWide ? vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64 : 0;
+            int type = flags(bar) & ~(shownWide ? 0 : vfio_h.PCI_BASE_ADDRESS_MEM_TYPE_64);
             copy.putInt(register, (copy.getInt(register) & (int) mask) | type);
             if (shownWide) {
                 register += Integer.BYTES;
@@ -117,20 +229,21 @@ final class PciBars {
      * @return the number of bytes, or a negated errno
      */
     long access(int bar, MemorySegment buffer, long offset, boolean write, int widest) {
-        long end = bytes[bar];
+        long end = isAssigned(bar) ? bytes[bar] : 0;
         if (offset >= end) {
             return Errno.EINVAL.negated();
         }
+        int limit = hasPorts(bar) ? Integer.BYTES : widest;
         long size = Math.min(buffer.byteSize(), end - offset);
         for (long at = 0; at < size; ) {
             long register = offset + at;
-            int width = width(register, size - at, widest);
+            int width = width(register, size - at, limit);
             if (isTable(bar, register)) {
                 // Linux programs the table; a user reads all ones, and writes have no effect.
                 if (!write) {
                     set(buffer, at, width, -1);
                 }
-            } else if (!function.decodesMemory()) {
+            } else if (!hasPorts(bar) && !function.decodesMemory()) {
                 return Errno.EIO.negated();
             } else if (write) {
                 write(bar, register, width, get(buffer, at, width));
@@ -147,11 +260,15 @@ final class PciBars {
         if (!pendingBits) {
             requireAnswer(bar, register, width, "pread");
         }
-        if (!function.reachesBar(bar, register, false)) {
+        if (!reaches(bar, register, false)) {
             return -1;
         }
         if (pendingBits) {
             return pendingBits(register, width);
+        }
+        MemorySegment storage = storage(bar);
+        if (storage != null) {
+            return get(storage, register, width);
         }
         try {
             return device.read(bar, register, width);
@@ -167,7 +284,12 @@ final class PciBars {
             return;
         }
         requireAnswer(bar, register, width, "pwrite");
-        if (function.reachesBar(bar, register, true)) {
+        if (reaches(bar, register, true)) {
+            MemorySegment storage = storage(bar);
+            if (storage != null) {
+                set(storage, register, width, value);
+                return;
+            }
             try {
                 device.write(bar, register, width, value);
             } catch (RuntimeException | Error failure) {
@@ -177,8 +299,18 @@ final class PciBars {
         }
     }
 
+    /** The bytes of a BAR whose accesses do not call the device; null if they do. */
+    private @Nullable MemorySegment storage(int bar) {
+        BarMemory memory = memories[bar];
+        return memory != null ? memory.contents() : ports[bar];
+    }
+
+    private boolean reaches(int bar, long register, boolean write) {
+        return (!hasPorts(bar) || function.decodesPorts()) && function.reachesBar(bar, register, write);
+    }
+
     private void requireAnswer(int bar, long register, int width, String call) {
-        if (!device.answers(bar, register, width)) {
+        if (memories[bar] == null && ports[bar] == null && !device.answers(bar, register, width)) {
             function.machineCheck(() ->
                     "%s of %d bytes at 0x%x of BAR %d of %s".formatted(call, width, register, bar, function.address()));
         }
@@ -186,10 +318,22 @@ final class PciBars {
 
     /** Whether a register belongs to the MSI-X table. */
     boolean isTable(int bar, long register) {
-        long offset = register - hardware.tableOffset();
-        return bar == hardware.tableBar()
-                && offset >= 0
-                && offset < hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
+        return bar == hardware.tableBar() && register >= tableStart() && register < tableEnd();
+    }
+
+    /** Whether the MSI-X table is in a BAR. */
+    boolean hasTable(int bar) {
+        return hardware.vectors() > 0 && bar == hardware.tableBar();
+    }
+
+    /** The offset of the MSI-X table in its BAR, in bytes. */
+    long tableStart() {
+        return hardware.tableOffset();
+    }
+
+    /** The offset of the first byte behind the MSI-X table. */
+    long tableEnd() {
+        return hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
     }
 
     private long pendingBytes() {

@@ -2,7 +2,6 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -26,9 +25,11 @@ final class PciFunction implements DeviceBus {
 
     private static final int D3HOT = 3;
     private static final int REQUESTS_LOGGED = 10;
+    private static final long MEMORY_FLAGS = 0xf;
+    private static final long PORT_FLAGS = 0x3;
 
     private final EmulatedHost host;
-    private final EmulatedMachine.Slot slot;
+    private final Slot slot;
     private final Pe pe;
     private final EmulatedDevice device;
     private final PciBars bars;
@@ -36,6 +37,8 @@ final class PciFunction implements DeviceBus {
     private final ConfigRegisters registers;
     private final DeviceInterrupts hardware;
     private final VfioInterrupts interrupts;
+    private final RegisterPath path;
+    private final ConfigAccess access;
     private final IoEvents ioEvents;
     private final DeviceFeatures features;
     private VfioConfig config;
@@ -45,9 +48,8 @@ final class PciFunction implements DeviceBus {
     private int powerState;
     private long generation;
     private boolean wanted;
-    private boolean barsLost;
 
-    PciFunction(EmulatedHost host, EmulatedMachine.Slot slot, Pe pe) {
+    PciFunction(EmulatedHost host, Slot slot, Pe pe) {
         this.host = host;
         this.slot = slot;
         this.pe = pe;
@@ -58,24 +60,29 @@ final class PciFunction implements DeviceBus {
         this.driverOverride =
                 slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
         hardware = device.interrupts();
-        bars = usable(() -> new PciBars(this, device, hardware));
+        path = new RegisterPath(host, this, pe);
+        path.bound(true);
+        boolean hasPorts = pe.bridge().platform().hasPorts();
+        bars = usable(() ->
+                new PciBars(this, device, hardware, hasPorts, 1L << host.machine().pageShift()));
         rom = usable(() -> Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom())));
-        registers = new ConfigRegisters(
-                device, bars, romBytes(), host.machine().platform().isPowernv());
+        boolean powernv = host.machine().platform().isPowernv();
+        registers = usable(() -> new ConfigRegisters(device, bars, romBytes(), powernv, options()));
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,
                 device.isExpress() || machine.kernel().anyDeviceHasErrorInterrupt(),
                 machine.interruptVectors(),
                 pe.bridge().platform());
+        access = new ConfigAccess(this, pe, registers, interrupts, powernv);
         ioEvents = new IoEvents(this, machine.kernel());
-        features = new DeviceFeatures(hasVirtualFunctions());
+        features = new DeviceFeatures(machine.kernel(), hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
     }
 
     @SuppressWarnings("ReferenceEquality") // devices may be equal, and two
-    private static EmulatedDevice made(EmulatedMachine.Slot slot, EmulatedHost host) {
+    private static EmulatedDevice made(Slot slot, EmulatedHost host) {
         EmulatedDevice made = slot.device().get();
         if (made == null) {
             throw new IllegalArgumentException("the supplier of the device at " + slot.address() + " returned null");
@@ -133,6 +140,9 @@ final class PciFunction implements DeviceBus {
 
     void bind(HostDriver newDriver) {
         driver = newDriver;
+        if (isBoundToVfio()) {
+            path.bound(false);
+        }
     }
 
     @Nullable
@@ -182,6 +192,29 @@ final class PciFunction implements DeviceBus {
         }
     }
 
+    FunctionOptions options() {
+        return slot.options();
+    }
+
+    /** Its configuration space, as the host accesses it. */
+    ConfigAccess access() {
+        return access;
+    }
+
+    /** Whether it was pulled out of its slot. */
+    boolean isRemoved() {
+        return path.isRemoved();
+    }
+
+    /** It is pulled out of its slot: what it does ends, and nothing reaches it any more. */
+    void remove() {
+        path.remove();
+        generation++;
+        if (hardware.line()) {
+            interrupts.line().set(false);
+        }
+    }
+
     PciBars bars() {
         return bars;
     }
@@ -190,13 +223,15 @@ final class PciFunction implements DeviceBus {
     long barAddress(int bar) {
         int register = ConfigRegisters.barRegister(bar);
         long high = bars.isWide(bar) ? registers.assigned(register + Integer.BYTES) : 0;
-        return high << Integer.SIZE | (registers.assigned(register) & ~0xfL);
+        long flags = bars.hasPorts(bar) ? PORT_FLAGS : MEMORY_FLAGS;
+        return high << Integer.SIZE | (registers.assigned(register) & ~flags);
     }
 
-    /** Whether a bus address is in one of its BARs. */
+    /** Whether a bus address is in one of its memory BARs. */
     boolean hasBarAt(long busAddress) {
         for (int bar = 0; bar < bars.count(); bar++) {
-            if (Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
+            if (!bars.hasPorts(bar)
+                    && Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
                 return true;
             }
         }
@@ -255,6 +290,7 @@ final class PciFunction implements DeviceBus {
 
     void opened() {
         if (openCount++ == 0) {
+            path.opened();
             pe.thawRegisters();
             pe.thawDma();
             giveToUser();
@@ -264,6 +300,11 @@ final class PciFunction implements DeviceBus {
 
     void closed() {
         if (--openCount == 0) {
+            if (host.machine().eeh()) {
+                // eeh_dev_release calls eeh_pe_change_owner, as eeh_dev_open does.
+                pe.thawRegisters();
+                pe.thawDma();
+            }
             features.release();
             interrupts.release();
             ioEvents.release();
@@ -278,7 +319,7 @@ final class PciFunction implements DeviceBus {
             interrupts.reset();
         }
         powerState = 0;
-        barsLost = false;
+        path.restoreBars();
         registers.restore();
     }
 
@@ -337,7 +378,7 @@ final class PciFunction implements DeviceBus {
      */
     void restoreAfterReset() {
         registers.restore();
-        barsLost = true;
+        path.loseBars();
     }
 
     /** The host has reset the device, and configured it as after boot. */
@@ -359,63 +400,6 @@ final class PciFunction implements DeviceBus {
         }
         powerState = state;
         registers.change(control, vfio_h.PCI_PM_CTRL_STATE_MASK, state == D3HOT);
-    }
-
-    boolean isConfigBlocked() {
-        return pe.configBlocked();
-    }
-
-    private int blockedError() {
-        return (host.machine().platform().isPowernv() ? Errno.ENODEV : Errno.EIO).negated();
-    }
-
-    /** A byte of configuration space, including the device's live status bits. */
-    byte readRegister(int register) {
-        int value = registers.get(register);
-        if (register == vfio_h.PCI_STATUS && interrupts.line().isAsserted()) {
-            value |= vfio_h.PCI_STATUS_INTERRUPT;
-        }
-        int extended = registers.capability(vfio_h.PCI_CAP_ID_MSIX);
-        if (extended != 0 && register == extended + vfio_h.PCI_MSIX_FLAGS + 1 && interrupts.isMsixEnabled()) {
-            value |= vfio_h.PCI_MSIX_FLAGS_ENABLE >> Byte.SIZE;
-        }
-        return (byte) value;
-    }
-
-    /** The host reads up to 4 bytes of configuration space: the value, or a negated errno. */
-    long readConfig(int register, int bytes) {
-        if (pe.configBlocked()) {
-            return blockedError();
-        }
-        boolean reaches = pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), false);
-        long value = 0;
-        for (int each = bytes - 1; each >= 0; each--) {
-            value = value << Byte.SIZE | (reaches ? readRegister(register + each) & 0xff : 0xff);
-        }
-        return value;
-    }
-
-    /** The host writes configuration space: 0, or a negated errno. */
-    long writeConfig(int register, int bytes, int value) {
-        if (pe.configBlocked()) {
-            return blockedError();
-        }
-        if (pe.configAccess(InjectedError.configAddress(bus(), devfn(), register), true)) {
-            for (int each = 0; each < bytes; each++) {
-                registers.put(register + each, (byte) (value >>> (each * Byte.SIZE)));
-            }
-        }
-        return 0;
-    }
-
-    /**
-     * Clears the address bits of BARs in a copy of configuration space that cannot be set, so that they show the size.
-     */
-    void showBarSizes(ByteBuffer copy) {
-        // In an LPAR, Linux takes BAR types from the device tree, which does not mark 64-bit BARs.
-        bars.showSizes(copy, host.machine().platform().isPowernv());
-        int romMask = romBytes() == 0 ? 0 : -romBytes() | vfio_h.PCI_ROM_ADDRESS_ENABLE;
-        copy.putInt(vfio_h.PCI_ROM_ADDRESS, copy.getInt(vfio_h.PCI_ROM_ADDRESS) & romMask);
     }
 
     /** Reads the ROM: the count of bytes, or a negated errno. */
@@ -446,34 +430,38 @@ final class PciFunction implements DeviceBus {
         return bars.access(bar, buffer, offset, write, widest);
     }
 
+    /** Whether Linux gives each of its memory BARs pages of its own ({@code pcibios_default_alignment}). */
+    boolean alignsToPages() {
+        return pe.bridge().platform().isPowernv();
+    }
+
     /** Whether the user may access BARs. */
     boolean decodesMemory() {
         return config.decodesMemory() && powerState != D3HOT;
     }
 
-    /**
-     * Whether an access to a BAR reaches the device's registers; not if its endpoint is frozen, or its BARs are lost.
-     */
+    /** Whether the device decodes I/O ports. */
+    boolean decodesPorts() {
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_IO) != 0;
+    }
+
+    /** Whether an access to a BAR reaches the device. */
     boolean reachesBar(int bar, long offset, boolean write) {
-        return pe.registerAccess(barAddress(bar) + offset, write) && !lacksBars("BAR " + bar);
+        return path.reaches(barAddress(bar) + offset, write, "BAR " + bar);
     }
 
     private boolean reachesRom(long offset) {
-        return pe.registerAccess(romAddress() + offset, false) && !lacksBars("the ROM");
+        return path.reaches(romAddress() + offset, false, "the ROM");
     }
 
-    private boolean lacksBars(String accessed) {
-        if (barsLost) {
-            machineCheck(() -> ("access to %s of %s, which lost its BARs in the reset of its PE; write its command"
-                            + " register, upon which vfio-pci restores them")
-                    .formatted(accessed, address()));
-        }
-        return barsLost;
+    /** Whether a load from a mapped BAR reaches the device. */
+    boolean reachesMappings() {
+        return path.isOpen() && decodesMemory() && isAwake();
     }
 
     /** The user has written the command register: {@code vfio_bar_restore}. */
     void restoreBars() {
-        barsLost = false;
+        path.restoreBars();
     }
 
     /** Reports an access that a real device answers with a machine check. */
@@ -501,11 +489,18 @@ final class PciFunction implements DeviceBus {
     }
 
     private boolean mastersBus() {
-        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0 && isAwake();
+        return (registers.getShort(vfio_h.PCI_COMMAND) & vfio_h.PCI_COMMAND_MASTER) != 0
+                && isAwake()
+                && !path.isRemoved();
     }
 
     private boolean isAwake() {
         return powerState != D3HOT && !features.isLowPower();
+    }
+
+    @Override
+    public MemorySegment barMemory(int bar) {
+        return bars.memory(bar);
     }
 
     /** A message is a DMA write, and blocked where DMA is. */

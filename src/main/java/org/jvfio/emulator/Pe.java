@@ -122,6 +122,10 @@ final class Pe {
         hostMappings = count;
     }
 
+    boolean registersFrozen() {
+        return registersFrozen;
+    }
+
     boolean dmaFrozen() {
         return dmaFrozen;
     }
@@ -168,13 +172,25 @@ final class Pe {
      *
      * @param translation whether a DMA could not be translated
      */
-    private void freezeForError(boolean translation) {
+    void freezeForError(boolean translation) {
         boolean reports = machine.freezes() && machine.eeh() && !(registersFrozen && dmaFrozen);
         freeze();
         if (reports) {
             log.add("EEH: Frozen " + name + " detected");
             log.add("EEH: PE location: N/A, PHB location: N/A");
             DiagnosticData.lines(bridge.platform(), name, translation).forEach(log::add);
+        }
+    }
+
+    /** An error that no access has caused, or DMA alone freezes; an error of an access is injected. */
+    void strike(PeError error) {
+        switch (error) {
+            case AT_ONCE -> freezeForError(false);
+            case DMA_ONLY -> dmaFrozen |= machine.freezes();
+            case LOAD -> inject(InjectedError.anywhere(InjectedError.Kind.REGISTER, false));
+            case STORE -> inject(InjectedError.anywhere(InjectedError.Kind.REGISTER, true));
+            case DMA_READ -> inject(InjectedError.anywhere(InjectedError.Kind.DMA, false));
+            case DMA_WRITE -> inject(InjectedError.anywhere(InjectedError.Kind.DMA, true));
         }
     }
 

@@ -84,6 +84,14 @@ public enum Platform {
         };
     }
 
+    /** Whether the bridge has I/O space; from PHB3 on it has none. */
+    boolean hasPorts() {
+        return switch (this) {
+            case P5IOC2, IODA1, PSERIES -> true;
+            case PHB3, PHB4, PHB5 -> false;
+        };
+    }
+
     /** Whether 64-bit DMA of the host bypasses translation, through IODA2's window at bit 59. */
     boolean bypasses() {
         return switch (this) {

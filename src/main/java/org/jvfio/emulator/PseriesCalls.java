@@ -23,6 +23,15 @@ final class PseriesCalls implements WindowCalls {
     private boolean defaultWindow;
     private boolean dynamicWindow;
 
+    /**
+     * The calls of one endpoint.
+     *
+     * @param failed whether firmware has refused a window of the host's own driver since boot
+     */
+    PseriesCalls(boolean failed) {
+        this.failed = failed;
+    }
+
     @Override
     public Set<PlatformStep> steps() {
         return EnumSet.of(PlatformStep.TAKE_OWNERSHIP, PlatformStep.CREATE_TABLE, PlatformStep.SET_WINDOW);

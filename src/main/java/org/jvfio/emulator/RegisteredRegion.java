@@ -1,5 +1,7 @@
 package org.jvfio.emulator;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.List;
 
 /** Registered memory: {@code struct mm_iommu_table_group_mem_t}. */
@@ -7,13 +9,18 @@ final class RegisteredRegion {
     /** A run of pinned pages that are contiguous in physical memory. */
     record Run(long address, long length, Backing backing, long physical) {}
 
+    private static final VarHandle COUNTER = MethodHandles.arrayElementVarHandle(long[].class);
+    private static final int PADDING = 16;
+
     private final long address;
     private final long pages;
     private final long size;
     private final int pageShift;
     private final List<Run> runs;
     private int users = 1;
-    private long mapped;
+    // Containers that map the same region count without a common lock. Nothing else is in its cache lines, which the
+    // containers of other regions would share.
+    private final long[] mapped = new long[2 * PADDING + 1];
 
     RegisteredRegion(long address, long pages, long size, int pageShift, List<Run> runs) {
         this.address = address;
@@ -41,7 +48,7 @@ final class RegisteredRegion {
     }
 
     long mapped() {
-        return mapped;
+        return (long) COUNTER.getVolatile(mapped, PADDING);
     }
 
     int users() {
@@ -78,13 +85,14 @@ final class RegisteredRegion {
     }
 
     void mapOne() {
-        mapped++;
+        COUNTER.getAndAdd(mapped, PADDING, 1L);
     }
 
     void unmapOne() {
-        if (mapped > 0) {
-            mapped--;
-        }
+        long before;
+        do {
+            before = mapped();
+        } while (before > 0 && !COUNTER.compareAndSet(mapped, PADDING, before, before - 1));
     }
 
     void unpin() {

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -42,27 +43,40 @@ final class SpaprTce {
     private static final long INFO_SIZE = 32;
     private static final long INFO_SIZE_WITHOUT_DDW = 16;
     private static final int MISALIGNED = 1;
+    /** The result of a call that needs the host's lock, and has changed nothing: no errno. */
+    static final int NOT_QUICK = Integer.MIN_VALUE;
+
     /** About a second of hypervisor calls; Linux has no limit. */
     private static final long MAX_REFUSED_PAGES = 1 << 20;
 
     private final EmulatedHost host;
+    private final VfioContainer container;
     private final KernelVersion version;
     private final boolean v2;
+    private final ReentrantLock lock = new ReentrantLock();
+    // What follows is guarded by that lock, and changed with the host's lock too, but for what MAP_DMA and UNMAP_DMA
+    // change: tables, and what is for these calls alone.
     /** Not empty during calls: the IOMMU is released with the last group. */
     private final List<IommuGroup> groups = new ArrayList<>();
 
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
-    // Buffers that MAP_DMA and UNMAP_DMA copy into, so that they allocate nothing; guarded by the host's lock.
+    // Buffers that MAP_DMA and UNMAP_DMA copy into, so that they allocate nothing.
     private final MemorySegment map = MemorySegment.ofArray(new long[4]);
     private final MemorySegment unmap = MemorySegment.ofArray(new long[3]);
     private boolean enabled;
     private boolean defaultWindowPending;
     private long enabledPages;
     private @Nullable Mm mm;
+    // Whether a call is made with this lock alone.
+    private boolean quick;
+    private @Nullable Argument quickArgument;
+    private @Nullable RegisteredRegion recent;
+    private @Nullable Mm recentMm;
 
-    SpaprTce(EmulatedHost host, boolean v2) {
+    SpaprTce(EmulatedHost host, VfioContainer container, boolean v2) {
         this.host = host;
+        this.container = container;
         this.version = host.machine().kernel();
         this.v2 = v2;
     }
@@ -81,6 +95,49 @@ final class SpaprTce {
     @Nullable
     TceTable table(int number) {
         return tables[number];
+    }
+
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    /** Whether an ioctl may be made with {@link #quickIoctl}. */
+    static boolean isQuick(int request) {
+        return request == VFIO_IOMMU_MAP_DMA || request == VFIO_IOMMU_UNMAP_DMA;
+    }
+
+    /**
+     * Maps or unmaps registered memory with this IOMMU's lock alone.
+     *
+     * @return as {@link #ioctl}, or {@link #NOT_QUICK} if the call needs more: it is the first of its process or of the
+     *     default window, or is a hazard
+     */
+    int quickIoctl(Task task, int fd, int request, MemorySegment struct) {
+        lock.lock();
+        try {
+            // The descriptor may have been closed, or the IOMMU released, before the lock was acquired.
+            if (container.iommu() != this
+                    || !(task.file(fd) instanceof ContainerFile file)
+                    || file.container() != container
+                    || !v2
+                    || defaultWindowPending
+                    || mm != task.mm()) {
+                return NOT_QUICK;
+            }
+            Argument argument = quickArgument;
+            if (argument == null || argument.task() != task) {
+                argument = new Argument(task);
+                quickArgument = argument;
+            }
+            quick = true;
+            try {
+                return operate(request, argument.set(struct));
+            } finally {
+                quick = false;
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     int ioctl(int request, Argument argument) {
@@ -232,6 +289,9 @@ final class SpaprTce {
         long first = table.index(iova);
         long pages = bytes >>> table.pageShift();
         if (Long.compareUnsigned(pages, table.entries() - first) > 0) {
+            if (quick) {
+                return NOT_QUICK;
+            }
             boolean hypervisorRefuses = !host.machine().platform().isPowernv();
             if (!hypervisorRefuses || v2) {
                 host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_MAP_DMA", iova, bytes));
@@ -251,7 +311,7 @@ final class SpaprTce {
         int answer = 0;
         while (done < pages) {
             long user = vaddr + done * pageBytes;
-            RegisteredRegion region = v2 ? caller.lookup(user, pageBytes) : null;
+            RegisteredRegion region = v2 ? lookup(caller, user, pageBytes) : null;
             long target = v2 ? registered(region, table, user) : pinned(caller, table, user, permissions);
             if (Errno.isError(target)) {
                 answer = (int) target;
@@ -275,7 +335,12 @@ final class SpaprTce {
             }
             done++;
         }
-        hazardOfNoPages("VFIO_IOMMU_MAP_DMA", table, first, answer == 0 ? pages : done, bytes);
+        if (isHazardOfNoPages(table, first, answer == 0 ? pages : done)) {
+            if (quick) {
+                return NOT_QUICK;
+            }
+            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe("VFIO_IOMMU_MAP_DMA", 0, bytes));
+        }
         if (answer != 0) {
             clear(caller, table, first, done);
         }
@@ -294,7 +359,7 @@ final class SpaprTce {
     private long pinned(Mm caller, TceTable table, long user, long permissions) {
         AddressSpace.Area area = caller.addresses().find(user);
         boolean toWrite = version.pinsForWriting() || (permissions & TceTable.WRITE) != 0;
-        if (area == null || !area.accessible() || (toWrite && !area.writable())) {
+        if (area == null || !area.accessible() || area.backing().isBar() || (toWrite && !area.writable())) {
             return Errno.EFAULT.negated();
         }
         if (area.backing().pageShift() < table.pageShift()) {
@@ -314,7 +379,7 @@ final class SpaprTce {
     /** Releases what an entry held: a mapping count of its region, or the pin of its page. */
     private void release(Mm owner, TceTable table, long entry, long user) {
         if (v2) {
-            RegisteredRegion region = owner.lookup(user, 1L << table.pageShift());
+            RegisteredRegion region = lookup(owner, user, 1L << table.pageShift());
             if (region != null) {
                 region.unmapOne();
             }
@@ -360,6 +425,9 @@ final class SpaprTce {
             if (version.checksEndOfUnmap()) {
                 return refused;
             }
+            if (quick) {
+                return NOT_QUICK;
+            }
             if (host.machine().platform().isPowernv()) {
                 host.hazard(Hazard.WINDOW_OVERRUN, () -> describe("VFIO_IOMMU_UNMAP_DMA", iova, bytes));
             } else if (Long.compareUnsigned(pages - (table.entries() - first), MAX_REFUSED_PAGES) > 0) {
@@ -367,7 +435,12 @@ final class SpaprTce {
             }
             pages = table.entries() - first;
         }
-        hazardOfNoPages("VFIO_IOMMU_UNMAP_DMA", table, first, pages, bytes);
+        if (isHazardOfNoPages(table, first, pages)) {
+            if (quick) {
+                return NOT_QUICK;
+            }
+            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe("VFIO_IOMMU_UNMAP_DMA", 0, bytes));
+        }
         clear(caller, table, first, pages);
         return 0;
     }
@@ -380,14 +453,24 @@ final class SpaprTce {
      * PHB3 invalidates from the first page to the last; an empty range at address 0 has its last page at the end of all
      * addresses.
      */
-    private void hazardOfNoPages(String call, TceTable table, long first, long pages, long bytes) {
-        if (pages == 0
+    private boolean isHazardOfNoPages(TceTable table, long first, long pages) {
+        return pages == 0
                 && first == 0
                 && table.start() == 0
                 && groups.stream().anyMatch(group -> group.pe().bridge().platform() == Platform.PHB3)
-                && version.invalidatesRanges()) {
-            host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe(call, 0, bytes));
+                && version.invalidatesRanges();
+    }
+
+    /** The region that contains a page: mostly the one that contained the last. */
+    private @Nullable RegisteredRegion lookup(Mm owner, long address, long length) {
+        RegisteredRegion last = recent;
+        if (last != null && recentMm == owner && last.users() > 0 && last.covers(address, length)) {
+            return last;
         }
+        RegisteredRegion found = owner.lookup(address, length);
+        recent = found;
+        recentMm = owner;
+        return found;
     }
 
     /** {@code tce_iommu_clear}: releases what the entries hold. */

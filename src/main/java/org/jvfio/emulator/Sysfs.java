@@ -2,13 +2,17 @@ package org.jvfio.emulator;
 
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
+import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.function.Supplier;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
 
@@ -21,6 +25,7 @@ final class Sysfs {
     private static final long CAP_IPC_LOCK = 1L << 14;
     private static final int ROOT = 0;
     private static final int FIRST_USER = 1000;
+    private static final Pattern NUMBER = Pattern.compile("0|[1-9][0-9]{0,8}");
 
     private final EmulatedHost host;
     private final Task task;
@@ -33,22 +38,22 @@ final class Sysfs {
     }
 
     String readFile(String path) throws IOException {
-        return existing(path, files(path).get(path));
+        return existing(path, files(path).get(path)).get();
     }
 
     String readLink(String path) throws IOException {
-        return existing(path, links().get(path));
+        return existing(path, links(path).get(path));
     }
 
     List<String> list(String directory) throws IOException {
         String prefix = directory.endsWith("/") ? directory : directory + "/";
         Set<String> names = new TreeSet<>();
         addNames(names, prefix, files(prefix));
-        addNames(names, prefix, links());
+        addNames(names, prefix, links(prefix));
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
-    private static void addNames(Set<String> names, String prefix, NavigableMap<String, String> paths) {
+    private static void addNames(Set<String> names, String prefix, NavigableMap<String, ?> paths) {
         for (String path : paths.tailMap(prefix, false).keySet()) {
             if (!path.startsWith(prefix)) {
                 return;
@@ -70,73 +75,138 @@ final class Sysfs {
         return wanted.startsWith(path) || path.startsWith(wanted);
     }
 
-    /** The files that a path may mean, or that are below it. */
-    private NavigableMap<String, String> files(String wanted) {
-        NavigableMap<String, String> files = new TreeMap<>();
+    /**
+     * The name below a directory that a path goes through; empty if the path is the directory or above it.
+     *
+     * @param directory ends with a slash
+     */
+    static String nameBelow(String directory, String wanted) {
+        if (!wanted.startsWith(directory)) {
+            return "";
+        }
+        int end = wanted.indexOf('/', directory.length());
+        return wanted.substring(directory.length(), end < 0 ? wanted.length() : end);
+    }
+
+    /**
+     * The files that a path may mean, or enough of those below it to tell the names in it. Only these are made, as a
+     * program reads many files, each of them alone, and a host may have many devices.
+     */
+    private NavigableMap<String, Supplier<String>> files(String wanted) {
+        NavigableMap<String, Supplier<String>> files = new TreeMap<>();
         tree.addFiles(files, wanted);
-        for (PciFunction function : host.functions().values()) {
-            String device = DEVICES + function.address();
-            if (!isRelated(device, wanted)) {
-                continue;
+        addDevices(files, wanted);
+        addGroups(files, wanted);
+        if (isRelated("/proc/", wanted)) {
+            addProcesses(files);
+        }
+        return files;
+    }
+
+    private void addDevices(Map<String, Supplier<String>> files, String wanted) {
+        if (!isRelated(DEVICES, wanted)) {
+            return;
+        }
+        String address = nameBelow(DEVICES, wanted);
+        if (address.isEmpty()) {
+            host.functions().keySet().forEach(each -> files.put(DEVICES + each + "/vendor", () -> ""));
+            return;
+        }
+        PciFunction function = host.functions().get(address);
+        if (function != null) {
+            tree.addFunction(files, function);
+            addIdentity(files, function);
+        }
+    }
+
+    private static void addIdentity(Map<String, Supplier<String>> files, PciFunction function) {
+        String device = DEVICES + function.address();
+        DeviceIdentity identity = function.identity();
+        files.put(device + "/vendor", () -> "0x%04x\n".formatted(identity.vendor()));
+        files.put(device + "/device", () -> "0x%04x\n".formatted(identity.device()));
+        files.put(device + "/class", () -> "0x%06x\n".formatted(identity.classCode()));
+        files.put(
+                device + "/driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+        files.put(device + "/revision", () -> "0x%02x\n".formatted(identity.revision()));
+    }
+
+    private void addGroups(Map<String, Supplier<String>> files, String wanted) {
+        if (!isRelated(GROUPS, wanted)) {
+            return;
+        }
+        String name = nameBelow(GROUPS, wanted);
+        for (IommuGroup group : groups(name)) {
+            String directory = GROUPS + group.number() + "/";
+            files.put(directory + "type", () -> "unknown\n");
+            if (!name.isEmpty()) {
+                int domain = group.functions().getFirst().domain();
+                files.put(directory + "name", () -> name(domain, group.pe().bridge()));
+                files.put(directory + "reserved_regions", () -> "");
             }
-            DeviceIdentity identity = function.identity();
-            files.put(device + "/vendor", "0x%04x\n".formatted(identity.vendor()));
-            files.put(device + "/device", "0x%04x\n".formatted(identity.device()));
-            files.put(device + "/class", "0x%06x\n".formatted(identity.classCode()));
-            files.put(
-                    device + "/driver_override",
-                    Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
-            files.put(device + "/revision", "0x%02x\n".formatted(identity.revision()));
         }
-        if (wanted.startsWith(DEVICES)) {
-            return files;
+    }
+
+    /** The group of this number, or all for no name. */
+    private Collection<IommuGroup> groups(String name) {
+        if (name.isEmpty()) {
+            return host.iommuGroups().values();
         }
-        for (IommuGroup group : host.iommuGroups().values()) {
-            int domain = group.functions().getFirst().domain();
-            files.put(GROUPS + group.number() + "/name", name(domain, group.pe().bridge()));
-            files.put(GROUPS + group.number() + "/reserved_regions", "");
-            files.put(GROUPS + group.number() + "/type", "unknown\n");
-        }
+        IommuGroup group = NUMBER.matcher(name).matches() ? host.iommuGroup(Integer.parseInt(name)) : null;
+        return group == null ? List.of() : List.of(group);
+    }
+
+    private void addProcesses(Map<String, Supplier<String>> files) {
         long kibPerPage = (1L << host.machine().pageShift()) / 1024;
         files.put(
                 "/proc/self/status",
-                String.format(
+                () -> String.format(
                         Locale.ROOT,
                         "Uid:\t%1$d\t%1$d\t%1$d\t%1$d\nVmLck:\t%2$8d kB\nCapEff:\t%3$016x\n",
                         task.mm().mayLock() && host.machine().groupsAccessible() ? ROOT : FIRST_USER,
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
-        host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", "java\n"));
-        files.put("/proc/sys/kernel/osrelease", host.machine().release() + ".0-emulated\n");
-        return files;
+        host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", () -> "java\n"));
+        files.put("/proc/sys/kernel/osrelease", () -> host.machine().release() + ".0-emulated\n");
     }
 
     private static String name(int domain, HostBridge bridge) {
         return "domain%d-pe%s\n".formatted(domain, bridge.platform().endpoint(domain));
     }
 
-    private NavigableMap<String, String> links() {
+    /** The links that a path may mean, or that are below it, as of {@link #files}. */
+    private NavigableMap<String, String> links(String wanted) {
         NavigableMap<String, String> links = new TreeMap<>();
-        tree.addLinks(links);
+        tree.addLinks(links, wanted);
+        if (isRelated("/proc/", wanted)) {
+            addDescriptors(links);
+        }
+        PciFunction function = host.functions().get(nameBelow(DEVICES, wanted));
+        if (function != null) {
+            String device = DEVICES + function.address();
+            links.put(
+                    device + "/iommu_group",
+                    "../../../../kernel/iommu_groups/" + host.groupOf(function).number());
+            if (function.driver() != HostDriver.NONE) {
+                links.put(
+                        device + "/driver",
+                        "../../../../bus/pci/drivers/" + function.driver().sysfsName());
+            }
+        }
+        String name = nameBelow(GROUPS, wanted);
+        if (!name.isEmpty()) {
+            groups(name).forEach(group -> group.functions().forEach(each -> links.put(
+                    GROUPS + group.number() + "/devices/" + each.address(),
+                    "../../../../devices/pci" + each.address().substring(0, 7) + "/" + each.address())));
+        }
+        return links;
+    }
+
+    private void addDescriptors(Map<String, String> links) {
         host.tasks().forEach((pid, each) -> {
             if (each == task) {
                 links.put("/proc/self", pid.toString());
             }
             each.descriptors().forEach(fd -> links.put("/proc/" + pid + "/fd/" + fd, each.path(fd)));
         });
-        for (IommuGroup group : host.iommuGroups().values()) {
-            for (PciFunction function : group.functions()) {
-                String device = DEVICES + function.address();
-                links.put(device + "/iommu_group", "../../../../kernel/iommu_groups/" + group.number());
-                links.put(
-                        GROUPS + group.number() + "/devices/" + function.address(),
-                        "../../../../devices/pci" + function.address().substring(0, 7) + "/" + function.address());
-                if (function.driver() != HostDriver.NONE) {
-                    String driver = function.driver().sysfsName();
-                    links.put(device + "/driver", "../../../../bus/pci/drivers/" + driver);
-                }
-            }
-        }
-        return links;
     }
 }

@@ -5,7 +5,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.Set;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -19,10 +18,19 @@ final class VfioConfig {
     private static final int HEADER = 0;
     private static final int ALL = -1;
     private static final int BARS = 6;
+    /** How many steps {@code vfio_cap_init} makes. */
+    private static final int MAX_CAPABILITIES =
+            (vfio_h.PCI_CFG_SPACE_SIZE - vfio_h.PCI_STD_HEADER_SIZEOF) / Integer.BYTES;
+
+    /** The pointer to the next capability in an extended header. */
+    private static final int NEXT_SHIFT = 20;
+
+    private static final int NEXT_MASK = 0xffc << NEXT_SHIFT;
 
     /** The capabilities of devices that Linux shows to users; it hides all others. */
     private static final Set<Integer> SHOWN = Set.of(
             vfio_h.PCI_CAP_ID_PM,
+            vfio_h.PCI_CAP_ID_VPD,
             vfio_h.PCI_CAP_ID_MSI,
             vfio_h.PCI_CAP_ID_VNDR,
             vfio_h.PCI_CAP_ID_EXP,
@@ -106,7 +114,7 @@ final class VfioConfig {
 
     private void fill(int from, int bytes) {
         for (int register = from; register < from + bytes; register++) {
-            copy.put(register, function.readRegister(register));
+            copy.put(register, function.access().register(register));
         }
     }
 
@@ -135,29 +143,69 @@ final class VfioConfig {
     }
 
     private void showCapabilities() {
-        int link = vfio_h.PCI_CAPABILITY_LIST;
-        int previous = 0;
-        boolean any = false;
-        for (Map.Entry<Integer, Integer> each : hardware.lengths().entrySet()) {
-            int place = each.getKey();
-            if (place < vfio_h.PCI_CFG_SPACE_SIZE) {
-                int id = hardware.get(place) & 0xff;
-                boolean shown = SHOWN.contains(id);
-                if (shown) {
-                    show(place, each.getValue());
-                    allowStandard(id, place, each.getValue());
-                    copy.put(link, (byte) place);
-                    link = place + vfio_h.PCI_CAP_LIST_NEXT;
-                    any = true;
-                }
-                copy.put(link, (byte) 0);
-            } else {
-                previous = showExtended(place, each.getValue(), previous);
-            }
-        }
-        if (!any) {
+        if ((copy.getShort(vfio_h.PCI_STATUS) & vfio_h.PCI_STATUS_CAP_LIST) != 0 && !showsStandard()) {
             int status = copy.getShort(vfio_h.PCI_STATUS) & ~vfio_h.PCI_STATUS_CAP_LIST;
             copy.putShort(vfio_h.PCI_STATUS, (short) status);
+        }
+        if (hardware.size() > vfio_h.PCI_CFG_SPACE_SIZE) {
+            showExtended();
+        }
+    }
+
+    /** {@code vfio_cap_init}: unlinks the capabilities that are hidden; whether any is shown. */
+    private boolean showsStandard() {
+        int link = vfio_h.PCI_CAPABILITY_LIST;
+        int place = hardware.get(link) & 0xff;
+        boolean any = false;
+        for (int left = MAX_CAPABILITIES; left > 0 && place != 0; left--) {
+            int at = place & ~0x3;
+            if (at < vfio_h.PCI_STD_HEADER_SIZEOF) {
+                return any;
+            }
+            int id = hardware.get(at) & 0xff;
+            int next = hardware.get(at + vfio_h.PCI_CAP_LIST_NEXT) & 0xff;
+            int bytes = SHOWN.contains(id) ? hardware.length(at, id) : 0;
+            if (bytes == 0) {
+                copy.put(link, (byte) next);
+            } else {
+                show(at, bytes);
+                allowStandard(id, at, bytes);
+                link = at + vfio_h.PCI_CAP_LIST_NEXT;
+                any = true;
+            }
+            place = next;
+        }
+        return any;
+    }
+
+    /** {@code vfio_ecap_init}: unlinks the capabilities that are hidden, except the first, which loses its id. */
+    private void showExtended() {
+        int previous = 0;
+        int place = vfio_h.PCI_CFG_SPACE_SIZE;
+        boolean any = false;
+        int most = (hardware.size() - vfio_h.PCI_CFG_SPACE_SIZE) / Integer.BYTES;
+        for (int left = most; left > 0 && place >= vfio_h.PCI_CFG_SPACE_SIZE; left--) {
+            int header = hardware.getInt(place);
+            int id = header & 0xffff;
+            int next = header >>> NEXT_SHIFT & ~0x3;
+            int bytes = SHOWN_EXTENDED.contains(id) ? hardware.length(place, id) : 0;
+            if (bytes == 0 && previous != 0) {
+                copy.putInt(previous, (copy.getInt(previous) & ~NEXT_MASK) | next << NEXT_SHIFT);
+            } else {
+                show(place, bytes == 0 ? Integer.BYTES : bytes);
+                if (bytes == 0) {
+                    copy.putInt(place, header & NEXT_MASK);
+                    allow(place, Integer.BYTES, ALL, 0);
+                } else {
+                    allowExtended(id, place, bytes);
+                    any = true;
+                }
+                previous = place;
+            }
+            place = next;
+        }
+        if (!any) {
+            copy.putInt(vfio_h.PCI_CFG_SPACE_SIZE, 0);
         }
     }
 
@@ -180,6 +228,10 @@ final class VfioConfig {
                         vfio_h.PCI_EXP_DEVCTL_BCR_FLR | vfio_h.PCI_EXP_DEVCTL_PAYLOAD | vfio_h.PCI_EXP_DEVCTL_READRQ,
                         ~vfio_h.PCI_EXP_DEVCTL_PHANTOM);
                 allow(place + vfio_h.PCI_EXP_DEVCTL2, Short.BYTES, 0, ~vfio_h.PCI_EXP_DEVCTL2_ARI);
+            }
+            case vfio_h.PCI_CAP_ID_VPD -> {
+                allow(place + vfio_h.PCI_VPD_ADDR, Short.BYTES, ALL, ALL);
+                allow(place + vfio_h.PCI_VPD_DATA, Integer.BYTES, ALL, ALL);
             }
             case vfio_h.PCI_CAP_ID_AF ->
                 allow(place + vfio_h.PCI_AF_CTRL, 1, vfio_h.PCI_AF_CTRL_FLR, vfio_h.PCI_AF_CTRL_FLR);
@@ -212,18 +264,7 @@ final class VfioConfig {
         allow(place + vfio_h.PCI_MSI_DATA_64, Short.BYTES, ALL, ALL);
     }
 
-    /** The offset of the last extended capability in the chain. */
-    private int showExtended(int place, int bytes, int previous) {
-        int id = hardware.getInt(place) & 0xffff;
-        boolean shown = SHOWN_EXTENDED.contains(id);
-        if (!shown && previous != 0) {
-            return previous;
-        }
-        show(place, shown ? bytes : Integer.BYTES);
-        copy.putInt(place, shown ? hardware.getInt(place) & 0xfffff : 0);
-        if (previous != 0) {
-            copy.putInt(previous, (copy.getInt(previous) & 0xfffff) | place << 20);
-        }
+    private void allowExtended(int id, int place, int bytes) {
         switch (id) {
             case vfio_h.PCI_EXT_CAP_ID_ERR -> {
                 allow(place, Integer.BYTES, ALL, 0);
@@ -243,15 +284,10 @@ final class VfioConfig {
                 allow(place + vfio_h.PCI_PWR_DATA, 1, 0, ALL);
             }
             default -> {
-                if (shown) {
-                    boolean raw = id == vfio_h.PCI_EXT_CAP_ID_VNDR || id == vfio_h.PCI_EXT_CAP_ID_DVSEC;
-                    readDirectly(place, bytes, raw, Integer.BYTES);
-                } else {
-                    allow(place, Integer.BYTES, ALL, 0);
-                }
+                boolean raw = id == vfio_h.PCI_EXT_CAP_ID_VNDR || id == vfio_h.PCI_EXT_CAP_ID_DVSEC;
+                readDirectly(place, bytes, raw, Integer.BYTES);
             }
         }
-        return place;
     }
 
     /** Whether the user has left memory decoding on. */
@@ -328,12 +364,12 @@ final class VfioConfig {
     /** A register's value, or a negated errno. */
     private long read(int register, int bytes) {
         if (register >= vfio_h.PCI_BASE_ADDRESS_0 && register < vfio_h.PCI_STD_HEADER_SIZEOF) {
-            function.showBarSizes(copy);
+            function.access().showBarSizes(copy);
         }
         int virtualBits = bits(virtual, register, bytes);
         int value = copied(register, bytes);
         if (virtualBits != allBits(bytes) || asksDevice[register]) {
-            long device = function.readConfig(register, bytes);
+            long device = function.access().read(register, bytes);
             if (device < 0) {
                 return device;
             }
@@ -346,7 +382,7 @@ final class VfioConfig {
     private long write(int register, int bytes, int value) {
         int place = owner[register];
         if (register == vfio_h.PCI_COMMAND) {
-            long command = function.readConfig(register, Short.BYTES);
+            long command = function.access().read(register, Short.BYTES);
             if (command < 0) {
                 return command;
             }
@@ -384,11 +420,11 @@ final class VfioConfig {
         if (ofDevice == 0) {
             return 0;
         }
-        long device = function.readConfig(register, bytes);
+        long device = function.access().read(register, bytes);
         if (device < 0) {
             return device;
         }
-        return function.writeConfig(register, bytes, ((int) device & ~ofDevice) | (value & ofDevice));
+        return function.access().write(register, bytes, ((int) device & ~ofDevice) | (value & ofDevice));
     }
 
     private void wroteHeader(int register, int value) {
@@ -410,6 +446,11 @@ final class VfioConfig {
                     function.power(value & vfio_h.PCI_PM_CTRL_STATE_MASK);
                 }
             }
+            case vfio_h.PCI_CAP_ID_VPD -> {
+                if (offset <= vfio_h.PCI_VPD_ADDR + 1 && offset + bytes > vfio_h.PCI_VPD_ADDR + 1) {
+                    wroteProductDataAddress(place);
+                }
+            }
             case vfio_h.PCI_CAP_ID_MSI -> {
                 if (offset <= vfio_h.PCI_MSI_FLAGS && offset + bytes >= vfio_h.PCI_MSI_FLAGS) {
                     return wroteMessageFlags(place + vfio_h.PCI_MSI_FLAGS);
@@ -423,7 +464,7 @@ final class VfioConfig {
                 if (asked != readRequest) {
                     int control = place + vfio_h.PCI_EXP_DEVCTL;
                     int kept = hardware.getShort(control) & ~vfio_h.PCI_EXP_DEVCTL_READRQ;
-                    return function.writeConfig(control, Short.BYTES, kept | asked);
+                    return function.access().write(control, Short.BYTES, kept | asked);
                 }
             }
             case vfio_h.PCI_CAP_ID_AF -> {
@@ -438,6 +479,19 @@ final class VfioConfig {
             }
         }
         return 0;
+    }
+
+    /** {@code vfio_vpd_config_write}: reads 4 bytes, or ignores a write of them, and toggles the flag. */
+    private void wroteProductDataAddress(int place) {
+        VitalProductData data = function.options().vitalProductData();
+        int address = Short.toUnsignedInt(copy.getShort(place + vfio_h.PCI_VPD_ADDR));
+        if (!data.isReadable()) {
+            return;
+        }
+        if ((address & vfio_h.PCI_VPD_ADDR_F) == 0) {
+            copy.putInt(place + vfio_h.PCI_VPD_DATA, data.read(address));
+        }
+        copy.putShort(place + vfio_h.PCI_VPD_ADDR, (short) (address ^ vfio_h.PCI_VPD_ADDR_F));
     }
 
     /** Clears a bit of the virtual copy; true if it was set. */
@@ -462,8 +516,8 @@ final class VfioConfig {
             flags = (flags & ~vfio_h.PCI_MSI_FLAGS_QSIZE) | granted << 4;
         }
         copy.putShort(register, (short) flags);
-        if (function.isConfigBlocked()) {
-            return function.readConfig(register, Short.BYTES);
+        if (function.access().isBlocked()) {
+            return function.access().read(register, Short.BYTES);
         }
         if (interrupts.isMsi()) {
             interrupts.enableMessages((flags & vfio_h.PCI_MSI_FLAGS_ENABLE) != 0);

@@ -10,7 +10,8 @@ import org.jvfio.uapi.vfio_h;
 final class VfioContainer {
     private final EmulatedHost host;
     private final List<IommuGroup> groups = new ArrayList<>();
-    private @Nullable SpaprTce iommu;
+    // Written with the host's lock held; read without it, too.
+    private volatile @Nullable SpaprTce iommu;
 
     VfioContainer(EmulatedHost host) {
         this.host = host;
@@ -46,7 +47,7 @@ final class VfioContainer {
             host.kernelLog().add("tce_vfio: Wrong IOMMU type");
             return Errno.EINVAL.negated();
         }
-        SpaprTce driver = new SpaprTce(host, type == vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
+        SpaprTce driver = new SpaprTce(host, this, type == vfio_h.VFIO_SPAPR_TCE_v2_IOMMU);
         List<IommuGroup> attached = new ArrayList<>();
         for (IommuGroup group : groups) {
             int answer = driver.attach(group, argument.mm());
@@ -58,6 +59,7 @@ final class VfioContainer {
             attached.add(group);
         }
         iommu = driver;
+        host.lock().add(driver.lock());
         return 0;
     }
 
@@ -77,16 +79,19 @@ final class VfioContainer {
     /** Detaches the group from the IOMMU. */
     void remove(IommuGroup group, @Nullable Mm caller) {
         groups.remove(group);
-        if (iommu != null) {
-            iommu.detach(group, caller);
+        SpaprTce driver = iommu;
+        if (driver != null) {
+            driver.detach(group, caller);
         }
     }
 
     /** Without a group the IOMMU is released with its windows and registrations, and another type may be set. */
     void releaseIfEmpty() {
-        if (groups.isEmpty() && iommu != null) {
-            iommu.release();
+        SpaprTce driver = iommu;
+        if (groups.isEmpty() && driver != null) {
+            driver.release();
             iommu = null;
+            host.lock().remove(driver.lock());
         }
     }
 }

@@ -6,6 +6,7 @@ import static org.jvfio.observe.RecordFormat.LONG;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Writer;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -281,6 +282,17 @@ public final class Recording {
 
     List<Event> events() {
         return events;
+    }
+
+    /**
+     * Writes the calls as text or for Perfetto, and closes the writer.
+     *
+     * @throws IOException if they cannot be written
+     * @throws IllegalArgumentException if the form is another
+     * @throws IllegalStateException if the form needs a library that is missing
+     */
+    public void write(TraceForm form, Writer out) throws IOException {
+        Observer.write(form, out, this::replay);
     }
 
     /** Passes what happened on to a listener. */

@@ -12,7 +12,6 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_h;
-import org.jvfio.uapi.vfio_region_info;
 
 /**
  * A kernel that logs each call as it begins and as it ends. VF tokens, which are secrets, are left out: {@link
@@ -22,20 +21,17 @@ final class RecordingKernel extends ForwardingKernel {
     private static final byte[] TOKEN = " vf_token=".getBytes(StandardCharsets.US_ASCII);
 
     private final CallLog log;
-    private final boolean registers;
     private final @Nullable DmaShadow shadow;
     private final Set<Integer> devices = ConcurrentHashMap.newKeySet();
 
     /**
      * Logs the calls of a kernel.
      *
-     * @param registers whether devices are reported as not mappable, so that accesses of registers are calls
      * @param shadow finds the changes of memory before each event; null to leave them out
      */
-    RecordingKernel(Kernel behind, CallLog log, boolean registers, @Nullable DmaShadow shadow) {
+    RecordingKernel(Kernel behind, CallLog log, @Nullable DmaShadow shadow) {
         super(behind);
         this.log = log;
-        this.registers = registers;
         this.shadow = shadow;
         if (shadow != null) {
             log.accompany(shadow);
@@ -97,9 +93,6 @@ final class RecordingKernel extends ForwardingKernel {
                 devices.add(answer);
                 log.endOpening(answer, new String(before, 0, before.length - 1, StandardCharsets.UTF_8));
                 return answer;
-            }
-            if (registers && answer == 0 && request == Requests.GET_REGION_INFO) {
-                vfio_region_info.flags(argument, vfio_region_info.flags(argument) & ~vfio_h.VFIO_REGION_INFO_FLAG_MMAP);
             }
             if (shadow != null && answer == 0) {
                 shadow.mapped(fd, request, argument);

@@ -1,6 +1,7 @@
 package org.jvfio.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.kernel.Errno.EINVAL;
@@ -49,6 +50,9 @@ class EehTest extends Contract {
     private static final int UNKNOWN_TYPE = 2;
     private static final int DMA_READ_ADDRESS = 12;
     private static final int UNKNOWN_FUNCTION = 20;
+    /** How long the kernel itself asserts a reset: EEH_PE_RST_HOLD_TIME of asm/eeh.h. */
+    private static final int RESET_MILLIS = 250;
+
     private static final int LIVENESS = 4;
     private static final long IOVA = 0x100000;
 
@@ -98,6 +102,36 @@ class EehTest extends Contract {
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED_DMA));
         assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_DMA));
         assertState(VFIO_EEH_PE_STATE_NORMAL);
+    }
+
+    /** What a driver does by itself that Device.recover does for it; vfio.rst has the sequence. */
+    @Test
+    @Scenario({"I17", "I18"})
+    void eehSequence_injectedLoadError_stoppedAndThenNormalAgain() throws InterruptedException {
+        assumeTrue(host.resetsReliably(), "the firmware fails resets after a while");
+        RawDevice device = group.device(first.address());
+        assertEeh(0, container.eeh(VFIO_EEH_PE_ENABLE));
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+        // POWER9 and later inject errors of configuration space alone.
+        boolean power8 = host.platform() == Platform.PHB3;
+        assertEeh(0, container.injectError(TYPE_32_BIT, power8 ? LOAD_MEMORY : LOAD_CONFIG));
+        MemorySegment value = process.struct(ValueLayout.JAVA_INT);
+        long register = power8
+                ? device.offset(vfio_h.VFIO_PCI_BAR0_REGION_INDEX)
+                : device.offset(vfio_h.VFIO_PCI_CONFIG_REGION_INDEX) + vfio_h.PCI_CLASS_REVISION;
+        assertAnswer(Integer.BYTES, device.pread(value, register));
+        assertEquals(host.freezes(), value.get(ValueLayout.JAVA_INT, 0) == -1);
+        assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_UNFREEZE_IO));
+        assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED_DMA));
+        assertAnswer(Integer.BYTES, device.pread(value, register));
+        assertNotEquals(-1, value.get(ValueLayout.JAVA_INT, 0), "registers can be read for a dump");
+        assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_HOT));
+        Thread.sleep(RESET_MILLIS);
+        assertEeh(0, container.eeh(VFIO_EEH_PE_RESET_DEACTIVATE));
+        assertEeh(0, container.eeh(VFIO_EEH_PE_CONFIGURE));
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
+        Edu.mastering(device);
     }
 
     @Test
@@ -150,12 +184,13 @@ class EehTest extends Contract {
     }
 
     @Test
-    @Scenario("I15")
-    void getDeviceFd_stoppedPe_thawed() {
+    @Scenario({"I15", "I19"})
+    void close_stoppedPe_thawedAsByGetDeviceFd() {
         RawDevice device = group.device(first.address());
         Edu.mastering(device).readMemory(IOVA, Edu.BUFFER_BYTES);
         assertState(ifFrozen(VFIO_EEH_PE_STATE_STOPPED));
         assertAnswer(0, device.close());
+        assertState(VFIO_EEH_PE_STATE_NORMAL);
         group.device(first.address());
         assertState(VFIO_EEH_PE_STATE_NORMAL);
     }

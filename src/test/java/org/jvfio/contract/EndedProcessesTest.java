@@ -10,21 +10,27 @@ import static org.jvfio.uapi.vfio_h.O_RDWR;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_SPAPR_TCE_v2_IOMMU;
 
+import java.nio.ByteOrder;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.jvfio.contract.host.Edu;
 import org.jvfio.contract.host.EmulatedContractHost;
 import org.jvfio.contract.host.Hosts;
 import org.jvfio.contract.host.RawContainer;
 import org.jvfio.contract.host.RawGroup;
 import org.jvfio.contract.host.VfioProcess;
+import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.edu.EmulatedEdu;
 
 /** What a process leaves when it ends. */
 @EmulatorTest
 class EndedProcessesTest {
     private static final long IOVA = 0x100000;
     private static final long PAGE = 64 * KIB;
+    private static final Duration LATENCY = Duration.ofMillis(50);
 
     private final EmulatedKernel kernel = EmulatedKernel.boot(Hosts.POWER8);
     private final VfioProcess parent = EmulatedContractHost.process(kernel);
@@ -58,6 +64,35 @@ class EndedProcessesTest {
         assertEquals(0, other.lockedBytes());
         RawGroup again = parent.openGroup(1);
         assertEquals(VFIO_GROUP_FLAGS_VIABLE, again.flags());
+    }
+
+    /** The kernel resets the device when it closes it, which ends what the device does. */
+    @Test
+    void exit_transferInFlight_endsWithoutAFreeze() throws InterruptedException {
+        EmulatedKernel host = EmulatedKernel.boot(Hosts.POWER8.toBuilder()
+                .withoutDevices()
+                .device("0000:01:00.0", 0, () -> new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, LATENCY))
+                .build());
+        EmulatedKernel other = host.newProcess();
+        VfioProcess killed = EmulatedContractHost.process(other);
+        RawGroup taken = killed.openGroup(0);
+        RawContainer container = killed.openContainer();
+        assertAnswer(0, taken.setContainer(container));
+        assertAnswer(0, container.setIommu(VFIO_SPAPR_TCE_v2_IOMMU));
+        long memory = killed.memory(PAGE);
+        assertAnswer(0, container.register(memory, PAGE));
+        assertAnswer(0, container.map(IOVA, memory, PAGE));
+        Edu edu = Edu.mastering(taken.device("0000:01:00.0"));
+        edu.writeRegister(0x80, 0x40000);
+        edu.writeRegister(0x88, (int) IOVA);
+        edu.writeRegister(0x90, 4096);
+        edu.writeRegister(0x98, 3);
+        other.exit();
+        assertEquals(0, host.host().userMemoryBytes());
+        Thread.sleep(2 * LATENCY.toMillis());
+        assertEquals(List.of(), host.host().failedDma());
+        assertEquals(EehState.NORMAL, host.host().group(0).state());
+        EmulatedContractHost.exit(host);
     }
 
     @Test

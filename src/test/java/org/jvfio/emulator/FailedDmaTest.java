@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.jvfio.Container;
 import org.jvfio.Device;
@@ -282,21 +285,29 @@ class FailedDmaTest {
         closed.kernel.exit();
     }
 
+    /** The exception goes to the uncaught exception handler too, which would print it. */
     @Test
     void exit_unreadFailureOfScheduledAction_thrownOnce() throws InterruptedException {
-        Probe probe = new Probe(EmulatedMachine.power9());
-        EmulatedHost host = probe.kernel.host();
-        probe.bar.writeLong(DmaProbe.COMMAND, DmaProbe.FAIL_LATER);
-        while (host.log().stream().noneMatch(line -> line.contains("device model failed in after"))) {
-            Thread.sleep(1);
+        BlockingQueue<Throwable> uncaught = new LinkedBlockingQueue<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((_, thrown) -> uncaught.add(thrown));
+        try {
+            Probe probe = new Probe(EmulatedMachine.power9());
+            EmulatedHost host = probe.kernel.host();
+            probe.bar.writeLong(DmaProbe.COMMAND, DmaProbe.FAIL_LATER);
+            assertTrue(uncaught.poll(30, TimeUnit.SECONDS) instanceof AssertionError);
+            assertTrue(host.log().stream().anyMatch(line -> line.contains("device model failed in after")));
+            probe.close();
+            EmulatedKernel other = probe.kernel.newProcess();
+            probe.kernel.exit();
+            IllegalStateException thrown = assertThrows(IllegalStateException.class, other::exit);
+            assertTrue(thrown.getCause() instanceof AssertionError);
+            assertTrue(
+                    String.valueOf(thrown.getMessage()).contains("at 0000:01:00.0 failed in after"),
+                    thrown.getMessage());
+            assertEquals(1, host.deviceFailures().size());
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
         }
-        probe.close();
-        EmulatedKernel other = probe.kernel.newProcess();
-        probe.kernel.exit();
-        IllegalStateException thrown = assertThrows(IllegalStateException.class, other::exit);
-        assertTrue(thrown.getCause() instanceof AssertionError);
-        assertTrue(
-                String.valueOf(thrown.getMessage()).contains("at 0000:01:00.0 failed in after"), thrown.getMessage());
-        assertEquals(1, host.deviceFailures().size());
     }
 }

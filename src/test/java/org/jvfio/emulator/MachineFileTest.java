@@ -8,12 +8,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.jvfio.emulator.device.BarKind;
 
 class MachineFileTest {
     @TempDir
@@ -87,6 +90,65 @@ class MachineFileTest {
     }
 
     @Test
+    void read_oddities_optionsOfTheFunction() throws IOException {
+        Files.write(directory.resolve("edu.vpd"), new byte[] {(byte) 0x82, 1, 0, 'J', 0x78});
+        FunctionOptions options = read("""
+                {"like": "pseries",
+                 "devices": [{"address": "0001:00:01.0", "group": 1, "model": "edu", "vpd": "edu.vpd",
+                              "config": {"0x34": "40", "0xF0": "00 ff"}, "silentMicros": 250000, "windowsFailed": true,
+                              "bars": [{"index": 2, "kind": "memory", "size": "1M", "wide": true},
+                                       {"index": 4, "kind": "io-ports", "size": 32}]}]}
+                """).slots().getFirst().options();
+        assertTrue(options.vitalProductData().isReadable());
+        assertEquals(Map.of(0x34, (byte) 0x40, 0xf0, (byte) 0, 0xf1, (byte) 0xff), options.config());
+        assertEquals(Duration.ofMillis(250), options.silence());
+        assertTrue(options.windowsFailed());
+        assertEquals(
+                Map.of(
+                        2, new FunctionOptions.ExtraBar(BarKind.MEMORY, 1 << 20, true),
+                        4, new FunctionOptions.ExtraBar(BarKind.IO_PORTS, 32, false)),
+                options.bars());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "\"vpd\": \"none\"|has the 'vpd' ",
+                "\"config\": 1|has 'config' that is not a JSON object",
+                "\"config\": {\"52\": \"40\"}|has configuration space at '52'; write the offset like 0x41",
+                "\"config\": {\"0x34\": \"4\"}|has configuration space of '4' at 0x34; write bytes in hexadecimal",
+                "\"config\": {\"0x34\": 64}|has '0x34' that is not a string",
+                "\"config\": {\"0x33\": \"00 40\"}|has configuration space at 0x33 cannot be replaced",
+                "\"config\": {\"0xfff\": \"00 40\"}|has configuration space at 0x1000 cannot be replaced",
+                "\"bars\": {}|has 'bars' that is not a list",
+                "\"bars\": [{\"index\": 6, \"kind\": \"memory\", \"size\": 16}]|has BAR 6: a function has BARs 0 to 5",
+                "\"bars\": [{\"index\": 5, \"kind\": \"memory\", \"size\": 16, \"wide\": true}]|has BAR 5 of 64 bits",
+                "\"bars\": [{\"index\": 1, \"kind\": \"memory\", \"size\": 8}]|has BAR 1 of 8 bytes: the size is a power",
+                "\"bars\": [{\"index\": 1, \"kind\": \"memory\", \"size\": \"2G\"}]|has BAR 1 of 2147483648 bytes",
+                "\"bars\": [{\"index\": 1, \"kind\": \"io-ports\", \"size\": 512}]|has BAR 1 of 512 bytes: the size is a power",
+                "\"bars\": [{\"index\": 1, \"kind\": \"registers\", \"size\": 16}]|has BAR 1 of REGISTERS",
+                "\"bars\": [{\"index\": 1, \"kind\": \"ports\", \"size\": 16}]|has 'kind' ports, which is none of",
+                "\"bars\": [{\"index\": 1, \"kind\": \"memory\", \"bytes\": 16}]|has 'bytes' in a BAR; the options are",
+                "\"bars\": [{\"index\": 1, \"kind\": \"memory\", \"size\": 16}, {\"index\": 1, \"kind\": \"memory\", \"size\": 16}]|has two BARs 1",
+                "\"silentMicros\": -1|has 'silentMicros' that is not a whole number",
+                "\"windowsFailed\": true|cannot have failed windows: only an LPAR",
+                "\"windowsFailed\": 1|has 'windowsFailed' that is not true or false"
+            })
+    void read_invalidOddity_fileAndReasonNamed(String option, String expected) {
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class,
+                () -> read(
+                        "{\"like\": \"power9\", \"devices\":\n [{\"address\": \"0000:01:00.0\", \"group\": 0,\n  \"model\":"
+                                + " \"edu\", " + option + "}]}"));
+        String message = String.valueOf(e.getMessage());
+        assertTrue(message.contains(expected), message);
+        assertTrue(message.contains("machine.json"), message);
+        assertTrue(message.contains("line 3") || message.contains("line 2") || option.contains("true"), message);
+    }
+
+    @Test
     void boot_everyPreset_works() {
         for (String name : EmulatedMachine.presets()) {
             EmulatedMachine machine = EmulatedMachine.preset(name).orElseThrow();
@@ -141,9 +203,9 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 35184372088832 bytes in memory: the maximum is 17592186044416",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|none.img is not a readable and writable file; create one",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\", \"size\": 512}]}|has a namespace with 'file' and 'size'; remove 'size', the file has one",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": []}]}|has 'namespaces' that is not a list of at least one namespace",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [file, lbaSize, size]",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [file, lbaSize, size]",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": 3}]}|has 'namespaces' that is not a list",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [attached, commandSet, copyBlocks, copyRangeBlocks, copyRanges, extended, file, id, lbaSize, metadata, protection, size]; did you mean 'lbaSize'?",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [size]",
             })
     void read_invalidFile_illegalArgumentWithFile(String json, String expected) {
         IllegalArgumentException wrong = assertThrows(IllegalArgumentException.class, () -> read(json));

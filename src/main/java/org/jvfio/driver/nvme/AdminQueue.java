@@ -3,6 +3,7 @@ package org.jvfio.driver.nvme;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jvfio.VfioException;
 
@@ -27,6 +28,7 @@ final class AdminQueue {
 
     private static final int FEATURE_NUMBER_OF_QUEUES = 7;
     private static final int FEATURE_ASYNC_EVENTS = 11;
+    private static final long CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final int PHYSICALLY_CONTIGUOUS = 1;
     private static final int INTERRUPTS_ENABLED = 1 << 1;
 
@@ -34,6 +36,7 @@ final class AdminQueue {
     private final ControllerRegisters registers;
     private final int pageShift;
     private final Duration timeout;
+    private final int retries;
     private final NvmeQueue queue;
     private final NvmeBuffer data;
 
@@ -43,12 +46,12 @@ final class AdminQueue {
      */
     private final ReentrantLock dataLock = new ReentrantLock();
 
-    AdminQueue(
-            ControllerLifecycle owner, ControllerRegisters registers, int pageShift, DmaArea memory, Duration timeout) {
+    AdminQueue(ControllerLifecycle owner, ControllerRegisters registers, int pageShift, DmaArea memory) {
         this.owner = owner;
         this.registers = registers;
         this.pageShift = pageShift;
-        this.timeout = timeout;
+        this.timeout = owner.options().adminTimeout();
+        this.retries = owner.options().retries();
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
         data = allocateData(memory);
     }
@@ -112,8 +115,14 @@ final class AdminQueue {
         dataLock.lock();
         try {
             NvmeBuffer into = data.slice(0, bytes);
-            into.segment().fill((byte) 0);
-            require(request.data(into));
+            request.data(into);
+            int repeats = 0;
+            do {
+                into.segment().fill((byte) 0);
+                execute(request);
+                // A recovery has failed it, and reading again does no harm.
+            } while (request.isEndedByFreeze() && repeats++ < retries && !owner.isLockHeld());
+            request.requireSuccess();
             VarHandle.fullFence();
             return ControllerData.copy(into.segment());
         } finally {
@@ -180,24 +189,28 @@ final class AdminQueue {
 
     /** Submits a command and waits for its completion, successful or not. */
     private void execute(NvmeRequest request) {
-        // The watchdog checks no timeouts while this thread opens, resets or shuts down the controller.
-        boolean checksTimeout = owner.isLockHeld();
-        long end = System.nanoTime() + timeout.toNanos();
-        while (!queue.submit(request)) {
-            if (queue.pollIfIdle() == 0) {
-                ReusableCompletion.pause();
+        // The watchdog checks nothing while this thread opens, resets, recovers or shuts down the controller.
+        boolean isChecking = owner.isLockHeld();
+        long begin = System.nanoTime();
+        long checked = begin;
+        boolean isSubmitted = false;
+        while (!isSubmitted || !request.isDone()) {
+            if (isSubmitted) {
+                request.awaitBriefly(queue);
+            } else {
+                isSubmitted = queue.submit(request);
+                if (!isSubmitted && queue.pollIfIdle() == 0) {
+                    ReusableCompletion.pause();
+                }
             }
-            requireInTime(request, checksTimeout, end);
-        }
-        while (!request.isDone()) {
-            request.awaitBriefly(queue);
-            requireInTime(request, checksTimeout, end);
-        }
-    }
-
-    private void requireInTime(NvmeRequest request, boolean checksTimeout, long end) {
-        if (checksTimeout && System.nanoTime() - end > 0 && !request.isDone()) {
-            throw request.timeout(timeout);
+            long now = System.nanoTime();
+            if (isChecking && now - checked > CHECK_NANOS && !request.isDone()) {
+                checked = now;
+                registers.requireRunning(request.description());
+                if (now - begin > timeout.toNanos()) {
+                    throw request.timeout(timeout);
+                }
+            }
         }
     }
 }

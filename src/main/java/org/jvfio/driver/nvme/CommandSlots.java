@@ -1,7 +1,6 @@
 package org.jvfio.driver.nvme;
 
 import org.jspecify.annotations.Nullable;
-import org.jvfio.VfioException.Kind;
 
 /**
  * The commands in flight in a queue, by slot. Guarded by the lock of its {@link NvmeQueue}.
@@ -88,18 +87,49 @@ final class CommandSlots {
      * @return the list, to be delivered
      */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, CommandFailure why) {
         NvmeRequest list = failed;
         for (int slot = 0; slot < requests.length; slot++) {
             NvmeRequest request = requests[slot];
             if (request != null) {
                 releaseSlot(slot);
-                request.fail(status, kind, reason);
+                request.fail(why);
                 request.next = list;
                 list = request;
             }
         }
         return list;
+    }
+
+    /**
+     * Keeps the commands that can be repeated, with new identifiers, and fails the others.
+     *
+     * @param maxRepeats how often a command is repeated
+     */
+    void end(EndedCommands ended, CommandFailure why, int maxRepeats) {
+        for (int slot = 0; slot < requests.length; slot++) {
+            NvmeRequest request = requests[slot];
+            if (request == null) {
+                continue;
+            }
+            releaseSlot(slot);
+            if (request.isRepeatable() && request.repeats < maxRepeats) {
+                request.repeats++;
+                requests[slot] = request;
+                request.identifier = identifiers[slot];
+                ended.kept();
+            } else {
+                request.fail(why);
+                ended.failed(request);
+            }
+        }
+        reset();
+    }
+
+    /** The request in a slot; null if the slot is free. */
+    @Nullable
+    NvmeRequest inSlot(int slot) {
+        return requests[slot];
     }
 
     /** Orders the free slots as they are at first. */

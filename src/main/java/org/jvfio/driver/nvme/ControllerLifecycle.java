@@ -3,6 +3,7 @@ package org.jvfio.driver.nvme;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
@@ -19,8 +20,6 @@ import org.jvfio.VfioException.Kind;
  * locked at a time. Starting the controller, which no other thread knows yet, acquires the first two in reverse order.
  */
 final class ControllerLifecycle {
-    private static final int ALL_HEALTH_EVENTS = 0xff;
-    private static final int NAMESPACE_ATTRIBUTE_EVENTS = 1 << 8;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     private final Device device;
@@ -31,16 +30,15 @@ final class ControllerLifecycle {
     private final DriverClaim claim;
     private final DmaArea adminMemory;
     private final AdminQueue admin;
-    private final EventRequests events;
+    private final Startup startup;
     private final Watchdog watchdog;
+    private final @Nullable FreezeRecovery recovery;
     private final CountDownLatch released = new CountDownLatch(1);
     private final AtomicInteger resets = new AtomicInteger();
+    private final AtomicInteger recoveries = new AtomicInteger();
 
     // Written while the controller is opened, before any other thread knows it.
     private volatile @Nullable NvmeIdentity identity;
-    private long maxTransferBytes;
-    private IoQueues ioQueues = IoQueues.NONE;
-    private QueueInterrupts interrupts = QueueInterrupts.NONE;
 
     /**
      * Guards `state` and stopping, starting and failing queues. May be held during a reset; submit and completion never
@@ -54,6 +52,7 @@ final class ControllerLifecycle {
 
     private volatile NvmeState state = NvmeState.RESETTING;
     private volatile @Nullable VfioException failure;
+    private volatile @Nullable NvmeRecovery lastRecovery;
 
     /** The thread that closes the controller. Guarded by {@link #lock}. */
     private @Nullable Thread closer;
@@ -81,10 +80,14 @@ final class ControllerLifecycle {
         this.pageShift = pageShift;
         this.claim = claim;
         this.adminMemory = adminMemory;
-        admin = new AdminQueue(this, registers, pageShift, adminMemory, options.adminTimeout());
+        admin = new AdminQueue(this, registers, pageShift, adminMemory);
         NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
-        events = new EventRequests(this, admin.queue(), logPage, options.events());
+        EventRequests events = new EventRequests(this, admin.queue(), logPage, options.events());
+        startup = new Startup(this, window, registers, pageShift, admin, events);
         watchdog = new Watchdog(this, device, registers, events, options);
+        recovery = options.recovery()
+                .map(each -> new FreezeRecovery(this, each, registers, startup))
+                .orElse(null);
     }
 
     Device device() {
@@ -116,11 +119,11 @@ final class ControllerLifecycle {
     }
 
     IoQueues ioQueues() {
-        return ioQueues;
+        return startup.ioQueues();
     }
 
     QueueInterrupts interrupts() {
-        return interrupts;
+        return startup.interrupts();
     }
 
     NvmeIdentity identity() {
@@ -128,11 +131,19 @@ final class ControllerLifecycle {
     }
 
     long maxTransferBytes() {
-        return maxTransferBytes;
+        return startup.maxTransferBytes();
     }
 
     int resets() {
         return resets.get();
+    }
+
+    int recoveries() {
+        return recoveries.get();
+    }
+
+    Optional<NvmeRecovery> lastRecovery() {
+        return Optional.ofNullable(lastRecovery);
     }
 
     int aborts() {
@@ -189,17 +200,9 @@ final class ControllerLifecycle {
         try {
             lock.lock();
             try {
-                device.enableBusMastering();
-                admin.enable(operation);
-                maxTransferBytes = maxTransferBytes(identify(operation));
-                allocateQueues(operation);
-                interrupts = QueueInterrupts.enable(
-                        device, options.completion().interrupts().orElse(null), ioQueues.count());
-                interrupts.serve(this, admin.queue(), ioQueues.list());
-                ioQueues.create(operation, admin, interrupts);
-                requestEvents();
+                startup.first(operation);
                 state = NvmeState.READY;
-                ioQueues.start();
+                ioQueues().start();
                 watchdog.start();
             } finally {
                 lock.unlock();
@@ -218,48 +221,6 @@ final class ControllerLifecycle {
         return found;
     }
 
-    private long maxTransferBytes(NvmeIdentity found) {
-        long pageSize = 1L << pageShift;
-        long limit = Math.max(options.maxTransferBytes() & -pageSize, pageSize);
-        int mdtsShift = registers.capabilities().minPageShift() + found.transferPages();
-        boolean unlimited = found.transferPages() == 0 || mdtsShift >= Long.SIZE - 2;
-        return unlimited ? limit : Math.min(limit, 1L << mdtsShift);
-    }
-
-    private void allocateQueues(String operation) {
-        Capabilities capabilities = registers.capabilities();
-        int wanted = Math.min(options.queuePairs(), registers.doorbellPairs());
-        if (wanted < 1) {
-            throw new VfioException(
-                    Kind.UNSUPPORTED,
-                    operation,
-                    "its BAR 0 has no doorbells for I/O queues, which are %d bytes apart"
-                            .formatted(capabilities.doorbellStride()),
-                    "use another drive, or newer firmware");
-        }
-        int granted = admin.setQueueCount(operation, wanted);
-        int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
-        int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
-        QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
-        DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes(), pageShift);
-        ioQueues = IoQueues.of(this, registers, pairs, layout, memory);
-    }
-
-    /** As in Linux, a controller that rejects the selection of events is used nevertheless. */
-    private void requestEvents() {
-        int wanted = ALL_HEALTH_EVENTS | (identity().notices() & NAMESPACE_ATTRIBUTE_EVENTS);
-        NvmeRequest selection = admin.setEvents("select the events of " + this, wanted);
-        if (selection.isRejected()) {
-            LOGGER.log(
-                    System.Logger.Level.WARNING,
-                    "{0}; it reports its default events",
-                    selection.failure().getMessage());
-        } else {
-            selection.requireSuccess();
-        }
-        events.begin(identity().eventLimit());
-    }
-
     /** Undoes a failed start: bus mastering is off afterwards, and the device stays open. */
     private void giveUp(RuntimeException cause) {
         for (Runnable step : List.<Runnable>of(() -> fail("open it", cause), watchdog::stop, this::release)) {
@@ -274,7 +235,8 @@ final class ControllerLifecycle {
     }
 
     /**
-     * Resets a controller that lost a command or stopped; all commands in flight fail.
+     * Resets a controller that lost a command or stopped; all commands in flight fail. If its PE turns out to be frozen,
+     * it is recovered instead.
      *
      * @param kind the kind of their failure
      */
@@ -291,22 +253,16 @@ final class ControllerLifecycle {
             String operation = "reset " + this;
             try {
                 registers.stop(operation);
-                failCommands(NvmeStatus.ABORTED_BY_HOST, kind, "the controller was reset: " + reason);
-                admin.enable(operation);
-                int granted = admin.setQueueCount(operation, ioQueues.count());
-                if (Math.min(granted & 0xffff, granted >>> 16) + 1 < ioQueues.count()) {
-                    throw new VfioException(
-                            Kind.EXHAUSTED,
-                            operation,
-                            "it grants fewer queues than before",
-                            "open the controller again");
-                }
-                ioQueues.create(operation, admin, interrupts);
-                requestEvents();
+                failCommands(CommandFailure.ofReset(kind, "the controller was reset: " + reason));
+                startup.again(operation);
                 state = NvmeState.READY;
-                ioQueues.start();
+                ioQueues().start();
             } catch (RuntimeException e) {
-                disable(operation, e);
+                if (isRecoverable(e)) {
+                    recoverStopped(e);
+                } else {
+                    disable(operation, e);
+                }
             }
         } finally {
             lock.unlock();
@@ -314,15 +270,78 @@ final class ControllerLifecycle {
         deliverFailed();
     }
 
+    /**
+     * Recovers a controller whose PE is frozen, in this thread; it is disabled if that fails, or is not wanted.
+     *
+     * @param frozen what was found
+     */
+    void recover(VfioException frozen) {
+        lock.lock();
+        try {
+            if (state != NvmeState.READY) {
+                return;
+            }
+            if (isRecoverable(frozen)) {
+                recoverStopped(frozen);
+            } else {
+                disable("use " + this, frozen);
+            }
+        } finally {
+            lock.unlock();
+        }
+        deliverFailed();
+    }
+
+    /** Whether a failure may be the effect of a frozen PE, and the options ask for a recovery. */
+    private boolean isRecoverable(RuntimeException cause) {
+        return recovery != null
+                && cause instanceof VfioException e
+                && (e.kind() == Kind.FROZEN || !device.condition().isResponding());
+    }
+
+    /** Caller holds {@link #lock}. */
+    private void recoverStopped(RuntimeException cause) {
+        String operation = "recover " + this;
+        LOGGER.log(System.Logger.Level.DEBUG, "recovering {0}: {1}", this, cause.getMessage());
+        state = NvmeState.RESETTING;
+        stopQueues();
+        try {
+            NvmeRecovery done = Objects.requireNonNull(recovery, "recovery").run(operation);
+            lastRecovery = done;
+            recoveries.incrementAndGet();
+            watchdog.forgetFreeze();
+            state = NvmeState.READY;
+            ioQueues().start();
+            LOGGER.log(System.Logger.Level.DEBUG, "recovered {0}: {1}", this, done);
+        } catch (RuntimeException e) {
+            if (!e.equals(cause)) {
+                e.addSuppressed(cause);
+            }
+            disable(operation, e);
+        }
+    }
+
+    /**
+     * Ends the commands in flight of a controller that does no DMA any more: delivers those that it has completed, keeps
+     * those that can be repeated, and fails the others. Caller holds {@link #lock}.
+     */
+    EndedCommands endCommands(CommandFailure why) {
+        NvmeQueue.deliver(admin.queue().failAll(null, why));
+        EndedCommands ended = new EndedCommands(failed);
+        ioQueues().end(ended, why, options.retries());
+        failed = ended.first();
+        return ended;
+    }
+
     private void stopQueues() {
         admin.queue().stop();
-        ioQueues.stop();
+        ioQueues().stop();
     }
 
     /** Fails all commands in flight of a stopped controller. Caller holds {@link #lock}. */
-    private void failCommands(NvmeStatus status, Kind kind, String reason) {
-        NvmeQueue.deliver(admin.queue().failAll(null, status, kind, reason));
-        failed = ioQueues.failAll(failed, status, kind, reason);
+    private void failCommands(CommandFailure why) {
+        NvmeQueue.deliver(admin.queue().failAll(null, why));
+        failed = ioQueues().failAll(failed, why);
     }
 
     /**
@@ -342,11 +361,17 @@ final class ControllerLifecycle {
             lock.unlock();
         }
         NvmeQueue.deliver(list);
-        ioQueues.runWaiters();
+        ioQueues().runWaiters();
     }
 
-    /** Disables a controller that cannot be trusted. Caller holds no lock of a queue. */
+    /**
+     * Disables a controller that cannot be trusted. One whose PE may be frozen is left to the watchdog, which recovers
+     * it. Caller holds no lock of a queue.
+     */
     void fail(String operation, RuntimeException cause) {
+        if (recovery != null && cause instanceof VfioException e && e.kind() == Kind.FROZEN && watchdog.takes(e)) {
+            return;
+        }
         lock.lock();
         try {
             if (!isOver()) {
@@ -356,6 +381,20 @@ final class ControllerLifecycle {
             lock.unlock();
         }
         deliverFailed();
+    }
+
+    /** As {@link #fail}, unless a recovery is running or has ended since {@link #recoveries} was read. */
+    void failUnlessRecovered(String operation, RuntimeException cause, int recoveriesBefore) {
+        boolean isRecovered;
+        lock.lock();
+        try {
+            isRecovered = recoveries() != recoveriesBefore;
+        } finally {
+            lock.unlock();
+        }
+        if (!isRecovered) {
+            fail(operation, cause);
+        }
     }
 
     /** Stops DMA as far as possible and fails all commands. Caller holds {@link #lock}. */
@@ -380,7 +419,7 @@ final class ControllerLifecycle {
             }
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
-        failCommands(NvmeStatus.HOST_PATHING_ERROR, reason.kind(), reason.reason());
+        failCommands(CommandFailure.ofEnd(reason.kind(), reason.reason()));
     }
 
     /** Closes the controller ({@link NvmeController#close}). */
@@ -388,8 +427,10 @@ final class ControllerLifecycle {
         if (!beginToClose()) {
             return;
         }
-        ioQueues.runWaiters();
-        ioQueues.awaitIdle(System.nanoTime() + options.commandTimeout().toNanos());
+        ioQueues().runWaiters();
+        ioQueues()
+                .awaitIdle(
+                        registers, System.nanoTime() + options.commandTimeout().toNanos());
         RuntimeException thrown = null;
         lock.lock();
         try {
@@ -403,7 +444,7 @@ final class ControllerLifecycle {
             }
             state = NvmeState.CLOSED;
             stopQueues();
-            failCommands(NvmeStatus.HOST_PATHING_ERROR, Kind.CONFLICT, "the controller was closed");
+            failCommands(CommandFailure.ofEnd(Kind.CONFLICT, "the controller was closed"));
         } finally {
             lock.unlock();
         }
@@ -436,13 +477,15 @@ final class ControllerLifecycle {
                 if (state == NvmeState.READY) {
                     state = NvmeState.CLOSING;
                 }
-                ioQueues.drain();
+                ioQueues().drain();
                 return true;
             }
         } finally {
             lock.unlock();
         }
-        if (!Thread.currentThread().equals(first) && !watchdog.isCurrentThread() && !interrupts.isHandlerThread()) {
+        if (!Thread.currentThread().equals(first)
+                && !watchdog.isCurrentThread()
+                && !interrupts().isHandlerThread()) {
             awaitUninterruptibly(released::await);
         }
         return false;
@@ -451,7 +494,7 @@ final class ControllerLifecycle {
     /** Caller holds {@link #lock}. */
     private void shutDown() {
         String operation = "shut down " + this;
-        ioQueues.delete(operation, admin);
+        ioQueues().delete(operation, admin);
         stopQueues();
         registers.shutDown(operation, identity().shutdownTimeout());
         registers.disable(operation);
@@ -481,12 +524,12 @@ final class ControllerLifecycle {
     /** Frees interrupts and the memory of the queues, which nothing uses any more. */
     private void release() {
         admin.queue().close();
-        ioQueues.close();
+        ioQueues().close();
         claim.release();
         List<Runnable> steps = new ArrayList<>();
         // Interrupts first: their handlers read the memory.
-        steps.add(interrupts::close);
-        steps.add(ioQueues::freeMemory);
+        steps.add(interrupts()::close);
+        steps.add(ioQueues()::freeMemory);
         steps.add(adminMemory::close);
         RuntimeException thrown = null;
         for (Runnable step : steps) {

@@ -118,6 +118,24 @@ final class ControllerRegisters {
     }
 
     /**
+     * Rejects a controller that will not complete an admin command any more.
+     *
+     * @throws VfioException if the registers read all ones, or it has stopped
+     */
+    void requireRunning(String operation) {
+        switch (health()) {
+            case RUNNING -> {}
+            case UNREACHABLE -> throw unreachable(operation);
+            case STOPPED ->
+                throw new VfioException(
+                        Kind.DEVICE_ERROR,
+                        operation,
+                        "the controller has stopped (CSTS 0x%08x)".formatted(bar.readInt(CSTS)),
+                        "reset the device, or check its firmware");
+        }
+    }
+
+    /**
      * Disables the controller and waits until it is not ready: it has forgotten its queues and does no DMA. A
      * controller that does not stop is reset with its function, where the device supports that.
      *

@@ -3,7 +3,6 @@ package org.jvfio.driver.nvme;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.VfioException.Kind;
 
 /** The I/O queues of a controller and their memory. */
 final class IoQueues {
@@ -69,12 +68,15 @@ final class IoQueues {
         queues.forEach(NvmeQueue::runWaiters);
     }
 
-    /** Polls all queues, until their commands in flight have completed or a deadline has passed. */
-    void awaitIdle(long endNanos) {
+    /** Polls all queues, until their commands in flight have completed, the controller stops or a deadline has passed. */
+    void awaitIdle(ControllerRegisters registers, long endNanos) {
         for (NvmeQueue queue : queues) {
             while (queue.inFlight() > 0 && System.nanoTime() - endNanos < 0) {
                 if (queue.poll() == 0) {
                     ReusableCompletion.pause();
+                    if (registers.health() != ControllerHealth.RUNNING) {
+                        return;
+                    }
                 }
             }
         }
@@ -82,12 +84,17 @@ final class IoQueues {
 
     /** Fails all commands in flight, in front of a list of failed requests, and returns the list. */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, CommandFailure why) {
         NvmeRequest list = failed;
         for (NvmeQueue queue : queues) {
-            list = queue.failAll(list, status, kind, reason);
+            list = queue.failAll(list, why);
         }
         return list;
+    }
+
+    /** Ends the commands in flight before the queues are created again: {@link NvmeQueue#end} of each. */
+    void end(EndedCommands ended, CommandFailure why, int maxRepeats) {
+        queues.forEach(queue -> queue.end(ended, why, maxRepeats));
     }
 
     /** Ends the use of the memory; {@link #freeMemory} follows when interrupts are disabled too. */

@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import java.util.List;
+import java.util.Optional;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
 import org.jvfio.DmaWindow;
@@ -14,6 +15,22 @@ import org.jvfio.VfioException.Kind;
  * <p>A command that times out is aborted; if that fails, the controller is reset, and all commands in flight fail with
  * {@link NvmeStatus#ABORTED_BY_HOST} once the controller can no longer reach their buffers. A controller whose answers
  * are invalid, or that does not answer, is disabled ({@link NvmeState#FAILED}).
+ *
+ * <p>If the PE of the device freezes, as after an error on the bus, the driver recovers the controller: it recovers the
+ * device ({@link Device#recover}), creates the queues again, and goes on. Meanwhile {@link NvmeQueue#submit} returns
+ * false, and transfers wait. Each command that was in flight completes exactly once:
+ *
+ * <ul>
+ *   <li>One that the controller had completed has its status.
+ *   <li>Flush, Write, Read, Write Zeroes and Dataset Management have the same effect when they are executed twice: the
+ *       driver submits them again, at most {@link NvmeOptions#retries} times each; after that they fail with {@link
+ *       NvmeStatus#ABORTED_BY_HOST} and the kind {@code FROZEN}. Other commands fail so at once: what they have done is
+ *       not known. {@link #lastRecovery} has the numbers.
+ *   <li>Identify and Get Log Page, which {@link #namespace} and {@link #health} use, are executed again too.
+ * </ul>
+ *
+ * A device that is lost, or does not recover within the limits of {@link NvmeOptions#recovery}, fails with all commands
+ * in flight, as {@link NvmeState#FAILED} says.
  *
  * <p>A thread of the driver checks timeouts, asynchronous events, and completions whose interrupt was lost. The source
  * is the NVM Express base specification 1.4.
@@ -170,6 +187,16 @@ public final class NvmeController implements AutoCloseable {
     /** The number of commands that timed out and that the controller was asked to abort, since it was opened. */
     public int aborts() {
         return lifecycle.aborts();
+    }
+
+    /** The number of recoveries from a frozen PE since it was opened. */
+    public int recoveries() {
+        return lifecycle.recoveries();
+    }
+
+    /** What the last recovery from a frozen PE did; empty if there was none. */
+    public Optional<NvmeRecovery> lastRecovery() {
+        return lifecycle.lastRecovery();
     }
 
     /** Its pairs of I/O queues. */

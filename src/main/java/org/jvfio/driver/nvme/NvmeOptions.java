@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.jvfio.DmaWindow;
+import org.jvfio.RecoveryOptions;
 
 /**
  * How to drive a controller. Immutable.
@@ -42,6 +43,7 @@ public final class NvmeOptions {
     private final int retries;
     private final Optional<DmaWindow> window;
     private final Consumer<NvmeEvent> events;
+    private final Optional<RecoveryOptions> recovery;
 
     private NvmeOptions(Builder from) {
         queuePairs = from.queuePairs;
@@ -54,6 +56,7 @@ public final class NvmeOptions {
         retries = from.retries;
         window = from.window;
         events = from.events;
+        recovery = from.recovery;
     }
 
     /** A builder with the values of {@link #DEFAULT}. */
@@ -74,6 +77,7 @@ public final class NvmeOptions {
         builder.retries = retries;
         builder.window = window;
         builder.events = events;
+        builder.recovery = recovery;
         return builder;
     }
 
@@ -127,6 +131,11 @@ public final class NvmeOptions {
         return events;
     }
 
+    /** How the controller is recovered when its PE freezes; empty if it fails then. */
+    public Optional<RecoveryOptions> recovery() {
+        return recovery;
+    }
+
     /** Builds {@link NvmeOptions}. Each method checks its argument and returns this builder. */
     public static final class Builder {
         private int queuePairs = 1;
@@ -139,6 +148,7 @@ public final class NvmeOptions {
         private int retries = 2;
         private Optional<DmaWindow> window = Optional.empty();
         private Consumer<NvmeEvent> events = event -> {};
+        private Optional<RecoveryOptions> recovery = Optional.of(RecoveryOptions.DEFAULT);
 
         private Builder() {}
 
@@ -227,8 +237,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how often {@link NvmeNamespace} retries a command whose status allows it; an {@link NvmeRequest} is
-         * never retried.
+         * Sets how often {@link NvmeNamespace} retries a command whose status allows it, and how often the driver
+         * submits a command again that was in flight when the PE froze. An {@link NvmeRequest} is not retried otherwise.
          *
          * @param count at least 0
          * @throws IllegalArgumentException if it is negative
@@ -252,6 +262,22 @@ public final class NvmeOptions {
          */
         public Builder events(Consumer<NvmeEvent> listener) {
             events = Objects.requireNonNull(listener, "listener");
+            return this;
+        }
+
+        /**
+         * Sets how the controller is recovered when its PE freezes ({@link org.jvfio.Device#recover}): how long that may
+         * take, and how often the device is reset. The recovery runs in the thread of the driver that checks timeouts,
+         * which is blocked by the listener; the listener must not call the controller.
+         */
+        public Builder recovery(RecoveryOptions how) {
+            recovery = Optional.of(how);
+            return this;
+        }
+
+        /** Leaves a frozen PE alone: the controller fails, and all commands in flight with it. */
+        public Builder withoutRecovery() {
+            recovery = Optional.empty();
             return this;
         }
 

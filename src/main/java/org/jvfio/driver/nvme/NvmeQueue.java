@@ -13,6 +13,7 @@ import org.jvfio.VfioException.Kind;
  */
 public final class NvmeQueue {
     private static final int ALL = Integer.MAX_VALUE;
+    private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     private final ControllerLifecycle owner;
     private final int number;
@@ -375,9 +376,35 @@ public final class NvmeQueue {
         }
     }
 
-    /** Accepts commands; the controller knows the queue, and knows it as empty. */
+    /**
+     * Accepts commands; the controller knows the queue, and knows it as empty. Commands that {@link #end} has kept are
+     * submitted again.
+     */
     void start() {
-        enter(QueueState.RUNNING);
+        lock.lock();
+        try {
+            if (state == QueueState.CLOSED) {
+                return;
+            }
+            state = QueueState.RUNNING;
+            if (slots.inFlight() > 0) {
+                submitKept();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void submitKept() {
+        long now = System.nanoTime();
+        for (int slot = 0; slot < slots.capacity(); slot++) {
+            NvmeRequest request = slots.inSlot(slot);
+            if (request != null) {
+                request.submittedNanos = now;
+                submissions.add(request, slot);
+            }
+        }
+        submissions.ring();
     }
 
     /** Accepts no more commands; those in flight still complete. */
@@ -420,11 +447,32 @@ public final class NvmeQueue {
      * @return those and the requests of this queue, to be delivered
      */
     @Nullable
-    NvmeRequest failAll(@Nullable NvmeRequest failed, NvmeStatus status, Kind kind, String reason) {
+    NvmeRequest failAll(@Nullable NvmeRequest failed, CommandFailure why) {
         lock.lock();
         try {
-            return slots.failAll(failed, status, kind, reason);
+            return slots.failAll(failed, why);
         } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Ends the commands in flight of a controller that does no DMA any more: records the completions that it has
+     * written, keeps the commands that can be repeated for {@link #start}, and fails the others.
+     *
+     * @param maxRepeats how often a command is repeated
+     */
+    void end(EndedCommands ended, CommandFailure why, int maxRepeats) {
+        lock.lock();
+        try {
+            for (NvmeRequest completed = reap(); completed != null; completed = reap()) {
+                ended.completed(completed);
+            }
+        } catch (VfioException e) {
+            // What it wrote last is not trusted; the commands are repeated or fail.
+            LOGGER.log(System.Logger.Level.WARNING, e.getMessage());
+        } finally {
+            slots.end(ended, why, maxRepeats);
             lock.unlock();
         }
     }

@@ -51,6 +51,8 @@ public final class NvmeRequest extends ReusableCompletion {
     long submittedNanos;
     boolean hasDeadline;
     boolean abortRequested;
+    /** How often it was submitted again since the program submitted it. */
+    int repeats;
 
     /** The next request of a list to be delivered. */
     @Nullable
@@ -61,6 +63,7 @@ public final class NvmeRequest extends ReusableCompletion {
     // Set where the driver, not the controller, ended the command.
     private @Nullable String failureReason;
     private Kind failureKind = Kind.DEVICE_ERROR;
+    private String failureHint = "";
 
     /** Creates a request that has to be prepared before it is submitted. */
     public NvmeRequest() {
@@ -264,10 +267,20 @@ public final class NvmeRequest extends ReusableCompletion {
         return operation == Operation.DEALLOCATE;
     }
 
+    /** Whether the command has the same effect if it is executed twice, and its buffer can still be reached. */
+    boolean isRepeatable() {
+        Operation known = operation;
+        return known != null && known.isRepeatable() && !abortRequested && isMapped();
+    }
+
+    private boolean isMapped() {
+        NvmeBuffer data = buffer;
+        return data == null || data.isMapped();
+    }
+
     /** Rejects a buffer that the controller can no longer reach. */
     void requireMapped() {
-        NvmeBuffer data = buffer;
-        if (data != null && !data.isMapped()) {
+        if (!isMapped()) {
             throw new IllegalStateException("cannot " + description() + ": its buffer is no longer mapped");
         }
     }
@@ -327,11 +340,7 @@ public final class NvmeRequest extends ReusableCompletion {
         String reason = failureReason;
         NvmeStatus status = status();
         if (reason != null) {
-            return new VfioException(
-                    failureKind,
-                    description(),
-                    reason,
-                    status.isRetryable() ? "try again" : "open the controller again");
+            return new VfioException(failureKind, description(), reason, failureHint);
         }
         String hint = status.isRetryable() ? "try again, or check the drive's health" : "change the request";
         return new VfioException(status.kind(), description(), "the controller returned " + status, hint);
@@ -346,7 +355,12 @@ public final class NvmeRequest extends ReusableCompletion {
                 "reset the device");
     }
 
-    private String description() {
+    /** Whether a recovery from a freeze ended the command; valid once the request is done. */
+    boolean isEndedByFreeze() {
+        return failureReason != null && failureKind == Kind.FROZEN && status().isRetryable();
+    }
+
+    String description() {
         Operation known = operation;
         NvmeNamespace on = namespace;
         if (known != null && on != null) {
@@ -375,6 +389,7 @@ public final class NvmeRequest extends ReusableCompletion {
         }
         failureReason = null;
         abortRequested = false;
+        repeats = 0;
     }
 
     /** Records the completion that the controller wrote. */
@@ -384,15 +399,17 @@ public final class NvmeRequest extends ReusableCompletion {
         if (abortRequested && field != 0) {
             failureKind = Kind.TIMEOUT;
             failureReason = "the command timed out and was aborted: " + NvmeStatus.of(field);
+            failureHint = "try again";
         }
     }
 
     /** Records that the controller will not complete the command. */
-    void fail(NvmeStatus status, Kind kind, String reason) {
-        statusField = status.field();
+    void fail(CommandFailure why) {
+        statusField = why.status().field();
         result = 0;
-        failureKind = kind;
-        failureReason = reason;
+        failureKind = why.kind();
+        failureReason = why.reason();
+        failureHint = why.hint();
     }
 
     /**

@@ -1,5 +1,8 @@
 package org.jvfio.driver.nvme;
 
+import java.util.EnumSet;
+import java.util.Set;
+
 /** The commands of the NVM command set that this driver submits. */
 enum Operation {
     FLUSH(0x00, "flush"),
@@ -7,6 +10,8 @@ enum Operation {
     READ(0x02, "read"),
     WRITE_ZEROES(0x08, "write zeroes to"),
     DEALLOCATE(0x09, "deallocate");
+
+    private static final Set<Operation> REPEATABLE = EnumSet.of(FLUSH, WRITE, READ, WRITE_ZEROES, DEALLOCATE);
 
     private final int opcode;
     private final String verb;
@@ -23,6 +28,15 @@ enum Operation {
     /** Whether it transfers data between memory and the drive. */
     boolean transfers() {
         return this == READ || this == WRITE;
+    }
+
+    /**
+     * Whether executing the command twice has the effect of executing it once, so that it can be submitted again when it
+     * is not known whether the controller has executed it. Other commands in flight may be executed before or after it
+     * in any case.
+     */
+    boolean isRepeatable() {
+        return REPEATABLE.contains(this);
     }
 
     String describe(NvmeNamespace namespace, long lba, long blocks) {

@@ -81,12 +81,14 @@ final class QueueInterrupts {
     private static void handle(ControllerLifecycle owner, Interrupts enabled, List<NvmeQueue> served) {
         served.forEach(NvmeQueue::pollUnlessClosed);
         if (enabled.type() == InterruptType.INTX && !owner.isOver()) {
+            int recoveries = owner.recoveries();
             try {
                 // After the doorbell writes: the controller asserts INTx until it knows that its completions were read.
                 enabled.unmask();
             } catch (RuntimeException e) {
-                // Masked for good, INTx would complete nothing more. No failure if closing disabled it meanwhile.
-                owner.fail("unmask its interrupt", e);
+                // Masked for good, INTx would complete nothing more. No failure if closing disabled it meanwhile, or a
+                // recovery, which enables it again.
+                owner.failUnlessRecovered("unmask its interrupt", e, recoveries);
             }
         }
     }

@@ -4,7 +4,11 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
+import org.jvfio.DeviceCondition;
+import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
 
 /**
@@ -16,7 +20,8 @@ import org.jvfio.VfioException.Kind;
 final class Watchdog {
     private static final Duration ABORT_LIMIT = Duration.ofMillis(500);
     private static final long MIN_TICK_MILLIS = 1;
-    private static final long MAX_TICK_MILLIS = 250;
+    private static final long MAX_TICK_MILLIS = 50;
+    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
     private static final int NONE = CommandSlots.NONE;
 
     private final ControllerLifecycle owner;
@@ -25,8 +30,11 @@ final class Watchdog {
     private final Duration commandTimeout;
     private final Duration adminTimeout;
     private final AtomicInteger aborts = new AtomicInteger();
+    private final AtomicReference<@Nullable VfioException> freeze = new AtomicReference<>();
     private final CountDownLatch stopped = new CountDownLatch(1);
     private final Thread thread;
+    private final Device device;
+    private long checkedNanos = System.nanoTime();
 
     Watchdog(
             ControllerLifecycle owner,
@@ -35,6 +43,7 @@ final class Watchdog {
             EventRequests events,
             NvmeOptions options) {
         this.owner = owner;
+        this.device = device;
         this.registers = registers;
         this.events = events;
         commandTimeout = options.commandTimeout();
@@ -65,6 +74,24 @@ final class Watchdog {
         return aborts.get();
     }
 
+    /**
+     * Leaves a failure to this thread that another one has met, and that may be the effect of a frozen PE.
+     *
+     * @return false if the thread does not run
+     */
+    boolean takes(VfioException frozen) {
+        if (!thread.isAlive() || owner.isOver()) {
+            return false;
+        }
+        freeze.compareAndSet(null, frozen);
+        return true;
+    }
+
+    /** Drops a failure from before a recovery. */
+    void forgetFreeze() {
+        freeze.set(null);
+    }
+
     private void run() {
         long tick = Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
         String operation = "watch " + owner;
@@ -86,9 +113,18 @@ final class Watchdog {
         if (owner.state() != NvmeState.READY) {
             return;
         }
+        VfioException met = freeze.getAndSet(null);
+        if (met != null) {
+            owner.recover(met);
+            return;
+        }
         switch (registers.health()) {
-            case UNREACHABLE -> owner.fail("use it", registers.unreachable("use " + owner));
-            case STOPPED -> owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
+            case UNREACHABLE -> owner.recover(registers.unreachable("use " + owner));
+            case STOPPED -> {
+                if (!isFrozen()) {
+                    owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
+                }
+            }
             case RUNNING -> {
                 owner.admin().poll();
                 if (owner.interrupts().areEnabled()) {
@@ -101,7 +137,38 @@ final class Watchdog {
         }
     }
 
+    /** Checks the PE, whose DMA alone may be frozen, and recovers a controller that does not respond. */
+    private boolean isFrozen() {
+        DeviceCondition condition = device.condition();
+        if (condition.isResponding()) {
+            return false;
+        }
+        owner.recover(condition.failure("use " + owner));
+        return true;
+    }
+
+    /** Whether a command is in flight for so long that the PE is to be checked: not at each tick, as it costs calls. */
+    private boolean isSlow() {
+        long now = System.nanoTime();
+        if (now - checkedNanos < SLOW_NANOS) {
+            return false;
+        }
+        checkedNanos = now;
+        return owner.admin().timedOut(now, SLOW_NANOS) != NONE
+                || owner.ioQueues().list().stream().anyMatch(queue -> queue.timedOut(now, SLOW_NANOS) != NONE);
+    }
+
+    private boolean hasTimedOut() {
+        long now = System.nanoTime();
+        return owner.admin().timedOut(now, adminTimeout.toNanos()) != NONE
+                || owner.ioQueues().list().stream()
+                        .anyMatch(queue -> queue.timedOut(now, commandTimeout.toNanos()) != NONE);
+    }
+
     private void checkTimeouts() {
+        if ((isSlow() || hasTimedOut()) && isFrozen()) {
+            return;
+        }
         if (owner.admin().timedOut(System.nanoTime(), adminTimeout.toNanos()) != NONE) {
             owner.reset(Kind.TIMEOUT, "an admin command timed out");
             return;

@@ -54,6 +54,16 @@ public interface DeviceBus {
     /** Asserts or deasserts INTx, which is level triggered: it stays as it is set. */
     void setLine(boolean asserted);
 
+    /**
+     * The bytes of a BAR of {@linkplain BarKind#MEMORY memory}, which users access, too. Call it for each use: the
+     * segment is valid until the method of the device returns.
+     *
+     * @throws IllegalArgumentException if the device has no such BAR
+     */
+    default MemorySegment barMemory(int bar) {
+        throw new IllegalArgumentException("BAR " + bar + " has no memory");
+    }
+
     /** Runs an action after a delay, unless the device is reset before. */
     void after(Duration delay, Runnable action);
 }

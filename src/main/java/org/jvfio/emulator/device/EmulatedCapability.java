@@ -27,7 +27,6 @@ public final class EmulatedCapability {
      * Capabilities that the emulator creates itself, or that Linux handles in special ways that it does not emulate.
      */
     private static final Set<Integer> NOT_OF_DEVICES = Set.of(
-            0,
             vfio_h.PCI_CAP_ID_AGP,
             vfio_h.PCI_CAP_ID_VPD,
             vfio_h.PCI_CAP_ID_MSI,

@@ -19,10 +19,15 @@ public interface EmulatedDevice {
     DeviceIdentity identity();
 
     /**
-     * The sizes of its memory BARs in bytes: powers of two, at least 16, or 0 for a BAR that does not exist; trailing
-     * BARs can be omitted.
+     * The sizes of its BARs in bytes: powers of two, at least 16 (at least 4 of I/O ports), or 0 for a BAR that does not
+     * exist; trailing BARs can be omitted.
      */
     long[] barBytes();
+
+    /** What is behind a BAR that exists; registers by default. */
+    default BarKind barKind(int bar) {
+        return BarKind.REGISTERS;
+    }
 
     /** Whether a BAR is 64 bits wide; it then also occupies the next BAR, whose size must be 0. */
     default boolean isWideBar(int bar) {
@@ -73,7 +78,8 @@ public interface EmulatedDevice {
     void reset();
 
     /**
-     * Whether the device supports an access; an unsupported access causes a machine check.
+     * Whether the device supports an access; an unsupported access causes a machine check. It is not called for a BAR of
+     * {@linkplain BarKind#MEMORY memory}, and neither are {@link #read} and {@link #write}.
      *
      * @param size 1, 2, 4 or 8 bytes
      */

@@ -169,6 +169,14 @@ public final class MachineOptions {
         return directory.resolve(string(name));
     }
 
+    /** An object. */
+    public MachineOptions object(String name) {
+        if (!has(name)) {
+            throw lacks(name);
+        }
+        return nested("'" + name + "'", values.get(name));
+    }
+
     /**
      * A list of objects.
      *
@@ -237,7 +245,12 @@ public final class MachineOptions {
         return new WrongOption(place("") + " " + what, null);
     }
 
-    private IllegalArgumentException wrong(String name, String what) {
+    /**
+     * As {@link #wrong(String)}, about a value.
+     *
+     * @param name the value, whose line the message names
+     */
+    public IllegalArgumentException wrong(String name, String what) {
         return new WrongOption(place(name) + " " + what, null);
     }
 
@@ -250,18 +263,39 @@ public final class MachineOptions {
 
     /** Runs an action, and adds the name of the file to the message of an exception. */
     public <T> T checked(Supplier<T> step) {
+        return checked("", step);
+    }
+
+    /**
+     * As {@link #checked(Supplier)}, about a value.
+     *
+     * @param name the value, which the message names with its line
+     */
+    public <T> T checked(String name, Supplier<T> step) {
         try {
             return step.get();
         } catch (WrongOption named) {
             throw named;
         } catch (IllegalArgumentException unusable) {
-            throw new WrongOption(place("") + ": " + unusable.getMessage(), unusable);
+            String of = has(name) ? " ('" + name + "')" : "";
+            throw new WrongOption(place(name) + of + ": " + unusable.getMessage(), unusable);
         }
     }
 
     /** An enum constant, written as in Java or in lower case with hyphens. */
     public <T extends Enum<T>> T constant(String name, T[] constants) {
-        Object value = values.get(name);
+        return constant(name, values.get(name), constants);
+    }
+
+    /** A list of enum constants, each written as for {@link #constant}. */
+    public <T extends Enum<T>> List<T> constants(String name, T[] constants) {
+        if (!(values.get(name) instanceof List<?> list)) {
+            throw has(name) ? wrong(name, "has '" + name + "' that is not a list") : lacks(name);
+        }
+        return list.stream().map(value -> constant(name, value, constants)).toList();
+    }
+
+    private <T extends Enum<T>> T constant(String name, @Nullable Object value, T[] constants) {
         for (T constant : constants) {
             if (constant.name().equals(value) || spelt(constant).equals(value)) {
                 return constant;
@@ -280,6 +314,20 @@ public final class MachineOptions {
 
     private static String spelt(Enum<?> constant) {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /**
+     * A JSON object as options of their own; empty if it is missing.
+     *
+     * @param what what it is, for messages: {@code "'config'"}
+     */
+    public Optional<MachineOptions> object(String name, String what) {
+        return has(name) ? Optional.of(nested(what, values.get(name))) : Optional.empty();
+    }
+
+    /** The names of the values, in the order of the file. */
+    public List<String> names() {
+        return values.keySet().stream().map(String::valueOf).toList();
     }
 
     /** A JSON object that maps sizes to numbers, with the sizes in bytes. */

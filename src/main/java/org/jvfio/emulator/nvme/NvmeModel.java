@@ -1,34 +1,100 @@
 package org.jvfio.emulator.nvme;
 
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
+import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
 
 /**
  * The device model {@code nvme} of machine files: an {@link EmulatedNvme}. Its options are
  *
  * <ul>
+ *   <li>{@code "drive"}: the {@link DrivePreset} to begin with, {@code "qemu"} for instance; the other options change it
  *   <li>{@code "serial"}: its serial number, 1 to 20 printable ASCII characters
+ *   <li>{@code "modelNumber"}: its model number, 1 to 40 printable ASCII characters
  *   <li>{@code "latencyMicros"}: the minimum duration of an I/O command in microseconds, up to one day
- *   <li>{@code "mdts"}: the maximum data transfer size (MDTS), as log2 of pages of 4 KiB: 7, the default, is 512 KiB; 0
- *       for no limit
+ *   <li>{@code "queuePairs"}: the number of I/O queue pairs, 1 to 64, the default
+ *   <li>{@code "queueEntries"}: the maximum entries of an I/O queue (CAP.MQES), 2 to 65536; 2048 by default
+ *   <li>{@code "mdts"}: the maximum data transfer size (MDTS), as log2 of the smallest pages: 7, the default, is 512 KiB
+ *       with pages of 4 KiB; 0 for no limit
+ *   <li>{@code "smallestPage"}, {@code "largestPage"}: the memory pages that the host can choose from (CAP.MPSMIN and
+ *       CAP.MPSMAX), powers of two from 4K, the default, to 128M; the largest is 64K by default
+ *   <li>{@code "commandSets"}: CAP.CSS, 0 to 255; 65 by default: the NVM command set, and the choice of all
+ *   <li>{@code "doorbellStride"}: CAP.DSTRD: doorbells are 4 bytes shifted by it apart, 0, the default, to 8
+ *   <li>{@code "readyTimeoutMillis"}: CAP.TO, a multiple of 500 up to 127500; 7500 by default
+ *   <li>{@code "optionalCommands"}: the optional commands that it supports, a list of {@code "compare"}, {@code
+ *       "write-zeroes"}, {@code "dataset-management"}, {@code "verify"} and {@code "copy"}; all by default
+ *   <li>{@code "limits"}: the limits of Identify CNS 06h, {@link CommandLimits}: {@code "verify"}, {@code
+ *       "writeZeroes"}, {@code "ranges"}, {@code "rangeBlocks"}, {@code "blocks"}; 0, the default, is no limit
+ *   <li>{@code "subsystem"}: the qualified name of the NVM subsystem that it shares with other controllers; with {@code
+ *       "controllerId"}, from 0, and {@code "controllers"}, how many there are. They share the data of namespaces with
+ *       the same image file
  *   <li>{@code "msi"}: the number of MSI messages, a power of two up to 32; 0, the default, for no MSI
  *   <li>{@code "msix"}: the number of MSI-X vectors, 1 to 65, the default; 0 for no MSI-X
- *   <li>{@code "namespaces"}: a list of namespaces with these options
+ *   <li>{@code "namespaces"}: a list, which may be empty, of namespaces with these options
  *       <ul>
- *         <li>{@code "size"}: the size of a namespace in memory; 512M by default
+ *         <li>{@code "id"}: its identifier, 1 to 256; by default the lowest that no other namespace has
+ *         <li>{@code "size"}: the size of a namespace in memory, with its metadata; 512M by default
  *         <li>{@code "file"}: instead: the raw image file that backs it, relative to the directory of the machine file
  *         <li>{@code "lbaSize"}: the block size, 512 (the default) or 4096
+ *         <li>{@code "metadata"}: the bytes of metadata of a block, 0 (the default), 8, 16 or 64
+ *         <li>{@code "extended"}: whether the metadata of a block is transferred after its data; false by default
+ *         <li>{@code "protection"}: the type of protection information that it reports, 0 (the default) to 3
+ *         <li>{@code "commandSet"}: {@code "nvm"} (the default), {@code "key-value"} or {@code "zoned"}
+ *         <li>{@code "attached"}: whether it is attached to the controller; true by default
+ *         <li>{@code "copyRangeBlocks"}, {@code "copyBlocks"}, {@code "copyRanges"}: the limits of the Copy command; 128
+ *             by default
  *       </ul>
- *   <li>{@code "size"}, {@code "file"}, {@code "lbaSize"}: the options of a single namespace, instead of a list
+ *   <li>the options of a single namespace, instead of a list
  * </ul>
  */
 public final class NvmeModel implements DeviceModel {
-    private static final Set<String> NAMESPACE_OPTIONS = Set.of("size", "file", "lbaSize");
+    private static final Set<String> NAMESPACE_OPTIONS = Set.of(
+            "id",
+            "size",
+            "file",
+            "lbaSize",
+            "metadata",
+            "extended",
+            "protection",
+            "commandSet",
+            "attached",
+            "copyRangeBlocks",
+            "copyBlocks",
+            "copyRanges");
+
+    private static final Set<String> OPTIONS = Set.of(
+            "drive",
+            "serial",
+            "modelNumber",
+            "latencyMicros",
+            "queuePairs",
+            "queueEntries",
+            "mdts",
+            "smallestPage",
+            "largestPage",
+            "commandSets",
+            "doorbellStride",
+            "readyTimeoutMillis",
+            "optionalCommands",
+            "limits",
+            "subsystem",
+            "controllerId",
+            "controllers",
+            "msi",
+            "msix",
+            "namespaces");
+
+    private static final Set<String> LIMITS = Set.of("verify", "writeZeroes", "ranges", "rangeBlocks", "blocks");
+    private static final long DEFAULT_SMALLEST_PAGE = 1 << 12;
+    private static final long DEFAULT_LARGEST_PAGE = 1 << 16;
 
     /** For {@link java.util.ServiceLoader}. */
     public NvmeModel() {}
@@ -40,60 +106,169 @@ public final class NvmeModel implements DeviceModel {
 
     @Override
     public Set<String> options() {
-        return Set.of("serial", "latencyMicros", "mdts", "msi", "msix", "namespaces", "size", "file", "lbaSize");
+        Set<String> all = new TreeSet<>(OPTIONS);
+        all.addAll(NAMESPACE_OPTIONS);
+        return all;
     }
 
     @Override
     public Supplier<EmulatedNvme> configure(MachineOptions options) {
-        EmulatedNvme.Builder drive = EmulatedNvme.builder();
-        if (options.has("serial")) {
-            drive.serial(options.string("serial"));
-        }
+        EmulatedNvme.Builder drive = preset(options);
+        setNames(drive, options);
+        setLimits(drive, options);
+        setInteger(options, "msi", drive::msi);
+        setInteger(options, "msix", drive::msix);
         if (options.has("latencyMicros")) {
             Duration latency = options.micros("latencyMicros");
             drive.faults(NvmeFaults.NONE.withLatency(latency, latency));
         }
-        if (options.has("mdts")) {
-            drive.mdts(options.integer("mdts"));
-        }
-        if (options.has("msi")) {
-            drive.msi(options.integer("msi"));
-        }
-        if (options.has("msix")) {
-            drive.msix(options.integer("msix"));
-        }
         if (options.has("namespaces")) {
             addNamespaces(drive, options);
-        } else {
+        } else if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
             addNamespace(drive, options);
         }
         return drive::build;
     }
 
+    private static EmulatedNvme.Builder preset(MachineOptions options) {
+        if (!options.has("drive")) {
+            return EmulatedNvme.builder();
+        }
+        return DrivePreset.of(options.string("drive"))
+                .orElseThrow(() -> options.wrong(
+                        "drive",
+                        "has 'drive' '%s', which is none of %s"
+                                .formatted(
+                                        options.string("drive"),
+                                        Arrays.stream(DrivePreset.values())
+                                                .map(DrivePreset::label)
+                                                .toList())))
+                .builder();
+    }
+
+    private static void setNames(EmulatedNvme.Builder drive, MachineOptions options) {
+        if (options.has("serial")) {
+            set(options, "serial", () -> drive.serial(options.string("serial")));
+        }
+        if (options.has("modelNumber")) {
+            set(options, "modelNumber", () -> drive.model(options.string("modelNumber")));
+        }
+        if (options.has("subsystem")) {
+            set(
+                    options,
+                    "subsystem",
+                    () -> drive.subsystem(
+                            options.string("subsystem"),
+                            options.integer("controllerId", 0),
+                            options.integer("controllers", 1)));
+        } else if (options.has("controllerId") || options.has("controllers")) {
+            throw options.wrong("has 'controllerId' or 'controllers', and no 'subsystem' that they are of");
+        }
+    }
+
+    private static void setLimits(EmulatedNvme.Builder drive, MachineOptions options) {
+        setInteger(options, "queuePairs", drive::queuePairs);
+        setInteger(options, "queueEntries", drive::queueEntries);
+        setInteger(options, "mdts", drive::mdts);
+        setInteger(options, "commandSets", drive::commandSets);
+        setInteger(options, "doorbellStride", drive::doorbellStride);
+        setInteger(options, "readyTimeoutMillis", millis -> drive.readyTimeout(Duration.ofMillis(millis)));
+        if (options.has("smallestPage") || options.has("largestPage")) {
+            long smallest = options.size("smallestPage", DEFAULT_SMALLEST_PAGE);
+            long largest = options.size("largestPage", Math.max(smallest, DEFAULT_LARGEST_PAGE));
+            String named = options.has("largestPage") ? "largestPage" : "smallestPage";
+            set(options, named, () -> drive.pageShifts(log2(smallest), log2(largest)));
+        }
+        if (options.has("optionalCommands")) {
+            EnumSet<OptionalCommand> commands = EnumSet.noneOf(OptionalCommand.class);
+            commands.addAll(options.constants("optionalCommands", OptionalCommand.values()));
+            drive.commands(commands);
+        }
+        if (options.has("limits")) {
+            MachineOptions limits = options.object("limits");
+            limits.requireKnown("'limits'", LIMITS);
+            set(
+                    options,
+                    "limits",
+                    () -> drive.commandLimits(new CommandLimits(
+                            limits.integer("verify", 0),
+                            limits.integer("writeZeroes", 0),
+                            limits.integer("ranges", 0),
+                            limits.size("rangeBlocks", 0),
+                            limits.size("blocks", 0))));
+        }
+    }
+
+    private static int log2(long bytes) {
+        if (Long.bitCount(bytes) != 1) {
+            throw new IllegalArgumentException("a page of %d bytes is not a power of two".formatted(bytes));
+        }
+        return Long.numberOfTrailingZeros(bytes);
+    }
+
+    private static void setInteger(MachineOptions options, String name, IntConsumer setter) {
+        if (options.has(name)) {
+            int value = options.integer(name);
+            set(options, name, () -> setter.accept(value));
+        }
+    }
+
+    /** Sets an option, so that an error names its line. */
+    private static void set(MachineOptions options, String name, Runnable setter) {
+        options.checked(name, () -> {
+            setter.run();
+            return name;
+        });
+    }
+
     private static void addNamespaces(EmulatedNvme.Builder drive, MachineOptions options) {
-        List<MachineOptions> namespaces = options.objects("namespaces", "a namespace");
-        if (namespaces.isEmpty()) {
-            throw options.wrong("has 'namespaces' that is not a list of at least one namespace");
-        }
-        if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
+        List<String> outside =
+                NAMESPACE_OPTIONS.stream().filter(options::has).sorted().toList();
+        if (!outside.isEmpty()) {
             throw options.wrong(
-                    "has a device with 'namespaces' and, outside the list, " + new TreeSet<>(NAMESPACE_OPTIONS));
+                    outside.getFirst(), "has a device with 'namespaces' and, outside the list, " + outside);
         }
-        for (MachineOptions namespace : namespaces) {
+        drive.withoutNamespaces();
+        for (MachineOptions namespace : options.objects("namespaces", "a namespace")) {
             namespace.requireKnown("a namespace", NAMESPACE_OPTIONS);
             addNamespace(drive, namespace);
         }
     }
 
-    private static void addNamespace(EmulatedNvme.Builder drive, MachineOptions namespace) {
-        int blockBytes =
-                (int) Math.min(namespace.size("lbaSize", EmulatedNvme.Builder.DEFAULT_BLOCK), Integer.MAX_VALUE);
-        if (!namespace.has("file")) {
-            drive.namespace(namespace.size("size", EmulatedNvme.Builder.DEFAULT_BYTES), blockBytes);
-        } else if (namespace.has("size")) {
-            throw namespace.wrong("has a namespace with 'file' and 'size'; remove 'size', the file has one");
-        } else {
-            drive.namespace(namespace.path("file"), blockBytes);
+    private static void addNamespace(EmulatedNvme.Builder drive, MachineOptions options) {
+        NamespaceOptions.Builder namespace = medium(options);
+        setInteger(options, "id", namespace::id);
+        if (options.has("lbaSize")) {
+            int blockBytes = (int) Math.min(options.size("lbaSize"), Integer.MAX_VALUE);
+            set(options, "lbaSize", () -> namespace.blockBytes(blockBytes));
         }
+        setInteger(options, "metadata", namespace::metadataBytes);
+        setInteger(options, "protection", namespace::protection);
+        if (options.has("extended")) {
+            namespace.extended(options.flag("extended"));
+        }
+        if (options.has("attached")) {
+            namespace.attached(options.flag("attached"));
+        }
+        if (options.has("commandSet")) {
+            namespace.commandSet(options.constant("commandSet", CommandSet.values()));
+        }
+        CopyLimits copy = CopyLimits.DEFAULT;
+        int rangeBlocks = options.integer("copyRangeBlocks", copy.rangeBlocks());
+        int blocks = options.integer("copyBlocks", copy.blocks());
+        int ranges = options.integer("copyRanges", copy.ranges());
+        options.checked("copyRanges", () -> namespace.copyLimits(new CopyLimits(rangeBlocks, blocks, ranges)));
+        options.checked(options.has("id") ? "id" : "size", () -> drive.namespace(namespace.build()));
+    }
+
+    private static NamespaceOptions.Builder medium(MachineOptions options) {
+        if (!options.has("file")) {
+            long bytes = options.size("size", EmulatedNvme.Builder.DEFAULT_BYTES);
+            return options.checked("size", () -> NamespaceOptions.ofMemory(bytes));
+        }
+        if (options.has("size")) {
+            throw options.wrong("size", "has a namespace with 'file' and 'size'; remove 'size', the file has one");
+        }
+        return options.checked("file", () -> NamespaceOptions.ofImage(options.path("file")));
     }
 }

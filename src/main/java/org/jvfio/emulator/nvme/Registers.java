@@ -51,7 +51,7 @@ final class Registers {
         keepsReserved = configuration.has(Deviation.KEEPS_RESERVED_AQA);
         capabilities = ((limits.queueEntries() - 1)
                         | 1L << CONTIGUOUS_QUEUES_SHIFT
-                        | configuration.readyTimeout().toMillis() / Configuration.TIMEOUT_UNIT.toMillis()
+                        | (configuration.readyTimeout().toMillis() / Configuration.TIMEOUT_UNIT.toMillis())
                                 << TIMEOUT_SHIFT
                         | (long) limits.doorbellStride() << STRIDE_SHIFT
                         | (long) limits.commandSets() << COMMAND_SETS_SHIFT
@@ -61,7 +61,7 @@ final class Registers {
     }
 
     private static long pageField(int shift) {
-        return shift - Configuration.SMALLEST_PAGE_SHIFT;
+        return (long) shift - Configuration.SMALLEST_PAGE_SHIFT;
     }
 
     /**

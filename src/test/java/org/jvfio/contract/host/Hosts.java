@@ -11,6 +11,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
+import org.jvfio.emulator.nvme.DrivePreset;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 
 /** The hosts that the contract is checked on. */
@@ -97,8 +98,9 @@ public final class Hosts implements ArgumentsProvider {
         return machine.toBuilder().hazards(HazardPolicy.AS_LINUX).withoutDevices();
     }
 
+    /** As the drive of {@code scripts/power}. */
     public static EmulatedNvme nvme() {
-        return EmulatedNvme.builder().build();
+        return DrivePreset.QEMU.builder().build();
     }
 
     public static EmulatedEdu edu() {

@@ -43,6 +43,7 @@ public final class RawNvme implements NvmeAccess {
     private final long bar;
     private final MemorySegment memory;
     private long allocated;
+    private long alignment = PAGE;
     private long deadline;
     private NvmeHostQueue admin;
 
@@ -59,13 +60,30 @@ public final class RawNvme implements NvmeAccess {
         admin = new NvmeHostQueue(this, 0, ADMIN_ENTRIES, ADMIN_ENTRIES);
     }
 
+    /** Where the controller has the first byte of the memory. */
+    public static long memoryAddress() {
+        return IOVA;
+    }
+
+    /** Allocates pages again: from an offset of the memory on, each time at a multiple of a page size. */
+    public void allocateFrom(long offset, long pageBytes) {
+        allocated = offset;
+        alignment = pageBytes;
+    }
+
     /** An address that is not mapped. */
     public static long nowhere() {
         return IOVA + 4 * MEMORY_BYTES;
     }
 
-    public RawNvme enabled() {
+    /** Makes new admin queues, which the controller does not know yet. */
+    public NvmeHostQueue newAdminQueue() {
         admin = new NvmeHostQueue(this, 0, ADMIN_ENTRIES, ADMIN_ENTRIES);
+        return admin;
+    }
+
+    public RawNvme enabled() {
+        newAdminQueue();
         register(AQA, (ADMIN_ENTRIES - 1) << 16 | (ADMIN_ENTRIES - 1));
         address(ASQ, admin.submissions());
         address(ACQ, admin.completions());
@@ -99,6 +117,16 @@ public final class RawNvme implements NvmeAccess {
             status = register(CSTS);
         }
         assertEquals(expected, status, "CSTS");
+    }
+
+    /** Waits until the controller is ready or has failed; returns CSTS. */
+    public int awaitAnyStatus() {
+        deadline = 0;
+        int status = register(CSTS);
+        while ((status & (READY | FATAL)) == 0 && pause()) {
+            status = register(CSTS);
+        }
+        return status;
     }
 
     public NvmeHostQueue admin() {
@@ -139,8 +167,8 @@ public final class RawNvme implements NvmeAccess {
 
     @Override
     public long pages(int count) {
-        long offset = allocated;
-        allocated += (long) count * PAGE;
+        long offset = (allocated + alignment - 1) & -alignment;
+        allocated = offset + (long) count * PAGE;
         assertTrue(allocated <= MEMORY_BYTES, "the test needs more memory");
         at(IOVA + offset, (long) count * PAGE).fill((byte) 0);
         return IOVA + offset;

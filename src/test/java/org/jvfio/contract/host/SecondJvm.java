@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.linux.IpcLock;
 import org.jvfio.kernel.linux.KeptRanges;
 import org.jvfio.kernel.linux.LinuxKernel;
@@ -15,7 +16,8 @@ import org.jvfio.kernel.linux.ProcessDescriptors;
 
 /**
  * A second process on Linux: a JVM that makes the calls that it reads from its standard input and writes what they are
- * answered. It is started once, since that takes seconds on an emulated processor, and ends with the first one.
+ * answered. It is started once, and anew after it was killed, since that takes seconds on an emulated processor, and
+ * ends with the first one.
  */
 public final class SecondJvm implements SecondProcess {
     private static final String RUN = "run";
@@ -23,21 +25,26 @@ public final class SecondJvm implements SecondProcess {
     private static final String FILES = "files";
     private static final String END = "end";
 
-    private static final class Running {
-        private static final SecondJvm JVM = start();
-    }
+    private static @Nullable SecondJvm running;
 
+    private final Process process;
     private final BufferedReader answers;
     private final PrintStream calls;
 
     private SecondJvm(Process process) {
+        this.process = process;
         answers = process.inputReader(StandardCharsets.UTF_8);
         calls = new PrintStream(process.getOutputStream(), true, StandardCharsets.UTF_8);
     }
 
     /** The process, with nothing open. */
-    public static SecondProcess running() {
-        return Running.JVM;
+    public static synchronized SecondProcess running() {
+        SecondJvm jvm = running;
+        if (jvm == null || !jvm.process.isAlive()) {
+            jvm = start();
+            running = jvm;
+        }
+        return jvm;
     }
 
     private static SecondJvm start() {
@@ -93,6 +100,16 @@ public final class SecondJvm implements SecondProcess {
     @Override
     public void end() {
         var _ = ask(END);
+    }
+
+    @Override
+    public void kill() {
+        try {
+            process.destroyForcibly().waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while the second process ended", e);
+        }
     }
 
     /** What the second JVM does, until the first one ends. */

@@ -22,6 +22,9 @@ public interface SecondProcess {
     /** Closes and unmaps all that it has. */
     void end();
 
+    /** Ends it as SIGKILL does, whatever it has open, and returns when it has ended. */
+    void kill();
+
     /** Another process of the host of an emulated one. */
     static SecondProcess of(EmulatedKernel first) {
         EmulatedKernel kernel = first.newProcess();
@@ -45,6 +48,11 @@ public interface SecondProcess {
             @Override
             public void end() {
                 session.end();
+                kernel.exit();
+            }
+
+            @Override
+            public void kill() {
                 kernel.exit();
             }
         };

@@ -563,10 +563,12 @@ class NvmeControllerTest {
     }
 
     @Test
-    void dma_unmappedAddress_reportsFrozenPe() {
+    void dma_unmappedAddressWithoutRecovery_reportsFrozenPe() {
         try (NvmeHost host = new NvmeHost()) {
-            NvmeController nvme = host.open(
-                    NvmeOptions.builder().commandTimeout(Duration.ofMillis(200)).build());
+            NvmeController nvme = host.open(NvmeOptions.builder()
+                    .commandTimeout(Duration.ofMillis(200))
+                    .withoutRecovery()
+                    .build());
             NvmeNamespace disk = nvme.namespace(1);
             DmaMemory memory = host.device().container().allocate(1 << 16);
             DmaMapping mapping = host.device().container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);

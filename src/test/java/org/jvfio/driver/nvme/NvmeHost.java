@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
 import org.jvfio.PciCommand;
@@ -13,6 +14,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {
@@ -40,11 +42,16 @@ final class NvmeHost implements AutoCloseable {
     }
 
     NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive) {
+        this(machine, drive, kernel -> kernel);
+    }
+
+    /** With a kernel in front of the emulated one. */
+    NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive, UnaryOperator<Kernel> decorator) {
         process = EmulatedKernel.boot(machine.toBuilder()
                 .withoutDevices()
                 .device(DRIVE.toString(), 0, drive)
                 .build());
-        device = Device.open(process, DRIVE);
+        device = Device.open(decorator.apply(process), DRIVE);
     }
 
     static EmulatedNvme drive() {

@@ -3,17 +3,14 @@ package org.jvfio.driver.nvme;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,9 +31,6 @@ class NvmeStressTest {
     private static final int THREADS = 8;
     private static final int QUEUES = 4;
     private static final int LANES = 4;
-    private static final int PLACES = 16;
-    private static final int MAX_BLOCKS = 16;
-    private static final int BLOCK = 512;
     private static final long PAUSE_NANOS = 20_000;
     private static final int GET_LOG_PAGE = 0x02;
     private static final int IDENTIFY = 0x06;
@@ -69,104 +63,10 @@ class NvmeStressTest {
 
     /** Counters of all threads. */
     private static final class Tally {
-        private final AtomicLong submitted = new AtomicLong();
-        private final AtomicLong completed = new AtomicLong();
-        private final AtomicLong succeeded = new AtomicLong();
-        private final AtomicLong compared = new AtomicLong();
+        private final StressLane.Tally lanes = new StressLane.Tally();
         private final AtomicLong events = new AtomicLong();
         private final AtomicLong described = new AtomicLong();
         private final AtomicLong refused = new AtomicLong();
-    }
-
-    /** One request and its buffer, with blocks of the drive that no other lane uses. */
-    private static final class Lane {
-        private final NvmeNamespace disk;
-        private final NvmeBuffer buffer;
-        private final long firstBlock;
-        private final Random random;
-        private final Tally tally;
-        private final NvmeRequest request = new NvmeRequest();
-        private final AtomicInteger calls = new AtomicInteger();
-        // The last value written to each place; 0 if it is not known.
-        private final long[] seeds = new long[PLACES];
-        private final int[] blocks = new int[PLACES];
-        private int place;
-        private boolean writes;
-        private boolean underWay;
-        private long seed;
-
-        private Lane(NvmeNamespace disk, NvmeBuffer buffer, int number, Tally tally) {
-            this.disk = disk;
-            this.buffer = buffer;
-            this.tally = tally;
-            firstBlock = (long) number * PLACES * MAX_BLOCKS;
-            random = new Random(number);
-            request.onDone(done -> {
-                calls.incrementAndGet();
-                tally.completed.incrementAndGet();
-            });
-        }
-
-        /** Submits a command if none is in flight. */
-        void begin(NvmeQueue queue) {
-            if (underWay) {
-                return;
-            }
-            place = random.nextInt(PLACES);
-            writes = seeds[place] == 0 || random.nextBoolean();
-            long lba = firstBlock + (long) place * MAX_BLOCKS;
-            if (writes) {
-                seed = random.nextLong() | 1;
-                blocks[place] = 1 + random.nextInt(MAX_BLOCKS);
-                fill(seed, blocks[place]);
-                request.write(disk, lba, blocks[place], buffer);
-                seeds[place] = 0;
-            } else {
-                buffer.segment().fill((byte) 0x55);
-                request.read(disk, lba, blocks[place], buffer);
-            }
-            calls.set(0);
-            if (queue.submit(request)) {
-                underWay = true;
-                tally.submitted.incrementAndGet();
-            }
-        }
-
-        /** Checks the result of the command if it is done. */
-        void end() {
-            if (!underWay || calls.get() == 0) {
-                return;
-            }
-            underWay = false;
-            assertEquals(1, calls.get(), "completions of one command");
-            assertTrue(request.isDone());
-            if (!request.isSuccess()) {
-                assertTrue(
-                        request.status().isRetryable(), () -> request.status().toString());
-                return;
-            }
-            tally.succeeded.incrementAndGet();
-            if (writes) {
-                seeds[place] = seed;
-            } else {
-                compare();
-            }
-        }
-
-        private void fill(long from, int count) {
-            Random words = new Random(from);
-            for (long at = 0; at < (long) count * BLOCK; at += Long.BYTES) {
-                buffer.segment().set(ValueLayout.JAVA_LONG, at, words.nextLong());
-            }
-        }
-
-        private void compare() {
-            Random words = new Random(seeds[place]);
-            for (long at = 0; at < (long) blocks[place] * BLOCK; at += Long.BYTES) {
-                assertEquals(words.nextLong(), buffer.segment().get(ValueLayout.JAVA_LONG, at), "data");
-            }
-            tally.compared.incrementAndGet();
-        }
     }
 
     @ParameterizedTest
@@ -192,16 +92,16 @@ class NvmeStressTest {
                 nvme.lifecycle().requireUsable();
                 assertEquals(NvmeState.READY, nvme.state());
                 assertTrue(nvme.resets() > 0 && nvme.aborts() > 0, "commands were late");
-                assertTrue(tally.compared.get() > 0, "data was read");
-                assertEquals(tally.submitted.get(), tally.completed.get());
+                assertTrue(tally.lanes.compared.get() > 0, "data was read");
+                assertEquals(tally.lanes.submitted.get(), tally.lanes.completed.get());
                 assertTrue(tally.events.get() > 0, "events were told");
                 System.out.printf(
                         "%s: %d commands, %d succeeded, %d compared; %d admin commands, %d failed; "
                                 + "%d events, %d aborts, %d resets%n",
                         completion,
-                        tally.submitted.get(),
-                        tally.succeeded.get(),
-                        tally.compared.get(),
+                        tally.lanes.submitted.get(),
+                        tally.lanes.succeeded.get(),
+                        tally.lanes.compared.get(),
                         tally.described.get(),
                         tally.refused.get(),
                         tally.events.get(),
@@ -238,20 +138,20 @@ class NvmeStressTest {
         NvmeController nvme = disk.controller();
         NvmeQueue queue = nvme.queue(thread % QUEUES);
         boolean polls = nvme.options().completion() == NvmeCompletion.POLLED;
-        try (NvmeBuffer buffer = nvme.allocate((long) LANES * MAX_BLOCKS * BLOCK)) {
-            List<Lane> lanes = new ArrayList<>();
+        try (NvmeBuffer buffer = nvme.allocate(LANES * StressLane.BUFFER_BYTES)) {
+            List<StressLane> lanes = new ArrayList<>();
             for (int lane = 0; lane < LANES; lane++) {
-                NvmeBuffer part = buffer.slice((long) lane * MAX_BLOCKS * BLOCK, MAX_BLOCKS * BLOCK);
-                lanes.add(new Lane(disk, part, thread * LANES + lane, tally));
+                NvmeBuffer part = buffer.slice(lane * StressLane.BUFFER_BYTES, StressLane.BUFFER_BYTES);
+                lanes.add(new StressLane(disk, part, thread * LANES + lane, tally.lanes));
             }
-            while (System.nanoTime() - deadline < 0 || lanes.stream().anyMatch(lane -> lane.underWay)) {
+            while (System.nanoTime() - deadline < 0 || lanes.stream().anyMatch(StressLane::isInFlight)) {
                 if (System.nanoTime() - deadline < 0) {
                     lanes.forEach(lane -> lane.begin(queue));
                 }
                 if (polls) {
                     queue.poll();
                 }
-                lanes.forEach(Lane::end);
+                lanes.forEach(StressLane::end);
                 if (!polls) {
                     LockSupport.parkNanos(PAUSE_NANOS);
                 }

@@ -92,7 +92,7 @@ class NvmeAdminTest {
         assertEquals(0x66, octet(data + 512), "SQES");
         assertEquals(0x44, octet(data + 513), "CQES");
         assertEquals(256, host.dword(data + 516), "NN");
-        assertEquals(0x0d, word(data + 520), "ONCS");
+        assertEquals(0x18d, word(data + 520), "ONCS");
         assertEquals(0, word(data + 522), "FUSES");
         assertEquals(7, octet(data + 525), "VWC");
         assertEquals(0, host.dword(data + 536), "SGLS");
@@ -173,7 +173,7 @@ class NvmeAdminTest {
 
     @Test
     void identify_otherStructures_invalidField() {
-        for (int structure : new int[] {0x04, 0x08, 0x14, 0x15, 0x20, 0xff}) {
+        for (int structure : new int[] {0x04, 0x14, 0x15, 0x19, 0x1a, 0x1b, 0x1f, 0x20, 0xff}) {
             assertStatus(INVALID_FIELD_IN_COMMAND, identifyStatus(structure, 1, 0));
         }
     }
@@ -476,7 +476,9 @@ class NvmeAdminTest {
         assertEquals(0, host.dword(log + 4 * 0x10));
         assertEquals(3, host.dword(log + 1024 + 4));
         assertEquals(1, host.dword(log + 1024 + 8));
-        assertEquals(0, host.dword(log + 1024 + 4 * 0x19));
+        assertEquals(3, host.dword(log + 1024 + 4 * 0x19));
+        assertEquals(1, host.dword(log + 1024 + 4 * 0x0c));
+        assertEquals(0, host.dword(log + 1024 + 4 * 0x12));
     }
 
     @Test

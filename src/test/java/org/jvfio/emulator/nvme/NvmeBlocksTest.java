@@ -270,7 +270,7 @@ class NvmeBlocksTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0x03, 0x04, 0x0c, 0x0d, 0x19, 0x7f, 0x80, 0xff})
+    @ValueSource(ints = {0x03, 0x04, 0x0d, 0x12, 0x1d, 0x7f, 0x80, 0xff})
     void io_otherOpcode_invalidOpcode(int opcode) {
         assertStatus(INVALID_COMMAND_OPCODE, execute(opcode, 0, 1, host.pages(1), 0));
     }

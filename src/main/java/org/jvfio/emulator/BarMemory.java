@@ -1,0 +1,124 @@
+package org.jvfio.emulator;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The bytes of a BAR without side effects: a sparse file without a name, of which each mapping by a user is a shared
+ * mapping with a lifetime of its own. Guarded by the host's lock; loads and stores of users are not.
+ *
+ * <p>A load of a mapping cannot be intercepted. While the BAR does not respond, its mappings are therefore filled with
+ * ones, and what a user stores meanwhile is dropped when it responds again. A real host sends SIGBUS where memory
+ * decoding is off or the device is in a low power state; the emulator shows ones there, too.
+ */
+final class BarMemory {
+    private static final byte ONES = -1;
+
+    private final long bytes;
+    private final long fileBytes;
+    private @Nullable FileChannel file;
+    private @Nullable MemorySegment shown;
+    private @Nullable MemorySegment kept;
+    private int mappings;
+
+    /**
+     * Memory of zeros.
+     *
+     * @param pageBytes the system page size; a mapping of a smaller BAR has the rest of its page, too
+     */
+    BarMemory(long bytes, long pageBytes) {
+        this.bytes = bytes;
+        this.fileBytes = (bytes + pageBytes - 1) & -pageBytes;
+    }
+
+    /** The bytes of the device, whatever its mappings show at present. */
+    MemorySegment contents() {
+        MemorySegment hidden = kept;
+        return hidden != null ? hidden : shown().asSlice(0, bytes);
+    }
+
+    private MemorySegment shown() {
+        MemorySegment known = shown;
+        if (known == null) {
+            known = map(0, fileBytes, MapMode.READ_WRITE, Arena.ofAuto());
+            shown = known;
+        }
+        return known;
+    }
+
+    /**
+     * A mapping by a user.
+     *
+     * @param offset from the beginning of the BAR, in bytes
+     * @param length bytes, whole pages
+     */
+    MemorySegment map(long offset, long length, boolean writable, Arena arena) {
+        MemorySegment all = shown();
+        if (offset + length > all.byteSize()) {
+            throw new IllegalArgumentException(
+                    "a mapping of 0x%x bytes at 0x%x of 0x%x".formatted(length, offset, all.byteSize()));
+        }
+        MemorySegment mapped = map(offset, length, writable ? MapMode.READ_WRITE : MapMode.READ_ONLY, arena);
+        mappings++;
+        return mapped;
+    }
+
+    private MemorySegment map(long offset, long length, MapMode mode, Arena arena) {
+        try {
+            return open().map(mode, offset, length, arena);
+        } catch (IOException failure) {
+            throw new UncheckedIOException("cannot map the memory of a BAR of %d bytes".formatted(bytes), failure);
+        }
+    }
+
+    /** The file, which has no name any more and ends with its last mapping. */
+    private FileChannel open() throws IOException {
+        FileChannel known = file;
+        if (known == null) {
+            Path path = Files.createTempFile("jvfio-bar", null);
+            known = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            try {
+                Files.delete(path);
+            } catch (IOException inUse) {
+                path.toFile().deleteOnExit();
+            }
+            file = known;
+        }
+        return known;
+    }
+
+    /** A mapping by a user has ended. */
+    void unmapped() {
+        mappings--;
+        if (mappings == 0) {
+            show(true);
+        }
+    }
+
+    boolean isMapped() {
+        return mappings > 0;
+    }
+
+    /** Shows the bytes, or ones, in the mappings of users. */
+    void show(boolean responds) {
+        MemorySegment hidden = kept;
+        if (responds && hidden != null) {
+            shown().asSlice(0, bytes).copyFrom(hidden);
+            kept = null;
+        } else if (!responds && hidden == null && isMapped()) {
+            MemorySegment all = shown().asSlice(0, bytes);
+            MemorySegment copy = PhysicalMemory.zeroed(Arena.ofAuto(), bytes, Long.BYTES);
+            copy.copyFrom(all);
+            kept = copy;
+            all.fill(ONES);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package org.jvfio.emulator;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import org.jvfio.emulator.device.BarKind;
+import org.jvfio.emulator.device.MachineOptions;
+
+/** Reads the options of a PCI function in a machine file, as {@link EmulatedMachine#read} documents them. */
+final class FunctionFile {
+    private static final Pattern OFFSET = Pattern.compile("0x[0-9a-fA-F]{1,3}");
+    private static final Pattern BYTES = Pattern.compile("[0-9a-fA-F]{2}( ?[0-9a-fA-F]{2})*");
+    private static final Set<String> BAR_OPTIONS = Set.of("index", "kind", "size", "wide");
+
+    private final MachineOptions device;
+    private final FunctionOptions.Builder options = FunctionOptions.builder();
+
+    private FunctionFile(MachineOptions device) {
+        this.device = device;
+    }
+
+    static FunctionOptions read(MachineOptions device) {
+        return new FunctionFile(device).read();
+    }
+
+    private FunctionOptions read() {
+        if (device.has("vpd")) {
+            byte[] data = bytes(device, "vpd");
+            valid(device, "vpd", () -> options.vitalProductData(data));
+        }
+        device.object("config", "'config'").ifPresent(this::readConfig);
+        if (device.has("bars")) {
+            device.objects("bars", "a BAR").forEach(this::readBar);
+        }
+        if (device.has("silentMicros")) {
+            options.silentAfterBind(device.micros("silentMicros"));
+        }
+        if (device.has("windowsFailed")) {
+            options.windowsFailed(device.flag("windowsFailed"));
+        }
+        return options.build();
+    }
+
+    private void readConfig(MachineOptions config) {
+        for (String offset : config.names()) {
+            String bytes = config.string(offset);
+            if (!OFFSET.matcher(offset).matches()) {
+                throw config.wrong(
+                        offset, "has configuration space at '" + offset + "'; write the offset like 0x41");
+            }
+            if (!BYTES.matcher(bytes).matches()) {
+                throw config.wrong(
+                        offset,
+                        "has configuration space of '%s' at %s; write bytes in hexadecimal, like 40 or 00 ff"
+                                .formatted(bytes, offset));
+            }
+            byte[] parsed = HexFormat.of().parseHex(bytes.replace(" ", ""));
+            valid(config, offset, () -> options.configBytes(Integer.decode(offset), parsed));
+        }
+    }
+
+    private void readBar(MachineOptions bar) {
+        bar.requireKnown("a BAR", BAR_OPTIONS);
+        int index = bar.integer("index");
+        BarKind kind = bar.constant("kind", BarKind.values());
+        long bytes = bar.size("size");
+        boolean wide = bar.has("wide") && bar.flag("wide");
+        if (options.build().bars().containsKey(index)) {
+            throw bar.wrong("index", "has two BARs " + index + "; give each its own index");
+        }
+        valid(bar, "index", () -> options.bar(index, kind, bytes, wide));
+    }
+
+    private static void valid(MachineOptions object, String name, Supplier<FunctionOptions.Builder> step) {
+        try {
+            var _ = step.get();
+        } catch (IllegalArgumentException invalid) {
+            throw object.wrong(name, "has " + invalid.getMessage());
+        }
+    }
+
+    /** The contents of a file that an option names. */
+    static byte[] bytes(MachineOptions device, String name) {
+        Path file = device.path(name);
+        try {
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw device.wrong(name, "has the '" + name + "' " + file + ", which cannot be read: " + e);
+        }
+    }
+}

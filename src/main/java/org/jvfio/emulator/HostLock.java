@@ -1,0 +1,82 @@
+package org.jvfio.emulator;
+
+import java.util.Arrays;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The lock of an emulated host, which guards all its state, and below it a lock for the IOMMU of each container. Whoever
+ * holds the host's lock holds all of these too, so that calls which only map and unmap in one container can hold that
+ * container's alone: they run side by side with those of other containers, and with nothing else.
+ */
+final class HostLock {
+    private final ReentrantLock host = new ReentrantLock();
+    private final Condition changed = host.newCondition();
+    // Guarded by host. Replaced as a whole.
+    private ReentrantLock[] iommus = {};
+
+    /** Acquires the lock; reentrant. The caller holds no IOMMU's lock alone. */
+    void lock() {
+        host.lock();
+        if (host.getHoldCount() == 1) {
+            lockIommus();
+        }
+    }
+
+    void unlock() {
+        if (host.getHoldCount() == 1) {
+            unlockIommus();
+        }
+        host.unlock();
+    }
+
+    private void lockIommus() {
+        for (ReentrantLock each : iommus) {
+            each.lock();
+        }
+    }
+
+    private void unlockIommus() {
+        for (ReentrantLock each : iommus) {
+            each.unlock();
+        }
+    }
+
+    /** Adds the lock of an IOMMU; the caller holds this lock, and so from now on that one too. */
+    void add(ReentrantLock iommu) {
+        iommu.lock();
+        iommus = Arrays.copyOf(iommus, iommus.length + 1);
+        iommus[iommus.length - 1] = iommu;
+    }
+
+    /** Removes the lock of an IOMMU that is released; the caller holds this lock. */
+    void remove(ReentrantLock iommu) {
+        iommus = Arrays.stream(iommus).filter(each -> each != iommu).toArray(ReentrantLock[]::new);
+        iommu.unlock();
+    }
+
+    /** Releases the lock until a descriptor may have become ready. */
+    void awaitChange() throws InterruptedException {
+        unlockIommus();
+        try {
+            changed.await();
+        } finally {
+            lockIommus();
+        }
+    }
+
+    /** Releases the lock until a descriptor may have become ready, or for a time; returns what remains of it. */
+    long awaitChange(long nanos) throws InterruptedException {
+        unlockIommus();
+        try {
+            return changed.awaitNanos(nanos);
+        } finally {
+            lockIommus();
+        }
+    }
+
+    /** Wakes the threads that wait for a descriptor to become ready. The caller holds this lock. */
+    void signalChange() {
+        changed.signalAll();
+    }
+}

@@ -1,0 +1,272 @@
+package org.jvfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.jvfio.PciCapability.Express;
+import org.jvfio.PciCapability.Msix;
+import org.jvfio.PciCapability.PowerManagement;
+import org.jvfio.PciCapability.VitalProductData;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.FunctionOptions;
+import org.jvfio.emulator.device.BarKind;
+import org.jvfio.kernel.Errno;
+
+/** A driver on functions as odd as real ones, which the emulated host is given by {@link FunctionOptions}. */
+class OddFunctionTest {
+    private static final PciAddress ADDRESS = PciAddress.parse("0004:01:00.0");
+    /** Where the emulator places the capabilities of {@link MessageDevice}. */
+    private static final int MSIX = 0x40;
+
+    private static final int EXPRESS = 0x80;
+    private static final int POWER = 0x60;
+
+    private static TestHost host(EmulatedMachine machine, FunctionOptions.Builder options) {
+        return new TestHost(machine.toBuilder()
+                .device(ADDRESS.toString(), 9, MessageDevice::new)
+                .function(ADDRESS.toString(), options.build())
+                .build());
+    }
+
+    private static TestHost host(FunctionOptions.Builder options) {
+        return host(EmulatedMachine.power9(), options);
+    }
+
+    private static List<Integer> offsets(Device device) {
+        return device.configSpace().capabilities().stream()
+                .map(PciCapability::offset)
+                .toList();
+    }
+
+    private static void assertRefused(Kind kind, String reason, Executable call) {
+        VfioException e = assertThrows(VfioException.class, call);
+        assertEquals(kind, e.kind(), e.getMessage());
+        assertTrue(e.getMessage().contains(reason), e.getMessage());
+    }
+
+    @Test
+    void capabilities_listLoops_deviceIsUsable() {
+        TestHost host = host(FunctionOptions.builder().configBytes(POWER + 1, (byte) MSIX));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(List.of(MSIX, EXPRESS, POWER), offsets(device));
+            assertEquals(
+                    List.of("capability list, 0x61: the pointer leads back to 0x40"),
+                    device.configSpace().capabilityDefects().stream()
+                            .map(CapabilityDefect::toString)
+                            .toList());
+            assertEquals(0x4000, device.bar(0).size());
+            assertTrue(device.configSpace().capability(PowerManagement.class).isPresent());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void capabilities_listEndsInFf_keepsThoseBefore() {
+        TestHost host = host(FunctionOptions.builder()
+                .configBytes(MSIX + 1, (byte) 0xff)
+                .configBytes(0xfc, (byte) 0xff, (byte) 0xff));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(List.of(MSIX), offsets(device));
+            assertEquals(1, device.configSpace().capabilityDefects().size());
+            assertEquals(0x4000, device.bar(0).size());
+            device.enableInterrupts(InterruptType.MSIX, 2).close();
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void capabilities_pointerIntoHeader_noneFound() {
+        TestHost host = host(FunctionOptions.builder().configBytes(0x34, (byte) 0x08));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            // vfio-pci shows no list where it finds no capability.
+            assertEquals(List.of(), offsets(device));
+            assertEquals(0x4000, device.bar(0).size());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void capabilities_nullChain_isHiddenByTheKernel() {
+        TestHost host = host(FunctionOptions.builder()
+                .configBytes(0x34, (byte) 0xd0)
+                .configBytes(0xd0, (byte) 0, (byte) 0xd4, (byte) 0, (byte) 0, (byte) 0, (byte) MSIX)
+                .configBytes(0x100, (byte) 0, (byte) 0, (byte) 1, (byte) 0x14)
+                .configBytes(0x140, (byte) 0, (byte) 0, (byte) 1, (byte) 0));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(List.of(MSIX, EXPRESS, POWER), offsets(device));
+            assertEquals(List.of(), device.configSpace().capabilityDefects());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void capabilities_extendedListLoops_deviceIsUsable() {
+        TestHost host = new TestHost(EmulatedMachine.power9().toBuilder()
+                .device(ADDRESS.toString(), 9, MessageDevice::new)
+                .function(
+                        ADDRESS.toString(),
+                        FunctionOptions.builder()
+                                .configBytes(0x100, (byte) 0x1b, (byte) 0, (byte) 1, (byte) 0x14)
+                                .configBytes(0x140, (byte) 0x1b, (byte) 0, (byte) 1, (byte) 0x10)
+                                .build())
+                .build());
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertTrue(device.configSpace().capability(Express.class).isPresent());
+            assertEquals(0x4000, device.bar(0).size());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void vitalProductData_toTheEndTag_isRead() {
+        byte[] data = {(byte) 0x82, 3, 0, 'J', 'V', 'F', (byte) 0x90, 4, 0, 'R', 'V', 1, 0, 0x78};
+        TestHost host = host(FunctionOptions.builder().vitalProductData(data));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            ConfigSpace config = device.configSpace();
+            assertTrue(config.capability(VitalProductData.class).isPresent());
+            assertEquals(0x4a000382, config.readVitalProductData(0));
+            assertEquals(0x00000078 << 8, config.readVitalProductData(12) & 0xff00);
+            assertEquals(0, config.readVitalProductData(16));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void vitalProductData_noEndTag_cannotBeRead() {
+        TestHost host = host(FunctionOptions.builder().vitalProductData(new byte[] {(byte) 0x82, 1, 0, 'J'}));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertRefused(
+                    Kind.DEVICE_ERROR,
+                    "the kernel could not read it",
+                    () -> device.configSpace().readVitalProductData(0));
+        }
+    }
+
+    @Test
+    void bar_portsWithAddress_areAccessed() {
+        TestHost host = host(
+                EmulatedMachine.pseries(),
+                FunctionOptions.builder().bar(4, BarKind.IO_PORTS, 32, false));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            Bar ports = device.configSpace().bars().getLast();
+            assertEquals(4, ports.index());
+            assertEquals(Bar.Kind.IO, ports.kind());
+            assertEquals(32, ports.size());
+            Region bar = device.bar(4);
+            assertFalse(bar.isMapped());
+            device.configSpace().enable(PciCommand.IO);
+            bar.writeInt(4, 0x01020304);
+            assertEquals(0x0304, bar.readShort(4));
+            device.configSpace().disable(PciCommand.IO);
+            assertEquals(-1, bar.unchecked().readInt(4));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void bar_portsWithoutAddress_saysSo() throws IOException {
+        TestHost host = host(FunctionOptions.builder().bar(4, BarKind.IO_PORTS, 32, false));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(1, device.configSpace().bars().size());
+            assertRefused(Kind.UNSUPPORTED, "to which the kernel has assigned no address", () -> device.bar(4));
+            assertRefused(Kind.NOT_FOUND, "the device does not have it", () -> device.bar(5));
+        }
+        host.assertAllGivenBack();
+        assertTrue(host.kernel()
+                .readFile("/sys/bus/pci/devices/" + ADDRESS + "/resource")
+                .lines()
+                .toList()
+                .get(4)
+                .startsWith("0x0000000000000000"));
+    }
+
+    @Test
+    void bar_upperHalf_namesTheBar() {
+        TestHost host = host(FunctionOptions.builder().bar(2, BarKind.MEMORY, 1 << 20, true));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertTrue(device.bar(2).isMapped());
+            assertRefused(Kind.NOT_FOUND, "the upper half of BAR 2", () -> device.bar(3));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void open_additionalBarThatTheDeviceHas_refused() {
+        FunctionOptions.Builder options = FunctionOptions.builder().bar(0, BarKind.MEMORY, 4096, false);
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> host(options));
+        assertTrue(String.valueOf(e.getMessage()).contains("has a BAR 0 of its own"), e.getMessage());
+    }
+
+    @Test
+    void read_silentAfterBind_allOnesForAWhile() {
+        TestHost host = host(FunctionOptions.builder()
+                .silentAfterBind(Duration.ofMillis(100))
+                .bar(2, BarKind.MEMORY, 1 << 20, false));
+        for (int round = 0; round < 2; round++) {
+            try (Device device = Device.open(host.kernel(), ADDRESS)) {
+                Region bar = device.bar(0);
+                Region memory = device.bar(2);
+                if (round == 0) {
+                    assertEquals(-1, bar.readInt(8));
+                    assertEquals(-1, memory.unsafeSegment(0, 1).get(ValueLayout.JAVA_BYTE, 0));
+                    while (bar.readInt(8) == -1) {
+                        LockSupport.parkNanos(1_000_000);
+                    }
+                }
+                assertEquals(0, bar.readInt(8));
+                assertEquals(0x1b36, device.configSpace().vendorId());
+            }
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void map_windowsFailed_refusedOnce() {
+        String edu = "0001:00:01.0";
+        TestHost host = new TestHost(EmulatedMachine.pseries().toBuilder()
+                .function(edu, FunctionOptions.builder().windowsFailed(true).build())
+                .build());
+        try (Container container = Container.open(host.kernel())) {
+            container.attach(PciAddress.parse(edu));
+            DmaMemory memory = container.allocate(1 << 16);
+            long before = host.process().lockedBytes();
+            VfioException first =
+                    assertThrows(VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+            assertEquals(Errno.ENODEV, first.errno().orElseThrow());
+            assertTrue(first.getMessage().contains("disable_ddw"), first.getMessage());
+            assertTrue(first.getMessage().contains("2M charged"), first.getMessage());
+            assertEquals(before + (2 << 20), host.process().lockedBytes());
+            VfioException second =
+                    assertThrows(VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+            assertTrue(second.reason().contains("until the next boot"), second.getMessage());
+            assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 1));
+            assertEquals(before + (2 << 20), host.process().lockedBytes());
+        }
+        try (Container again = Container.open(host.kernel())) {
+            again.attach(PciAddress.parse(edu));
+            long before = host.process().lockedBytes();
+            assertThrows(VfioException.class, () -> again.createWindow(PageSize.SIZE_64K, 1L << 30, 1));
+            assertEquals(before, host.process().lockedBytes());
+        }
+    }
+
+    @Test
+    void capability_msixBehindDefect_barIsAccessible() {
+        TestHost host = host(FunctionOptions.builder().configBytes(0x34, (byte) EXPRESS));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertFalse(device.configSpace().capability(Msix.class).isPresent());
+            assertEquals(0, device.bar(0).readInt(0));
+        }
+        host.assertAllGivenBack();
+    }
+}
