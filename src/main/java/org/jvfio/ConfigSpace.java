@@ -119,7 +119,7 @@ public final class ConfigSpace {
                 throw silent("set bits of the command register of ");
             }
             region.writeShort(PCI_COMMAND, (short) (command | PciCommand.bits(bits)));
-            device.commandWanted(PciCommand.bits(bits), 0);
+            device.driverConfig().command(PciCommand.bits(bits), 0);
         } finally {
             device.lock().unlock();
         }
@@ -131,7 +131,7 @@ public final class ConfigSpace {
         try {
             short command = region.readShort(PCI_COMMAND);
             int mask = PciCommand.bits(bits);
-            device.commandWanted(0, mask);
+            device.driverConfig().command(0, mask);
             if (isResponse(command) && (command & mask) != 0) {
                 region.writeShort(PCI_COMMAND, (short) (command & ~mask));
             }

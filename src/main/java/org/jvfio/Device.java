@@ -1,6 +1,5 @@
 package org.jvfio;
 
-import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FLAGS_RESET;
 
 import java.lang.foreign.Arena;
@@ -38,11 +37,8 @@ public final class Device implements AutoCloseable {
     private final FreezeLog freezeLog;
     private final DriverConfig driverConfig = new DriverConfig();
     private final AtomicBoolean recovering = new AtomicBoolean();
-    // What follows is guarded by the container's lock.
+    // Guarded by the container's lock.
     private boolean ownsContainer;
-    // The command register as the driver has set it since the device was opened, which is with memory enabled.
-    private int commandSet = PciCommand.bits(PciCommand.MEMORY);
-    private int commandCleared;
 
     private Device(Group group, PciAddress address, String name, Descriptor descriptor, boolean resettable) {
         this.group = group;
@@ -377,13 +373,8 @@ public final class Device implements AutoCloseable {
 
     /**
      * Recovers a device that does not respond: finds out why, makes its registers readable for a dump, resets it,
-     * waits until it responds, and restores the interrupts, the mapped BARs, and what the driver has set in
-     * configuration space: the command register; by {@link #config} the cache line size, latency timer and interrupt
-     * line, the device control registers of PCI Express, and the masks, severities and control of advanced error
-     * reporting. A reset of the PE leaves these as firmware has set them at boot, and a device that is opened again gets
-     * those of before it was opened. Other registers, as those of vendor-specific capabilities, can have side effects:
-     * the driver writes them again. Each step is reported to the driver, which then initializes the device: it is in its
-     * reset state. Windows and mappings are kept.
+     * waits until it responds, and restores what {@link RecoveryStep#RESTORED} says. Each step is reported to the
+     * driver, which then initializes the device: it is in its reset state. Windows and mappings are kept.
      *
      * <p>A PE is reset by EEH where the platform reports its state and the container has one group. Elsewhere the bus or slot is reset, if no device of
      * another group is there; if the device does not respond after that, its descriptor is closed and opened again,
@@ -407,12 +398,6 @@ public final class Device implements AutoCloseable {
         } finally {
             recovering.set(false);
         }
-    }
-
-    /** Takes note of bits of the command register that the driver has set or cleared. Caller holds the lock. */
-    void commandWanted(int set, int cleared) {
-        commandSet = (commandSet | set) & ~cleared;
-        commandCleared = (commandCleared | cleared) & ~set;
     }
 
     /** Disables the interrupts that a reset would end. Caller holds the lock. */
@@ -458,10 +443,7 @@ public final class Device implements AutoCloseable {
      * holds the lock.
      */
     void restoreAfterReset() {
-        Region config = config();
-        driverConfig.restore(config, configSpace());
-        short command = config.readShort(PCI_COMMAND);
-        config.writeShort(PCI_COMMAND, (short) ((command | commandSet) & ~commandCleared));
+        driverConfig.restore(config(), configSpace());
         interrupts.rearm();
     }
 
@@ -574,7 +556,7 @@ public final class Device implements AutoCloseable {
         return freezeLog;
     }
 
-    /** What the driver has written to configuration space. */
+    /** What the driver has set in configuration space. */
     DriverConfig driverConfig() {
         return driverConfig;
     }

@@ -1,6 +1,7 @@
 package org.jvfio;
 
 import static org.jvfio.uapi.vfio_h.PCI_CACHE_LINE_SIZE;
+import static org.jvfio.uapi.vfio_h.PCI_COMMAND;
 import static org.jvfio.uapi.vfio_h.PCI_ERR_CAP;
 import static org.jvfio.uapi.vfio_h.PCI_ERR_COR_MASK;
 import static org.jvfio.uapi.vfio_h.PCI_ERR_UNCOR_MASK;
@@ -15,13 +16,14 @@ import static org.jvfio.uapi.vfio_h.PCI_LATENCY_TIMER;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * What the driver has written to configuration space, and what of it is written again after a reset that lost it: the
- * registers that the kernel itself restores for its own drivers ({@code pci_restore_state}), which are plain settings.
+ * What the driver has set in configuration space, and what of it is written again after a reset that lost it: the command
+ * register, and the registers that the kernel itself restores for its own drivers ({@code pci_restore_state}), which are
+ * plain settings.
  *
  * <p>For a user it does so only around a reset of the function or of the bus. After a reset of the PE, {@code
  * eeh_restore_device_bars} and the firmware's {@code OPAL_PCI_REINIT} restore what the registers had at boot; when the
- * device is closed, {@code vfio_pci_core_disable} restores what they had before it was opened. The command register is
- * the device's own business, and the kernel's are BARs, power state, MSI and MSI-X.
+ * device is closed, {@code vfio_pci_core_disable} restores what they had before it was opened. BARs, power state, MSI
+ * and MSI-X are the kernel's.
  */
 final class DriverConfig {
     /** Of PCI Express, the version from which on there is a second device control register. */
@@ -29,6 +31,9 @@ final class DriverConfig {
 
     // By offset; any thread may write.
     private final ConcurrentHashMap<Integer, Byte> written = new ConcurrentHashMap<>();
+    // The command register since the device was opened, which is with memory enabled. Guarded by the container's lock.
+    private int commandSet = PciCommand.bits(PciCommand.MEMORY);
+    private int commandCleared;
 
     /**
      * Takes note of a write that the kernel has made.
@@ -41,11 +46,23 @@ final class DriverConfig {
         }
     }
 
-    /** Writes again what the driver wrote, to a device that responds. */
+    /** Takes note of bits of the command register that the driver has set or cleared. */
+    void command(int set, int cleared) {
+        commandSet = (commandSet | set) & ~cleared;
+        commandCleared = (commandCleared | cleared) & ~set;
+    }
+
+    /** Writes again what the driver has set, to a device that responds. */
     void restore(Region config, ConfigSpace space) {
-        if (written.isEmpty()) {
-            return;
+        if (!written.isEmpty()) {
+            restoreSettings(config, space);
         }
+        // Last, as it lets the device work; vfio-pci restores BARs that a reset of the PE lost with this write.
+        short command = config.readShort(PCI_COMMAND);
+        config.writeShort(PCI_COMMAND, (short) ((command | commandSet) & ~commandCleared));
+    }
+
+    private void restoreSettings(Region config, ConfigSpace space) {
         space.capability(PciCapability.Express.class).ifPresent(express -> {
             restoreControl(config, express.offset() + PCI_EXP_DEVCTL);
             int second = express.offset() + PCI_EXP_DEVCTL2;

@@ -87,7 +87,7 @@ final class FreezeLog {
 
     /** The newest message, for a PE whose state is not known; empty, or it begins with a semicolon. */
     String describe() {
-        return newest().map(found -> (found.failedDma() ? "; the newest failed DMA of the kernel log: " : "; the kernel log: ")
+        return newest().map(found -> (found.failedDma() ? "; the newest failed DMA: " : "; the kernel log: ")
                         + found.text())
                 .orElse("");
     }

@@ -68,7 +68,7 @@ final class HotReset {
                     Kind.UNSUPPORTED,
                     asked(),
                     "neither the bus nor the slot can be reset",
-                    "reset the function alone, or its PE");
+                    "reset the function alone, or call recover if it does not respond");
         }
         Map<Integer, Group> byNumber = new TreeMap<>();
         held.forEach(group -> byNumber.put(group.number(), group));

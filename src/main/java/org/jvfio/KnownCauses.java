@@ -284,7 +284,7 @@ final class KnownCauses {
                                 Kind.FROZEN,
                                 "the platform could not do it, and the PE is "
                                         + (PeState.of(state) == null ? "not accessible" : PeState.of(state)),
-                                "reset the PE, and see dmesg for the error data");
+                                "call Device.recover, and see dmesg for the error data");
             default -> Cause.of(errno);
         };
     }
@@ -358,7 +358,7 @@ final class KnownCauses {
                 ? new Cause(
                         Kind.DEVICE_ERROR,
                         "the ROM has no image that the kernel recognizes, or does not respond: its PE may be frozen",
-                        "see Device.isFrozen, and dmesg for \"Invalid PCI ROM\"")
+                        "see Device.condition, and dmesg for \"Invalid PCI ROM\"")
                 : access(errno);
     }
 

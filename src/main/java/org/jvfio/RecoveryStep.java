@@ -12,8 +12,14 @@ public enum RecoveryStep {
     /** The device was reset, and responds; its command register and interrupts are not restored yet. */
     RESET,
     /**
-     * The command register, the interrupts and the mapped BARs are as before; windows and mappings were kept. The
-     * device is in its reset state, for the driver to initialize again.
+     * The interrupts, the mapped BARs and settings in configuration space are as before; windows and mappings were
+     * kept. The device is in its reset state, for the driver to initialize again.
+     *
+     * <p>The settings are the command register; and if the driver has written them by {@link Device#config}, the cache
+     * line size, latency timer and interrupt line, the device control registers of PCI Express, and the masks,
+     * severities and control of advanced error reporting. A reset of the PE leaves these as firmware set them at boot,
+     * and a device that is opened again has those of before it was opened. Other registers, as of vendor-specific
+     * capabilities, can have side effects: the driver writes them again.
      */
     RESTORED
 }

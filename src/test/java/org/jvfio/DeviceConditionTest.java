@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.DeviceCondition.State;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
@@ -179,6 +180,40 @@ class DeviceConditionTest {
             device.exitLowPower();
             assertState(State.RESPONDING, device);
         }
+    }
+
+    /** Without opening the device, which would thaw its PE. */
+    @Test
+    void read_deviceThatNobodyHasOpen_theConditionAndNothingChanged() {
+        assertEquals(
+                State.RESPONDING,
+                DeviceCondition.read(host.kernel(), TestHost.EDU).state());
+        host.process().host().freezePe(0);
+        DeviceCondition frozen = DeviceCondition.read(host.kernel(), TestHost.EDU);
+        assertEquals(State.FROZEN, frozen.state());
+        assertEquals(Optional.of(PeState.STOPPED), frozen.pe());
+        assertTrue(frozen.evidence().contains("EEH: Frozen PHB#0-PE#fd detected"), frozen.evidence());
+        assertEquals(EehState.STOPPED, host.group(0).state());
+        Kernel normal = new ForwardingKernel(host.kernel()) {
+            @Override
+            public String readFile(String path) throws IOException {
+                return path.endsWith("/eeh_pe_state") ? "0x00000078 0x00000000" : super.readFile(path);
+            }
+        };
+        assertEquals(State.GONE, DeviceCondition.read(normal, TestHost.EDU).state());
+        VfioException e = assertThrows(
+                VfioException.class, () -> DeviceCondition.read(host.kernel(), PciAddress.parse("0009:01:00.0")));
+        assertEquals(Kind.NOT_FOUND, e.kind());
+        assertEquals(0, host.process().openDescriptors());
+    }
+
+    @Test
+    void read_frozenPeWithoutEeh_unknown() {
+        TestHost without = withoutEeh();
+        without.process().host().freezePe(0);
+        DeviceCondition condition = DeviceCondition.read(without.kernel(), TestHost.EDU);
+        assertEquals(State.UNKNOWN, condition.state());
+        assertTrue(condition.evidence().endsWith("does not report its PE: frozen or gone"), condition.evidence());
     }
 
     @Test

@@ -84,6 +84,17 @@ class DeviceRecoveryTest {
     }
 
     @Test
+    void recover_frozenPeOfAnLparWithEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
+        TestHost lpar = new TestHost(EmulatedMachine.pseries().toBuilder().eeh(true).build());
+        try (Device device = Device.open(lpar.kernel(), lpar.anyDevice())) {
+            RecoveryResult result = recoverInUse(device, RecoveryOptions.DEFAULT);
+            assertEquals(Means.PE_RESET, result.means());
+            assertEquals(DeviceCondition.State.FROZEN, result.before().state());
+        }
+        lpar.assertAllGivenBack();
+    }
+
+    @Test
     void recover_frozenPeWithoutEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
         TestHost without = withoutEeh();
         try (Device device = Device.open(without.kernel(), TestHost.EDU)) {
@@ -291,6 +302,21 @@ class DeviceRecoveryTest {
             assertEquals(Kind.BUSY, e.kind());
             device.recover();
         }
+    }
+
+    @Test
+    void reset_frozenInAContainerOfTwoGroups_fails() {
+        try (Container container = Container.open(host.kernel())) {
+            Device device = container.attach(TestHost.EDU).openDevice(TestHost.EDU);
+            Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
+            freeze(device);
+            assertEquals(
+                    Kind.FROZEN,
+                    assertThrows(VfioException.class, device::hotReset).kind());
+            other.hotReset();
+            assertTrue(EduDevice.of(other).isAlive());
+        }
+        host.assertAllGivenBack();
     }
 
     @Test

@@ -237,7 +237,7 @@ class FreezeLogTest {
             assertTrue(
                     condition
                             .evidence()
-                            .endsWith(": frozen or gone; the newest failed DMA of the kernel log: " + device
+                            .endsWith(": frozen or gone; the newest failed DMA: " + device
                                     + " read 8 bytes from 0x30000000, which is in no window"),
                     condition.evidence());
         }

@@ -435,7 +435,7 @@ final class HostChecks {
                     "reset",
                     function.address() + " has no way to be reset alone",
                     "It keeps its state from one user to the next.",
-                    "reset its PE from the driver: Device.recover"));
+                    "reset its bus from the driver by Device.hotReset, or call Device.recover if it does not respond"));
         } else {
             add(Finding.ok(
                     "reset",

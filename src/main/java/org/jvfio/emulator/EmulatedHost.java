@@ -369,7 +369,7 @@ public final class EmulatedHost {
 
     /** Ends a call: mapped BARs show what the call has made of their devices. */
     void unlock() {
-        if (!mapped.isEmpty() && lock.getHoldCount() == 1) {
+        if (!mapped.isEmpty() && lock.isHeldOnce()) {
             mapped.forEach(function -> function.bars().show(function.reachesMappings()));
         }
         lock.unlock();
@@ -407,7 +407,7 @@ public final class EmulatedHost {
             } else {
                 removed(function);
             }
-            changed.signalAll();
+            lock.signalChange();
             return address;
         });
     }

@@ -30,6 +30,11 @@ final class HostLock {
         host.unlock();
     }
 
+    /** Whether the next {@link #unlock} releases the lock; the caller holds it. */
+    boolean isHeldOnce() {
+        return host.getHoldCount() == 1;
+    }
+
     private void lockIommus() {
         for (ReentrantLock each : iommus) {
             each.lock();

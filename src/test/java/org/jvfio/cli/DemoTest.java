@@ -52,6 +52,8 @@ class DemoTest {
 
     static List<EmulatedMachine> machines() {
         return List.of(
+                EmulatedMachine.p5ioc2(),
+                EmulatedMachine.power7(),
                 EmulatedMachine.power8(),
                 EmulatedMachine.power8().toBuilder().pages4K().build(),
                 EmulatedMachine.power8().toBuilder().freezes(false).build(),

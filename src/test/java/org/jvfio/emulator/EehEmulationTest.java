@@ -221,6 +221,45 @@ class EehEmulationTest {
         assertState(NORMAL);
     }
 
+    /** As the contract has it for powernv; QEMU's LPAR has no EEH. */
+    @Test
+    void eehSequence_lparWithInjectedLoadError_stoppedAndThenNormalAgain() {
+        openLpar();
+        masterBus();
+        assertEquals("0", eeh(ENABLE));
+        assertState(NORMAL);
+        assertEquals("0", inject(0, LOAD_MEMORY, 0, 0));
+        assertEquals(ONES, load(DmaProbe.SIZE));
+        assertState(STOPPED);
+        assertEquals("0", eeh(UNFREEZE_IO));
+        assertState(STOPPED_DMA);
+        assertEquals(ZEROS, load(DmaProbe.SIZE));
+        assertEquals("0", eeh(RESET_HOT));
+        assertState(RESET);
+        assertEquals("0", eeh(RESET_DEACTIVATE));
+        assertEquals("0", eeh(CONFIGURE));
+        assertState(NORMAL);
+        masterBus();
+        assertEquals(ZEROS, load(DmaProbe.SIZE));
+    }
+
+    @Test
+    void close_frozenPe_thawedUnlessThereIsNoEeh() {
+        openPower8();
+        kernel.host().freezePe(0);
+        assertState(STOPPED);
+        script.run("close d");
+        assertState(NORMAL);
+        open(EmulatedMachine.power8().toBuilder().eeh(false));
+        kernel.host().freezePe(0);
+        script.run("close d");
+        assertEquals(EehState.STOPPED, kernel.host().group(0).state());
+        open(EmulatedMachine.power8().toBuilder().freezes(false));
+        kernel.host().freezePe(0);
+        assertState(NORMAL);
+        assertThrows(NoSuchElementException.class, () -> kernel.host().freezePe(9));
+    }
+
     @Test
     void eehFreeze_lpar_loggedWithoutDiagnosticData() {
         openLpar();

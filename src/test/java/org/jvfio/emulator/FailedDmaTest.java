@@ -2,9 +2,11 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
@@ -155,6 +157,28 @@ class FailedDmaTest {
             window.map(probe.container.allocate(PAGE), DmaDirection.BIDIRECTIONAL);
             assertTrue(probe.transfer(iova, PAGE, DmaProbe.WRITE));
             return !probe.transfer(iova, PAGE + 1, DmaProbe.WRITE);
+        }
+    }
+
+    /** Whatever the seed: a DMA one byte past the end, or one byte before the beginning, of any mapping. */
+    @Test
+    void randomizeAddresses_anySeedAndMapping_bytesBesideAreCaught() {
+        for (int seed = 0; seed < 10; seed++) {
+            try (Probe probe = new Probe(EmulatedMachine.power9())) {
+                DmaWindow window = probe.container.defaultWindow();
+                window.randomizeAddresses(seed);
+                List<Long> iovas = new ArrayList<>();
+                for (int each = 0; each < 12; each++) {
+                    iovas.add(window.map(probe.container.allocate(PAGE), DmaDirection.BIDIRECTIONAL)
+                            .iova());
+                }
+                for (long iova : iovas) {
+                    assertTrue(probe.transfer(iova, PAGE, DmaProbe.WRITE));
+                    assertFalse(probe.transfer(iova, PAGE + 1, DmaProbe.WRITE), "past the end");
+                    assertFalse(probe.transfer(iova - 1, 1, DmaProbe.READ), "before the beginning");
+                }
+                assertNotEquals(iovas, iovas.stream().sorted().toList(), "random addresses");
+            }
         }
     }
 

@@ -2,15 +2,13 @@ package org.jvfio.observe;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Optional;
 import org.jvfio.Container;
 import org.jvfio.Device;
-import org.jvfio.Eeh;
 import org.jvfio.PciAddress;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
-/** A recovery of a device: its PE is reset by EEH where the kernel has it; elsewhere the function is reset. */
+/** A recovery of a device, by EEH where the kernel has it. */
 final class RecoverySession {
     private RecoverySession() {}
 
@@ -27,16 +25,7 @@ final class RecoverySession {
                 Device device = container.attach(address).openDevice(address)) {
             int identity = device.bar(0).unchecked().readInt(0);
             device.enableBusMastering();
-            Optional<Eeh> eeh = container.eeh();
-            if (eeh.isPresent()) {
-                eeh.get().state();
-                eeh.get().recover();
-                eeh.get().state();
-            } else if (device.isResettable()) {
-                device.reset();
-            } else {
-                device.hotReset();
-            }
+            device.recover();
             device.enableMemory();
             if (device.bar(0).unchecked().readInt(0) != identity) {
                 throw new IllegalStateException("the device is another one after its recovery");

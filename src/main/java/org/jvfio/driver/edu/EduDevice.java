@@ -281,7 +281,11 @@ public final class EduDevice {
 
     private static void requireAnswer(String operation, int value) {
         if (value == NO_ANSWER) {
-            throw new VfioException(Kind.FROZEN, operation, "its registers read all ones", "check the state of its PE");
+            throw new VfioException(
+                    Kind.DEVICE_ERROR,
+                    operation,
+                    "its registers read all ones, although its configuration space responds",
+                    "reset the device");
         }
     }
 

@@ -222,7 +222,8 @@ class EduDeviceTest {
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertEquals(Kind.FROZEN, e.kind());
-        assertEquals("its PE is frozen (EEH state 2)", e.reason());
+        assertEquals(
+                "PE frozen: 0000:01:00.0 read 8 bytes from 0x10000, which is in no window (EEH state 2)", e.reason());
     }
 
     @Test
