@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.MemoryUse;
 import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
@@ -215,6 +216,11 @@ public final class Container implements AutoCloseable {
     private TceInfo attachedInfo() {
         requireOpen();
         return iommu.info();
+    }
+
+    /** Announces who accesses a part of its memory from now on. */
+    void announce(MemoryRange part, MemoryUse use) {
+        kernel.announce(part.address(), part.size(), use);
     }
 
     /** The page size of the kernel: the unit of allocated memory and of locked memory. */

@@ -16,6 +16,7 @@ import org.jvfio.ByteSize;
 import org.jvfio.Device;
 import org.jvfio.InterruptType;
 import org.jvfio.PciFunction;
+import org.jvfio.VfioException;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
@@ -275,13 +276,27 @@ final class NvmeDrive implements AutoCloseable {
         return controller;
     }
 
+    /** The number of the namespace that the user chooses. */
+    int namespaceId() {
+        return namespaceId;
+    }
+
     /**
-     * The namespace that the user chooses.
+     * The namespace that the user chooses, for data without metadata.
      *
-     * @throws org.jvfio.VfioException if there is none
+     * @throws VfioException if there is none, it cannot be used, or its blocks have metadata
      */
     NvmeNamespace namespace() {
-        return controller.namespace(namespaceId);
+        NvmeNamespace namespace = controller.namespace(namespaceId);
+        if (namespace.metadataBytes() != 0) {
+            throw new VfioException(
+                    VfioException.Kind.UNSUPPORTED,
+                    "use " + namespace,
+                    "its blocks have %d bytes of metadata, which this command does not transfer"
+                            .formatted(namespace.metadataBytes()),
+                    "name another one with --namespace, or format it without metadata");
+        }
+        return namespace;
     }
 
     @Override

@@ -85,7 +85,19 @@ class NvmeCommandsTest {
         assertEquals(Map.of("intx", 1, "msi", 0, "msix", 65), data.get("interrupts"));
         assertTrue(text.contains("interrupts     INTx and MSI-X with 65 vectors"), text);
         assertEquals(
-                List.of(Map.of("id", 1, "blocks", 1048576, "blockBytes", 512, "bytes", 536870912)),
+                List.of(Map.of(
+                        "id",
+                        1,
+                        "blocks",
+                        1048576,
+                        "blockBytes",
+                        512,
+                        "bytes",
+                        536870912,
+                        "metadataBytes",
+                        0,
+                        "extended",
+                        false)),
                 data.get("namespaces"));
     }
 

@@ -121,6 +121,16 @@ final class ControllerLifecycle {
         return pageShift;
     }
 
+    /** Log2 of the unit of size limits in bytes (CAP.MPSMIN). */
+    int minPageShift() {
+        return registers.capabilities().minPageShift();
+    }
+
+    /** Whether namespaces can have other I/O command sets than NVM. */
+    boolean hasCommandSets() {
+        return registers.capabilities().hasCommandSets();
+    }
+
     NvmeState state() {
         return state;
     }
