@@ -206,7 +206,7 @@ final class Sysfs {
             if (function.driver() != HostDriver.NONE) {
                 links.put(
                         device + "/driver",
-                        "../../../../bus/pci/drivers/" + function.driver().sysfsName());
+                        "../../../../bus/pci/drivers/" + function.driverName());
             }
         }
         String name = nameBelow(GROUPS, wanted);
