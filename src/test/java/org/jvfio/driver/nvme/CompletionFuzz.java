@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMemory;
 
@@ -19,7 +20,7 @@ public final class CompletionFuzz {
     private static final DmaMemory MEMORY = HOST.device().container().allocate(1 << 16);
     private static final NvmeBuffer RING =
             NvmeBuffer.of(HOST.device().container().defaultWindow().map(MEMORY, DmaDirection.BIDIRECTIONAL));
-    private static final ControllerRegisters REGISTERS = ControllerRegisters.of("fuzz", HOST.device());
+    private static final ControllerRegisters REGISTERS = ControllerRegisters.of("fuzz", HOST.device(), Set.of());
 
     private CompletionFuzz() {}
 
