@@ -50,6 +50,7 @@ public final class EmulatedHost {
     private final List<Hazard> hazards = new ArrayList<>();
     /** The functions of which a process maps a BAR. */
     private final Set<PciFunction> mapped = new LinkedHashSet<>();
+
     private final ScheduledThreadPoolExecutor clock;
 
     EmulatedHost(EmulatedMachine machine, DeviceWrapper wrapper) {
