@@ -31,7 +31,10 @@ final class PciFunction implements DeviceBus {
     private final EmulatedHost host;
     private final Slot slot;
     private final Pe pe;
+    private final EmulatedDevice model;
+    /** The model, with what was put around it. */
     private final EmulatedDevice device;
+
     private final PciBars bars;
     private final ExpansionRom rom;
     private final ConfigRegisters registers;
@@ -53,7 +56,8 @@ final class PciFunction implements DeviceBus {
         this.host = host;
         this.slot = slot;
         this.pe = pe;
-        this.device = made(slot, host);
+        this.model = made(slot, host);
+        this.device = host.wrapper().wrap(slot.address(), model);
         boolean refused =
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
         this.driver = refused ? HostDriver.NONE : slot.driver();
@@ -88,7 +92,7 @@ final class PciFunction implements DeviceBus {
             throw new IllegalArgumentException("the supplier of the device at " + slot.address() + " returned null");
         }
         for (PciFunction other : host.functions().values()) {
-            if (other.device == made) {
+            if (other.model == made) {
                 throw new IllegalArgumentException("the device at %s is the one at %s; its supplier makes one for each"
                         .formatted(slot.address(), other.address()));
             }

@@ -52,6 +52,12 @@ final class Sysfs {
         Set<String> names = new TreeSet<>();
         addNames(names, prefix, files(prefix));
         addNames(names, prefix, links(prefix));
+        if (prefix.equals(GROUPS + "0/devices/") && hasEmptyGroup()) {
+            return List.of();
+        }
+        if (prefix.equals(GROUPS + "0/") && hasEmptyGroup()) {
+            names.add("devices");
+        }
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
@@ -118,6 +124,7 @@ final class Sysfs {
         if (function != null) {
             tree.addFunction(files, function);
             addIdentity(files, function);
+            StandardAttributes.add(files, function, DEVICES + address + "/", wanted);
         }
     }
 
@@ -138,6 +145,11 @@ final class Sysfs {
             return;
         }
         String name = nameBelow(GROUPS, wanted);
+        if (hasEmptyGroup() && (name.isEmpty() || name.equals("0"))) {
+            files.put(GROUPS + "0/type", () -> "unknown\n");
+            files.put(GROUPS + "0/name", () -> "domain0-pe0\n");
+            files.put(GROUPS + "0/reserved_regions", () -> "");
+        }
         for (IommuGroup group : groups(name)) {
             String directory = GROUPS + group.number() + "/";
             files.put(directory + "type", () -> "unknown\n");
@@ -147,6 +159,11 @@ final class Sysfs {
                 files.put(directory + "reserved_regions", () -> "");
             }
         }
+    }
+
+    /** In an LPAR, the bridge that comes with it has a group, whether or not a device is below it. */
+    private boolean hasEmptyGroup() {
+        return !host.machine().platform().isPowernv() && host.iommuGroup(0) == null;
     }
 
     /** The group of this number, or all for no name. */
