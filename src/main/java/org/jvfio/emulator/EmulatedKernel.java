@@ -25,6 +25,7 @@ import java.util.function.LongSupplier;
 import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jvfio.emulator.device.DeviceWrapper;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.pollfd;
@@ -60,7 +61,16 @@ public final class EmulatedKernel implements Kernel {
 
     /** Boots a host and starts its first process. */
     public static EmulatedKernel boot(EmulatedMachine machine) {
-        EmulatedHost host = new EmulatedHost(machine);
+        return boot(machine, DeviceWrapper.NONE);
+    }
+
+    /**
+     * Boots a host with something put around each of its devices, and starts its first process.
+     *
+     * @param wrapper called once for each device, before it is plugged in
+     */
+    public static EmulatedKernel boot(EmulatedMachine machine, DeviceWrapper wrapper) {
+        EmulatedHost host = new EmulatedHost(machine, wrapper);
         return new EmulatedKernel(host, new Task(newMemory(host), 1024), machine.groupsAccessible());
     }
 
