@@ -433,9 +433,34 @@ public final class Container implements AutoCloseable {
         return windows.isDefaultPending();
     }
 
+    /** See {@link MemoryRegistrar#unmappedBytes}. */
+    long unmappedBytes() {
+        return memory.unmappedBytes();
+    }
+
     /** See {@link DmaWindows#createTables}. */
     void createTables(Supplier<String> operation, long tableBytes, Ioctl call, IntFunction<Cause> causes) {
         windows.createTables(operation, tableBytes, call, causes);
+    }
+
+    /**
+     * Checks that this process may lock what a driver is going to allocate and map, before anything is locked: the
+     * memory, where it is locked when it is registered, and the table of the default window, if the kernel creates it
+     * with the next mapping.
+     *
+     * @param operation what needs it, as it follows "cannot"
+     * @param bytes the memory to be allocated, in whole pages
+     * @throws VfioException {@code LOCK_LIMIT} if it may not, with the limit that suffices for all of it
+     */
+    public void requireLockable(String operation, long bytes) {
+        lock.lock();
+        try {
+            requireOpen();
+            lockedMemory()
+                    .require(() -> operation, (registersMemory() ? bytes : 0) + windows.pendingTableBytes());
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** The memory that is locked for this process, and its limit. */

@@ -121,6 +121,14 @@ final class MemoryRegistrar {
         memories.add(memory);
     }
 
+    /** The bytes of memory that nothing maps. */
+    long unmappedBytes() {
+        return memories.stream()
+                .filter(memory -> !memory.hasMappings())
+                .mapToLong(memory -> memory.segment().byteSize())
+                .sum();
+    }
+
     RegisteredMemory registered() {
         return registered;
     }

@@ -62,7 +62,8 @@ final class WindowReasons {
 
     /** The bytes of the memory that are not registered, and so not locked, yet. */
     long memoryBytes() {
-        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - request.registeredBytes()) : 0;
+        long registered = Math.max(request.registeredBytes(), Math.min(request.bytes(), state.unmappedBytes()));
+        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - registered) : 0;
     }
 
     private String pageReason(PageSize page, List<PageSize> pages) {

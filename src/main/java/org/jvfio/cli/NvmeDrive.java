@@ -16,6 +16,7 @@ import org.jvfio.ByteSize;
 import org.jvfio.Device;
 import org.jvfio.InterruptType;
 import org.jvfio.PciFunction;
+import org.jvfio.VfioException;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
@@ -87,9 +88,9 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
-    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long)}. */
-    static NvmeDrive open(Invocation in, int queueDepth) throws Failure {
-        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
+    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long, long)}. */
+    static NvmeDrive open(Invocation in, int queueDepth, long bufferBytes) throws Failure {
+        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes(), bufferBytes);
     }
 
     /**
@@ -97,10 +98,11 @@ final class NvmeDrive implements AutoCloseable {
      *
      * @param queueDepth entries of a queue, at least 2
      * @param transferBytes what one command is to transfer at most, if the drive does
+     * @param bufferBytes what the command is going to allocate
      * @throws Failure if the options are invalid, or there is no such drive
      * @throws org.jvfio.VfioException if it cannot be taken or driven
      */
-    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes) throws Failure {
+    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes, long bufferBytes) throws Failure {
         HostChoice choice = HostChoice.of(in);
         DeviceChoice deviceChoice = DeviceChoice.of(in, DeviceKind.NVME);
         int namespaceId = (int) in.number("namespace", 1, 1, Integer.MAX_VALUE);
@@ -110,6 +112,7 @@ final class NvmeDrive implements AutoCloseable {
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
                 .completion(completion(in))
+                .bufferBytes(bufferBytes)
                 .build();
         Optional<Path> image = image(in, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
@@ -273,13 +276,27 @@ final class NvmeDrive implements AutoCloseable {
         return controller;
     }
 
+    /** The number of the namespace that the user chooses. */
+    int namespaceId() {
+        return namespaceId;
+    }
+
     /**
-     * The namespace that the user chooses.
+     * The namespace that the user chooses, for data without metadata.
      *
-     * @throws org.jvfio.VfioException if there is none
+     * @throws VfioException if there is none, it cannot be used, or its blocks have metadata
      */
     NvmeNamespace namespace() {
-        return controller.namespace(namespaceId);
+        NvmeNamespace namespace = controller.namespace(namespaceId);
+        if (namespace.metadataBytes() != 0) {
+            throw new VfioException(
+                    VfioException.Kind.UNSUPPORTED,
+                    "use " + namespace,
+                    "its blocks have %d bytes of metadata, which this command does not transfer"
+                            .formatted(namespace.metadataBytes()),
+                    "name another one with --namespace, or format it without metadata");
+        }
+        return namespace;
     }
 
     @Override

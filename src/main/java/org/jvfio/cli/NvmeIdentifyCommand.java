@@ -4,6 +4,8 @@ import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.jvfio.ByteSize;
 import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
@@ -50,6 +52,9 @@ final class NvmeIdentifyCommand extends Command {
                 .with(
                         "commands",
                         JsonShape.object("optional commands")
+                                .with("compare", JsonShape.bool("whether Compare is supported"))
+                                .with("verify", JsonShape.bool("whether Verify is supported"))
+                                .with("copy", JsonShape.bool("whether Copy is supported"))
                                 .with("writeZeroes", JsonShape.bool("whether Write Zeroes is supported"))
                                 .with("deallocate", JsonShape.bool("whether Dataset Management is supported"))
                                 .with("volatileCache", JsonShape.bool("whether there is a volatile write cache")))
@@ -71,8 +76,14 @@ final class NvmeIdentifyCommand extends Command {
                                         .withOptional("blocks", JsonShape.integer("number of blocks"))
                                         .withOptional("blockBytes", JsonShape.integer("block size in bytes"))
                                         .withOptional("bytes", JsonShape.integer("size in bytes"))
+                                        .withOptional(
+                                                "metadataBytes", JsonShape.integer("metadata of a block in bytes"))
+                                        .withOptional(
+                                                "extended",
+                                                JsonShape.bool("whether metadata is transferred after its data"))
                                         .withOptional("unusable", JsonShape.string("why it cannot be used"))))
-                .with(
+                .with("unavailable", JsonShape.strings("pages that could not be read, and why"))
+                .withOptional(
                         "health",
                         JsonShape.object("SMART / Health Information")
                                 .with("warnings", JsonShape.strings("critical warnings"))
@@ -88,16 +99,20 @@ final class NvmeIdentifyCommand extends Command {
 
     @Override
     int run(Invocation in) throws Failure {
-        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH)) {
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH, 0)) {
             NvmeController nvme = drive.controller();
             Step step = new Step("identify", "NVMe drive " + drive.function())
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("address", drive.function().address().toString(), "");
             addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
-            addNamespaces(
-                    step, nvme, in.has("namespace") ? List.of(drive.namespace().id()) : nvme.namespaceIds());
-            addHealth(step, nvme.health());
+            List<String> unavailable = new ArrayList<>();
+            List<Integer> ids = in.has("namespace")
+                    ? List.of(drive.namespaceId())
+                    : read("namespaces", nvme::namespaceIds, unavailable).orElse(List.of());
+            addNamespaces(step, nvme, ids);
+            read("health", nvme::health, unavailable).ifPresent(health -> addHealth(step, health));
+            step.fact("unavailable", unavailable, "unavailable", unavailable);
             drive.keepImage();
             step.print(in.out(), in.json());
             return 0;
@@ -114,6 +129,12 @@ final class NvmeIdentifyCommand extends Command {
                 .fact(
                         "commands",
                         Json.object(
+                                "compare",
+                                identity.canCompare(),
+                                "verify",
+                                identity.canVerify(),
+                                "copy",
+                                identity.canCopy(),
                                 "writeZeroes",
                                 identity.canWriteZeroes(),
                                 "deallocate",
@@ -121,8 +142,11 @@ final class NvmeIdentifyCommand extends Command {
                                 "volatileCache",
                                 identity.volatileCache()),
                         "commands",
-                        "write zeroes %s, deallocate %s, volatile cache %s"
+                        "compare %s, verify %s, copy %s, write zeroes %s, deallocate %s, volatile cache %s"
                                 .formatted(
+                                        words(identity.canCompare()),
+                                        words(identity.canVerify()),
+                                        words(identity.canCopy()),
                                         words(identity.canWriteZeroes()),
                                         words(identity.canDeallocate()),
                                         words(identity.volatileCache())))
@@ -155,6 +179,16 @@ final class NvmeIdentifyCommand extends Command {
         return has ? "yes" : "no";
     }
 
+    /** Reads a page; one that the drive refuses does not hide the others. */
+    private static <T> Optional<T> read(String name, Supplier<T> page, List<String> unavailable) {
+        try {
+            return Optional.of(page.get());
+        } catch (VfioException e) {
+            unavailable.add(name + ": " + e.reason());
+            return Optional.empty();
+        }
+    }
+
     /** A namespace that cannot be used is reported, and does not hide the others. */
     private static void addNamespaces(Step step, NvmeController nvme, List<Integer> ids) {
         List<Map<String, Object>> data = new ArrayList<>();
@@ -170,9 +204,16 @@ final class NvmeIdentifyCommand extends Command {
                         "blockBytes",
                         namespace.blockBytes(),
                         "bytes",
-                        namespace.bytes()));
+                        namespace.bytes(),
+                        "metadataBytes",
+                        namespace.metadataBytes(),
+                        "extended",
+                        namespace.isExtended()));
                 lines.add("%d: %s".formatted(id, namespace.describeSize()));
             } catch (VfioException unusable) {
+                if (unusable.kind() == VfioException.Kind.NOT_FOUND) {
+                    throw unusable;
+                }
                 data.add(Json.object("id", id, "unusable", unusable.reason()));
                 lines.add("%d: %s".formatted(id, unusable.reason()));
             }

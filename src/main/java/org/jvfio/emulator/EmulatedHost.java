@@ -443,6 +443,7 @@ public final class EmulatedHost {
     void removed(PciFunction function) {
         IommuGroup group = groupOf(function);
         functions.remove(function.address());
+        groupOfFunction.remove(function);
         group.functions().remove(function);
         if (!group.hasNode()) {
             group.leave(null);

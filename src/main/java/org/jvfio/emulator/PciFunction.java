@@ -62,7 +62,7 @@ final class PciFunction implements DeviceBus {
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
         this.driver = refused ? HostDriver.NONE : slot.driver();
         this.driverOverride =
-                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
+                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName(0) : null;
         hardware = device.interrupts();
         path = new RegisterPath(host, this, pe);
         path.bound(true);
@@ -142,6 +142,11 @@ final class PciFunction implements DeviceBus {
         return driver;
     }
 
+    /** The name of its driver in {@code /sys/bus/pci/drivers}; empty for none. */
+    String driverName() {
+        return driver.sysfsName(identity().classCode());
+    }
+
     void bind(HostDriver newDriver) {
         driver = newDriver;
         if (isBoundToVfio()) {
@@ -161,7 +166,9 @@ final class PciFunction implements DeviceBus {
 
     /** Whether the device may be bound to a driver. */
     boolean takes(HostDriver other) {
-        return driverOverride == null ? other == HostDriver.OTHER : driverOverride.equals(other.sysfsName());
+        return driverOverride == null
+                ? other == HostDriver.OTHER
+                : driverOverride.equals(other.sysfsName(identity().classCode()));
     }
 
     boolean isBoundToVfio() {

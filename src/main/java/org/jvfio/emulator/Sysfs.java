@@ -50,6 +50,12 @@ final class Sysfs {
         Set<String> names = new TreeSet<>();
         addNames(names, prefix, files(prefix));
         addNames(names, prefix, links(prefix));
+        if (prefix.equals(GROUPS + "0/devices/") && hasEmptyGroup()) {
+            return List.of();
+        }
+        if (prefix.equals(GROUPS + "0/") && hasEmptyGroup()) {
+            names.add("devices");
+        }
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
@@ -116,6 +122,7 @@ final class Sysfs {
         if (function != null) {
             tree.addFunction(files, function);
             addIdentity(files, function);
+            StandardAttributes.add(files, function, DEVICES + address + "/", wanted);
         }
     }
 
@@ -135,6 +142,11 @@ final class Sysfs {
             return;
         }
         String name = nameBelow(GROUPS, wanted);
+        if (hasEmptyGroup() && (name.isEmpty() || name.equals("0"))) {
+            files.put(GROUPS + "0/type", () -> "unknown\n");
+            files.put(GROUPS + "0/name", () -> "domain0-pe0\n");
+            files.put(GROUPS + "0/reserved_regions", () -> "");
+        }
         for (IommuGroup group : groups(name)) {
             String directory = GROUPS + group.number() + "/";
             files.put(directory + "type", () -> "unknown\n");
@@ -144,6 +156,11 @@ final class Sysfs {
                 files.put(directory + "reserved_regions", () -> "");
             }
         }
+    }
+
+    /** In an LPAR, the bridge that comes with it has a group, whether or not a device is below it. */
+    private boolean hasEmptyGroup() {
+        return !host.machine().platform().isPowernv() && host.iommuGroup(0) == null;
     }
 
     /** The group of this number, or all for no name. */
@@ -189,7 +206,7 @@ final class Sysfs {
             if (function.driver() != HostDriver.NONE) {
                 links.put(
                         device + "/driver",
-                        "../../../../bus/pci/drivers/" + function.driver().sysfsName());
+                        "../../../../bus/pci/drivers/" + function.driverName());
             }
         }
         String name = nameBelow(GROUPS, wanted);

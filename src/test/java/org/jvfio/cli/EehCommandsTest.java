@@ -82,6 +82,15 @@ class EehCommandsTest {
         assertEquals(0, Ran.on(process, "eeh status 0000:01:00.0" + EMULATED).status());
     }
 
+    /** The state is known, so that nothing is guessed. */
+    @Test
+    void device_frozenPe_saysThatItIsFrozen() {
+        process.host().freezePe(1);
+        Ran ran = Ran.on(process, "device 0001:01:00.0 --kernel emulated");
+        assertTrue(
+                ran.err().contains("reads all ones; its PE is frozen (EEH state 2); the kernel log: ["), ran.err());
+    }
+
     @Test
     void eehRecover_peThatTheHostHasGivenUp_status1() {
         process.host().disablePe(0);

@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.ConfigSpace;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
 import org.jvfio.VfioException;
@@ -24,6 +26,7 @@ final class ControllerLifecycle {
 
     private final Device device;
     private final NvmeOptions options;
+    private volatile Set<NvmeQuirk> quirks;
     private final DmaWindow window;
     private final ControllerRegisters registers;
     private final int pageShift;
@@ -39,6 +42,7 @@ final class ControllerLifecycle {
 
     // Written while the controller is opened, before any other thread knows it.
     private volatile @Nullable NvmeIdentity identity;
+    private volatile RetryDelays retryDelays = RetryDelays.NONE;
 
     /**
      * Guards `state` and stopping, starting and failing queues. May be held during a reset; submit and completion never
@@ -63,11 +67,13 @@ final class ControllerLifecycle {
     /**
      * Wires the parts of a stopped controller.
      *
+     * @param quirks those that are known before it is identified
      * @param adminMemory {@link AdminQueue#memoryBytes}; freed on close
      */
     ControllerLifecycle(
             Device device,
             NvmeOptions options,
+            Set<NvmeQuirk> quirks,
             DmaWindow window,
             ControllerRegisters registers,
             int pageShift,
@@ -75,6 +81,7 @@ final class ControllerLifecycle {
             DmaArea adminMemory) {
         this.device = device;
         this.options = options;
+        this.quirks = Set.copyOf(quirks);
         this.window = window;
         this.registers = registers;
         this.pageShift = pageShift;
@@ -98,12 +105,30 @@ final class ControllerLifecycle {
         return options;
     }
 
+    Set<NvmeQuirk> quirks() {
+        return quirks;
+    }
+
+    RetryDelays retryDelays() {
+        return retryDelays;
+    }
+
     DmaWindow window() {
         return window;
     }
 
     int pageShift() {
         return pageShift;
+    }
+
+    /** Log2 of the unit of size limits in bytes (CAP.MPSMIN). */
+    int minPageShift() {
+        return registers.capabilities().minPageShift();
+    }
+
+    /** Whether namespaces can have other I/O command sets than NVM. */
+    boolean hasCommandSets() {
+        return registers.capabilities().hasCommandSets();
     }
 
     NvmeState state() {
@@ -150,9 +175,32 @@ final class ControllerLifecycle {
         return watchdog.aborts();
     }
 
-    /** Whether programs poll for completions. */
+    /** Whether threads that wait for completions poll. */
     boolean isPolled() {
-        return options.completion() == NvmeCompletion.POLLED;
+        return options.completion() == NvmeCompletion.POLLED || isPollingInstead();
+    }
+
+    /** Whether the driver polls, because the interrupts that the options select never come. */
+    boolean isPollingInstead() {
+        return options.completion() != NvmeCompletion.POLLED && interrupts().areSilent();
+    }
+
+    /** Runs an action after a delay in a thread of the driver, or now if the controller is being closed or has failed. */
+    void runLater(long delayNanos, Runnable action) {
+        if (!watchdog.runLater(delayNanos, action)) {
+            action.run();
+        }
+    }
+
+    /** The failure of an operation that needs I/O queues, of which the controller has granted none. */
+    VfioException withoutQueues(String operation) {
+        VfioException cause = startup.refusal();
+        return new VfioException(
+                Kind.UNSUPPORTED,
+                operation,
+                "it has no I/O queues, only its identity and logs"
+                        + (cause == null ? "" : ": " + cause.reason()),
+                "check the drive's health");
     }
 
     boolean isLockHeld() {
@@ -218,6 +266,12 @@ final class ControllerLifecycle {
         ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
         NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
         identity = found;
+        retryDelays = RetryDelays.of(data);
+        if (options.quirks().isEmpty()) {
+            ConfigSpace config = device.configSpace();
+            quirks = Set.copyOf(NvmeQuirks.of(config.vendorId(), config.deviceId(), found.model()));
+            registers.adapt(quirks);
+        }
         return found;
     }
 

@@ -7,6 +7,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * An operation on any number of blocks, split into commands of which several are in flight. The thread that finds the
@@ -19,12 +20,15 @@ final class Transfer extends ReusableCompletion {
     private final NvmeNamespace namespace;
     private final Operation operation;
     private final @Nullable NvmeBuffer buffer;
+    private final @Nullable NvmeBuffer metadata;
     private final long first;
     private final long blocks;
-    private final int retries;
+    private final NvmeOptions options;
     private final CompletableFuture<Void> future = new CompletableFuture<>();
 
     private final Queue<Piece> completed = new ConcurrentLinkedQueue<>();
+    /** Those whose delay before the next try is over. */
+    private final Queue<Piece> due = new ConcurrentLinkedQueue<>();
 
     /**
      * Events not processed yet. The thread that raises it from 0 owns the fields below until it is 0 again; others only
@@ -36,12 +40,18 @@ final class Transfer extends ReusableCompletion {
     private final ArrayDeque<Piece> ready = new ArrayDeque<>();
     private long prepared;
     private int inFlight;
+    private int delayed;
     private @Nullable RuntimeException failure;
+    private NvmeStatus failureStatus = NvmeStatus.SUCCESS;
 
     /** One of its commands. */
     private static final class Piece {
         private final NvmeRequest request = new NvmeRequest();
         private int attempts;
+        /** How often the namespace was not ready, and since when. */
+        private int notReady;
+
+        private long notReadyNanos;
     }
 
     private Transfer(
@@ -51,16 +61,18 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
-            int retries) {
+            @Nullable NvmeBuffer metadata,
+            NvmeOptions options) {
         this.queue = queue;
         this.namespace = namespace;
         this.operation = operation;
         this.first = first;
         this.blocks = blocks;
         this.buffer = buffer;
-        this.retries = retries;
+        this.metadata = metadata;
+        this.options = options;
         begin();
-        long pieces = Math.ceilDiv(blocks, NvmeRequest.maxBlocks(operation, namespace));
+        long pieces = Math.ceilDiv(blocks, CommandChecks.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
             Piece piece = new Piece();
             piece.request.onDone(request -> {
@@ -79,8 +91,9 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
-            int retries) {
-        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, retries);
+            @Nullable NvmeBuffer metadata,
+            NvmeOptions options) {
+        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, options);
         transfer.advance();
         return transfer;
     }
@@ -88,6 +101,11 @@ final class Transfer extends ReusableCompletion {
     /** Completes with the transfer, exceptionally if it fails. */
     CompletableFuture<Void> future() {
         return future;
+    }
+
+    /** Whether a finished transfer has failed because the controller returned a status to a command. */
+    boolean hasEndedWith(NvmeStatus status) {
+        return failureStatus.hasCodeOf(status);
     }
 
     /** Throws the failure of a finished transfer. */
@@ -128,6 +146,10 @@ final class Transfer extends ReusableCompletion {
             inFlight--;
             process(piece);
         }
+        for (Piece piece = due.poll(); piece != null; piece = due.poll()) {
+            delayed--;
+            ready.add(piece);
+        }
         while (failure == null) {
             Piece piece = ready.isEmpty() ? prepare() : ready.peek();
             if (piece == null) {
@@ -146,20 +168,54 @@ final class Transfer extends ReusableCompletion {
                 failure = e;
             }
         }
-        return inFlight == 0;
+        return inFlight == 0 && (delayed == 0 || failure != null);
     }
 
     private void process(Piece piece) {
         NvmeRequest request = piece.request;
         if (request.isSuccess()) {
             piece.attempts = 0;
+            piece.notReady = 0;
             idle.add(piece);
-        } else if (failure == null && request.status().isRetryable() && piece.attempts < retries) {
-            piece.attempts++;
-            ready.add(piece);
+        } else if (failure == null && request.status().isRetryable() && mayRetry(piece)) {
+            retry(piece, retryDelay(piece));
         } else if (failure == null) {
             failure = request.failure();
+            failureStatus = request.status();
         }
+    }
+
+    private void retry(Piece piece, long delayNanos) {
+        if (delayNanos == 0) {
+            ready.add(piece);
+            return;
+        }
+        delayed++;
+        queue.owner().runLater(delayNanos, () -> {
+            due.add(piece);
+            advance();
+        });
+    }
+
+    /** Counts a try: a number of them, or any number in a time if the namespace is not ready. */
+    private boolean mayRetry(Piece piece) {
+        if (piece.request.status().kind() != Kind.BUSY) {
+            return piece.attempts++ < options.retries();
+        }
+        long now = System.nanoTime();
+        if (piece.notReady++ == 0) {
+            piece.notReadyNanos = now;
+        }
+        return now - piece.notReadyNanos < options.notReadyTimeout().toNanos();
+    }
+
+    private long retryDelay(Piece piece) {
+        NvmeRequest request = piece.request;
+        return request.isRejected()
+                ? queue.owner()
+                        .retryDelays()
+                        .nanos(request.retryDelaySelector(), Math.max(piece.attempts, piece.notReady) - 1)
+                : 0;
     }
 
     private @Nullable Piece prepare() {
@@ -167,13 +223,20 @@ final class Transfer extends ReusableCompletion {
         if (piece == null) {
             return null;
         }
-        long count = Math.min(blocks - prepared, NvmeRequest.maxBlocks(operation, namespace));
+        long count = Math.min(blocks - prepared, CommandChecks.maxBlocks(operation, namespace));
         NvmeBuffer data = buffer;
         if (data == null) {
             piece.request.prepare(operation, namespace, first + prepared, count);
         } else {
             piece.request.transfer(
-                    operation, namespace, first + prepared, count, data, prepared << namespace.blockShift());
+                    operation,
+                    namespace,
+                    first + prepared,
+                    count,
+                    data,
+                    namespace.transferBytes(prepared),
+                    metadata,
+                    namespace.separateBytes(prepared));
         }
         prepared += count;
         ready.add(piece);

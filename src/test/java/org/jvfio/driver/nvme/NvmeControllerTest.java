@@ -413,9 +413,9 @@ class NvmeControllerTest {
         try (NvmeHost host = new NvmeHost(() -> drive)) {
             host.open().close();
             List<Long> written = drive.configurations;
-            assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
-            assertEquals(0x464001, written.get(2), "SHN");
-            assertEquals(0x460000, written.getLast(), "EN is clear");
+            assertEquals(0x460061, written.get(1), "EN, all command sets, entries of 64 and 16 bytes");
+            assertEquals(0x464061, written.get(2), "SHN");
+            assertEquals(0x460060, written.getLast(), "EN is clear");
             assertFalse(host.isBusMaster());
         }
     }
