@@ -146,8 +146,21 @@ class NvmeQuirksTest {
         NvmeOptions without =
                 NvmeOptions.builder().quirks(Set.of()).commandTimeout(TIMEOUT).build();
         inParallel(NvmeQuirks.rows().stream()
-                .map(row -> (Executable) () -> assertThrows(Throwable.class, () -> use(row, without), row::toString))
+                .map(row -> (Executable) () -> assertTrue(fails(row, without), row::toString))
                 .toList());
+    }
+
+    /** On a busy computer a driver may be late enough by chance, so there are some tries. */
+    private static boolean fails(NvmeQuirks.Row row, NvmeOptions options) {
+        int tries = row.quirks().contains(NvmeQuirk.QUEUE_CREATION_DELAY) ? 20 : 1;
+        for (int each = 0; each < tries; each++) {
+            try {
+                use(row, options);
+            } catch (VfioException | AssertionError e) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Test
