@@ -27,8 +27,7 @@ public final class Copier implements AutoCloseable {
         this.device = device;
         memory = device.container().allocate(2 * PART);
         try {
-            mapping = device.container()
-                    .map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(32));
+            mapping = device.container().map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(32));
             device.enableBusMastering();
             edu = EduDevice.of(device);
         } catch (RuntimeException e) {
