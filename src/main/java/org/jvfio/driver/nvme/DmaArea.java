@@ -70,9 +70,7 @@ final class DmaArea implements AutoCloseable {
     NvmeBuffer allocate(long bytes) {
         long offset = ((buffer.iova() + next + pageSize - 1) & -pageSize) - buffer.iova();
         next = offset + Math.ceilDiv(bytes, pageSize) * pageSize;
-        NvmeBuffer part = buffer.slice(offset, next - offset);
-        part.shareWithDevice();
-        return part.slice(0, bytes);
+        return buffer.slice(offset, next - offset).slice(0, bytes);
     }
 
     @Override

@@ -77,13 +77,6 @@ public final class NvmeBuffer implements AutoCloseable {
         return mapping.direction();
     }
 
-    /** Says that the driver and the device access it at the same time. */
-    void shareWithDevice() {
-        mapping.memory()
-                .range(mapping.offset() + (iova - mapping.iova()), size())
-                .shareWithDevice();
-    }
-
     boolean isMapped() {
         return mapping.isMapped();
     }
