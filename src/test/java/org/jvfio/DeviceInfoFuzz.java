@@ -8,13 +8,9 @@ import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_irq_info;
-import org.jvfio.uapi.vfio_region_info;
 
 /** Any bytes as the kernel's description of a region and of interrupts: decoded, or refused with the reason. */
 public final class DeviceInfoFuzz {
-    private static final int LARGEST = 1 << 16;
-
     /** Fills structs of descriptions with bytes, as far as they go, but leaves the index that was asked for. */
     private static final class Answers extends ForwardingKernel {
         private final byte[] bytes;
@@ -28,15 +24,11 @@ public final class DeviceInfoFuzz {
         public int ioctl(int fd, int request, MemorySegment struct) {
             int size = (int) Math.min(bytes.length, struct.byteSize());
             MemorySegment.copy(MemorySegment.ofArray(bytes), 0, struct, 0, size);
-            if (struct.byteSize() >= vfio_region_info.sizeof()
-                    && Integer.toUnsignedLong(vfio_region_info.argsz(struct)) > LARGEST) {
-                // A kernel would make the caller allocate as much; that the caller does is not what is tried.
-                vfio_region_info.argsz(struct, LARGEST);
-            }
             return 0;
         }
     }
 
+    private static final PciAddress ADDRESS = PciAddress.parse("0000:01:00.0");
     private static final Kernel BEHIND = EmulatedKernel.boot(EmulatedMachine.power8());
 
     private DeviceInfoFuzz() {}
@@ -54,7 +46,10 @@ public final class DeviceInfoFuzz {
         } catch (VfioException refused) {
             assertTrue(!refused.reason().isEmpty());
         }
-        InterruptInfo interrupts = InterruptInfo.of(device, InterruptType.MSIX, PciAddress.parse("0000:01:00.0"));
-        assertTrue(vfio_irq_info.sizeof() > 0 && !interrupts.toString().isEmpty());
+        try {
+            assertTrue(InterruptInfo.of(device, InterruptType.MSIX, ADDRESS).count() >= 0);
+        } catch (VfioException refused) {
+            assertTrue(!refused.reason().isEmpty());
+        }
     }
 }

@@ -37,6 +37,7 @@ public final class EmulatedHost {
     private final EmulatedMachine machine;
     private final DeviceWrapper wrapper;
     private final HostLock lock = new HostLock();
+    private boolean openToUsers;
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
@@ -44,12 +45,13 @@ public final class EmulatedHost {
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
-    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
+    private final IdentityHashMap<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
     /** The functions of which a process maps a BAR. */
     private final Set<PciFunction> mapped = new LinkedHashSet<>();
+
     private final ScheduledThreadPoolExecutor clock;
 
     EmulatedHost(EmulatedMachine machine, DeviceWrapper wrapper) {
@@ -67,6 +69,18 @@ public final class EmulatedHost {
             functions.put(slot.address(), function);
             groupOfFunction.put(function, group);
         }
+    }
+
+    /** Sets whether ordinary users may open group files: what a udev rule of theirs does. Not at first. */
+    public void usersMayOpenGroups(boolean accessible) {
+        locked(() -> {
+            openToUsers = accessible;
+            return accessible;
+        });
+    }
+
+    boolean isOpenToUsers() {
+        return openToUsers;
     }
 
     /** What is put around its devices. */
