@@ -2,7 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.ref.WeakReference;
+import java.lang.ref.Cleaner;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
@@ -20,14 +20,27 @@ import org.jspecify.annotations.Nullable;
  */
 final class ImageFile {
     /** By the identity of the file; guarded by the class. */
-    private static final Map<Object, WeakReference<ImageFile>> OPEN = new HashMap<>();
+    private static final Map<Object, Locked> LOCKED = new HashMap<>();
 
-    private final FileChannel channel;
-    private final FileLock lock;
+    private static final System.Logger LOGGER = System.getLogger(ImageFile.class.getName());
+    private static final Cleaner CLEANER = Cleaner.create();
 
-    private ImageFile(FileChannel channel, FileLock lock) {
-        this.channel = channel;
-        this.lock = lock;
+    private final Locked file;
+
+    /** The open file, and who uses it: nobody for a while, between the end of the last namespace and the cleaner. */
+    private static final class Locked {
+        private final FileChannel channel;
+        private final FileLock lock;
+        private int users;
+
+        Locked(FileChannel channel, FileLock lock) {
+            this.channel = channel;
+            this.lock = lock;
+        }
+    }
+
+    private ImageFile(Locked file) {
+        this.file = file;
     }
 
     /**
@@ -40,21 +53,34 @@ final class ImageFile {
             BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
             Object fileKey = attributes.fileKey();
             Object key = fileKey != null ? fileKey : image.toRealPath();
-            WeakReference<ImageFile> reference = OPEN.get(key);
-            ImageFile open = reference == null ? null : reference.get();
-            if (open == null) {
-                open = lock(image);
-                OPEN.values().removeIf(each -> each.refersTo(null));
-                OPEN.put(key, new WeakReference<>(open));
+            Locked file = LOCKED.get(key);
+            if (file == null) {
+                file = lock(image);
+                LOCKED.put(key, file);
             }
+            Locked used = file;
+            used.users++;
+            ImageFile open = new ImageFile(used);
+            CLEANER.register(open, () -> release(key, used));
             return open;
         } catch (IOException refused) {
             throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
         }
     }
 
+    private static synchronized void release(Object key, Locked file) {
+        if (--file.users == 0) {
+            LOCKED.remove(key);
+            try {
+                file.channel.close();
+            } catch (IOException lost) {
+                LOGGER.log(System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", lost);
+            }
+        }
+    }
+
     @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
-    private static ImageFile lock(Path image) throws IOException {
+    private static Locked lock(Path image) throws IOException {
         FileChannel channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
         @Nullable FileLock lock = null;
         try {
@@ -67,14 +93,14 @@ final class ImageFile {
         if (lock == null) {
             throw new IOException("another process uses it as a drive; end that one, or copy the image");
         }
-        return new ImageFile(channel, lock);
+        return new Locked(channel, lock);
     }
 
     /** The open file. Its position is not used. */
     FileChannel channel() {
-        if (!lock.isValid()) {
+        if (!file.lock.isValid()) {
             throw new IllegalStateException("the lock of an image was lost");
         }
-        return channel;
+        return file.channel;
     }
 }
