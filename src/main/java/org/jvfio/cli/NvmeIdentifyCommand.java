@@ -103,8 +103,7 @@ final class NvmeIdentifyCommand extends Command {
                     .fact("address", drive.function().address().toString(), "");
             addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
-            addNamespaces(
-                    step, nvme, in.has("namespace") ? List.of(drive.namespaceId()) : nvme.namespaceIds());
+            addNamespaces(step, nvme, in.has("namespace") ? List.of(drive.namespaceId()) : nvme.namespaceIds());
             addHealth(step, nvme.health());
             drive.keepImage();
             step.print(in.out(), in.json());

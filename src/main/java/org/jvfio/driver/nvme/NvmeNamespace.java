@@ -322,11 +322,19 @@ public final class NvmeNamespace {
     }
 
     void requireWriteZeroes() {
-        require(controller.identity().canWriteZeroes(), "write zeroes to " + this, "Write Zeroes", "write zeroes from a buffer");
+        require(
+                controller.identity().canWriteZeroes(),
+                "write zeroes to " + this,
+                "Write Zeroes",
+                "write zeroes from a buffer");
     }
 
     void requireDeallocate() {
-        require(controller.identity().canDeallocate(), "deallocate blocks of " + this, "Dataset Management", "write zeroes");
+        require(
+                controller.identity().canDeallocate(),
+                "deallocate blocks of " + this,
+                "Dataset Management",
+                "write zeroes");
     }
 
     void requireCompare() {
@@ -357,20 +365,12 @@ public final class NvmeNamespace {
     }
 
     private void run(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         await(operation, lba, count, buffer, metadata).requireSuccess();
     }
 
     private Transfer await(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         NvmeQueue queue = controller.queueOfThread();
         Transfer transfer = start(queue, operation, lba, count, buffer, metadata);
         transfer.await(queue, controller.lifecycle().isPolled());
@@ -378,11 +378,7 @@ public final class NvmeNamespace {
     }
 
     private Transfer start(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         return start(controller.queueOfThread(), operation, lba, count, buffer, metadata);
     }
 
