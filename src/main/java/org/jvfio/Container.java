@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.MemoryUse;
 import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
@@ -215,6 +216,11 @@ public final class Container implements AutoCloseable {
     private TceInfo attachedInfo() {
         requireOpen();
         return iommu.info();
+    }
+
+    /** Announces who accesses a part of its memory from now on. */
+    void announce(MemoryRange part, MemoryUse use) {
+        kernel.announce(part.address(), part.size(), use);
     }
 
     /** The page size of the kernel: the unit of allocated memory and of locked memory. */
@@ -427,9 +433,34 @@ public final class Container implements AutoCloseable {
         return windows.isDefaultPending();
     }
 
+    /** See {@link MemoryRegistrar#unmapped}. */
+    List<IommuState.Unmapped> unmapped() {
+        return memory.unmapped();
+    }
+
     /** See {@link DmaWindows#createTables}. */
     void createTables(Supplier<String> operation, long tableBytes, Ioctl call, IntFunction<Cause> causes) {
         windows.createTables(operation, tableBytes, call, causes);
+    }
+
+    /**
+     * Checks that this process may lock what a driver is going to allocate and map, before anything is locked: the
+     * memory, where it is locked when it is registered, and the table of the default window, if the kernel creates it
+     * with the next mapping.
+     *
+     * @param operation what needs it, as it follows "cannot"
+     * @param bytes the memory to be allocated, in whole pages
+     * @throws VfioException {@code LOCK_LIMIT} if it may not, with the limit that suffices for all of it
+     */
+    public void requireLockable(String operation, long bytes) {
+        lock.lock();
+        try {
+            requireOpen();
+            lockedMemory()
+                    .require(() -> operation, (registersMemory() ? bytes : 0) + windows.pendingTableBytes());
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** The memory that is locked for this process, and its limit. */

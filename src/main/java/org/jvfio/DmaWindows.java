@@ -103,9 +103,11 @@ final class DmaWindows {
                     () -> operation,
                     table.lockedBytes(),
                     call,
-                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
-                            ? KnownCauses.SHARED_LPAR_WINDOW
-                            : KnownCauses.createWindow(errno)));
+                    result -> Cause.of(
+                            result,
+                            errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                                    ? KnownCauses.SHARED_LPAR_WINDOW
+                                    : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),
@@ -126,7 +128,8 @@ final class DmaWindows {
                         .map(window -> window.state(window == pendingWindow, request.dmaMask()))
                         .toList(),
                 LockedMemory.of(kernel),
-                iommu.registersMemory());
+                iommu.registersMemory(),
+                container.unmapped());
         return WindowOptions.of(request, state);
     }
 
@@ -237,6 +240,12 @@ final class DmaWindows {
                 obstacles.isEmpty()
                         ? new Cause(Kind.NOT_FOUND, "the container has no window", "create one")
                         : Cause.ofAll(obstacles));
+    }
+
+    /** What the table of the default window will lock when the kernel creates it; 0 if it has, or there is none. */
+    long pendingTableBytes() {
+        DmaWindow pending = pendingWindow;
+        return pending == null ? 0 : pending.tableBytes();
     }
 
     /** Whether the kernel creates the default window with the next call that needs a window. */

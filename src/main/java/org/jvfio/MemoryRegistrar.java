@@ -121,6 +121,14 @@ final class MemoryRegistrar {
         memories.add(memory);
     }
 
+    /** The memory that nothing maps. */
+    List<IommuState.Unmapped> unmapped() {
+        return memories.stream()
+                .filter(memory -> !memory.hasMappings())
+                .map(memory -> new IommuState.Unmapped(memory.segment().byteSize(), memory.pageSize()))
+                .toList();
+    }
+
     RegisteredMemory registered() {
         return registered;
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.WindowPlan.Step;
 
@@ -28,6 +29,8 @@ final class WindowOptions {
     private final WindowReasons reasons;
     private final List<WindowPlan> plans = new ArrayList<>();
     private final Set<Cause> obstacles = new LinkedHashSet<>();
+    private long cheapestBytes = Long.MAX_VALUE;
+    private @Nullable Cause cheapest;
 
     private WindowOptions(WindowRequest request, IommuState state) {
         this.request = request;
@@ -47,9 +50,19 @@ final class WindowOptions {
         WindowOptions options = new WindowOptions(request, state);
         options.find();
         if (options.plans.isEmpty()) {
-            throw new VfioException("plan a window for " + request, Cause.ofAll(options.obstacles));
+            throw new VfioException("plan a window for " + request, Cause.ofAll(options.cheapestFirst()));
         }
         return options.plans.stream().sorted(options.bestFirst()).toList();
+    }
+
+    /** The obstacles, with the plan first that needs the least locked memory, and no other that is short of it. */
+    private List<Cause> cheapestFirst() {
+        List<Cause> causes = new ArrayList<>();
+        if (cheapest != null) {
+            causes.add(cheapest);
+        }
+        obstacles.stream().filter(cause -> cause.kind() != Kind.LOCK_LIMIT).forEach(causes::add);
+        return causes;
     }
 
     /** A window that is there first, then by locked memory; a default window that was used goes last. */
@@ -291,7 +304,15 @@ final class WindowOptions {
     private Optional<Cause> lockLimit(long tables) {
         LockedMemory memory = state.lockedMemory();
         long bytes = tables + reasons.memoryBytes();
-        return memory.allows(bytes) ? Optional.empty() : Optional.of(memory.shortage(bytes));
+        if (memory.allows(bytes)) {
+            return Optional.empty();
+        }
+        Cause shortage = memory.shortage(bytes);
+        if (bytes < cheapestBytes) {
+            cheapestBytes = bytes;
+            cheapest = shortage;
+        }
+        return Optional.of(shortage);
     }
 
     private TceInfo info() {

@@ -1,6 +1,8 @@
 /**
  * VFIO on POWER for Java programs: containers, groups, devices, DMA windows and DMA memory of the SPAPR TCE IOMMU.
  *
+ * <p><a href="doc-files/guide.html">The guide</a> explains POWER I/O, and leads from the first register to a whole driver.
+ *
  * <p>Most drivers begin with {@link org.jvfio.Device#open}. The library runs on a {@link org.jvfio.kernel.Kernel},
  * Linux or an emulated one. A call that the kernel, the platform or the device refuses throws {@link
  * org.jvfio.VfioException}, which names the system call, its arguments, the cause and what to do. Calls that would harm

@@ -287,7 +287,7 @@ class ContainerTest {
             VfioException e = assertThrows(VfioException.class, () -> container.allocate(1 << 20));
             assertTrue(
                     e.reason().contains("it needs 1M of locked memory: 512K locked of 1M, 512K remaining"), e.reason());
-            assertEquals(1, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
+            assertEquals(2, host.observed().made(vfio_h.VFIO_IOMMU_SPAPR_REGISTER_MEMORY));
             assertEquals(VfioException.Kind.LOCK_LIMIT, e.kind());
             assertTrue(e.hint().contains("ulimit -l 1536, or LimitMEMLOCK=1536K"), e.hint());
             assertEquals(1 << 19, host.process().lockedBytes());

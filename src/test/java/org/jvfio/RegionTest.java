@@ -151,6 +151,56 @@ class RegionTest {
     }
 
     @Test
+    void batch_mappedBar_eachWidthAndOrder() {
+        Region bar = whole();
+        int calls = host.observed().calls();
+        long result = bar.batch(registers -> {
+            registers.writeLong(8, 0x0102030405060708L);
+            registers.writeByte(16, (byte) 0xff);
+            registers.writeShort(18, (short) 0x8001);
+            registers.writeInt(20, 0x80000001);
+            registers.fence();
+            assertEquals((byte) 0xff, registers.readByte(16));
+            assertEquals((short) 0x8001, registers.readShort(18));
+            assertEquals(0x80000001, registers.readInt(20));
+            return registers.readLong(8);
+        });
+        assertEquals(0x0102030405060708L, result);
+        assertEquals(0x0807060504030201L, bar.withOrder(ByteOrder.BIG_ENDIAN).batch(big -> big.readLong(8)));
+        assertEquals(calls, host.observed().calls(), "system calls");
+        assertThrows(IllegalArgumentException.class, () -> bar.batch(registers -> registers.readInt(2)));
+        assertThrows(IndexOutOfBoundsException.class, () -> bar.batch(registers -> registers.readInt(BAR_BYTES)));
+        assertThrows(IndexOutOfBoundsException.class, () -> bar.batch(registers -> registers.readInt(-4)));
+        device.close();
+        IllegalStateException e =
+                assertThrows(IllegalStateException.class, () -> bar.batch(registers -> registers.readInt(0)));
+        assertEquals("0004:01:00.0 is closed", e.getMessage());
+    }
+
+    @Test
+    void batch_partlyOrNotMapped_sameAsRegion() {
+        Region bar = whole().unchecked();
+        int calls = host.observed().calls();
+        // The MSI-X table is not mapped.
+        assertEquals(-1, bar.batch(registers -> {
+            registers.writeInt(TABLE, 5);
+            return registers.readInt(TABLE);
+        }));
+        assertEquals(calls + 2, host.observed().calls(), "system calls");
+        assertEquals(0, bar.viaSyscalls().batch(registers -> {
+            registers.writeByte(8, (byte) 1);
+            registers.writeShort(8, (short) 1);
+            registers.writeInt(8, 1);
+            registers.writeLong(8, 1);
+            return registers.readByte(8) + registers.readShort(8) + registers.readInt(8) + registers.readLong(8);
+        }));
+        assertEquals(calls + 10, host.observed().calls(), "system calls");
+        device.close();
+        assertThrows(
+                IllegalStateException.class, () -> bar.viaSyscalls().batch(registers -> 0));
+    }
+
+    @Test
     void access_msixTable_bySystemCalls() {
         Region bar = whole();
         int calls = host.observed().calls();
@@ -224,6 +274,14 @@ class RegionTest {
                 () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 0x3000, 0x2000), 32));
         assertRefused(
                 Kind.KERNEL_REFUSED, "is outside the region", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, -8, 8), 32));
+        assertRefused(
+                Kind.KERNEL_REFUSED, "is outside the region", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 8, -8), 32));
+        assertRefused(
+                Kind.KERNEL_REFUSED,
+                "not a multiple of 8",
+                () -> bar(RWM | CAPS, at -> header(at, 0, 99, 44), 24));
+        assertRefused(
+                Kind.KERNEL_REFUSED, "it has 1048609 bytes", () -> bar(RWM | CAPS, at -> {}, (1 << 20) + 1));
     }
 
     @Test

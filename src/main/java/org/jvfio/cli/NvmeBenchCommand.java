@@ -14,6 +14,7 @@ import org.jvfio.driver.nvme.NvmeBuffer;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.driver.nvme.NvmeOptions;
 import org.jvfio.driver.nvme.NvmeQueue;
 import org.jvfio.driver.nvme.NvmeRequest;
 
@@ -76,6 +77,12 @@ final class NvmeBenchCommand extends Command {
         return String.format(Locale.ROOT, format, value);
     }
 
+    /** What all lanes allocate; 0 for blocks that are rejected later. */
+    private static long bufferBytes(Invocation in, int depth, long block) throws Failure {
+        long pairs = in.number("queues", 1, 1, NvmeOptions.MAX_QUEUE_PAIRS);
+        return block < 1 || block > NvmeOptions.MAX_TRANSFER_BYTES ? 0 : pairs * depth * block;
+    }
+
     @Override
     int run(Invocation in) throws Failure {
         boolean writes = in.has("write");
@@ -85,7 +92,7 @@ final class NvmeBenchCommand extends Command {
         int depth = (int) in.number("depth", DEFAULT_DEPTH, 1, MAX_DEPTH);
         long seconds = in.number("seconds", DEFAULT_SECONDS, 1, MAX_SECONDS);
         long block = in.bytes("block", DEFAULT_BLOCK);
-        try (NvmeDrive drive = NvmeDrive.open(in, depth + 1, block);
+        try (NvmeDrive drive = NvmeDrive.open(in, depth + 1, block, bufferBytes(in, depth, block));
                 Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange range = ByteRange.ofBlocks(in, namespace, Long.MAX_VALUE);

@@ -11,7 +11,8 @@ import org.jvfio.driver.nvme.NvmeNamespace;
 
 /** Bytes of a namespace, at any offset and of any number, copied to and from streams. */
 final class NvmeBytes implements AutoCloseable {
-    private static final int BUFFER_BYTES = 4 << 20;
+    /** The memory that it allocates. */
+    static final int BUFFER_BYTES = 4 << 20;
 
     private final NvmeNamespace namespace;
     private final NvmeBuffer buffer;

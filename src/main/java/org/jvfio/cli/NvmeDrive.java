@@ -59,7 +59,7 @@ final class NvmeDrive implements AutoCloseable {
 
     /** Adds the options that say which drive, and how it is driven. */
     static CommandSyntax addTo(CommandSyntax syntax) {
-        return HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME))
+        return FaultChoice.addTo(HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME)))
                 .option("drive", "FILE", "back the emulated drive with this raw image file (default: memory)")
                 .option("drive-size", "BYTES", "create the file of --drive with this size if there is none")
                 .option("namespace", "NUMBER", "use this namespace (default: 1)")
@@ -88,9 +88,9 @@ final class NvmeDrive implements AutoCloseable {
         }
     }
 
-    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long)}. */
-    static NvmeDrive open(Invocation in, int queueDepth) throws Failure {
-        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes());
+    /** Takes the drive and opens it for commands of the usual size, as {@link #open(Invocation, int, long, long)}. */
+    static NvmeDrive open(Invocation in, int queueDepth, long bufferBytes) throws Failure {
+        return open(in, queueDepth, NvmeOptions.DEFAULT.maxTransferBytes(), bufferBytes);
     }
 
     /**
@@ -98,10 +98,11 @@ final class NvmeDrive implements AutoCloseable {
      *
      * @param queueDepth entries of a queue, at least 2
      * @param transferBytes what one command is to transfer at most, if the drive does
+     * @param bufferBytes what the command is going to allocate
      * @throws Failure if the options are invalid, or there is no such drive
      * @throws org.jvfio.VfioException if it cannot be taken or driven
      */
-    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes) throws Failure {
+    static NvmeDrive open(Invocation in, int queueDepth, long transferBytes, long bufferBytes) throws Failure {
         HostChoice choice = HostChoice.of(in);
         DeviceChoice deviceChoice = DeviceChoice.of(in, DeviceKind.NVME);
         int namespaceId = (int) in.number("namespace", 1, 1, Integer.MAX_VALUE);
@@ -111,6 +112,7 @@ final class NvmeDrive implements AutoCloseable {
                 .maxTransferBytes(Math.clamp(
                         transferBytes, NvmeOptions.DEFAULT.maxTransferBytes(), NvmeOptions.MAX_TRANSFER_BYTES))
                 .completion(completion(in))
+                .bufferBytes(bufferBytes)
                 .build();
         Optional<Path> image = image(in, choice);
         Optional<Path> newImage = image.isPresent() ? makeImage(in, image.get()) : Optional.empty();
@@ -179,7 +181,7 @@ final class NvmeDrive implements AutoCloseable {
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return HostChoice.observed(() -> in.boot().apply(machine));
+            return HostChoice.observed(() -> FaultChoice.boot(in, machine));
         } catch (UncheckedIOException e) {
             throw new Failure(
                     Failure.FAILED,
@@ -247,6 +249,9 @@ final class NvmeDrive implements AutoCloseable {
         NvmeCompletion how = controller.options().completion();
         String type = how.interrupts().map(InterruptType::toString).orElse("");
         int vectors = controller.vectors();
+        if (controller.hasSilentInterrupts()) {
+            return "polled: no %s interrupt comes".formatted(type);
+        }
         return switch (how) {
             case POLLED -> "polled";
             case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");

@@ -4,6 +4,8 @@ import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.jvfio.ByteSize;
 import org.jvfio.InterruptType;
 import org.jvfio.VfioException;
@@ -80,7 +82,8 @@ final class NvmeIdentifyCommand extends Command {
                                                 "extended",
                                                 JsonShape.bool("whether metadata is transferred after its data"))
                                         .withOptional("unusable", JsonShape.string("why it cannot be used"))))
-                .with(
+                .with("unavailable", JsonShape.strings("pages that could not be read, and why"))
+                .withOptional(
                         "health",
                         JsonShape.object("SMART / Health Information")
                                 .with("warnings", JsonShape.strings("critical warnings"))
@@ -96,15 +99,20 @@ final class NvmeIdentifyCommand extends Command {
 
     @Override
     int run(Invocation in) throws Failure {
-        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH)) {
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH, 0)) {
             NvmeController nvme = drive.controller();
             Step step = new Step("identify", "NVMe drive " + drive.function())
                     .fact("kernel", drive.kernelTitle(), "kernel", drive.kernelTitle())
                     .fact("address", drive.function().address().toString(), "");
             addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
-            addNamespaces(step, nvme, in.has("namespace") ? List.of(drive.namespaceId()) : nvme.namespaceIds());
-            addHealth(step, nvme.health());
+            List<String> unavailable = new ArrayList<>();
+            List<Integer> ids = in.has("namespace")
+                    ? List.of(drive.namespaceId())
+                    : read("namespaces", nvme::namespaceIds, unavailable).orElse(List.of());
+            addNamespaces(step, nvme, ids);
+            read("health", nvme::health, unavailable).ifPresent(health -> addHealth(step, health));
+            step.fact("unavailable", unavailable, "unavailable", unavailable);
             drive.keepImage();
             step.print(in.out(), in.json());
             return 0;
@@ -169,6 +177,16 @@ final class NvmeIdentifyCommand extends Command {
 
     private static String words(boolean has) {
         return has ? "yes" : "no";
+    }
+
+    /** Reads a page; one that the drive refuses does not hide the others. */
+    private static <T> Optional<T> read(String name, Supplier<T> page, List<String> unavailable) {
+        try {
+            return Optional.of(page.get());
+        } catch (VfioException e) {
+            unavailable.add(name + ": " + e.reason());
+            return Optional.empty();
+        }
     }
 
     /** A namespace that cannot be used is reported, and does not hide the others. */

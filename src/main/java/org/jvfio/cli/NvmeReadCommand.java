@@ -38,7 +38,7 @@ final class NvmeReadCommand extends Command {
     int run(Invocation in) throws Failure {
         String output = in.value("output").orElse(STANDARD_OUTPUT);
         boolean isFile = !output.equals(STANDARD_OUTPUT);
-        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH, NvmeBytes.BUFFER_BYTES);
                 Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange range = ByteRange.of(in, namespace, Long.MAX_VALUE);

@@ -65,7 +65,7 @@ final class NvmeVerifyCommand extends Command {
             NvmeDrive.requireOverwrite(in, name());
         }
         long seed = in.number("seed", SEED, 0, Long.MAX_VALUE);
-        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+        try (NvmeDrive drive = NvmeDrive.open(in, DEPTH, MAX_PIECE_BYTES);
                 Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange range = ByteRange.ofBlocks(in, namespace, DEFAULT_BYTES);

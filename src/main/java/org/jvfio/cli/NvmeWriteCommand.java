@@ -39,7 +39,7 @@ final class NvmeWriteCommand extends Command {
         String input = in.value("input").orElse(STANDARD_INPUT);
         boolean isFile = !input.equals(STANDARD_INPUT);
         try (InputStream from = isFile ? Files.newInputStream(Path.of(input)) : System.in;
-                NvmeDrive drive = NvmeDrive.open(in, DEPTH);
+                NvmeDrive drive = NvmeDrive.open(in, DEPTH, NvmeBytes.BUFFER_BYTES);
                 Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();
             ByteRange rest = ByteRange.rest(in, namespace);

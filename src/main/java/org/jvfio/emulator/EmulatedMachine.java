@@ -234,7 +234,7 @@ public final class EmulatedMachine {
      *     {@code jackson-jr-objects} is not available
      */
     public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
-        JsonLibrary.require();
+        JsonLibrary.require("a machine file");
         return MachineFile.read(file, models);
     }
 

@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -27,7 +29,9 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.emulator.nvme.DrivePreset;
 
 class NvmeCommandsTest {
     @TempDir
@@ -295,6 +299,56 @@ class NvmeCommandsTest {
         assertEquals("0001:00:01.0", data.get("address"));
         ok("nvme verify --size 1M --machine", machine.toString());
         assertEquals(-1, new SeededBytes(1).mismatch(MemorySegment.ofArray(Files.readAllBytes(image())), 0));
+    }
+
+    private String machine(String like, String memlock, String drive) throws IOException {
+        return Files.writeString(
+                        directory.resolve("machine.json"),
+                        ("{\"like\": \"%s\", \"capIpcLock\": false, \"memlock\": \"%s\", \"devices\": [{\"address\":"
+                                        + " \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"drive\": \"%s\"}]}")
+                                .formatted(like, memlock, drive))
+                .toString();
+    }
+
+    /** One round: the figure of the first refusal suffices for the whole command, and no lower one does. */
+    @ParameterizedTest
+    @ValueSource(strings = {"power8", "power9", "pseries"})
+    void run_nothingMayBeLocked_oneFigureThatSuffices(String like) throws IOException {
+        for (String command : List.of("nvme verify --size 1M", "nvme bench --seconds 1 --depth 64", "nvme identify")) {
+            Ended refused = run((command + " --machine " + machine(like, "0", "qemu")).split(" "));
+            assertEquals(1, refused.status());
+            Matcher figure = Pattern.compile("LimitMEMLOCK=(\\d+)K").matcher(refused.err());
+            assertTrue(figure.find(), refused.err());
+            long kilobytes = Long.parseLong(figure.group(1));
+            ok(command + " --machine", machine(like, kilobytes + "K", "qemu"));
+            Ended less = run((command + " --machine " + machine(like, kilobytes - 1 + "K", "qemu")).split(" "));
+            assertTrue(less.err().contains("LimitMEMLOCK=" + kilobytes + "K"), less.err());
+        }
+    }
+
+    @Test
+    void verify_driveWithSilentMsi_saysThatItPolls() throws IOException {
+        String text = ok(
+                        "nvme verify --size 64K --completion msi --machine",
+                        machine("power9", "64M", "sandisk-sn530"))
+                .text();
+        assertTrue(text.contains("completion     polled: no MSI interrupt comes"), text);
+    }
+
+    @Test
+    void identify_degradedDrive_identityAndHealth() throws IOException {
+        String text = ok("nvme identify --machine", machine("power9", "64M", "degraded"))
+                .text();
+        assertTrue(text.contains("no I/O queues"), text);
+        assertTrue(text.contains("spare 100 %"), text);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DrivePreset.class,
+            names = {"PHISON_E12", "INTEL_P3520", "SANDISK_SN530", "AZURE", "AMAZON_EBS", "SLOW_START", "SILENT"})
+    void verify_oddDriveOfMachineFile_works(DrivePreset preset) throws IOException {
+        ok("nvme verify --size 64K --completion msix --machine", machine("power9", "64M", preset.label()));
     }
 
     @Test

@@ -77,6 +77,7 @@ final class Adder implements EmulatedDevice {
         sum = 0;
     }
 
+    // @start region="registers"
     @Override
     public boolean answers(int bar, long offset, int size) {
         return size == Long.BYTES;
@@ -97,6 +98,9 @@ final class Adder implements EmulatedDevice {
         }
     }
 
+    // @end
+
+    // @start region="dma"
     private void add(DeviceBus plugged, MemorySegment bytes) {
         if (!plugged.readMemory(address, bytes)) {
             // The bridge has frozen the PE by now, so this message is lost, and the driver reads all ones.
@@ -109,4 +113,5 @@ final class Adder implements EmulatedDevice {
         }
         plugged.sendMessage(DONE);
     }
+    // @end
 }

@@ -27,17 +27,21 @@ class AdderTest {
     private static final int GROUP = 7;
     private static final Duration LONG = Duration.ofSeconds(60);
 
+    // @start region="host"
     private static EmulatedKernel hostWithAnAdder() {
         return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .device(ADDRESS, GROUP, () -> new Adder(Duration.ZERO))
                 .build());
     }
 
+    // @end
+
     private static void start(Region registers, long iova, long bytes) {
         registers.writeLong(Adder.ADDRESS, iova);
         registers.writeLong(Adder.COUNT, bytes);
     }
 
+    // @start region="test"
     @Test
     void adder_mappedMemory_sumAndInterrupt() throws InterruptedException {
         EmulatedKernel kernel = hostWithAnAdder();
@@ -55,6 +59,9 @@ class AdderTest {
         assertEquals(0, kernel.openDescriptors());
     }
 
+    // @end
+
+    // @start region="mistake"
     @Test
     void adder_memoryNotMapped_peIsFrozen() throws InterruptedException {
         EmulatedKernel kernel = hostWithAnAdder();
@@ -73,4 +80,5 @@ class AdderTest {
             assertEquals(EehState.STOPPED, kernel.host().group(GROUP).state());
         }
     }
+    // @end
 }

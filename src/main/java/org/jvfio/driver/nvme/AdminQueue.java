@@ -1,5 +1,6 @@
 package org.jvfio.driver.nvme;
 
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Optional;
@@ -9,7 +10,8 @@ import org.jvfio.VfioException;
 
 /** The admin queue, and the admin commands that the driver issues. */
 final class AdminQueue {
-    static final int ENTRIES = 32;
+    /** The submission queue is a page of 4 KiB: some controllers accept no part of one. */
+    static final int ENTRIES = 64;
     static final int ALL_NAMESPACES = -1;
 
     static final int DELETE_SUBMISSION_QUEUE = 0x00;
@@ -30,6 +32,9 @@ final class AdminQueue {
 
     private static final int FEATURE_NUMBER_OF_QUEUES = 7;
     private static final int FEATURE_ASYNC_EVENTS = 11;
+    private static final int FEATURE_HOST_BEHAVIOR = 0x16;
+    private static final int HOST_BEHAVIOR_BYTES = 512;
+    private static final byte ADVANCED_COMMAND_RETRY = 1;
     private static final long CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final int PHYSICALLY_CONTIGUOUS = 1;
     private static final int INTERRUPTS_ENABLED = 1 << 1;
@@ -41,6 +46,7 @@ final class AdminQueue {
     private final int retries;
     private final NvmeQueue queue;
     private final NvmeBuffer data;
+    private final NvmeBuffer hostBehavior;
 
     /**
      * Guards {@link #data}. Acquired before the controller's lock, except while the controller is opened, when no other
@@ -56,15 +62,20 @@ final class AdminQueue {
         this.retries = owner.options().retries();
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
         data = allocateData(memory);
+        hostBehavior = memory.allocate(HOST_BEHAVIOR_BYTES);
+        hostBehavior.segment().set(ValueLayout.JAVA_BYTE, 0, ADVANCED_COMMAND_RETRY);
     }
 
     private static QueueLayout layout(int pageShift) {
-        return new QueueLayout(ENTRIES, pageShift, PrpLists.listBytes(ControllerData.BYTES, pageShift));
+        // No lists: the data of a command is at most a page.
+        return new QueueLayout(ENTRIES, pageShift, 0);
     }
 
-    /** Bytes of a {@link DmaArea} for the queue, its data buffer, and the log pages of events. */
+    /** Bytes of a {@link DmaArea} for the queue, its data buffer, the log pages of events, and the host's behavior. */
     static long memoryBytes(int pageShift) {
-        return layout(pageShift).memoryBytes() + 2 * DmaArea.toPages(ControllerData.BYTES, pageShift);
+        return layout(pageShift).memoryBytes()
+                + 2 * DmaArea.toPages(ControllerData.BYTES, pageShift)
+                + DmaArea.toPages(HOST_BEHAVIOR_BYTES, pageShift);
     }
 
     /** A buffer for the data structure of an Identify command or a log page. */
@@ -101,7 +112,7 @@ final class AdminQueue {
         }
     }
 
-    /** As {@link #identify}; empty if the controller rejects the command, as one that does not know the structure does. */
+    /** As {@link #identify}; empty if the controller rejects the command, as if it does not know the structure. */
     Optional<ControllerData> identifyUnlessRejected(String operation, int cns, int namespaceId) {
         NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
         try {
@@ -151,14 +162,22 @@ final class AdminQueue {
     }
 
     /**
-     * Executes Set Features, Number of Queues.
-     *
-     * @return dword 0: the number of completion queues granted in the upper half, of submission queues in the lower
-     *     half, both zero-based
+     * Executes Set Features, Number of Queues; the request may have been rejected. Its dword 0 has the number of
+     * completion queues granted in the upper half, of submission queues in the lower half, both zero-based.
      */
-    int setQueueCount(String operation, int pairs) {
+    NvmeRequest setQueueCount(String operation, int pairs) {
         int value = (pairs - 1) << 16 | (pairs - 1);
-        return require(new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_NUMBER_OF_QUEUES, value));
+        NvmeRequest request = new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_NUMBER_OF_QUEUES, value);
+        execute(request);
+        return request;
+    }
+
+    /** Executes Set Features, Host Behavior Support with ACRE set; the request may have been rejected. */
+    NvmeRequest enableRetryDelays(String operation) {
+        NvmeRequest request =
+                new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_HOST_BEHAVIOR, 0).data(hostBehavior);
+        execute(request);
+        return request;
     }
 
     /** Executes Set Features, Asynchronous Event Configuration; the request may have been rejected. */
@@ -195,11 +214,10 @@ final class AdminQueue {
         return new NvmeRequest().admin("abort a command of " + queue, ABORT, 0, identifier << 16 | queue.number(), 0);
     }
 
-    /** Executes a command that must succeed; returns dword 0 of its completion. */
-    private int require(NvmeRequest request) {
+    /** Executes a command that must succeed. */
+    private void require(NvmeRequest request) {
         execute(request);
         request.requireSuccess();
-        return request.result();
     }
 
     /** Submits a command and waits for its completion, successful or not. */

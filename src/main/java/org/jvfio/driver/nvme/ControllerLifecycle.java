@@ -1,9 +1,9 @@
 package org.jvfio.driver.nvme;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
@@ -29,6 +29,7 @@ final class ControllerLifecycle {
     private final int pageShift;
     private final DriverClaim claim;
     private final DmaArea adminMemory;
+    private final KnownController known;
     private final AdminQueue admin;
     private final Startup startup;
     private final Watchdog watchdog;
@@ -36,9 +37,6 @@ final class ControllerLifecycle {
     private final CountDownLatch released = new CountDownLatch(1);
     private final AtomicInteger resets = new AtomicInteger();
     private final AtomicInteger recoveries = new AtomicInteger();
-
-    // Written while the controller is opened, before any other thread knows it.
-    private volatile @Nullable NvmeIdentity identity;
 
     /**
      * Guards `state` and stopping, starting and failing queues. May be held during a reset; submit and completion never
@@ -63,11 +61,13 @@ final class ControllerLifecycle {
     /**
      * Wires the parts of a stopped controller.
      *
+     * @param quirks those that are known before it is identified
      * @param adminMemory {@link AdminQueue#memoryBytes}; freed on close
      */
     ControllerLifecycle(
             Device device,
             NvmeOptions options,
+            Set<NvmeQuirk> quirks,
             DmaWindow window,
             ControllerRegisters registers,
             int pageShift,
@@ -80,6 +80,7 @@ final class ControllerLifecycle {
         this.pageShift = pageShift;
         this.claim = claim;
         this.adminMemory = adminMemory;
+        known = new KnownController(options, device.configSpace(), registers, quirks);
         admin = new AdminQueue(this, registers, pageShift, adminMemory);
         NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
         EventRequests events = new EventRequests(this, admin.queue(), logPage, options.events());
@@ -96,6 +97,14 @@ final class ControllerLifecycle {
 
     NvmeOptions options() {
         return options;
+    }
+
+    Set<NvmeQuirk> quirks() {
+        return known.quirks();
+    }
+
+    RetryDelays retryDelays() {
+        return known.retryDelays();
     }
 
     DmaWindow window() {
@@ -137,7 +146,7 @@ final class ControllerLifecycle {
     }
 
     NvmeIdentity identity() {
-        return Objects.requireNonNull(identity, "identity");
+        return known.identity();
     }
 
     long maxTransferBytes() {
@@ -160,9 +169,32 @@ final class ControllerLifecycle {
         return watchdog.aborts();
     }
 
-    /** Whether programs poll for completions. */
+    /** Whether threads that wait for completions poll. */
     boolean isPolled() {
-        return options.completion() == NvmeCompletion.POLLED;
+        return options.completion() == NvmeCompletion.POLLED || isPollingInstead();
+    }
+
+    /** Whether the driver polls, because the interrupts that the options select never come. */
+    boolean isPollingInstead() {
+        return options.completion() != NvmeCompletion.POLLED && interrupts().areSilent();
+    }
+
+    /** Runs an action after a delay in a thread of the driver, or now if the controller is being closed or has failed. */
+    void runLater(long delayNanos, Runnable action) {
+        if (!watchdog.runLater(delayNanos, action)) {
+            action.run();
+        }
+    }
+
+    /** The failure of an operation that needs I/O queues, of which the controller has granted none. */
+    VfioException withoutQueues(String operation) {
+        VfioException cause = startup.refusal();
+        return new VfioException(
+                Kind.UNSUPPORTED,
+                operation,
+                "it has no I/O queues, only its identity and logs"
+                        + (cause == null ? "" : ": " + cause.reason()),
+                "check the drive's health");
     }
 
     boolean isLockHeld() {
@@ -223,12 +255,9 @@ final class ControllerLifecycle {
         }
     }
 
-    /** Identifies the controller, again after it was started: NN can change. */
+    /** Identifies the controller: {@link KnownController#identify}. */
     NvmeIdentity identify(String operation) {
-        ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
-        NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
-        identity = found;
-        return found;
+        return known.identify(operation, admin);
     }
 
     /** Undoes a failed start: bus mastering is off afterwards, and the device stays open. */
@@ -460,7 +489,7 @@ final class ControllerLifecycle {
         }
         deliverFailed();
         if (!watchdog.isCurrentThread()) {
-            awaitUninterruptibly(watchdog::join);
+            Waiting.uninterruptibly(watchdog::join);
         }
         try {
             release();
@@ -496,7 +525,7 @@ final class ControllerLifecycle {
         if (!Thread.currentThread().equals(first)
                 && !watchdog.isCurrentThread()
                 && !interrupts().isHandlerThread()) {
-            awaitUninterruptibly(released::await);
+            Waiting.uninterruptibly(released::await);
         }
         return false;
     }
@@ -511,36 +540,17 @@ final class ControllerLifecycle {
         device.disableBusMastering();
     }
 
-    /** Something that waits. */
-    private interface Wait {
-        void run() throws InterruptedException;
-    }
-
-    private static void awaitUninterruptibly(Wait wait) {
-        boolean interrupted = false;
-        while (true) {
-            try {
-                wait.run();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     /** Frees interrupts and the memory of the queues, which nothing uses any more. */
     private void release() {
         admin.queue().close();
         ioQueues().close();
         claim.release();
-        List<Runnable> steps = new ArrayList<>();
         // Interrupts first: their handlers read the memory.
-        steps.add(interrupts()::close);
-        steps.add(ioQueues()::freeMemory);
-        steps.add(adminMemory::close);
+        runAll(List.of(interrupts()::close, ioQueues()::freeMemory, adminMemory::close));
+    }
+
+    /** Runs all steps, and then throws the first failure, with the others suppressed. */
+    private static void runAll(List<Runnable> steps) {
         RuntimeException thrown = null;
         for (Runnable step : steps) {
             try {

@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
@@ -43,6 +44,9 @@ final class ControllerRegisters {
 
     // CRTO can express nine hours.
     private static final Duration MAX_READY = Duration.ofMinutes(5);
+    // As in Linux (NVME_QUIRK_DELAY_AMOUNT).
+    private static final Duration READY_CHECK_DELAY = Duration.ofMillis(2300);
+    private static final Duration MAX_SILENCE = Duration.ofSeconds(1);
     private static final int MIN_PAGE_SHIFT = 12;
     private static final int QUICK_POLLS = 100;
     private static final long QUICK_NANOS = 20_000;
@@ -51,6 +55,7 @@ final class ControllerRegisters {
     private final Device device;
     private final Region bar;
     private final Capabilities capabilities;
+    private volatile boolean delaysReadyCheck;
 
     private ControllerRegisters(Device device, Region bar, Capabilities capabilities) {
         this.device = device;
@@ -61,9 +66,10 @@ final class ControllerRegisters {
     /**
      * Reads and checks the capabilities of a controller. Memory decoding must be enabled.
      *
+     * @param quirks what it is known to need
      * @throws VfioException if BAR 0 is too small, reads all ones, or has capabilities that this driver cannot use
      */
-    static ControllerRegisters of(String operation, Device device) {
+    static ControllerRegisters of(String operation, Device device, Set<NvmeQuirk> quirks) {
         Region bar = device.bar(0).unchecked();
         if (bar.size() < DOORBELLS + 2 * Integer.BYTES) {
             throw new VfioException(
@@ -72,12 +78,35 @@ final class ControllerRegisters {
                     "its BAR 0 has %d bytes, too few for the registers of NVMe".formatted(bar.size()),
                     "name an NVMe drive");
         }
-        long register =
-                Integer.toUnsignedLong(bar.readInt(CAP)) | (long) bar.readInt(CAP + Integer.BYTES) << Integer.SIZE;
-        if (register == NO_ANSWER) {
+        long end = System.nanoTime() + MAX_SILENCE.toNanos();
+        long register = readCapabilities(bar);
+        while (register == NO_ANSWER) {
+            requireSilentOnly(operation, device, end);
+            LockSupport.parkNanos(SLOW_NANOS);
+            register = readCapabilities(bar);
+        }
+        ControllerRegisters registers = new ControllerRegisters(device, bar, Capabilities.of(operation, register));
+        registers.adapt(quirks);
+        return registers;
+    }
+
+    /** Takes note of what the controller is known to need. */
+    void adapt(Set<NvmeQuirk> quirks) {
+        delaysReadyCheck = quirks.contains(NvmeQuirk.READY_CHECK_DELAY);
+    }
+
+    private static long readCapabilities(Region bar) {
+        return Integer.toUnsignedLong(bar.readInt(CAP)) | (long) bar.readInt(CAP + Integer.BYTES) << Integer.SIZE;
+    }
+
+    /**
+     * Rejects a device whose registers read all ones, unless it responds otherwise, and was not silent for long: some
+     * controllers are for a moment after the device was opened, or they were disabled.
+     */
+    private static void requireSilentOnly(String operation, Device device, long endNanos) {
+        if (System.nanoTime() - endNanos > 0 || !device.condition().isResponding()) {
             throw unreachable(operation, device);
         }
-        return new ControllerRegisters(device, bar, Capabilities.of(operation, register));
     }
 
     Capabilities capabilities() {
@@ -192,7 +221,17 @@ final class ControllerRegisters {
             throw unreachable(operation);
         }
         bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
+        if (delaysReadyCheck && (configuration & CC_ENABLE) != 0) {
+            sleep(READY_CHECK_DELAY);
+        }
         await(operation, "stop", CSTS_READY, 0, 0, readyTimeout());
+    }
+
+    private static void sleep(Duration time) {
+        long end = System.nanoTime() + time.toNanos();
+        for (long left = time.toNanos(); left > 0; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
     }
 
     /** Clears CC and does not wait. */
@@ -252,13 +291,16 @@ final class ControllerRegisters {
     }
 
     private void await(String operation, String verb, int bits, int value, int fatal, Duration timeout) {
-        long end = System.nanoTime() + timeout.toNanos();
+        long start = System.nanoTime();
+        long end = start + timeout.toNanos();
         for (int polls = 0; ; polls++) {
             // Before the read: a thread that was not scheduled for long still sees what the register says now.
             boolean timedOut = System.nanoTime() - end > 0;
             int status = bar.readInt(CSTS);
             if (status == NO_ANSWER) {
-                throw unreachable(operation);
+                requireSilentOnly(operation, device, start + MAX_SILENCE.toNanos());
+                LockSupport.parkNanos(SLOW_NANOS);
+                continue;
             }
             if ((status & fatal) != 0) {
                 throw new VfioException(

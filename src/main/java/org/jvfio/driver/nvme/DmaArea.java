@@ -25,9 +25,7 @@ final class DmaArea implements AutoCloseable {
 
     /** Allocates zeroed memory and maps it for the device to read and write. */
     static NvmeBuffer allocate(Container container, DmaWindow window, long bytes) {
-        PageSize pageSize =
-                window.pageSize().compareTo(container.systemPage()) > 0 ? window.pageSize() : container.systemPage();
-        DmaMemory memory = container.allocate(bytes, pageSize);
+        DmaMemory memory = container.allocate(bytes, memoryPage(container, window));
         try {
             DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
             return NvmeBuffer.owning(mapping);
@@ -47,6 +45,20 @@ final class DmaArea implements AutoCloseable {
         long pageSize = 1L << pageShift;
         // One page more, to begin at a page where the IOMMU pages are smaller.
         return new DmaArea(allocate(container, window, bytes + pageSize), pageSize);
+    }
+
+    private static PageSize memoryPage(Container container, DmaWindow window) {
+        return window.pageSize().compareTo(container.systemPage()) > 0 ? window.pageSize() : container.systemPage();
+    }
+
+    /** The bytes that {@link #allocate} of a number of bytes locks. */
+    static long lockedBytes(Container container, DmaWindow window, long bytes) {
+        return memoryPage(container, window).roundUp(bytes);
+    }
+
+    /** The bytes that {@link #of} locks. */
+    static long lockedBytes(Container container, DmaWindow window, long bytes, int pageShift) {
+        return lockedBytes(container, window, bytes + (1L << pageShift));
     }
 
     /** Rounds up to whole pages of the controller. */

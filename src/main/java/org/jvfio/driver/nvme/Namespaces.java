@@ -39,6 +39,9 @@ final class Namespaces {
      */
     List<Integer> ids() {
         String operation = "list the namespaces of " + controller;
+        if (controller.quirks().contains(NvmeQuirk.NO_NAMESPACE_LIST)) {
+            return identifyEach(operation);
+        }
         List<Integer> ids = new ArrayList<>();
         long last = 0;
         while (true) {
@@ -105,6 +108,9 @@ final class Namespaces {
      */
     Description describe(String operation, int id) {
         controller.requireUsable();
+        if (controller.ioQueues().count() == 0) {
+            throw controller.withoutQueues(operation);
+        }
         requireNvmCommands(operation, id);
         Optional<ControllerData> data = identify(operation, id);
         if (data.isEmpty()) {

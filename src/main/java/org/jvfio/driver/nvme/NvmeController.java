@@ -1,7 +1,11 @@
 package org.jvfio.driver.nvme;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import org.jvfio.ConfigSpace;
+import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
 import org.jvfio.DmaWindow;
@@ -43,6 +47,8 @@ public final class NvmeController implements AutoCloseable {
     private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
     private static final int LOG_FIRMWARE = 3;
+    private static final int REACHABLE_BITS = 48;
+    private static final Duration MAX_SILENCE = Duration.ofSeconds(1);
 
     private final ControllerLifecycle lifecycle;
     private final Namespaces namespaces;
@@ -56,8 +62,12 @@ public final class NvmeController implements AutoCloseable {
      * Resets a controller, creates its queues and identifies it. Close it before the device; closing it leaves the
      * device open.
      *
-     * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, or lacks the
-     *     interrupts that the options select: it is not touched then; or if it does not answer, or its answers are
+     * <p>A degraded drive may refuse all I/O queues (Set Features, Number of Queues). It opens nevertheless, for its
+     * identity and logs; {@link #queues} is empty then, and {@link #namespace} fails.
+     *
+     * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, lacks the
+     *     interrupts that the options select, or the process may not lock the memory of the queues and of {@link
+     *     NvmeOptions#bufferBytes}: the controller is not touched then; or if it does not answer, or its answers are
      *     invalid: it is disabled then
      * @throws IllegalStateException if the device is closed
      */
@@ -86,7 +96,7 @@ public final class NvmeController implements AutoCloseable {
     }
 
     private static void requireNvme(String operation, Device device) {
-        int code = device.config().readInt(CLASS_REGISTER);
+        int code = classCode(device);
         if (code >>> 8 != CLASS_CODE) {
             DeviceCondition condition = device.condition();
             throw code != ControllerRegisters.NO_ANSWER || condition.isResponding()
@@ -97,6 +107,19 @@ public final class NvmeController implements AutoCloseable {
                             "name an NVMe drive")
                     : condition.failure(operation);
         }
+    }
+
+    /** Some drives read all ones for a moment after they were bound to vfio-pci. */
+    private static int classCode(Device device) {
+        long end = System.nanoTime() + MAX_SILENCE.toNanos();
+        int code = device.config().readInt(CLASS_REGISTER);
+        while (code == ControllerRegisters.NO_ANSWER
+                && System.nanoTime() - end < 0
+                && device.condition().state() == DeviceCondition.State.GONE) {
+            ReusableCompletion.pause();
+            code = device.config().readInt(CLASS_REGISTER);
+        }
+        return code;
     }
 
     private static void requireInterrupts(String operation, Device device, InterruptType type) {
@@ -115,13 +138,20 @@ public final class NvmeController implements AutoCloseable {
         try {
             device.enableMemory();
             DmaWindow window = windowOf(operation, device, options);
-            ControllerRegisters registers = ControllerRegisters.of(operation, device);
+            ConfigSpace config = device.configSpace();
+            Set<NvmeQuirk> quirks =
+                    options.quirks().orElseGet(() -> NvmeQuirks.of(config.vendorId(), config.deviceId(), ""));
+            requireReachable(operation, window, quirks);
+            ControllerRegisters registers = ControllerRegisters.of(operation, device, quirks);
             Capabilities capabilities = registers.capabilities();
             int pageShift =
                     capabilities.pageShift(operation, options.pageBytes().orElse(capabilities.defaultPageBytes()));
+            device.container()
+                    .requireLockable(operation, lockedBytes(device.container(), window, registers, pageShift, options));
             registers.takeOver(operation);
             DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
-            return new ControllerLifecycle(device, options, window, registers, pageShift, claim, adminMemory);
+            return new ControllerLifecycle(
+                    device, options, quirks, window, registers, pageShift, claim, adminMemory);
         } catch (RuntimeException e) {
             try {
                 device.disableBusMastering();
@@ -131,6 +161,23 @@ public final class NvmeController implements AutoCloseable {
                 }
             }
             throw e;
+        }
+    }
+
+    private static long lockedBytes(
+            Container container, DmaWindow window, ControllerRegisters registers, int pageShift, NvmeOptions options) {
+        long buffers =
+                options.bufferBytes() == 0 ? 0 : DmaArea.lockedBytes(container, window, options.bufferBytes());
+        return Startup.lockedBytes(container, window, registers, pageShift, options) + buffers;
+    }
+
+    private static void requireReachable(String operation, DmaWindow window, Set<NvmeQuirk> quirks) {
+        if (quirks.contains(NvmeQuirk.DMA_48_BITS) && (window.range().start() + window.range().size() - 1) >>> REACHABLE_BITS != 0) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "%s is above the %d bits of its bus addresses".formatted(window, REACHABLE_BITS),
+                    "use the default window");
         }
     }
 
@@ -201,7 +248,20 @@ public final class NvmeController implements AutoCloseable {
         return lifecycle.lastRecovery();
     }
 
-    /** Its pairs of I/O queues. */
+    /** The quirks that it is driven with: those of {@link NvmeQuirks}, or those of the options. */
+    public Set<NvmeQuirk> quirks() {
+        return lifecycle.quirks();
+    }
+
+    /**
+     * Whether the interrupts that the options select never come, so that the driver polls instead. A warning reports it
+     * once.
+     */
+    public boolean hasSilentInterrupts() {
+        return lifecycle.isPollingInstead();
+    }
+
+    /** Its pairs of I/O queues; none if the controller refuses to create any, as {@link #open} says. */
     public List<NvmeQueue> queues() {
         return lifecycle.ioQueues().list();
     }
@@ -219,6 +279,9 @@ public final class NvmeController implements AutoCloseable {
     /** The queue of a thread that does not choose one. */
     NvmeQueue queueOfThread() {
         List<NvmeQueue> queues = queues();
+        if (queues.isEmpty()) {
+            throw lifecycle.withoutQueues("use the namespaces of " + this);
+        }
         return queues.get((int) (Thread.currentThread().threadId() % queues.size()));
     }
 

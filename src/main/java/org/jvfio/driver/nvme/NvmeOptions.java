@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jvfio.DmaWindow;
 import org.jvfio.RecoveryOptions;
@@ -44,6 +45,9 @@ public final class NvmeOptions {
     private final Optional<DmaWindow> window;
     private final Consumer<NvmeEvent> events;
     private final Optional<RecoveryOptions> recovery;
+    private final Optional<Set<NvmeQuirk>> quirks;
+    private final Duration notReadyTimeout;
+    private final long bufferBytes;
 
     private NvmeOptions(Builder from) {
         queuePairs = from.queuePairs;
@@ -57,6 +61,9 @@ public final class NvmeOptions {
         window = from.window;
         events = from.events;
         recovery = from.recovery;
+        quirks = from.quirks;
+        notReadyTimeout = from.notReadyTimeout;
+        bufferBytes = from.bufferBytes;
     }
 
     /** A builder with the values of {@link #DEFAULT}. */
@@ -78,6 +85,9 @@ public final class NvmeOptions {
         builder.window = window;
         builder.events = events;
         builder.recovery = recovery;
+        builder.quirks = quirks;
+        builder.notReadyTimeout = notReadyTimeout;
+        builder.bufferBytes = bufferBytes;
         return builder;
     }
 
@@ -136,6 +146,21 @@ public final class NvmeOptions {
         return recovery;
     }
 
+    /** The quirks that the drive is driven with; empty for those that {@link NvmeQuirks} has for it. */
+    public Optional<Set<NvmeQuirk>> quirks() {
+        return quirks;
+    }
+
+    /** How long {@link NvmeNamespace} retries a command of a namespace that is not ready. */
+    public Duration notReadyTimeout() {
+        return notReadyTimeout;
+    }
+
+    /** The bytes of buffers that the program is going to allocate; 0 if it does not say. */
+    public long bufferBytes() {
+        return bufferBytes;
+    }
+
     /** Builds {@link NvmeOptions}. Each method checks its argument and returns this builder. */
     public static final class Builder {
         private int queuePairs = 1;
@@ -149,6 +174,9 @@ public final class NvmeOptions {
         private Optional<DmaWindow> window = Optional.empty();
         private Consumer<NvmeEvent> events = event -> {};
         private Optional<RecoveryOptions> recovery = Optional.of(RecoveryOptions.DEFAULT);
+        private Optional<Set<NvmeQuirk>> quirks = Optional.empty();
+        private Duration notReadyTimeout = Duration.ofSeconds(30);
+        private long bufferBytes;
 
         private Builder() {}
 
@@ -239,6 +267,8 @@ public final class NvmeOptions {
         /**
          * Sets how often {@link NvmeNamespace} retries a command whose status allows it, and how often the driver
          * submits a command again that was in flight when the PE froze. An {@link NvmeRequest} is not retried otherwise.
+         * Between two tries it waits as long as the controller asks for (CRD, Command Retry Delay), or else for 1 ms, 2
+         * ms and so on up to 500 ms.
          *
          * @param count at least 0
          * @throws IllegalArgumentException if it is negative
@@ -278,6 +308,42 @@ public final class NvmeOptions {
         /** Leaves a frozen PE alone: the controller fails, and all commands in flight with it. */
         public Builder withoutRecovery() {
             recovery = Optional.empty();
+            return this;
+        }
+
+        /** Sets the quirks that the drive is driven with, in place of those that {@link NvmeQuirks} has for it. */
+        public Builder quirks(Set<NvmeQuirk> known) {
+            quirks = Optional.of(Set.copyOf(known));
+            return this;
+        }
+
+        /**
+         * Sets how long {@link NvmeNamespace} retries a command that the controller rejects because the namespace is not
+         * ready, or is being formatted or sanitized; that is not counted by {@link #retries}. After power on some drives
+         * take half a minute.
+         *
+         * @param timeout 1 millisecond to 1 day
+         * @throws IllegalArgumentException if it is out of range
+         */
+        public Builder notReadyTimeout(Duration timeout) {
+            requireTimeout(timeout);
+            notReadyTimeout = timeout;
+            return this;
+        }
+
+        /**
+         * Sets how many bytes the program is going to allocate ({@link NvmeController#allocate}), in one piece or in
+         * whole pages. {@link NvmeController#open} then checks before it locks anything that the process may lock them
+         * beside the queues and the table of the window, and names the limit that suffices for all of it.
+         *
+         * @param bytes at least 0
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder bufferBytes(long bytes) {
+            if (bytes < 0) {
+                throw new IllegalArgumentException(bytes + " bytes of buffers: use at least 0");
+            }
+            bufferBytes = bytes;
             return this;
         }
 

@@ -67,6 +67,10 @@ public final class NvmeQueue {
         }
     }
 
+    ControllerLifecycle owner() {
+        return owner;
+    }
+
     int entries() {
         return entries;
     }

@@ -374,6 +374,11 @@ public final class NvmeRequest extends ReusableCompletion {
         return failureReason == null && !isSuccess();
     }
 
+    /** CRD: which delay of the controller applies before the command is submitted again, 0 for none. */
+    int retryDelaySelector() {
+        return failureReason == null ? statusField >>> 11 & 0x3 : 0;
+    }
+
     /** Dword 0 of the completion; valid once the request is done. */
     int result() {
         return result;

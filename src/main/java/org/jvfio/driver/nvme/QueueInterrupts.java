@@ -2,6 +2,8 @@ package org.jvfio.driver.nvme;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.InterruptType;
@@ -15,8 +17,20 @@ final class QueueInterrupts {
     /** No interrupts: the queues are polled. */
     static final QueueInterrupts NONE = new QueueInterrupts(null, 0);
 
+    private static final int SILENT_CHECKS = 3;
+    private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
+
     private final @Nullable Interrupts interrupts;
     private final int vectors;
+
+    /** How often a handler ran. */
+    private final AtomicLong handled = new AtomicLong();
+
+    private volatile boolean isSilent;
+
+    // Of the watchdog alone.
+    private long handledBefore;
+    private int silentChecks;
 
     private QueueInterrupts(@Nullable Interrupts interrupts, int vectors) {
         this.interrupts = interrupts;
@@ -29,9 +43,15 @@ final class QueueInterrupts {
      * @param type the type of interrupt; null for none
      * @param ioQueues the number of I/O queues
      */
-    static QueueInterrupts enable(Device device, @Nullable InterruptType type, int ioQueues) {
+    static QueueInterrupts enable(
+            Device device, @Nullable InterruptType type, int ioQueues, Set<NvmeQuirk> quirks) {
         if (type == null) {
             return NONE;
+        }
+        if (type == InterruptType.MSI && quirks.contains(NvmeQuirk.BROKEN_MSI)) {
+            QueueInterrupts none = new QueueInterrupts(null, 0);
+            none.reportSilence(device + " is known to send no MSI interrupts");
+            return none;
         }
         int wanted = ioQueues + 1;
         int max = switch (type) {
@@ -42,6 +62,31 @@ final class QueueInterrupts {
         };
         Interrupts enabled = device.enableInterrupts(type, 1, max);
         return new QueueInterrupts(enabled, Math.min(enabled.vectors(), wanted));
+    }
+
+    /** Whether interrupts that were asked for never come. */
+    boolean areSilent() {
+        return isSilent;
+    }
+
+    /**
+     * Takes note of completions that the watchdog has found: if it finds some again and again, and no handler ever runs,
+     * the interrupts are silent.
+     */
+    void found(Device device, int completions) {
+        long now = handled.get();
+        if (now != handledBefore) {
+            handledBefore = now;
+            silentChecks = 0;
+        } else if (completions > 0 && ++silentChecks == SILENT_CHECKS && !isSilent) {
+            reportSilence(device + " completes commands without an interrupt");
+        }
+    }
+
+    private void reportSilence(String reason) {
+        isSilent = true;
+        LOGGER.log(
+                System.Logger.Level.WARNING, "{0}: the driver polls instead; choose another type of interrupt", reason);
     }
 
     boolean areEnabled() {
@@ -74,7 +119,10 @@ final class QueueInterrupts {
             ioQueues.stream()
                     .filter(queue -> vectorOf(queue.number()) == number)
                     .forEach(served::add);
-            enabled.onInterrupt(vector, () -> handle(owner, enabled, served));
+            enabled.onInterrupt(vector, () -> {
+                handled.incrementAndGet();
+                handle(owner, enabled, served);
+            });
         }
     }
 

@@ -1,5 +1,9 @@
 package org.jvfio.driver.nvme;
 
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
 import org.jvfio.VfioException;
@@ -12,6 +16,7 @@ import org.jvfio.VfioException.Kind;
 final class Startup {
     private static final int ALL_HEALTH_EVENTS = 0xff;
     private static final int NAMESPACE_ATTRIBUTE_EVENTS = 1 << 8;
+    private static final long QUEUE_CREATION_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     private final ControllerLifecycle owner;
@@ -26,6 +31,7 @@ final class Startup {
     private IoQueues ioQueues = IoQueues.NONE;
     private QueueInterrupts interrupts = QueueInterrupts.NONE;
     private long maxTransferBytes;
+    private @Nullable VfioException refusal;
 
     Startup(
             ControllerLifecycle owner,
@@ -56,6 +62,12 @@ final class Startup {
         return maxTransferBytes;
     }
 
+    /** Why there are no I/O queues; null if there are some. */
+    @Nullable
+    VfioException refusal() {
+        return refusal;
+    }
+
     /**
      * Starts a controller for the first time: it is identified, and what its queues need is allocated.
      *
@@ -66,11 +78,31 @@ final class Startup {
         admin.enable(operation);
         maxTransferBytes = maxTransferBytes(owner.identify(operation));
         allocateQueues(operation);
-        interrupts =
-                QueueInterrupts.enable(device, options.completion().interrupts().orElse(null), ioQueues.count());
+        interrupts = QueueInterrupts.enable(
+                device, options.completion().interrupts().orElse(null), ioQueues.count(), owner.quirks());
         interrupts.serve(owner, admin.queue(), ioQueues.list());
+        createQueues(operation);
+    }
+
+    private void createQueues(String operation) {
+        if (owner.retryDelays().isReported()) {
+            enableRetryDelays();
+        }
         ioQueues.create(operation, admin, interrupts);
+        if (owner.quirks().contains(NvmeQuirk.QUEUE_CREATION_DELAY)) {
+            LockSupport.parkNanos(QUEUE_CREATION_NANOS);
+        }
         requestEvents();
+    }
+
+    /** Without it the controller selects no Command Retry Delay; if it rejects it, the driver's back-off remains. */
+    private void enableRetryDelays() {
+        NvmeRequest feature = admin.enableRetryDelays("enable the retry delays of " + owner);
+        if (feature.isRejected()) {
+            LOGGER.log(System.Logger.Level.DEBUG, feature.failure().getMessage());
+        } else {
+            feature.requireSuccess();
+        }
     }
 
     /**
@@ -80,13 +112,18 @@ final class Startup {
      */
     void again(String operation) {
         admin.enable(operation);
-        int granted = admin.setQueueCount(operation, ioQueues.count());
-        if (Math.min(granted & 0xffff, granted >>> 16) + 1 < ioQueues.count()) {
-            throw new VfioException(
-                    Kind.EXHAUSTED, operation, "it grants fewer queues than before", "open the controller again");
+        if (refusal == null) {
+            NvmeRequest count = admin.setQueueCount(operation, ioQueues.count());
+            count.requireSuccess();
+            if (granted(count) < ioQueues.count()) {
+                throw new VfioException(
+                        Kind.EXHAUSTED,
+                        operation,
+                        "it grants fewer queues than before",
+                        "open the controller again");
+            }
         }
-        ioQueues.create(operation, admin, interrupts);
-        requestEvents();
+        createQueues(operation);
     }
 
     private long maxTransferBytes(NvmeIdentity found) {
@@ -95,6 +132,20 @@ final class Startup {
         int mdtsShift = registers.capabilities().minPageShift() + found.transferPages();
         boolean unlimited = found.transferPages() == 0 || mdtsShift >= Long.SIZE - 2;
         return unlimited ? limit : Math.min(limit, 1L << mdtsShift);
+    }
+
+    /**
+     * The bytes that a controller with its queues locks at most, before it is known how many queues it grants and how
+     * much a command transfers.
+     */
+    static long lockedBytes(
+            Container container, DmaWindow window, ControllerRegisters registers, int pageShift, NvmeOptions options) {
+        long pairs = Math.max(0, Math.min(options.queuePairs(), registers.doorbellPairs()));
+        int entries = Math.min(options.queueDepth(), registers.capabilities().queueEntries());
+        int listBytes = PrpLists.listBytes(Math.max(options.maxTransferBytes(), 1L << pageShift), pageShift);
+        long queues = pairs * new QueueLayout(entries, pageShift, listBytes).memoryBytes();
+        return DmaArea.lockedBytes(container, window, AdminQueue.memoryBytes(pageShift), pageShift)
+                + DmaArea.lockedBytes(container, window, queues, pageShift);
     }
 
     private void allocateQueues(String operation) {
@@ -108,12 +159,34 @@ final class Startup {
                             .formatted(capabilities.doorbellStride()),
                     "use another drive, or newer firmware");
         }
-        int granted = admin.setQueueCount(operation, wanted);
-        int pairs = Math.min(wanted, Math.min((granted & 0xffff) + 1, (granted >>> 16) + 1));
+        NvmeRequest count = admin.setQueueCount(operation, wanted);
+        for (int tries = 0; isRetryable(count) && tries < options.retries(); tries++) {
+            LockSupport.parkNanos(owner.retryDelays().nanos(count.retryDelaySelector(), tries));
+            count = admin.setQueueCount(operation, wanted);
+        }
+        if (count.isRejected()) {
+            refusal = count.failure();
+            LOGGER.log(
+                    System.Logger.Level.WARNING,
+                    "{0}; it is opened for its identity and logs alone",
+                    count.failure().getMessage());
+            return;
+        }
+        count.requireSuccess();
+        int pairs = Math.min(wanted, granted(count));
         int entries = Math.min(options.queueDepth(), capabilities.queueEntries());
         QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
         DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes(), pageShift);
         ioQueues = IoQueues.of(owner, registers, pairs, layout, memory);
+    }
+
+    private static boolean isRetryable(NvmeRequest request) {
+        return request.isRejected() && request.status().isRetryable();
+    }
+
+    /** The lower of the zero-based numbers of completion and submission queues in dword 0, as a number from 1. */
+    private static int granted(NvmeRequest count) {
+        return Math.min(count.result() & 0xffff, count.result() >>> 16) + 1;
     }
 
     /** As in Linux, a controller that rejects the selection of events is used nevertheless. */

@@ -7,6 +7,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
 
 /**
  * An operation on any number of blocks, split into commands of which several are in flight. The thread that finds the
@@ -22,10 +23,12 @@ final class Transfer extends ReusableCompletion {
     private final @Nullable NvmeBuffer metadata;
     private final long first;
     private final long blocks;
-    private final int retries;
+    private final NvmeOptions options;
     private final CompletableFuture<Void> future = new CompletableFuture<>();
 
     private final Queue<Piece> completed = new ConcurrentLinkedQueue<>();
+    /** Those whose delay before the next try is over. */
+    private final Queue<Piece> due = new ConcurrentLinkedQueue<>();
 
     /**
      * Events not processed yet. The thread that raises it from 0 owns the fields below until it is 0 again; others only
@@ -37,6 +40,7 @@ final class Transfer extends ReusableCompletion {
     private final ArrayDeque<Piece> ready = new ArrayDeque<>();
     private long prepared;
     private int inFlight;
+    private int delayed;
     private @Nullable RuntimeException failure;
     private NvmeStatus failureStatus = NvmeStatus.SUCCESS;
 
@@ -44,6 +48,10 @@ final class Transfer extends ReusableCompletion {
     private static final class Piece {
         private final NvmeRequest request = new NvmeRequest();
         private int attempts;
+        /** How often the namespace was not ready, and since when. */
+        private int notReady;
+
+        private long notReadyNanos;
     }
 
     private Transfer(
@@ -54,7 +62,7 @@ final class Transfer extends ReusableCompletion {
             long blocks,
             @Nullable NvmeBuffer buffer,
             @Nullable NvmeBuffer metadata,
-            int retries) {
+            NvmeOptions options) {
         this.queue = queue;
         this.namespace = namespace;
         this.operation = operation;
@@ -62,7 +70,7 @@ final class Transfer extends ReusableCompletion {
         this.blocks = blocks;
         this.buffer = buffer;
         this.metadata = metadata;
-        this.retries = retries;
+        this.options = options;
         begin();
         long pieces = Math.ceilDiv(blocks, CommandChecks.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
@@ -84,8 +92,8 @@ final class Transfer extends ReusableCompletion {
             long blocks,
             @Nullable NvmeBuffer buffer,
             @Nullable NvmeBuffer metadata,
-            int retries) {
-        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, retries);
+            NvmeOptions options) {
+        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, options);
         transfer.advance();
         return transfer;
     }
@@ -138,6 +146,10 @@ final class Transfer extends ReusableCompletion {
             inFlight--;
             process(piece);
         }
+        for (Piece piece = due.poll(); piece != null; piece = due.poll()) {
+            delayed--;
+            ready.add(piece);
+        }
         while (failure == null) {
             Piece piece = ready.isEmpty() ? prepare() : ready.peek();
             if (piece == null) {
@@ -156,21 +168,54 @@ final class Transfer extends ReusableCompletion {
                 failure = e;
             }
         }
-        return inFlight == 0;
+        return inFlight == 0 && (delayed == 0 || failure != null);
     }
 
     private void process(Piece piece) {
         NvmeRequest request = piece.request;
         if (request.isSuccess()) {
             piece.attempts = 0;
+            piece.notReady = 0;
             idle.add(piece);
-        } else if (failure == null && request.status().isRetryable() && piece.attempts < retries) {
-            piece.attempts++;
-            ready.add(piece);
+        } else if (failure == null && request.status().isRetryable() && mayRetry(piece)) {
+            retry(piece, retryDelay(piece));
         } else if (failure == null) {
             failure = request.failure();
             failureStatus = request.status();
         }
+    }
+
+    private void retry(Piece piece, long delayNanos) {
+        if (delayNanos == 0) {
+            ready.add(piece);
+            return;
+        }
+        delayed++;
+        queue.owner().runLater(delayNanos, () -> {
+            due.add(piece);
+            advance();
+        });
+    }
+
+    /** Counts a try: a number of them, or any number in a time if the namespace is not ready. */
+    private boolean mayRetry(Piece piece) {
+        if (piece.request.status().kind() != Kind.BUSY) {
+            return piece.attempts++ < options.retries();
+        }
+        long now = System.nanoTime();
+        if (piece.notReady++ == 0) {
+            piece.notReadyNanos = now;
+        }
+        return now - piece.notReadyNanos < options.notReadyTimeout().toNanos();
+    }
+
+    private long retryDelay(Piece piece) {
+        NvmeRequest request = piece.request;
+        return request.isRejected()
+                ? queue.owner()
+                        .retryDelays()
+                        .nanos(request.retryDelaySelector(), Math.max(piece.attempts, piece.notReady) - 1)
+                : 0;
     }
 
     private @Nullable Piece prepare() {

@@ -1,10 +1,11 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Device;
 import org.jvfio.DeviceCondition;
@@ -31,7 +32,9 @@ final class Watchdog {
     private final Duration adminTimeout;
     private final AtomicInteger aborts = new AtomicInteger();
     private final AtomicReference<@Nullable VfioException> freeze = new AtomicReference<>();
-    private final CountDownLatch stopped = new CountDownLatch(1);
+    private final DelayedTasks tasks = new DelayedTasks();
+    private final AtomicBoolean isWoken = new AtomicBoolean();
+    private volatile boolean isStopped;
     private final Thread thread;
     private final Device device;
     private long checkedNanos = System.nanoTime();
@@ -57,7 +60,8 @@ final class Watchdog {
 
     /** Ends the thread after the check it is at. */
     void stop() {
-        stopped.countDown();
+        isStopped = true;
+        LockSupport.unpark(thread);
     }
 
     boolean isCurrentThread() {
@@ -84,7 +88,20 @@ final class Watchdog {
             return false;
         }
         freeze.compareAndSet(null, frozen);
+        wake();
         return true;
+    }
+
+    /** Runs an action after a delay, or when the thread ends; false if it has ended. */
+    boolean runLater(long delayNanos, Runnable action) {
+        boolean isAdded = tasks.add(delayNanos, action);
+        wake();
+        return isAdded;
+    }
+
+    private void wake() {
+        isWoken.set(true);
+        LockSupport.unpark(thread);
     }
 
     /** Drops a failure from before a recovery. */
@@ -93,10 +110,10 @@ final class Watchdog {
     }
 
     private void run() {
-        long tick = Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
         String operation = "watch " + owner;
         try {
-            while (owner.state() != NvmeState.FAILED && !stopped.await(tick, TimeUnit.MILLISECONDS)) {
+            while (owner.state() != NvmeState.FAILED && sleep()) {
+                tasks.runDue();
                 check();
             }
         } catch (RuntimeException e) {
@@ -106,7 +123,28 @@ final class Watchdog {
         } catch (Error e) {
             owner.fail(operation, new IllegalStateException("its watchdog thread has ended: " + e, e));
             throw e;
+        } finally {
+            tasks.close();
         }
+    }
+
+    /** Waits until the next check or action is due; false if the thread is to end. */
+    private boolean sleep() throws InterruptedException {
+        long tick = owner.isPollingInstead()
+                ? MIN_TICK_MILLIS
+                : Math.clamp(commandTimeout.toMillis() / 4, MIN_TICK_MILLIS, MAX_TICK_MILLIS);
+        long wait = tasks.nanosToNext(TimeUnit.MILLISECONDS.toNanos(tick));
+        long end = System.nanoTime() + wait;
+        for (long left = wait; left > 0 && !isStopped; left = end - System.nanoTime()) {
+            if (Thread.interrupted()) {
+                throw new InterruptedException();
+            }
+            if (isWoken.getAndSet(false)) {
+                break;
+            }
+            LockSupport.parkNanos(left);
+        }
+        return !isStopped;
     }
 
     private void check() {
@@ -127,14 +165,22 @@ final class Watchdog {
             }
             case RUNNING -> {
                 owner.admin().poll();
-                if (owner.interrupts().areEnabled()) {
-                    // An interrupt may have been lost, and no other thread polls.
-                    owner.ioQueues().list().forEach(NvmeQueue::poll);
+                if (owner.options().completion() != NvmeCompletion.POLLED) {
+                    // An interrupt may have been lost, or none may ever come, and no other thread polls.
+                    pollAll();
                 }
                 checkTimeouts();
                 events.process();
             }
         }
+    }
+
+    private void pollAll() {
+        int found = 0;
+        for (NvmeQueue queue : owner.ioQueues().list()) {
+            found += queue.poll();
+        }
+        owner.interrupts().found(device, found);
     }
 
     /** Checks the PE, whose DMA alone may be frozen, and recovers a controller that does not respond. */

@@ -46,6 +46,7 @@ final class AdminCommands {
     private final ManagementCommands management;
     private final Features features;
     private final LogPages logs;
+    private final OddState odd;
     private final boolean isQemu;
     private final MemorySegment data = MemorySegment.ofArray(new long[IdentifyData.BYTES / Long.BYTES]);
 
@@ -59,7 +60,8 @@ final class AdminCommands {
             NamespaceList namespaces,
             IdentifyData identity,
             Features features,
-            LogPages logs) {
+            LogPages logs,
+            OddState odd) {
         this.bus = bus;
         this.configuration = configuration;
         this.registers = registers;
@@ -69,6 +71,7 @@ final class AdminCommands {
         this.identity = identity;
         this.features = features;
         this.logs = logs;
+        this.odd = odd;
         management = new ManagementCommands(configuration, registers, prp, namespaces, logs);
         isQemu = configuration.has(Deviation.MORE_COMMANDS);
     }
@@ -159,7 +162,9 @@ final class AdminCommands {
         int status = queueStatus(command, queues.isValid(id) && queues.submission(id) == null);
         if (status == Status.SUCCESS) {
             int size = (command.dword(10) >>> 16) + 1;
-            queues.add(new SubmissionQueue(id, command.prp1(), size, completions));
+            SubmissionQueue queue = new SubmissionQueue(id, command.prp1(), size, completions);
+            queues.add(queue);
+            odd.created(queue);
         }
         return status;
     }

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param commands the optional commands that it supports
  * @param commandLimits the limits of commands without data transfer
  * @param deviations where it differs from the specification
+ * @param oddities what makes it like a known drive
  * @param faults its faults
  */
 record Configuration(
@@ -33,6 +34,7 @@ record Configuration(
         Set<OptionalCommand> commands,
         CommandLimits commandLimits,
         Set<Deviation> deviations,
+        Oddities oddities,
         NvmeFaults faults) {
     /** The unit of CAP.TO. */
     static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);

@@ -6,6 +6,7 @@ import org.jvfio.emulator.device.DeviceBus;
 final class Controller {
     private static final int SHUTDOWN_SHIFT = 14;
     private static final int SHUTDOWN_MASK = 0x3;
+    private static final int WHOLE_QUEUE_ENTRIES = 64;
 
     private final DeviceBus bus;
     private final Registers registers;
@@ -17,6 +18,7 @@ final class Controller {
     private final Execution execution;
     private final FaultPlan faults;
     private final Configuration configuration;
+    private final OddState odd;
     private final NamespaceList namespaces;
     private long resets;
     private final boolean worksAfterShutdown;
@@ -31,8 +33,9 @@ final class Controller {
         doorbellShift = 2 + configuration.limits().doorbellStride();
         faults = new FaultPlan(configuration.faults());
         registers = new Registers(configuration, faults.wrongCapabilities());
+        odd = new OddState(bus, configuration.oddities());
         errors = new ErrorLog(!configuration.has(Deviation.NO_ERROR_LOG));
-        interrupts = new Interrupts(bus, configuration.interruptVectors());
+        interrupts = new Interrupts(bus, configuration.interruptVectors(), configuration.oddities());
         queues = new Queues(bus, interrupts, errors, configuration.limits().queuePairs(), this::fail);
         events = new Events(queues, configuration);
         IdentifyData identity = new IdentifyData(configuration, namespaces);
@@ -48,8 +51,18 @@ final class Controller {
                 logs,
                 prp,
                 new AdminCommands(
-                        bus, configuration, registers, queues, prp, events, namespaces, identity, features, logs),
-                new IoCommands(bus, configuration, registers, prp, namespaces, features),
+                        bus,
+                        configuration,
+                        registers,
+                        queues,
+                        prp,
+                        events,
+                        namespaces,
+                        identity,
+                        features,
+                        logs,
+                        odd),
+                new IoCommands(bus, configuration, registers, prp, namespaces, features, odd),
                 faults,
                 this::fail,
                 this::hang);
@@ -60,6 +73,7 @@ final class Controller {
         if (!hung) {
             reset();
             registers.powerOn();
+            odd.powerOn();
         }
     }
 
@@ -91,13 +105,20 @@ final class Controller {
 
     /** Reads a 4-byte register; doorbells read as 0. */
     int read(int offset) {
+        if (odd.isSilent()) {
+            return -1;
+        }
+        if (offset == Registers.STATUS && odd.isSettling()) {
+            registers.status(Registers.READY);
+            hang();
+        }
         int value = registers.read(offset, interrupts.mask());
         return offset == Registers.STATUS ? value ^ faults.wrongStatus() : value;
     }
 
     /** Writes a 4-byte register. */
     void write(int offset, int value) {
-        if (hung) {
+        if (hung || odd.isSilent()) {
             return;
         }
         if (offset >= Registers.DOORBELLS) {
@@ -126,6 +147,7 @@ final class Controller {
             if (configuration.has(Deviation.RESET_CLEARS_CONFIGURATION)) {
                 registers.configuration(0);
             }
+            odd.disabled();
             if (faults.isStuck(NvmeFaults.Transition.DISABLE)) {
                 registers.status(before & Registers.READY);
             }
@@ -146,10 +168,13 @@ final class Controller {
     }
 
     private void enable() {
-        if (!registers.isEnableable()) {
+        boolean isTooShort = odd.has(DriveOddity.NEEDS_WHOLE_ADMIN_QUEUE)
+                && registers.adminSubmissions() % WHOLE_QUEUE_ENTRIES != 0;
+        if (isTooShort || !registers.isEnableable()) {
             fail();
             return;
         }
+        odd.enabled();
         for (Namespace namespace : namespaces.all()) {
             namespace.enable(registers.hasAllCommandSets());
             if (configuration.has(Deviation.MORE_COMMANDS)) {
@@ -196,6 +221,8 @@ final class Controller {
             SubmissionQueue queue = queues.submission(id);
             if (queue == null) {
                 reportDoorbell(id, Events.INVALID_DOORBELL_REGISTER);
+            } else if (queue.isSettling()) {
+                queue.stall();
             } else if (!queue.submit(value & 0xffff)) {
                 reportDoorbell(id, Events.INVALID_DOORBELL_VALUE);
             } else {

@@ -1,6 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 
 /** The features whose value is a data structure: timestamp and host behavior support (NVM Express 1.4, 5.21.1). */
@@ -33,6 +34,11 @@ final class DataFeatures {
     private void setTimestamp(long millis) {
         hostMillis = millis;
         setNanos = System.nanoTime();
+    }
+
+    /** Whether the host has enabled Command Retry Delays (ACRE). */
+    boolean delaysRetries() {
+        return behavior.get(ValueLayout.JAVA_BYTE, 0) == 1;
     }
 
     /** Sends the current value; returns a status. */

@@ -27,7 +27,10 @@ public final class EmulatedNvme implements EmulatedDevice {
     static final int VENDOR = 0x1b36;
     static final int SUBSYSTEM_VENDOR = 0x1af4;
 
-    private static final DeviceIdentity IDENTITY = new DeviceIdentity(VENDOR, 0x0010, 0x02, 0x010802);
+    private static final int DEVICE = 0x0010;
+    private static final int REVISION = 0x02;
+    private static final int CLASS_CODE = 0x010802;
+    private static final long MASK_48_BITS = (1L << 48) - 1;
 
     private final Configuration configuration;
     private final NamespaceList namespaces;
@@ -48,7 +51,8 @@ public final class EmulatedNvme implements EmulatedDevice {
 
     @Override
     public DeviceIdentity identity() {
-        return IDENTITY;
+        Oddities like = configuration.oddities();
+        return new DeviceIdentity(like.vendor(), like.device(), REVISION, CLASS_CODE);
     }
 
     @Override
@@ -84,7 +88,8 @@ public final class EmulatedNvme implements EmulatedDevice {
 
     @Override
     public void plug(DeviceBus bus) {
-        controller = new Controller(configuration, namespaces, bus);
+        boolean isNarrow = configuration.oddities().has(DriveOddity.DMA_48_BITS);
+        controller = new Controller(configuration, namespaces, isNarrow ? new NarrowBus(bus, MASK_48_BITS) : bus);
     }
 
     @Override
@@ -95,6 +100,18 @@ public final class EmulatedNvme implements EmulatedDevice {
     @Override
     public boolean answers(int bar, long offset, int size) {
         return true;
+    }
+
+    /** Registers have 4 bytes, and some 8; doorbells have 4, and are there for the admin queue and each I/O queue. */
+    @Override
+    public boolean isReserved(int bar, long offset, int size) {
+        if (offset >= Registers.DOORBELLS) {
+            int stride = Integer.BYTES << configuration.limits().doorbellStride();
+            long doorbell = offset - Registers.DOORBELLS;
+            long end = 2L * stride * (configuration.limits().queuePairs() + 1);
+            return size != Integer.BYTES || doorbell % stride != 0 || doorbell >= end;
+        }
+        return !Registers.isDefined((int) offset, size);
     }
 
     @Override
@@ -160,6 +177,9 @@ public final class EmulatedNvme implements EmulatedDevice {
         private Set<OptionalCommand> commands = EnumSet.allOf(OptionalCommand.class);
         private CommandLimits commandLimits = CommandLimits.NONE;
         private Set<Deviation> deviations = Deviation.NONE;
+        private int vendor = VENDOR;
+        private int device = DEVICE;
+        private Set<DriveOddity> oddities = EnumSet.noneOf(DriveOddity.class);
         private int queuePairs = MAX_PAIRS;
         private int queueEntries = 2048;
         private int mdts = 7;
@@ -269,6 +289,26 @@ public final class EmulatedNvme implements EmulatedDevice {
         /** Sets the limits of Copy in the namespace that a controller without a namespace gets. */
         Builder defaultCopyLimits(CopyLimits limits) {
             defaultCopyLimits = limits;
+            return this;
+        }
+
+        /**
+         * Sets its PCI vendor and device ids, and the vendor id of Identify; those of QEMU's controller by default.
+         *
+         * @throws IllegalArgumentException if they have more than 16 bits, or mean that there is no device
+         */
+        public Builder pciId(int vendorId, int deviceId) {
+            DeviceIdentity checked = new DeviceIdentity(vendorId, deviceId, REVISION, CLASS_CODE);
+            vendor = checked.vendor();
+            device = checked.device();
+            return this;
+        }
+
+        /** Makes it misbehave as known drives do; by default it does not. */
+        public Builder oddities(Set<DriveOddity> kinds) {
+            EnumSet<DriveOddity> copy = EnumSet.noneOf(DriveOddity.class);
+            copy.addAll(kinds);
+            oddities = copy;
             return this;
         }
 
@@ -438,6 +478,7 @@ public final class EmulatedNvme implements EmulatedDevice {
                     commands,
                     commandLimits,
                     deviations,
+                    new Oddities(vendor, device, oddities),
                     faults));
         }
     }

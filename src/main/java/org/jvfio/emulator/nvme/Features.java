@@ -43,6 +43,8 @@ final class Features {
     private final boolean isFixed;
     private final boolean plainDefaults;
     private final boolean hasMore;
+    private final boolean hasHostBehavior;
+    private final boolean refusesQueues;
     private final int[] vectorSettings;
     private final int[] errorRecovery;
     private int arbitration;
@@ -63,6 +65,8 @@ final class Features {
         isFixed = configuration.has(Deviation.FIXED_FEATURES);
         plainDefaults = configuration.has(Deviation.PLAIN_DEFAULTS);
         hasMore = configuration.has(Deviation.MORE_COMMANDS);
+        hasHostBehavior = hasMore || configuration.oddities().has(DriveOddity.NOT_READY_AT_FIRST);
+        refusesQueues = configuration.oddities().has(DriveOddity.REFUSES_QUEUES);
         vectorSettings = new int[vectors];
         errorRecovery = new int[NamespaceList.MAX_ID + 1];
         setDefaults();
@@ -94,6 +98,11 @@ final class Features {
 
     private static int defaultOfVector(int vector) {
         return vector == 0 ? NOT_COALESCED : vector;
+    }
+
+    /** Whether the host has enabled Command Retry Delays. */
+    boolean delaysRetries() {
+        return dataFeatures.delaysRetries();
     }
 
     /** Whether the volatile write cache is enabled. */
@@ -129,7 +138,8 @@ final class Features {
                     WRITE_ATOMICITY,
                     ASYNC_EVENTS,
                     COMMAND_SET_PROFILE -> true;
-            case DataFeatures.TIMESTAMP, DataFeatures.HOST_BEHAVIOR, PLACEMENT_MODE, PLACEMENT_EVENTS -> hasMore;
+            case DataFeatures.HOST_BEHAVIOR -> hasHostBehavior;
+            case DataFeatures.TIMESTAMP, PLACEMENT_MODE, PLACEMENT_EVENTS -> hasMore;
             default -> false;
         };
     }
@@ -276,7 +286,10 @@ final class Features {
             case POWER_STATE -> setPowerState(value);
             case TEMPERATURE_THRESHOLD -> setThreshold(value);
             case WRITE_CACHE -> setWriteCache(value);
-            case NUMBER_OF_QUEUES -> setNumberOfQueues(command, value);
+            case NUMBER_OF_QUEUES ->
+                refusesQueues
+                        ? Status.INTERNAL_ERROR | Status.DO_NOT_RETRY
+                        : setNumberOfQueues(command, value);
             case INTERRUPT_COALESCING -> {
                 coalescing = value & WORD;
                 yield Status.SUCCESS;

@@ -33,7 +33,7 @@ final class IdentifyController {
     void fill(MemorySegment data) {
         Configuration.Names names = configuration.names();
         boolean isQemu = configuration.has(Deviation.MORE_COMMANDS);
-        data.set(WORD, 0, (short) EmulatedNvme.VENDOR);
+        data.set(WORD, 0, (short) configuration.oddities().vendor());
         data.set(WORD, 2, (short) EmulatedNvme.SUBSYSTEM_VENDOR);
         text(data, 4, 20, names.serial());
         text(data, 24, 40, names.model());
@@ -46,6 +46,9 @@ final class IdentifyController {
         data.set(Command.DWORD, 80, Registers.VERSION_1_4);
         data.set(Command.DWORD, 92, 1 << 8); // reports changed namespaces
         data.set(ValueLayout.JAVA_BYTE, 111, (byte) 1); // an I/O controller
+        if (configuration.oddities().has(DriveOddity.NOT_READY_AT_FIRST)) {
+            data.set(WORD, 128, (short) 1); // CRDT1, in units of 100 ms
+        }
         data.set(ValueLayout.JAVA_BYTE, 258, (byte) (ABORT_LIMIT - 1));
         data.set(ValueLayout.JAVA_BYTE, 259, (byte) (Events.LIMIT - 1));
         data.set(ValueLayout.JAVA_BYTE, 260, (byte) 3); // one read-only firmware slot

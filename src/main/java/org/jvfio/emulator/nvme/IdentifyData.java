@@ -33,6 +33,8 @@ final class IdentifyData {
     private final IdentifyController controller;
     private final IdentifyNamespace namespaceData;
     private final boolean isQemu;
+    private final boolean hasNoLists;
+    private final boolean confusesLists;
 
     IdentifyData(Configuration configuration, NamespaceList namespaces) {
         this.configuration = configuration;
@@ -40,6 +42,8 @@ final class IdentifyData {
         controller = new IdentifyController(configuration);
         namespaceData = new IdentifyNamespace(configuration);
         isQemu = configuration.has(Deviation.MORE_COMMANDS);
+        hasNoLists = configuration.oddities().has(DriveOddity.NO_IDENTIFY_LISTS);
+        confusesLists = configuration.oddities().has(DriveOddity.CONFUSES_IDENTIFY_LISTS);
     }
 
     /**
@@ -51,6 +55,13 @@ final class IdentifyData {
     int fill(Command command, MemorySegment data) {
         int id = command.namespace();
         int structure = command.dword(10) & 0xff;
+        if (structure > CONTROLLER && hasNoLists) {
+            return Status.INVALID_FIELD_IN_COMMAND;
+        }
+        if (structure > CONTROLLER && confusesLists) {
+            controller.fill(data);
+            return Status.SUCCESS;
+        }
         int commandSet = command.dword(11) >>> 24;
         return switch (structure) {
             case NAMESPACE, ALLOCATED_NAMESPACE -> fillNamespace(id, structure == ALLOCATED_NAMESPACE, data);

@@ -13,15 +13,19 @@ final class Interrupts {
     private int raised;
     private int mask;
     private boolean asserted;
+    private final boolean isSilent;
+    private final boolean hasSilentMsi;
 
-    Interrupts(DeviceBus bus, int vectors) {
+    Interrupts(DeviceBus bus, int vectors, Oddities oddities) {
         this.bus = bus;
+        isSilent = oddities.has(DriveOddity.SILENT_INTERRUPTS);
+        hasSilentMsi = oddities.has(DriveOddity.SILENT_MSI);
         this.queuesWithEntries = new int[vectors];
     }
 
     /** Entries were posted to a queue. */
     void posted(CompletionQueue queue) {
-        if (!queue.interrupts()) {
+        if (!queue.interrupts() || isSilent || (hasSilentMsi && bus.sendsMessages() && !bus.sendsMsix())) {
             return;
         }
         if (bus.sendsMessages() && (queue.vector() >= Integer.SIZE || (1 << queue.vector() & masked()) == 0)) {

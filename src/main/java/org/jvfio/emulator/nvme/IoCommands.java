@@ -26,6 +26,11 @@ final class IoCommands {
     private static final int RANGE_BYTES = 16;
     private static final int MAX_RANGES = 256;
 
+    private final DeviceBus bus;
+    private final OddState odd;
+    private final Features features;
+    private final boolean overReads;
+    private final boolean ignoresZeroes;
     private final Configuration configuration;
     private final Registers registers;
     private final Prp prp;
@@ -44,7 +49,13 @@ final class IoCommands {
             Registers registers,
             Prp prp,
             NamespaceList namespaces,
-            Features features) {
+            Features features,
+            OddState odd) {
+        this.bus = bus;
+        this.odd = odd;
+        this.features = features;
+        overReads = odd.has(DriveOddity.OVER_READS_RANGES);
+        ignoresZeroes = odd.has(DriveOddity.IGNORES_WRITE_ZEROES);
         this.configuration = configuration;
         this.registers = registers;
         this.prp = prp;
@@ -99,6 +110,14 @@ final class IoCommands {
                 return status;
             }
         }
+        if (odd.isNotReady()) {
+            return features.delaysRetries()
+                    ? Status.NAMESPACE_NOT_READY | Status.FIRST_RETRY_DELAY
+                    : Status.NAMESPACE_NOT_READY;
+        }
+        if (opcode == WRITE_ZEROES && ignoresZeroes) {
+            return Status.SUCCESS;
+        }
         if (namespace.commandSet() != CommandSet.NVM) {
             return Status.INVALID_COMMAND_OPCODE;
         }
@@ -143,6 +162,9 @@ final class IoCommands {
         int status = prp.map(command, (long) ranges * RANGE_BYTES, registers.pageBytes());
         if (status == Status.SUCCESS) {
             status = prp.readMemory(dataset);
+        }
+        if (status == Status.SUCCESS && overReads && !bus.readMemory(command.prp1(), dataset)) {
+            return Status.DATA_TRANSFER_ERROR;
         }
         if (status != Status.SUCCESS || !deallocates) {
             return status;

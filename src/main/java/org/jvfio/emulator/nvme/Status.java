@@ -10,6 +10,9 @@ final class Status {
     /** Do Not Retry: a retry is expected to fail, too. */
     static final int DO_NOT_RETRY = 1 << 14;
 
+    /** CRD 1: the first Command Retry Delay Time. */
+    static final int FIRST_RETRY_DELAY = 1 << 11;
+
     static final int SUCCESS = 0;
     static final int INVALID_COMMAND_OPCODE = DO_NOT_RETRY | 0x01;
     static final int INVALID_FIELD_IN_COMMAND = DO_NOT_RETRY | 0x02;
@@ -24,6 +27,8 @@ final class Status {
     static final int PRP_OFFSET_INVALID = DO_NOT_RETRY | 0x13;
     static final int FLEXIBLE_DATA_PLACEMENT_DISABLED = DO_NOT_RETRY | 0x29;
     static final int LBA_OUT_OF_RANGE = DO_NOT_RETRY | 0x80;
+
+    static final int NAMESPACE_NOT_READY = 0x82;
 
     static final int COMPLETION_QUEUE_INVALID = DO_NOT_RETRY | 0x100;
     static final int INVALID_QUEUE_IDENTIFIER = DO_NOT_RETRY | 0x101;

@@ -24,6 +24,7 @@ final class SubmissionQueue {
     private int head;
     private int tail;
     private boolean stalled;
+    private boolean settling;
 
     /**
      * An empty queue.
@@ -57,6 +58,15 @@ final class SubmissionQueue {
     /** Stops execution of its commands. */
     void stall() {
         stalled = true;
+    }
+
+    /** Whether it was created so recently that it takes no commands. */
+    boolean isSettling() {
+        return settling;
+    }
+
+    void settling(boolean isNew) {
+        settling = isNew;
     }
 
     /** Whether a command can be fetched and completed. */

@@ -43,6 +43,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 
 @Timeout(60)
@@ -577,6 +578,7 @@ class NvmeControllerTest {
             NvmeQueue queue = nvme.queue(0);
             queue.enqueue(request);
             // Misuse by the caller: the controller writes to an address that is no longer mapped.
+            host.expect(Finding.Kind.STALE_DMA);
             mapping.close();
             queue.ring();
             while (!request.isDone()) {

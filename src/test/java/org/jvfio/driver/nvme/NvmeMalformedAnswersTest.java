@@ -257,11 +257,11 @@ class NvmeMalformedAnswersTest {
     /** The identifier may become that of an Asynchronous Event Request; then the command itself times out. */
     @ParameterizedTest
     @CsvSource({
-        "how far the submission queue is,    64,  68, UNNOTICED",
-        "the same beyond the queue,          69,  79, FAILED",
+        "how far the submission queue is,    64,  69, UNNOTICED",
+        "the same beyond the queue,          70,  79, FAILED",
         "its submission queue,               80,  95, FAILED",
-        "its identifier within the queue,    96, 100, TOLD FAILED",
-        "its identifier,                    101, 111, FAILED",
+        "its identifier within the queue,    96, 101, TOLD FAILED",
+        "its identifier,                    102, 111, FAILED",
         "its phase,                         112, 112, TOLD",
         "its status,                        113, 123, TOLD",
         "how to go on after an error,       124, 127, UNNOTICED"

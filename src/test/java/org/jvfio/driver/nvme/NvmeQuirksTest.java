@@ -1,0 +1,329 @@
+package org.jvfio.driver.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.DmaWindow;
+import org.jvfio.PageSize;
+import org.jvfio.VfioException;
+import org.jvfio.VfioException.Kind;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.nvme.DriveOddity;
+import org.jvfio.emulator.nvme.DrivePreset;
+import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
+
+/** Each row of the table: its drive does not work when it is driven without the quirk, and works with it. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class NvmeQuirksTest {
+    private static final int BLOCK = 512;
+    private static final Duration TIMEOUT = Duration.ofMillis(300);
+
+    /** What a drive that needs a quirk does. */
+    private static DriveOddity oddity(NvmeQuirk quirk) {
+        return switch (quirk) {
+            case READY_CHECK_DELAY -> DriveOddity.HANGS_ON_EARLY_READY_CHECK;
+            case NO_NAMESPACE_LIST -> DriveOddity.CONFUSES_IDENTIFY_LISTS;
+            case BROKEN_MSI -> DriveOddity.SILENT_MSI;
+            case NO_WRITE_ZEROES -> DriveOddity.IGNORES_WRITE_ZEROES;
+            case DMA_48_BITS -> DriveOddity.DMA_48_BITS;
+            case QUEUE_CREATION_DELAY -> DriveOddity.SLOW_QUEUE_CREATION;
+        };
+    }
+
+    private static EmulatedNvme drive(NvmeQuirks.Row row) {
+        EnumSet<DriveOddity> oddities = EnumSet.noneOf(DriveOddity.class);
+        row.quirks().forEach(quirk -> oddities.add(oddity(quirk)));
+        return EmulatedNvme.builder()
+                .pciId(row.vendorId(), row.deviceId())
+                .model(row.model().orElse("a drive"))
+                .msi(4)
+                .oddities(oddities)
+                .readyTimeout(Duration.ofMillis(500))
+                .namespace(NvmeHost.BYTES)
+                .build();
+    }
+
+    /** Uses a drive so that each of its quirks matters; fails if one is not coped with. */
+    private static void use(NvmeQuirks.Row row, NvmeOptions options) {
+        try (NvmeHost host = new NvmeHost(EmulatedMachine.power8(), () -> drive(row))) {
+            NvmeOptions.Builder how = options.toBuilder();
+            if (row.quirks().contains(NvmeQuirk.BROKEN_MSI)) {
+                how.completion(NvmeCompletion.MSI);
+            }
+            if (row.quirks().contains(NvmeQuirk.DMA_48_BITS)) {
+                refuseHighWindow(host, how);
+            }
+            try (NvmeController nvme = host.open(how.build())) {
+                assertEquals(row.quirks().contains(NvmeQuirk.BROKEN_MSI), nvme.hasSilentInterrupts());
+                assertEquals(List.of(1), nvme.namespaceIds());
+                zero(nvme);
+                if (row.quirks().contains(NvmeQuirk.READY_CHECK_DELAY)) {
+                    nvme.lifecycle().reset(Kind.TIMEOUT, "the test resets it");
+                    assertDoesNotThrow(nvme.lifecycle()::requireUsable);
+                }
+            }
+        }
+    }
+
+    private static void refuseHighWindow(NvmeHost host, NvmeOptions.Builder how) {
+        DmaWindow window = host.device()
+                .container()
+                .createWindow(PageSize.SIZE_64K, 1L << 30, 1);
+        assertTrue(window.range().start() >>> 48 != 0);
+        VfioException e = assertThrows(
+                VfioException.class, () -> host.open(how.window(window).build()));
+        assertEquals(Kind.UNSUPPORTED, e.kind(), e.getMessage());
+        how.window(host.device().container().defaultWindow());
+    }
+
+    /** Writes zeroes in the way that the driver says works. */
+    private static void zero(NvmeController nvme) {
+        NvmeNamespace disk = nvme.namespace(1);
+        try (NvmeBuffer buffer = nvme.allocate(BLOCK)) {
+            buffer.segment().fill((byte) 0x5a);
+            disk.write(0, 1, buffer);
+            try {
+                disk.writeZeroes(0, 1);
+            } catch (VfioException e) {
+                assertEquals(Kind.UNSUPPORTED, e.kind());
+                buffer.segment().fill((byte) 0);
+                disk.write(0, 1, buffer);
+            }
+            buffer.segment().fill((byte) 0x77);
+            disk.read(0, 1, buffer);
+            assertEquals(0, buffer.segment().get(ValueLayout.JAVA_BYTE, BLOCK - 1));
+        }
+    }
+
+    private static void inParallel(List<Executable> checks) throws Exception {
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<?>> running = new ArrayList<>();
+            for (Executable check : checks) {
+                running.add(executor.submit(() -> {
+                    try {
+                        check.execute();
+                    } catch (Throwable e) {
+                        throw new IllegalStateException(e);
+                    }
+                    return check;
+                }));
+            }
+            assertAll(running.stream().map(each -> (Executable) each::get));
+        }
+    }
+
+    @Test
+    void rows_drivenAsTheTableSays_work() throws Exception {
+        inParallel(NvmeQuirks.rows().stream()
+                .map(row -> (Executable) () -> use(row, NvmeOptions.DEFAULT))
+                .toList());
+    }
+
+    @Test
+    void rows_drivenWithoutQuirks_fail() throws Exception {
+        NvmeOptions without =
+                NvmeOptions.builder().quirks(Set.of()).commandTimeout(TIMEOUT).build();
+        inParallel(NvmeQuirks.rows().stream()
+                .map(row -> (Executable)
+                        () -> assertThrows(Throwable.class, () -> use(row, without), row::toString))
+                .toList());
+    }
+
+    @Test
+    void rows_all_haveASourceAndAreFound() {
+        for (NvmeQuirks.Row row : NvmeQuirks.rows()) {
+            assertFalse(row.source().isEmpty() || row.name().isEmpty() || row.quirks().isEmpty());
+            assertEquals(
+                    row.quirks(),
+                    NvmeQuirks.of(row.vendorId(), row.deviceId(), row.model().orElse("any")),
+                    row::toString);
+        }
+        assertEquals(Set.of(), NvmeQuirks.of(0x1b36, 0x0010, "QEMU NVMe Ctrl"));
+        assertEquals(Set.of(), NvmeQuirks.of(0x144d, 0xa808, "Samsung SSD 970 EVO Plus 1TB"));
+    }
+
+    private static NvmeHost host(DrivePreset preset) {
+        return new NvmeHost(() -> preset.builder()
+                .readyTimeout(Duration.ofMillis(500))
+                .namespace(NvmeHost.BYTES)
+                .build());
+    }
+
+    /** What the driver copes with for every drive. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DrivePreset.class,
+            names = {"PHISON_E12", "AZURE", "INTEL_P3520", "QEMU"})
+    void preset_withoutARow_works(DrivePreset preset) {
+        try (NvmeHost host = host(preset);
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .quirks(Set.of())
+                        .commandTimeout(TIMEOUT)
+                        .build())) {
+            assertEquals(List.of(1), nvme.namespaceIds());
+            NvmeNamespace disk = nvme.namespace(1);
+            for (int command = 0; command < 200; command++) {
+                disk.deallocate(8L * command, 8);
+            }
+            assertEquals(0, nvme.recoveries() + nvme.resets());
+        }
+    }
+
+    @Test
+    void open_lateRegisters_waitsForThem() {
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .oddities(Set.of(DriveOddity.LATE_REGISTERS))
+                        .namespace(NvmeHost.BYTES)
+                        .build());
+                NvmeController nvme = host.open()) {
+            nvme.namespace(1).flush();
+        }
+    }
+
+    /** Polling finds what interrupts do not announce; a warning reports it once. */
+    @ParameterizedTest
+    @EnumSource(
+            value = NvmeCompletion.class,
+            names = {"MSIX", "MSI", "INTX"})
+    void interrupts_neverCome_driverPolls(NvmeCompletion completion) {
+        try (NvmeHost host = new NvmeHost(() -> DrivePreset.SILENT
+                        .builder()
+                        .msi(4)
+                        .namespace(NvmeHost.BYTES)
+                        .build());
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().completion(completion).build())) {
+            NvmeNamespace disk = nvme.namespace(1);
+            for (int command = 0; command < 5; command++) {
+                disk.flush();
+            }
+            assertTrue(nvme.hasSilentInterrupts());
+            long start = System.nanoTime();
+            for (int command = 0; command < 50; command++) {
+                CompletableFuture<Void> flushed = disk.flushAsync();
+                flushed.join();
+            }
+            assertTrue(System.nanoTime() - start < TimeUnit.MILLISECONDS.toNanos(50 * 45), "it polls often");
+            assertEquals(0, nvme.aborts() + nvme.resets());
+        }
+    }
+
+    @Test
+    void interrupts_thatCome_notSilent() {
+        try (NvmeHost host = new NvmeHost();
+                NvmeController nvme = host.open(
+                        NvmeOptions.builder().completion(NvmeCompletion.MSIX).build())) {
+            for (int command = 0; command < 20; command++) {
+                nvme.namespace(1).flush();
+            }
+            assertFalse(nvme.hasSilentInterrupts());
+        }
+    }
+
+    @Test
+    void open_degradedDrive_identityAndLogsOnly() {
+        try (NvmeHost host = host(DrivePreset.DEGRADED);
+                NvmeController nvme = host.open(
+                        NvmeOptions.builder().completion(NvmeCompletion.MSIX).build())) {
+            assertEquals(List.of(), nvme.queues());
+            assertEquals("jvfio", nvme.identity().serial());
+            assertTrue(nvme.health().temperatureKelvin() > 0);
+            assertEquals(List.of(1), nvme.namespaceIds());
+            VfioException e = assertThrows(VfioException.class, () -> nvme.namespace(1));
+            assertEquals(Kind.UNSUPPORTED, e.kind());
+            assertTrue(e.reason().contains("no I/O queues"), e.getMessage());
+            assertTrue(e.reason().contains("Internal Error"), e.getMessage());
+            nvme.lifecycle().reset(Kind.TIMEOUT, "the test resets it");
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    /** A second of Namespace Not Ready, with a Command Retry Delay of 100 ms: ten tries, not thousands. */
+    @Test
+    void read_namespaceNotReady_retriedAfterTheDelayOfTheController() {
+        try (NvmeHost host = host(DrivePreset.SLOW_START);
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(BLOCK)) {
+            assertEquals(new RetryDelays(1, 0, 0), nvme.lifecycle().retryDelays());
+            long start = System.nanoTime();
+            nvme.namespace(1).read(0, 1, buffer);
+            assertTrue(System.nanoTime() - start > TimeUnit.MILLISECONDS.toNanos(100));
+        }
+    }
+
+    @Test
+    void read_namespaceNotReadyForTooLong_busy() {
+        try (NvmeHost host = host(DrivePreset.SLOW_START);
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .notReadyTimeout(Duration.ofMillis(150))
+                        .retries(0)
+                        .build())) {
+            VfioException e =
+                    assertThrows(VfioException.class, () -> nvme.namespace(1).flush());
+            assertEquals(Kind.BUSY, e.kind());
+            assertTrue(e.reason().contains("Namespace Not Ready"), e.getMessage());
+        }
+    }
+
+    @Test
+    void close_transferWaitsForARetry_fails() {
+        try (NvmeHost host = host(DrivePreset.SLOW_START)) {
+            NvmeController nvme = host.open();
+            CompletableFuture<Void> waiting = nvme.namespace(1).flushAsync();
+            nvme.close();
+            assertTrue(waiting.isCompletedExceptionally());
+        }
+    }
+
+    /** Three failures in a row, with a back-off of 1, 2 and 4 ms where the controller names no delay. */
+    @Test
+    void read_failsThreeTimes_retriedWithBackOff() {
+        NvmeFaults failing = NvmeFaults.NONE;
+        for (int number = 1; number <= 3; number++) {
+            failing = failing.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Status(0, 0x06, true));
+        }
+        try (NvmeHost host = new NvmeHost(failing);
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().retries(3).build())) {
+            NvmeNamespace disk = nvme.namespace(1);
+            long start = System.nanoTime();
+            disk.flush();
+            assertTrue(System.nanoTime() - start >= TimeUnit.MILLISECONDS.toNanos(7));
+        }
+    }
+
+    @Test
+    void delays_ofStatus_controllersOrBackOff() {
+        RetryDelays delays = new RetryDelays(3, 0, 1);
+        long milli = TimeUnit.MILLISECONDS.toNanos(1);
+        assertEquals(300 * milli, delays.nanos(1, 5));
+        assertEquals(100 * milli, delays.nanos(3, 0));
+        assertEquals(1 * milli, delays.nanos(2, 0));
+        assertEquals(8 * milli, delays.nanos(0, 3));
+        assertEquals(500 * milli, delays.nanos(0, 1000));
+    }
+}
