@@ -113,7 +113,7 @@ final class AdminQueue {
         }
     }
 
-    /** As {@link #identify}; empty if the controller rejects the command, as one that does not know the structure does. */
+    /** As {@link #identify}; empty if the controller rejects the command, as if it does not know the structure. */
     Optional<ControllerData> identifyUnlessRejected(String operation, int cns, int namespaceId) {
         NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
         try {

@@ -213,8 +213,8 @@ public final class NvmeNamespace {
      * @param to the first logical block that is written; none of them may be read, too
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
      * @throws IllegalArgumentException if the blocks overlap
-     * @throws VfioException if the controller or the namespace does not support the command, or the controller returns an
-     *     error or fails; some of the blocks may have been copied
+     * @throws VfioException if the controller or the namespace does not support the command, or the controller returns
+     *     an error or fails; some of the blocks may have been copied
      * @throws IllegalStateException if the controller is closed
      */
     public void copy(long from, long count, long to) {

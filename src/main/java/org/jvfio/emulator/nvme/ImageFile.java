@@ -3,6 +3,7 @@ package org.jvfio.emulator.nvme;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
@@ -19,28 +20,56 @@ import org.jspecify.annotations.Nullable;
  * process closes any descriptor of the file.
  */
 final class ImageFile {
-    /** By the identity of the file; guarded by the class. */
-    private static final Map<Object, Locked> LOCKED = new HashMap<>();
-
-    private static final System.Logger LOGGER = System.getLogger(ImageFile.class.getName());
+    private static final System.Logger LOGGER = System.getLogger("org.jvfio.emulator.nvme");
     private static final Cleaner CLEANER = Cleaner.create();
 
-    private final Locked file;
+    /** By the identity of the file; guarded by the class. */
+    private static final Map<Object, Locked> OPEN = new HashMap<>();
 
-    /** The open file, and who uses it: nobody for a while, between the end of the last namespace and the cleaner. */
+    private final FileChannel channel;
+    private final FileLock lock;
+
+    /** A locked file. It can be used again until the collector has told that its last user is gone. */
     private static final class Locked {
+        private final Object key;
         private final FileChannel channel;
         private final FileLock lock;
-        private int users;
+        private WeakReference<ImageFile> user = new WeakReference<>(null);
 
-        Locked(FileChannel channel, FileLock lock) {
+        private Locked(Object key, FileChannel channel, FileLock lock) {
+            this.key = key;
             this.channel = channel;
             this.lock = lock;
         }
+
+        /** The file of its users; a new one if the last user is gone. */
+        private ImageFile use() {
+            ImageFile used = user.get();
+            if (used == null) {
+                used = new ImageFile(channel, lock);
+                user = new WeakReference<>(used);
+                var _ = CLEANER.register(used, this::release);
+            }
+            return used;
+        }
+
+        private void release() {
+            synchronized (ImageFile.class) {
+                if (user.refersTo(null) && OPEN.remove(key, this)) {
+                    try {
+                        channel.close();
+                    } catch (IOException failure) {
+                        LOGGER.log(
+                                System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", failure);
+                    }
+                }
+            }
+        }
     }
 
-    private ImageFile(Locked file) {
-        this.file = file;
+    private ImageFile(FileChannel channel, FileLock lock) {
+        this.channel = channel;
+        this.lock = lock;
     }
 
     /**
@@ -53,34 +82,19 @@ final class ImageFile {
             BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
             Object fileKey = attributes.fileKey();
             Object key = fileKey != null ? fileKey : image.toRealPath();
-            Locked file = LOCKED.get(key);
-            if (file == null) {
-                file = lock(image);
-                LOCKED.put(key, file);
+            Locked locked = OPEN.get(key);
+            if (locked == null) {
+                locked = lock(key, image);
+                OPEN.put(key, locked);
             }
-            Locked used = file;
-            used.users++;
-            ImageFile open = new ImageFile(used);
-            CLEANER.register(open, () -> release(key, used));
-            return open;
+            return locked.use();
         } catch (IOException refused) {
             throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
         }
     }
 
-    private static synchronized void release(Object key, Locked file) {
-        if (--file.users == 0) {
-            LOCKED.remove(key);
-            try {
-                file.channel.close();
-            } catch (IOException lost) {
-                LOGGER.log(System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", lost);
-            }
-        }
-    }
-
     @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
-    private static Locked lock(Path image) throws IOException {
+    private static Locked lock(Object key, Path image) throws IOException {
         FileChannel channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
         @Nullable FileLock lock = null;
         try {
@@ -93,14 +107,14 @@ final class ImageFile {
         if (lock == null) {
             throw new IOException("another process uses it as a drive; end that one, or copy the image");
         }
-        return new Locked(channel, lock);
+        return new Locked(key, channel, lock);
     }
 
     /** The open file. Its position is not used. */
     FileChannel channel() {
-        if (!file.lock.isValid()) {
+        if (!lock.isValid()) {
             throw new IllegalStateException("the lock of an image was lost");
         }
-        return file.channel;
+        return channel;
     }
 }
