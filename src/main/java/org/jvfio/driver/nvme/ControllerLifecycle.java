@@ -198,8 +198,7 @@ final class ControllerLifecycle {
         return new VfioException(
                 Kind.UNSUPPORTED,
                 operation,
-                "it has no I/O queues, only its identity and logs"
-                        + (cause == null ? "" : ": " + cause.reason()),
+                "it has no I/O queues, only its identity and logs" + (cause == null ? "" : ": " + cause.reason()),
                 "check the drive's health");
     }
 
