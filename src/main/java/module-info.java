@@ -3,6 +3,9 @@ module org.jvfio {
     requires jdk.jfr;
     requires static transitive org.jspecify;
 
+    // For the program that is made of a session of the shell, in a JVM of its own.
+    requires static jdk.jshell;
+
     // For the locks that a sanitizer reports; it does without where the JVM has none.
     requires static java.management;
 

@@ -433,9 +433,9 @@ public final class Container implements AutoCloseable {
         return windows.isDefaultPending();
     }
 
-    /** See {@link MemoryRegistrar#unmappedBytes}. */
-    long unmappedBytes() {
-        return memory.unmappedBytes();
+    /** See {@link MemoryRegistrar#unmapped}. */
+    List<IommuState.Unmapped> unmapped() {
+        return memory.unmapped();
     }
 
     /** See {@link DmaWindows#createTables}. */

@@ -129,7 +129,7 @@ final class DmaWindows {
                         .toList(),
                 LockedMemory.of(kernel),
                 iommu.registersMemory(),
-                container.unmappedBytes());
+                container.unmapped());
         return WindowOptions.of(request, state);
     }
 

@@ -73,9 +73,9 @@ class OddFunctionTest {
 
     @Test
     void capabilities_listEndsInFf_keepsThoseBefore() {
-        TestHost host = host(FunctionOptions.builder()
-                .configBytes(MSIX + 1, (byte) 0xff)
-                .configBytes(0xfc, (byte) 0xff, (byte) 0xff));
+        TestHost host = host(
+                FunctionOptions.builder().configBytes(MSIX + 1, (byte) 0xff).configBytes(0xfc, (byte) 0xff, (byte)
+                        0xff));
         try (Device device = Device.open(host.kernel(), ADDRESS)) {
             assertEquals(List.of(MSIX), offsets(device));
             assertEquals(1, device.configSpace().capabilityDefects().size());
@@ -155,9 +155,8 @@ class OddFunctionTest {
 
     @Test
     void bar_portsWithAddress_areAccessed() {
-        TestHost host = host(
-                EmulatedMachine.pseries(),
-                FunctionOptions.builder().bar(4, BarKind.IO_PORTS, 32, false));
+        TestHost host =
+                host(EmulatedMachine.pseries(), FunctionOptions.builder().bar(4, BarKind.IO_PORTS, 32, false));
         try (Device device = Device.open(host.kernel(), ADDRESS)) {
             Bar ports = device.configSpace().bars().getLast();
             assertEquals(4, ports.index());
@@ -252,14 +251,14 @@ class OddFunctionTest {
             container.attach(PciAddress.parse(edu));
             DmaMemory memory = container.allocate(1 << 16);
             long before = host.process().lockedBytes();
-            VfioException first =
-                    assertThrows(VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+            VfioException first = assertThrows(
+                    VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
             assertEquals(Errno.ENODEV, first.errno().orElseThrow());
             assertTrue(first.getMessage().contains("disable_ddw"), first.getMessage());
             assertTrue(first.getMessage().contains("2M charged"), first.getMessage());
             assertEquals(before + (2 << 20), host.process().lockedBytes());
-            VfioException second =
-                    assertThrows(VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
+            VfioException second = assertThrows(
+                    VfioException.class, () -> container.defaultWindow().map(memory, DmaDirection.TO_DEVICE));
             assertTrue(second.reason().contains("until the next boot"), second.getMessage());
             assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 1));
             assertEquals(before + (2 << 20), host.process().lockedBytes());

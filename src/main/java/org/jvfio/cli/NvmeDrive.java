@@ -249,6 +249,9 @@ final class NvmeDrive implements AutoCloseable {
         NvmeCompletion how = controller.options().completion();
         String type = how.interrupts().map(InterruptType::toString).orElse("");
         int vectors = controller.vectors();
+        if (controller.hasSilentInterrupts()) {
+            return "polled: no %s interrupt comes".formatted(type);
+        }
         return switch (how) {
             case POLLED -> "polled";
             case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");

@@ -37,6 +37,7 @@ public final class EmulatedHost {
     private final EmulatedMachine machine;
     private final DeviceWrapper wrapper;
     private final HostLock lock = new HostLock();
+    private boolean openToUsers;
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
@@ -50,6 +51,7 @@ public final class EmulatedHost {
     private final List<Hazard> hazards = new ArrayList<>();
     /** The functions of which a process maps a BAR. */
     private final Set<PciFunction> mapped = new LinkedHashSet<>();
+
     private final ScheduledThreadPoolExecutor clock;
 
     EmulatedHost(EmulatedMachine machine, DeviceWrapper wrapper) {
@@ -67,6 +69,18 @@ public final class EmulatedHost {
             functions.put(slot.address(), function);
             groupOfFunction.put(function, group);
         }
+    }
+
+    /** Sets whether ordinary users may open group files: what a udev rule of theirs does. Not at first. */
+    public void usersMayOpenGroups(boolean accessible) {
+        locked(() -> {
+            openToUsers = accessible;
+            return accessible;
+        });
+    }
+
+    boolean isOpenToUsers() {
+        return openToUsers;
     }
 
     /** What is put around its devices. */

@@ -185,13 +185,14 @@ final class HostTree {
         boolean hash = platform.hugePageShifts().getFirst() == 24;
         files.put(
                 "/proc/cpuinfo",
-                () -> "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
-                        .formatted(
-                                platform.processor(),
-                                platform.isPowernv() ? "PowerNV" : "pSeries",
-                                platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
-                                platform.isPowernv() ? "firmware\t: OPAL\n" : "",
-                                hash ? "Hash" : "Radix"));
+                () ->
+                        "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
+                                .formatted(
+                                        platform.processor(),
+                                        platform.isPowernv() ? "PowerNV" : "pSeries",
+                                        platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
+                                        platform.isPowernv() ? "firmware\t: OPAL\n" : "",
+                                        hash ? "Hash" : "Radix"));
         if (!platform.isPowernv()) {
             host.functions().values().forEach(function -> {
                 String node = node(function);

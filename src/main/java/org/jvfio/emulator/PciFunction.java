@@ -67,8 +67,8 @@ final class PciFunction implements DeviceBus {
         path = new RegisterPath(host, this, pe);
         path.bound(true);
         boolean hasPorts = pe.bridge().platform().hasPorts();
-        bars = usable(() ->
-                new PciBars(this, device, hardware, hasPorts, 1L << host.machine().pageShift()));
+        bars = usable(() -> new PciBars(
+                this, device, hardware, hasPorts, 1L << host.machine().pageShift()));
         rom = usable(() -> Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom())));
         boolean powernv = host.machine().platform().isPowernv();
         registers = usable(() -> new ConfigRegisters(device, bars, romBytes(), powernv, options()));
@@ -241,8 +241,7 @@ final class PciFunction implements DeviceBus {
     /** Whether a bus address is in one of its memory BARs. */
     boolean hasBarAt(long busAddress) {
         for (int bar = 0; bar < bars.count(); bar++) {
-            if (!bars.hasPorts(bar)
-                    && Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
+            if (!bars.hasPorts(bar) && Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
                 return true;
             }
         }

@@ -6,12 +6,12 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Supplier;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
@@ -29,11 +29,13 @@ final class Sysfs {
 
     private final EmulatedHost host;
     private final Task task;
+    private final boolean root;
     private final HostTree tree;
 
-    Sysfs(EmulatedHost host, Task task) {
+    Sysfs(EmulatedHost host, Task task, boolean root) {
         this.host = host;
         this.task = task;
+        this.root = root;
         this.tree = new HostTree(host);
     }
 
@@ -133,7 +135,8 @@ final class Sysfs {
         files.put(device + "/device", () -> "0x%04x\n".formatted(identity.device()));
         files.put(device + "/class", () -> "0x%06x\n".formatted(identity.classCode()));
         files.put(
-                device + "/driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+                device + "/driver_override",
+                () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
         files.put(device + "/revision", () -> "0x%02x\n".formatted(identity.revision()));
     }
 
@@ -179,7 +182,7 @@ final class Sysfs {
                 () -> String.format(
                         Locale.ROOT,
                         "Uid:\t%1$d\t%1$d\t%1$d\t%1$d\nVmLck:\t%2$8d kB\nCapEff:\t%3$016x\n",
-                        task.mm().mayLock() && host.machine().groupsAccessible() ? ROOT : FIRST_USER,
+                        root && task.mm().mayLock() ? ROOT : FIRST_USER,
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", () -> "java\n"));
@@ -204,16 +207,17 @@ final class Sysfs {
                     device + "/iommu_group",
                     "../../../../kernel/iommu_groups/" + host.groupOf(function).number());
             if (function.driver() != HostDriver.NONE) {
-                links.put(
-                        device + "/driver",
-                        "../../../../bus/pci/drivers/" + function.driverName());
+                links.put(device + "/driver", "../../../../bus/pci/drivers/" + function.driverName());
             }
         }
         String name = nameBelow(GROUPS, wanted);
         if (!name.isEmpty()) {
-            groups(name).forEach(group -> group.functions().forEach(each -> links.put(
-                    GROUPS + group.number() + "/devices/" + each.address(),
-                    "../../../../devices/pci" + each.address().substring(0, 7) + "/" + each.address())));
+            groups(name)
+                    .forEach(group -> group.functions()
+                            .forEach(each -> links.put(
+                                    GROUPS + group.number() + "/devices/" + each.address(),
+                                    "../../../../devices/pci" + each.address().substring(0, 7) + "/"
+                                            + each.address())));
         }
         return links;
     }

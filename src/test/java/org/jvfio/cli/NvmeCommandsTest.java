@@ -327,6 +327,15 @@ class NvmeCommandsTest {
     }
 
     @Test
+    void verify_driveWithSilentMsi_saysThatItPolls() throws IOException {
+        String text = ok(
+                        "nvme verify --size 64K --completion msi --machine",
+                        machine("power9", "64M", "sandisk-sn530"))
+                .text();
+        assertTrue(text.contains("completion     polled: no MSI interrupt comes"), text);
+    }
+
+    @Test
     void identify_degradedDrive_identityAndHealth() throws IOException {
         String text = ok("nvme identify --machine", machine("power9", "64M", "degraded"))
                 .text();
