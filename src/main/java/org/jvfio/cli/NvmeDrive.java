@@ -59,7 +59,7 @@ final class NvmeDrive implements AutoCloseable {
 
     /** Adds the options that say which drive, and how it is driven. */
     static CommandSyntax addTo(CommandSyntax syntax) {
-        return HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME))
+        return FaultChoice.addTo(HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME)))
                 .option("drive", "FILE", "back the emulated drive with this raw image file (default: memory)")
                 .option("drive-size", "BYTES", "create the file of --drive with this size if there is none")
                 .option("namespace", "NUMBER", "use this namespace (default: 1)")
@@ -181,7 +181,7 @@ final class NvmeDrive implements AutoCloseable {
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return HostChoice.observed(() -> in.boot().apply(machine));
+            return HostChoice.observed(() -> FaultChoice.boot(in, machine));
         } catch (UncheckedIOException e) {
             throw new Failure(
                     Failure.FAILED,

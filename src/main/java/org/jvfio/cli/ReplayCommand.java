@@ -58,6 +58,9 @@ final class ReplayCommand extends Command {
         });
         try {
             return ObservedCommand.run(in, command, host -> kernel);
+        } catch (ReplayException _) {
+            // The caller prints the difference.
+            return Failure.FAILED;
         } finally {
             Thread.setDefaultUncaughtExceptionHandler(former);
         }

@@ -45,7 +45,7 @@ public final class EmulatedHost {
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
-    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
+    private final IdentityHashMap<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();

@@ -18,6 +18,7 @@ import org.jvfio.emulator.device.DeviceWrapper;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.fault.FaultInjection;
 import org.jvfio.observe.fault.Faults;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
 
 /** The host of one test, and what the test was given of it. */
@@ -145,7 +146,7 @@ final class HostSession {
             open.close();
         }
         if (settings.sanitize()) {
-            sanitizer.requireClean(settings.allowed());
+            sanitizer.requireClean(settings.allowed().toArray(Finding.Kind[]::new));
         }
     }
 }

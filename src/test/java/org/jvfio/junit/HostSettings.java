@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.annotation.Annotation;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionConfigurationException;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -23,7 +24,7 @@ import org.jvfio.observe.sanitize.Finding;
  * @param sanitize whether a sanitizer watches the test
  * @param allowed the kinds of findings that do not fail it
  */
-record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Finding.Kind[] allowed) {
+record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Set<Finding.Kind> allowed) {
     private static final Namespace NAMESPACE = Namespace.create(HostSettings.class);
     private static final String PRESET = "preset";
 
@@ -56,7 +57,7 @@ record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Fi
                     linux.isEmpty() ? machine : machine.toBuilder().linux(linux).build(),
                     find(context, FaultPlan.class).map(HostSettings::plan).orElse(Faults.NONE),
                     host.map(EmulatedHost::sanitize).orElse(true),
-                    host.map(EmulatedHost::allow).orElse(new Finding.Kind[0]));
+                    host.map(annotation -> Set.of(annotation.allow())).orElse(Set.of()));
         } catch (IllegalArgumentException wrong) {
             throw new ExtensionConfigurationException(String.valueOf(wrong.getMessage()), wrong);
         }

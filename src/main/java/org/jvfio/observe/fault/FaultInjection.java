@@ -3,6 +3,7 @@ package org.jvfio.observe.fault;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.EmulatedKernel;
@@ -30,8 +31,18 @@ public final class FaultInjection {
 
     /** A plan that has not begun. */
     public FaultInjection(Faults plan) {
+        this(plan, _ -> {});
+    }
+
+    /**
+     * A plan that has not begun, with a listener.
+     *
+     * @param listener called with the event and the fault when one happens, in the thread of the event; it makes no
+     *     calls of the kernel
+     */
+    public FaultInjection(Faults plan, Consumer<String> listener) {
         this.plan = plan;
-        run = new FaultRun(plan);
+        run = new FaultRun(plan, listener);
     }
 
     /** Boots a host with the faults of a plan. */

@@ -3,6 +3,7 @@ package org.jvfio.observe.fault;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import org.jvfio.observe.fault.Fault.Effect;
 import org.jvfio.observe.fault.Fault.Occurrence;
 
@@ -14,10 +15,12 @@ final class FaultRun {
     private final List<Fault> faults;
     private final long[] counts;
     private final SplittableRandom random;
+    private final Consumer<String> listener;
     private final List<String> happened = new ArrayList<>();
     private long unkept;
 
-    FaultRun(Faults plan) {
+    FaultRun(Faults plan, Consumer<String> listener) {
+        this.listener = listener;
         faults = plan.faults();
         counts = new long[faults.size()];
         random = new SplittableRandom(plan.seed());
@@ -38,6 +41,7 @@ final class FaultRun {
     }
 
     private void keep(String text) {
+        listener.accept(text);
         if (happened.size() < MAX_KEPT) {
             happened.add(text);
         } else {
