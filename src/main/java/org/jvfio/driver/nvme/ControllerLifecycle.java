@@ -218,6 +218,21 @@ final class ControllerLifecycle {
         }
     }
 
+    /**
+     * Reads CSTS unless another thread resets, recovers or closes the controller, when it must not be read at any time
+     * ({@link NvmeQuirk#READY_CHECK_DELAY}); empty then.
+     */
+    Optional<ControllerHealth> healthIfReady() {
+        if (!lock.tryLock()) {
+            return Optional.empty();
+        }
+        try {
+            return state == NvmeState.READY ? Optional.of(registers.health()) : Optional.empty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Whether it accepts no commands and never will again. */
     boolean isEnding() {
         return switch (state) {
