@@ -171,7 +171,8 @@ final class Options {
             String word = words.get(i);
             int equals = word.indexOf('=');
             Setter setter = setters.get(word);
-            if (word.equals("--nvme") && (i + 1 == words.size() || words.get(i + 1).startsWith("-"))) {
+            if (word.equals("--nvme")
+                    && (i + 1 == words.size() || words.get(i + 1).startsWith("-"))) {
                 isNvmeDiff = true;
             } else if (setter != null) {
                 if (++i == words.size()) {
@@ -250,7 +251,8 @@ final class Options {
             throw Failure.misuse("--nvme without properties is for diff; not for " + command);
         }
         if (!namespaces.isEmpty() && (disk.isPresent() || namespaces.size() > MAX_NAMESPACES)) {
-            throw Failure.misuse("--namespace is for up to %d namespaces, and not beside --disk".formatted(MAX_NAMESPACES));
+            throw Failure.misuse(
+                    "--namespace is for up to %d namespaces, and not beside --disk".formatted(MAX_NAMESPACES));
         }
         if (machine == Machine.POWERNV11) {
             if (qemu.isPresent() && qemu.get().equals("trixie")) {

@@ -3,6 +3,12 @@ module org.jvfio {
     requires jdk.jfr;
     requires static transitive org.jspecify;
 
+    // For the program that is made of a session of the shell, in a JVM of its own.
+    requires static jdk.jshell;
+
+    // For the locks that a sanitizer reports; it does without where the JVM has none.
+    requires static java.management;
+
     // For the command and for machine files. Optional: they are resolved where another module requires them or
     // --add-modules names them.
     requires static org.apache.commons.cli;
@@ -19,6 +25,8 @@ module org.jvfio {
     exports org.jvfio.kernel;
     exports org.jvfio.kernel.linux;
     exports org.jvfio.observe;
+    exports org.jvfio.observe.fault;
+    exports org.jvfio.observe.sanitize;
 
     uses org.jvfio.emulator.device.DeviceModel;
 

@@ -5,54 +5,97 @@ import java.util.regex.Pattern;
 
 /**
  * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K},
- * {@code 4288K} or {@code 4095B}.
+ * {@code 4288K} or {@code 4095B}; where that has six digits or more, as the nearest count of a larger unit with what is
+ * above or below it, as in {@code 2G-4K}. It is always exact.
  */
 public final class ByteSize {
     private static final String UNITS = "BKMGTPE";
 
-    private static final Pattern SIZE = Pattern.compile("([0-9]+)([" + UNITS + "]?)");
+    private static final Pattern SIZE =
+            Pattern.compile("([0-9]+)([" + UNITS + "]?)(?:([-+])([0-9]+)([" + UNITS + "]))?");
+    private static final int SHIFT = 10;
+    private static final long TOO_LONG = 100_000;
 
     private ByteSize() {}
 
     /**
-     * The text of a count of bytes, such as {@code 0}, {@code 1B}, {@code 64K} or {@code 2G}.
+     * The text of a count of bytes, such as {@code 0}, {@code 1B}, {@code 64K}, {@code 2G} or {@code 2G-4K}.
      *
      * @param bytes an unsigned count
      */
     public static String format(long bytes) {
-        if (bytes == 0) {
-            return "0";
+        String exact = inLargestUnit(bytes);
+        if (isShort(bytes)) {
+            return exact;
         }
-        int unit = Math.min(Long.numberOfTrailingZeros(bytes) / 10, UNITS.length() - 1);
-        return Long.toUnsignedString(bytes >>> (10 * unit)) + UNITS.charAt(unit);
+        for (int unit = UNITS.length() - 1; unit > 0; unit--) {
+            long one = 1L << (SHIFT * unit);
+            long below = bytes >>> (SHIFT * unit);
+            long above = bytes & (one - 1);
+            boolean up = above > one / 2;
+            long count = up ? below + 1 : below;
+            long rest = up ? one - above : above;
+            if (count != 0 && count < TOO_LONG && rest != 0 && isShort(rest)) {
+                return count + UNITS.substring(unit, unit + 1) + (up ? "-" : "+") + inLargestUnit(rest);
+            }
+        }
+        return exact;
+    }
+
+    private static int largestUnit(long bytes) {
+        return Math.min(Long.numberOfTrailingZeros(bytes) / SHIFT, UNITS.length() - 1);
+    }
+
+    private static boolean isShort(long bytes) {
+        return bytes == 0 || Long.compareUnsigned(bytes >>> (SHIFT * largestUnit(bytes)), TOO_LONG) < 0;
+    }
+
+    private static String inLargestUnit(long bytes) {
+        int unit = largestUnit(bytes);
+        return bytes == 0 ? "0" : Long.toUnsignedString(bytes >>> (SHIFT * unit)) + UNITS.charAt(unit);
     }
 
     /**
-     * The text of a count that may be negative, such as {@code -64K}.
+     * The text of a count that may be negative, such as {@code -64K} or {@code -(2G-4K)}.
      *
      * @param bytes a signed count
      */
     public static String formatSigned(long bytes) {
-        return bytes < 0 ? "-" + format(-bytes) : format(bytes);
+        if (bytes >= 0) {
+            return format(bytes);
+        }
+        return isShort(-bytes) ? "-" + format(-bytes) : "-(" + format(-bytes) + ")";
     }
 
     /**
      * Reads such a text.
      *
      * @return the count, from 0
-     * @throws IllegalArgumentException if it is no whole number with at most one unit behind it, or too large for a
-     *     long
+     * @throws IllegalArgumentException if it is neither a whole number with at most one unit behind it nor a sum or
+     *     difference of two that {@link #format} writes, or is too large for a long
      */
     public static long parse(String text) {
         Matcher size = SIZE.matcher(text);
         if (!size.matches()) {
             throw new IllegalArgumentException("'" + text + "' is not a count of bytes, such as 4096, 64K or 1G");
         }
-        int shift = size.group(2).isEmpty() ? 0 : 10 * UNITS.indexOf(size.group(2));
         try {
-            return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
+            long count = bytes(size.group(1), size.group(2));
+            if (size.group(3) == null) {
+                return count;
+            }
+            long rest = bytes(size.group(4), size.group(5));
+            if (size.group(3).equals("-") && rest > count) {
+                throw new IllegalArgumentException("'" + text + "' is less than 0");
+            }
+            return size.group(3).equals("-") ? count - rest : Math.addExact(count, rest);
         } catch (ArithmeticException | NumberFormatException tooLarge) {
             throw new IllegalArgumentException("'" + text + "' is too large for a count of bytes", tooLarge);
         }
+    }
+
+    private static long bytes(String number, String unit) {
+        int shift = unit.isEmpty() ? 0 : SHIFT * UNITS.indexOf(unit);
+        return Math.multiplyExact(Long.parseLong(number), 1L << shift);
     }
 }

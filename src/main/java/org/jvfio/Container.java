@@ -20,6 +20,7 @@ import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.MemoryUse;
 import org.jvfio.observe.TraceProperty;
 import org.jvfio.uapi.vfio_h;
 
@@ -215,6 +216,11 @@ public final class Container implements AutoCloseable {
     private TceInfo attachedInfo() {
         requireOpen();
         return iommu.info();
+    }
+
+    /** Announces who accesses a part of its memory from now on. */
+    void announce(MemoryRange part, MemoryUse use) {
+        kernel.announce(part.address(), part.size(), use);
     }
 
     /** The page size of the kernel: the unit of allocated memory and of locked memory. */
@@ -427,9 +433,9 @@ public final class Container implements AutoCloseable {
         return windows.isDefaultPending();
     }
 
-    /** See {@link MemoryRegistrar#unmappedBytes}. */
-    long unmappedBytes() {
-        return memory.unmappedBytes();
+    /** See {@link MemoryRegistrar#unmapped}. */
+    List<IommuState.Unmapped> unmapped() {
+        return memory.unmapped();
     }
 
     /** See {@link DmaWindows#createTables}. */

@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
-import org.jvfio.kernel.Errno;
 import org.jvfio.ioctl.MapDma;
 import org.jvfio.ioctl.UnmapDma;
+import org.jvfio.kernel.Errno;
 
 /**
  * A part of DMA memory at a bus address, made by {@link DmaWindow#map} or {@link Container#map}. Closing it unmaps it;
@@ -198,9 +198,11 @@ public final class DmaMapping implements AutoCloseable {
                     "the kernel found the address misaligned",
                     "use a multiple of the window's pages");
         }
-        return Cause.of(result, errno -> errno == Errno.EPERM && container().sharesLparWindow()
-                ? KnownCauses.SHARED_LPAR_WINDOW
-                : KnownCauses.map(errno));
+        return Cause.of(
+                result,
+                errno -> errno == Errno.EPERM && container().sharesLparWindow()
+                        ? KnownCauses.SHARED_LPAR_WINDOW
+                        : KnownCauses.map(errno));
     }
 
     /**

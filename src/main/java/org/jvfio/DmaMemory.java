@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
+import org.jvfio.kernel.MemoryUse;
 
 /**
  * Memory of this process that is registered with a container, and so pinned and charged to locked memory: allocated
@@ -94,6 +95,12 @@ public final class DmaMemory implements AutoCloseable {
      */
     public MemoryRange range(long offset, long bytes) {
         return new MemoryRange(this, offset, bytes);
+    }
+
+    /** Announces who accesses a part of it from now on. */
+    void announce(MemoryRange part, MemoryUse use) {
+        requireOpen();
+        container.announce(part, use);
     }
 
     /**

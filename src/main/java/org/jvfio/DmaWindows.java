@@ -103,9 +103,11 @@ final class DmaWindows {
                     () -> operation,
                     table.lockedBytes(),
                     call,
-                    result -> Cause.of(result, errno -> errno == Errno.EPERM && container.sharesLparWindow()
-                            ? KnownCauses.SHARED_LPAR_WINDOW
-                            : KnownCauses.createWindow(errno)));
+                    result -> Cause.of(
+                            result,
+                            errno -> errno == Errno.EPERM && container.sharesLparWindow()
+                                    ? KnownCauses.SHARED_LPAR_WINDOW
+                                    : KnownCauses.createWindow(errno)));
             DmaWindow window = new DmaWindow(
                     container,
                     new IovaRange(call.startAddress(), table.windowBytes()),
@@ -127,7 +129,7 @@ final class DmaWindows {
                         .toList(),
                 LockedMemory.of(kernel),
                 iommu.registersMemory(),
-                container.unmappedBytes());
+                container.unmapped());
         return WindowOptions.of(request, state);
     }
 

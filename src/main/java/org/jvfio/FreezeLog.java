@@ -87,8 +87,8 @@ final class FreezeLog {
 
     /** The newest message, for a PE whose state is not known; empty, or it begins with a semicolon. */
     String describe() {
-        return newest().map(found -> (found.failedDma() ? "; the newest failed DMA: " : "; the kernel log: ")
-                        + found.text())
+        return newest().map(found ->
+                        (found.failedDma() ? "; the newest failed DMA: " : "; the kernel log: ") + found.text())
                 .orElse("");
     }
 

@@ -39,6 +39,13 @@ public final class Group implements AutoCloseable {
     static Group open(Kernel kernel, Container container, IommuGroup iommuGroup) {
         int number = iommuGroup.number();
         String path = "/dev/vfio/" + number;
+        if (iommuGroup.functions().isEmpty()) {
+            throw new VfioException(
+                    Kind.NOT_FOUND,
+                    "open IOMMU group " + number,
+                    "it has no devices, like the group that a bridge of an LPAR comes with",
+                    "use the group of a device");
+        }
         return new Group(
                 kernel,
                 container,

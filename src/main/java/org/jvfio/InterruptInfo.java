@@ -6,6 +6,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_MASKABLE;
 import static org.jvfio.uapi.vfio_h.VFIO_IRQ_INFO_NORESIZE;
 
 import java.lang.foreign.Arena;
+import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.GetIrqInfo;
 import org.jvfio.kernel.Errno;
 
@@ -31,6 +32,14 @@ public record InterruptInfo(int count, boolean eventfd, boolean maskable, boolea
             if (answer != 0) {
                 throw VfioException.failed(
                         "get the description of " + type + " of " + device, info, answer, Cause.of(answer, Cause::of));
+            }
+            if (info.count() < 0) {
+                throw new VfioException(
+                        Kind.KERNEL_REFUSED,
+                        "get the description of " + type + " of " + device,
+                        "the kernel's answer is malformed: it has %s vectors"
+                                .formatted(Integer.toUnsignedString(info.count())),
+                        "update the kernel");
             }
             int flags = info.flags();
             return new InterruptInfo(

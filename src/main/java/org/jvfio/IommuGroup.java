@@ -60,11 +60,13 @@ public record IommuGroup(int number, String name, List<PciFunction> functions) {
     static IommuGroup of(Kernel kernel, PciFunction function) {
         return of(
                 kernel,
-                function.group().orElseThrow(() -> new VfioException(
-                        Kind.UNSUPPORTED,
-                        "use " + function.address(),
-                        "it is in no IOMMU group: this kernel gives it no IOMMU",
-                        "boot a kernel with SPAPR_TCE_IOMMU (Linux before 5.19, or 6.4 and newer) without iommu=off")));
+                function.group()
+                        .orElseThrow(
+                                () -> new VfioException(
+                                        Kind.UNSUPPORTED,
+                                        "use " + function.address(),
+                                        "it is in no IOMMU group: this kernel gives it no IOMMU",
+                                        "boot a kernel with SPAPR_TCE_IOMMU (Linux before 5.19, or 6.4 and newer) without iommu=off")));
     }
 
     private static String presence(List<String> groups) {

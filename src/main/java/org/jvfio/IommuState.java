@@ -9,7 +9,7 @@ import java.util.List;
  * @param systemPage the page size of the kernel
  * @param windows those of the moment, the default one included
  * @param registersMemory whether memory is locked when it is registered; with V1 the whole window is, from the start
- * @param unmappedBytes registered memory that nothing maps: a window that is planned now may be for it
+ * @param unmapped the registered memory that nothing maps: a window that is planned now may be for one of them
  */
 record IommuState(
         TceInfo info,
@@ -17,7 +17,7 @@ record IommuState(
         List<Window> windows,
         LockedMemory lockedMemory,
         boolean registersMemory,
-        long unmappedBytes) {
+        List<Unmapped> unmapped) {
 
     /**
      * A window as it is now.
@@ -38,7 +38,11 @@ record IommuState(
             long usedBytes,
             long largestFree) {}
 
+    /** Registered memory that nothing maps. */
+    record Unmapped(long bytes, PageSize pageSize) {}
+
     IommuState {
         windows = List.copyOf(windows);
+        unmapped = List.copyOf(unmapped);
     }
 }

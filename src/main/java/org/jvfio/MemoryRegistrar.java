@@ -121,12 +121,12 @@ final class MemoryRegistrar {
         memories.add(memory);
     }
 
-    /** The bytes of memory that nothing maps. */
-    long unmappedBytes() {
+    /** The memory that nothing maps. */
+    List<IommuState.Unmapped> unmapped() {
         return memories.stream()
                 .filter(memory -> !memory.hasMappings())
-                .mapToLong(memory -> memory.segment().byteSize())
-                .sum();
+                .map(memory -> new IommuState.Unmapped(memory.segment().byteSize(), memory.pageSize()))
+                .toList();
     }
 
     RegisteredMemory registered() {

@@ -1,7 +1,5 @@
 package org.jvfio;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * The size of a page, of the system or of an IOMMU: a power of two.
  *
@@ -74,7 +72,7 @@ public record PageSize(int shift) implements Comparable<PageSize> {
 
     // Those that the compiler makes for a record are linked at run time, which takes longer than a short command.
     @Override
-    public boolean equals(@Nullable Object other) {
+    public boolean equals(Object other) {
         return other instanceof PageSize page && page.shift == shift;
     }
 

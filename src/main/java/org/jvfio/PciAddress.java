@@ -2,7 +2,6 @@ package org.jvfio;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The address of a PCI function: {@code domain:bus:device.function}, all in hexadecimal, as in {@code 0000:01:00.0}.
@@ -52,7 +51,7 @@ public record PciAddress(int domain, int bus, int device, int function) implemen
 
     // Those that the compiler makes for a record are linked at run time, which takes longer than a short command.
     @Override
-    public boolean equals(@Nullable Object other) {
+    public boolean equals(Object other) {
         return other instanceof PciAddress address && compareTo(address) == 0;
     }
 

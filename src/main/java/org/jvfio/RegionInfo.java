@@ -29,6 +29,9 @@ import org.jvfio.uapi.vfio_region_sparse_mmap_area;
  */
 record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionArea> mappable, boolean msixMappable) {
 
+    /** A description that is larger is malformed: the kernel's have some hundred bytes. */
+    private static final long MAX_BYTES = 1 << 20;
+
     /**
      * Gets the description of a region.
      *
@@ -42,6 +45,9 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
             long needed = Integer.toUnsignedLong(info.argsz());
             if ((info.flags() & VFIO_REGION_INFO_FLAG_CAPS) != 0
                     && needed > info.struct().byteSize()) {
+                if (needed > MAX_BYTES) {
+                    throw malformed(name, "it has %d bytes".formatted(needed));
+                }
                 info = GetRegionInfo.of(arena, index, needed);
                 get(device, info, name);
             }
@@ -80,6 +86,9 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
 
     private static RegionInfo decode(int index, GetRegionInfo info, String name) {
         long size = info.size();
+        if (size < 0) {
+            throw malformed(name, "the region has %s bytes".formatted(Long.toUnsignedString(size)));
+        }
         boolean mmap = (info.flags() & VFIO_REGION_INFO_FLAG_MMAP) != 0;
         List<RegionArea> mappable = mmap ? List.of(new RegionArea(0, size)) : List.of();
         boolean msixMappable = false;
@@ -113,7 +122,7 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
             MemorySegment area = vfio_region_sparse_mmap_area.asSlice(all, each);
             RegionArea read =
                     new RegionArea(vfio_region_sparse_mmap_area.offset(area), vfio_region_sparse_mmap_area.size(area));
-            if (!new RegionArea(0, regionSize).contains(read.offset(), read.size())) {
+            if (read.size() < 0 || !new RegionArea(0, regionSize).contains(read.offset(), read.size())) {
                 throw malformed(name, "the mappable area " + read + " is outside the region");
             }
             // Linux lists one of no bytes for a BAR of which the MSI-X table leaves no page.
@@ -127,6 +136,9 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
     private static MemorySegment inside(MemorySegment struct, long at, long bytes, String name) {
         if (at > struct.byteSize() || bytes > struct.byteSize() - at) {
             throw malformed(name, "a capability is outside the %d bytes of the answer".formatted(struct.byteSize()));
+        }
+        if (at % Long.BYTES != 0) {
+            throw malformed(name, "a capability is at byte %d, not a multiple of 8".formatted(at));
         }
         return struct.asSlice(at, bytes);
     }

@@ -79,8 +79,7 @@ final class Regions {
         device.lock().lock();
         try {
             descriptor.requireOpen();
-            return find(index)
-                    .orElseThrow(() -> new VfioException("use " + name(index), absence(index)));
+            return find(index).orElseThrow(() -> new VfioException("use " + name(index), absence(index)));
         } finally {
             device.lock().unlock();
         }
@@ -88,8 +87,7 @@ final class Regions {
 
     /** Why the kernel has no such region: the register of a BAR tells. */
     private Cause absence(int index) {
-        Cause absent =
-                new Cause(Kind.NOT_FOUND, "the device does not have it", "see the device's regions: lspci -v");
+        Cause absent = new Cause(Kind.NOT_FOUND, "the device does not have it", "see the device's regions: lspci -v");
         if (!isBar(index)) {
             return absent;
         }

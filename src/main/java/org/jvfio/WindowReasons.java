@@ -62,8 +62,11 @@ final class WindowReasons {
 
     /** The bytes of the memory that are not registered, and so not locked, yet. */
     long memoryBytes() {
-        long registered = Math.max(request.registeredBytes(), Math.min(request.bytes(), state.unmappedBytes()));
-        return state.registersMemory() ? memoryPage.roundUp(request.bytes() - registered) : 0;
+        boolean isAllocated = state.unmapped().stream()
+                .anyMatch(each -> each.bytes() >= request.bytes() && each.pageSize().equals(memoryPage));
+        return state.registersMemory() && !isAllocated
+                ? memoryPage.roundUp(request.bytes() - request.registeredBytes())
+                : 0;
     }
 
     private String pageReason(PageSize page, List<PageSize> pages) {

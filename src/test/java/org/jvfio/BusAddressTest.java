@@ -103,7 +103,7 @@ class BusAddressTest {
                 () -> map(16, DmaConstraints.ofMaskBits(20)),
                 "in window 0x800000000000000..0x80000003fffffff 1G are free in 1 piece, the largest of 1G, and the lowest"
                         + " that fits ends at 0x8000000000fffff, beyond the device's mask 0xfffff; in window"
-                        + " 0x0..0x7fffffff 2G are free in 1 piece, the largest of 2097148K (bus address 0 is not given),"
+                        + " 0x0..0x7fffffff 2G are free in 1 piece, the largest of 2G-4K (bus address 0 is not given),"
                         + " and the lowest that fits ends at 0x100fff, beyond the device's mask 0xfffff");
         assertEquals("map %s for a device with 20 address bits".formatted(memory.range()), e.operation());
         assertEquals("close mappings at lower addresses", e.hint());

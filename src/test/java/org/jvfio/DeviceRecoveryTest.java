@@ -85,7 +85,8 @@ class DeviceRecoveryTest {
 
     @Test
     void recover_frozenPeOfAnLparWithEeh_usableWithMappingsAndInterrupts() throws InterruptedException {
-        TestHost lpar = new TestHost(EmulatedMachine.pseries().toBuilder().eeh(true).build());
+        TestHost lpar =
+                new TestHost(EmulatedMachine.pseries().toBuilder().eeh(true).build());
         try (Device device = Device.open(lpar.kernel(), lpar.anyDevice())) {
             RecoveryResult result = recoverInUse(device, RecoveryOptions.DEFAULT);
             assertEquals(Means.PE_RESET, result.means());

@@ -281,7 +281,7 @@ class DmaWindowTest {
         VfioException e = assertThrows(VfioException.class, () -> window.map(memory, DmaDirection.BIDIRECTIONAL));
         assertEquals(
                 "cannot map 64K at 0x800000000000000..0x80000000000ffff: the IOVA is in no window"
-                        + " [VFIO_IOMMU_MAP_DMA(flags 3, vaddr 0x%x, iova 0x800000000000000, size 0x10000) = ENXIO, No such device or address]; use an address inside the window"
+                        + " [VFIO_IOMMU_MAP_DMA(flags READ | WRITE, vaddr 0x%x, iova 0x800000000000000, size 0x10000) = ENXIO, No such device or address]; use an address inside the window"
                                 .formatted(memory.address()),
                 e.getMessage());
         host.observed().heal();

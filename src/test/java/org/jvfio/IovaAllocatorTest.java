@@ -181,7 +181,7 @@ class IovaAllocatorTest {
         assertTrue(low.take(GIB, 3 * GIB));
         assertEquals(IovaAllocator.NONE, low.allocate(GIB, 1, ANYWHERE));
         assertEquals(
-                "1G are free in 1 piece, the largest of 1048512K (bus address 0 is not given)",
+                "1G are free in 1 piece, the largest of 1G-64K (bus address 0 is not given)",
                 low.shortage(GIB, 1, ANYWHERE).reason());
     }
 }

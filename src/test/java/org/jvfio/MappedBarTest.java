@@ -182,8 +182,7 @@ class MappedBarTest {
             TestHost host = host(machine, BYTES, PAGE + 0x1000);
             try (Device device = open(host)) {
                 Region bar = device.bar(0);
-                assertEquals(
-                        List.of(new RegionArea(0, PAGE), new RegionArea(2 * PAGE, 2 * PAGE)), bar.mappableAreas());
+                assertEquals(List.of(new RegionArea(0, PAGE), new RegionArea(2 * PAGE, 2 * PAGE)), bar.mappableAreas());
                 bar.writeInt(0, 1);
                 bar.writeInt(PAGE, 2);
                 bar.writeInt(2 * PAGE, 3);

@@ -46,10 +46,4 @@ class PageSizeTest {
         assertThrows(IllegalArgumentException.class, () -> PageSize.SIZE_64K.roundUp(Long.MAX_VALUE));
         assertThrows(IllegalArgumentException.class, () -> PageSize.SIZE_64K.roundUp(-1));
     }
-
-    @ParameterizedTest
-    @CsvSource({"0,0", "1,1B", "1023,1023B", "1024,1K", "4391936,4289K", "8388608,8M", "-1,18446744073709551615B"})
-    void format_anyBytes_largestUnitThatDivides(long bytes, String text) {
-        assertEquals(text, ByteSize.format(bytes));
-    }
 }

@@ -274,6 +274,14 @@ class RegionTest {
                 () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 0x3000, 0x2000), 32));
         assertRefused(
                 Kind.KERNEL_REFUSED, "is outside the region", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, -8, 8), 32));
+        assertRefused(
+                Kind.KERNEL_REFUSED, "is outside the region", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 8, -8), 32));
+        assertRefused(
+                Kind.KERNEL_REFUSED,
+                "not a multiple of 8",
+                () -> bar(RWM | CAPS, at -> header(at, 0, 99, 44), 24));
+        assertRefused(
+                Kind.KERNEL_REFUSED, "it has 1048609 bytes", () -> bar(RWM | CAPS, at -> {}, (1 << 20) + 1));
     }
 
     @Test

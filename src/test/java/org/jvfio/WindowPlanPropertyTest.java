@@ -37,8 +37,12 @@ class WindowPlanPropertyTest {
         void in(Container container) {
             switch (this) {
                 case NOTHING -> {}
-                case DEFAULT_WINDOW_USED ->
-                    map(container, container.defaultWindow()).close();
+                case DEFAULT_WINDOW_USED -> {
+                    DmaMapping used = map(container, container.defaultWindow());
+                    used.close();
+                    // Or a plan would be for this memory.
+                    used.memory().close();
+                }
                 case DEFAULT_WINDOW_MAPPED -> map(container, container.defaultWindow());
                 case DEFAULT_WINDOW_CLOSED -> container.defaultWindow().close();
                 case WINDOW_MADE -> make(container);

@@ -207,10 +207,10 @@ class WindowPlanTest {
                 512 * M, container.planWindow(request.dmaMaskBits(28)).range().size());
         assertNone(
                 WindowRequest.of(256 * M).dmaMaskBits(28),
-                "the default window has at most 262140K free in one piece for a device with 28 address bits",
+                "the default window has at most 256M-4K free in one piece for a device with 28 address bits",
                 "256M at 0x800000000000000 are beyond the 28 address bits of the device",
-                "262208K at 0x0 are beyond the 28 address bits of the device",
-                "262148K at 0x0 are beyond the 28 address bits of the device");
+                "256M+64K at 0x0 are beyond the 28 address bits of the device",
+                "256M+4K at 0x0 are beyond the 28 address bits of the device");
         assertEquals(
                 List.of(Step.REPLACE_DEFAULT, Step.REPLACE_DEFAULT, Step.USE),
                 steps(WindowRequest.of(256 * M - 64 * K).dmaMaskBits(28)));
@@ -246,7 +246,7 @@ class WindowPlanTest {
                 container.planWindow(WindowRequest.of(G + 1).keepDefaultWindow().pageSize(PageSize.SIZE_64K));
         assertEquals(2 * G, plan.size());
         assertEquals(
-                "a size of 2G: 1073741825B in whole pages are 1048640K, in a power of two",
+                "a size of 2G: 1G+1B in whole pages are 1G+64K, in a power of two",
                 plan.reasons().get(1));
         WindowPlan small =
                 container.planWindow(WindowRequest.of(1).keepDefaultWindow().pageSize(PageSize.SIZE_64K));

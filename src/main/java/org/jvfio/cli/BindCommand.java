@@ -161,6 +161,10 @@ final class BindCommand extends Command {
                 writes);
     }
 
+    private static Object first(Map<String, Object> result) {
+        return result.get("devices") instanceof List<?> devices && !devices.isEmpty() ? devices.getFirst() : "";
+    }
+
     private static void report(Invocation in, boolean dryRun, List<Map<String, Object>> results, List<String> files) {
         if (in.json()) {
             in.out().println(Json.text(Json.object("dryRun", dryRun, "groups", results, "files", files)));
@@ -190,6 +194,7 @@ final class BindCommand extends Command {
                                     ? "this user may open " + result.get("node")
                                     : "this user may not open %s; as root: jvfio setup --user NAME --apply"
                                             .formatted(result.get("node")));
+            in.out().println("next: jvfio doctor " + first(result));
         }
         files.forEach(file -> in.out().println((dryRun ? "# would write " : "wrote ") + file));
     }

@@ -13,10 +13,11 @@ final class DemoCommand extends Command {
 
     @Override
     void describe(CommandSyntax syntax) {
-        HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.EDU))
+        FaultChoice.addTo(HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.EDU)))
                 .json(Demo.shape())
                 .example("jvfio demo", "run it on this POWER host, or on an emulated one elsewhere")
                 .example("jvfio demo --machine pseries", "run it in an emulated LPAR")
+                .example("jvfio demo --fault-seed 7", "run it with random faults of the emulated host")
                 .example("jvfio demo --kernel linux --device 0000:01:00.0", "run it with a device of this host");
     }
 

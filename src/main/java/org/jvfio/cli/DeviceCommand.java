@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jvfio.ByteSize;
+import org.jvfio.DeviceCondition;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostBar;
 import org.jvfio.cli.host.HostFunction;
@@ -155,7 +156,8 @@ final class DeviceCommand extends Command {
                     .println("jvfio: the kernel shows %s of configuration space; run this as root to see all"
                             .formatted(Words.count(config.size(), "byte")));
         } else if (config.isAllOnes()) {
-            in.err().println("jvfio: the configuration space reads all ones: the PE is frozen, or the device is gone");
+            DeviceCondition condition = DeviceCondition.read(host.kernel(), function.address());
+            in.err().println("jvfio: the configuration space reads all ones; " + condition.evidence());
         }
     }
 

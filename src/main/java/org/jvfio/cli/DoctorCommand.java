@@ -1,8 +1,10 @@
 package org.jvfio.cli;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jvfio.PciAddress;
+import org.jvfio.PciFunction;
 import org.jvfio.cli.host.Host;
 
 /** {@code jvfio doctor}: what keeps a driver from running, and what mends it. It changes nothing. */
@@ -32,8 +34,8 @@ final class DoctorCommand extends Command {
                         .with("findings", JsonShape.list("in the order of the checks", Finding.shape()))
                         .with(
                                 "verdict",
-                                JsonShape.word(
-                                        "whether a driver can run", List.of("ready", "warnings", "cannot work"))))
+                                JsonShape.word("whether a driver can run", List.of("ready", "warnings", "cannot work")))
+                        .with("next", JsonShape.strings("commands that use the device; empty if none can")))
                 .example("jvfio doctor", "check this host")
                 .example("jvfio doctor 0001:01:00.0 --memory 4G", "check it for a driver with 4 GiB of DMA memory");
     }
@@ -51,12 +53,16 @@ final class DoctorCommand extends Command {
         Finding.Severity worst =
                 findings.stream().map(Finding::severity).max(Enum::compareTo).orElse(Finding.Severity.OK);
         int status = worst == Finding.Severity.ERROR ? CANNOT_WORK : worst == Finding.Severity.WARNING ? WARNINGS : 0;
+        List<String> next = device.isPresent() && status != CANNOT_WORK
+                ? next(host.function(device.get()).function())
+                : List.of();
         String verdict = List.of("ready", "warnings", "cannot work").get(status);
         if (in.json()) {
             var data = Json.object("host", HostReport.host(host, !choice.isLinux()));
             device.ifPresent(address -> data.put("device", address.toString()));
             data.put("findings", findings.stream().map(Finding::data).toList());
             data.put("verdict", verdict);
+            data.put("next", next);
             in.out().println(Json.text(data));
             return status;
         }
@@ -76,7 +82,20 @@ final class DoctorCommand extends Command {
                                                         warnings == 0
                                                                 ? ""
                                                                 : ", with " + Words.count(warnings, "warning"))));
+        next.forEach(command -> in.out().println("next: " + command));
         return status;
+    }
+
+    /** What the device can be used with: the driver that the project has for it, and the shell. */
+    private static List<String> next(PciFunction function) {
+        List<String> commands = new ArrayList<>();
+        if (DeviceKind.EDU.matches(function)) {
+            commands.add("jvfio demo --device " + function.address());
+        } else if (DeviceKind.NVME.matches(function)) {
+            commands.add("jvfio nvme identify --device " + function.address());
+        }
+        commands.add("jvfio shell " + function.address());
+        return commands;
     }
 
     private static long count(List<Finding> findings, Finding.Severity severity) {

@@ -73,7 +73,9 @@ final class EehDevice implements AutoCloseable {
     static JsonShape conditionShape(String text) {
         return JsonShape.word(
                 text,
-                Arrays.stream(DeviceCondition.State.values()).map(Enum::toString).toList());
+                Arrays.stream(DeviceCondition.State.values())
+                        .map(Enum::toString)
+                        .toList());
     }
 
     static Step step(PciAddress address) {

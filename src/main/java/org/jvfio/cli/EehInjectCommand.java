@@ -84,8 +84,7 @@ final class EehInjectCommand extends Command {
                 readRegister(device);
             }
             DeviceCondition condition = device.condition();
-            Step step = EehDevice.step(chosen.address())
-                    .fact("error", name(function), "injected", error.toString());
+            Step step = EehDevice.step(chosen.address()).fact("error", name(function), "injected", error.toString());
             EehDevice.tell(step, condition);
             RecoveryResult result = device.recover();
             EehRecoverCommand.tell(step, result).print(in.out(), in.json());

@@ -21,7 +21,9 @@ final class EehRecoverCommand extends Command {
                 .about("Does nothing to a device that responds once it is open. " + EehDevice.OPENING_THAWS)
                 .json(JsonShape.object("the recovery of a device")
                         .with("device", JsonShape.string("its PCI address"))
-                        .with("peState", EehDevice.peStateShape("of the PE before the device is opened; none without EEH"))
+                        .with(
+                                "peState",
+                                EehDevice.peStateShape("of the PE before the device is opened; none without EEH"))
                         .withOptional("hint", JsonShape.string("what may have frozen it"))
                         .with("condition", EehDevice.conditionShape("of the device before the recovery"))
                         .with("evidence", JsonShape.string("what was looked at"))

@@ -334,7 +334,7 @@ final class HostChecks {
         if (!accessible.isEmpty()) {
             add(Finding.ok(
                     "groups",
-                    "%s of %s can be taken by this user: %s"
+                    "%d of %s can be taken by this user: %s"
                             .formatted(
                                     accessible.size(),
                                     Words.count(groups.size(), "group"),
@@ -350,7 +350,10 @@ final class HostChecks {
         } else {
             add(Finding.error(
                     "groups",
-                    "none of %s can be taken".formatted(Words.count(groups.size(), "group")),
+                    groups.size() == 1
+                            ? "the only group, %d, cannot be taken"
+                                    .formatted(groups.getFirst().number())
+                            : "none of %d groups can be taken".formatted(groups.size()),
                     "A driver needs a group whose devices are bound to vfio-pci.",
                     bindFix(groups)));
         }

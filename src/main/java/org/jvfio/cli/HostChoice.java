@@ -12,7 +12,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jvfio.emulator.DeviceModels;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.kernel.Kernel;
@@ -195,8 +194,9 @@ final class HostChoice {
     Kernel open(Invocation in) throws Failure {
         return observed(() -> {
             if (!linux) {
-                return boot(in);
+                return booted(() -> FaultChoice.boot(in, machine()));
             }
+            FaultChoice.requireNone(in);
             requireAvailable();
             return LinuxKernel.open();
         });
@@ -226,7 +226,7 @@ final class HostChoice {
             }
             return LinuxKernel.inspect();
         }
-        EmulatedKernel kernel = boot(in);
+        Kernel kernel = boot(in);
         if (!chosen) {
             in.err()
                     .println("jvfio: there is no POWER kernel here: using an emulated " + DEFAULT_PRESET
@@ -235,10 +235,14 @@ final class HostChoice {
         return kernel;
     }
 
-    private EmulatedKernel boot(Invocation in) throws Failure {
-        EmulatedMachine booted = machine();
+    private Kernel boot(Invocation in) throws Failure {
+        EmulatedMachine machine = machine();
+        return booted(() -> in.boot().apply(machine));
+    }
+
+    private static Kernel booted(HostKernel host) throws Failure {
         try {
-            return in.boot().apply(booted);
+            return host.open();
         } catch (UncheckedIOException e) {
             throw Failure.failed("cannot boot the emulated machine: " + e.getMessage() + ": "
                     + FileErrors.reason(Objects.requireNonNull(e.getCause())));

@@ -16,6 +16,7 @@ import org.jvfio.ByteSize;
 import org.jvfio.Device;
 import org.jvfio.InterruptType;
 import org.jvfio.PciFunction;
+import org.jvfio.VfioException;
 import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
@@ -58,7 +59,7 @@ final class NvmeDrive implements AutoCloseable {
 
     /** Adds the options that say which drive, and how it is driven. */
     static CommandSyntax addTo(CommandSyntax syntax) {
-        return HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME))
+        return FaultChoice.addTo(HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME)))
                 .option("drive", "FILE", "back the emulated drive with this raw image file (default: memory)")
                 .option("drive-size", "BYTES", "create the file of --drive with this size if there is none")
                 .option("namespace", "NUMBER", "use this namespace (default: 1)")
@@ -180,7 +181,7 @@ final class NvmeDrive implements AutoCloseable {
                     .withoutDevices()
                     .device(EMULATED_ADDRESS, EMULATED_GROUP, drive::build)
                     .build();
-            return HostChoice.observed(() -> in.boot().apply(machine));
+            return HostChoice.observed(() -> FaultChoice.boot(in, machine));
         } catch (UncheckedIOException e) {
             throw new Failure(
                     Failure.FAILED,
@@ -248,6 +249,9 @@ final class NvmeDrive implements AutoCloseable {
         NvmeCompletion how = controller.options().completion();
         String type = how.interrupts().map(InterruptType::toString).orElse("");
         int vectors = controller.vectors();
+        if (controller.hasSilentInterrupts()) {
+            return "polled: no %s interrupt comes".formatted(type);
+        }
         return switch (how) {
             case POLLED -> "polled";
             case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");
@@ -275,13 +279,27 @@ final class NvmeDrive implements AutoCloseable {
         return controller;
     }
 
+    /** The number of the namespace that the user chooses. */
+    int namespaceId() {
+        return namespaceId;
+    }
+
     /**
-     * The namespace that the user chooses.
+     * The namespace that the user chooses, for data without metadata.
      *
-     * @throws org.jvfio.VfioException if there is none
+     * @throws VfioException if there is none, it cannot be used, or its blocks have metadata
      */
     NvmeNamespace namespace() {
-        return controller.namespace(namespaceId);
+        NvmeNamespace namespace = controller.namespace(namespaceId);
+        if (namespace.metadataBytes() != 0) {
+            throw new VfioException(
+                    VfioException.Kind.UNSUPPORTED,
+                    "use " + namespace,
+                    "its blocks have %d bytes of metadata, which this command does not transfer"
+                            .formatted(namespace.metadataBytes()),
+                    "name another one with --namespace, or format it without metadata");
+        }
+        return namespace;
     }
 
     @Override

@@ -52,6 +52,9 @@ final class NvmeIdentifyCommand extends Command {
                 .with(
                         "commands",
                         JsonShape.object("optional commands")
+                                .with("compare", JsonShape.bool("whether Compare is supported"))
+                                .with("verify", JsonShape.bool("whether Verify is supported"))
+                                .with("copy", JsonShape.bool("whether Copy is supported"))
                                 .with("writeZeroes", JsonShape.bool("whether Write Zeroes is supported"))
                                 .with("deallocate", JsonShape.bool("whether Dataset Management is supported"))
                                 .with("volatileCache", JsonShape.bool("whether there is a volatile write cache")))
@@ -73,6 +76,11 @@ final class NvmeIdentifyCommand extends Command {
                                         .withOptional("blocks", JsonShape.integer("number of blocks"))
                                         .withOptional("blockBytes", JsonShape.integer("block size in bytes"))
                                         .withOptional("bytes", JsonShape.integer("size in bytes"))
+                                        .withOptional(
+                                                "metadataBytes", JsonShape.integer("metadata of a block in bytes"))
+                                        .withOptional(
+                                                "extended",
+                                                JsonShape.bool("whether metadata is transferred after its data"))
                                         .withOptional("unusable", JsonShape.string("why it cannot be used"))))
                 .with("unavailable", JsonShape.strings("pages that could not be read, and why"))
                 .withOptional(
@@ -100,7 +108,7 @@ final class NvmeIdentifyCommand extends Command {
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
             List<String> unavailable = new ArrayList<>();
             List<Integer> ids = in.has("namespace")
-                    ? List.of(drive.namespace().id())
+                    ? List.of(drive.namespaceId())
                     : read("namespaces", nvme::namespaceIds, unavailable).orElse(List.of());
             addNamespaces(step, nvme, ids);
             read("health", nvme::health, unavailable).ifPresent(health -> addHealth(step, health));
@@ -121,6 +129,12 @@ final class NvmeIdentifyCommand extends Command {
                 .fact(
                         "commands",
                         Json.object(
+                                "compare",
+                                identity.canCompare(),
+                                "verify",
+                                identity.canVerify(),
+                                "copy",
+                                identity.canCopy(),
                                 "writeZeroes",
                                 identity.canWriteZeroes(),
                                 "deallocate",
@@ -128,8 +142,11 @@ final class NvmeIdentifyCommand extends Command {
                                 "volatileCache",
                                 identity.volatileCache()),
                         "commands",
-                        "write zeroes %s, deallocate %s, volatile cache %s"
+                        "compare %s, verify %s, copy %s, write zeroes %s, deallocate %s, volatile cache %s"
                                 .formatted(
+                                        words(identity.canCompare()),
+                                        words(identity.canVerify()),
+                                        words(identity.canCopy()),
                                         words(identity.canWriteZeroes()),
                                         words(identity.canDeallocate()),
                                         words(identity.volatileCache())))
@@ -187,9 +204,16 @@ final class NvmeIdentifyCommand extends Command {
                         "blockBytes",
                         namespace.blockBytes(),
                         "bytes",
-                        namespace.bytes()));
+                        namespace.bytes(),
+                        "metadataBytes",
+                        namespace.metadataBytes(),
+                        "extended",
+                        namespace.isExtended()));
                 lines.add("%d: %s".formatted(id, namespace.describeSize()));
             } catch (VfioException unusable) {
+                if (unusable.kind() == VfioException.Kind.NOT_FOUND) {
+                    throw unusable;
+                }
                 data.add(Json.object("id", id, "unusable", unusable.reason()));
                 lines.add("%d: %s".formatted(id, unusable.reason()));
             }

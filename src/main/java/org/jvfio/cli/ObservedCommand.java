@@ -38,8 +38,8 @@ final class ObservedCommand {
             return observer.observe(kernel);
         } catch (UncheckedIOException e) {
             IOException cause = e.getCause();
-            throw Failure.failed("cannot write %s: %s"
-                    .formatted(what, cause == null ? e.getMessage() : FileErrors.reason(cause)));
+            throw Failure.failed(
+                    "cannot write %s: %s".formatted(what, cause == null ? e.getMessage() : FileErrors.reason(cause)));
         } catch (IllegalStateException e) {
             throw Failure.failed(e.getMessage());
         }

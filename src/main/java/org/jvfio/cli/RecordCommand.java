@@ -51,9 +51,6 @@ final class RecordCommand extends Command {
         Duration keep = Duration.ofMinutes(in.number("minutes", MAX_MINUTES, 1, MAX_MINUTES));
         RecordOptions options = new RecordOptions(file, size, keep, in.has("memory"), !in.has("mapped"));
         return ObservedCommand.run(
-                in,
-                in.arguments(),
-                Observer.record(options, String.join(" ", in.arguments())),
-                "the record " + file);
+                in, in.arguments(), Observer.record(options, String.join(" ", in.arguments())), "the record " + file);
     }
 }

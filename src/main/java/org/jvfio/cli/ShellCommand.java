@@ -2,6 +2,7 @@ package org.jvfio.cli;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,13 +36,17 @@ final class ShellCommand extends Command {
         HostChoice.addTo(syntax)
                 .optionalArgument("DEVICE", "the PCI address of the device that is open as 'device' (default: none)")
                 .option("startup", "FILE", "run these snippets before the first prompt; may be repeated")
-                .option("program", "FILE", "write the snippets that jvfio begins the session with, as a Java program")
+                .option("program", "FILE", "write what the session begins with as a Java program, and start none")
+                .option("session", "FILE", "with --program: add the session that /save FILE has saved; may be repeated")
                 .about("The variables kernel, and device if one is named, are there; the packages of the library are"
                         + " imported. Completion, history and editing are those of JShell: /help explains it, /save"
-                        + " FILE saves the session, and 'java FILE' runs a program that begins with what --program"
-                        + " writes.")
+                        + " FILE saves the session. 'java FILE' runs the program that --program writes, with the"
+                        + " library on its class path.")
                 .example("jvfio shell 0000:01:00.0", "open a device and begin")
-                .example("jvfio shell --machine power9 --startup mine.jsh", "run snippets of your own first");
+                .example("jvfio shell --machine power9 --startup mine.jsh", "run snippets of your own first")
+                .example(
+                        "jvfio shell 0000:01:00.0 --session mine.jsh --program Mine.java",
+                        "make a program of a session that was saved with '/save mine.jsh'");
     }
 
     @Override
@@ -53,8 +58,14 @@ final class ShellCommand extends Command {
                 : Optional.of(Devices.address(in.arguments().getFirst()));
         List<String> statements = statements(choice, device);
         Optional<String> program = in.value("program");
+        List<String> sessions = in.values("session");
+        if (program.isEmpty() && !sessions.isEmpty()) {
+            throw Failure.usage("shell: --session needs --program FILE, the program to write");
+        }
         if (program.isPresent()) {
-            write(Path.of(program.get()), program(statements));
+            write(
+                    Path.of(program.get()),
+                    sessions.isEmpty() ? program(statements) : program(statements, sessions));
             in.out().println("wrote " + program.get());
             return 0;
         }
@@ -78,9 +89,7 @@ final class ShellCommand extends Command {
             write(startup, imports() + String.join("\n", statements) + "\n");
             command.addAll(List.of("--startup", startup.toString()));
             for (String file : more) {
-                if (!Files.isReadable(Path.of(file))) {
-                    throw Failure.failed("cannot read " + file + ": there is no such file, or permission is denied");
-                }
+                requireReadable(file);
                 command.addAll(List.of("--startup", file));
             }
             return new ProcessBuilder(command).inheritIO().start().waitFor();
@@ -91,6 +100,49 @@ final class ShellCommand extends Command {
             throw Failure.failed("interrupted");
         } finally {
             startup.toFile().delete();
+        }
+    }
+
+    private static void requireReadable(String file) throws Failure {
+        if (!Files.isReadable(Path.of(file)) || Files.isDirectory(Path.of(file))) {
+            throw Failure.failed("cannot read " + file + ": there is no such file, or permission is denied");
+        }
+    }
+
+    /** The program of a session that was saved: made by a JVM that has the module of JShell. */
+    private static String program(List<String> statements, List<String> sessions) throws Failure {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xshare:auto",
+                "--class-path",
+                classPath(),
+                SessionProgram.class.getName()));
+        Path start = null;
+        try {
+            start = Files.createTempFile("jvfio", ".jsh");
+            write(start, imports() + String.join("\n", statements) + "\n");
+            command.add(start.toString());
+            for (String session : sessions) {
+                requireReadable(session);
+                command.add(session);
+            }
+            Process process = new ProcessBuilder(command).start();
+            process.getOutputStream().close();
+            String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            String reason = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+            if (process.waitFor() != 0) {
+                throw Failure.failed("cannot make a program of %s: %s".formatted(Words.all(sessions), reason));
+            }
+            return text;
+        } catch (IOException e) {
+            throw Failure.failed("cannot make a program of the session: " + FileErrors.reason(e));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw Failure.failed("interrupted");
+        } finally {
+            if (start != null) {
+                start.toFile().delete();
+            }
         }
     }
 

@@ -88,13 +88,11 @@ final class TraceCommand extends Command {
     private static int show(Invocation in, Path file, TraceForm form, Optional<Path> output, String what)
             throws Failure {
         if (form != TraceForm.TEXT && form != TraceForm.PERFETTO) {
-            throw Failure.usage("--from shows a record as %s; not as %s"
-                    .formatted(Words.oneOf(List.of("text", "perfetto")), form));
+            throw Failure.usage(
+                    "--from shows a record as %s; not as %s".formatted(Words.oneOf(List.of("text", "perfetto")), form));
         }
         Recording recording = Records.read(file);
-        try (Writer out = output.isPresent()
-                ? Files.newBufferedWriter(output.get())
-                : unclosed(in.out())) {
+        try (Writer out = output.isPresent() ? Files.newBufferedWriter(output.get()) : unclosed(in.out())) {
             recording.write(form, out);
         } catch (IOException e) {
             throw Failure.failed("cannot write %s: %s".formatted(what, FileErrors.reason(e)));

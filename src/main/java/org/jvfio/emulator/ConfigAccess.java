@@ -12,8 +12,7 @@ final class ConfigAccess {
     private final VfioInterrupts interrupts;
     private final boolean powernv;
 
-    ConfigAccess(
-            PciFunction function, Pe pe, ConfigRegisters registers, VfioInterrupts interrupts, boolean powernv) {
+    ConfigAccess(PciFunction function, Pe pe, ConfigRegisters registers, VfioInterrupts interrupts, boolean powernv) {
         this.function = function;
         this.pe = pe;
         this.registers = registers;

@@ -76,8 +76,7 @@ final class ConfigRegisters {
      * @param reportsErrors whether firmware makes a PCI Express device report errors
      * @throws IllegalArgumentException if they do not fit; the message completes "the device has ..."
      */
-    ConfigRegisters(
-            EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors, FunctionOptions options) {
+    ConfigRegisters(EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors, FunctionOptions options) {
         this.bars = bars;
         int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
         values = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
@@ -95,7 +94,8 @@ final class ConfigRegisters {
         options.config().forEach((offset, value) -> {
             if (offset >= size) {
                 throw new IllegalArgumentException(
-                        "%d bytes of configuration space, so that none at 0x%x can be replaced".formatted(size, offset));
+                        "%d bytes of configuration space, so that none at 0x%x can be replaced"
+                                .formatted(size, offset));
             }
             values.put(offset, value);
         });

@@ -40,14 +40,23 @@ final class DriverFile extends OpenFile {
             return new DriverFile(host, (_, address) -> probe(host, address));
         }
         if (bind.matches()) {
-            HostDriver driver = HostDriver.named(bind.group(1));
+            String name = bind.group(1);
+            HostDriver driver = HostDriver.named(name);
             if (driver == null
                     || (driver == HostDriver.VFIO_PCI && !host.machine().vfioModule())) {
                 return null;
             }
             return bind.group(2).equals("bind")
-                    ? new DriverFile(host, (_, address) -> bind(host, driver, address))
-                    : new DriverFile(host, (file, address) -> file.unbind(driver, address));
+                    ? new DriverFile(
+                            host,
+                            (_, address) -> drives(host, driver, name, address)
+                                    ? bind(host, driver, address)
+                                    : Errno.ENODEV.negated())
+                    : new DriverFile(
+                            host,
+                            (file, address) -> drives(host, driver, name, address)
+                                    ? file.unbind(driver, address)
+                                    : Errno.ENODEV.negated());
         }
         PciFunction function = null;
         if (override.matches()) {
@@ -64,6 +73,13 @@ final class DriverFile extends OpenFile {
         }
         HostDriver driver = device.driver();
         return driver == HostDriver.NONE ? null : new DriverFile(host, (file, address) -> file.unbind(driver, address));
+    }
+
+    /** Whether a driver of this name is for a device. */
+    private static boolean drives(EmulatedHost host, HostDriver driver, String name, String text) {
+        PciFunction function = host.functions().get(text.strip());
+        return function != null
+                && driver.sysfsName(function.identity().classCode()).equals(name);
     }
 
     private static int override(PciFunction function, String text) {

@@ -17,6 +17,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.DeviceWrapper;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.kernel.Errno;
 
@@ -34,7 +35,9 @@ public final class EmulatedHost {
     private static final int MAX_DEVICE_FAILURES = 100;
 
     private final EmulatedMachine machine;
+    private final DeviceWrapper wrapper;
     private final HostLock lock = new HostLock();
+    private boolean openToUsers;
     private final KernelLog log = new KernelLog();
     private final DmaLog failedDma = new DmaLog(log);
     private final List<DeviceFailure> deviceFailures = new ArrayList<>();
@@ -42,16 +45,18 @@ public final class EmulatedHost {
     private final PhysicalMemory memory;
     private final Map<Integer, IommuGroup> groups = new TreeMap<>();
     private final NavigableMap<String, PciFunction> functions = new TreeMap<>();
-    private final Map<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
+    private final IdentityHashMap<PciFunction, IommuGroup> groupOfFunction = new IdentityHashMap<>();
     private final NavigableMap<Integer, Task> tasks = new TreeMap<>();
     private int lastPid = INIT;
     private final List<Hazard> hazards = new ArrayList<>();
     /** The functions of which a process maps a BAR. */
     private final Set<PciFunction> mapped = new LinkedHashSet<>();
+
     private final ScheduledThreadPoolExecutor clock;
 
-    EmulatedHost(EmulatedMachine machine) {
+    EmulatedHost(EmulatedMachine machine, DeviceWrapper wrapper) {
         this.machine = machine;
+        this.wrapper = wrapper;
         memory = new PhysicalMemory(machine.memoryBytes(), machine.hugePages());
         clock = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("jvfio-emulated-devices").daemon().factory());
@@ -64,6 +69,23 @@ public final class EmulatedHost {
             functions.put(slot.address(), function);
             groupOfFunction.put(function, group);
         }
+    }
+
+    /** Sets whether ordinary users may open group files: what a udev rule of theirs does. Not at first. */
+    public void usersMayOpenGroups(boolean accessible) {
+        locked(() -> {
+            openToUsers = accessible;
+            return accessible;
+        });
+    }
+
+    boolean isOpenToUsers() {
+        return openToUsers;
+    }
+
+    /** What is put around its devices. */
+    DeviceWrapper wrapper() {
+        return wrapper;
     }
 
     /** The processes by process id. */
@@ -272,6 +294,16 @@ public final class EmulatedHost {
     }
 
     /**
+     * The number of the group of a device.
+     *
+     * @param address domain, bus, device and function
+     * @throws NoSuchElementException if there is no device at this address
+     */
+    public int groupOf(String address) {
+        return locked(() -> groupOf(existing(address)).number());
+    }
+
+    /**
      * The host begins to recover the PE of a group, as it does for a PE above it or one of its own drivers. Until
      * {@link #endHostRecovery} the PE's registers and DMA are frozen, its configuration space cannot be accessed, its
      * state is {@link EehState#UNAVAILABLE}, and operations that would change it return EIO. If it was recovered {@link
@@ -425,6 +457,7 @@ public final class EmulatedHost {
     void removed(PciFunction function) {
         IommuGroup group = groupOf(function);
         functions.remove(function.address());
+        groupOfFunction.remove(function);
         group.functions().remove(function);
         if (!group.hasNode()) {
             group.leave(null);

@@ -25,6 +25,7 @@ import java.util.function.LongSupplier;
 import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jvfio.emulator.device.DeviceWrapper;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.pollfd;
@@ -45,22 +46,31 @@ public final class EmulatedKernel implements Kernel {
     private final EmulatedHost host;
     private final Task task;
     private final Sysfs sysfs;
-    private final boolean mayOpenGroups;
+    private final boolean root;
     private final Argument argument;
     private boolean exited;
 
-    private EmulatedKernel(EmulatedHost host, Task task, boolean mayOpenGroups) {
+    private EmulatedKernel(EmulatedHost host, Task task, boolean root) {
         this.host = host;
         this.task = task;
         host.started(task);
-        this.sysfs = new Sysfs(host, task);
-        this.mayOpenGroups = mayOpenGroups;
+        this.sysfs = new Sysfs(host, task, root);
+        this.root = root;
         this.argument = new Argument(task);
     }
 
     /** Boots a host and starts its first process. */
     public static EmulatedKernel boot(EmulatedMachine machine) {
-        EmulatedHost host = new EmulatedHost(machine);
+        return boot(machine, DeviceWrapper.NONE);
+    }
+
+    /**
+     * Boots a host with something put around each of its devices, and starts its first process.
+     *
+     * @param wrapper called once for each device, before it is plugged in
+     */
+    public static EmulatedKernel boot(EmulatedMachine machine, DeviceWrapper wrapper) {
+        EmulatedHost host = new EmulatedHost(machine, wrapper);
         return new EmulatedKernel(host, new Task(newMemory(host), 1024), machine.groupsAccessible());
     }
 
@@ -74,9 +84,30 @@ public final class EmulatedKernel implements Kernel {
         return host;
     }
 
-    /** Starts another process on the host, with no open files. */
+    /** Starts another process of the same user on the host, with no open files; an ordinary user's has its limits. */
     public EmulatedKernel newProcess() {
-        return host.locked(() -> new EmulatedKernel(host, new Task(newMemory(host), 1024), mayOpenGroups));
+        return host.locked(() -> {
+            Mm memory = newMemory(host);
+            if (!root) {
+                memory.inherit(task.mm());
+            }
+            return new EmulatedKernel(host, new Task(memory, 1024), root);
+        });
+    }
+
+    /**
+     * Starts a process of an ordinary user, with no open files: it has no capabilities, may not write to sysfs, and may
+     * open group files only if {@link EmulatedHost#usersMayOpenGroups} says so.
+     *
+     * @param memlockBytes its RLIMIT_MEMLOCK in bytes
+     */
+    public EmulatedKernel newUserProcess(long memlockBytes) {
+        return host.locked(() -> {
+            Mm memory = newMemory(host);
+            memory.memlock(memlockBytes, memlockBytes);
+            memory.mayLock(false);
+            return new EmulatedKernel(host, new Task(memory, 1024), false);
+        });
     }
 
     /**
@@ -91,7 +122,7 @@ public final class EmulatedKernel implements Kernel {
             }
             Mm memory = newMemory(host);
             memory.inherit(task.mm());
-            return new EmulatedKernel(host, task.fork(memory), mayOpenGroups);
+            return new EmulatedKernel(host, task.fork(memory), root);
         });
     }
 
@@ -177,6 +208,9 @@ public final class EmulatedKernel implements Kernel {
                             : Errno.ENOENT.negated();
                 default -> {
                     OpenFile file = DriverFile.open(host, path);
+                    if (file != null && !root) {
+                        yield Errno.EACCES.negated();
+                    }
                     file = file != null ? file : ConfigFile.open(host, path);
                     yield file != null ? task.add(path, file) : openGroup(path);
                 }
@@ -191,7 +225,7 @@ public final class EmulatedKernel implements Kernel {
         if (group == null || !machine.vfioModule() || !machine.kernel().bindsDevices() || !group.hasNode()) {
             return Errno.ENOENT.negated();
         }
-        if (!mayOpenGroups) {
+        if (!root && !host.isOpenToUsers()) {
             return Errno.EACCES.negated();
         }
         if (group.isOpen()) {
@@ -251,9 +285,7 @@ public final class EmulatedKernel implements Kernel {
         return callLong(() -> {
             if ((flags & MAP_ANONYMOUS) == 0) {
                 OpenFile file = task.file(fd);
-                return file == null
-                        ? Errno.EBADF.negated()
-                        : file.mmap(task.mm(), length, protection, flags, offset);
+                return file == null ? Errno.EBADF.negated() : file.mmap(task.mm(), length, protection, flags, offset);
             }
             int type = flags & (MAP_PRIVATE | MAP_SHARED);
             if (length <= 0 || type == 0) {

@@ -181,7 +181,7 @@ public final class EmulatedMachine {
      *     {"address": "0000:01:00.0", "group": 0, "model": "edu", "driver": "vfio-pci",
      *      "registers": "big", "dmaMaskBits": 28, "latencyMicros": 100},
      *     {"address": "0001:01:00.0", "group": 1, "model": "nvme", "driver": "other", "hostUse": "swap",
-     *      "serial": "S1", "namespaces": [{"size": "1G", "lbaSize": 4096}, {"file": "drive.img"}]}
+     *      "serial": "S1", "namespaces": [{"size": "1G", "lbaSize": 4096}, {"id": 5, "file": "drive.img"}]}
      *   ]
      * }
      * }</pre>
@@ -234,7 +234,7 @@ public final class EmulatedMachine {
      *     {@code jackson-jr-objects} is not available
      */
     public static EmulatedMachine read(Path file, DeviceModels models) throws IOException {
-        JsonLibrary.require();
+        JsonLibrary.require("a machine file");
         return MachineFile.read(file, models);
     }
 

@@ -14,6 +14,9 @@ import org.jvfio.emulator.device.MachineOptions;
 final class FunctionFile {
     private static final Pattern OFFSET = Pattern.compile("0x[0-9a-fA-F]{1,3}");
     private static final Pattern BYTES = Pattern.compile("[0-9a-fA-F]{2}( ?[0-9a-fA-F]{2})*");
+    /** The largest expansion ROM. */
+    private static final long MAX_BYTES = 16 << 20;
+
     private static final Set<String> BAR_OPTIONS = Set.of("index", "kind", "size", "wide");
 
     private final MachineOptions device;
@@ -87,6 +90,16 @@ final class FunctionFile {
     static byte[] bytes(MachineOptions device, String name) {
         Path file = device.path(name);
         try {
+            // A device file may have no end.
+            if (Files.exists(file) && !Files.isRegularFile(file)) {
+                throw device.wrong(name, "has the '" + name + "' " + file + ", which is no regular file");
+            }
+            long bytes = Files.size(file);
+            if (bytes > MAX_BYTES) {
+                throw device.wrong(
+                        name,
+                        "has the '%s' %s of %d bytes; the maximum is %d".formatted(name, file, bytes, MAX_BYTES));
+            }
             return Files.readAllBytes(file);
         } catch (IOException e) {
             throw device.wrong(name, "has the '" + name + "' " + file + ", which cannot be read: " + e);

@@ -135,14 +135,13 @@ public final class FunctionOptions {
          */
         public Builder bar(int index, BarKind kind, long bytes, boolean wide) {
             if (index < 0 || index >= BARS || (wide && index == BARS - 1)) {
-                throw new IllegalArgumentException(
-                        "BAR %d%s: a function has BARs 0 to 5, and a 64-bit BAR occupies two"
-                                .formatted(index, wide ? " of 64 bits" : ""));
+                throw new IllegalArgumentException("BAR %d%s: a function has BARs 0 to 5, and a 64-bit BAR occupies two"
+                        .formatted(index, wide ? " of 64 bits" : ""));
             }
             boolean ports = kind == BarKind.IO_PORTS;
             if (kind == BarKind.REGISTERS || (ports && wide)) {
-                throw new IllegalArgumentException(
-                        "BAR %d of %s%s: add memory, or I/O ports of 32 bits".formatted(index, kind, wide ? " (wide)" : ""));
+                throw new IllegalArgumentException("BAR %d of %s%s: add memory, or I/O ports of 32 bits"
+                        .formatted(index, kind, wide ? " (wide)" : ""));
             }
             long least = ports ? MIN_PORTS : MIN_MEMORY;
             long most = ports ? MAX_PORTS : wide ? 1L << 46 : 1L << 30;

@@ -155,10 +155,11 @@ final class HostTree {
     private void addDrivers(Map<String, Supplier<String>> files) {
         files.put(PCI + "drivers_probe", () -> "");
         for (HostDriver driver : HostDriver.values()) {
-            if (driver != HostDriver.NONE && (driver != HostDriver.VFIO_PCI || machine.vfioModule())) {
-                String directory = DRIVERS + driver.sysfsName() + "/";
-                files.put(directory + "bind", () -> "");
-                files.put(directory + "unbind", () -> "");
+            if (driver != HostDriver.VFIO_PCI || machine.vfioModule()) {
+                for (String name : driver.sysfsNames()) {
+                    files.put(DRIVERS + name + "/bind", () -> "");
+                    files.put(DRIVERS + name + "/unbind", () -> "");
+                }
             }
         }
     }
@@ -184,13 +185,14 @@ final class HostTree {
         boolean hash = platform.hugePageShifts().getFirst() == 24;
         files.put(
                 "/proc/cpuinfo",
-                () -> "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
-                        .formatted(
-                                platform.processor(),
-                                platform.isPowernv() ? "PowerNV" : "pSeries",
-                                platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
-                                platform.isPowernv() ? "firmware\t: OPAL\n" : "",
-                                hash ? "Hash" : "Radix"));
+                () ->
+                        "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
+                                .formatted(
+                                        platform.processor(),
+                                        platform.isPowernv() ? "PowerNV" : "pSeries",
+                                        platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
+                                        platform.isPowernv() ? "firmware\t: OPAL\n" : "",
+                                        hash ? "Hash" : "Radix"));
         if (!platform.isPowernv()) {
             host.functions().values().forEach(function -> {
                 String node = node(function);
@@ -262,9 +264,9 @@ final class HostTree {
             host.functions().values().stream()
                     .filter(function -> function.driver() != HostDriver.NONE)
                     .filter(function ->
-                            driver.isEmpty() || function.driver().sysfsName().equals(driver))
+                            driver.isEmpty() || function.driverName().equals(driver))
                     .forEach(function -> links.put(
-                            DRIVERS + function.driver().sysfsName() + "/" + function.address(),
+                            DRIVERS + function.driverName() + "/" + function.address(),
                             "../../../../devices/" + path(function.address())));
         }
         PciFunction function = host.functions().get(Sysfs.nameBelow(DEVICES, wanted));

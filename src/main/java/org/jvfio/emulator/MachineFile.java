@@ -55,7 +55,7 @@ final class MachineFile {
     }
 
     static EmulatedMachine read(Path path, DeviceModels models) throws IOException {
-        return new MachineFile(MachineJson.read(path), models).machine();
+        return new MachineFile(JsonFile.read(path, "{\"like\": \"power9\"}"), models).machine();
     }
 
     private EmulatedMachine machine() {

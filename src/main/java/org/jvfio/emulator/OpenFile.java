@@ -6,8 +6,7 @@ import org.jvfio.uapi.vfio_h;
 
 /** An open file, shared by descriptors of one or more processes. Operations that a kind of file lacks are refused. */
 abstract class OpenFile {
-    private static final int ALWAYS_READY =
-            vfio_h.POLLIN | vfio_h.POLLOUT | vfio_h.POLLRDNORM | vfio_h.POLLWRNORM;
+    private static final int ALWAYS_READY = vfio_h.POLLIN | vfio_h.POLLOUT | vfio_h.POLLRDNORM | vfio_h.POLLWRNORM;
 
     private int references;
 

@@ -29,6 +29,7 @@ final class PciBars {
     private final BarKind[] kinds = new BarKind[BARS];
     /** The I/O ports of additional BARs, which keep what is written. */
     private final @Nullable MemorySegment[] ports = new @Nullable MemorySegment[BARS];
+
     private final @Nullable BarMemory[] memories = new @Nullable BarMemory[BARS];
     private final boolean hasPorts;
     private final long pageBytes;
@@ -40,12 +41,7 @@ final class PciBars {
      * @param pageBytes the system page size
      * @throws IllegalArgumentException if they are invalid; the message completes "the device has ..."
      */
-    PciBars(
-            PciFunction function,
-            EmulatedDevice device,
-            DeviceInterrupts hardware,
-            boolean hasPorts,
-            long pageBytes) {
+    PciBars(PciFunction function, EmulatedDevice device, DeviceInterrupts hardware, boolean hasPorts, long pageBytes) {
         this.function = function;
         this.device = device;
         this.hardware = hardware;

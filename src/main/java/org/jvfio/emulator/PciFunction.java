@@ -31,7 +31,10 @@ final class PciFunction implements DeviceBus {
     private final EmulatedHost host;
     private final Slot slot;
     private final Pe pe;
+    private final EmulatedDevice model;
+    /** The model, with what was put around it. */
     private final EmulatedDevice device;
+
     private final PciBars bars;
     private final ExpansionRom rom;
     private final ConfigRegisters registers;
@@ -53,18 +56,19 @@ final class PciFunction implements DeviceBus {
         this.host = host;
         this.slot = slot;
         this.pe = pe;
-        this.device = made(slot, host);
+        this.model = made(slot, host);
+        this.device = host.wrapper().wrap(slot.address(), model);
         boolean refused =
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
         this.driver = refused ? HostDriver.NONE : slot.driver();
         this.driverOverride =
-                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName() : null;
+                slot.driver() == HostDriver.VFIO_PCI ? slot.driver().sysfsName(0) : null;
         hardware = device.interrupts();
         path = new RegisterPath(host, this, pe);
         path.bound(true);
         boolean hasPorts = pe.bridge().platform().hasPorts();
-        bars = usable(() ->
-                new PciBars(this, device, hardware, hasPorts, 1L << host.machine().pageShift()));
+        bars = usable(() -> new PciBars(
+                this, device, hardware, hasPorts, 1L << host.machine().pageShift()));
         rom = usable(() -> Objects.requireNonNullElseGet(slot.rom(), () -> new ExpansionRom(device.rom())));
         boolean powernv = host.machine().platform().isPowernv();
         registers = usable(() -> new ConfigRegisters(device, bars, romBytes(), powernv, options()));
@@ -88,7 +92,7 @@ final class PciFunction implements DeviceBus {
             throw new IllegalArgumentException("the supplier of the device at " + slot.address() + " returned null");
         }
         for (PciFunction other : host.functions().values()) {
-            if (other.device == made) {
+            if (other.model == made) {
                 throw new IllegalArgumentException("the device at %s is the one at %s; its supplier makes one for each"
                         .formatted(slot.address(), other.address()));
             }
@@ -138,6 +142,11 @@ final class PciFunction implements DeviceBus {
         return driver;
     }
 
+    /** The name of its driver in {@code /sys/bus/pci/drivers}; empty for none. */
+    String driverName() {
+        return driver.sysfsName(identity().classCode());
+    }
+
     void bind(HostDriver newDriver) {
         driver = newDriver;
         if (isBoundToVfio()) {
@@ -157,7 +166,9 @@ final class PciFunction implements DeviceBus {
 
     /** Whether the device may be bound to a driver. */
     boolean takes(HostDriver other) {
-        return driverOverride == null ? other == HostDriver.OTHER : driverOverride.equals(other.sysfsName());
+        return driverOverride == null
+                ? other == HostDriver.OTHER
+                : driverOverride.equals(other.sysfsName(identity().classCode()));
     }
 
     boolean isBoundToVfio() {
@@ -230,8 +241,7 @@ final class PciFunction implements DeviceBus {
     /** Whether a bus address is in one of its memory BARs. */
     boolean hasBarAt(long busAddress) {
         for (int bar = 0; bar < bars.count(); bar++) {
-            if (!bars.hasPorts(bar)
-                    && Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
+            if (!bars.hasPorts(bar) && Long.compareUnsigned(busAddress - barAddress(bar), bars.bytes(bar)) < 0) {
                 return true;
             }
         }

@@ -6,12 +6,12 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Supplier;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
@@ -29,11 +29,13 @@ final class Sysfs {
 
     private final EmulatedHost host;
     private final Task task;
+    private final boolean root;
     private final HostTree tree;
 
-    Sysfs(EmulatedHost host, Task task) {
+    Sysfs(EmulatedHost host, Task task, boolean root) {
         this.host = host;
         this.task = task;
+        this.root = root;
         this.tree = new HostTree(host);
     }
 
@@ -50,6 +52,12 @@ final class Sysfs {
         Set<String> names = new TreeSet<>();
         addNames(names, prefix, files(prefix));
         addNames(names, prefix, links(prefix));
+        if (prefix.equals(GROUPS + "0/devices/") && hasEmptyGroup()) {
+            return List.of();
+        }
+        if (prefix.equals(GROUPS + "0/") && hasEmptyGroup()) {
+            names.add("devices");
+        }
         return List.copyOf(existing(directory, names.isEmpty() ? null : names));
     }
 
@@ -116,6 +124,7 @@ final class Sysfs {
         if (function != null) {
             tree.addFunction(files, function);
             addIdentity(files, function);
+            StandardAttributes.add(files, function, DEVICES + address + "/", wanted);
         }
     }
 
@@ -126,7 +135,8 @@ final class Sysfs {
         files.put(device + "/device", () -> "0x%04x\n".formatted(identity.device()));
         files.put(device + "/class", () -> "0x%06x\n".formatted(identity.classCode()));
         files.put(
-                device + "/driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+                device + "/driver_override",
+                () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
         files.put(device + "/revision", () -> "0x%02x\n".formatted(identity.revision()));
     }
 
@@ -135,6 +145,11 @@ final class Sysfs {
             return;
         }
         String name = nameBelow(GROUPS, wanted);
+        if (hasEmptyGroup() && (name.isEmpty() || name.equals("0"))) {
+            files.put(GROUPS + "0/type", () -> "unknown\n");
+            files.put(GROUPS + "0/name", () -> "domain0-pe0\n");
+            files.put(GROUPS + "0/reserved_regions", () -> "");
+        }
         for (IommuGroup group : groups(name)) {
             String directory = GROUPS + group.number() + "/";
             files.put(directory + "type", () -> "unknown\n");
@@ -144,6 +159,11 @@ final class Sysfs {
                 files.put(directory + "reserved_regions", () -> "");
             }
         }
+    }
+
+    /** In an LPAR, the bridge that comes with it has a group, whether or not a device is below it. */
+    private boolean hasEmptyGroup() {
+        return !host.machine().platform().isPowernv() && host.iommuGroup(0) == null;
     }
 
     /** The group of this number, or all for no name. */
@@ -162,7 +182,7 @@ final class Sysfs {
                 () -> String.format(
                         Locale.ROOT,
                         "Uid:\t%1$d\t%1$d\t%1$d\t%1$d\nVmLck:\t%2$8d kB\nCapEff:\t%3$016x\n",
-                        task.mm().mayLock() && host.machine().groupsAccessible() ? ROOT : FIRST_USER,
+                        root && task.mm().mayLock() ? ROOT : FIRST_USER,
                         task.mm().lockedPages() * kibPerPage,
                         task.mm().mayLock() ? ALL_CAPABILITIES : ALL_CAPABILITIES & ~CAP_IPC_LOCK));
         host.tasks().keySet().forEach(pid -> files.put("/proc/" + pid + "/comm", () -> "java\n"));
@@ -187,16 +207,17 @@ final class Sysfs {
                     device + "/iommu_group",
                     "../../../../kernel/iommu_groups/" + host.groupOf(function).number());
             if (function.driver() != HostDriver.NONE) {
-                links.put(
-                        device + "/driver",
-                        "../../../../bus/pci/drivers/" + function.driver().sysfsName());
+                links.put(device + "/driver", "../../../../bus/pci/drivers/" + function.driverName());
             }
         }
         String name = nameBelow(GROUPS, wanted);
         if (!name.isEmpty()) {
-            groups(name).forEach(group -> group.functions().forEach(each -> links.put(
-                    GROUPS + group.number() + "/devices/" + each.address(),
-                    "../../../../devices/pci" + each.address().substring(0, 7) + "/" + each.address())));
+            groups(name)
+                    .forEach(group -> group.functions()
+                            .forEach(each -> links.put(
+                                    GROUPS + group.number() + "/devices/" + each.address(),
+                                    "../../../../devices/pci" + each.address().substring(0, 7) + "/"
+                                            + each.address())));
         }
         return links;
     }

@@ -1,6 +1,8 @@
 package org.jvfio.ioctl;
 
+import java.util.Map;
 import java.util.StringJoiner;
+import java.util.TreeMap;
 
 /** Builds the text of a call: {@code NAME(field value, ...)}. */
 final class CallText {
@@ -35,6 +37,22 @@ final class CallText {
     CallText word(String value) {
         fields.add(value);
         return this;
+    }
+
+    /** Adds flags by name, and what has no name in hexadecimal. */
+    CallText flags(String field, int flags, Map<Integer, String> names) {
+        StringJoiner set = new StringJoiner(" | ").setEmptyValue("0");
+        int unnamed = flags;
+        for (Map.Entry<Integer, String> flag : new TreeMap<>(names).entrySet()) {
+            if ((flags & flag.getKey()) != 0) {
+                set.add(flag.getValue());
+                unnamed &= ~flag.getKey();
+            }
+        }
+        if (unnamed != 0) {
+            set.add("0x" + Integer.toHexString(unnamed));
+        }
+        return word(field, set.toString());
     }
 
     /** Adds the size that the caller claims for its struct, if that is not the usual one. */

@@ -4,7 +4,9 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_INFO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
 import org.jvfio.uapi.vfio_device_info;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * What a device is and has: {@code VFIO_DEVICE_GET_INFO} of a device.
@@ -12,6 +14,10 @@ import org.jvfio.uapi.vfio_device_info;
  * @param struct a {@code vfio_device_info}
  */
 public record GetDeviceInfo(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_DEVICE_FLAGS_RESET, "RESET",
+            vfio_h.VFIO_DEVICE_FLAGS_PCI, "PCI",
+            vfio_h.VFIO_DEVICE_FLAGS_CAPS, "CAPS");
 
     /** Allocates and fills a struct. */
     public static GetDeviceInfo of(SegmentAllocator allocator) {
@@ -67,7 +73,7 @@ public record GetDeviceInfo(MemorySegment struct) implements Ioctl {
     @Override
     public String written() {
         return CallText.ofFields()
-                .hex("flags", flags())
+                .flags("flags", flags(), FLAGS)
                 .decimal("num_regions", regions())
                 .decimal("num_irqs", irqs())
                 .toString();

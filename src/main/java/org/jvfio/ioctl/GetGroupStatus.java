@@ -4,7 +4,9 @@ import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_STATUS;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
 import org.jvfio.uapi.vfio_group_status;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * Whether a group can be used: {@code VFIO_GROUP_GET_STATUS} of a group.
@@ -12,6 +14,9 @@ import org.jvfio.uapi.vfio_group_status;
  * @param struct a {@code vfio_group_status}
  */
 public record GetGroupStatus(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_GROUP_FLAGS_VIABLE, "VIABLE",
+            vfio_h.VFIO_GROUP_FLAGS_CONTAINER_SET, "CONTAINER_SET");
 
     /** Allocates and fills a struct. */
     public static GetGroupStatus of(SegmentAllocator allocator) {
@@ -48,7 +53,7 @@ public record GetGroupStatus(MemorySegment struct) implements Ioctl {
 
     @Override
     public String written() {
-        return CallText.ofFields().hex("flags", flags()).toString();
+        return CallText.ofFields().flags("flags", flags(), FLAGS).toString();
     }
 
     @Override

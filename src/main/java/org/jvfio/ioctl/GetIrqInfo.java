@@ -4,6 +4,8 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_IRQ_INFO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_irq_info;
 
 /**
@@ -12,6 +14,11 @@ import org.jvfio.uapi.vfio_irq_info;
  * @param struct a {@code vfio_irq_info}
  */
 public record GetIrqInfo(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_IRQ_INFO_EVENTFD, "EVENTFD",
+            vfio_h.VFIO_IRQ_INFO_MASKABLE, "MASKABLE",
+            vfio_h.VFIO_IRQ_INFO_AUTOMASKED, "AUTOMASKED",
+            vfio_h.VFIO_IRQ_INFO_NORESIZE, "NORESIZE");
 
     /** Allocates and fills a struct. */
     public static GetIrqInfo of(SegmentAllocator allocator, int index) {
@@ -56,7 +63,7 @@ public record GetIrqInfo(MemorySegment struct) implements Ioctl {
     @Override
     public String written() {
         return CallText.ofFields()
-                .hex("flags", flags())
+                .flags("flags", flags(), FLAGS)
                 .decimal("count", count())
                 .toString();
     }

@@ -4,6 +4,8 @@ import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_GET_REGION_INFO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_region_info;
 
 /**
@@ -13,6 +15,11 @@ import org.jvfio.uapi.vfio_region_info;
  * @param struct a {@code vfio_region_info}, with room for capabilities behind it
  */
 public record GetRegionInfo(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_REGION_INFO_FLAG_READ, "READ",
+            vfio_h.VFIO_REGION_INFO_FLAG_WRITE, "WRITE",
+            vfio_h.VFIO_REGION_INFO_FLAG_MMAP, "MMAP",
+            vfio_h.VFIO_REGION_INFO_FLAG_CAPS, "CAPS");
 
     /** Allocates and fills a struct without room for capabilities. */
     public static GetRegionInfo of(SegmentAllocator allocator, int index) {
@@ -75,7 +82,7 @@ public record GetRegionInfo(MemorySegment struct) implements Ioctl {
     @Override
     public String written() {
         return CallText.ofFields()
-                .hex("flags", flags())
+                .flags("flags", flags(), FLAGS)
                 .hex("size", size())
                 .hex("offset", offset())
                 .toString();

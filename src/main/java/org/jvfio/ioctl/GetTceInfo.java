@@ -4,6 +4,8 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_ddw_info;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 
@@ -14,6 +16,8 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
  * @param struct a {@code vfio_iommu_spapr_tce_info}
  */
 public record GetTceInfo(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, "DDW");
 
     /** Allocates and fills a struct. */
     public static GetTceInfo of(SegmentAllocator allocator) {
@@ -86,7 +90,7 @@ public record GetTceInfo(MemorySegment struct) implements Ioctl {
     @Override
     public String written() {
         return CallText.ofFields()
-                .hex("flags", flags())
+                .flags("flags", flags(), FLAGS)
                 .hex("dma32_window_start", defaultWindowStart())
                 .hex("dma32_window_size", defaultWindowSize())
                 .hex("pgsizes", pageSizes())

@@ -4,6 +4,8 @@ import static org.jvfio.uapi.vfio_h.VFIO_IOMMU_MAP_DMA;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.Map;
+import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 
 /**
@@ -13,6 +15,10 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_map;
  * @param struct a {@code vfio_iommu_type1_dma_map}
  */
 public record MapDma(MemorySegment struct) implements Ioctl {
+    private static final Map<Integer, String> FLAGS = Map.of(
+            vfio_h.VFIO_DMA_MAP_FLAG_READ, "READ",
+            vfio_h.VFIO_DMA_MAP_FLAG_WRITE, "WRITE",
+            vfio_h.VFIO_DMA_MAP_FLAG_VADDR, "VADDR");
 
     /** Allocates and fills a struct. */
     public static MapDma of(SegmentAllocator allocator, int flags, long vaddr, long iova, long size) {
@@ -48,7 +54,7 @@ public record MapDma(MemorySegment struct) implements Ioctl {
     @Override
     public String toString() {
         return new CallText("VFIO_IOMMU_MAP_DMA")
-                .decimal("flags", vfio_iommu_type1_dma_map.flags(struct))
+                .flags("flags", vfio_iommu_type1_dma_map.flags(struct), FLAGS)
                 .hex("vaddr", vfio_iommu_type1_dma_map.vaddr(struct))
                 .hex("iova", vfio_iommu_type1_dma_map.iova(struct))
                 .hex("size", vfio_iommu_type1_dma_map.size(struct))

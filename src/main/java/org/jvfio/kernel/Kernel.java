@@ -69,6 +69,15 @@ public interface Kernel {
     /** Reverts {@link #adopt} for the same range, which may be freed already. */
     void disown(MemorySegment memory);
 
+    /**
+     * Announces who accesses a part of memory that is registered for DMA from now on. DMA is coherent on POWER, so Linux
+     * has no call for it and nothing happens; a decorator can check the program's accesses and the devices' by it.
+     *
+     * @param address the first byte
+     * @param length bytes
+     */
+    default void announce(long address, long length, MemoryUse use) {}
+
     /** {@code pread(2)}: the count of bytes read, or a negated errno. */
     long pread(int fd, MemorySegment buffer, long offset);
 

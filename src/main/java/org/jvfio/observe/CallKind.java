@@ -1,58 +1,64 @@
 package org.jvfio.observe;
 
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The calls of {@link org.jvfio.kernel.Kernel}, and what a record keeps of the arguments of each. */
 enum CallKind {
     /** Flags; the path. */
-    OPEN("open", 1, true, false),
+    OPEN(1, "open", 1, true, false),
     /** Descriptor. */
-    CLOSE("close", 1, false, false),
+    CLOSE(2, "close", 1, false, false),
     /** Descriptor, request, argument. */
-    IOCTL_VALUE("ioctl", 3, false, false),
+    IOCTL_VALUE(3, "ioctl", 3, false, false),
     /** Descriptor, request; the struct. */
-    IOCTL("ioctl", 2, false, true),
+    IOCTL(4, "ioctl", 2, false, true),
     /** Length, protection, flags, descriptor, offset. */
-    MMAP("mmap", 5, false, false),
+    MMAP(5, "mmap", 5, false, false),
     /** Address, length. */
-    MUNMAP("munmap", 2, false, false),
+    MUNMAP(6, "munmap", 2, false, false),
     /** Address, length. */
-    ADOPT("adopt", 2, false, false),
+    ADOPT(7, "adopt", 2, false, false),
     /** Address, length. */
-    DISOWN("disown", 2, false, false),
+    DISOWN(8, "disown", 2, false, false),
     /** Descriptor, length, offset. */
-    PREAD("pread", 3, false, false),
+    PREAD(9, "pread", 3, false, false),
     /** Descriptor, length, offset; the bytes. */
-    PWRITE("pwrite", 3, false, true),
+    PWRITE(10, "pwrite", 3, false, true),
     /** Descriptor, length. */
-    READ("read", 2, false, false),
+    READ(11, "read", 2, false, false),
     /** Descriptor, length; the bytes. */
-    WRITE("write", 2, false, true),
+    WRITE(12, "write", 2, false, true),
     /** Initial value, flags. */
-    EVENTFD("eventfd", 2, false, false),
+    EVENTFD(13, "eventfd", 2, false, false),
     /** Timeout; the array of {@code struct pollfd}. */
-    POLL("poll", 1, false, true),
+    POLL(14, "poll", 1, false, true),
     /** Resource. */
-    GETRLIMIT("getrlimit", 1, false, false),
+    GETRLIMIT(15, "getrlimit", 1, false, false),
     /** Resource; the limits. */
-    SETRLIMIT("setrlimit", 1, false, true),
+    SETRLIMIT(16, "setrlimit", 1, false, true),
     /** Name. */
-    SYSCONF("sysconf", 1, false, false),
+    SYSCONF(17, "sysconf", 1, false, false),
     /** The path. */
-    READ_FILE("readFile", 0, true, false),
+    READ_FILE(18, "readFile", 0, true, false),
     /** The path. */
-    READ_LINK("readLink", 0, true, false),
+    READ_LINK(19, "readLink", 0, true, false),
     /** The path. */
-    LIST("list", 0, true, false);
+    LIST(20, "list", 0, true, false);
 
-    private static final CallKind[] ALL = values();
+    private static final Map<Integer, CallKind> BY_NUMBER =
+            Arrays.stream(values()).collect(Collectors.toMap(CallKind::number, kind -> kind));
 
+    private final int number;
     private final String call;
     private final int numbers;
     private final boolean text;
     private final boolean bytes;
 
-    CallKind(String call, int numbers, boolean text, boolean bytes) {
+    CallKind(int number, String call, int numbers, boolean text, boolean bytes) {
+        this.number = number;
         this.call = call;
         this.numbers = numbers;
         this.text = text;
@@ -61,7 +67,12 @@ enum CallKind {
 
     /** The kind of a number in a record; null if there is none. */
     static @Nullable CallKind of(int number) {
-        return number >= 0 && number < ALL.length ? ALL[number] : null;
+        return BY_NUMBER.get(number);
+    }
+
+    /** What stands for it in a record. */
+    int number() {
+        return number;
     }
 
     /** The name of the method. */

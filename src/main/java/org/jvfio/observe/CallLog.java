@@ -27,11 +27,11 @@ final class CallLog implements AutoCloseable {
 
     /** What a decorator adds to a log besides its calls. Called with the lock held. */
     interface Companion {
-        /** Adds frames in front of the beginning or the end of a call. */
-        void beforeEvent(CallLog log, long nanos);
+        /** Adds frames in front of the beginning or the end of a call: whether there were any. */
+        boolean addChanges(CallLog log, long nanos);
     }
 
-    private static final Companion NONE = (log, nanos) -> {};
+    private static final Companion NONE = (log, nanos) -> false;
     // What is named again in each chunk takes at most a quarter of it.
     private static final int MAX_FILES = 1000;
     private static final int MAX_NAME = 200;
@@ -165,7 +165,7 @@ final class CallLog implements AutoCloseable {
     void end(long result, @Nullable MemorySegment written, long bytes) {
         lock.lock();
         try {
-            header(Frame.END, null, bytes).octet(Outcome.RETURNED.ordinal()).signed(result);
+            header(Frame.END, null, bytes).octet(Outcome.RETURNED.number()).signed(result);
             if (written != null) {
                 frame.octet(1).data(written, bytes);
             } else {
@@ -212,10 +212,20 @@ final class CallLog implements AutoCloseable {
         lock.lock();
         try {
             append(header(Frame.END, null, bytes(text))
-                    .octet(outcome.ordinal())
+                    .octet(outcome.number())
                     .signed(0)
                     .octet(1)
                     .text(text));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Has the companion add what it has now, during a call: whether there was something. */
+    boolean addChanges() {
+        lock.lock();
+        try {
+            return !closed && companion.addChanges(this, System.nanoTime() - start);
         } finally {
             lock.unlock();
         }
@@ -235,7 +245,7 @@ final class CallLog implements AutoCloseable {
     private Frame header(byte type, @Nullable CallKind kind, long bytes) {
         Caller caller = callers.get();
         long nanos = System.nanoTime() - start;
-        companion.beforeEvent(this, nanos);
+        companion.addChanges(this, nanos);
         prepare(Frame.MAX_OTHER + (int) Math.min(bytes, Frame.MAX_DATA), nanos);
         if (caller.namedIn != chunk) {
             prepare(2 * Frame.MAX_OTHER + MAX_NAME * MAX_CHAR + (int) Math.min(bytes, Frame.MAX_DATA), nanos);
@@ -244,7 +254,7 @@ final class CallLog implements AutoCloseable {
         }
         frame.start(type);
         if (kind != null) {
-            frame.octet(kind.ordinal());
+            frame.octet(kind.number());
         }
         frame.unsigned(caller.number).signed(nanos - last);
         last = nanos;

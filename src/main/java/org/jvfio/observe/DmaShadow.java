@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
@@ -20,6 +21,12 @@ import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 final class DmaShadow implements CallLog.Companion {
     /** Equal bytes between two changes that are recorded as one. */
     private static final long GAP = 16;
+
+    /** How long a device has to be quiet after a write of a register, and how long that is waited for at most. */
+    private static final long QUIET_NANOS = 1_000_000;
+
+    private static final int MIN_QUIET_TIMES = 2;
+    private static final int MAX_TIMES = 20;
 
     /** A mapping: what a window of a container translates to. */
     private record Mapping(int container, long iova, long address, long size) {}
@@ -93,15 +100,37 @@ final class DmaShadow implements CallLog.Companion {
     }
 
     @Override
-    public synchronized void beforeEvent(CallLog log, long nanos) {
+    public synchronized boolean addChanges(CallLog log, long nanos) {
+        boolean changed = false;
         for (Copy copy : copies.values()) {
             if (copy.memory.scope().isAlive()) {
-                compare(copy, log, nanos);
+                changed |= compare(copy, log, nanos);
             }
+        }
+        return changed;
+    }
+
+    /**
+     * Waits until a device whose register was written has done what it does at once. What it has changed is then
+     * recorded before the end of that call, apart from what the program changes after it.
+     */
+    void settle(CallLog log) {
+        if (isEmpty()) {
+            return;
+        }
+        int quiet = 0;
+        for (int times = 0; times < MAX_TIMES && quiet < MIN_QUIET_TIMES; times++) {
+            LockSupport.parkNanos(QUIET_NANOS);
+            quiet = log.addChanges() ? 0 : quiet + 1;
         }
     }
 
-    private static void compare(Copy copy, CallLog log, long nanos) {
+    private synchronized boolean isEmpty() {
+        return copies.isEmpty();
+    }
+
+    /** Whether there was a change. */
+    private static boolean compare(Copy copy, CallLog log, long nanos) {
         MemorySegment memory = copy.memory;
         MemorySegment shadow = copy.shadow;
         long size = Math.min(memory.byteSize(), shadow.byteSize());
@@ -109,7 +138,7 @@ final class DmaShadow implements CallLog.Companion {
         while (at < size) {
             long found = MemorySegment.mismatch(memory, at, size, shadow, at, size);
             if (found < 0) {
-                return;
+                break;
             }
             long start = at + found;
             long end = endOfChange(memory, shadow, start, size);
@@ -119,6 +148,7 @@ final class DmaShadow implements CallLog.Companion {
             log.memory(memory.address() + start, shadow.asSlice(start, end - start), nanos);
             at = end;
         }
+        return at > 0;
     }
 
     /** Where a change ends: in front of equal bytes, at the end of the memory, or when a frame is full. */

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.kernel.MemoryUse;
 
 /**
  * A kernel that passes every call on to another one: the base of all decorators, which override the calls that they
@@ -70,6 +71,11 @@ public class ForwardingKernel implements Kernel {
     @Override
     public void disown(MemorySegment memory) {
         behind.disown(memory);
+    }
+
+    @Override
+    public void announce(long address, long length, MemoryUse use) {
+        behind.announce(address, length, use);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.jvfio.observe;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Queue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -13,10 +14,22 @@ import org.jspecify.annotations.Nullable;
 final class LiveTrace implements FrameSink {
     private static final int CHUNK = 64 << 10;
     private static final int MAX_WAITING = 128;
-    private static final long MAX_DELAY_MILLIS = 20;
+    private static final long MAX_DELAY_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     /** Frames of a chunk; its first ones come with the base of all times in it. */
-    private record Part(byte[] bytes, int length, boolean first, long time) {}
+    private static final class Part {
+        private final byte[] bytes;
+        private final int length;
+        private final boolean first;
+        private final long time;
+
+        private Part(byte[] bytes, int length, boolean first, long time) {
+            this.bytes = bytes;
+            this.length = length;
+            this.first = first;
+            this.time = time;
+        }
+    }
 
     private final CallDecoder decoder;
     private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
@@ -89,8 +102,9 @@ final class LiveTrace implements FrameSink {
     }
 
     private synchronized @Nullable Part next() throws InterruptedException {
-        if (waiting.isEmpty() && !ended) {
-            wait(MAX_DELAY_MILLIS);
+        long end = System.nanoTime() + MAX_DELAY_NANOS;
+        for (long left = MAX_DELAY_NANOS; waiting.isEmpty() && !ended && left > 0; left = end - System.nanoTime()) {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
         }
         if (waiting.isEmpty()) {
             handOver(Arrays.copyOf(current, used));

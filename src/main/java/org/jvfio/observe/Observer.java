@@ -99,8 +99,7 @@ public final class Observer implements AutoCloseable {
     }
 
     private static Observation record(Kernel kernel, RecordOptions options, String recorded) throws IOException {
-        RecordRing ring =
-                new RecordRing(options, HostFacts.of(kernel, recorded).text());
+        RecordRing ring = new RecordRing(options, HostFacts.of(kernel, recorded).text());
         return new Logged(
                 kernel, new CallLog(ring), options.registers(), options.memory() ? new DmaShadow(kernel) : null) {
             @Override

@@ -5,26 +5,41 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** How a call ended. */
 enum Outcome {
-    RETURNED,
+    RETURNED(0),
     /** It threw an unchecked exception, whose text is kept. */
-    THREW,
-    NO_SUCH_FILE,
-    ACCESS_DENIED,
-    NOT_A_DIRECTORY,
+    THREW(1),
+    NO_SUCH_FILE(2),
+    ACCESS_DENIED(3),
+    NOT_A_DIRECTORY(4),
     /** Another {@link FileSystemException}, whose reason is kept. */
-    FILE_SYSTEM_ERROR,
+    FILE_SYSTEM_ERROR(5),
     /** Another {@link IOException}, whose message is kept. */
-    IO_ERROR;
+    IO_ERROR(6);
 
-    private static final Outcome[] ALL = values();
+    private static final Map<Integer, Outcome> BY_NUMBER =
+            Arrays.stream(values()).collect(Collectors.toMap(Outcome::number, outcome -> outcome));
+
+    private final int number;
+
+    Outcome(int number) {
+        this.number = number;
+    }
+
+    /** What stands for it in a record. */
+    int number() {
+        return number;
+    }
 
     /** The outcome of a number in a record; null if there is none. */
     static @Nullable Outcome of(int number) {
-        return number >= 0 && number < ALL.length ? ALL[number] : null;
+        return BY_NUMBER.get(number);
     }
 
     static Outcome of(IOException exception) {

@@ -31,7 +31,23 @@ public final class Recording {
     record End(RecordedCall call) implements Event {}
 
     /** DMA memory has changed since the event before. */
-    record Memory(long address, byte[] bytes) implements Event {}
+    static final class Memory implements Event {
+        private final long address;
+        private final byte[] bytes;
+
+        private Memory(long address, byte[] bytes) {
+            this.address = address;
+            this.bytes = bytes;
+        }
+
+        long address() {
+            return address;
+        }
+
+        byte[] bytes() {
+            return bytes;
+        }
+    }
 
     /** A chunk of the file: the time of its beginning, and where its frames are. */
     private record Chunk(long sequence, long time, int start, int end) {}

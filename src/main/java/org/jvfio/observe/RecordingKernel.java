@@ -2,24 +2,17 @@ package org.jvfio.observe;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Kernel;
-import org.jvfio.uapi.vfio_device_feature;
-import org.jvfio.uapi.vfio_h;
 
 /**
- * A kernel that logs each call as it begins and as it ends. VF tokens, which are secrets, are left out: {@link
- * #withoutSecret}.
+ * A kernel that logs each call as it begins and as it ends. VF tokens are left out: {@link
+ * Secrets}.
  */
 final class RecordingKernel extends ForwardingKernel {
-    private static final byte[] TOKEN = " vf_token=".getBytes(StandardCharsets.US_ASCII);
-
     private final CallLog log;
     private final @Nullable DmaShadow shadow;
     private final Set<Integer> devices = ConcurrentHashMap.newKeySet();
@@ -84,62 +77,28 @@ final class RecordingKernel extends ForwardingKernel {
 
     @Override
     public int ioctl(int fd, int request, MemorySegment argument) {
-        byte[] before = withoutSecret(fd, request, argument);
+        FileKind kind = devices.contains(fd) ? FileKind.DEVICE : FileKind.OTHER;
+        byte[] before = Secrets.without(kind, request, argument);
         MemorySegment given = MemorySegment.ofArray(before);
         log.begin(CallKind.IOCTL, fd, Integer.toUnsignedLong(request), given);
         try {
             int answer = behind().ioctl(fd, request, argument);
             if (answer >= 0 && request == Requests.GET_DEVICE_FD) {
                 devices.add(answer);
-                log.endOpening(answer, new String(before, 0, before.length - 1, StandardCharsets.UTF_8));
+                log.endOpening(answer, Secrets.name(before));
                 return answer;
             }
             if (shadow != null && answer == 0) {
                 shadow.mapped(fd, request, argument);
             }
             // Compared with what was given: a secret is never in what was written, as no call reads a token.
-            byte[] after = withoutSecret(fd, request, argument);
+            byte[] after = Secrets.without(kind, request, argument);
             MemorySegment written = MemorySegment.ofArray(after);
             log.end(answer, written.mismatch(given) < 0 ? null : written, after.length);
             return answer;
         } catch (RuntimeException e) {
             throw thrown(e);
         }
-    }
-
-    /**
-     * The bytes of a struct, without the VF token behind the name of a device ({@code VFIO_GROUP_GET_DEVICE_FD}), and
-     * with zeros for one that is set ({@code VFIO_DEVICE_FEATURE_PCI_VF_TOKEN}).
-     */
-    private byte[] withoutSecret(int fd, int request, MemorySegment struct) {
-        long kept = Math.min(struct.byteSize(), Frame.MAX_DATA);
-        byte[] bytes = new byte[(int) kept];
-        MemorySegment.copy(struct, ValueLayout.JAVA_BYTE, 0, bytes, 0, bytes.length);
-        if (request == Requests.GET_DEVICE_FD) {
-            return withoutToken(bytes);
-        }
-        if (request == vfio_h.VFIO_DEVICE_FEATURE
-                && devices.contains(fd)
-                && bytes.length > vfio_device_feature.sizeof()
-                && (vfio_device_feature.flags(struct) & vfio_h.VFIO_DEVICE_FEATURE_MASK)
-                        == vfio_h.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN) {
-            Arrays.fill(bytes, (int) vfio_device_feature.sizeof(), bytes.length, (byte) 0);
-        }
-        return bytes;
-    }
-
-    /** A C string up to a token. */
-    private static byte[] withoutToken(byte[] string) {
-        int end = 0;
-        while (end < string.length && string[end] != 0 && !startsWith(string, end, TOKEN)) {
-            end++;
-        }
-        return Arrays.copyOf(Arrays.copyOf(string, end), end + 1);
-    }
-
-    private static boolean startsWith(byte[] string, int at, byte[] start) {
-        return string.length - at >= start.length
-                && Arrays.equals(string, at, at + start.length, start, 0, start.length);
     }
 
     @Override
@@ -214,6 +173,9 @@ final class RecordingKernel extends ForwardingKernel {
         log.begin(CallKind.PWRITE, fd, buffer.byteSize(), offset, buffer);
         try {
             long answer = behind().pwrite(fd, buffer, offset);
+            if (shadow != null && devices.contains(fd)) {
+                shadow.settle(log);
+            }
             log.end(answer);
             return answer;
         } catch (RuntimeException e) {

@@ -23,7 +23,9 @@ public enum TraceForm {
 
     /** The form of a name in lower case. */
     public static Optional<TraceForm> of(String name) {
-        return Arrays.stream(values()).filter(form -> form.toString().equals(name)).findFirst();
+        return Arrays.stream(values())
+                .filter(form -> form.toString().equals(name))
+                .findFirst();
     }
 
     /** The form that the end of a file's name stands for: {@code .json}, {@code .jfr}, {@code .rec}, or text. */

@@ -99,13 +99,11 @@ public final class TraceProperty {
         boolean registers = flag(property, REGISTERS);
         boolean memory = flag(property, MEMORY);
         if (memory && form != TraceForm.RECORD) {
-            throw new IllegalArgumentException(
-                    "-D%s=true needs a record; add -D%s=record".formatted(MEMORY, FORM));
+            throw new IllegalArgumentException("-D%s=true needs a record; add -D%s=record".formatted(MEMORY, FORM));
         }
         if (file.equals("-")) {
             if (form != TraceForm.TEXT) {
-                throw new IllegalArgumentException(
-                        "-D%s=%s needs a file; use -D%s=FILE".formatted(FORM, form, FILE));
+                throw new IllegalArgumentException("-D%s=%s needs a file; use -D%s=FILE".formatted(FORM, form, FILE));
             }
             return Optional.of(Observer.trace(
                     form,
@@ -125,8 +123,8 @@ public final class TraceProperty {
             return TraceForm.ofFile(file);
         }
         return TraceForm.of(name)
-                .orElseThrow(() -> new IllegalArgumentException("-D%s=%s: use %s"
-                        .formatted(FORM, name, String.join(", ", TraceForm.names()))));
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "-D%s=%s: use %s".formatted(FORM, name, String.join(", ", TraceForm.names()))));
     }
 
     private static boolean flag(UnaryOperator<@Nullable String> property, String name) {

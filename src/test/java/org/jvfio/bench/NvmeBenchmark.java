@@ -1,5 +1,8 @@
 package org.jvfio.bench;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +17,9 @@ import org.jvfio.driver.nvme.NvmeRequest;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.Observer;
+import org.jvfio.observe.RecordOptions;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -49,10 +55,16 @@ public class NvmeBenchmark {
     @Param("4096")
     private int bytes;
 
+    /** Whether the calls are recorded in a file. */
+    @Param("false")
+    private boolean recorded;
+
     /** What the measured loop uses. */
     private record Driven(NvmeNamespace disk, NvmeQueue queue) {}
 
     private final SplittableRandom random = new SplittableRandom(1);
+    private @Nullable Observer observer;
+    private @Nullable Path file;
     private @Nullable Device device;
     private @Nullable NvmeController controller;
     private @Nullable Driven driven;
@@ -61,12 +73,20 @@ public class NvmeBenchmark {
     private int next;
 
     @Setup
-    public void open() {
+    public void open() throws IOException {
         EmulatedMachine machine = EmulatedMachine.power8().toBuilder()
                 .withoutDevices()
                 .device(DRIVE.toString(), 0, EmulatedNvme.builder().mdts(0)::build)
                 .build();
-        device = Device.open(EmulatedKernel.boot(machine), DRIVE);
+        Kernel kernel = EmulatedKernel.boot(machine);
+        if (recorded) {
+            Path made = Files.createTempFile("jvfio", ".rec");
+            file = made;
+            Observer recorder = Observer.record(RecordOptions.of(made), "a benchmark");
+            observer = recorder;
+            kernel = recorder.observe(kernel);
+        }
+        device = Device.open(kernel, DRIVE);
         controller = NvmeController.open(
                 device,
                 NvmeOptions.builder().maxTransferBytes(Math.max(1 << 20, bytes)).build());
@@ -112,12 +132,18 @@ public class NvmeBenchmark {
     }
 
     @TearDown
-    public void close() {
+    public void close() throws IOException {
         if (controller != null) {
             controller.close();
         }
         if (device != null) {
             device.close();
+        }
+        if (observer != null) {
+            observer.close();
+        }
+        if (file != null) {
+            Files.deleteIfExists(file);
         }
     }
 }

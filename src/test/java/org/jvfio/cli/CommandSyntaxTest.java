@@ -67,7 +67,11 @@ class CommandSyntaxTest {
             Command found = Commands.find(words).orElseThrow();
             if (found.equals(command)) {
                 List<String> rest = words.subList(Commands.words(found).size(), words.size());
-                CommandLine parsed = new DefaultParser().parse(found.syntax().options(), rest.toArray(String[]::new));
+                CommandLine parsed = new DefaultParser()
+                        .parse(
+                                found.syntax().options(),
+                                rest.toArray(String[]::new),
+                                found.syntax().takesCommand());
                 long least = found.syntax().arguments().stream()
                         .filter(CommandSyntax.Argument::required)
                         .count();

@@ -20,6 +20,9 @@ import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 class DemoTest {
     /** The story on a machine: its data, and its lines. */
@@ -31,14 +34,23 @@ class DemoTest {
     }
 
     private static Told tell(EmulatedMachine machine) {
-        EmulatedKernel process = EmulatedKernel.boot(machine);
+        Sanitizer sanitizer = new Sanitizer();
+        EmulatedKernel process = EmulatedKernel.boot(machine, sanitizer.devices());
+        Kernel kernel = sanitizer.around(process, process.host());
         Map<String, Map<String, Object>> data = new LinkedHashMap<>();
         List<String> lines = new ArrayList<>();
-        Demo.tell(process, "a test", PciFunction.all(process).getFirst(), step -> {
+        Demo.tell(kernel, "a test", PciFunction.all(kernel).getFirst(), step -> {
             data.put(step.name(), step.data());
             lines.addAll(step.lines());
         });
         assertGivenBack(process);
+        // The demo writes to a mapping that is closed, to show what happens then, and does nothing else wrong.
+        sanitizer.requireClean(Finding.Kind.STALE_DMA);
+        assertEquals(
+                1,
+                sanitizer.finish().stream()
+                        .filter(finding -> finding.kind() == Finding.Kind.STALE_DMA)
+                        .count());
         return new Told(process, data, lines);
     }
 

@@ -38,7 +38,9 @@ class EehCommandsTest {
         assertEquals("vfio-pci", told.get("driver"));
         assertEquals("vfio-pci disable_idle_d3=1", told.get("hint"));
         String evidence = String.valueOf(told.get("evidence"));
-        assertTrue(evidence.matches("its PE is frozen \\(EEH state 2\\); the kernel log: .* EEH: Unable to recover.*"), evidence);
+        assertTrue(
+                evidence.matches("its PE is frozen \\(EEH state 2\\); the kernel log: .* EEH: Unable to recover.*"),
+                evidence);
         assertEquals(EehState.STOPPED, process.host().group(0).state());
         assertEquals(0, Ran.on(process, "eeh status 0001:01:00.0" + EMULATED).status());
         assertEquals(0, process.openDescriptors());
@@ -80,6 +82,14 @@ class EehCommandsTest {
         assertEquals("NONE", told.get("means"), "opening it was enough");
         assertEquals("vfio-pci disable_idle_d3=1", told.get("hint"));
         assertEquals(0, Ran.on(process, "eeh status 0000:01:00.0" + EMULATED).status());
+    }
+
+    /** The state is known, so that nothing is guessed. */
+    @Test
+    void device_frozenPe_saysThatItIsFrozen() {
+        process.host().freezePe(1);
+        Ran ran = Ran.on(process, "device 0001:01:00.0 --kernel emulated");
+        assertTrue(ran.err().contains("reads all ones; its PE is frozen (EEH state 2); the kernel log: ["), ran.err());
     }
 
     @Test

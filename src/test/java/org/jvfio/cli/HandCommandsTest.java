@@ -208,6 +208,7 @@ class HandCommandsTest {
                 "setup --user a --memlock 1|--memlock 1B: use at least 1K",
                 "setup --user a --apply|an emulated host keeps no files in /etc: add --root DIRECTORY",
                 "shell x|'x' is not a PCI address such as 0000:01:00.0",
+                "shell --session a.jsh|shell: --session needs --program FILE, the program to write",
             })
     void setupAndShell_anInvalidLine_isAnsweredWithStatus2(String line, String answer) {
         assertEquals(new Ran(2, "", "jvfio: " + answer + System.lineSeparator()), Ran.of(line));
@@ -230,6 +231,57 @@ class HandCommandsTest {
                 .replace("// ...", "System.out.println(EduDevice.of(device).isAlive()); device.close();");
         assertTrue(source.contains("import org.jvfio.*;"), source);
         Files.writeString(program, source);
+        assertEquals("true", runJava(program).getLast());
+    }
+
+    @Test
+    void shell_aSavedSession_isAProgramThatRuns() throws IOException, InterruptedException {
+        Path session = Files.writeString(directory.resolve("mine.jsh"), """
+                var edu = EduDevice.of(device)
+                int[] numbers = {3, 4}
+                long factorial(int of) {
+                    return device == null ? -1 : of < 2 ? 1 : of * factorial(of - 1);
+                }
+                record Pair(int left, String right) {}
+                Object edu2 = edu;
+                1 + 2
+                "a = b".length()
+                /vars
+                for (int number : numbers) {
+                    System.out.println(number + " -> " + factorial(number));
+                }
+                int count = 1
+                count += 2
+                count > 2
+                new Pair(count, "x")
+                device.close()
+                """);
+        Path program = directory.resolve("Mine.java");
+        Ran.of("shell " + EDU + " --machine power9 --session " + session + " --program " + program)
+                .ok();
+        List<String> printed = runJava(program);
+        assertEquals(List.of("3", "3 -> 6", "4 -> 24", "true"), printed.subList(printed.size() - 4, printed.size()));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "int x = ;|this is no Java: int x = ;",
+                "foo(|this is no Java: foo(",
+                "int y = $3 + 1|'int y = $3 + 1' uses $3, a variable that JShell has named: give it a name of yours",
+            })
+    void shell_aSessionThatIsNoProgram_isAnsweredWithStatus1(String snippet, String reason) throws IOException {
+        Path session = Files.writeString(directory.resolve("bad.jsh"), snippet + "\n");
+        Path program = directory.resolve("Bad.java");
+        Ran ran = Ran.of("shell --machine power9 --session " + session + " --program " + program);
+        assertEquals(
+                "jvfio: cannot make a program of " + session + ": " + reason + System.lineSeparator(), ran.err());
+        assertEquals(1, ran.status());
+        assertTrue(!Files.exists(program));
+    }
+
+    private List<String> runJava(Path program) throws IOException, InterruptedException {
         Path out = directory.resolve("out");
         String java = ProcessHandle.current().info().command().orElseThrow();
         String path = System.getProperty("jdk.module.path", "")
@@ -240,7 +292,7 @@ class HandCommandsTest {
                 .redirectOutput(out.toFile())
                 .start();
         assertTrue(process.waitFor(2, TimeUnit.MINUTES));
-        assertEquals("true", Files.readString(out).strip().lines().toList().getLast());
+        return Files.readString(out).strip().lines().toList();
     }
 
     @Test

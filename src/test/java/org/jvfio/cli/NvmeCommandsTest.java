@@ -85,7 +85,19 @@ class NvmeCommandsTest {
         assertEquals(Map.of("intx", 1, "msi", 0, "msix", 65), data.get("interrupts"));
         assertTrue(text.contains("interrupts     INTx and MSI-X with 65 vectors"), text);
         assertEquals(
-                List.of(Map.of("id", 1, "blocks", 1048576, "blockBytes", 512, "bytes", 536870912)),
+                List.of(Map.of(
+                        "id",
+                        1,
+                        "blocks",
+                        1048576,
+                        "blockBytes",
+                        512,
+                        "bytes",
+                        536870912,
+                        "metadataBytes",
+                        0,
+                        "extended",
+                        false)),
                 data.get("namespaces"));
     }
 
@@ -312,6 +324,15 @@ class NvmeCommandsTest {
             Ended less = run((command + " --machine " + machine(like, kilobytes - 1 + "K", "qemu")).split(" "));
             assertTrue(less.err().contains("LimitMEMLOCK=" + kilobytes + "K"), less.err());
         }
+    }
+
+    @Test
+    void verify_driveWithSilentMsi_saysThatItPolls() throws IOException {
+        String text = ok(
+                        "nvme verify --size 64K --completion msi --machine",
+                        machine("power9", "64M", "sandisk-sn530"))
+                .text();
+        assertTrue(text.contains("completion     polled: no MSI interrupt comes"), text);
     }
 
     @Test

@@ -51,7 +51,7 @@ class ScriptsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"bench", "generate-bindings", "power", "test"})
+    @ValueSource(strings = {"bench", "fuzz", "generate-bindings", "power", "test"})
     void script_help_usage(String script) throws IOException, InterruptedException {
         Ended ended = bash("scripts/" + script, "--help");
         assertEquals("", ended.err());

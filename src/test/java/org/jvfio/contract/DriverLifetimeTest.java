@@ -97,16 +97,16 @@ class DriverLifetimeTest extends Contract {
         assumeTrue(host.isPowernv(), "a container of an LPAR has one group");
         try (Container container = Container.open(process.kernel())) {
             Group group = container.attach(PciAddress.parse(first.address()));
-            Device other = container
-                    .attach(PciAddress.parse(second.address()))
-                    .openDevice(PciAddress.parse(second.address()));
+            Device other =
+                    container.attach(PciAddress.parse(second.address())).openDevice(PciAddress.parse(second.address()));
             Transfers transfers = new Transfers(other);
             try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
                 Future<?> running = thread.submit(transfers::run);
                 try {
                     // An open resets the device, which the firmware of some hosts does not do for long.
                     int count = host.resetsReliably() ? Integer.MAX_VALUE : 1;
-                    for (List<Integer> order : orders(List.of(0, 1, 2, 3)).stream().limit(count).toList()) {
+                    for (List<Integer> order :
+                            orders(List.of(0, 1, 2, 3)).stream().limit(count).toList()) {
                         closeInOrder(container, group.openDevice(PciAddress.parse(first.address())), order, () -> {
                             transfers.awaitOne(running);
                             return true;
@@ -123,8 +123,7 @@ class DriverLifetimeTest extends Contract {
     }
 
     /** One of everything is used and closed, and between two closes the other driver transfers. */
-    private static void closeInOrder(
-            Container container, Device device, List<Integer> order, Callable<Boolean> between)
+    private static void closeInOrder(Container container, Device device, List<Integer> order, Callable<Boolean> between)
             throws Exception {
         device.enableBusMastering();
         DmaWindow window = container.createWindow(container.systemPage(), GIB, 1);

@@ -72,8 +72,8 @@ class DriverRecoveryTest extends Contract {
                 host.hasEeh() ? DeviceCondition.State.FROZEN : DeviceCondition.State.UNKNOWN,
                 condition.state(),
                 condition.toString());
-        VfioException e = assertThrows(
-                VfioException.class, () -> registers.viaSyscalls().readInt(0));
+        VfioException e =
+                assertThrows(VfioException.class, () -> registers.viaSyscalls().readInt(0));
         assertEquals(VfioException.Kind.FROZEN, e.kind());
         assertEquals("call Device.recover", e.hint().split(",", -1)[0]);
     }
@@ -82,8 +82,8 @@ class DriverRecoveryTest extends Contract {
     void recover_frozenDevice_usableWithMappingsAndInterrupts() throws InterruptedException {
         assumeTrue(!host.hasEeh() || host.resetsReliably(), "the firmware fails resets after a while");
         DmaMemory memory = device.container().allocate(64 * KIB);
-        DmaMapping mapping = device.container()
-                .map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(28));
+        DmaMapping mapping =
+                device.container().map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(28));
         memory.segment().setString(0, "before");
         device.enableBusMastering();
         edu.readMemory(mapping.iova(), 0, 64, TIMEOUT);
@@ -91,15 +91,15 @@ class DriverRecoveryTest extends Contract {
             freeze();
             List<RecoveryStep> told = new ArrayList<>();
             RecoveryResult result = device.recover(RecoveryOptions.DEFAULT.withListener(told::add));
-            assertEquals(
-                    host.hasEeh() ? RecoveryResult.Means.PE_RESET : RecoveryResult.Means.REOPEN, result.means());
+            assertEquals(host.hasEeh() ? RecoveryResult.Means.PE_RESET : RecoveryResult.Means.REOPEN, result.means());
             assertEquals(1, result.resets());
             List<RecoveryStep> steps = new ArrayList<>(List.of(RecoveryStep.values()));
             if (!host.hasEeh()) {
                 steps.remove(RecoveryStep.REGISTERS_READABLE);
             }
             assertEquals(steps, told);
-            assertTrue(device.condition().isResponding(), () -> device.condition().toString());
+            assertTrue(
+                    device.condition().isResponding(), () -> device.condition().toString());
             assertTrue(device.configSpace().command().containsAll(List.of(PciCommand.MEMORY, PciCommand.BUS_MASTER)));
             registers.writeInt(RAISE, 1);
             assertTrue(interrupts.await(0, TIMEOUT), "an interrupt after the recovery");

@@ -90,7 +90,9 @@ class KilledProcessTest extends Contract {
                     "Enabling 64-bit DMA bypass");
             assertEquals(host.isPowernv() ? back : List.of(), windows(log));
             try (Device device = Device.open(process.kernel(), PciAddress.parse(first.address()))) {
-                assertTrue(device.condition().isResponding(), () -> device.condition().toString());
+                assertTrue(
+                        device.condition().isResponding(),
+                        () -> device.condition().toString());
                 DmaMemory memory = device.container().allocate(64 * KIB);
                 long iova = device.container()
                         .map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(28))

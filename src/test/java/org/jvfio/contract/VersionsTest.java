@@ -7,6 +7,8 @@ import static org.jvfio.contract.Contract.KIB;
 import static org.jvfio.contract.Contract.MIB;
 import static org.jvfio.contract.host.Answers.assertAnswer;
 import static org.jvfio.uapi.vfio_h.O_RDWR;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_GET;
+import static org.jvfio.uapi.vfio_h.VFIO_DEVICE_FEATURE_PROBE;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_READ;
 import static org.jvfio.uapi.vfio_h.VFIO_DMA_MAP_FLAG_WRITE;
 import static org.jvfio.uapi.vfio_h.VFIO_PCI_ERR_IRQ_INDEX;
@@ -525,6 +527,17 @@ class VersionsTest {
             assertAnswer(0, container.setIommu(type));
             assertAnswer(Errno.EINVAL, group.getDevice("0000:01:00.0"));
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"V6_12, ENOTTY", "V7_2, EINVAL", "V7_3, EINVAL"})
+    void feature_numberThatOnlyNewKernelsKnow_einvalFrom72(KernelVersion version, Errno answer) {
+        Host host = power8(version);
+        RawGroup group = host.group();
+        host.container(group, VFIO_SPAPR_TCE_v2_IOMMU);
+        RawDevice device = group.device(host.process.edus().getFirst().address());
+        assertAnswer(answer, device.feature(VFIO_DEVICE_FEATURE_GET | 12));
+        assertAnswer(answer, device.feature(VFIO_DEVICE_FEATURE_PROBE | 12));
     }
 
     @ParameterizedTest

@@ -74,7 +74,7 @@ class IoctlTest {
                         MapDma.of(ARENA, 3, 0x10000, 0x800000000000000L, 0x2000),
                         vfio_h.VFIO_IOMMU_MAP_DMA,
                         "20000000 03000000 0000010000000000 0000000000000008 0020000000000000",
-                        "VFIO_IOMMU_MAP_DMA(flags 3, vaddr 0x10000, iova 0x800000000000000, size 0x2000)"),
+                        "VFIO_IOMMU_MAP_DMA(flags READ | WRITE, vaddr 0x10000, iova 0x800000000000000, size 0x2000)"),
                 Arguments.of(
                         UnmapDma.of(ARENA, 0x1000, 0x2000),
                         vfio_h.VFIO_IOMMU_UNMAP_DMA,

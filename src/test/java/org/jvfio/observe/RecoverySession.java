@@ -2,8 +2,10 @@ package org.jvfio.observe;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jvfio.Container;
 import org.jvfio.Device;
+import org.jvfio.Eeh;
 import org.jvfio.PciAddress;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
@@ -25,11 +27,27 @@ final class RecoverySession {
                 Device device = container.attach(address).openDevice(address)) {
             int identity = device.bar(0).unchecked().readInt(0);
             device.enableBusMastering();
-            device.recover();
+            Optional<Eeh> eeh = container.eeh();
+            if (eeh.isPresent()) {
+                eeh.get().state();
+                reset(eeh.get());
+                eeh.get().state();
+            } else if (device.isResettable()) {
+                device.reset();
+            } else {
+                device.hotReset();
+            }
             device.enableMemory();
             if (device.bar(0).unchecked().readInt(0) != identity) {
                 throw new IllegalStateException("the device is another one after its recovery");
             }
         }
+    }
+
+    /** Resets the PE whether it is frozen or not: QEMU's bridges freeze nothing, and there is nothing to recover. */
+    static void reset(Eeh eeh) {
+        eeh.hotReset();
+        eeh.endReset();
+        eeh.configure();
     }
 }

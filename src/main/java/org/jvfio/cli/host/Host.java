@@ -108,7 +108,7 @@ public final class Host {
         return HostFunction.of(files, PciFunction.at(kernel(), address));
     }
 
-    /** All groups, by number. */
+    /** All groups that have devices, by number: a bridge of an LPAR may have an empty group of its own. */
     public List<HostGroup> groups() {
         Map<String, List<HostProcess>> users = users();
         List<Integer> numbers = new ArrayList<>();
@@ -121,6 +121,7 @@ public final class Host {
         return numbers.stream()
                 .sorted()
                 .map(number -> group(number, nodes, users))
+                .filter(group -> !group.functions().isEmpty())
                 .toList();
     }
 

@@ -135,7 +135,7 @@ public final class MapText {
             }
             double bytesPerCell = DmaMoment.unsigned(part.size()) / cells;
             int first = (int) (DmaMoment.unsigned(window.range().start() - part.start()) / bytesPerCell);
-            int count = (int)
+            int count =
                     Math.clamp(Math.round(DmaMoment.unsigned(window.range().size()) / bytesPerCell), 1, cells - first);
             strip.replace(first, first + count, cells(window, window.range(), count, moment.mapsSeen()));
         }
@@ -145,7 +145,7 @@ public final class MapText {
     /** No more cells than pages. */
     private static int cells(IovaRange range, DmaMoment.Window window, int room) {
         long pages = Long.divideUnsigned(range.size(), window.page().bytes());
-        return (int) Math.clamp(Long.compareUnsigned(pages, room - 2L) < 0 ? pages : room - 2L, 1, room);
+        return Math.clamp(Long.compareUnsigned(pages, room - 2L) < 0 ? pages : room - 2L, 1, room);
     }
 
     private String cells(DmaMoment.Window window, IovaRange range, int cells, boolean mapsSeen) {

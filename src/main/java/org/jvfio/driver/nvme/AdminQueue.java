@@ -27,6 +27,8 @@ final class AdminQueue {
     static final int IDENTIFY_NAMESPACE = 0;
     static final int IDENTIFY_CONTROLLER = 1;
     static final int IDENTIFY_ACTIVE_NAMESPACES = 2;
+    static final int IDENTIFY_DESCRIPTORS = 3;
+    static final int IDENTIFY_CONTROLLER_OF_COMMAND_SET = 6;
 
     private static final int FEATURE_NUMBER_OF_QUEUES = 7;
     private static final int FEATURE_ASYNC_EVENTS = 11;
@@ -104,6 +106,19 @@ final class AdminQueue {
             return Optional.of(read(request, ControllerData.BYTES));
         } catch (VfioException e) {
             if (request.isDone() && request.isRejected() && request.status().hasCodeOf(status)) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    /** As {@link #identify}; empty if the controller rejects the command, as one that does not know the structure does. */
+    Optional<ControllerData> identifyUnlessRejected(String operation, int cns, int namespaceId) {
+        NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
+        try {
+            return Optional.of(read(request, ControllerData.BYTES));
+        } catch (VfioException e) {
+            if (request.isDone() && request.isRejected()) {
                 return Optional.empty();
             }
             throw e;

@@ -68,9 +68,17 @@ record Capabilities(long register) {
     }
 
     private boolean hasNvmCommands() {
-        int commandSets = (int) (register >>> 37 & 0xff);
         // A zero, which the specification does not allow, can only mean the NVM command set.
-        return commandSets == 0 || (commandSets & 1) != 0;
+        return (commandSets() & 1) != 0 || commandSets() == 0 || hasCommandSets();
+    }
+
+    private int commandSets() {
+        return (int) (register >>> 37 & 0xff);
+    }
+
+    /** Whether namespaces can have other I/O command sets than NVM (CSS bit 6). */
+    boolean hasCommandSets() {
+        return (commandSets() & 1 << 6) != 0;
     }
 
     /** MPSMIN, as log2 of bytes. */

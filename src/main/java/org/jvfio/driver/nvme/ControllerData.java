@@ -15,6 +15,9 @@ final class ControllerData {
     /** The maximum size of an Identify data structure or a log page that the driver reads. */
     static final int BYTES = 4096;
 
+    /** A data structure of zeros. */
+    static final ControllerData ZEROS = new ControllerData(new byte[BYTES]);
+
     private static final ValueLayout.OfShort SHORT = JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

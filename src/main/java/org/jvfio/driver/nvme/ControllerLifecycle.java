@@ -1,6 +1,5 @@
 package org.jvfio.driver.nvme;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -9,7 +8,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.ConfigSpace;
 import org.jvfio.Device;
 import org.jvfio.DmaWindow;
 import org.jvfio.VfioException;
@@ -26,12 +24,12 @@ final class ControllerLifecycle {
 
     private final Device device;
     private final NvmeOptions options;
-    private volatile Set<NvmeQuirk> quirks;
     private final DmaWindow window;
     private final ControllerRegisters registers;
     private final int pageShift;
     private final DriverClaim claim;
     private final DmaArea adminMemory;
+    private final KnownController known;
     private final AdminQueue admin;
     private final Startup startup;
     private final Watchdog watchdog;
@@ -39,10 +37,6 @@ final class ControllerLifecycle {
     private final CountDownLatch released = new CountDownLatch(1);
     private final AtomicInteger resets = new AtomicInteger();
     private final AtomicInteger recoveries = new AtomicInteger();
-
-    // Written while the controller is opened, before any other thread knows it.
-    private volatile @Nullable NvmeIdentity identity;
-    private volatile RetryDelays retryDelays = RetryDelays.NONE;
 
     /**
      * Guards `state` and stopping, starting and failing queues. May be held during a reset; submit and completion never
@@ -81,12 +75,12 @@ final class ControllerLifecycle {
             DmaArea adminMemory) {
         this.device = device;
         this.options = options;
-        this.quirks = Set.copyOf(quirks);
         this.window = window;
         this.registers = registers;
         this.pageShift = pageShift;
         this.claim = claim;
         this.adminMemory = adminMemory;
+        known = new KnownController(options, device.configSpace(), registers, quirks);
         admin = new AdminQueue(this, registers, pageShift, adminMemory);
         NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
         EventRequests events = new EventRequests(this, admin.queue(), logPage, options.events());
@@ -106,11 +100,11 @@ final class ControllerLifecycle {
     }
 
     Set<NvmeQuirk> quirks() {
-        return quirks;
+        return known.quirks();
     }
 
     RetryDelays retryDelays() {
-        return retryDelays;
+        return known.retryDelays();
     }
 
     DmaWindow window() {
@@ -119,6 +113,16 @@ final class ControllerLifecycle {
 
     int pageShift() {
         return pageShift;
+    }
+
+    /** Log2 of the unit of size limits in bytes (CAP.MPSMIN). */
+    int minPageShift() {
+        return registers.capabilities().minPageShift();
+    }
+
+    /** Whether namespaces can have other I/O command sets than NVM. */
+    boolean hasCommandSets() {
+        return registers.capabilities().hasCommandSets();
     }
 
     NvmeState state() {
@@ -142,7 +146,7 @@ final class ControllerLifecycle {
     }
 
     NvmeIdentity identity() {
-        return Objects.requireNonNull(identity, "identity");
+        return known.identity();
     }
 
     long maxTransferBytes() {
@@ -251,18 +255,9 @@ final class ControllerLifecycle {
         }
     }
 
-    /** Identifies the controller, again after it was started: NN can change. */
+    /** Identifies the controller: {@link KnownController#identify}. */
     NvmeIdentity identify(String operation) {
-        ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
-        NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
-        identity = found;
-        retryDelays = RetryDelays.of(data);
-        if (options.quirks().isEmpty()) {
-            ConfigSpace config = device.configSpace();
-            quirks = Set.copyOf(NvmeQuirks.of(config.vendorId(), config.deviceId(), found.model()));
-            registers.adapt(quirks);
-        }
-        return found;
+        return known.identify(operation, admin);
     }
 
     /** Undoes a failed start: bus mastering is off afterwards, and the device stays open. */
@@ -494,7 +489,7 @@ final class ControllerLifecycle {
         }
         deliverFailed();
         if (!watchdog.isCurrentThread()) {
-            awaitUninterruptibly(watchdog::join);
+            Waiting.uninterruptibly(watchdog::join);
         }
         try {
             release();
@@ -530,7 +525,7 @@ final class ControllerLifecycle {
         if (!Thread.currentThread().equals(first)
                 && !watchdog.isCurrentThread()
                 && !interrupts().isHandlerThread()) {
-            awaitUninterruptibly(released::await);
+            Waiting.uninterruptibly(released::await);
         }
         return false;
     }
@@ -545,36 +540,17 @@ final class ControllerLifecycle {
         device.disableBusMastering();
     }
 
-    /** Something that waits. */
-    private interface Wait {
-        void run() throws InterruptedException;
-    }
-
-    private static void awaitUninterruptibly(Wait wait) {
-        boolean interrupted = false;
-        while (true) {
-            try {
-                wait.run();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     /** Frees interrupts and the memory of the queues, which nothing uses any more. */
     private void release() {
         admin.queue().close();
         ioQueues().close();
         claim.release();
-        List<Runnable> steps = new ArrayList<>();
         // Interrupts first: their handlers read the memory.
-        steps.add(interrupts()::close);
-        steps.add(ioQueues()::freeMemory);
-        steps.add(adminMemory::close);
+        runAll(List.of(interrupts()::close, ioQueues()::freeMemory, adminMemory::close));
+    }
+
+    /** Runs all steps, and then throws the first failure, with the others suppressed. */
+    private static void runAll(List<Runnable> steps) {
         RuntimeException thrown = null;
         for (Runnable step : steps) {
             try {

@@ -29,6 +29,9 @@ final class ControllerRegisters {
     private static final int DOORBELLS = 0x1000;
 
     private static final int CC_ENABLE = 1;
+    /** Without it, namespaces of other command sets than NVM are not attached, as if there were none. */
+    private static final int CC_ALL_COMMAND_SETS = 6 << 4;
+
     private static final int CC_PAGE_SHIFT = 7;
     private static final int CC_NORMAL_SHUTDOWN = 1 << 14;
     private static final int CC_SHUTDOWN_BITS = 3 << 14;
@@ -251,7 +254,11 @@ final class ControllerRegisters {
         writeAddress(ACQ, completion);
         bar.writeInt(
                 CC,
-                CC_COMPLETION_ENTRY | CC_SUBMISSION_ENTRY | (pageShift - MIN_PAGE_SHIFT) << CC_PAGE_SHIFT | CC_ENABLE);
+                CC_COMPLETION_ENTRY
+                        | CC_SUBMISSION_ENTRY
+                        | (pageShift - MIN_PAGE_SHIFT) << CC_PAGE_SHIFT
+                        | (capabilities.hasCommandSets() ? CC_ALL_COMMAND_SETS : 0)
+                        | CC_ENABLE);
         await(operation, "start", CSTS_READY, CSTS_READY, CSTS_FATAL, readyTimeout());
     }
 

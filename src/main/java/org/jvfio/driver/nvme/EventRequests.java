@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class EventRequests {
     private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
-    private static final int LOG_NAMESPACES = 4;
+    private static final int LOG_NAMESPACES = NvmeEvent.LOG_NAMESPACES;
     private static final int MAX_IN_FLIGHT = 4;
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
@@ -91,7 +92,7 @@ final class EventRequests {
             if (hasLogPage(event) && !read(event)) {
                 return;
             }
-            deliver(event);
+            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces()) : event);
             current = null;
             // Not earlier: then there are never more events to process than requests.
             if (requests.contains(request)) {
@@ -138,6 +139,16 @@ final class EventRequests {
                     logRead.failure().getMessage());
         }
         return true;
+    }
+
+    /** The identifiers in the log page that was read, which zero or its end ends. */
+    private List<Integer> namespaces() {
+        ControllerData list = ControllerData.copy(logPage.segment());
+        List<Integer> ids = new ArrayList<>();
+        for (int at = 0; at < ControllerData.BYTES && list.integer(at) != 0; at += Integer.BYTES) {
+            ids.add(list.integer(at));
+        }
+        return ids.equals(List.of(AdminQueue.ALL_NAMESPACES)) ? List.of() : ids;
     }
 
     private void deliver(NvmeEvent event) {

@@ -12,8 +12,17 @@ final class Namespaces {
     private static final int MAX_COUNT = 1 << 14;
     private static final long MAX_ID = 0xffff_fffeL;
 
+    private static final int DESCRIPTOR_HEADER = 4;
+    private static final int DESCRIPTOR_COMMAND_SET = 4;
+    private static final int NVM = 0;
+    private static final int KEY_VALUE = 1;
+    private static final int ZONED = 2;
+
     private static final NvmeStatus INVALID_FIELD = NvmeStatus.of(0x002);
     private static final NvmeStatus INVALID_NAMESPACE = NvmeStatus.of(0x00b);
+
+    /** What a namespace is, validated. */
+    record Description(NamespaceFormat format, NamespaceLimits limits) {}
 
     private final ControllerLifecycle controller;
 
@@ -92,25 +101,73 @@ final class Namespaces {
                 .filter(data -> data.longInteger(0) != 0);
     }
 
-    /** The format of an active namespace that this driver supports. */
-    NamespaceFormat format(String operation, int id) {
+    /**
+     * The format and limits of an active namespace.
+     *
+     * @throws VfioException if it is not active, or this driver does not support its command set or its format
+     */
+    Description describe(String operation, int id) {
         controller.requireUsable();
         if (controller.ioQueues().count() == 0) {
             throw controller.withoutQueues(operation);
         }
+        requireNvmCommands(operation, id);
         Optional<ControllerData> data = identify(operation, id);
         if (data.isEmpty()) {
             throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + ids());
         }
         NamespaceFormat format = NamespaceFormat.of(operation, data.get());
-        if (controller.maxTransferBytes() >>> format.blockShift() == 0) {
+        if (controller.maxTransferBytes() < format.transferBytes(1)) {
             throw new VfioException(
                     Kind.UNSUPPORTED,
                     operation,
                     "a command transfers at most %d bytes, and a block has %d"
-                            .formatted(controller.maxTransferBytes(), 1 << format.blockShift()),
+                            .formatted(controller.maxTransferBytes(), format.transferBytes(1)),
                     "open the controller with larger transfers, or use another drive");
         }
-        return format;
+        ControllerData ofCommandSet = controller
+                .adminCommands()
+                .identifyUnlessRejected(operation, AdminQueue.IDENTIFY_CONTROLLER_OF_COMMAND_SET, 0)
+                .orElse(ControllerData.ZEROS);
+        NamespaceLimits limits = NamespaceLimits.of(
+                ofCommandSet, data.get(), controller.minPageShift(), format.blockShift());
+        return new Description(format, limits);
+    }
+
+    /** Rejects a namespace of another command set; without the choice of one, all are of the NVM command set. */
+    private void requireNvmCommands(String operation, int id) {
+        if (!controller.hasCommandSets()) {
+            return;
+        }
+        int set = controller
+                .adminCommands()
+                .identifyUnlessRejected(operation, AdminQueue.IDENTIFY_DESCRIPTORS, id)
+                .map(Namespaces::commandSet)
+                .orElse(NVM);
+        if (set != NVM) {
+            String name = switch (set) {
+                case KEY_VALUE -> "Key Value Command Set";
+                case ZONED -> "Zoned Namespace Command Set";
+                default -> "I/O command set %02xh".formatted(set);
+            };
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "its commands are those of the %s (CSI %02xh), and this driver supports the NVM Command Set only"
+                            .formatted(name, set),
+                    "use another namespace");
+        }
+    }
+
+    /** The command set identifier in a list of descriptors, which a type of zero ends. */
+    private static int commandSet(ControllerData descriptors) {
+        int at = 0;
+        while (at + DESCRIPTOR_HEADER < ControllerData.BYTES && descriptors.unsignedByte(at) != 0) {
+            if (descriptors.unsignedByte(at) == DESCRIPTOR_COMMAND_SET) {
+                return descriptors.unsignedByte(at + DESCRIPTOR_HEADER);
+            }
+            at += DESCRIPTOR_HEADER + descriptors.unsignedByte(at + 1);
+        }
+        return NVM;
     }
 }

@@ -44,7 +44,9 @@ public final class NvmeController implements AutoCloseable {
     public static final int CLASS_CODE = 0x010802;
 
     private static final int CLASS_REGISTER = 0x08;
+    private static final int LOG_ERRORS = 1;
     private static final int LOG_HEALTH = 2;
+    private static final int LOG_FIRMWARE = 3;
     private static final int REACHABLE_BITS = 48;
     private static final Duration MAX_SILENCE = Duration.ofSeconds(1);
 
@@ -326,7 +328,7 @@ public final class NvmeController implements AutoCloseable {
         if (id < 1) {
             throw new IllegalArgumentException("cannot " + operation + ": namespace identifiers begin at 1");
         }
-        return new NvmeNamespace(this, id, namespaces.format(operation, id));
+        return new NvmeNamespace(this, id, namespaces.describe(operation, id));
     }
 
     /**
@@ -338,6 +340,35 @@ public final class NvmeController implements AutoCloseable {
     public NvmeHealth health() {
         lifecycle.requireUsable();
         return NvmeHealth.of(lifecycle.adminCommands().log("read the health of " + this, LOG_HEALTH, NvmeHealth.BYTES));
+    }
+
+    /**
+     * Reads the Error Information log page: the last errors, newest first.
+     *
+     * @return at most 64 entries, or as many as the controller keeps
+     * @throws VfioException if the controller returns an error or fails
+     * @throws IllegalStateException if the controller is closed
+     */
+    public List<NvmeErrorEntry> errorLog() {
+        lifecycle.requireUsable();
+        int entries = Math.min(identity().errorLogEntries(), ControllerData.BYTES / NvmeErrorEntry.BYTES);
+        return NvmeErrorEntry.list(
+                lifecycle
+                        .adminCommands()
+                        .log("read the error log of " + this, LOG_ERRORS, entries * NvmeErrorEntry.BYTES),
+                entries);
+    }
+
+    /**
+     * Reads the Firmware Slot Information log page.
+     *
+     * @throws VfioException if the controller returns an error or fails
+     * @throws IllegalStateException if the controller is closed
+     */
+    public NvmeFirmware firmware() {
+        lifecycle.requireUsable();
+        return NvmeFirmware.of(
+                lifecycle.adminCommands().log("read the firmware slots of " + this, LOG_FIRMWARE, NvmeFirmware.BYTES));
     }
 
     /**

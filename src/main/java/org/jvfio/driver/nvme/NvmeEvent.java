@@ -1,20 +1,41 @@
 package org.jvfio.driver.nvme;
 
+import java.util.List;
+
 /**
  * An asynchronous event that a controller reported (NVM Express base specification 1.4, 5.2).
  *
  * @param type the event type: 0 error, 1 SMART / health, 2 notice, 6 I/O command set, 7 vendor specific
  * @param information the event information, whose meaning depends on the type
  * @param logPage the log page with details; the driver has read it, so that the next event can come
+ * @param changedNamespaces the identifiers in log page 04h, Changed Namespace List, which reading clears; empty for
+ *     other events, and if there are more than 1024
  */
-public record NvmeEvent(int type, int information, int logPage) {
+public record NvmeEvent(int type, int information, int logPage, List<Integer> changedNamespaces) {
+    /** Log page 04h. */
+    static final int LOG_NAMESPACES = 4;
+
     private static final int ERROR = 0;
     private static final int HEALTH = 1;
     private static final int NOTICE = 2;
     private static final int IO_COMMAND_SET = 6;
 
+    public NvmeEvent {
+        changedNamespaces = List.copyOf(changedNamespaces);
+    }
+
+    /** An event that is not about namespaces. */
+    public NvmeEvent(int type, int information, int logPage) {
+        this(type, information, logPage, List.of());
+    }
+
     static NvmeEvent of(int dword0) {
         return new NvmeEvent(dword0 & 0x7, dword0 >>> 8 & 0xff, dword0 >>> 16 & 0xff);
+    }
+
+    /** The event with the identifiers of its log page. */
+    NvmeEvent with(List<Integer> namespaces) {
+        return new NvmeEvent(type, information, logPage, namespaces);
     }
 
     /** The specification's name of the event, and the log page. */

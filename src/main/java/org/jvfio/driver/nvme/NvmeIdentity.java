@@ -16,8 +16,13 @@ import org.jvfio.VfioException;
  * @param mostNamespaces maximum namespace identifier (NN)
  * @param transferPages maximum data transfer size as log2 of pages of CAP.MPSMIN (MDTS); 0 for no limit
  * @param volatileCache whether there is a volatile write cache, which {@link NvmeNamespace#flush} commits (VWC)
+ * @param canCompare whether Compare is supported (ONCS bit 0)
+ * @param canVerify whether Verify is supported (ONCS bit 7)
+ * @param canCopy whether Copy with source ranges of format 0 is supported (ONCS bit 8, OCFS bit 0)
  * @param canWriteZeroes whether Write Zeroes is supported (ONCS bit 3)
  * @param canDeallocate whether Dataset Management is supported (ONCS bit 2)
+ * @param sharesSubsystem whether the NVM subsystem may have more than one controller (CMIC bit 1)
+ * @param errorLogEntries maximum number of entries of the error log (ELPE + 1)
  * @param abortLimit maximum number of Abort commands in flight (ACL + 1)
  * @param eventLimit maximum number of Asynchronous Event Requests in flight (AERL + 1)
  * @param notices optional asynchronous events supported (OAES), in the bits of the event configuration
@@ -36,8 +41,13 @@ public record NvmeIdentity(
         long mostNamespaces,
         int transferPages,
         boolean volatileCache,
+        boolean canCompare,
+        boolean canVerify,
+        boolean canCopy,
         boolean canWriteZeroes,
         boolean canDeallocate,
+        boolean sharesSubsystem,
+        int errorLogEntries,
         int abortLimit,
         int eventLimit,
         int notices,
@@ -70,8 +80,13 @@ public record NvmeIdentity(
                 Integer.toUnsignedLong(data.integer(516)),
                 data.unsignedByte(77),
                 (data.unsignedByte(525) & 1) != 0,
+                (optional & 1) != 0,
+                (optional & 1 << 7) != 0,
+                (optional & 1 << 8) != 0 && (data.unsignedShort(534) & 1) != 0,
                 (optional & 1 << 3) != 0,
                 (optional & 1 << 2) != 0,
+                (data.unsignedByte(76) & 1 << 1) != 0,
+                data.unsignedByte(262) + 1,
                 data.unsignedByte(258) + 1,
                 data.unsignedByte(259) + 1,
                 data.integer(92),

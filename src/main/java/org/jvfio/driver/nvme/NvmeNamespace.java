@@ -18,14 +18,21 @@ import org.jvfio.VfioException.Kind;
  * number of commands. Submitting an {@link NvmeRequest} allocates nothing.
  */
 public final class NvmeNamespace {
+    private static final int MAX_BLOCKS = 1 << 16;
+    private static final NvmeStatus COMPARE_FAILURE = NvmeStatus.of(0x285);
+
     private final NvmeController controller;
     private final int id;
     private final NamespaceFormat format;
+    private final NamespaceLimits limits;
+    private final long maxTransferBlocks;
 
-    NvmeNamespace(NvmeController controller, int id, NamespaceFormat format) {
+    NvmeNamespace(NvmeController controller, int id, Namespaces.Description description) {
         this.controller = controller;
         this.id = id;
-        this.format = format;
+        format = description.format();
+        limits = description.limits();
+        maxTransferBlocks = Math.min(MAX_BLOCKS, controller.maxTransferBytes() / format.transferBytes(1));
     }
 
     /** The namespace identifier (NSID), from 1. */
@@ -58,7 +65,34 @@ public final class NvmeNamespace {
         return 1 << format.blockShift();
     }
 
-    /** The size in bytes. */
+    /** The metadata of a block in bytes (MS), a multiple of 4; 0 if blocks have none. */
+    public int metadataBytes() {
+        return format.metadataBytes();
+    }
+
+    /**
+     * Whether the metadata of a block is transferred after the data of the block, in the same buffer (extended LBA). If
+     * not, and blocks have metadata, a transfer needs a buffer for it.
+     */
+    public boolean isExtended() {
+        return format.extended();
+    }
+
+    /** The bytes that blocks take in the data buffer of a transfer, with their metadata if that {@link #isExtended}. */
+    public long transferBytes(long count) {
+        return format.transferBytes(count);
+    }
+
+    /** The bytes that blocks take in a buffer of separate metadata; 0 if there is none. */
+    long separateBytes(long count) {
+        return format.separateBytes(count);
+    }
+
+    NamespaceLimits limits() {
+        return limits;
+    }
+
+    /** The size in bytes, without metadata. */
     public long bytes() {
         return format.blocks() << format.blockShift();
     }
@@ -67,9 +101,9 @@ public final class NvmeNamespace {
         return format.blockShift();
     }
 
-    /** The maximum number of blocks of one Read or Write command, 1 to 65536. */
+    /** The maximum number of blocks of one Read, Write or Compare command, 1 to 65536. */
     public long maxTransferBlocks() {
-        return Math.min(1 << 16, controller.maxTransferBytes() >>> format.blockShift());
+        return maxTransferBlocks;
     }
 
     /**
@@ -84,7 +118,16 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public void read(long lba, long count, NvmeBuffer into) {
-        run(Operation.READ, lba, count, into);
+        run(Operation.READ, lba, count, into, null);
+    }
+
+    /**
+     * As {@link #read(long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata at least {@link #metadataBytes} for each block
+     */
+    public void read(long lba, long count, NvmeBuffer into, NvmeBuffer metadata) {
+        run(Operation.READ, lba, count, into, metadata);
     }
 
     /**
@@ -100,7 +143,99 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public void write(long lba, long count, NvmeBuffer from) {
-        run(Operation.WRITE, lba, count, from);
+        run(Operation.WRITE, lba, count, from, null);
+    }
+
+    /**
+     * As {@link #write(long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata at least {@link #metadataBytes} for each block
+     */
+    public void write(long lba, long count, NvmeBuffer from, NvmeBuffer metadata) {
+        run(Operation.WRITE, lba, count, from, metadata);
+    }
+
+    /**
+     * Compares blocks with the beginning of a buffer, in the drive (Compare).
+     *
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @return whether all are equal
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException as {@link #write(long, long, NvmeBuffer)}
+     * @throws VfioException if the controller does not support the command, returns another error or fails
+     * @throws IllegalStateException if the controller is closed
+     */
+    public boolean compare(long lba, long count, NvmeBuffer with) {
+        requireCompare();
+        return isEqual(lba, count, with, null);
+    }
+
+    /**
+     * As {@link #compare(long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata at least {@link #metadataBytes} for each block
+     */
+    public boolean compare(long lba, long count, NvmeBuffer with, NvmeBuffer metadata) {
+        requireCompare();
+        return isEqual(lba, count, with, metadata);
+    }
+
+    private boolean isEqual(long lba, long count, NvmeBuffer with, @Nullable NvmeBuffer metadata) {
+        Transfer transfer = await(Operation.COMPARE, lba, count, with, metadata);
+        if (transfer.hasEndedWith(COMPARE_FAILURE)) {
+            return false;
+        }
+        transfer.requireSuccess();
+        return true;
+    }
+
+    /**
+     * Makes the drive check that blocks can be read, without a data transfer (Verify).
+     *
+     * @param lba the first logical block
+     * @param count the number of blocks, at least 1
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws VfioException if the controller does not support the command, returns an error, as for a block that
+     *     cannot be read, or fails
+     * @throws IllegalStateException if the controller is closed
+     */
+    public void verify(long lba, long count) {
+        requireVerify();
+        run(Operation.VERIFY, lba, count, null, null);
+    }
+
+    /**
+     * Copies blocks, with their metadata, to other blocks of the namespace, in the drive (Copy).
+     *
+     * @param from the first logical block that is read
+     * @param count the number of blocks, at least 1
+     * @param to the first logical block that is written; none of them may be read, too
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if the blocks overlap
+     * @throws VfioException if the controller or the namespace does not support the command, or the controller returns an
+     *     error or fails; some of the blocks may have been copied
+     * @throws IllegalStateException if the controller is closed
+     */
+    public void copy(long from, long count, long to) {
+        requireCopy();
+        checkRange(Operation.COPY, from, count);
+        CommandChecks.requireApart(this, from, count, to);
+        NvmeRequest request = new NvmeRequest();
+        NvmeQueue queue = controller.queueOfThread();
+        for (long done = 0; done < count; ) {
+            long piece = Math.min(count - done, limits.copyBlocks());
+            request.copy(this, from + done, piece, to + done);
+            controller.lifecycle().requireUsable();
+            while (!queue.submit(request)) {
+                if (queue.pollIfIdle() == 0) {
+                    ReusableCompletion.pause();
+                }
+            }
+            queue.await(request);
+            request.requireSuccess();
+            done += piece;
+        }
     }
 
     /**
@@ -110,7 +245,7 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public void flush() {
-        run(Operation.FLUSH, 0, 1, null);
+        run(Operation.FLUSH, 0, 1, null, null);
     }
 
     /**
@@ -125,7 +260,7 @@ public final class NvmeNamespace {
      */
     public void writeZeroes(long lba, long count) {
         requireWriteZeroes();
-        run(Operation.WRITE_ZEROES, lba, count, null);
+        run(Operation.WRITE_ZEROES, lba, count, null, null);
     }
 
     /**
@@ -141,7 +276,7 @@ public final class NvmeNamespace {
      */
     public void deallocate(long lba, long count) {
         requireDeallocate();
-        run(Operation.DEALLOCATE, lba, count, null);
+        run(Operation.DEALLOCATE, lba, count, null, null);
     }
 
     /**
@@ -153,7 +288,7 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public CompletableFuture<Void> readAsync(long lba, long count, NvmeBuffer into) {
-        return start(Operation.READ, lba, count, into).future();
+        return start(Operation.READ, lba, count, into, null).future();
     }
 
     /**
@@ -165,7 +300,7 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public CompletableFuture<Void> writeAsync(long lba, long count, NvmeBuffer from) {
-        return start(Operation.WRITE, lba, count, from).future();
+        return start(Operation.WRITE, lba, count, from, null).future();
     }
 
     /**
@@ -175,7 +310,7 @@ public final class NvmeNamespace {
      * @throws IllegalStateException if the controller is closed
      */
     public CompletableFuture<Void> flushAsync() {
-        return start(Operation.FLUSH, 0, 1, null).future();
+        return start(Operation.FLUSH, 0, 1, null, null).future();
     }
 
     /** Rejects blocks outside the namespace. */
@@ -187,47 +322,90 @@ public final class NvmeNamespace {
     }
 
     void requireWriteZeroes() {
-        if (!controller.identity().canWriteZeroes() || controller.quirks().contains(NvmeQuirk.NO_WRITE_ZEROES)) {
-            throw unsupported("write zeroes to " + this);
-        }
-    }
-
-    void requireDeallocate() {
-        if (!controller.identity().canDeallocate()) {
-            throw unsupported("deallocate blocks of " + this);
-        }
-    }
-
-    private static VfioException unsupported(String operation) {
-        return new VfioException(
-                Kind.UNSUPPORTED,
-                operation,
-                "the controller does not support the command",
+        require(
+                controller.identity().canWriteZeroes() && !controller.quirks().contains(NvmeQuirk.NO_WRITE_ZEROES),
+                "write zeroes to " + this,
+                "Write Zeroes",
                 "write zeroes from a buffer");
     }
 
-    private void run(Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
+    void requireDeallocate() {
+        require(controller.identity().canDeallocate(), "deallocate blocks of " + this, "Dataset Management", "write zeroes");
+    }
+
+    void requireCompare() {
+        require(controller.identity().canCompare(), "compare blocks of " + this, "Compare", "read and compare");
+    }
+
+    void requireVerify() {
+        require(controller.identity().canVerify(), "verify blocks of " + this, "Verify", "read the blocks");
+    }
+
+    void requireCopy() {
+        String operation = "copy blocks of " + this;
+        require(controller.identity().canCopy(), operation, "Copy", "read and write");
+        if (limits.copyBlocks() == 0) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "the namespace allows no blocks in a Copy command (MSSRL or MCL is 0)",
+                    "read and write");
+        }
+    }
+
+    private static void require(boolean isSupported, String operation, String command, String instead) {
+        if (!isSupported) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED, operation, "the controller does not support the command " + command, instead);
+        }
+    }
+
+    private void run(
+            Operation operation,
+            long lba,
+            long count,
+            @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata) {
+        await(operation, lba, count, buffer, metadata).requireSuccess();
+    }
+
+    private Transfer await(
+            Operation operation,
+            long lba,
+            long count,
+            @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata) {
         NvmeQueue queue = controller.queueOfThread();
-        Transfer transfer = start(queue, operation, lba, count, buffer);
+        Transfer transfer = start(queue, operation, lba, count, buffer, metadata);
         transfer.await(queue, controller.lifecycle().isPolled());
-        transfer.requireSuccess();
+        return transfer;
     }
 
-    private Transfer start(Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
-        return start(controller.queueOfThread(), operation, lba, count, buffer);
+    private Transfer start(
+            Operation operation,
+            long lba,
+            long count,
+            @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata) {
+        return start(controller.queueOfThread(), operation, lba, count, buffer, metadata);
     }
 
-    private Transfer start(NvmeQueue queue, Operation operation, long lba, long count, @Nullable NvmeBuffer buffer) {
+    private Transfer start(
+            NvmeQueue queue,
+            Operation operation,
+            long lba,
+            long count,
+            @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata) {
         if (operation != Operation.FLUSH) {
             checkRange(operation, lba, count);
         }
-        if (buffer != null && buffer.size() >>> blockShift() < count) {
-            throw new IllegalArgumentException("cannot %s: they take %d bytes, and the buffer has %d"
-                    .formatted(operation.describe(this, lba, count), count << blockShift(), buffer.size()));
+        if (buffer != null) {
+            CommandChecks.requireBuffers(operation, this, lba, count, buffer, 0, metadata, 0);
         }
         controller.lifecycle().requireUsable();
         return Transfer.start(
-                queue, operation, this, lba, count, buffer, controller.options());
+                queue, operation, this, lba, count, buffer, metadata, controller.options());
     }
 
     /** The namespace identifier and the device. */
@@ -238,6 +416,9 @@ public final class NvmeNamespace {
 
     /** The size for people, as in {@code 512M in 1048576 blocks of 512 bytes}. */
     public String describeSize() {
-        return "%s in %d blocks of %d bytes".formatted(ByteSize.format(bytes()), blocks(), blockBytes());
+        String metadata = metadataBytes() == 0
+                ? ""
+                : " and %d bytes of %s metadata".formatted(metadataBytes(), isExtended() ? "extended" : "separate");
+        return "%s in %d blocks of %d bytes%s".formatted(ByteSize.format(bytes()), blocks(), blockBytes(), metadata);
     }
 }

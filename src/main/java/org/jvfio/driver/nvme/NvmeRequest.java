@@ -3,7 +3,6 @@ package org.jvfio.driver.nvme;
 import java.time.Duration;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.DmaDirection;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
 
@@ -27,19 +26,19 @@ import org.jvfio.VfioException.Kind;
  * {@link NvmeNamespace} splits larger transfers.
  */
 public final class NvmeRequest extends ReusableCompletion {
-    private static final int MAX_BLOCKS = 1 << 16;
-    private static final long MAX_RANGE_BLOCKS = (1L << 32) - 1;
-
     private @Nullable Consumer<NvmeRequest> callback;
 
     private @Nullable String task;
     private @Nullable Operation operation;
     private @Nullable NvmeNamespace namespace;
     private @Nullable NvmeBuffer buffer;
+    private @Nullable NvmeBuffer metadataBuffer;
     int opcode;
     int namespaceId;
     long iova;
     int bytes;
+    long metadataIova;
+    CommandList list = CommandList.NONE;
     long lba;
     long blocks;
     int dword10;
@@ -81,7 +80,16 @@ public final class NvmeRequest extends ReusableCompletion {
      * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest read(NvmeNamespace of, long lba, long count, NvmeBuffer into) {
-        return transfer(Operation.READ, of, lba, count, into, 0);
+        return transfer(Operation.READ, of, lba, count, into, 0, null, 0);
+    }
+
+    /**
+     * As {@link #read(NvmeNamespace, long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata at least {@link NvmeNamespace#metadataBytes} for each block
+     */
+    public NvmeRequest read(NvmeNamespace of, long lba, long count, NvmeBuffer into, NvmeBuffer metadata) {
+        return transfer(Operation.READ, of, lba, count, into, 0, metadata, 0);
     }
 
     /**
@@ -95,7 +103,16 @@ public final class NvmeRequest extends ReusableCompletion {
      * @throws IllegalStateException if the request is in flight
      */
     public NvmeRequest write(NvmeNamespace to, long lba, long count, NvmeBuffer from) {
-        return transfer(Operation.WRITE, to, lba, count, from, 0);
+        return transfer(Operation.WRITE, to, lba, count, from, 0, null, 0);
+    }
+
+    /**
+     * As {@link #write(NvmeNamespace, long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata at least {@link NvmeNamespace#metadataBytes} for each block
+     */
+    public NvmeRequest write(NvmeNamespace to, long lba, long count, NvmeBuffer from, NvmeBuffer metadata) {
+        return transfer(Operation.WRITE, to, lba, count, from, 0, metadata, 0);
     }
 
     /**
@@ -111,7 +128,7 @@ public final class NvmeRequest extends ReusableCompletion {
      * Prepares a Write Zeroes command: blocks read as zeroes afterwards, without a data transfer.
      *
      * @param lba the first logical block
-     * @param count the number of blocks, 1 to 65536
+     * @param count the number of blocks, 1 to 65536 or the controller's limit (WZSL)
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
      * @throws IllegalArgumentException if one command cannot cover that many blocks
      * @throws VfioException if the controller does not support the command
@@ -127,7 +144,7 @@ public final class NvmeRequest extends ReusableCompletion {
      * and what they read afterwards is up to the drive.
      *
      * @param lba the first logical block
-     * @param count the number of blocks, 1 to 2<sup>32</sup> - 1
+     * @param count the number of blocks, 1 to 2<sup>32</sup> - 1 or the controller's limit (DMRSL, DMSL)
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
      * @throws IllegalArgumentException if one command cannot cover that many blocks
      * @throws VfioException if the controller does not support the command
@@ -138,70 +155,100 @@ public final class NvmeRequest extends ReusableCompletion {
         return prepare(Operation.DEALLOCATE, of, lba, count);
     }
 
-    /** The maximum number of blocks of one command. */
-    static long maxBlocks(Operation operation, NvmeNamespace namespace) {
-        return switch (operation) {
-            case READ, WRITE -> namespace.maxTransferBlocks();
-            case WRITE_ZEROES -> MAX_BLOCKS;
-            case DEALLOCATE -> MAX_RANGE_BLOCKS;
-            case FLUSH -> 1;
-        };
+    /**
+     * Prepares a Compare command: compares blocks with the beginning of a buffer. If they differ, the status is Compare
+     * Failure.
+     *
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to {@link NvmeNamespace#maxTransferBlocks}
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException as {@link #write}
+     * @throws VfioException if the controller does not support the command
+     * @throws IllegalStateException if the request is in flight
+     */
+    public NvmeRequest compare(NvmeNamespace of, long lba, long count, NvmeBuffer with) {
+        of.requireCompare();
+        return transfer(Operation.COMPARE, of, lba, count, with, 0, null, 0);
     }
 
-    NvmeRequest transfer(Operation of, NvmeNamespace on, long first, long count, NvmeBuffer data, long offset) {
+    /**
+     * As {@link #compare(NvmeNamespace, long, long, NvmeBuffer)}, with a buffer for separate metadata.
+     *
+     * @param metadata {@link NvmeNamespace#metadataBytes} for each block
+     */
+    public NvmeRequest compare(NvmeNamespace of, long lba, long count, NvmeBuffer with, NvmeBuffer metadata) {
+        of.requireCompare();
+        return transfer(Operation.COMPARE, of, lba, count, with, 0, metadata, 0);
+    }
+
+    /**
+     * Prepares a Verify command: the drive checks that blocks can be read, without a data transfer.
+     *
+     * @param lba the first logical block
+     * @param count the number of blocks, 1 to 65536 or the controller's limit (VSL)
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot cover that many blocks
+     * @throws VfioException if the controller does not support the command
+     * @throws IllegalStateException if the request is in flight
+     */
+    public NvmeRequest verify(NvmeNamespace of, long lba, long count) {
+        of.requireVerify();
+        return prepare(Operation.VERIFY, of, lba, count);
+    }
+
+    /**
+     * Prepares a Copy command: copies blocks, with their metadata, to other blocks of the namespace.
+     *
+     * @param from the first logical block that is read
+     * @param count the number of blocks, 1 to the namespace's limit (MSSRL, MCL)
+     * @param to the first logical block that is written; none of them may be read, too
+     * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
+     * @throws IllegalArgumentException if one command cannot cover that many blocks, or they overlap
+     * @throws VfioException if the controller or the namespace does not support the command
+     * @throws IllegalStateException if the request is in flight
+     */
+    public NvmeRequest copy(NvmeNamespace of, long from, long count, long to) {
+        of.requireCopy();
         requireIdle();
-        checkBlocks(of, on, first, count);
-        checkBuffer(of, on, first, count, data, offset);
-        fill(of, on, first, count);
-        buffer = data;
-        iova = data.iova() + offset;
-        bytes = (int) (count << on.blockShift());
+        CommandChecks.requireBlocks(Operation.COPY, of, from, count);
+        CommandChecks.requireApart(of, from, count, to);
+        fill(Operation.COPY, of, from, count);
+        dword10 = (int) to;
+        dword11 = (int) (to >>> Integer.SIZE);
+        dword12 = 0; // one source range, a field that is zero-based, of format 0
         return this;
     }
 
-    private static void checkBuffer(
-            Operation of, NvmeNamespace on, long first, long count, NvmeBuffer data, long offset) {
-        long size = count << on.blockShift();
-        if (offset < 0 || size > data.size() - offset) {
-            throw invalid(
-                    of,
-                    on,
-                    first,
-                    count,
-                    "they take %d bytes, and the buffer has %d from offset %d".formatted(size, data.size(), offset));
-        }
-        if ((data.iova() + offset & 3) != 0) {
-            throw invalid(
-                    of,
-                    on,
-                    first,
-                    count,
-                    "the buffer's bus address 0x%x is not a multiple of 4".formatted(data.iova() + offset));
-        }
-        if (data.direction() == (of == Operation.READ ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE)) {
-            throw invalid(of, on, first, count, "the buffer is mapped " + data.direction() + "; map it BIDIRECTIONAL");
-        }
-    }
-
-    private static void checkBlocks(Operation of, NvmeNamespace on, long first, long count) {
-        if (of == Operation.FLUSH) {
-            return;
-        }
-        on.checkRange(of, first, count);
-        long max = maxBlocks(of, on);
-        if (count > max) {
-            throw invalid(of, on, first, count, "one command covers 1 to %d blocks".formatted(max));
-        }
-    }
-
-    private static IllegalArgumentException invalid(
-            Operation of, NvmeNamespace on, long first, long count, String reason) {
-        return new IllegalArgumentException("cannot " + of.describe(on, first, count) + ": " + reason);
+    /**
+     * Prepares a transfer.
+     *
+     * @param offset in the data buffer
+     * @param metadata the buffer of separate metadata; null for none
+     */
+    NvmeRequest transfer(
+            Operation of,
+            NvmeNamespace on,
+            long first,
+            long count,
+            NvmeBuffer data,
+            long offset,
+            @Nullable NvmeBuffer metadata,
+            long metadataOffset) {
+        requireIdle();
+        CommandChecks.requireBlocks(of, on, first, count);
+        CommandChecks.requireBuffers(of, on, first, count, data, offset, metadata, metadataOffset);
+        fill(of, on, first, count);
+        buffer = data;
+        iova = data.iova() + offset;
+        bytes = (int) on.transferBytes(count);
+        metadataBuffer = metadata;
+        metadataIova = metadata == null ? 0 : metadata.iova() + metadataOffset;
+        return this;
     }
 
     NvmeRequest prepare(Operation of, NvmeNamespace on, long first, long count) {
         requireIdle();
-        checkBlocks(of, on, first, count);
+        CommandChecks.requireBlocks(of, on, first, count);
         fill(of, on, first, count);
         return this;
     }
@@ -211,13 +258,20 @@ public final class NvmeRequest extends ReusableCompletion {
         namespace = on;
         task = null;
         buffer = null;
+        metadataBuffer = null;
+        metadataIova = 0;
+        list = CommandList.NONE;
         bytes = 0;
         opcode = of.opcode();
         namespaceId = on.id();
         lba = first;
         blocks = count;
         hasDeadline = true;
+        if (of == Operation.COPY) {
+            list = CommandList.SOURCE;
+        }
         if (of == Operation.DEALLOCATE) {
+            list = CommandList.RANGE;
             dword10 = 0; // one range; the field is zero-based
             dword11 = 1 << 2; // AD, Deallocate
             dword12 = 0;
@@ -235,6 +289,9 @@ public final class NvmeRequest extends ReusableCompletion {
         this.operation = null;
         namespace = null;
         buffer = null;
+        metadataBuffer = null;
+        metadataIova = 0;
+        list = CommandList.NONE;
         bytes = 0;
         this.opcode = opcode;
         this.namespaceId = namespaceId;
@@ -263,10 +320,6 @@ public final class NvmeRequest extends ReusableCompletion {
         return this;
     }
 
-    boolean needsRange() {
-        return operation == Operation.DEALLOCATE;
-    }
-
     /** Whether the command has the same effect if it is executed twice, and its buffer can still be reached. */
     boolean isRepeatable() {
         Operation known = operation;
@@ -275,7 +328,8 @@ public final class NvmeRequest extends ReusableCompletion {
 
     private boolean isMapped() {
         NvmeBuffer data = buffer;
-        return data == null || data.isMapped();
+        NvmeBuffer metadata = metadataBuffer;
+        return (data == null || data.isMapped()) && (metadata == null || metadata.isMapped());
     }
 
     /** Rejects a buffer that the controller can no longer reach. */

@@ -8,10 +8,13 @@ enum Operation {
     FLUSH(0x00, "flush"),
     WRITE(0x01, "write"),
     READ(0x02, "read"),
+    COMPARE(0x05, "compare"),
     WRITE_ZEROES(0x08, "write zeroes to"),
-    DEALLOCATE(0x09, "deallocate");
+    DEALLOCATE(0x09, "deallocate"),
+    VERIFY(0x0c, "verify"),
+    COPY(0x19, "copy");
 
-    private static final Set<Operation> REPEATABLE = EnumSet.of(FLUSH, WRITE, READ, WRITE_ZEROES, DEALLOCATE);
+    private static final Set<Operation> REPEATABLE = EnumSet.allOf(Operation.class);
 
     private final int opcode;
     private final String verb;
@@ -27,11 +30,11 @@ enum Operation {
 
     /** Whether it transfers data between memory and the drive. */
     boolean transfers() {
-        return this == READ || this == WRITE;
+        return this == READ || this == WRITE || this == COMPARE;
     }
 
     /**
-     * Whether executing the command twice has the effect of executing it once, so that it can be submitted again when it
+     * Whether executing the command twice, Copy to blocks that it does not read, has the effect of executing it once, so that it can be submitted again when it
      * is not known whether the controller has executed it. Other commands in flight may be executed before or after it
      * in any case.
      */

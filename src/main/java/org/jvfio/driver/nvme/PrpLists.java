@@ -108,4 +108,19 @@ final class PrpLists {
         lists.set(LONG, list + 8, lba);
         return iova + list;
     }
+
+    /**
+     * Writes the source range list of a Copy command: one range of format 0, 32 bytes.
+     *
+     * @param blocks the number of blocks, 1 to 65536
+     * @return the bus address of the list
+     */
+    long writeSource(int slot, int blocks, long lba) {
+        long list = (long) slot * listBytes;
+        lists.set(LONG, list, 0);
+        lists.set(LONG, list + 8, lba);
+        lists.set(LONG, list + 16, blocks - 1L);
+        lists.set(LONG, list + 24, 0);
+        return iova + list;
+    }
 }

@@ -44,12 +44,11 @@ final class SubmissionQueue {
         ring.set(INT, at, request.opcode | request.identifier << 16);
         ring.set(INT, at + 4, request.namespaceId);
         ring.set(LONG, at + 8, 0);
-        ring.set(LONG, at + 16, 0);
-        if (request.needsRange()) {
-            ring.set(LONG, at + 24, lists.writeRange(slot, (int) request.blocks, request.lba));
-            ring.set(LONG, at + 32, 0);
-        } else {
-            writeDataPointer(request, slot, at);
+        ring.set(LONG, at + 16, request.metadataIova);
+        switch (request.list) {
+            case NONE -> writeDataPointer(request, slot, at);
+            case RANGE -> writeList(lists.writeRange(slot, (int) request.blocks, request.lba), at);
+            case SOURCE -> writeList(lists.writeSource(slot, (int) request.blocks, request.lba), at);
         }
         ring.set(INT, at + 40, request.dword10);
         ring.set(INT, at + 44, request.dword11);
@@ -57,6 +56,11 @@ final class SubmissionQueue {
         ring.set(INT, at + 52, 0);
         ring.set(LONG, at + 56, 0);
         tail = tail + 1 == entries ? 0 : tail + 1;
+    }
+
+    private void writeList(long address, long at) {
+        ring.set(LONG, at + 24, address);
+        ring.set(LONG, at + 32, 0);
     }
 
     /**

@@ -20,6 +20,7 @@ final class Transfer extends ReusableCompletion {
     private final NvmeNamespace namespace;
     private final Operation operation;
     private final @Nullable NvmeBuffer buffer;
+    private final @Nullable NvmeBuffer metadata;
     private final long first;
     private final long blocks;
     private final NvmeOptions options;
@@ -41,6 +42,7 @@ final class Transfer extends ReusableCompletion {
     private int inFlight;
     private int delayed;
     private @Nullable RuntimeException failure;
+    private NvmeStatus failureStatus = NvmeStatus.SUCCESS;
 
     /** One of its commands. */
     private static final class Piece {
@@ -59,6 +61,7 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata,
             NvmeOptions options) {
         this.queue = queue;
         this.namespace = namespace;
@@ -66,9 +69,10 @@ final class Transfer extends ReusableCompletion {
         this.first = first;
         this.blocks = blocks;
         this.buffer = buffer;
+        this.metadata = metadata;
         this.options = options;
         begin();
-        long pieces = Math.ceilDiv(blocks, NvmeRequest.maxBlocks(operation, namespace));
+        long pieces = Math.ceilDiv(blocks, CommandChecks.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
             Piece piece = new Piece();
             piece.request.onDone(request -> {
@@ -87,8 +91,9 @@ final class Transfer extends ReusableCompletion {
             long first,
             long blocks,
             @Nullable NvmeBuffer buffer,
+            @Nullable NvmeBuffer metadata,
             NvmeOptions options) {
-        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, options);
+        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, options);
         transfer.advance();
         return transfer;
     }
@@ -96,6 +101,11 @@ final class Transfer extends ReusableCompletion {
     /** Completes with the transfer, exceptionally if it fails. */
     CompletableFuture<Void> future() {
         return future;
+    }
+
+    /** Whether a finished transfer has failed because the controller returned a status to a command. */
+    boolean hasEndedWith(NvmeStatus status) {
+        return failureStatus.hasCodeOf(status);
     }
 
     /** Throws the failure of a finished transfer. */
@@ -171,6 +181,7 @@ final class Transfer extends ReusableCompletion {
             retry(piece, retryDelay(piece));
         } else if (failure == null) {
             failure = request.failure();
+            failureStatus = request.status();
         }
     }
 
@@ -212,13 +223,20 @@ final class Transfer extends ReusableCompletion {
         if (piece == null) {
             return null;
         }
-        long count = Math.min(blocks - prepared, NvmeRequest.maxBlocks(operation, namespace));
+        long count = Math.min(blocks - prepared, CommandChecks.maxBlocks(operation, namespace));
         NvmeBuffer data = buffer;
         if (data == null) {
             piece.request.prepare(operation, namespace, first + prepared, count);
         } else {
             piece.request.transfer(
-                    operation, namespace, first + prepared, count, data, prepared << namespace.blockShift());
+                    operation,
+                    namespace,
+                    first + prepared,
+                    count,
+                    data,
+                    namespace.transferBytes(prepared),
+                    metadata,
+                    namespace.separateBytes(prepared));
         }
         prepared += count;
         ready.add(piece);

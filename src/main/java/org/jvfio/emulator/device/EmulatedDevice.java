@@ -86,6 +86,16 @@ public interface EmulatedDevice {
     boolean answers(int bar, long offset, int size);
 
     /**
+     * Whether an access that the device supports is one that drivers must not make: no register is there, the register
+     * is reserved, or it has another width. The device answers it all the same; a sanitizer reports it.
+     *
+     * @param size 1, 2, 4 or 8 bytes
+     */
+    default boolean isReserved(int bar, long offset, int size) {
+        return false;
+    }
+
+    /**
      * Reads registers.
      *
      * @param offset bytes into the BAR, aligned to {@code size}

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object of a machine file: the machine, a device, or a part of one. Its values have names; null counts as
+ * A JSON object of a machine file: the machine, a device, or a part of one; or of a plan of faults. Its values have names; null counts as
  * missing. Every method that reads a value throws an {@link IllegalArgumentException} if the value has the wrong type,
  * or is missing and has no default; the message names the file and the value.
  */
@@ -284,6 +284,9 @@ public final class MachineOptions {
 
     /** An enum constant, written as in Java or in lower case with hyphens. */
     public <T extends Enum<T>> T constant(String name, T[] constants) {
+        if (!has(name)) {
+            throw lacks(name);
+        }
         return constant(name, values.get(name), constants);
     }
 

@@ -108,6 +108,17 @@ public final class EmulatedEdu implements EmulatedDevice {
         return size >= Integer.BYTES;
     }
 
+    /** Its registers have 4 bytes, those of DMA 4 or 8, which old kernels split into halves. */
+    @Override
+    public boolean isReserved(int bar, long offset, int size) {
+        return switch ((int) offset) {
+            case ID, LIVENESS, FACTORIAL, STATUS, IRQ_STATUS, IRQ_RAISE, IRQ_ACKNOWLEDGE -> size != Integer.BYTES;
+            case DMA_SOURCE, DMA_DESTINATION, DMA_COUNT, DMA_COMMAND -> size < Integer.BYTES;
+            case DMA_SOURCE + 4, DMA_DESTINATION + 4, DMA_COUNT + 4, DMA_COMMAND + 4 -> size != Integer.BYTES;
+            default -> true;
+        };
+    }
+
     @Override
     public long read(int bar, long offset, int size) {
         long value = isIgnored(offset, size)

@@ -102,6 +102,18 @@ public final class EmulatedNvme implements EmulatedDevice {
         return true;
     }
 
+    /** Registers have 4 bytes, and some 8; doorbells have 4, and are there for the admin queue and each I/O queue. */
+    @Override
+    public boolean isReserved(int bar, long offset, int size) {
+        if (offset >= Registers.DOORBELLS) {
+            int stride = Integer.BYTES << configuration.limits().doorbellStride();
+            long doorbell = offset - Registers.DOORBELLS;
+            long end = 2L * stride * (configuration.limits().queuePairs() + 1);
+            return size != Integer.BYTES || doorbell % stride != 0 || doorbell >= end;
+        }
+        return !Registers.isDefined((int) offset, size);
+    }
+
     @Override
     public long read(int bar, long offset, int size) {
         int register = (int) offset & -Integer.BYTES;

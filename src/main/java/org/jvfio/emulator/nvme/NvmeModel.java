@@ -225,8 +225,7 @@ public final class NvmeModel implements DeviceModel {
         List<String> outside =
                 NAMESPACE_OPTIONS.stream().filter(options::has).sorted().toList();
         if (!outside.isEmpty()) {
-            throw options.wrong(
-                    outside.getFirst(), "has a device with 'namespaces' and, outside the list, " + outside);
+            throw options.wrong(outside.getFirst(), "has a device with 'namespaces' and, outside the list, " + outside);
         }
         drive.withoutNamespaces();
         for (MachineOptions namespace : options.objects("namespaces", "a namespace")) {

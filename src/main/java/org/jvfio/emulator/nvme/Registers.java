@@ -60,6 +60,18 @@ final class Registers {
                 ^ wrong;
     }
 
+    /** Whether a specification up to 2.0 defines a register with an offset and size, implemented or not (3.1). */
+    static boolean isDefined(int offset, int size) {
+        return switch (offset) {
+            case CAPABILITIES, ADMIN_SUBMISSION_QUEUE, ADMIN_COMPLETION_QUEUE, 0x48, 0x50 -> size >= Integer.BYTES;
+            case CAPABILITIES + 4, ADMIN_SUBMISSION_QUEUE + 4, ADMIN_COMPLETION_QUEUE + 4, 0x4c, 0x54 ->
+                size == Integer.BYTES;
+            case VERSION, MASK_SET, MASK_CLEAR, CONFIGURATION, STATUS, 0x20, ADMIN_QUEUE_SIZES -> size == Integer.BYTES;
+            case 0x38, 0x3c, 0x40, 0x44, 0x58, 0x5c, 0x60, 0x64, 0x68 -> size == Integer.BYTES;
+            default -> false;
+        };
+    }
+
     private static long pageField(int shift) {
         return (long) shift - Configuration.SMALLEST_PAGE_SHIFT;
     }

@@ -16,8 +16,8 @@ import org.jvfio.kernel.linux.ProcessDescriptors;
 
 /**
  * A second process on Linux: a JVM that makes the calls that it reads from its standard input and writes what they are
- * answered. It is started once, and anew after it was killed, since that takes seconds on an emulated processor, and
- * ends with the first one.
+ * answered. It is started once, since that takes seconds on an emulated processor, and again only after it was killed;
+ * it ends with the first one.
  */
 public final class SecondJvm implements SecondProcess {
     private static final String RUN = "run";

@@ -147,7 +147,8 @@ final class NvmeCallGenerator {
                 requests++;
             }
             case 2 -> add("abort %x".formatted(draw.below(requests + 2)));
-            case 3 -> add("doorbell %x %x".formatted(0x1000 + 4 * draw.pick(4, 5, 20, 21, 129), draw.pick(0, 1, 0xffff)));
+            case 3 ->
+                add("doorbell %x %x".formatted(0x1000 + 4 * draw.pick(4, 5, 20, 21, 129), draw.pick(0, 1, 0xffff)));
             default -> add("doorbell %x %x".formatted(0x1000 + 4 * draw.below(4), draw.pick(32, 33, 0xffff)));
         }
     }
@@ -190,15 +191,13 @@ final class NvmeCallGenerator {
     private void identify() {
         int structure = draw.oneIn(8)
                 ? draw.below(256)
-                : draw.pick(0, 0, 1, 2, 3, 5, 6, 7, 8, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x19, 0x1a, 0x1b, 0x1c, 0x1f);
+                : draw.pick(
+                        0, 0, 1, 2, 3, 5, 6, 7, 8, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x19, 0x1a, 0x1b, 0x1c, 0x1f);
         int controller = draw.oneIn(5) ? draw.pick(1, 32, 0xffff) : 0;
         int set = draw.oneIn(4) ? draw.pick(1, 2, 3, 255) : 0;
-        add("admin %x nsid=%x d10=%x d11=%x%s%s".formatted(Opcodes.IDENTIFY,
-                namespace(),
-                controller << 16 | structure,
-                set << 24,
-                pointers(),
-                flags()));
+        add("admin %x nsid=%x d10=%x d11=%x%s%s"
+                .formatted(
+                        Opcodes.IDENTIFY, namespace(), controller << 16 | structure, set << 24, pointers(), flags()));
     }
 
     private String flags() {
@@ -209,12 +208,14 @@ final class NvmeCallGenerator {
         int page = draw.oneIn(6) ? draw.below(256) : draw.pick(1, 2, 3, 4, 5);
         int dwords = draw.oneIn(8) ? draw.pick(0xffff, 0x1fff) : draw.pick(1, 2, 16, 128, 1023, 1024) - 1;
         long offset = draw.oneIn(3) ? draw.pick(4L, 8L, 60L, 64L, 508L, 512L, 2L, 4092L, 4096L, 1L << 32) : 0;
-        add("admin %x nsid=%x d10=%x d12=%x d13=%x%s".formatted(Opcodes.GET_LOG_PAGE,
-                namespace(),
-                dwords << 16 | draw.below(2) << 15 | page,
-                (int) offset,
-                offset >>> 32,
-                pointers()));
+        add("admin %x nsid=%x d10=%x d12=%x d13=%x%s"
+                .formatted(
+                        Opcodes.GET_LOG_PAGE,
+                        namespace(),
+                        dwords << 16 | draw.below(2) << 15 | page,
+                        (int) offset,
+                        offset >>> 32,
+                        pointers()));
     }
 
     private int feature() {
@@ -228,11 +229,13 @@ final class NvmeCallGenerator {
         int value = feature == 4
                 ? draw.below(4) << 20 | (draw.oneIn(3) ? draw.below(16) << 16 : 0)
                 : draw.pick(0, 1, 2, 64, 65, 0xffff);
-        add("admin %x nsid=%x d10=%x d11=%x%s".formatted(Opcodes.GET_FEATURES,
-                draw.oneIn(3) ? namespace() : feature == 5 || feature == 0x1e ? 1 : 0,
-                (draw.oneIn(2) ? draw.below(8) << 8 : 0) | feature,
-                value,
-                pointers()));
+        add("admin %x nsid=%x d10=%x d11=%x%s"
+                .formatted(
+                        Opcodes.GET_FEATURES,
+                        draw.oneIn(3) ? namespace() : feature == 5 || feature == 0x1e ? 1 : 0,
+                        (draw.oneIn(2) ? draw.below(8) << 8 : 0) | feature,
+                        value,
+                        pointers()));
     }
 
     private void setFeatures() {
@@ -252,11 +255,13 @@ final class NvmeCallGenerator {
         if (feature == 0x16) {
             add("fill %x 200 0".formatted(NvmeSession.AREA));
         }
-        add("admin %x nsid=%x d10=%x d11=%x%s".formatted(Opcodes.SET_FEATURES,
-                draw.oneIn(4) ? namespace() : feature == 5 ? 1 : 0,
-                (draw.oneIn(10) ? 1 << 31 : 0) | feature,
-                value,
-                feature == 0x16 ? " prp1=%x".formatted(NvmeSession.AREA) : pointers()));
+        add("admin %x nsid=%x d10=%x d11=%x%s"
+                .formatted(
+                        Opcodes.SET_FEATURES,
+                        draw.oneIn(4) ? namespace() : feature == 5 ? 1 : 0,
+                        (draw.oneIn(10) ? 1 << 31 : 0) | feature,
+                        value,
+                        feature == 0x16 ? " prp1=%x".formatted(NvmeSession.AREA) : pointers()));
     }
 
     /** Only queues that nobody uses; number 1 is that of the I/O commands. */
@@ -267,15 +272,19 @@ final class NvmeCallGenerator {
         int flags = draw.oneIn(6) ? draw.pick(0, 2) : 1;
         switch (draw.below(4)) {
             case 0 ->
-                add("admin %x prp1=%x d10=%x d11=%x".formatted(Opcodes.CREATE_CQ,
-                        address,
-                        size << 16 | (draw.oneIn(8) ? 1 : id),
-                        (draw.oneIn(5) ? draw.pick(1, 64, 65, 0xffff) : 0) << 16 | flags));
+                add("admin %x prp1=%x d10=%x d11=%x"
+                        .formatted(
+                                Opcodes.CREATE_CQ,
+                                address,
+                                size << 16 | (draw.oneIn(8) ? 1 : id),
+                                (draw.oneIn(5) ? draw.pick(1, 64, 65, 0xffff) : 0) << 16 | flags));
             case 1 ->
-                add("admin %x prp1=%x d10=%x d11=%x".formatted(Opcodes.CREATE_SQ,
-                        address,
-                        size << 16 | (draw.oneIn(8) ? 1 : id),
-                        draw.pick(0, 1, 2, 2, 3, 3, 4, 65, 0xffff) << 16 | flags));
+                add("admin %x prp1=%x d10=%x d11=%x"
+                        .formatted(
+                                Opcodes.CREATE_SQ,
+                                address,
+                                size << 16 | (draw.oneIn(8) ? 1 : id),
+                                draw.pick(0, 1, 2, 2, 3, 3, 4, 65, 0xffff) << 16 | flags));
             case 2 -> add("admin %x d10=%x".formatted(Opcodes.DELETE_SQ, id));
             default -> add("admin %x d10=%x".formatted(Opcodes.DELETE_CQ, draw.oneIn(8) ? 1 : id));
         }
@@ -298,7 +307,8 @@ final class NvmeCallGenerator {
             add("admin 19 nsid=%x d11=%x%s".formatted(namespace(), draw.pick(0, 1, 0x101), pointers()));
         } else {
             int kind = draw.oneIn(3) ? draw.pick(0, 2, 0x101) : 1;
-            add("admin 1a nsid=%x d10=%x d11=%x%s".formatted(namespace(), draw.pick(0, 7, 1023, 5000), kind, pointers()));
+            add("admin 1a nsid=%x d10=%x d11=%x%s"
+                    .formatted(namespace(), draw.pick(0, 7, 1023, 5000), kind, pointers()));
         }
     }
 
@@ -329,9 +339,11 @@ final class NvmeCallGenerator {
             case 0, 1, 2, 3, 4 -> transfer(Opcodes.READ);
             case 5, 6, 7, 8, 9 -> transfer(Opcodes.WRITE);
             case 10, 11 -> compare();
-            case 12 -> add("io 8 nsid=%x%s".formatted(namespace(), blocks(draw.oneIn(9) ? 0x10000 : 1 + draw.below(64))));
+            case 12 ->
+                add("io 8 nsid=%x%s".formatted(namespace(), blocks(draw.oneIn(9) ? 0x10000 : 1 + draw.below(64))));
             case 13, 14 -> datasetManagement();
-            case 15 -> add("io c nsid=%x%s".formatted(namespace(), blocks(draw.oneIn(9) ? 0x10000 : 1 + draw.below(64))));
+            case 15 ->
+                add("io c nsid=%x%s".formatted(namespace(), blocks(draw.oneIn(9) ? 0x10000 : 1 + draw.below(64))));
             case 16, 17 -> copy();
             case 18 -> add("io 0 nsid=%x%s".formatted(namespace(), draw.oneIn(9) ? " flags=1" : ""));
             default -> ioOpcode();
@@ -340,7 +352,8 @@ final class NvmeCallGenerator {
 
     private void ioOpcode() {
         if (draw.oneIn(2)) {
-            add("io %x nsid=%x d10=%x%s".formatted(draw.pick(0x12, 0x1d), namespace(), draw.pick(0, 1, 2, 255), pointers()));
+            add("io %x nsid=%x d10=%x%s"
+                    .formatted(draw.pick(0x12, 0x1d), namespace(), draw.pick(0, 1, 2, 255), pointers()));
             return;
         }
         int opcode = draw.below(256);
@@ -379,7 +392,8 @@ final class NvmeCallGenerator {
             }
         }
         String flags = draw.oneIn(30) ? " flags=%x".formatted(draw.pick(1, 2, 3)) : "";
-        add("io %x nsid=%x%s%s%s%s".formatted(opcode, namespace(), blocks(count), data(format.transferBytes(count)), metadata(), flags));
+        add("io %x nsid=%x%s%s%s%s"
+                .formatted(opcode, namespace(), blocks(count), data(format.transferBytes(count)), metadata(), flags));
     }
 
     /** Compares what was just read to the same memory, or what is there. */
@@ -472,10 +486,7 @@ final class NvmeCallGenerator {
         }
         int format = draw.oneIn(6) ? draw.pick(1, 4, 15) : 0;
         long to = firstBlock(16);
-        add("io 19 nsid=%x d10=%x d11=%x d12=%x prp1=%x".formatted(namespace(),
-                (int) to,
-                to >>> 32,
-                format << 8 | (count - 1),
-                LISTS));
+        add("io 19 nsid=%x d10=%x d11=%x d12=%x prp1=%x"
+                .formatted(namespace(), (int) to, to >>> 32, format << 8 | (count - 1), LISTS));
     }
 }

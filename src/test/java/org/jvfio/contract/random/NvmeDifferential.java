@@ -34,6 +34,8 @@ final class NvmeDifferential implements AutoCloseable {
     private static final int HEALTH_LOG = 2;
     private static final int TIMESTAMP = 0xe;
     private static final int SHOWN_BYTES = 16;
+    private static final int SHOWN_ROWS = 8;
+    private static final long AREA_BYTES = NvmeSession.AREA_BYTES;
     private static final int SIZE = 0;
     private static final int FORMAT = 26;
     private static final int COPY_RANGE_BLOCKS = 74;
@@ -118,28 +120,35 @@ final class NvmeDifferential implements AutoCloseable {
                 return Optional.of(new Difference(step, line, expected, actual));
             }
             equalize(line);
-            long at = emulated.area().mismatch(other.area());
-            if (at >= 0) {
-                return Optional.of(new Difference(step, line, memory(emulated, at), memory(other, at)));
+            if (emulated.area().mismatch(other.area()) >= 0) {
+                return Optional.of(new Difference(step, line, memory(emulated), memory(other)));
             }
         }
         return Optional.empty();
     }
 
-    /** Runs a sequence to its end: both answers to each line, with the first memory that differs. */
+    /**
+     * Runs a sequence to its end: both answers to each line, with the first memory that differs, which is made equal
+     * then.
+     */
     List<Difference> answers(List<String> sequence) {
         begin();
         List<Difference> all = new ArrayList<>();
         for (String line : sequence) {
             String expected = emulated.run(line);
             String actual = other.run(line);
-            long at = emulated.area().mismatch(other.area());
-            boolean differs = at >= 0;
+            if (expected.equals(actual)) {
+                equalize(line);
+            }
+            boolean differs = emulated.area().mismatch(other.area()) >= 0;
             all.add(new Difference(
                     all.size(),
                     line,
-                    differs ? expected + "; " + memory(emulated, at) : expected,
-                    differs ? actual + "; " + memory(other, at) : actual));
+                    differs ? expected + "; " + memory(emulated) : expected,
+                    differs ? actual + "; " + memory(other) : actual));
+            if (differs) {
+                emulated.area().copyFrom(other.area());
+            }
         }
         return all;
     }
@@ -171,10 +180,26 @@ final class NvmeDifferential implements AutoCloseable {
         answers.computeIfAbsent(kind, _ -> new TreeMap<>()).merge(answer.replaceAll("[,;].*", ""), 1, Integer::sum);
     }
 
-    private static String memory(NvmeSession session, long at) {
-        long start = at & -SHOWN_BYTES;
-        byte[] bytes = session.area().asSlice(start, SHOWN_BYTES).toArray(ValueLayout.JAVA_BYTE);
-        return "at %x: %s".formatted(NvmeSession.AREA + start, HexFormat.ofDelimiter(" ").formatHex(bytes));
+    /** The first rows of memory that differ, as a session has them. */
+    private String memory(NvmeSession session) {
+        List<String> rows = new ArrayList<>();
+        MemorySegment left = emulated.area();
+        MemorySegment right = other.area();
+        long start = 0;
+        while (rows.size() < SHOWN_ROWS) {
+            long mismatch = MemorySegment.mismatch(left, start, AREA_BYTES, right, start, AREA_BYTES);
+            if (mismatch < 0) {
+                break;
+            }
+            long row = (start + mismatch) & -SHOWN_BYTES;
+            byte[] bytes = session.area().asSlice(row, SHOWN_BYTES).toArray(ValueLayout.JAVA_BYTE);
+            rows.add("at %x: %s"
+                    .formatted(
+                            NvmeSession.AREA + row,
+                            HexFormat.ofDelimiter(" ").formatHex(bytes)));
+            start = row + SHOWN_BYTES;
+        }
+        return String.join("; ", rows);
     }
 
     /** Sets fields to zeros that differ by design. */

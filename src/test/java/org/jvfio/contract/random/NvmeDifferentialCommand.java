@@ -56,7 +56,9 @@ public final class NvmeDifferentialCommand {
                     out.printf("%d seeds, %d commands, %d differ%n", seed - first + 1, differential.lines(), differing);
                 }
             }
-            differential.answers().forEach((kind, answers) -> out.println("answers of " + kind + ": " + counts(answers)));
+            differential
+                    .answers()
+                    .forEach((kind, answers) -> out.println("answers of " + kind + ": " + counts(answers)));
             NvmeCallGenerator.neverSent().forEach(reason -> out.println("left out: " + reason));
             out.printf(
                     "%s: %d seeds of %d commands each from seed %d on, %d run on both drives, %d seeds differ%n",

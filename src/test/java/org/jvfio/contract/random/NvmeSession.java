@@ -48,8 +48,7 @@ final class NvmeSession implements AutoCloseable {
     private static final int SHUTDOWN_BITS = 3 << 2;
     private static final int PAGE_SHIFT = 12;
     private static final int FEATURE_QUEUES = 7;
-    private static final ValueLayout.OfLong QWORD =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final VfioProcess process;
     private final RawNvme drive;
@@ -191,7 +190,9 @@ final class NvmeSession implements AutoCloseable {
 
     /** Lets events come: the admin commands before this one have completed then. */
     private void settle() {
-        await(drive.admin(), drive.admin().submit(NvmeEntry.of(Opcodes.GET_FEATURES).dword(10, FEATURE_QUEUES)));
+        await(
+                drive.admin(),
+                drive.admin().submit(NvmeEntry.of(Opcodes.GET_FEATURES).dword(10, FEATURE_QUEUES)));
     }
 
     private String request() {

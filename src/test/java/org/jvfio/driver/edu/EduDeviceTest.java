@@ -32,6 +32,8 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 class EduDeviceTest {
     private static final PciAddress BIG = PciAddress.parse("0000:01:00.0");
@@ -41,13 +43,15 @@ class EduDeviceTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final byte[] TEXT = "DMA through a SPAPR TCE container".getBytes(StandardCharsets.US_ASCII);
 
-    private final Kernel kernel = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+    private final Sanitizer sanitizer = Sanitizer.boot(EmulatedMachine.power8().toBuilder()
             .withoutDevices()
             .device(BIG.toString(), 0, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ZERO))
             .device(LITTLE.toString(), 1, () -> edu(ByteOrder.LITTLE_ENDIAN, Duration.ZERO))
             .device(SLOW.toString(), 2, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofDays(1)))
             .device(UNHURRIED.toString(), 3, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofMillis(100)))
             .build());
+    private final Kernel kernel = sanitizer.kernel();
+    private Finding.Kind[] expected = {};
     private final Container container = Container.open(kernel);
 
     private static EmulatedEdu edu(ByteOrder order, Duration latency) {
@@ -57,6 +61,7 @@ class EduDeviceTest {
     @AfterEach
     void giveBack() {
         container.close();
+        sanitizer.requireClean(expected);
     }
 
     private Device device(PciAddress address) {
@@ -219,6 +224,7 @@ class EduDeviceTest {
 
     @Test
     void readMemory_unmappedAddress_throws() {
+        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertEquals(Kind.FROZEN, e.kind());
@@ -228,6 +234,7 @@ class EduDeviceTest {
 
     @Test
     void of_frozenDevice_throws() {
+        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));

@@ -43,6 +43,7 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.emulator.nvme.NvmeFaults.Transition;
 
 @Timeout(60)
@@ -412,9 +413,9 @@ class NvmeControllerTest {
         try (NvmeHost host = new NvmeHost(() -> drive)) {
             host.open().close();
             List<Long> written = drive.configurations;
-            assertEquals(0x460001, written.get(1), "EN, entries of 64 and 16 bytes");
-            assertEquals(0x464001, written.get(2), "SHN");
-            assertEquals(0x460000, written.getLast(), "EN is clear");
+            assertEquals(0x460061, written.get(1), "EN, all command sets, entries of 64 and 16 bytes");
+            assertEquals(0x464061, written.get(2), "SHN");
+            assertEquals(0x460060, written.getLast(), "EN is clear");
             assertFalse(host.isBusMaster());
         }
     }
@@ -577,6 +578,7 @@ class NvmeControllerTest {
             NvmeQueue queue = nvme.queue(0);
             queue.enqueue(request);
             // Misuse by the caller: the controller writes to an address that is no longer mapped.
+            host.expect(Finding.Kind.STALE_DMA);
             mapping.close();
             queue.ring();
             while (!request.isDone()) {

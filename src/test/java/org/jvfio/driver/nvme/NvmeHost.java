@@ -14,6 +14,8 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
@@ -21,8 +23,10 @@ final class NvmeHost implements AutoCloseable {
     static final PciAddress DRIVE = PciAddress.parse("0000:01:00.0");
     static final long BYTES = 64L << 20;
 
+    private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final Device device;
+    private Finding.Kind[] expected = {};
 
     NvmeHost() {
         this(EmulatedMachine.power8(), NvmeHost::drive);
@@ -47,11 +51,12 @@ final class NvmeHost implements AutoCloseable {
 
     /** With a kernel in front of the emulated one. */
     NvmeHost(EmulatedMachine machine, Supplier<? extends EmulatedDevice> drive, UnaryOperator<Kernel> decorator) {
-        process = EmulatedKernel.boot(machine.toBuilder()
+        EmulatedMachine withDrive = machine.toBuilder()
                 .withoutDevices()
                 .device(DRIVE.toString(), 0, drive)
-                .build());
-        device = Device.open(decorator.apply(process), DRIVE);
+                .build();
+        process = EmulatedKernel.boot(withDrive, sanitizer.devices());
+        device = Device.open(decorator.apply(sanitizer.around(process, process.host())), DRIVE);
     }
 
     static EmulatedNvme drive() {
@@ -79,7 +84,12 @@ final class NvmeHost implements AutoCloseable {
         return device.configSpace().command().contains(PciCommand.BUS_MASTER);
     }
 
-    /** Closes the device; nothing of the process may be left then. */
+    /** The test makes mistakes of these kinds on purpose. */
+    void expect(Finding.Kind... kinds) {
+        expected = kinds.clone();
+    }
+
+    /** Closes the device; nothing of the process may be left then, and nothing wrong have been done. */
     @Override
     public void close() {
         device.close();
@@ -88,5 +98,6 @@ final class NvmeHost implements AutoCloseable {
         assertEquals(0, process.registeredRegions(), "registered regions");
         assertEquals(0, process.host().userMemoryBytes(), "bytes of memory");
         assertTrue(process.host().group(0).ownedByHost(), "the group is the host's");
+        sanitizer.requireClean(expected);
     }
 }

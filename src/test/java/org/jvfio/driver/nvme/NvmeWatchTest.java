@@ -95,8 +95,8 @@ class NvmeWatchTest {
     @Test
     void watchdog_lostAdminCommandAndEvent_resetsController() throws InterruptedException {
         LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
-        // The first two Identify commands are those of the controller and of its namespace.
-        Counted drive = new Counted(lost(hot(), IDENTIFY, 3));
+        // The first Identify command is that of the controller, the next three are about its namespace.
+        Counted drive = new Counted(lost(hot(), IDENTIFY, 5));
         try (NvmeHost host = new NvmeHost(() -> drive);
                 NvmeController nvme = host.open(NvmeOptions.builder()
                         .adminTimeout(Duration.ofMillis(500))
@@ -104,7 +104,7 @@ class NvmeWatchTest {
                         .build())) {
             NvmeNamespace disk = nvme.namespace(1);
             CompletableFuture<NvmeNamespace> waiting = CompletableFuture.supplyAsync(() -> nvme.namespace(1));
-            drive.awaitCommands(IDENTIFY, 3);
+            drive.awaitCommands(IDENTIFY, 5);
             disk.flush();
             CompletionException e = assertThrows(CompletionException.class, waiting::join);
             assertTrue(String.valueOf(e.getMessage()).contains("an admin command timed out"), e.toString());

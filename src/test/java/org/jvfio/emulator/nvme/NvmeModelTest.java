@@ -60,18 +60,85 @@ class NvmeModelTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "mdts | 17 | MDTS: 17 is not in the range 0 to 16",
-                "msi  | 3  | MSI messages: 3 is not a power of two",
-                "msix | 99 | MSI-X vectors: 99 is not in the range 0 to 65"
+                "mdts | 17 | ('mdts'): MDTS: 17 is not in the range 0 to 16",
+                "msi  | 3  | ('msi'): MSI messages: 3 is not a power of two",
+                "msix | 99 | ('msix'): MSI-X vectors: 99 is not in the range 0 to 65",
+                "drive | \"none\" | has 'drive' 'none', which is none of [qemu",
+                "queuePairs | 65 | ('queuePairs'): I/O queue pairs: 65 is not in the range 1 to 64",
+                "queueEntries | 1 | ('queueEntries'): queue entries: 1 is not in the range 2 to 65536",
+                "smallestPage | 5000 | ('smallestPage'): a page of 5000 bytes is not a power of two",
+                "largestPage | \"2K\" | ('largestPage'): log2 of the largest page: 11 is not in the range 12 to 27",
+                "commandSets | 256 | ('commandSets'): CAP.CSS: 256 is not in the range 0 to 255",
+                "doorbellStride | 9 | ('doorbellStride'): CAP.DSTRD: 9 is not in the range 0 to 8",
+                "readyTimeoutMillis | 750 | ('readyTimeoutMillis'): timeout of PT0.75S: it is a multiple of 500 ms",
+                "optionalCommands | [\"erase\"] | has 'optionalCommands' erase, which is none of [compare,",
+                "limits | {\"ranges\": 256} | ('limits'): limit of ranges of Dataset Management: 256 is not in",
+                "limits | {\"range\": 1} | has 'range' in 'limits'; the options are [blocks, rangeBlocks, ranges,",
+                "controllers | 2 | has 'controllerId' or 'controllers', and no 'subsystem'",
+                "modelNumber | \"\" | ('modelNumber'): model number '': it has 1 to 40 printable ASCII characters",
+                "id | 257 | ('id'): namespace identifier: 257 is not in the range 1 to 256",
+                "metadata | 4 | ('metadata'): metadata of 4 bytes for a block: the sizes are 0, 8, 16 and 64",
+                "protection | 1 | : protection information takes 8 bytes of metadata, and a block has 0",
+                "commandSet | \"tape\" | has 'commandSet' tape, which is none of [nvm, key-value, zoned]",
+                "copyRanges | 0 | ('copyRanges'): limits of Copy: 128 blocks in a range",
+                "namespaces | [{\"id\": 2}, {\"id\": 2}] | ('id'): two namespaces have identifier 2"
             })
-    void read_outOfRange_illegalArgumentWithFile(String option, int value, String expected) {
+    void read_outOfRange_illegalArgumentWithLine(String option, String value, String expected) {
         IllegalArgumentException wrong =
                 assertThrows(IllegalArgumentException.class, () -> read("""
                 {"like": "power8", "devices": [
-                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "%s": %d}]}
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme",
+                  "%s": %s}]}
                 """.formatted(option, value)));
         String message = String.valueOf(wrong.getMessage());
-        assertTrue(message.contains("machine.json") && message.contains(expected), message);
+        assertTrue(message.contains("machine.json, line ") && message.contains(expected), message);
+    }
+
+    @Test
+    void read_everyOption_ofTheDrive() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "drive": "qemu", "serial": "S1",
+                  "modelNumber": "Drive 5", "queuePairs": 3, "queueEntries": 16, "mdts": 2,
+                  "smallestPage": "8K", "largestPage": "16K", "commandSets": 1, "doorbellStride": 1,
+                  "readyTimeoutMillis": 1000, "optionalCommands": ["verify", "copy"],
+                  "limits": {"verify": 1, "writeZeroes": 2, "ranges": 3, "rangeBlocks": 4, "blocks": "1K"},
+                  "subsystem": "nqn.2026-11.org.example:s", "controllerId": 1, "controllers": 3,
+                  "namespaces": [
+                   {"id": 9, "size": "1M", "lbaSize": 4096, "metadata": 8, "extended": true, "protection": 1,
+                    "commandSet": "zoned", "attached": false, "copyRangeBlocks": 5, "copyBlocks": 6, "copyRanges": 7},
+                   {"id": 4, "size": "1M"}]}]}
+                """);
+        ControllerHost drive = ControllerHost.of(machine, 0).withPages(2);
+        assertEquals(0x0021_0021_0201_000fL, drive.register64(ControllerHost.CAP));
+        drive.enabled(ControllerHost.ENABLED | 1 << 7);
+        long controller = drive.identify(1, 0);
+        assertEquals(0x02, drive.dword(controller + 76) & 0xff, "CMIC");
+        assertEquals(2, drive.dword(controller + 76) >>> 8 & 0xff, "MDTS");
+        assertEquals(1, drive.dword(controller + 76) >>> 16, "CNTLID");
+        assertEquals(0x1d0, drive.dword(controller + 520) & 0xffff, "ONCS: verify, copy, and those of the preset");
+        long limits = drive.identify(6, 0);
+        assertEquals(0x03000201, drive.dword(limits));
+        assertEquals(4, drive.dword(limits + 4));
+        assertEquals(1024, drive.qword(limits + 8));
+        assertEquals(4, drive.dword(drive.identify(2, 0)));
+        long namespace = drive.identify(0x11, 9);
+        assertEquals((1 << 20) / 4104, drive.qword(namespace));
+        assertEquals(0x15, drive.dword(namespace + 24) >>> 16 & 0xff, "FLBAS");
+        assertEquals(5, drive.dword(namespace + 72) >>> 16, "MSSRL");
+        assertEquals(6, drive.dword(namespace + 76), "MCL");
+        assertEquals(6, drive.dword(namespace + 80) & 0xff, "MSRC");
+        assertEquals(3, drive.dword(drive.identify(0x13, 0)) & 0xffff, "controllers");
+    }
+
+    @Test
+    void read_emptyList_noNamespace() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "namespaces": []}]}
+                """);
+        ControllerHost drive = ControllerHost.of(machine, 0).enabled();
+        assertEquals(0, drive.dword(drive.identify(2, 0)));
     }
 
     @Test

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,26 +19,41 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.MachineOptions;
 
-/** The JSON of a machine file, and the lines in which its objects and their members begin. */
-final class MachineJson {
+/**
+ * A file with one JSON object, such as a machine or a plan of faults, and the lines in which its objects and their
+ * members begin.
+ */
+final class JsonFile {
     private final Path path;
+    private final String example;
     private final IdentityHashMap<Object, Integer> objects = new IdentityHashMap<>();
     private final IdentityHashMap<Object, Map<String, Integer>> members = new IdentityHashMap<>();
 
-    private MachineJson(Path path) {
+    private JsonFile(Path path, String example) {
         this.path = path;
+        this.example = example;
     }
 
     /**
      * The options of a file.
      *
+     * @param example the shortest valid object, for the message about an empty file
      * @throws IOException if it cannot be read
-     * @throws IllegalArgumentException if it is not one JSON object; the message has the file, the line and the reason
+     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and the
+     *     reason
      */
-    static MachineOptions read(Path path) throws IOException {
-        MachineJson json = new MachineJson(path);
-        Object root = json.parse(Files.readString(path));
+    static MachineOptions read(Path path, String example) throws IOException {
+        JsonFile json = new JsonFile(path, example);
+        Object root = json.parse(text(path));
         return MachineOptions.ofFile(path, Objects.requireNonNullElse(root, "null"), json::line);
+    }
+
+    private static String text(Path path) throws IOException {
+        try {
+            return Files.readString(path);
+        } catch (CharacterCodingException notText) {
+            throw new IllegalArgumentException(path + " is not a text file in UTF-8, and so not JSON", notText);
+        }
     }
 
     /** The line of a member, or of the object if it has no such member; 0 if neither is known. */
@@ -52,8 +68,7 @@ final class MachineJson {
                 .build()
                 .createParser(text)) {
             if (parser.nextToken() == null) {
-                throw new IllegalArgumentException(
-                        path + " is empty; write a JSON object, such as {\"like\": \"power9\"}");
+                throw new IllegalArgumentException(path + " is empty; write a JSON object, such as " + example);
             }
             Object root = value(parser);
             if (parser.nextToken() != null) {

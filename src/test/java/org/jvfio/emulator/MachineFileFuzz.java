@@ -1,0 +1,42 @@
+package org.jvfio.emulator;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Any bytes as a machine file: a machine, or an error that names the file. */
+public final class MachineFileFuzz {
+    private static final Path FILE = file();
+
+    private MachineFileFuzz() {}
+
+    private static Path file() {
+        try {
+            Path directory = Files.createTempDirectory("jvfio-fuzz");
+            directory.toFile().deleteOnExit();
+            Path file = directory.resolve("machine.json");
+            file.toFile().deleteOnExit();
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** One input: called by the fuzzer, and for each file of the corpus. */
+    public static void fuzzerTestOneInput(byte[] bytes) throws IOException {
+        Path file = Files.write(FILE, bytes);
+        try {
+            EmulatedMachine machine = EmulatedMachine.read(file);
+            assertTrue(machine.memoryBytes() > 0);
+            assertTrue(!machine.describe().isEmpty());
+        } catch (IllegalArgumentException refused) {
+            assertTrue(String.valueOf(refused.getMessage()).contains("machine.json"), refused.getMessage());
+        } catch (MalformedInputException notText) {
+            assertTrue(notText.getInputLength() > 0);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+package org.jvfio.observe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Kernel;
+
+class TraceFormsTest {
+    @TempDir
+    private Path directory;
+
+    private Path trace(TraceForm form, String name) throws IOException {
+        Path file = directory.resolve(name);
+        try (Observer observer = Observer.trace(form, file, true, "a test")) {
+            EduSession.run(observer.observe(EduSession.boot()));
+        }
+        return file;
+    }
+
+    @Test
+    void textHasALineForEachCallWithDecodedArguments() throws IOException {
+        List<String> lines = Files.readAllLines(trace(TraceForm.TEXT, "x.txt"));
+        String all = String.join("\n", lines);
+        for (String expected : List.of(
+                "open(\"/dev/vfio/vfio\", O_RDWR|O_CLOEXEC) = 3 <",
+                "ioctl(3</dev/vfio/vfio>, VFIO_SET_IOMMU(VFIO_SPAPR_TCE_v2_IOMMU)) = 0 <",
+                "ioctl(4</dev/vfio/0>, VFIO_GROUP_GET_DEVICE_FD(0000:01:00.0)) = 5 <",
+                "VFIO_DEVICE_GET_INFO) = 0 {flags RESET | PCI, num_regions 9, num_irqs 5} <",
+                "pread(5<0000:01:00.0>, BAR0+0x0, 4) = 4 0xed000001 <",
+                "pwrite(5<0000:01:00.0>, config+0x4, 0x0106) = 2 <",
+                "ioctl(3</dev/vfio/vfio>, VFIO_IOMMU_MAP_DMA(",
+                "VFIO_DEVICE_SET_IRQS(index 1, TRIGGER EVENTFD, start 0, count 1)) = 0 <",
+                "] poll([",
+                "close(3</dev/vfio/vfio>) = 0 <")) {
+            assertTrue(all.contains(expected), expected + " is not in " + all);
+        }
+        for (String line : lines) {
+            assertTrue(line.matches("\\d+\\.\\d{6} \\[[^]]+] \\w+\\(.* <\\d+\\.\\d{6}>"), line);
+        }
+    }
+
+    /** Each call is one event, so the events of all kinds are as many as the calls of a record of the same program. */
+    @Test
+    void flightRecordingHasAnEventForEachCall() throws IOException {
+        Path jfr = directory.resolve("x.jfr");
+        Path record = directory.resolve("x.rec");
+        try (Observer flight = Observer.trace(TraceForm.JFR, jfr, false, "a test");
+                Observer recorder = Observer.record(RecordOptions.of(record), "a test")) {
+            // The record reads the facts of the host before, from a kernel that makes no events.
+            EduSession.run(flight.observe(recorder.observe(EduSession.boot())));
+        }
+        Map<String, Long> counts = RecordingFile.readAllEvents(jfr).stream()
+                .filter(event -> event.getEventType().getName().startsWith("jvfio."))
+                .collect(Collectors.groupingBy(event -> event.getEventType().getName(), Collectors.counting()));
+        Recording recording = Recording.read(record);
+        assertEquals(recorded(recording, TraceFormsTest::event), counts);
+        assertEquals(
+                recording.calls(),
+                counts.values().stream().mapToLong(Long::longValue).sum());
+    }
+
+    private static Map<String, Long> recorded(Recording recording, Function<RecordedCall, String> event) {
+        return recording.events().stream()
+                .filter(Recording.End.class::isInstance)
+                .map(each -> event.apply(((Recording.End) each).call()))
+                .collect(Collectors.groupingBy(name -> name, Collectors.counting()));
+    }
+
+    private static String event(RecordedCall call) {
+        return switch (call.kind()) {
+            case IOCTL_VALUE -> "jvfio.Ioctl";
+            case IOCTL ->
+                CallPrinter.call(call).contains("MAP_DMA(") ? "jvfio.Map" : "jvfio.Ioctl";
+            case PREAD, PWRITE -> "jvfio.Register";
+            case READ -> ChromeTrace.isInterrupt(call) ? "jvfio.Interrupt" : "jvfio.Call";
+            default -> "jvfio.Call";
+        };
+    }
+
+    @Test
+    void flightRecordingHasTheFieldsOfAMapping() throws IOException {
+        RecordedEvent map = RecordingFile.readAllEvents(trace(TraceForm.JFR, "x.jfr")).stream()
+                .filter(event -> event.getEventType().getName().equals("jvfio.Map"))
+                .findFirst()
+                .orElseThrow();
+        assertEquals("MAP_DMA", map.getString("operation"));
+        assertEquals(1 << 16, map.getLong("size"));
+        assertEquals(0, map.getLong("result"));
+        assertEquals(Thread.currentThread().getName(), map.getThread().getJavaName());
+    }
+
+    /** POWER8 freezes the PE for a DMA to where nothing is mapped. */
+    @Test
+    void frozenPeIsAnEvent() throws IOException {
+        Path file = directory.resolve("x.jfr");
+        try (Observer observer = Observer.trace(TraceForm.JFR, file, true, "a test")) {
+            Kernel kernel = observer.observe(EmulatedKernel.boot(EmulatedMachine.power8()));
+            FrozenSession.run(kernel);
+        }
+        List<RecordedEvent> freezes = RecordingFile.readAllEvents(file).stream()
+                .filter(event -> event.getEventType().getName().equals("jvfio.Freeze"))
+                .toList();
+        assertFalse(freezes.isEmpty());
+        assertEquals(2, freezes.getFirst().getInt("state"));
+    }
+
+    private static List<Map<String, Object>> events(String json) throws IOException {
+        Map<String, Object> root = JSON.std.mapFrom(json);
+        return ((List<?>) root.getOrDefault("traceEvents", List.of()))
+                .stream().map(TraceFormsTest::object).toList();
+    }
+
+    @SuppressWarnings("unchecked") // of JSON
+    private static Map<String, Object> object(Object event) {
+        return (Map<String, Object>) event;
+    }
+
+    /** What the Trace Event Format asks of each kind of event. */
+    @Test
+    void perfettoTraceHasASliceForEachCallAndTracksForMappingsAndWindows() throws IOException {
+        Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
+        StringWriter out = new StringWriter();
+        recording.write(TraceForm.PERFETTO, out);
+        List<Map<String, Object>> events = events(out.toString());
+        Set<Object> open = new HashSet<>();
+        Set<Object> named = new HashSet<>();
+        long slices = 0;
+        for (Map<String, Object> event : events) {
+            assertTrue(event.get("name") instanceof String, () -> event.toString());
+            assertTrue(((Number) event.getOrDefault("ts", -1)).doubleValue() >= 0, () -> event.toString());
+            assertEquals(1, event.get("pid"));
+            switch (String.valueOf(event.get("ph"))) {
+                case "M" -> named.add(event.get("tid"));
+                case "X" -> {
+                    slices++;
+                    assertTrue(named.contains(event.get("tid")), () -> event.toString());
+                    assertTrue(((Number) event.getOrDefault("dur", -1)).doubleValue() >= 0, () -> event.toString());
+                }
+                case "b" -> assertTrue(open.add(event.get("id")), () -> event.toString());
+                case "e" -> assertTrue(open.remove(event.get("id")), () -> event.toString());
+                case "C" -> assertTrue(event.get("args") instanceof Map, () -> event.toString());
+                case "i" -> assertEquals("t", event.get("s"));
+                default -> throw new AssertionError(event);
+            }
+        }
+        assertEquals(recording.calls(), slices);
+        assertEquals(Set.of(), open);
+        List<Map<String, Object>> windows = events.stream()
+                .filter(event -> event.get("ph").equals("C"))
+                .filter(event -> event.get("name").toString().startsWith("window 0x0 of container 3"))
+                .toList();
+        assertEquals(
+                List.of(Map.of("mapped bytes", 1 << 16), Map.of("mapped bytes", 0)),
+                windows.stream().map(event -> event.get("args")).toList());
+    }
+
+    @Test
+    void liveTraceForPerfettoIsComplete() throws IOException {
+        assertFalse(events(Files.readString(trace(TraceForm.PERFETTO, "x.json"))).isEmpty());
+    }
+
+    @Test
+    void secondKernelHasAFileOfItsOwn() throws IOException {
+        Path file = directory.resolve("x.txt");
+        try (Observer observer = Observer.trace(TraceForm.TEXT, file, true, "a test")) {
+            Kernel first = EduSession.boot();
+            Kernel observed = observer.observe(first);
+            assertEquals(observed, observer.observe(first));
+            assertEquals(observed, observer.observe(observed));
+            observed.eventfd(0, 0);
+            observer.observe(EduSession.boot()).sysconf(1);
+        }
+        assertTrue(Files.readString(file).contains("eventfd(0, 0) = 3"));
+        assertTrue(Files.readString(directory.resolve("x.txt.2")).contains("sysconf(1) = -1 EINVAL (Invalid argument)"));
+    }
+
+    @Test
+    void kernelAfterTheEndIsRefused() throws IOException {
+        Observer observer = Observer.trace(TraceForm.TEXT, new StringWriter(), true);
+        observer.close();
+        assertThrows(IllegalStateException.class, () -> observer.observe(EduSession.boot()));
+    }
+
+    @Test
+    void formsThatNeedAFileAreRefusedForAWriter() {
+        assertThrows(
+                IllegalArgumentException.class, () -> Observer.trace(TraceForm.JFR, new StringWriter(), true));
+    }
+}
