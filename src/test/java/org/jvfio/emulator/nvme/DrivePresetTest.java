@@ -193,18 +193,17 @@ class DrivePresetTest {
         NvmeHostQueue queue = host.createQueues(1, 8);
         long data = host.pages(2);
         host.pattern(data, 512, 1);
-        ControllerHost.assertSuccess(queue.execute(
-                NvmeEntry.of(WRITE).namespace(1).blocks(0, 1).prp(data, 0)));
-        // Format 5: blocks of 4096 bytes and 8 bytes of metadata, extended.
         ControllerHost.assertSuccess(
-                host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 0x15)));
+                queue.execute(NvmeEntry.of(WRITE).namespace(1).blocks(0, 1).prp(data, 0)));
+        // Format 5: blocks of 4096 bytes and 8 bytes of metadata, extended.
+        ControllerHost.assertSuccess(host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 0x15)));
         long identified = host.identify(0, 1);
         assertEquals((1 << 20) / 4104, host.qword(identified));
         assertEquals(0x15, host.dword(identified + 24) >>> 16 & 0xff);
         long back = host.pages(2);
         host.pattern(back, 4104, 2);
-        ControllerHost.assertSuccess(queue.execute(
-                NvmeEntry.of(READ).namespace(1).blocks(0, 1).prp(back, back + ControllerHost.PAGE)));
+        ControllerHost.assertSuccess(
+                queue.execute(NvmeEntry.of(READ).namespace(1).blocks(0, 1).prp(back, back + ControllerHost.PAGE)));
         host.assertZeros(back, 4104);
     }
 
@@ -231,8 +230,8 @@ class DrivePresetTest {
         ControllerHost.assertSuccess(
                 host.admin(NvmeEntry.of(GET_LOG_PAGE).prp(log, 0).dword(10, 15 << 16 | 1)));
         host.assertZeros(log, 64);
-        ControllerHost.assertSuccess(host.admin(
-                NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2)));
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2)));
         assertEquals(0x00014300, host.dword(log));
         assertEquals(0, host.qword(log + 112));
     }
