@@ -48,21 +48,18 @@ final class ImageFile {
             if (used == null) {
                 used = new ImageFile(channel, lock);
                 user = new WeakReference<>(used);
-                var _ = CLEANER.register(used, this::release);
+                var _ = CLEANER.register(used, () -> release(this));
             }
             return used;
         }
+    }
 
-        private void release() {
-            synchronized (ImageFile.class) {
-                if (user.refersTo(null) && OPEN.remove(key, this)) {
-                    try {
-                        channel.close();
-                    } catch (IOException failure) {
-                        LOGGER.log(
-                                System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", failure);
-                    }
-                }
+    private static synchronized void release(Locked locked) {
+        if (locked.user.refersTo(null) && OPEN.remove(locked.key, locked)) {
+            try {
+                locked.channel.close();
+            } catch (IOException failure) {
+                LOGGER.log(System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", failure);
             }
         }
     }

@@ -35,8 +35,13 @@ class StoresTest {
     void open_sameImageTwiceInOneProcess_shared() throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
         FileChannel first = ImageFile.open(image).channel();
-        assertSame(first, ImageFile.open(directory.resolve(".").resolve("drive.img")).channel());
-        assertNotSame(first, ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096])).channel());
+        assertSame(
+                first,
+                ImageFile.open(directory.resolve(".").resolve("drive.img")).channel());
+        assertNotSame(
+                first,
+                ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]))
+                        .channel());
     }
 
     @Test
