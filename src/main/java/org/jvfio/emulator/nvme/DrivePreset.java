@@ -89,6 +89,7 @@ public enum DrivePreset {
     private static final int MSI_MESSAGES = 32;
 
     private final String label;
+    @SuppressWarnings("ImmutableEnumChecker") // functions without state
     private final UnaryOperator<EmulatedNvme.Builder> settings;
 
     DrivePreset(String label, DriveOddity oddity) {
