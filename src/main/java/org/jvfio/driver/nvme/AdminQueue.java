@@ -12,6 +12,7 @@ import org.jvfio.VfioException;
 final class AdminQueue {
     /** The submission queue is a page of 4 KiB: some controllers accept no part of one. */
     static final int ENTRIES = 64;
+
     static final int ALL_NAMESPACES = -1;
 
     static final int DELETE_SUBMISSION_QUEUE = 0x00;
@@ -174,8 +175,9 @@ final class AdminQueue {
 
     /** Executes Set Features, Host Behavior Support with ACRE set; the request may have been rejected. */
     NvmeRequest enableRetryDelays(String operation) {
-        NvmeRequest request =
-                new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_HOST_BEHAVIOR, 0).data(hostBehavior);
+        NvmeRequest request = new NvmeRequest()
+                .admin(operation, SET_FEATURES, 0, FEATURE_HOST_BEHAVIOR, 0)
+                .data(hostBehavior);
         execute(request);
         return request;
     }

@@ -396,8 +396,7 @@ public final class NvmeNamespace {
             CommandChecks.requireBuffers(operation, this, lba, count, buffer, 0, metadata, 0);
         }
         controller.lifecycle().requireUsable();
-        return Transfer.start(
-                queue, operation, this, lba, count, buffer, metadata, controller.options());
+        return Transfer.start(queue, operation, this, lba, count, buffer, metadata, controller.options());
     }
 
     /** The namespace identifier and the device. */

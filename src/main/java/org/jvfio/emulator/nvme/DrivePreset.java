@@ -89,7 +89,8 @@ public enum DrivePreset {
     private static final int MSI_MESSAGES = 32;
 
     private final String label;
-    @SuppressWarnings("ImmutableEnumChecker") // functions without state
+
+    @SuppressWarnings("ImmutableEnumChecker") // lambdas without state
     private final UnaryOperator<EmulatedNvme.Builder> settings;
 
     DrivePreset(String label, DriveOddity oddity) {
