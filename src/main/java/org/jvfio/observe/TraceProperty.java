@@ -7,7 +7,7 @@ import java.io.OutputStreamWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Kernel;
 
@@ -45,7 +45,7 @@ public final class TraceProperty {
             Observer observer = null;
             IllegalArgumentException wrong = null;
             try {
-                observer = of(name -> System.getProperty(name)).orElse(null);
+                observer = of(System::getProperty).orElse(null);
                 if (observer != null) {
                     Runtime.getRuntime().addShutdownHook(new Thread(closing(observer), "jvfio trace end"));
                 }
@@ -87,7 +87,7 @@ public final class TraceProperty {
     }
 
     /** The observer that properties ask for, if they do. */
-    static Optional<Observer> of(UnaryOperator<@Nullable String> property) {
+    static Optional<Observer> of(Function<String, @Nullable String> property) {
         String file = property.apply(FILE);
         if (file == null) {
             return Optional.empty();
@@ -127,7 +127,7 @@ public final class TraceProperty {
                         "-D%s=%s: use %s".formatted(FORM, name, String.join(", ", TraceForm.names()))));
     }
 
-    private static boolean flag(UnaryOperator<@Nullable String> property, String name) {
+    private static boolean flag(Function<String, @Nullable String> property, String name) {
         String value = property.apply(name);
         if (value == null || value.equals("false")) {
             return false;
