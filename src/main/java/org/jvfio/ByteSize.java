@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 /**
  * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K},
  * {@code 4288K} or {@code 4095B}; where that has six digits or more, as the nearest count of a larger unit with what is
- * above or below it, as in {@code 2G-4K}. It is always exact.
+ * above or below it if that is a power of two, as in {@code 2G-4K}. It is always exact.
  */
 public final class ByteSize {
     private static final String UNITS = "BKMGTPE";
@@ -35,7 +35,7 @@ public final class ByteSize {
             boolean up = above > one / 2;
             long count = up ? below + 1 : below;
             long rest = up ? one - above : above;
-            if (count != 0 && count < TOO_LONG && rest != 0 && isShort(rest)) {
+            if (count != 0 && count < TOO_LONG && Long.bitCount(rest) == 1) {
                 return count + UNITS.substring(unit, unit + 1) + (up ? "-" : "+") + inLargestUnit(rest);
             }
         }

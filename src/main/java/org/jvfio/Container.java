@@ -456,8 +456,7 @@ public final class Container implements AutoCloseable {
         lock.lock();
         try {
             requireOpen();
-            lockedMemory()
-                    .require(() -> operation, (registersMemory() ? bytes : 0) + windows.pendingTableBytes());
+            lockedMemory().require(() -> operation, (registersMemory() ? bytes : 0) + windows.pendingTableBytes());
         } finally {
             lock.unlock();
         }

@@ -342,8 +342,8 @@ public final class Region {
 
     /**
      * Makes many accesses with one check for faults, at their end: for a loop that polls a register, or for a dump of
-     * many. An access costs what the load or store itself costs, about a third of one outside of a batch; the check
-     * costs about as much as five of those.
+     * many. An access then costs what the load or store itself costs, a fraction of one outside of a batch; the check
+     * costs a native call.
      *
      * <p>If the device does not decode an access, this throws: no result of the function is returned. Until then the
      * function may have used arbitrary values that it has read. So it should only read, compute and write registers

@@ -62,7 +62,8 @@ final class RegisteredMemory {
             shared.forEach(range -> ranges.requireShareable(range, asked, segment));
             List<RegisteredRanges.Range> all = new ArrayList<>(shared);
             List<MemorySegment> gaps = RegisteredRanges.gaps(segment, shared);
-            // For a single range the kernel's refusal tells as much, and leaves nothing to undo: no file is read before.
+            // For a single range the kernel's refusal tells as much, and leaves nothing to undo: no file is read
+            // before.
             if (container.registersMemory() && gaps.size() > 1) {
                 container
                         .lockedMemory()

@@ -63,7 +63,8 @@ final class WindowReasons {
     /** The bytes of the memory that are not registered, and so not locked, yet. */
     long memoryBytes() {
         boolean isAllocated = state.unmapped().stream()
-                .anyMatch(each -> each.bytes() >= request.bytes() && each.pageSize().equals(memoryPage));
+                .anyMatch(each ->
+                        each.bytes() >= request.bytes() && each.pageSize().equals(memoryPage));
         return state.registersMemory() && !isAllocated
                 ? memoryPage.roundUp(request.bytes() - request.registeredBytes())
                 : 0;

@@ -20,14 +20,15 @@ public final class ConfigSpaceFuzz {
         CapabilityWalk walk = new CapabilityWalk(new ConfigDump("fuzzed", Arrays.copyOf(bytes, size)))
                 .standard()
                 .extended();
-        List<Integer> offsets =
-                walk.found().stream().map(PciCapability::offset).toList();
+        List<Integer> offsets = walk.found().stream().map(PciCapability::offset).toList();
         assertEquals(offsets.size(), offsets.stream().distinct().count(), () -> "found twice: " + offsets);
         assertTrue(offsets.stream().allMatch(offset -> offset >= HEADER && offset <= size - 4), offsets::toString);
         assertTrue(offsets.stream().allMatch(offset -> offset % 4 == 0), offsets::toString);
         walk.found().forEach(found -> assertTrue(!found.toString().isEmpty()));
         // One at the end of each list, and one for each capability that does not fit.
-        assertTrue(walk.defects().size() <= offsets.size() + 2, () -> walk.defects().toString());
+        assertTrue(
+                walk.defects().size() <= offsets.size() + 2,
+                () -> walk.defects().toString());
         walk.defects().forEach(defect -> assertTrue(defect.offset() < size, defect::toString));
     }
 }

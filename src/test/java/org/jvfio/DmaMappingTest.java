@@ -260,8 +260,7 @@ class DmaMappingTest {
                     () -> container.createWindow(PageSize.SIZE_64K, 1L << 30, 1))) {
                 VfioException e = assertThrows(VfioException.class, call);
                 assertEquals(Errno.EPERM, e.errno().orElseThrow(), e.getMessage());
-                assertEquals(
-                        "a window of an LPAR belongs to one group, and the container has several", e.reason());
+                assertEquals("a window of an LPAR belongs to one group, and the container has several", e.reason());
                 assertEquals(VfioException.Kind.UNSUPPORTED, e.kind());
             }
         }

@@ -24,8 +24,7 @@ class MappedAccessTest {
     @Test
     void loadAndStore_bytecode_tooLargeToBeInlined() throws IOException {
         ClassModel model;
-        try (InputStream file =
-                Objects.requireNonNull(MappedAccess.class.getResourceAsStream("MappedAccess.class"))) {
+        try (InputStream file = Objects.requireNonNull(MappedAccess.class.getResourceAsStream("MappedAccess.class"))) {
             model = ClassFile.of().parse(file.readAllBytes());
         }
         Map<String, Integer> sizes = model.methods().stream()

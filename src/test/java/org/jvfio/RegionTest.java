@@ -196,8 +196,7 @@ class RegionTest {
         }));
         assertEquals(calls + 10, host.observed().calls(), "system calls");
         device.close();
-        assertThrows(
-                IllegalStateException.class, () -> bar.viaSyscalls().batch(registers -> 0));
+        assertThrows(IllegalStateException.class, () -> bar.viaSyscalls().batch(registers -> 0));
     }
 
     @Test
@@ -277,11 +276,8 @@ class RegionTest {
         assertRefused(
                 Kind.KERNEL_REFUSED, "is outside the region", () -> bar(RWM | CAPS, at -> areas(at, 0, 0, 8, -8), 32));
         assertRefused(
-                Kind.KERNEL_REFUSED,
-                "not a multiple of 8",
-                () -> bar(RWM | CAPS, at -> header(at, 0, 99, 44), 24));
-        assertRefused(
-                Kind.KERNEL_REFUSED, "it has 1048609 bytes", () -> bar(RWM | CAPS, at -> {}, (1 << 20) + 1));
+                Kind.KERNEL_REFUSED, "not a multiple of 8", () -> bar(RWM | CAPS, at -> header(at, 0, 99, 44), 24));
+        assertRefused(Kind.KERNEL_REFUSED, "it has 1048609 bytes", () -> bar(RWM | CAPS, at -> {}, (1 << 20) + 1));
     }
 
     @Test

@@ -237,8 +237,8 @@ class TableChargeTest {
             assertLeak("128K", refused(errno, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1)));
         }
         assertEquals(before + (256 << 10), host.process().lockedBytes());
-        VfioException again = assertThrows(
-                VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
+        VfioException again =
+                assertThrows(VfioException.class, () -> container.createWindow(PageSize.SIZE_64K, SMALL_WINDOW, 1));
         assertTrue(again.reason().contains("until the next boot"), again.getMessage());
         assertTrue(again.hint().contains("disable_ddw"), again.getMessage());
         assertEquals(before + (256 << 10), host.process().lockedBytes(), "no second call");

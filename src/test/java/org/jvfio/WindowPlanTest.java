@@ -355,9 +355,8 @@ class WindowPlanTest {
         container.allocate(M);
         assertEquals(needed, host.process().lockedBytes());
         rebootWithMemlock(needed - 64 * K);
-        VfioException e = assertNone(
-                WindowRequest.of(M),
-                "it needs 1152K of locked memory: 0 locked of 1088K, 1088K remaining");
+        VfioException e =
+                assertNone(WindowRequest.of(M), "it needs 1152K of locked memory: 0 locked of 1088K, 1088K remaining");
         assertFalse(e.reason().contains("9M"), e.getMessage());
         assertTrue(e.hint().contains("ulimit -l 1152, or LimitMEMLOCK=1152K in its systemd unit"), e.hint());
         assertEquals(

@@ -29,10 +29,11 @@ final class CheckCommand extends Command {
                         "make the calls on this machine, a preset or a JSON file (default: one that is made from the"
                                 + " facts of the record)")
                 .option("patience", "SECONDS", "wait this long for an answer that depends on time (default: 2)")
-                .about("The machine that is made from a record has its platform, kernel version, page size, and those of"
-                        + " its devices that can be emulated: edu and NVMe. What depends on time is waited for: of"
-                        + " equal reads of a register in a row the last one counts. DMA needs a record that was made"
-                        + " with --memory.")
+                .about(
+                        "The machine that is made from a record has its platform, kernel version, page size, and those of"
+                                + " its devices that can be emulated: edu and NVMe. What depends on time is waited for: of"
+                                + " equal reads of a register in a row the last one counts. DMA needs a record that was made"
+                                + " with --memory.")
                 .status(Failure.FAILED, "an answer differs, or not done")
                 .json(JsonShape.object("the answers of both hosts")
                         .with("calls", JsonShape.integer("calls that were made"))
@@ -72,15 +73,16 @@ final class CheckCommand extends Command {
             in.out().println(Json.text(json(result)));
         } else {
             result.differences().forEach(in.out()::println);
-            result.notCompared().forEach((reason, count) -> in.out().println("not compared: %s: %d"
-                    .formatted(reason, count)));
-            in.out().println("%s made, %s"
-                    .formatted(
-                            Words.count(result.calls(), "call"),
-                            result.differences().isEmpty()
-                                    ? "all answers are the same"
-                                    : Words.count(result.differences().size(), "answer") + " differ"
-                                            + (result.differences().size() == 1 ? "s" : "")));
+            result.notCompared()
+                    .forEach((reason, count) -> in.out().println("not compared: %s: %d".formatted(reason, count)));
+            in.out()
+                    .println("%s made, %s"
+                            .formatted(
+                                    Words.count(result.calls(), "call"),
+                                    result.differences().isEmpty()
+                                            ? "all answers are the same"
+                                            : Words.count(result.differences().size(), "answer") + " differ"
+                                                    + (result.differences().size() == 1 ? "s" : "")));
         }
         return result.differences().isEmpty() ? 0 : Failure.FAILED;
     }
@@ -99,8 +101,7 @@ final class CheckCommand extends Command {
                     each.actual()));
         }
         List<Map<String, Object>> notCompared = new ArrayList<>();
-        result.notCompared()
-                .forEach((reason, count) -> notCompared.add(Json.object("reason", reason, "calls", count)));
+        result.notCompared().forEach((reason, count) -> notCompared.add(Json.object("reason", reason, "calls", count)));
         return Json.object("calls", result.calls(), "differences", differences, "notCompared", notCompared);
     }
 }

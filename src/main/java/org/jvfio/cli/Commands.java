@@ -40,7 +40,9 @@ final class Commands {
                             new NvmeWriteCommand(),
                             new NvmeVerifyCommand(),
                             new NvmeBenchCommand())),
-            new Section("Observe", List.of(new TraceCommand(), new RecordCommand(), new ReplayCommand(), new CheckCommand())),
+            new Section(
+                    "Observe",
+                    List.of(new TraceCommand(), new RecordCommand(), new ReplayCommand(), new CheckCommand())),
             new Section("Emulate", List.of(new MachineShowCommand())),
             new Section("Help", List.of(new HelpCommand(), new CompletionCommand())));
 

@@ -19,7 +19,9 @@ final class FaultChoice {
     /** Adds the options. */
     static CommandSyntax addTo(CommandSyntax syntax) {
         return syntax.option(
-                        FILE, "FILE", "have the faults of this JSON file happen on the emulated host (Faults.read in the javadoc)")
+                        FILE,
+                        "FILE",
+                        "have the faults of this JSON file happen on the emulated host (Faults.read in the javadoc)")
                 .option(SEED, "NUMBER", "have random faults happen on the emulated host, the same ones for a number");
     }
 
@@ -47,8 +49,7 @@ final class FaultChoice {
         if (plan.isEmpty()) {
             return in.boot().apply(machine);
         }
-        FaultInjection faults =
-                new FaultInjection(plan.get(), text -> in.err().println("jvfio: fault: " + text));
+        FaultInjection faults = new FaultInjection(plan.get(), text -> in.err().println("jvfio: fault: " + text));
         EmulatedKernel process = EmulatedKernel.boot(machine, faults.devices());
         return faults.around(process, process.host());
     }
@@ -59,9 +60,7 @@ final class FaultChoice {
             throw Failure.usage("--%s and --%s exclude each other".formatted(FILE, SEED));
         }
         if (file.isEmpty()) {
-            return in.has(SEED)
-                    ? Optional.of(Faults.random(in.number(SEED, 0, 0, Long.MAX_VALUE)))
-                    : Optional.empty();
+            return in.has(SEED) ? Optional.of(Faults.random(in.number(SEED, 0, 0, Long.MAX_VALUE))) : Optional.empty();
         }
         try {
             return Optional.of(Faults.read(Path.of(file.get())));

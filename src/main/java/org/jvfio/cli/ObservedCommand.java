@@ -41,7 +41,7 @@ final class ObservedCommand {
             throw Failure.failed(
                     "cannot write %s: %s".formatted(what, cause == null ? e.getMessage() : FileErrors.reason(cause)));
         } catch (IllegalStateException e) {
-            throw Failure.failed(e.getMessage());
+            throw Failure.failed(String.valueOf(e.getMessage()));
         }
     }
 }

@@ -26,7 +26,8 @@ final class RecordedMachine {
     static EmulatedMachine of(HostFacts facts) throws Failure {
         String preset = preset(facts);
         EmulatedMachine.Builder builder = EmulatedMachine.preset(preset)
-                .orElseThrow(() -> Failure.failed("cannot emulate the host of the record: there is no preset " + preset))
+                .orElseThrow(
+                        () -> Failure.failed("cannot emulate the host of the record: there is no preset " + preset))
                 .toBuilder()
                 .withoutDevices();
         Optional<String> release = facts.value("release");
@@ -68,7 +69,7 @@ final class RecordedMachine {
         if (processor.matches("POWER[0-9]+.*")) {
             return "power" + processor.replaceFirst("POWER([0-9]+).*", "$1");
         }
-        throw Failure.failed("cannot emulate the host of the record: it does not say which platform that was;"
-                + " use --machine");
+        throw Failure.failed(
+                "cannot emulate the host of the record: it does not say which platform that was;" + " use --machine");
     }
 }

@@ -16,7 +16,8 @@ final class Records {
      * @throws Failure if it was another program
      */
     static List<String> command(Recording recording) throws Failure {
-        List<String> words = List.of(recording.facts().value("recorded").orElse("").split(" ", -1));
+        List<String> words =
+                List.of(recording.facts().value("recorded").orElse("").split(" ", -1));
         if (Commands.find(words).isEmpty()) {
             throw Failure.usage("the record is of no command of jvfio; name the COMMAND that is to be replayed");
         }

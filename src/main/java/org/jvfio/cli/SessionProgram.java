@@ -12,7 +12,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
+import jdk.jshell.Snippet.SubKind;
 import jdk.jshell.SourceCodeAnalysis;
+import jdk.jshell.SourceCodeAnalysis.Completeness;
 import jdk.jshell.SourceCodeAnalysis.CompletionInfo;
 import jdk.jshell.VarSnippet;
 import jdk.jshell.execution.LocalExecutionControlProvider;
@@ -23,7 +25,6 @@ import jdk.jshell.execution.LocalExecutionControlProvider;
  */
 public final class SessionProgram {
     private static final String TEMPORARY = "\\$[0-9]+";
-    private static final String BINARY = "+-*/%&|^<>?";
     private static final String INDENT = "    ";
 
     private final List<String> imports = new ArrayList<>();
@@ -31,7 +32,12 @@ public final class SessionProgram {
     private final List<String> members = new ArrayList<>();
     private final List<String> statements = new ArrayList<>();
 
-    private SessionProgram() {}
+    private final JShell shell;
+
+    private SessionProgram(JShell shell) {
+        this.shell = shell;
+        shell.addToClasspath(System.getProperty("java.class.path"));
+    }
 
     /**
      * Prints the program on standard output. The exit status is 0, or 1 with the reason on standard error.
@@ -40,8 +46,10 @@ public final class SessionProgram {
      */
     public static void main(String[] arguments) throws IOException {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        SessionProgram program = new SessionProgram();
-        try {
+        try (JShell shell = JShell.builder()
+                .executionEngine(new LocalExecutionControlProvider(), Map.of())
+                .build()) {
+            SessionProgram program = new SessionProgram(shell);
             for (String file : arguments) {
                 program.add(Files.readString(Path.of(file)));
             }
@@ -52,37 +60,42 @@ public final class SessionProgram {
         }
     }
 
-    /** The program of some snippets. */
-    static String of(String... sessions) {
-        SessionProgram program = new SessionProgram();
-        for (String session : sessions) {
-            program.add(session);
+    private void add(String session) {
+        String pending = "";
+        for (String line : session.lines().toList()) {
+            boolean isCommand = pending.isBlank() && line.matches("/[a-zA-Z!?-].*");
+            pending = isCommand ? "" : complete(pending + line + "\n");
         }
-        return program.text();
+        if (!pending.isBlank()) {
+            if (shell.sourceCodeAnalysis().analyzeCompletion(pending).completeness()
+                    != Completeness.CONSIDERED_INCOMPLETE) {
+                throw notJava(pending);
+            }
+            shell.sourceCodeAnalysis().sourceToSnippets(pending).forEach(this::add);
+        }
     }
 
-    private void add(String session) {
-        StringBuilder java = new StringBuilder();
-        session.lines()
-                .filter(line -> !line.matches("/[a-zA-Z!?-].*")) // a command of JShell
-                .forEach(line -> java.append(line).append('\n'));
-        try (JShell shell = JShell.builder()
-                .executionEngine(new LocalExecutionControlProvider(), Map.of())
-                .build()) {
-            SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
-            String rest = java.toString();
-            while (!rest.isBlank()) {
-                CompletionInfo next = analysis.analyzeCompletion(rest);
-                String source = next.source();
-                if (!next.completeness().isComplete() || source == null || source.isBlank()) {
-                    throw new IllegalArgumentException("this is no Java: " + firstLine(rest));
-                }
-                for (Snippet snippet : analysis.sourceToSnippets(source)) {
-                    add(snippet);
-                }
-                rest = next.remaining();
+    /** Adds the snippets that are complete, as JShell takes lines, and returns the rest. */
+    private String complete(String lines) {
+        SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
+        String rest = lines;
+        while (!rest.isBlank()) {
+            CompletionInfo next = analysis.analyzeCompletion(rest);
+            if (next.completeness() == Completeness.UNKNOWN) {
+                throw notJava(rest);
             }
+            String source = next.source();
+            if (!next.completeness().isComplete() || source == null) {
+                return rest;
+            }
+            analysis.sourceToSnippets(source).forEach(this::add);
+            rest = next.remaining();
         }
+        return "";
+    }
+
+    private static IllegalArgumentException notJava(String source) {
+        return new IllegalArgumentException("not valid Java: " + firstLine(source));
     }
 
     private void add(Snippet snippet) {
@@ -93,30 +106,52 @@ public final class SessionProgram {
                     .formatted(firstLine(source), temporary.group()));
         }
         switch (snippet.kind()) {
-            case IMPORT -> imports.add(ended(source));
-            case TYPE_DECL, METHOD -> members.add(source);
-            case VAR -> addVariable((VarSnippet) snippet, source);
-            case EXPRESSION ->
-                statements.add(isStatement(source) ? ended(source) : "System.out.println(" + unended(source) + ");");
+            case IMPORT -> declare(imports, ended(source));
+            case TYPE_DECL, METHOD -> declare(members, source);
+            case VAR -> {
+                if (snippet.subKind() == SubKind.TEMP_VAR_EXPRESSION_SUBKIND) {
+                    print(source);
+                } else {
+                    addVariable((VarSnippet) snippet, source);
+                }
+            }
+            case EXPRESSION -> {
+                if (snippet.subKind() == SubKind.VAR_VALUE_SUBKIND) {
+                    print(source);
+                } else {
+                    statements.add(ended(source));
+                }
+            }
             case STATEMENT -> statements.add(source);
-            case ERRONEOUS -> throw new IllegalArgumentException("this is no Java: " + firstLine(source));
+            case ERRONEOUS -> throw notJava(source);
         }
     }
 
-    /** A field, which methods see; a local variable where the type is not written. */
+    /** An expression whose value JShell has printed. */
+    private void print(String source) {
+        statements.add("System.out.println(" + unended(source) + ");");
+    }
+
+    /** Declares something to JShell, which needs it to know the types of what follows; nothing of the session runs. */
+    private void declare(List<String> part, String source) {
+        part.add(source);
+        shell.eval(source);
+    }
+
+    /** A field, which methods see, and its value in {@code main}. */
     private void addVariable(VarSnippet variable, String source) {
         Matcher declared = Pattern.compile(
                         "(?:final\\s+)?([\\w.<>\\[\\], ?]+?)\\s+" + Pattern.quote(variable.name()) + "\\s*(?:=(.*))?;?",
                         Pattern.DOTALL)
                 .matcher(source);
-        if (!declared.matches() || declared.group(1).equals("var")) {
+        if (!declared.matches()) {
             statements.add(ended(source));
             return;
         }
-        String type = declared.group(1);
+        String type = declared.group(1).equals("var") ? variable.typeName() : declared.group(1);
         String field = type + " " + variable.name() + ";";
         if (!fields.contains(field)) {
-            fields.add(field);
+            declare(fields, field);
         }
         String value = declared.group(2);
         if (value != null) {
@@ -124,43 +159,6 @@ public final class SessionProgram {
             statements.add("%s = %s;"
                     .formatted(variable.name(), initial.startsWith("{") ? "new " + type + " " + initial : initial));
         }
-    }
-
-    /** Whether an expression can be a statement: a call, an assignment, a new object. */
-    private static boolean isStatement(String source) {
-        String expression = unended(source).strip();
-        int depth = 0;
-        for (int at = 0; at < expression.length(); at++) {
-            char here = expression.charAt(at);
-            if (here == '"' || here == '\'') {
-                at = endOfLiteral(expression, at);
-            } else if ("([{".indexOf(here) >= 0) {
-                depth++;
-            } else if (")]}".indexOf(here) >= 0) {
-                depth--;
-            } else if (depth == 0 && here == '=') {
-                boolean compares = expression.startsWith("==", at) || at > 0 && "!<>".indexOf(expression.charAt(at - 1)) >= 0;
-                return !compares;
-            } else if (depth == 0 && (expression.startsWith("++", at) || expression.startsWith("--", at))) {
-                return true;
-            } else if (depth == 0 && BINARY.indexOf(here) >= 0 && !expression.startsWith("=", at + 1)) {
-                return false;
-            }
-        }
-        return expression.endsWith(")") && !expression.startsWith("(");
-    }
-
-    /** The index of the quote that ends a literal. */
-    private static int endOfLiteral(String text, int start) {
-        char quote = text.charAt(start);
-        for (int at = start + 1; at < text.length(); at++) {
-            if (text.charAt(at) == '\\') {
-                at++;
-            } else if (text.charAt(at) == quote) {
-                return at;
-            }
-        }
-        return text.length();
     }
 
     private static String ended(String source) {
@@ -183,7 +181,8 @@ public final class SessionProgram {
         fields.forEach(each -> text.append(each).append('\n'));
         members.forEach(each -> text.append('\n').append(each).append('\n'));
         text.append("\nvoid main() throws Exception {\n");
-        statements.forEach(each -> each.lines().forEach(line -> text.append(INDENT).append(line).append('\n')));
+        statements.forEach(each ->
+                each.lines().forEach(line -> text.append(INDENT).append(line).append('\n')));
         return text.append("}\n").toString();
     }
 }

@@ -63,9 +63,7 @@ final class ShellCommand extends Command {
             throw Failure.usage("shell: --session needs --program FILE, the program to write");
         }
         if (program.isPresent()) {
-            write(
-                    Path.of(program.get()),
-                    sessions.isEmpty() ? program(statements) : program(statements, sessions));
+            write(Path.of(program.get()), sessions.isEmpty() ? program(statements) : program(statements, sessions));
             in.out().println("wrote " + program.get());
             return 0;
         }

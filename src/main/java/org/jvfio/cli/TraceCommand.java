@@ -97,7 +97,7 @@ final class TraceCommand extends Command {
         } catch (IOException e) {
             throw Failure.failed("cannot write %s: %s".formatted(what, FileErrors.reason(e)));
         } catch (IllegalStateException e) {
-            throw Failure.failed(e.getMessage());
+            throw Failure.failed(String.valueOf(e.getMessage()));
         }
         return 0;
     }

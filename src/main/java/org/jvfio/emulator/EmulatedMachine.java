@@ -219,7 +219,7 @@ public final class EmulatedMachine {
 
     /**
      * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of
-     * devices, expansion ROMs and policies of hazards are left out.
+     * devices, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
         return MachineDescription.of(this);

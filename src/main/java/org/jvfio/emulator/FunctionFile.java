@@ -52,8 +52,7 @@ final class FunctionFile {
         for (String offset : config.names()) {
             String bytes = config.string(offset);
             if (!OFFSET.matcher(offset).matches()) {
-                throw config.wrong(
-                        offset, "has configuration space at '" + offset + "'; write the offset like 0x41");
+                throw config.wrong(offset, "has configuration space at '" + offset + "'; write the offset like 0x41");
             }
             if (!BYTES.matcher(bytes).matches()) {
                 throw config.wrong(
@@ -97,8 +96,7 @@ final class FunctionFile {
             long bytes = Files.size(file);
             if (bytes > MAX_BYTES) {
                 throw device.wrong(
-                        name,
-                        "has the '%s' %s of %d bytes; the maximum is %d".formatted(name, file, bytes, MAX_BYTES));
+                        name, "has the '%s' %s of %d bytes; the maximum is %d".formatted(name, file, bytes, MAX_BYTES));
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {

@@ -56,11 +56,12 @@ final class HostLock {
 
     /** Removes the lock of an IOMMU that is released; the caller holds this lock. */
     void remove(ReentrantLock iommu) {
-        iommus = Arrays.stream(iommus).filter(each -> each != iommu).toArray(ReentrantLock[]::new);
+        iommus = Arrays.stream(iommus).filter(each -> !each.equals(iommu)).toArray(ReentrantLock[]::new);
         iommu.unlock();
     }
 
-    /** Releases the lock until a descriptor may have become ready. */
+    /** Releases the lock until a descriptor may have become ready, for a caller that checks in a loop. */
+    @SuppressWarnings("WaitNotInLoop")
     void awaitChange() throws InterruptedException {
         unlockIommus();
         try {
@@ -70,7 +71,8 @@ final class HostLock {
         }
     }
 
-    /** Releases the lock until a descriptor may have become ready, or for a time; returns what remains of it. */
+    /** As {@link #awaitChange()}, for a time at most: returns what remains of it. */
+    @SuppressWarnings("WaitNotInLoop")
     long awaitChange(long nanos) throws InterruptedException {
         unlockIommus();
         try {

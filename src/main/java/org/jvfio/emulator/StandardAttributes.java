@@ -88,9 +88,7 @@ final class StandardAttributes {
 
     private static String event(PciFunction function) {
         DeviceIdentity identity = function.identity();
-        String driver = function.driver() == HostDriver.NONE
-                ? ""
-                : "DRIVER=" + function.driverName() + "\n";
+        String driver = function.driver() == HostDriver.NONE ? "" : "DRIVER=" + function.driverName() + "\n";
         return driver
                 + "PCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\nMODALIAS=%s\n"
                         .formatted(

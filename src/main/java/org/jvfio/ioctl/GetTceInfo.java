@@ -16,8 +16,7 @@ import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
  * @param struct a {@code vfio_iommu_spapr_tce_info}
  */
 public record GetTceInfo(MemorySegment struct) implements Ioctl {
-    private static final Map<Integer, String> FLAGS = Map.of(
-            vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, "DDW");
+    private static final Map<Integer, String> FLAGS = Map.of(vfio_h.VFIO_IOMMU_SPAPR_INFO_DDW, "DDW");
 
     /** Allocates and fills a struct. */
     public static GetTceInfo of(SegmentAllocator allocator) {

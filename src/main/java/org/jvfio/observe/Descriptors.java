@@ -32,8 +32,7 @@ final class Descriptors {
     }
 
     private static boolean isAlone(RecordedCall call) {
-        return call.request() == vfio_h.VFIO_GROUP_SET_CONTAINER
-                || call.request() == vfio_h.VFIO_DEVICE_IOEVENTFD;
+        return call.request() == vfio_h.VFIO_GROUP_SET_CONTAINER || call.request() == vfio_h.VFIO_DEVICE_IOEVENTFD;
     }
 
     /** Where the first descriptor is, in bytes; -1 if there is none. */

@@ -37,7 +37,7 @@ public final class Observer implements AutoCloseable {
     }
 
     private final Opening opening;
-    private final Map<Kernel, Observation> observations = new IdentityHashMap<>();
+    private final IdentityHashMap<Kernel, Observation> observations = new IdentityHashMap<>();
     private boolean closed;
 
     private Observer(Opening opening) {
@@ -232,7 +232,7 @@ public final class Observer implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the trace has ended");
         }
-        if (observations.values().stream().anyMatch(known -> known.kernel() == kernel)) {
+        if (isObserved(kernel)) {
             return kernel;
         }
         Observation known = observations.get(kernel);
@@ -245,6 +245,11 @@ public final class Observer implements AutoCloseable {
             observations.put(kernel, known);
         }
         return known.kernel();
+    }
+
+    @SuppressWarnings("ReferenceEquality") // a decorator is equal to itself alone
+    private boolean isObserved(Kernel kernel) {
+        return observations.values().stream().anyMatch(known -> known.kernel() == kernel);
     }
 
     /**

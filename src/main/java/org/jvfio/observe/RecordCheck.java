@@ -197,13 +197,7 @@ public final class RecordCheck {
     /** The recorded call with another answer. */
     private static RecordedCall answered(RecordedCall call, Answer answer) {
         RecordedCall other = new RecordedCall(
-                call.kind(),
-                call.caller(),
-                call.beginNanos(),
-                call.numbers(),
-                call.text(),
-                call.given(),
-                call.file());
+                call.kind(), call.caller(), call.beginNanos(), call.numbers(), call.text(), call.given(), call.file());
         other.ended(call.endNanos(), answer.outcome, answer.result, answer.written);
         return other;
     }
@@ -296,8 +290,7 @@ public final class RecordCheck {
                     yield written(kernel.pread(descriptor(call.number(0)), buffer, call.number(2)), buffer);
                 }
                 case PWRITE ->
-                    Answer.of(kernel.pwrite(
-                            descriptor(call.number(0)), copy(ofCall, call.given()), call.number(2)));
+                    Answer.of(kernel.pwrite(descriptor(call.number(0)), copy(ofCall, call.given()), call.number(2)));
                 case READ -> {
                     MemorySegment buffer = buffer(ofCall, call.number(1));
                     yield written(kernel.read(descriptor(call.number(0)), buffer), buffer);
@@ -343,8 +336,8 @@ public final class RecordCheck {
     private Answer ioctl(RecordedCall call, Arena ofCall) {
         MemorySegment struct = copy(ofCall, call.given());
         long request = call.request();
-        boolean hasVaddr = Requests.hasVaddr(call.fileKind(), request)
-                && struct.byteSize() >= Requests.VADDR + Long.BYTES;
+        boolean hasVaddr =
+                Requests.hasVaddr(call.fileKind(), request) && struct.byteSize() >= Requests.VADDR + Long.BYTES;
         long vaddr = 0;
         if (hasVaddr) {
             vaddr = struct.get(RecordFormat.LONG, Requests.VADDR);

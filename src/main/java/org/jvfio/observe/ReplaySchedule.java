@@ -148,9 +148,7 @@ final class ReplaySchedule {
      * @throws ReplayException if the record has another call, or none
      */
     RecordedCall make(
-            RecordedCall actual,
-            BiPredicate<RecordedCall, RecordedCall> differs,
-            Consumer<RecordedCall> done) {
+            RecordedCall actual, BiPredicate<RecordedCall, RecordedCall> differs, Consumer<RecordedCall> done) {
         lock.lock();
         try {
             requireSame();
@@ -202,11 +200,7 @@ final class ReplaySchedule {
                         "nothing: the thread makes no more calls",
                         CallPrinter.call(actual))
                 : new Difference(
-                        step.number,
-                        calls,
-                        track.name,
-                        CallPrinter.withResult(step.call),
-                        CallPrinter.call(actual));
+                        step.number, calls, track.name, CallPrinter.withResult(step.call), CallPrinter.call(actual));
     }
 
     private void requireSame() {
@@ -374,8 +368,10 @@ final class ReplaySchedule {
     private void hold(Track track) {
         Step next = track.step();
         if (next != null) {
-            await(HOLD_NANOS, () -> tracks.values().stream()
-                    .anyMatch(other -> other.thread == null && other.steps.getFirst().begin < next.begin));
+            await(
+                    HOLD_NANOS,
+                    () -> tracks.values().stream()
+                            .anyMatch(other -> other.thread == null && other.steps.getFirst().begin < next.begin));
         }
     }
 

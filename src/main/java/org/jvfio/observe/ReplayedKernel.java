@@ -3,7 +3,6 @@ package org.jvfio.observe;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +34,9 @@ public final class ReplayedKernel implements Kernel {
 
     private ReplayedKernel(Recording recording, Duration stall) {
         schedule = new ReplaySchedule(recording, memory, stall.toNanos());
-        page = recording.facts().value("pageBytes")
+        page = recording
+                .facts()
+                .value("pageBytes")
                 .filter(bytes -> bytes.matches("[1-9][0-9]{0,8}"))
                 .map(Long::parseLong)
                 .filter(bytes -> Long.bitCount(bytes) == 1)
@@ -84,14 +85,8 @@ public final class ReplayedKernel implements Kernel {
         String file = kind == CallKind.MMAP
                 ? files.getOrDefault((int) numbers[3], "")
                 : numbers.length == 0 ? "" : files.getOrDefault((int) numbers[0], "");
-        RecordedCall actual = new RecordedCall(
-                kind,
-                new Caller(0, Thread.currentThread().getName()),
-                0,
-                numbers,
-                text,
-                given,
-                file);
+        RecordedCall actual =
+                new RecordedCall(kind, new Caller(0, Thread.currentThread().getName()), 0, numbers, text, given, file);
         RecordedCall call = schedule.make(actual, CallComparison::differs, done);
         if (call.outcome() == Outcome.THREW) {
             throw new IllegalStateException("the recorded call threw " + call.answer());
@@ -119,13 +114,8 @@ public final class ReplayedKernel implements Kernel {
         return call -> {
             byte @Nullable [] written = call.written();
             if (written != null && !buffer.isReadOnly()) {
-                MemorySegment.copy(
-                        written,
-                        0,
-                        buffer,
-                        ValueLayout.JAVA_BYTE,
-                        0,
-                        (int) Math.min(written.length, buffer.byteSize()));
+                MemorySegment.copy(written, 0, buffer, ValueLayout.JAVA_BYTE, 0, (int)
+                        Math.min(written.length, buffer.byteSize()));
             }
         };
     }
@@ -165,16 +155,11 @@ public final class ReplayedKernel implements Kernel {
             long vaddr = struct.get(RecordFormat.LONG, Requests.VADDR);
             struct.set(RecordFormat.LONG, Requests.VADDR, memory.recorded(vaddr));
         }
-        RecordedCall call = make(
-                CallKind.IOCTL,
-                new long[] {fd, Integer.toUnsignedLong(request)},
-                "",
-                given,
-                ended -> {
-                    if (!Requests.hasVaddr(kind, request)) {
-                        writeTo(argument).accept(ended);
-                    }
-                });
+        RecordedCall call = make(CallKind.IOCTL, new long[] {fd, Integer.toUnsignedLong(request)}, "", given, ended -> {
+            if (!Requests.hasVaddr(kind, request)) {
+                writeTo(argument).accept(ended);
+            }
+        });
         return request == Requests.GET_DEVICE_FD ? opened(call, Secrets.name(given)) : (int) call.result();
     }
 
@@ -194,7 +179,8 @@ public final class ReplayedKernel implements Kernel {
 
     @Override
     public int munmap(long address, long length) {
-        int answer = (int) make(CallKind.MUNMAP, memory.recorded(address), length).result();
+        int answer =
+                (int) make(CallKind.MUNMAP, memory.recorded(address), length).result();
         if (answer == 0) {
             memory.remove(address, length);
         }

@@ -45,7 +45,7 @@ public final class TraceProperty {
             Observer observer = null;
             IllegalArgumentException wrong = null;
             try {
-                observer = of(System::getProperty).orElse(null);
+                observer = of(name -> System.getProperty(name)).orElse(null);
                 if (observer != null) {
                     Runtime.getRuntime().addShutdownHook(new Thread(closing(observer), "jvfio trace end"));
                 }

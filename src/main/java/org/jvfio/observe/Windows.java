@@ -2,6 +2,7 @@ package org.jvfio.observe;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jvfio.uapi.vfio_h;
@@ -48,7 +49,7 @@ final class Windows {
     /** A change of a window's mappings. {@code start} and {@code size} are of the mapping. */
     record Change(Window window, boolean maps, long start, long size) {}
 
-    private final Map<Integer, TreeMap<Long, Window>> windows = new TreeMap<>();
+    private final Map<Integer, NavigableMap<Long, Window>> windows = new TreeMap<>();
 
     /** Takes note of a call that has ended: the change of mappings, if it has made one. */
     Optional<Change> ended(RecordedCall call) {
@@ -117,7 +118,7 @@ final class Windows {
                 .copyFrom(MemorySegment.ofArray(bytes));
     }
 
-    private TreeMap<Long, Window> of(int container) {
+    private NavigableMap<Long, Window> of(int container) {
         return windows.computeIfAbsent(container, _ -> new TreeMap<>(Long::compareUnsigned));
     }
 

@@ -3,7 +3,6 @@ package org.jvfio.bench;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,6 +23,7 @@ import org.jvfio.MemoryRange;
 import org.jvfio.PageSize;
 import org.jvfio.PciAddress;
 import org.jvfio.Region;
+import org.jvfio.ThreadAllocation;
 import org.jvfio.ioctl.ValueIoctl;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
@@ -249,9 +249,9 @@ public final class CallTimes {
         int coldCount = Math.min(count, COLD);
         double cold = time(measurement, coldCount);
         double warm = warm(measurement, count);
-        long before = allocated();
+        long before = ThreadAllocation.bytes();
         measurement.repeated().run(count);
-        double bytes = (double) (allocated() - before) / count / measurement.operations();
+        double bytes = (double) (ThreadAllocation.bytes() - before) / count / measurement.operations();
         System.out.println(
                 String.format(Locale.ROOT, "%s\t%.1f\t%.1f\t%.1f", name, cold, warm, bytes < 0.1 ? 0 : bytes));
     }
@@ -278,10 +278,6 @@ public final class CallTimes {
         long begin = System.nanoTime();
         measurement.repeated().run(count);
         return (double) (System.nanoTime() - begin) / count / measurement.operations();
-    }
-
-    private static long allocated() {
-        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
     }
 
     /** Measures what is named, or all, with the edu device at an address. */

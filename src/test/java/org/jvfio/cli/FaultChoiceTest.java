@@ -24,7 +24,8 @@ class FaultChoiceTest {
 
     @Test
     void faults_refusedMap_commandFailsAndNamesTheFault() throws IOException {
-        Path plan = plan("{\"faults\": [{\"on\": \"ioctl\", \"request\": \"VFIO_IOMMU_MAP_DMA\", \"errno\": \"ENOMEM\"}]}");
+        Path plan =
+                plan("{\"faults\": [{\"on\": \"ioctl\", \"request\": \"VFIO_IOMMU_MAP_DMA\", \"errno\": \"ENOMEM\"}]}");
         Ran ran = Ran.of("demo", "--faults", plan.toString());
         assertEquals(Failure.FAILED, ran.status());
         assertTrue(ran.err().startsWith("jvfio: fault: ioctl VFIO_IOMMU_MAP_DMA of "), ran.err());
@@ -35,7 +36,8 @@ class FaultChoiceTest {
     @Test
     void faults_delayedInterrupt_commandSucceeds() throws IOException {
         Path plan = plan("{\"faults\": [{\"on\": \"interrupt\", \"nth\": 3, \"delayMicros\": 100}]}");
-        Ran ran = Ran.of("nvme identify --completion msix", "--faults", plan.toString()).ok();
+        Ran ran = Ran.of("nvme identify --completion msix", "--faults", plan.toString())
+                .ok();
         assertTrue(ran.err().startsWith("jvfio: fault: interrupt of vector "), ran.err());
     }
 

@@ -260,23 +260,24 @@ class HandCommandsTest {
         Ran.of("shell " + EDU + " --machine power9 --session " + session + " --program " + program)
                 .ok();
         List<String> printed = runJava(program);
-        assertEquals(List.of("3", "3 -> 6", "4 -> 24", "true"), printed.subList(printed.size() - 4, printed.size()));
+        assertEquals(
+                List.of("3", "5", "3 -> 6", "4 -> 24", "3", "true", "Pair[left=3, right=x]"),
+                printed.subList(printed.size() - 7, printed.size()));
     }
 
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "int x = ;|this is no Java: int x = ;",
-                "foo(|this is no Java: foo(",
-                "int y = $3 + 1|'int y = $3 + 1' uses $3, a variable that JShell has named: give it a name of yours",
+                "int x = ;|not valid Java: int x = ;",
+                "foo(|not valid Java: foo(",
+                "int y = $3 + 1|'int y = $3 + 1;' uses $3, a variable that JShell has named: give it a name of yours",
             })
     void shell_aSessionThatIsNoProgram_isAnsweredWithStatus1(String snippet, String reason) throws IOException {
         Path session = Files.writeString(directory.resolve("bad.jsh"), snippet + "\n");
         Path program = directory.resolve("Bad.java");
         Ran ran = Ran.of("shell --machine power9 --session " + session + " --program " + program);
-        assertEquals(
-                "jvfio: cannot make a program of " + session + ": " + reason + System.lineSeparator(), ran.err());
+        assertEquals("jvfio: cannot make a program of " + session + ": " + reason + System.lineSeparator(), ran.err());
         assertEquals(1, ran.status());
         assertTrue(!Files.exists(program));
     }

@@ -328,9 +328,7 @@ class NvmeCommandsTest {
 
     @Test
     void verify_driveWithSilentMsi_saysThatItPolls() throws IOException {
-        String text = ok(
-                        "nvme verify --size 64K --completion msi --machine",
-                        machine("power9", "64M", "sandisk-sn530"))
+        String text = ok("nvme verify --size 64K --completion msi --machine", machine("power9", "64M", "sandisk-sn530"))
                 .text();
         assertTrue(text.contains("completion     polled: no MSI interrupt comes"), text);
     }

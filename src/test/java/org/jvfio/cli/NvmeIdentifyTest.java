@@ -24,21 +24,25 @@ class NvmeIdentifyTest {
     private static Ran identify(NvmeFaults faults, String more) {
         EmulatedKernel host = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .withoutDevices()
-                .device("0000:01:00.0", 0, () -> EmulatedNvme.builder().faults(faults).build())
+                .device(
+                        "0000:01:00.0",
+                        0,
+                        () -> EmulatedNvme.builder().faults(faults).build())
                 .build());
         return Ran.on(host, "nvme identify" + more).ok();
     }
 
     @Test
     void identify_healthRefused_restPrinted() {
-        NvmeFaults faults =
-                NvmeFaults.NONE.with(Commands.admin(GET_LOG_PAGE), Occurrence.always(), INTERNAL_ERROR);
+        NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(GET_LOG_PAGE), Occurrence.always(), INTERNAL_ERROR);
         String text = identify(faults, "").out();
         assertTrue(text.contains("1: 512M in"), text);
         assertTrue(text.contains("unavailable    health: the controller returned Internal Error"), text);
         Map<String, Object> data = identify(faults, " --json").json("nvme identify");
         assertFalse(data.containsKey("health"));
-        assertEquals(1, ((List<?>) data.get("unavailable")).size());
+        assertEquals(
+                List.of("health: the controller returned Internal Error (SCT 0h, SC 06h, DNR)"),
+                data.get("unavailable"));
     }
 
     @Test

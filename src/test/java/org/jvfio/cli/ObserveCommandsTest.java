@@ -17,7 +17,6 @@ class ObserveCommandsTest {
     @TempDir
     private Path directory;
 
-
     @Test
     void traceShowsTheCallsOnStandardErrorAndTheResultOnStandardOutput() {
         Ran ran = Ran.of("trace groups").ok();
@@ -32,8 +31,9 @@ class ObserveCommandsTest {
         Ran shown = Ran.of("trace --from", file.toString()).ok();
         Ran replayed = Ran.of("replay", file.toString()).ok();
         assertTrue(
-                replayed.err().endsWith("jvfio: the replay made the %d calls of the record%n"
-                        .formatted(shown.out().lines().count())),
+                replayed.err()
+                        .endsWith("jvfio: the replay made the %d calls of the record%n"
+                                .formatted(shown.out().lines().count())),
                 replayed.err());
         Ran checked = Ran.of("check", file.toString(), "--machine", "power8").ok();
         assertTrue(checked.out().contains("all answers are the same"), checked.out());

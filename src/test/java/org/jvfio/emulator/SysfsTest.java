@@ -55,8 +55,7 @@ class SysfsTest {
                 kernel.list(DEVICE + "/power").containsAll(List.of("control", "runtime_status", "runtime_usage")),
                 names::toString);
         assertEquals("0\n", kernel.readFile(DEVICE + "/power/runtime_usage"));
-        assertEquals(
-                "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02\n", kernel.readFile(DEVICE + "/modalias"));
+        assertEquals("pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02\n", kernel.readFile(DEVICE + "/modalias"));
         assertTrue(kernel.readFile(DEVICE + "/uevent").contains("PCI_SLOT_NAME=0003:00:01.0\n"));
         assertEquals(
                 "0x0000000000001000 0x000000000000101f 0x0000000000040101",
@@ -67,8 +66,7 @@ class SysfsTest {
     void list_lpar_hasAnEmptyGroup() throws IOException {
         EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.pseries());
         assertEquals(List.of("0", "1", "2", "3"), kernel.list("/sys/kernel/iommu_groups"));
-        assertEquals(
-                List.of("devices", "name", "reserved_regions", "type"), kernel.list("/sys/kernel/iommu_groups/0"));
+        assertEquals(List.of("devices", "name", "reserved_regions", "type"), kernel.list("/sys/kernel/iommu_groups/0"));
         assertEquals(List.of(), kernel.list("/sys/kernel/iommu_groups/0/devices"));
         try (Container container = Container.open(kernel)) {
             VfioException e = assertThrows(VfioException.class, () -> container.attach(0));

@@ -70,8 +70,8 @@ class CorpusTest {
     }
 
     private static List<Path> inputs(String corpus) throws IOException, URISyntaxException {
-        Path directory =
-                Path.of(Objects.requireNonNull(CorpusTest.class.getResource(corpus)).toURI());
+        Path directory = Path.of(Objects.requireNonNull(CorpusTest.class.getResource(corpus + "/"))
+                .toURI());
         try (Stream<Path> files = Files.list(directory)) {
             return files.sorted().toList();
         }

@@ -189,8 +189,7 @@ class EmulatedHostExtensionTest {
     @Test
     void allPresets_exceptOne_onceOnEachOther() {
         run(OnAllPresets.class).assertAllSucceed(EmulatedMachine.presets().size() - 1);
-        assertEquals(
-                Set.of("P5IOC2", "IODA1", "PHB3", "PHB4", "PHB5", "PSERIES"), Set.copyOf(OnAllPresets.PLATFORMS));
+        assertEquals(Set.of("P5IOC2", "IODA1", "PHB3", "PHB4", "PHB5", "PSERIES"), Set.copyOf(OnAllPresets.PLATFORMS));
     }
 
     /** The third map fails. */
@@ -249,7 +248,8 @@ class EmulatedHostExtensionTest {
         assertEquals("", results.failure("third(Container, Device, FaultInjection)"));
         assertEquals("", results.failure("seeded(FaultInjection)"));
         assertTrue(
-                results.failure("noFile(Kernel)").contains("@FaultPlan(\"no-such-plan.json\"): the file cannot be read"),
+                results.failure("noFile(Kernel)")
+                        .contains("@FaultPlan(\"no-such-plan.json\"): the file cannot be read"),
                 results.failure("noFile(Kernel)"));
         assertTrue(
                 results.failure("nothingNamed(Kernel)").contains("@FaultPlan needs a file, a source or one seed"),
@@ -260,7 +260,11 @@ class EmulatedHostExtensionTest {
     static class Seeds {
         private static final AtomicInteger ASSUMED = new AtomicInteger();
 
-        @RepeatWithSeeds(value = 30, first = 5, on = {On.EVENTFD, On.POLL, On.MMAP}, among = 4)
+        @RepeatWithSeeds(
+                value = 30,
+                first = 5,
+                on = {On.EVENTFD, On.POLL, On.MMAP},
+                among = 4)
         void makesEventfds(Kernel kernel) {
             for (int each = 0; each < 4; each++) {
                 int fd = kernel.eventfd(0, vfio_h.EFD_NONBLOCK);
@@ -360,7 +364,8 @@ class EmulatedHostExtensionTest {
                 results.failure("noSuchHost(Kernel)").contains("@EmulatedHost(\"power77\"): there is no such preset"),
                 results.failure("noSuchHost(Kernel)"));
         assertTrue(
-                results.failure("noSuchDevice(Device)").contains("the host has no device 'gpu' that is bound to vfio-pci"),
+                results.failure("noSuchDevice(Device)")
+                        .contains("the host has no device 'gpu' that is bound to vfio-pci"),
                 results.failure("noSuchDevice(Device)"));
         assertTrue(
                 results.failure("noSuchPreset(Kernel)").contains("@AllPresets(except = \"power77\"): the presets are"),
@@ -381,8 +386,7 @@ class EmulatedHostExtensionTest {
         public EmulatedMachine machine() {
             return EmulatedMachine.power10().toBuilder()
                     .withoutDevices()
-                    .device("0009:01:00.0", 3, () -> EmulatedNvme.builder()
-                            .build())
+                    .device("0009:01:00.0", 3, () -> EmulatedNvme.builder().build())
                     .build();
         }
     }
@@ -404,8 +408,7 @@ class EmulatedHostExtensionTest {
     /** What stands for the annotation's own machine cannot be asked. */
     private static final class MachineSourceProbe {
         EmulatedMachine machine() {
-            return ReflectionSupport.newInstance(MachineSource.Named.class)
-                    .machine();
+            return ReflectionSupport.newInstance(MachineSource.Named.class).machine();
         }
     }
 }

@@ -38,8 +38,7 @@ final class HostSession {
     private HostSession(HostSettings settings, Faults plan) {
         this.settings = settings;
         faults = new FaultInjection(plan);
-        DeviceWrapper wrapper =
-                settings.sanitize() ? faults.devices().inside(sanitizer.devices()) : faults.devices();
+        DeviceWrapper wrapper = settings.sanitize() ? faults.devices().inside(sanitizer.devices()) : faults.devices();
         process = EmulatedKernel.boot(settings.machine(), wrapper);
         Kernel watched = settings.sanitize() ? sanitizer.around(process, process.host()) : process;
         kernel = faults.around(watched, process.host());
@@ -126,7 +125,8 @@ final class HostSession {
     private String address(@Nullable VfioDevice annotation) {
         Object described = settings.machine().describe().getOrDefault("devices", List.of());
         for (Object each : described instanceof List<?> list ? list : List.of()) {
-            if (each instanceof Map<?, ?> device && String.valueOf(device.get("driver")).equals("vfio-pci")) {
+            if (each instanceof Map<?, ?> device
+                    && String.valueOf(device.get("driver")).equals("vfio-pci")) {
                 String address = String.valueOf(device.get("address"));
                 if (annotation == null
                         || annotation.value().equals(address)

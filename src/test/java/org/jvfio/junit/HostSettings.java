@@ -50,8 +50,9 @@ record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Se
         Optional<EmulatedHost> host = find(context, EmulatedHost.class);
         String preset = store(context).get(PRESET, String.class);
         try {
-            EmulatedMachine machine =
-                    preset != null ? named(preset) : host.map(HostSettings::machine).orElseGet(EmulatedMachine::power8);
+            EmulatedMachine machine = preset != null
+                    ? named(preset)
+                    : host.map(HostSettings::machine).orElseGet(EmulatedMachine::power8);
             String linux = host.map(EmulatedHost::linux).orElse("");
             return new HostSettings(
                     linux.isEmpty() ? machine : machine.toBuilder().linux(linux).build(),
@@ -98,7 +99,8 @@ record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Se
         boolean code = annotation.source() != FaultPlan.Source.None.class;
         int seeds = annotation.seed().length;
         if (seeds > 1 || (file ? 1 : 0) + (code ? 1 : 0) + seeds != 1) {
-            throw new ExtensionConfigurationException("@FaultPlan needs a file, a source or one seed, and only one of these");
+            throw new ExtensionConfigurationException(
+                    "@FaultPlan needs a file, a source or one seed, and only one of these");
         }
         if (code) {
             return ReflectionSupport.newInstance(annotation.source()).faults();

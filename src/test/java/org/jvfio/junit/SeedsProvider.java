@@ -34,10 +34,9 @@ final class SeedsProvider implements TestTemplateInvocationContextProvider {
 
     private static RandomFaults random(RepeatWithSeeds annotation) {
         try {
-            RandomFaults random = RandomFaults.ANY.maxFaults(annotation.maxFaults()).among(annotation.among());
-            return annotation.on().length == 0
-                    ? random
-                    : random.only(annotation.on()[0], annotation.on());
+            RandomFaults random =
+                    RandomFaults.ANY.maxFaults(annotation.maxFaults()).among(annotation.among());
+            return annotation.on().length == 0 ? random : random.only(annotation.on()[0], annotation.on());
         } catch (IllegalArgumentException wrong) {
             throw new ExtensionConfigurationException("@RepeatWithSeeds: " + wrong.getMessage(), wrong);
         }

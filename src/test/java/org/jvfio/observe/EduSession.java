@@ -46,16 +46,16 @@ final class EduSession {
         try (Container container = Container.open(kernel);
                 Device device = container.attach(ADDRESS).openDevice(ADDRESS)) {
             DmaMemory memory = container.allocate(1 << 16);
-            DmaMapping mapping = container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(64));
+            DmaMapping mapping =
+                    container.map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(64));
             EduDevice edu = EduDevice.of(device);
             for (int each = 0; each < BYTES; each++) {
                 memory.segment().set(ValueLayout.JAVA_BYTE, each, (byte) each);
             }
             edu.readMemory(mapping.iova(), 0, BYTES, TIMEOUT);
             edu.writeMemory(mapping.iova() + BYTES, 0, BYTES, TIMEOUT);
-            long mismatch = memory.segment()
-                    .asSlice(0, BYTES)
-                    .mismatch(memory.segment().asSlice(BYTES, BYTES));
+            long mismatch =
+                    memory.segment().asSlice(0, BYTES).mismatch(memory.segment().asSlice(BYTES, BYTES));
             if (mismatch >= 0) {
                 throw new IllegalStateException("byte " + mismatch + " came back wrong");
             }

@@ -13,8 +13,7 @@ final class FrozenSession {
 
     static void run(Kernel kernel) {
         try (Container container = Container.open(kernel);
-                Device device =
-                        container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
+                Device device = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
             EduDevice edu = EduDevice.of(device);
             try {
                 edu.writeMemory(container.defaultWindow().range().start() + (1 << 20), 0, 8, Duration.ofSeconds(20));

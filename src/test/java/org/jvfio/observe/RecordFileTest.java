@@ -123,7 +123,8 @@ class RecordFileTest {
     void readOfFlippedBitsInAnUnfinishedRecordEndsWithoutAnotherException() throws IOException {
         byte[] unfinished = good.clone();
         unfinished[RecordFormat.ENDED] = 0;
-        int chunk = (unfinished[RecordFormat.HEADER_BYTES] & 0xff) | (unfinished[RecordFormat.HEADER_BYTES + 1] & 0xff) << 8;
+        int chunk = (unfinished[RecordFormat.HEADER_BYTES] & 0xff)
+                | (unfinished[RecordFormat.HEADER_BYTES + 1] & 0xff) << 8;
         unfinished[chunk + RecordFormat.CHUNK_STATE] = RecordFormat.CHUNK_OPEN;
         assertEquals(calls, Recording.read("x.rec", unfinished).calls());
         Random random = new Random(2);
@@ -187,8 +188,7 @@ class RecordFileTest {
         assertEquals(
                 file + " does not begin with the program: its first calls were overwritten; make a larger record",
                 e.getMessage());
-        assertThrows(
-                RecordException.class, () -> RecordCheck.run(recording, EduSession.boot(), Duration.ofSeconds(1)));
+        assertThrows(RecordException.class, () -> RecordCheck.run(recording, EduSession.boot(), Duration.ofSeconds(1)));
     }
 
     @Test

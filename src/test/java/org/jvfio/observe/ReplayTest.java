@@ -97,7 +97,8 @@ class ReplayTest {
         ReplayedKernel kernel = ReplayedKernel.of(recording, STALL);
         ReplayException e = assertThrows(ReplayException.class, () -> kernel.sysconf(vfio_h._SC_PAGESIZE));
         assertEquals("other", e.difference().thread());
-        assertEquals("nothing: the thread does not make this call", e.difference().actual());
+        assertEquals(
+                "nothing: the thread does not make this call", e.difference().actual());
     }
 
     private static void join(Thread thread) {
@@ -212,8 +213,7 @@ class ReplayTest {
     void checkOfAnotherMachineListsEveryDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         EmulatedMachine pages4k = EduSession.machine().toBuilder().pages4K().build();
-        RecordCheck.Result result = RecordCheck.run(
-                recording, EmulatedKernel.boot(pages4k), Duration.ofMillis(10));
+        RecordCheck.Result result = RecordCheck.run(recording, EmulatedKernel.boot(pages4k), Duration.ofMillis(10));
         Difference first = result.differences().getFirst();
         assertEquals("sysconf(_SC_PAGESIZE) = 65536", first.recorded());
         assertEquals("4096", first.actual());
@@ -225,9 +225,7 @@ class ReplayTest {
         Recording recording = record(original -> {
             try (Arena arena = Arena.ofConfined()) {
                 original.ioctl(
-                        77,
-                        vfio_h.VFIO_GROUP_GET_DEVICE_FD,
-                        arena.allocateFrom("0000:01:00.0 vf_token=" + token));
+                        77, vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom("0000:01:00.0 vf_token=" + token));
             }
         });
         String bytes = Files.readString(directory.resolve("x.rec"), StandardCharsets.ISO_8859_1);
@@ -235,8 +233,7 @@ class ReplayTest {
         assertTrue(!bytes.contains("01234567"), "the token is in the record");
         ReplayedKernel kernel = ReplayedKernel.of(recording);
         try (Arena arena = Arena.ofConfined()) {
-            kernel.ioctl(
-                    77, vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom("0000:01:00.0 vf_token=" + token));
+            kernel.ioctl(77, vfio_h.VFIO_GROUP_GET_DEVICE_FD, arena.allocateFrom("0000:01:00.0 vf_token=" + token));
         }
         assertEquals(Optional.empty(), kernel.end());
     }

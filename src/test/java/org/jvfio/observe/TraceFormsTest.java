@@ -88,8 +88,7 @@ class TraceFormsTest {
     private static String event(RecordedCall call) {
         return switch (call.kind()) {
             case IOCTL_VALUE -> "jvfio.Ioctl";
-            case IOCTL ->
-                CallPrinter.call(call).contains("MAP_DMA(") ? "jvfio.Map" : "jvfio.Ioctl";
+            case IOCTL -> CallPrinter.call(call).contains("MAP_DMA(") ? "jvfio.Map" : "jvfio.Ioctl";
             case PREAD, PWRITE -> "jvfio.Register";
             case READ -> ChromeTrace.isInterrupt(call) ? "jvfio.Interrupt" : "jvfio.Call";
             default -> "jvfio.Call";
@@ -175,7 +174,8 @@ class TraceFormsTest {
 
     @Test
     void liveTraceForPerfettoIsComplete() throws IOException {
-        assertFalse(events(Files.readString(trace(TraceForm.PERFETTO, "x.json"))).isEmpty());
+        assertFalse(
+                events(Files.readString(trace(TraceForm.PERFETTO, "x.json"))).isEmpty());
     }
 
     @Test
@@ -190,7 +190,8 @@ class TraceFormsTest {
             observer.observe(EduSession.boot()).sysconf(1);
         }
         assertTrue(Files.readString(file).contains("eventfd(0, 0) = 3"));
-        assertTrue(Files.readString(directory.resolve("x.txt.2")).contains("sysconf(1) = -1 EINVAL (Invalid argument)"));
+        assertTrue(
+                Files.readString(directory.resolve("x.txt.2")).contains("sysconf(1) = -1 EINVAL (Invalid argument)"));
     }
 
     @Test
@@ -202,7 +203,6 @@ class TraceFormsTest {
 
     @Test
     void formsThatNeedAFileAreRefusedForAWriter() {
-        assertThrows(
-                IllegalArgumentException.class, () -> Observer.trace(TraceForm.JFR, new StringWriter(), true));
+        assertThrows(IllegalArgumentException.class, () -> Observer.trace(TraceForm.JFR, new StringWriter(), true));
     }
 }

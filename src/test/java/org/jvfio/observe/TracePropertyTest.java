@@ -71,7 +71,8 @@ class TracePropertyTest {
                 "-cp",
                 System.getProperty("jdk.module.path") == null
                         ? System.getProperty("java.class.path")
-                        : System.getProperty("jdk.module.path") + File.pathSeparator
+                        : System.getProperty("jdk.module.path")
+                                + File.pathSeparator
                                 + System.getProperty("java.class.path"),
                 TracedProgram.class.getName());
         Process process = new ProcessBuilder(command)

@@ -12,6 +12,7 @@ import org.jvfio.VfioException;
 final class AdminQueue {
     /** The submission queue is a page of 4 KiB: some controllers accept no part of one. */
     static final int ENTRIES = 64;
+
     static final int ALL_NAMESPACES = -1;
 
     static final int DELETE_SUBMISSION_QUEUE = 0x00;
@@ -112,7 +113,7 @@ final class AdminQueue {
         }
     }
 
-    /** As {@link #identify}; empty if the controller rejects the command, as one that does not know the structure does. */
+    /** As {@link #identify}; empty if the controller rejects the command, as if it does not know the structure. */
     Optional<ControllerData> identifyUnlessRejected(String operation, int cns, int namespaceId) {
         NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
         try {
@@ -174,8 +175,9 @@ final class AdminQueue {
 
     /** Executes Set Features, Host Behavior Support with ACRE set; the request may have been rejected. */
     NvmeRequest enableRetryDelays(String operation) {
-        NvmeRequest request =
-                new NvmeRequest().admin(operation, SET_FEATURES, 0, FEATURE_HOST_BEHAVIOR, 0).data(hostBehavior);
+        NvmeRequest request = new NvmeRequest()
+                .admin(operation, SET_FEATURES, 0, FEATURE_HOST_BEHAVIOR, 0)
+                .data(hostBehavior);
         execute(request);
         return request;
     }

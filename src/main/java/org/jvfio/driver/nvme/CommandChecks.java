@@ -98,7 +98,11 @@ final class CommandChecks {
         }
         if (data.direction() == (of == Operation.READ ? DmaDirection.TO_DEVICE : DmaDirection.FROM_DEVICE)) {
             throw invalid(
-                    of, on, first, count, "the %s is mapped %s; map it BIDIRECTIONAL".formatted(what, data.direction()));
+                    of,
+                    on,
+                    first,
+                    count,
+                    "the %s is mapped %s; map it BIDIRECTIONAL".formatted(what, data.direction()));
         }
     }
 

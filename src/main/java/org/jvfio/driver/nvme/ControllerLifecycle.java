@@ -192,8 +192,7 @@ final class ControllerLifecycle {
         return new VfioException(
                 Kind.UNSUPPORTED,
                 operation,
-                "it has no I/O queues, only its identity and logs"
-                        + (cause == null ? "" : ": " + cause.reason()),
+                "it has no I/O queues, only its identity and logs" + (cause == null ? "" : ": " + cause.reason()),
                 "check the drive's health");
     }
 
@@ -216,6 +215,21 @@ final class ControllerLifecycle {
         VfioException cause = failure;
         if (cause != null) {
             throw new VfioException(cause.kind(), "use " + this, cause.reason(), cause.hint());
+        }
+    }
+
+    /**
+     * Reads CSTS unless another thread resets, recovers or closes the controller, when it must not be read at any time
+     * ({@link NvmeQuirk#READY_CHECK_DELAY}); empty then.
+     */
+    Optional<ControllerHealth> healthIfReady() {
+        if (!lock.tryLock()) {
+            return Optional.empty();
+        }
+        try {
+            return state == NvmeState.READY ? Optional.of(registers.health()) : Optional.empty();
+        } finally {
+            lock.unlock();
         }
     }
 

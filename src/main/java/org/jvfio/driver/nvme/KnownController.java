@@ -20,8 +20,7 @@ final class KnownController {
      *
      * @param quirks those of its PCI ids, or of the options
      */
-    KnownController(
-            NvmeOptions options, ConfigSpace config, ControllerRegisters registers, Set<NvmeQuirk> quirks) {
+    KnownController(NvmeOptions options, ConfigSpace config, ControllerRegisters registers, Set<NvmeQuirk> quirks) {
         this.options = options;
         this.config = config;
         this.registers = registers;

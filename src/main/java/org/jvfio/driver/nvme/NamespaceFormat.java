@@ -13,8 +13,7 @@ import org.jvfio.VfioException.Kind;
  * @param metadataBytes the metadata of a block (MS)
  * @param extended whether metadata is transferred after the data of its block (FLBAS bit 4)
  */
-record NamespaceFormat(
-        long blocks, long capacity, long used, int blockShift, int metadataBytes, boolean extended) {
+record NamespaceFormat(long blocks, long capacity, long used, int blockShift, int metadataBytes, boolean extended) {
     private static final int MIN_BLOCK_SHIFT = 9;
     private static final int MAX_BLOCK_SHIFT = 20;
     private static final int FORMATS = 128;

@@ -24,8 +24,7 @@ record NamespaceLimits(long verifyBlocks, long writeZeroesBlocks, long deallocat
     static NamespaceLimits of(ControllerData controller, ControllerData namespace, int minPageShift, int blockShift) {
         long deallocate = Math.min(
                 orUnlimited(Integer.toUnsignedLong(controller.integer(4))), orUnlimited(controller.longInteger(8)));
-        long copy = Math.min(
-                namespace.unsignedShort(74), Integer.toUnsignedLong(namespace.integer(76)));
+        long copy = Math.min(namespace.unsignedShort(74), Integer.toUnsignedLong(namespace.integer(76)));
         return new NamespaceLimits(
                 blocks(controller.unsignedByte(0), minPageShift, blockShift),
                 blocks(controller.unsignedByte(1), minPageShift, blockShift),

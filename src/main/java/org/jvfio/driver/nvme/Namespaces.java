@@ -129,8 +129,8 @@ final class Namespaces {
                 .adminCommands()
                 .identifyUnlessRejected(operation, AdminQueue.IDENTIFY_CONTROLLER_OF_COMMAND_SET, 0)
                 .orElse(ControllerData.ZEROS);
-        NamespaceLimits limits = NamespaceLimits.of(
-                ofCommandSet, data.get(), controller.minPageShift(), format.blockShift());
+        NamespaceLimits limits =
+                NamespaceLimits.of(ofCommandSet, data.get(), controller.minPageShift(), format.blockShift());
         return new Description(format, limits);
     }
 

@@ -150,8 +150,7 @@ public final class NvmeController implements AutoCloseable {
                     .requireLockable(operation, lockedBytes(device.container(), window, registers, pageShift, options));
             registers.takeOver(operation);
             DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
-            return new ControllerLifecycle(
-                    device, options, quirks, window, registers, pageShift, claim, adminMemory);
+            return new ControllerLifecycle(device, options, quirks, window, registers, pageShift, claim, adminMemory);
         } catch (RuntimeException e) {
             try {
                 device.disableBusMastering();
@@ -166,13 +165,13 @@ public final class NvmeController implements AutoCloseable {
 
     private static long lockedBytes(
             Container container, DmaWindow window, ControllerRegisters registers, int pageShift, NvmeOptions options) {
-        long buffers =
-                options.bufferBytes() == 0 ? 0 : DmaArea.lockedBytes(container, window, options.bufferBytes());
+        long buffers = options.bufferBytes() == 0 ? 0 : DmaArea.lockedBytes(container, window, options.bufferBytes());
         return Startup.lockedBytes(container, window, registers, pageShift, options) + buffers;
     }
 
     private static void requireReachable(String operation, DmaWindow window, Set<NvmeQuirk> quirks) {
-        if (quirks.contains(NvmeQuirk.DMA_48_BITS) && (window.range().start() + window.range().size() - 1) >>> REACHABLE_BITS != 0) {
+        if (quirks.contains(NvmeQuirk.DMA_48_BITS)
+                && (window.range().start() + window.range().size() - 1) >>> REACHABLE_BITS != 0) {
             throw new VfioException(
                     Kind.UNSUPPORTED,
                     operation,

@@ -16,13 +16,7 @@ import java.util.List;
  * @param namespaceId the namespace of the error
  */
 public record NvmeErrorEntry(
-        long number,
-        int queue,
-        int command,
-        NvmeStatus status,
-        int parameterLocation,
-        long lba,
-        long namespaceId) {
+        long number, int queue, int command, NvmeStatus status, int parameterLocation, long lba, long namespaceId) {
     /** The size of an entry. */
     static final int BYTES = 64;
 

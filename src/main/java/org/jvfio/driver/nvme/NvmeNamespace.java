@@ -213,8 +213,8 @@ public final class NvmeNamespace {
      * @param to the first logical block that is written; none of them may be read, too
      * @throws IndexOutOfBoundsException if the blocks are not all in the namespace
      * @throws IllegalArgumentException if the blocks overlap
-     * @throws VfioException if the controller or the namespace does not support the command, or the controller returns an
-     *     error or fails; some of the blocks may have been copied
+     * @throws VfioException if the controller or the namespace does not support the command, or the controller returns
+     *     an error or fails; some of the blocks may have been copied
      * @throws IllegalStateException if the controller is closed
      */
     public void copy(long from, long count, long to) {
@@ -330,7 +330,11 @@ public final class NvmeNamespace {
     }
 
     void requireDeallocate() {
-        require(controller.identity().canDeallocate(), "deallocate blocks of " + this, "Dataset Management", "write zeroes");
+        require(
+                controller.identity().canDeallocate(),
+                "deallocate blocks of " + this,
+                "Dataset Management",
+                "write zeroes");
     }
 
     void requireCompare() {
@@ -361,20 +365,12 @@ public final class NvmeNamespace {
     }
 
     private void run(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         await(operation, lba, count, buffer, metadata).requireSuccess();
     }
 
     private Transfer await(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         NvmeQueue queue = controller.queueOfThread();
         Transfer transfer = start(queue, operation, lba, count, buffer, metadata);
         transfer.await(queue, controller.lifecycle().isPolled());
@@ -382,11 +378,7 @@ public final class NvmeNamespace {
     }
 
     private Transfer start(
-            Operation operation,
-            long lba,
-            long count,
-            @Nullable NvmeBuffer buffer,
-            @Nullable NvmeBuffer metadata) {
+            Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         return start(controller.queueOfThread(), operation, lba, count, buffer, metadata);
     }
 
@@ -404,8 +396,7 @@ public final class NvmeNamespace {
             CommandChecks.requireBuffers(operation, this, lba, count, buffer, 0, metadata, 0);
         }
         controller.lifecycle().requireUsable();
-        return Transfer.start(
-                queue, operation, this, lba, count, buffer, metadata, controller.options());
+        return Transfer.start(queue, operation, this, lba, count, buffer, metadata, controller.options());
     }
 
     /** The namespace identifier and the device. */

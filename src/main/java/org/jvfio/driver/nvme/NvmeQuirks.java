@@ -28,7 +28,9 @@ public final class NvmeQuirks {
         }
 
         private boolean includes(int vendor, int device, String modelNumber) {
-            return vendorId == vendor && deviceId == device && model.map(modelNumber::startsWith).orElse(true);
+            return vendorId == vendor
+                    && deviceId == device
+                    && model.map(modelNumber::startsWith).orElse(true);
         }
     }
 
@@ -94,9 +96,7 @@ public final class NvmeQuirks {
      */
     public static Set<NvmeQuirk> of(int vendorId, int deviceId, String model) {
         EnumSet<NvmeQuirk> found = EnumSet.noneOf(NvmeQuirk.class);
-        ROWS.stream()
-                .filter(row -> row.includes(vendorId, deviceId, model))
-                .forEach(row -> found.addAll(row.quirks()));
+        ROWS.stream().filter(row -> row.includes(vendorId, deviceId, model)).forEach(row -> found.addAll(row.quirks()));
         return found;
     }
 }

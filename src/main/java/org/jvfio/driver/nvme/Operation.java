@@ -34,9 +34,9 @@ enum Operation {
     }
 
     /**
-     * Whether executing the command twice, Copy to blocks that it does not read, has the effect of executing it once, so that it can be submitted again when it
-     * is not known whether the controller has executed it. Other commands in flight may be executed before or after it
-     * in any case.
+     * Whether executing the command twice has the effect of executing it once, so that it can be submitted again when
+     * it is not known whether the controller has executed it; Copy does not write to blocks that it reads. Other
+     * commands in flight may be executed before or after it in any case.
      */
     boolean isRepeatable() {
         return REPEATABLE.contains(this);

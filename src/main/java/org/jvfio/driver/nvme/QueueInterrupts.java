@@ -43,8 +43,7 @@ final class QueueInterrupts {
      * @param type the type of interrupt; null for none
      * @param ioQueues the number of I/O queues
      */
-    static QueueInterrupts enable(
-            Device device, @Nullable InterruptType type, int ioQueues, Set<NvmeQuirk> quirks) {
+    static QueueInterrupts enable(Device device, @Nullable InterruptType type, int ioQueues, Set<NvmeQuirk> quirks) {
         if (type == null) {
             return NONE;
         }

@@ -45,8 +45,6 @@ record RetryDelays(int first, int second, int third) {
             case 3 -> third;
             default -> 0;
         };
-        return units > 0
-                ? units * UNIT_NANOS
-                : Math.min(FIRST_NANOS << Math.min(tries, MAX_DOUBLINGS), MAX_NANOS);
+        return units > 0 ? units * UNIT_NANOS : Math.min(FIRST_NANOS << Math.min(tries, MAX_DOUBLINGS), MAX_NANOS);
     }
 }

@@ -117,10 +117,7 @@ final class Startup {
             count.requireSuccess();
             if (granted(count) < ioQueues.count()) {
                 throw new VfioException(
-                        Kind.EXHAUSTED,
-                        operation,
-                        "it grants fewer queues than before",
-                        "open the controller again");
+                        Kind.EXHAUSTED, operation, "it grants fewer queues than before", "open the controller again");
             }
         }
         createQueues(operation);

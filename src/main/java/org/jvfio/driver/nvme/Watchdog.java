@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -156,7 +157,11 @@ final class Watchdog {
             owner.recover(met);
             return;
         }
-        switch (registers.health()) {
+        Optional<ControllerHealth> health = owner.healthIfReady();
+        if (health.isEmpty()) {
+            return;
+        }
+        switch (health.get()) {
             case UNREACHABLE -> owner.recover(registers.unreachable("use " + owner));
             case STOPPED -> {
                 if (!isFrozen()) {

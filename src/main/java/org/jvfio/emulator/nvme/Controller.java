@@ -51,17 +51,7 @@ final class Controller {
                 logs,
                 prp,
                 new AdminCommands(
-                        bus,
-                        configuration,
-                        registers,
-                        queues,
-                        prp,
-                        events,
-                        namespaces,
-                        identity,
-                        features,
-                        logs,
-                        odd),
+                        bus, configuration, registers, queues, prp, events, namespaces, identity, features, logs, odd),
                 new IoCommands(bus, configuration, registers, prp, namespaces, features, odd),
                 faults,
                 this::fail,
@@ -168,8 +158,8 @@ final class Controller {
     }
 
     private void enable() {
-        boolean isTooShort = odd.has(DriveOddity.NEEDS_WHOLE_ADMIN_QUEUE)
-                && registers.adminSubmissions() % WHOLE_QUEUE_ENTRIES != 0;
+        boolean isTooShort =
+                odd.has(DriveOddity.NEEDS_WHOLE_ADMIN_QUEUE) && registers.adminSubmissions() % WHOLE_QUEUE_ENTRIES != 0;
         if (isTooShort || !registers.isEnableable()) {
             fail();
             return;

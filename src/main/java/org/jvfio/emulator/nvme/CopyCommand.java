@@ -9,7 +9,6 @@ final class CopyCommand {
     private static final int MAX_ENTRIES = 256;
     private static final int FIRST_BLOCK = 8;
     private static final int BLOCKS = 16;
-    private static final int FORMATS_OF_QEMU = 4;
     private static final int FORMAT_OF_OTHER_PROTECTION = 1;
     private static final int FORCE_UNIT_ACCESS = 1 << 30;
     private static final int AT_ONCE = 1 << 16;

@@ -48,7 +48,7 @@ final class DataFeatures {
         }
         long now = hostMillis + Duration.ofNanos(System.nanoTime() - setNanos).toMillis();
         long origin = hostMillis == 0 ? 0 : SET_BY_HOST;
-        timestamp.set(Command.QWORD, 0, now & MILLIS | origin << ORIGIN_SHIFT);
+        timestamp.set(Command.QWORD, 0, (now & MILLIS) | (origin << ORIGIN_SHIFT));
         return send(command, timestamp);
     }
 

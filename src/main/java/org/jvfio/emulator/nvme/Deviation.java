@@ -5,13 +5,13 @@ import java.util.Set;
 
 /**
  * A way in which a controller differs from NVM Express 1.4, or uses a liberty that it gives where {@link EmulatedNvme}
- * by default does not. All of them are those of QEMU 10's controller (hw/nvme in its sources), which a comparison of
- * random commands confirms; see {@link DrivePreset#QEMU}.
+ * by default does not. All of them are those of QEMU's controller, from hw/nvme in its sources and from raw commands to
+ * QEMU 10.0.2; see {@link DrivePreset#QEMU}.
  */
 enum Deviation {
     /** CC.AMS with an arbitration mechanism that CAP.AMS does not offer is accepted; 1.4, 3.1.5 leaves it undefined. */
     ANY_ARBITRATION,
-    /** Commands are processed after CC.SHN was set (3.1.5: should not be submitted), and clearing CC.SHN clears SHST. */
+    /** Commands are processed after CC.SHN was set (3.1.5: not to be submitted), and clearing CC.SHN clears SHST. */
     WORKS_AFTER_SHUTDOWN,
     /** Clearing CC.EN clears the whole of CC. */
     RESET_CLEARS_CONFIGURATION,
@@ -27,7 +27,7 @@ enum Deviation {
     HEALTH_LOG_OF_ATTACHED_NAMESPACES,
     /** A page without a log is Invalid Field in Command, not Invalid Log Page (5.14). */
     UNKNOWN_LOG_IS_INVALID_FIELD,
-    /** An invalid identifier in Delete I/O Completion Queue is Completion Queue Invalid (5.5: Invalid Queue Identifier). */
+    /** An invalid identifier in Delete I/O Completion Queue is Completion Queue Invalid (5.5: Invalid Identifier). */
     DELETED_QUEUE_IS_INVALID_COMPLETION_QUEUE,
     /** The interrupt vector is checked before Physically Contiguous, and entry sizes for completion queues only. */
     VECTOR_BEFORE_CONTIGUOUS,
@@ -39,7 +39,7 @@ enum Deviation {
     UNALIGNED_PRP,
     /** MDTS and the limit of Verify count pages of CC.MPS (5.15.2.2: of CAP.MPSMIN). */
     LIMITS_IN_HOST_PAGES,
-    /** Save is checked before the feature is; Arbitration, Power Management and the two interrupt features are fixed. */
+    /** Save is checked before the feature is; Arbitration, Power Management and interrupt features are fixed. */
     FIXED_FEATURES,
     /** The default of the write cache is reported as disabled, and reserved selections read the current value. */
     PLAIN_DEFAULTS,
@@ -51,7 +51,7 @@ enum Deviation {
     READ_DISCARDS_EVENTS,
     /** A metadata pointer of zero transfers no metadata. */
     NO_METADATA_POINTER,
-    /** Deallocated blocks keep their data though Identify says that they read zeros (as of an image without discard). */
+    /** Deallocated blocks keep their data though Identify says that they read zeros: of an image without discard. */
     DEALLOCATION_KEEPS_DATA,
     /** Namespace attachment, Format NVM, directives, timestamps and host behavior exist, and more of Identify. */
     MORE_COMMANDS;

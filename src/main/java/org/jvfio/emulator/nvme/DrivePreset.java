@@ -10,11 +10,11 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
 public enum DrivePreset {
     /**
      * The controller of QEMU 10 with a drive of its own ({@code -device nvme,drive=...}). Where it differs from the
-     * specification, so does this one: constants of {@code Deviation} in the sources name each place. Random commands
-     * are answered the same by both, but for these differences, which are by design:
+     * specification, so does this one: constants of {@code Deviation} in the sources name each place. {@code
+     * scripts/power diff --nvme} compares the two with random commands. These differences are by design:
      *
      * <ul>
-     *   <li>SGLs and the doorbell buffer are not offered, so two fields of Identify Controller differ (OACS bit 8, SGLS).
+     *   <li>SGLs and the doorbell buffer are not offered: two fields of Identify Controller differ (OACS bit 8, SGLS).
      *   <li>The firmware revision is that of a fixed version of QEMU.
      *   <li>A DMA to an unmapped address fails, and may freeze the PE: in QEMU the host bridge loses the data.
      *   <li>Protection information, zones, and copying between namespaces are refused.
@@ -89,6 +89,8 @@ public enum DrivePreset {
     private static final int MSI_MESSAGES = 32;
 
     private final String label;
+
+    @SuppressWarnings("ImmutableEnumChecker") // lambdas without state
     private final UnaryOperator<EmulatedNvme.Builder> settings;
 
     DrivePreset(String label, DriveOddity oddity) {

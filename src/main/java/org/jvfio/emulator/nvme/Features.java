@@ -287,9 +287,7 @@ final class Features {
             case TEMPERATURE_THRESHOLD -> setThreshold(value);
             case WRITE_CACHE -> setWriteCache(value);
             case NUMBER_OF_QUEUES ->
-                refusesQueues
-                        ? Status.INTERNAL_ERROR | Status.DO_NOT_RETRY
-                        : setNumberOfQueues(command, value);
+                refusesQueues ? Status.INTERNAL_ERROR | Status.DO_NOT_RETRY : setNumberOfQueues(command, value);
             case INTERRUPT_COALESCING -> {
                 coalescing = value & WORD;
                 yield Status.SUCCESS;

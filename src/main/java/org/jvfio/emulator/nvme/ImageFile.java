@@ -2,6 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -19,11 +20,49 @@ import org.jspecify.annotations.Nullable;
  * process closes any descriptor of the file.
  */
 final class ImageFile {
+    private static final System.Logger LOGGER = System.getLogger("org.jvfio.emulator.nvme");
+    private static final Cleaner CLEANER = Cleaner.create();
+
     /** By the identity of the file; guarded by the class. */
-    private static final Map<Object, WeakReference<ImageFile>> OPEN = new HashMap<>();
+    private static final Map<Object, Locked> OPEN = new HashMap<>();
 
     private final FileChannel channel;
     private final FileLock lock;
+
+    /** A locked file. It can be used again until the collector has told that its last user is gone. */
+    private static final class Locked {
+        private final Object key;
+        private final FileChannel channel;
+        private final FileLock lock;
+        private WeakReference<ImageFile> user = new WeakReference<>(null);
+
+        private Locked(Object key, FileChannel channel, FileLock lock) {
+            this.key = key;
+            this.channel = channel;
+            this.lock = lock;
+        }
+
+        /** The file of its users; a new one if the last user is gone. */
+        private ImageFile use() {
+            ImageFile used = user.get();
+            if (used == null) {
+                used = new ImageFile(channel, lock);
+                user = new WeakReference<>(used);
+                var _ = CLEANER.register(used, () -> release(this));
+            }
+            return used;
+        }
+    }
+
+    private static synchronized void release(Locked locked) {
+        if (locked.user.refersTo(null) && OPEN.remove(locked.key, locked)) {
+            try {
+                locked.channel.close();
+            } catch (IOException failure) {
+                LOGGER.log(System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", failure);
+            }
+        }
+    }
 
     private ImageFile(FileChannel channel, FileLock lock) {
         this.channel = channel;
@@ -40,21 +79,19 @@ final class ImageFile {
             BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
             Object fileKey = attributes.fileKey();
             Object key = fileKey != null ? fileKey : image.toRealPath();
-            WeakReference<ImageFile> reference = OPEN.get(key);
-            ImageFile open = reference == null ? null : reference.get();
-            if (open == null) {
-                open = lock(image);
-                OPEN.values().removeIf(each -> each.refersTo(null));
-                OPEN.put(key, new WeakReference<>(open));
+            Locked locked = OPEN.get(key);
+            if (locked == null) {
+                locked = lock(key, image);
+                OPEN.put(key, locked);
             }
-            return open;
+            return locked.use();
         } catch (IOException refused) {
             throw new UncheckedIOException("the image " + image + " of an NVMe namespace cannot be opened", refused);
         }
     }
 
     @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
-    private static ImageFile lock(Path image) throws IOException {
+    private static Locked lock(Object key, Path image) throws IOException {
         FileChannel channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
         @Nullable FileLock lock = null;
         try {
@@ -67,7 +104,7 @@ final class ImageFile {
         if (lock == null) {
             throw new IOException("another process uses it as a drive; end that one, or copy the image");
         }
-        return new ImageFile(channel, lock);
+        return new Locked(key, channel, lock);
     }
 
     /** The open file. Its position is not used. */

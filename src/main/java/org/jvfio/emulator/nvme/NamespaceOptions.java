@@ -43,7 +43,7 @@ public final class NamespaceOptions {
         public CopyLimits {
             if (rangeBlocks < 0 || rangeBlocks > MAX_RANGE_BLOCKS || blocks < 0 || ranges < 1 || ranges > MAX_RANGES) {
                 throw new IllegalArgumentException(
-                        "limits of Copy: %d blocks in a range (0 to 65535), %d in all (at least 0), %d ranges (1 to 256)"
+                        "limits of Copy: %d blocks in a range (0 to 65535), %d in all (from 0), %d ranges (1 to 256)"
                                 .formatted(rangeBlocks, blocks, ranges));
             }
         }

@@ -16,14 +16,14 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  * The device model {@code nvme} of machine files: an {@link EmulatedNvme}. Its options are
  *
  * <ul>
- *   <li>{@code "drive"}: the {@link DrivePreset} to begin with, {@code "qemu"} for instance; the other options change it
+ *   <li>{@code "drive"}: the {@link DrivePreset} to begin with, as {@code "qemu"}; the other options change it
  *   <li>{@code "serial"}: its serial number, 1 to 20 printable ASCII characters
  *   <li>{@code "modelNumber"}: its model number, 1 to 40 printable ASCII characters
  *   <li>{@code "latencyMicros"}: the minimum duration of an I/O command in microseconds, up to one day
  *   <li>{@code "queuePairs"}: the number of I/O queue pairs, 1 to 64, the default
  *   <li>{@code "queueEntries"}: the maximum entries of an I/O queue (CAP.MQES), 2 to 65536; 2048 by default
- *   <li>{@code "mdts"}: the maximum data transfer size (MDTS), as log2 of the smallest pages: 7, the default, is 512 KiB
- *       with pages of 4 KiB; 0 for no limit
+ *   <li>{@code "mdts"}: the maximum data transfer size (MDTS), as log2 of the smallest pages: 7, the default, is
+ *       512 KiB with pages of 4 KiB; 0 for no limit
  *   <li>{@code "smallestPage"}, {@code "largestPage"}: the memory pages that the host can choose from (CAP.MPSMIN and
  *       CAP.MPSMAX), powers of two from 4K, the default, to 128M; the largest is 64K by default
  *   <li>{@code "commandSets"}: CAP.CSS, 0 to 255; 65 by default: the NVM command set, and the choice of all
@@ -49,8 +49,8 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *         <li>{@code "protection"}: the type of protection information that it reports, 0 (the default) to 3
  *         <li>{@code "commandSet"}: {@code "nvm"} (the default), {@code "key-value"} or {@code "zoned"}
  *         <li>{@code "attached"}: whether it is attached to the controller; true by default
- *         <li>{@code "copyRangeBlocks"}, {@code "copyBlocks"}, {@code "copyRanges"}: the limits of the Copy command; 128
- *             by default
+ *         <li>{@code "copyRangeBlocks"}, {@code "copyBlocks"}, {@code "copyRanges"}: the limits of the Copy command;
+ *             128 by default
  *       </ul>
  *   <li>the options of a single namespace, instead of a list
  * </ul>

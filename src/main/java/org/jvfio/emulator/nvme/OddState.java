@@ -3,7 +3,10 @@ package org.jvfio.emulator.nvme;
 import java.time.Duration;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** The moments at which a controller with {@link Oddities} misbehaves. */
+/**
+ * The moments at which a controller with {@link Oddities} misbehaves. A time is over when the bus says so, or by the
+ * clock: what the bus puts off can be late on a busy computer.
+ */
 final class OddState {
     private static final Duration READY_CHECK = Duration.ofSeconds(1);
     private static final Duration REGISTERS = Duration.ofMillis(250);
@@ -16,6 +19,7 @@ final class OddState {
     private boolean isSettling;
     private boolean wasEnabled;
     private boolean isNotReady;
+    private long disabledNanos;
 
     OddState(DeviceBus bus, Oddities oddities) {
         this.bus = bus;
@@ -53,6 +57,7 @@ final class OddState {
     void disabled() {
         isSettling = has(DriveOddity.HANGS_ON_EARLY_READY_CHECK);
         if (isSettling) {
+            disabledNanos = System.nanoTime();
             bus.after(READY_CHECK, () -> isSettling = false);
         }
     }
@@ -64,7 +69,7 @@ final class OddState {
 
     /** Whether a read of CSTS comes too early. */
     boolean isSettling() {
-        return isSettling;
+        return isSettling && System.nanoTime() - disabledNanos < READY_CHECK.toNanos();
     }
 
     /** Whether namespaces are not ready. */
@@ -75,8 +80,8 @@ final class OddState {
     /** A submission queue was created. */
     void created(SubmissionQueue queue) {
         if (has(DriveOddity.SLOW_QUEUE_CREATION)) {
-            queue.settling(true);
-            bus.after(QUEUE, () -> queue.settling(false));
+            queue.settleUntil(System.nanoTime() + QUEUE.toNanos());
+            bus.after(QUEUE, queue::settled);
         }
     }
 }

@@ -25,6 +25,7 @@ final class SubmissionQueue {
     private int tail;
     private boolean stalled;
     private boolean settling;
+    private long settledNanos;
 
     /**
      * An empty queue.
@@ -62,11 +63,16 @@ final class SubmissionQueue {
 
     /** Whether it was created so recently that it takes no commands. */
     boolean isSettling() {
-        return settling;
+        return settling && System.nanoTime() - settledNanos < 0;
     }
 
-    void settling(boolean isNew) {
-        settling = isNew;
+    void settleUntil(long nanos) {
+        settling = true;
+        settledNanos = nanos;
+    }
+
+    void settled() {
+        settling = false;
     }
 
     /** Whether a command can be fetched and completed. */

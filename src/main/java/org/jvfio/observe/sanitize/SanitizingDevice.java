@@ -106,8 +106,8 @@ final class SanitizingDevice extends ForwardingDevice {
             long run = Math.min(length - at, mapped.end() - iova);
             long user = mapped.address() + (iova - mapped.iova());
             long from = offset + at;
-            state.buffers(buffers ->
-                    buffers.transferred(address, iova, user, container.memoryOf(mapped, user), data, from, run, toMemory));
+            state.buffers(buffers -> buffers.transferred(
+                    address, iova, user, container.memoryOf(mapped, user), data, from, run, toMemory));
             at += run;
         }
     }

@@ -195,8 +195,7 @@ final class NvmeDifferential implements AutoCloseable {
             byte[] bytes = session.area().asSlice(row, SHOWN_BYTES).toArray(ValueLayout.JAVA_BYTE);
             rows.add("at %x: %s"
                     .formatted(
-                            NvmeSession.AREA + row,
-                            HexFormat.ofDelimiter(" ").formatHex(bytes)));
+                            NvmeSession.AREA + row, HexFormat.ofDelimiter(" ").formatHex(bytes)));
             start = row + SHOWN_BYTES;
         }
         return String.join("; ", rows);

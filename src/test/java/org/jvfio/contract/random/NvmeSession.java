@@ -28,9 +28,9 @@ import org.jvfio.uapi.vfio_h;
  *   <li>{@code shutdown}: sets CC.SHN; the answer is CSTS
  *   <li>{@code admin OPCODE [NAME=VALUE]...}, {@code io ...}: executes a command: {@code flags}, {@code nsid}, {@code
  *       mptr}, {@code prp1}, {@code prp2}, {@code d10} to {@code d15}
- *   <li>{@code event}: an Asynchronous Event Request; {@code abort N}: aborts the Nth one since the controller was enabled
+ *   <li>{@code event}: an Asynchronous Event Request; {@code abort N}: aborts the Nth one since {@code enable}
  *   <li>{@code doorbell OFFSET VALUE}: writes a doorbell of no queue, or an invalid value
- *   <li>{@code poke ADDRESS VALUE}: 8 bytes of memory; {@code fill ADDRESS BYTES SEED}: random bytes, zeros if SEED is 0
+ *   <li>{@code poke ADDRESS VALUE}: 8 bytes of memory; {@code fill ADDRESS BYTES SEED}: random bytes, or zeros for 0
  * </ul>
  *
  * All numbers are hexadecimal, and addresses those of the bus. An answer ends with the events that have come since the

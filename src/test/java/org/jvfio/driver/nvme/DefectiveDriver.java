@@ -72,11 +72,7 @@ final class DefectiveDriver {
      * @param defective what replaces it
      */
     static Scenario scenario(
-            Path directory,
-            Class<? extends Scenario> scenario,
-            Class<?> changed,
-            String original,
-            String defective) {
+            Path directory, Class<? extends Scenario> scenario, Class<?> changed, String original, String defective) {
         try {
             String file = changed.getName().replace('.', '/') + ".java";
             String source = Files.readString(SOURCES.resolve(file));

@@ -37,12 +37,13 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.observe.sanitize.Finding;
 
 /** One freeze of the PE at a time: what becomes of the commands in flight, and of those who wait for them. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FreezeRecoveryTest {
     private static final int GROUP = 0;
-    private static final int IDENTIFY = 0x06;
+    private static final int GET_LOG_PAGE = 0x02;
     private static final int BLOCK = 512;
     private static final NvmeFaults LOST_FIRST =
             NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
@@ -113,32 +114,30 @@ class FreezeRecoveryTest {
     }
 
     @Test
-    void freeze_identifyInFlight_executedAgain() {
-        // The first two Identify commands are those of the controller and of its namespace.
-        AtomicInteger identified = new AtomicInteger();
-        CountDownLatch third = new CountDownLatch(3);
+    void freeze_logReadInFlight_executedAgain() {
+        AtomicInteger reads = new AtomicInteger();
+        CountDownLatch fetched = new CountDownLatch(1);
         WatchedNvme drive =
                 new WatchedNvme(EmulatedNvme.builder()
                         .namespace(NvmeHost.BYTES)
                         .faults(NvmeFaults.NONE.with(
-                                Commands.admin(IDENTIFY), new Occurrence.Nth(3), new Effect.Lost(false)))
+                                Commands.admin(GET_LOG_PAGE), new Occurrence.Nth(1), new Effect.Lost(false)))
                         .build()) {
                     @Override
                     void fetches(MemorySegment command) {
-                        if (command.get(ValueLayout.JAVA_BYTE, 0) == IDENTIFY) {
-                            identified.incrementAndGet();
-                            third.countDown();
+                        if (command.get(ValueLayout.JAVA_BYTE, 0) == GET_LOG_PAGE) {
+                            reads.incrementAndGet();
+                            fetched.countDown();
                         }
                     }
                 };
         try (NvmeHost host = new NvmeHost(() -> drive);
                 NvmeController nvme = host.open()) {
-            nvme.namespace(1);
-            CompletableFuture<NvmeNamespace> waiting = CompletableFuture.supplyAsync(() -> nvme.namespace(1));
-            awaitQuietly(third);
+            CompletableFuture<NvmeHealth> waiting = CompletableFuture.supplyAsync(nvme::health);
+            awaitQuietly(fetched);
             strike(host, PeError.AT_ONCE);
-            assertEquals(NvmeHost.BYTES, waiting.join().bytes());
-            assertEquals(4, identified.get());
+            assertTrue(waiting.join().temperatureKelvin() > 0);
+            assertEquals(2, reads.get());
             assertEquals(1, nvme.recoveries());
         }
     }
@@ -184,6 +183,7 @@ class FreezeRecoveryTest {
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(BLOCK)) {
             NvmeNamespace disk = nvme.namespace(1);
+            host.expect(Finding.Kind.STALE_DMA);
             DmaMapping mapping = host.device()
                     .container()
                     .defaultWindow()

@@ -2,11 +2,10 @@ package org.jvfio.driver.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.jvfio.ThreadAllocation;
 
 /** What the driver's calls allocate. NvmeBenchmark measures a request more exactly. */
 @Timeout(60)
@@ -14,32 +13,15 @@ class NvmeAllocationTest {
     private static final int CALLS = 2000;
     private static final int ROUNDS = 15;
 
-    private static long allocatedBytes() {
-        try {
-            // The library does not require the module of this class.
-            Object threads = Class.forName("java.lang.management.ManagementFactory")
-                    .getMethod("getThreadMXBean")
-                    .invoke(null);
-            Method allocated =
-                    Class.forName("com.sun.management.ThreadMXBean").getMethod("getCurrentThreadAllocatedBytes");
-            return (long) allocated.invoke(threads);
-        } catch (ClassNotFoundException
-                | NoSuchMethodException
-                | IllegalAccessException
-                | InvocationTargetException e) {
-            throw new IllegalStateException("this JVM does not count what threads allocate", e);
-        }
-    }
-
     /** The lowest average allocation of a call over several rounds. */
     private static long bytesOf(Runnable call) {
         long[] rounds = new long[ROUNDS];
         for (int round = 0; round < ROUNDS; round++) {
-            long before = allocatedBytes();
+            long before = ThreadAllocation.bytes();
             for (int i = 0; i < CALLS; i++) {
                 call.run();
             }
-            rounds[round] = (allocatedBytes() - before) / CALLS;
+            rounds[round] = (ThreadAllocation.bytes() - before) / CALLS;
         }
         return Arrays.stream(rounds).min().orElseThrow();
     }

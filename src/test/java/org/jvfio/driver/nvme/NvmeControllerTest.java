@@ -43,8 +43,8 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
-import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.emulator.nvme.NvmeFaults.Transition;
+import org.jvfio.observe.sanitize.Finding;
 
 @Timeout(60)
 class NvmeControllerTest {

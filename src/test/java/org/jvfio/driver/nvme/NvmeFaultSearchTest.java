@@ -26,11 +26,8 @@ class NvmeFaultSearchTest {
     private Path directory = Path.of("");
 
     /** One fault or two, among the interrupts of a run. */
-    private static final RandomFaults INTERRUPTS = RandomFaults.ANY
-            .only(On.INTERRUPT)
-            .maxFaults(2)
-            .among(16)
-            .maxDelay(SequentialReads.PAUSE.minusMillis(5));
+    private static final RandomFaults INTERRUPTS =
+            RandomFaults.ANY.only(On.INTERRUPT).maxFaults(2).among(16).maxDelay(SequentialReads.PAUSE.minusMillis(5));
 
     /**
      * A driver that takes each interrupt of an I/O queue for a completion: if it sees none, it skips the entry, and so
@@ -88,6 +85,7 @@ class NvmeFaultSearchTest {
                 () -> DefectiveDriver.scenario(directory, SequentialReads.class, NvmeQueue.class, "no such text", ""));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> DefectiveDriver.scenario(directory, SequentialReads.class, NvmeQueue.class, "private int poll", "x"));
+                () -> DefectiveDriver.scenario(
+                        directory, SequentialReads.class, NvmeQueue.class, "private int poll", "x"));
     }
 }

@@ -14,9 +14,9 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
-import org.jvfio.kernel.Kernel;
 
 /** An emulated host with one NVMe drive, and a process that drives it. */
 final class NvmeHost implements AutoCloseable {

@@ -13,7 +13,6 @@ import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.nvme.CommandLimits;
 import org.jvfio.emulator.nvme.CommandSet;
@@ -69,10 +68,9 @@ class NvmeNamespacesTest {
         }
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void exercise_everyPreset_sameData(DrivePreset preset) {
-        try (NvmeHost host = host(preset.builder().namespace(namespace().build()));
+    @Test
+    void exercise_presetQemu_sameData() {
+        try (NvmeHost host = host(DrivePreset.QEMU.builder().namespace(namespace().build()));
                 NvmeController nvme = host.open()) {
             new NamespaceExercise(nvme, nvme.namespace(1)).run(3);
         }

@@ -90,9 +90,7 @@ class NvmeQuirksTest {
     }
 
     private static void refuseHighWindow(NvmeHost host, NvmeOptions.Builder how) {
-        DmaWindow window = host.device()
-                .container()
-                .createWindow(PageSize.SIZE_64K, 1L << 30, 1);
+        DmaWindow window = host.device().container().createWindow(PageSize.SIZE_64K, 1L << 30, 1);
         assertTrue(window.range().start() >>> 48 != 0);
         VfioException e = assertThrows(
                 VfioException.class, () -> host.open(how.window(window).build()));
@@ -148,15 +146,29 @@ class NvmeQuirksTest {
         NvmeOptions without =
                 NvmeOptions.builder().quirks(Set.of()).commandTimeout(TIMEOUT).build();
         inParallel(NvmeQuirks.rows().stream()
-                .map(row -> (Executable)
-                        () -> assertThrows(Throwable.class, () -> use(row, without), row::toString))
+                .map(row -> (Executable) () -> assertTrue(fails(row, without), row::toString))
                 .toList());
+    }
+
+    /** On a busy computer a driver may be late enough by chance, so there are some tries. */
+    private static boolean fails(NvmeQuirks.Row row, NvmeOptions options) {
+        int tries = row.quirks().contains(NvmeQuirk.QUEUE_CREATION_DELAY) ? 20 : 1;
+        for (int each = 0; each < tries; each++) {
+            try {
+                use(row, options);
+            } catch (VfioException | AssertionError e) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Test
     void rows_all_haveASourceAndAreFound() {
         for (NvmeQuirks.Row row : NvmeQuirks.rows()) {
-            assertFalse(row.source().isEmpty() || row.name().isEmpty() || row.quirks().isEmpty());
+            assertFalse(row.source().isEmpty()
+                    || row.name().isEmpty()
+                    || row.quirks().isEmpty());
             assertEquals(
                     row.quirks(),
                     NvmeQuirks.of(row.vendorId(), row.deviceId(), row.model().orElse("any")),
@@ -307,8 +319,7 @@ class NvmeQuirksTest {
             failing = failing.with(Commands.anyIo(), new Occurrence.Nth(number), new Effect.Status(0, 0x06, true));
         }
         try (NvmeHost host = new NvmeHost(failing);
-                NvmeController nvme =
-                        host.open(NvmeOptions.builder().retries(3).build())) {
+                NvmeController nvme = host.open(NvmeOptions.builder().retries(3).build())) {
             NvmeNamespace disk = nvme.namespace(1);
             long start = System.nanoTime();
             disk.flush();

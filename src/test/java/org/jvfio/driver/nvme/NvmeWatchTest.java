@@ -91,6 +91,25 @@ class NvmeWatchTest {
         return faults.with(Commands.admin(opcode), new Occurrence.Nth(number), new Effect.Lost(false));
     }
 
+    @Test
+    void event_namespaceDetached_hasItsIdentifier() throws InterruptedException {
+        LinkedBlockingQueue<NvmeEvent> events = new LinkedBlockingQueue<>();
+        NvmeFaults faults =
+                NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Attachment(2, false));
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .namespace(NvmeHost.BYTES)
+                        .namespace(NvmeHost.BYTES)
+                        .faults(faults)
+                        .build());
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().events(events::add).build())) {
+            assertEquals(List.of(1, 2), nvme.namespaceIds());
+            nvme.namespace(1).flush();
+            assertEquals(new NvmeEvent(2, 0, 4, List.of(2)), events.poll(30, TimeUnit.SECONDS));
+            assertEquals(List.of(1), nvme.namespaceIds());
+        }
+    }
+
     /** The program's admin command is lost and holds the data buffer when an event's log page has to be read. */
     @Test
     void watchdog_lostAdminCommandAndEvent_resetsController() throws InterruptedException {

@@ -109,8 +109,8 @@ class DriveOddityTest {
     @Test
     void messages_silentMsi_onlyOfMsix() {
         for (boolean msi : new boolean[] {true, false}) {
-            ControllerHost host = new ControllerHost(
-                    EmulatedNvme.builder().msi(4).oddities(EnumSet.of(DriveOddity.SILENT_MSI)));
+            ControllerHost host =
+                    new ControllerHost(EmulatedNvme.builder().msi(4).oddities(EnumSet.of(DriveOddity.SILENT_MSI)));
             if (msi) {
                 host.withMsi();
             }
@@ -152,12 +152,10 @@ class DriveOddityTest {
         NvmeHostQueue queue = host.createQueues(1, 4);
         long data = host.pages(1);
         host.pattern(data, PAGE, 5);
-        assertSuccess(queue.execute(
-                NvmeEntry.of(0x01).namespace(1).prp(data, 0).blocks(0, 8)));
+        assertSuccess(queue.execute(NvmeEntry.of(0x01).namespace(1).prp(data, 0).blocks(0, 8)));
         assertSuccess(queue.execute(NvmeEntry.of(WRITE_ZEROES).namespace(1).blocks(0, 8)));
         long read = host.pages(1);
-        assertSuccess(queue.execute(
-                NvmeEntry.of(0x02).namespace(1).prp(read, 0).blocks(0, 8)));
+        assertSuccess(queue.execute(NvmeEntry.of(0x02).namespace(1).prp(read, 0).blocks(0, 8)));
         host.assertPattern(read, PAGE, 5);
     }
 
@@ -196,8 +194,7 @@ class DriveOddityTest {
         assertEquals(NOT_READY, queue.execute(flush).status() & 0x1fff);
         long behavior = host.pages(1);
         host.dword(behavior, 1);
-        assertSuccess(
-                host.admin(NvmeEntry.of(SET_FEATURES).prp(behavior, 0).dword(10, 0x16)));
+        assertSuccess(host.admin(NvmeEntry.of(SET_FEATURES).prp(behavior, 0).dword(10, 0x16)));
         assertEquals(1 << 11 | NOT_READY, queue.execute(flush).status() & 0x1fff);
         host.pass(Duration.ofMillis(1001));
         assertSuccess(queue.execute(flush));
@@ -215,6 +212,7 @@ class DriveOddityTest {
     void pciId_none_illegalArgument() {
         assertThrows(
                 IllegalArgumentException.class, () -> EmulatedNvme.builder().pciId(0xffff, 1));
-        assertThrows(IllegalArgumentException.class, () -> EmulatedNvme.builder().pciId(1 << 16, 1));
+        assertThrows(
+                IllegalArgumentException.class, () -> EmulatedNvme.builder().pciId(1 << 16, 1));
     }
 }

@@ -49,36 +49,36 @@ class DrivePresetTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "set arbitration                   | true  | 09  | 0        | 1        | 3     | 0      | 0/0       | 410e/0",
-                "set power management              | true  | 09  | 0        | 2        | 0     | 0      | 0/0       | 410e/0",
-                "set interrupt coalescing          | true  | 09  | 0        | 8        | 1     | 0      | 0/0       | 410e/0",
-                "capabilities of arbitration       | true  | 0a  | 0        | 301      | 0     | 0      | 0/4       | 0/0",
-                "save an unknown feature           | true  | 09  | 0        | 80000003 | 0     | 0      | 6002/0    | 410d/0",
-                "save host identifier              | true  | 09  | 0        | 80000017 | 0     | 0      | 6002/0    | 410d/0",
-                "DULBE                             | true  | 09  | 1        | 5        | 10000 | 0      | 6002/0    | 0/0",
-                "default of the write cache        | true  | 0a  | 0        | 106      | 0     | 0      | 0/1       | 0/0",
-                "reserved selection                | true  | 0a  | 0        | 401      | 0     | 0      | 6002/0    | 0/7",
-                "temperature of all sensors        | true  | 0a  | 0        | 104      | 200000| 0      | 6002/0    | 0/0",
-                "unknown log page                  | true  | 02  | 0        | 30070    | 0     | 0      | 6109/0    | 4002/0",
-                "health log of namespace 0         | true  | 02  | 0        | 7f0002   | 0     | 0      | 0/0       | 400b/0",
-                "health log of namespace 2         | true  | 02  | 2        | 7f0002   | 0     | 0      | 6002/0    | 400b/0",
-                "error log after its first entry   | true  | 02  | 0        | f0001    | 0     | 40     | 0/0       | 4002/0",
-                "delete completion queue 0         | true  | 04  | 0        | 0        | 0     | 0      | 6101/0    | 4100/0",
-                "fused admin command               | true  | 106 | 0        | 1        | 0     | 0      | 6002/0    | 2/0",
-                "fused unknown command             | true  | 17f | 0        | 0        | 0     | 0      | 6002/0    | 4001/0",
-                "attach                            | true  | 15  | 1        | 0        | 0     | 0      | 6001/0    | 411c/0",
-                "format                            | true  | 80  | 1        | 0        | 0     | 0      | 6001/0    | 0/0",
-                "format that does not exist        | true  | 80  | 1        | 8        | 0     | 0      | 6001/0    | 410a/0",
-                "directive                         | true  | 1a  | 1        | 3ff      | 1     | 0      | 6001/0    | 0/0",
-                "resources                         | true  | 06  | 0        | 14       | 0     | 0      | 6002/0    | 0/0",
-                "endurance groups                  | true  | 06  | 0        | 19       | 0     | 0      | 6002/0    | 0/0",
-                "timestamp                         | true  | 0a  | 0        | e        | 0     | 0      | 6002/0    | 0/0",
-                "flexible data placement           | true  | 0a  | 0        | 1d       | 1     | 0      | 6002/0    | 4002/0",
-                "unknown opcode without namespace  | false | 7f  | 2        | 0        | 0     | 0      | 6001/0    | 4002/0",
-                "fused read                        | false | 102 | 1        | 0        | 0     | 0      | 6002/0    | 2/0",
-                "fused flush                       | false | 100 | 1        | 0        | 0     | 0      | 6002/0    | 0/0",
-                "copy                              | false | 19  | 1        | 0        | 0     | 0      | 0/0       | 4183/0",
-                "I/O management                    | false | 12  | 1        | 1        | 0     | 0      | 6001/0    | 4029/0"
+                "set arbitration | true | 09 | 0 | 1 | 3 | 0 | 0/0 | 410e/0",
+                "set power management | true | 09 | 0 | 2 | 0 | 0 | 0/0 | 410e/0",
+                "set interrupt coalescing | true | 09 | 0 | 8 | 1 | 0 | 0/0 | 410e/0",
+                "capabilities of arbitration | true | 0a | 0 | 301 | 0 | 0 | 0/4 | 0/0",
+                "save an unknown feature | true | 09 | 0 | 80000003 | 0 | 0 | 6002/0 | 410d/0",
+                "save host identifier | true | 09 | 0 | 80000017 | 0 | 0 | 6002/0 | 410d/0",
+                "DULBE | true | 09 | 1 | 5 | 10000 | 0 | 6002/0 | 0/0",
+                "default of the write cache | true | 0a | 0 | 106 | 0 | 0 | 0/1 | 0/0",
+                "reserved selection | true | 0a | 0 | 401 | 0 | 0 | 6002/0 | 0/7",
+                "temperature of all sensors | true | 0a | 0 | 104 | 200000 | 0 | 6002/0 | 0/0",
+                "unknown log page | true | 02 | 0 | 30070 | 0 | 0 | 6109/0 | 4002/0",
+                "health log of namespace 0 | true | 02 | 0 | 7f0002 | 0 | 0 | 0/0 | 400b/0",
+                "health log of namespace 2 | true | 02 | 2 | 7f0002 | 0 | 0 | 6002/0 | 400b/0",
+                "error log after its first entry | true | 02 | 0 | f0001 | 0 | 40 | 0/0 | 4002/0",
+                "delete completion queue 0 | true | 04 | 0 | 0 | 0 | 0 | 6101/0 | 4100/0",
+                "fused admin command | true | 106 | 0 | 1 | 0 | 0 | 6002/0 | 2/0",
+                "fused unknown command | true | 17f | 0 | 0 | 0 | 0 | 6002/0 | 4001/0",
+                "attach | true | 15 | 1 | 0 | 0 | 0 | 6001/0 | 411c/0",
+                "format | true | 80 | 1 | 0 | 0 | 0 | 6001/0 | 0/0",
+                "format that does not exist | true | 80 | 1 | 8 | 0 | 0 | 6001/0 | 410a/0",
+                "directive | true | 1a | 1 | 3ff | 1 | 0 | 6001/0 | 0/0",
+                "resources | true | 06 | 0 | 14 | 0 | 0 | 6002/0 | 0/0",
+                "endurance groups | true | 06 | 0 | 19 | 0 | 0 | 6002/0 | 0/0",
+                "timestamp | true | 0a | 0 | e | 0 | 0 | 6002/0 | 0/0",
+                "flexible data placement | true | 0a | 0 | 1d | 1 | 0 | 6002/0 | 4002/0",
+                "unknown opcode without namespace | false | 7f | 2 | 0 | 0 | 0 | 6001/0 | 4002/0",
+                "fused read | false | 102 | 1 | 0 | 0 | 0 | 6002/0 | 2/0",
+                "fused flush | false | 100 | 1 | 0 | 0 | 0 | 6002/0 | 0/0",
+                "copy | false | 19 | 1 | 0 | 0 | 0 | 0/0 | 4183/0",
+                "I/O management | false | 12 | 1 | 1 | 0 | 0 | 6001/0 | 4029/0"
             })
     void command_preset_otherAnswer(
             String name,
@@ -193,18 +193,17 @@ class DrivePresetTest {
         NvmeHostQueue queue = host.createQueues(1, 8);
         long data = host.pages(2);
         host.pattern(data, 512, 1);
-        ControllerHost.assertSuccess(queue.execute(
-                NvmeEntry.of(WRITE).namespace(1).blocks(0, 1).prp(data, 0)));
-        // Format 5: blocks of 4096 bytes and 8 bytes of metadata, extended.
         ControllerHost.assertSuccess(
-                host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 0x15)));
+                queue.execute(NvmeEntry.of(WRITE).namespace(1).blocks(0, 1).prp(data, 0)));
+        // Format 5: blocks of 4096 bytes and 8 bytes of metadata, extended.
+        ControllerHost.assertSuccess(host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 0x15)));
         long identified = host.identify(0, 1);
         assertEquals((1 << 20) / 4104, host.qword(identified));
         assertEquals(0x15, host.dword(identified + 24) >>> 16 & 0xff);
         long back = host.pages(2);
         host.pattern(back, 4104, 2);
-        ControllerHost.assertSuccess(queue.execute(
-                NvmeEntry.of(READ).namespace(1).blocks(0, 1).prp(back, back + ControllerHost.PAGE)));
+        ControllerHost.assertSuccess(
+                queue.execute(NvmeEntry.of(READ).namespace(1).blocks(0, 1).prp(back, back + ControllerHost.PAGE)));
         host.assertZeros(back, 4104);
     }
 
@@ -231,8 +230,8 @@ class DrivePresetTest {
         ControllerHost.assertSuccess(
                 host.admin(NvmeEntry.of(GET_LOG_PAGE).prp(log, 0).dword(10, 15 << 16 | 1)));
         host.assertZeros(log, 64);
-        ControllerHost.assertSuccess(host.admin(
-                NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2)));
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(GET_LOG_PAGE).namespace(-1).prp(log, 0).dword(10, 127 << 16 | 2)));
         assertEquals(0x00014300, host.dword(log));
         assertEquals(0, host.qword(log + 112));
     }

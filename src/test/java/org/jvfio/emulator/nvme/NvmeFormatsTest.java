@@ -100,8 +100,8 @@ class NvmeFormatsTest {
 
     @Test
     void writeAndRead_separateMetadata_inBothBuffers() {
-        ControllerHost host = new ControllerHost(
-                        EmulatedNvme.builder().namespace(namespace().metadataBytes(16).build()))
+        ControllerHost host = new ControllerHost(EmulatedNvme.builder()
+                        .namespace(namespace().metadataBytes(16).build()))
                 .enabled();
         assertEquals((1 << 20) / 528, host.qword(host.identify(0, 1)));
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -166,14 +166,14 @@ class NvmeFormatsTest {
         NvmeHostQueue queue = host.createQueues(1, 4);
         long page = host.pages(2);
         assertStatus(0x181, queue.execute(io(READ, 0, 1).prp(page, 0).qword(4, page + PAGE)));
-        assertThrows(IllegalArgumentException.class, () -> namespace().protection(1).build());
+        assertThrows(
+                IllegalArgumentException.class, () -> namespace().protection(1).build());
     }
 
     @Test
     void limits_exceeded_invalidField() {
-        ControllerHost host = new ControllerHost(
-                        EmulatedNvme.builder().commandLimits(new CommandLimits(1, 2, 2, 10, 15)))
-                .enabled();
+        ControllerHost host =
+                new ControllerHost(EmulatedNvme.builder().commandLimits(new CommandLimits(1, 2, 2, 10, 15))).enabled();
         NvmeHostQueue queue = host.createQueues(1, 8);
         assertSuccess(queue.execute(io(VERIFY, 0, 16)));
         assertStatus(0x02, queue.execute(io(VERIFY, 0, 17)));
@@ -183,7 +183,8 @@ class NvmeFormatsTest {
         long ranges = host.pages(1);
         host.dword(ranges + 4, 10);
         host.dword(ranges + 20, 5);
-        NvmeEntry deallocate = NvmeEntry.of(DATASET_MANAGEMENT).namespace(1).prp(ranges, 0).dword(11, 4);
+        NvmeEntry deallocate =
+                NvmeEntry.of(DATASET_MANAGEMENT).namespace(1).prp(ranges, 0).dword(11, 4);
         assertSuccess(queue.execute(deallocate.dword(10, 1)));
         host.dword(ranges + 20, 6);
         assertStatus(0x02, queue.execute(deallocate.dword(10, 1)));
@@ -252,8 +253,7 @@ class NvmeFormatsTest {
         }
         long list = host.pages(1);
         source(host, list, 0, 0, 40);
-        assertSuccess(queue.execute(
-                NvmeEntry.of(COPY).namespace(1).prp(list, 0).qword(10, 3)));
+        assertSuccess(queue.execute(NvmeEntry.of(COPY).namespace(1).prp(list, 0).qword(10, 3)));
         for (int block = 0; block < 40; block++) {
             assertSuccess(queue.execute(io(READ, block + 3, 1).prp(data, 0)));
             host.assertPattern(data, PAGE, block);
@@ -264,7 +264,8 @@ class NvmeFormatsTest {
     void namespace_imageWithMetadata_dataFirst(@TempDir Path directory) throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[100 * 520]);
         ControllerHost host = new ControllerHost(EmulatedNvme.builder()
-                        .namespace(NamespaceOptions.ofImage(image).metadataBytes(8).build()))
+                        .namespace(
+                                NamespaceOptions.ofImage(image).metadataBytes(8).build()))
                 .enabled();
         assertEquals(100, host.qword(host.identify(0, 1)));
         NvmeHostQueue queue = host.createQueues(1, 8);
@@ -274,8 +275,7 @@ class NvmeFormatsTest {
         assertSuccess(queue.execute(io(WRITE, 99, 1).prp(page, 0).qword(4, page + PAGE)));
         long list = host.pages(1);
         source(host, list, 0, 99, 1);
-        assertSuccess(queue.execute(
-                NvmeEntry.of(COPY).namespace(1).prp(list, 0).qword(10, 0)));
+        assertSuccess(queue.execute(NvmeEntry.of(COPY).namespace(1).prp(list, 0).qword(10, 0)));
         byte[] bytes = Files.readAllBytes(image);
         assertEquals(3, bytes[99 * 512]);
         assertEquals(4, bytes[100 * 512 + 99 * 8]);

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -33,9 +34,14 @@ class StoresTest {
     @Test
     void open_sameImageTwiceInOneProcess_shared() throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
-        ImageFile first = ImageFile.open(image);
-        assertSame(first, ImageFile.open(directory.resolve(".").resolve("drive.img")));
-        assertNotSame(first, ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096])));
+        FileChannel first = ImageFile.open(image).channel();
+        assertSame(
+                first,
+                ImageFile.open(directory.resolve(".").resolve("drive.img")).channel());
+        assertNotSame(
+                first,
+                ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]))
+                        .channel());
     }
 
     @Test

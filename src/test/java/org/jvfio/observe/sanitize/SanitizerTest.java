@@ -40,7 +40,7 @@ import org.jvfio.uapi.vfio_h;
 class SanitizerTest {
     private static final PciAddress EDU = PciAddress.parse("0000:01:00.0");
     private static final PciAddress NVME = PciAddress.parse("0002:01:00.0");
-    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final Duration LONG = Duration.ofSeconds(30);
     private static final int IRQ_RAISE = 0x60;
     private static final int IRQ_ACKNOWLEDGE = 0x64;
 
@@ -74,13 +74,13 @@ class SanitizerTest {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
             device.enableBusMastering();
             device.bar(0).writeInt(IRQ_RAISE, 1);
-            assertTrue(interrupts.await(0, SECOND));
+            assertTrue(interrupts.await(0, LONG));
             EduDevice edu = EduDevice.of(device);
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
-            edu.readMemory(mapping.iova(), 0, 64, SECOND);
+            edu.readMemory(mapping.iova(), 0, 64, LONG);
             memory.range(0, 64).takeFromDevice();
             memory.range(4096, 64).giveToDevice(DmaDirection.FROM_DEVICE);
-            edu.writeMemory(mapping.iova() + 4096, 0, 64, SECOND);
+            edu.writeMemory(mapping.iova() + 4096, 0, 64, LONG);
             memory.range(4096, 64).takeFromDevice();
         }
         sanitizer.requireClean();
@@ -202,7 +202,7 @@ class SanitizerTest {
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
             mapping.close();
-            assertThrows(VfioException.class, () -> edu.writeMemory(mapping.iova(), 0, 64, SECOND));
+            assertThrows(VfioException.class, () -> edu.writeMemory(mapping.iova(), 0, 64, LONG));
         }
         Finding stale = sanitizer.finish().getFirst();
         assertEquals(Kind.STALE_DMA, stale.kind());
@@ -222,7 +222,7 @@ class SanitizerTest {
             device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
-            assertThrows(VfioException.class, () -> edu.writeMemory(0x7000000, 0, 64, SECOND));
+            assertThrows(VfioException.class, () -> edu.writeMemory(0x7000000, 0, 64, LONG));
         }
         assertEquals(
                 List.of(Kind.UNMAPPED_DMA),
@@ -236,7 +236,7 @@ class SanitizerTest {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
             device.enableBusMastering();
             EduDevice edu = EduDevice.of(device);
-            assertThrows(VfioException.class, () -> edu.writeMemory(mapping.iova(), 0, 64, SECOND));
+            assertThrows(VfioException.class, () -> edu.writeMemory(mapping.iova(), 0, 64, LONG));
         }
         assertHas(
                 "which is mapped for the other direction only",
@@ -262,7 +262,7 @@ class SanitizerTest {
     void dmaBesideTheBufferInItsPage_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.FROM_DEVICE);
-            edu.writeMemory(iova, 0, 65, SECOND);
+            edu.writeMemory(iova, 0, 65, LONG);
             memory.range(0, 64).takeFromDevice();
         });
         Finding outside = sanitizer.finish().getFirst();
@@ -275,7 +275,7 @@ class SanitizerTest {
     void dmaInTheOtherDirectionThanGiven_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
-            edu.writeMemory(iova, 0, 64, SECOND);
+            edu.writeMemory(iova, 0, 64, LONG);
         });
         assertHas(
                 "which the driver gave to it for the other direction",
@@ -287,9 +287,9 @@ class SanitizerTest {
     void dmaAfterTheBufferWasTakenBack_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
-            edu.readMemory(iova, 0, 64, SECOND);
+            edu.readMemory(iova, 0, 64, LONG);
             memory.range(0, 64).takeFromDevice();
-            edu.readMemory(iova, 0, 64, SECOND);
+            edu.readMemory(iova, 0, 64, LONG);
         });
         assertHas("which the program has taken back", sanitizer.finish().getFirst());
     }
@@ -303,7 +303,7 @@ class SanitizerTest {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
             device.enableBusMastering();
             memory.range(0, 64).giveToDevice(DmaDirection.FROM_DEVICE);
-            EduDevice.of(device).writeMemory(mapping.iova(), 0, 64, SECOND);
+            EduDevice.of(device).writeMemory(mapping.iova(), 0, 64, LONG);
             memory.range(0, 64).takeFromDevice();
         }
         old.requireClean();
@@ -314,8 +314,8 @@ class SanitizerTest {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 4096).shareWithDevice();
             memory.segment().setString(0, "queue");
-            edu.readMemory(iova, 0, 64, SECOND);
-            edu.writeMemory(iova + 64, 0, 64, SECOND);
+            edu.readMemory(iova, 0, 64, LONG);
+            edu.writeMemory(iova + 64, 0, 64, LONG);
         });
         sanitizer.requireClean();
     }
@@ -324,7 +324,7 @@ class SanitizerTest {
     void bufferTakenBackBeforeTheDeviceWroteIt_neverWritten() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 128).giveToDevice(DmaDirection.FROM_DEVICE);
-            edu.writeMemory(iova, 0, 100, SECOND);
+            edu.writeMemory(iova, 0, 100, LONG);
             memory.range(0, 128).takeFromDevice();
         });
         assertHas("the device has not written 28 of 128 bytes, the first at offset 0x64", only(Kind.NEVER_WRITTEN));
@@ -337,9 +337,9 @@ class SanitizerTest {
             memory.range(0, 64).giveToDevice(direction);
             memory.segment().set(ValueLayout.JAVA_BYTE, 5, (byte) 77);
             if (direction == DmaDirection.TO_DEVICE) {
-                edu.readMemory(iova, 0, 64, SECOND);
+                edu.readMemory(iova, 0, 64, LONG);
             } else {
-                edu.writeMemory(iova, 0, 64, SECOND);
+                edu.writeMemory(iova, 0, 64, LONG);
                 memory.segment().set(ValueLayout.JAVA_BYTE, 5, (byte) 77);
             }
             memory.range(0, 64).takeFromDevice();
@@ -402,7 +402,7 @@ class SanitizerTest {
         try (Device device = Device.open(kernel, EDU);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.INTX, 1)) {
             device.bar(0).writeInt(IRQ_RAISE, 1);
-            assertTrue(interrupts.await(0, SECOND));
+            assertTrue(interrupts.await(0, LONG));
             Thread.sleep(InterruptUse.GRACE_MILLIS + 100);
         }
         assertHas("0000:01:00.0 still asserts INTx", only(Kind.UNACKNOWLEDGED_INTERRUPT));
@@ -413,7 +413,7 @@ class SanitizerTest {
         try (Device device = Device.open(kernel, EDU);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.INTX, 1)) {
             device.bar(0).writeInt(IRQ_RAISE, 1);
-            assertTrue(interrupts.await(0, SECOND));
+            assertTrue(interrupts.await(0, LONG));
             device.bar(0).writeInt(IRQ_ACKNOWLEDGE, 1);
             interrupts.unmask();
             Thread.sleep(InterruptUse.GRACE_MILLIS + 100);

@@ -10,7 +10,7 @@ import org.jvfio.driver.edu.EduDevice;
 
 /** A driver: it has an edu device copy a text from one place of its memory to another. */
 public final class Copier implements AutoCloseable {
-    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final Duration TIMEOUT = Duration.ofSeconds(5);
     private static final int PART = 4096;
 
     private final Device device;
@@ -27,8 +27,7 @@ public final class Copier implements AutoCloseable {
         this.device = device;
         memory = device.container().allocate(2 * PART);
         try {
-            mapping = device.container()
-                    .map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(32));
+            mapping = device.container().map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(32));
             device.enableBusMastering();
             edu = EduDevice.of(device);
         } catch (RuntimeException e) {
@@ -41,10 +40,10 @@ public final class Copier implements AutoCloseable {
     public String copy(String text) {
         memory.segment().setString(0, text);
         memory.range(0, PART).giveToDevice(DmaDirection.TO_DEVICE);
-        edu.readMemory(mapping.iova(), 0, PART, SECOND);
+        edu.readMemory(mapping.iova(), 0, PART, TIMEOUT);
         memory.range(0, PART).takeFromDevice();
         memory.range(PART, PART).giveToDevice(DmaDirection.FROM_DEVICE);
-        edu.writeMemory(mapping.iova() + PART, 0, PART, SECOND);
+        edu.writeMemory(mapping.iova() + PART, 0, PART, TIMEOUT);
         memory.range(PART, PART).takeFromDevice();
         return memory.segment().getString(PART);
     }
