@@ -122,7 +122,7 @@ public final class SessionProgram {
                     statements.add(ended(source));
                 }
             }
-            case STATEMENT -> statements.add(source);
+            case STATEMENT -> statements.add(ended(source));
             case ERRONEOUS -> throw notJava(source);
         }
     }

@@ -92,6 +92,19 @@ class DriverLifetimeTest extends Contract {
         return all;
     }
 
+    /**
+     * All orders; on a machine of QEMU's, where each open resets the device for seconds, those in which each is first
+     * once; and one where firmware does not reset for long.
+     */
+    private List<List<Integer>> orders() {
+        if (!host.resetsReliably()) {
+            return List.of(List.of(0, 1, 2, 3));
+        }
+        return host.freezes()
+                ? orders(List.of(0, 1, 2, 3))
+                : List.of(List.of(0, 1, 2, 3), List.of(1, 2, 3, 0), List.of(2, 3, 0, 1), List.of(3, 0, 1, 2));
+    }
+
     @Test
     void close_memoryMappingWindowDeviceInAnyOrder_otherDriverGoesOn() throws Exception {
         assumeTrue(host.isPowernv(), "a container of an LPAR has one group");
@@ -103,10 +116,7 @@ class DriverLifetimeTest extends Contract {
             try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
                 Future<?> running = thread.submit(transfers::run);
                 try {
-                    // An open resets the device, which the firmware of some hosts does not do for long.
-                    int count = host.resetsReliably() ? Integer.MAX_VALUE : 1;
-                    for (List<Integer> order :
-                            orders(List.of(0, 1, 2, 3)).stream().limit(count).toList()) {
+                    for (List<Integer> order : orders()) {
                         closeInOrder(container, group.openDevice(PciAddress.parse(first.address())), order, () -> {
                             transfers.awaitOne(running);
                             return true;
