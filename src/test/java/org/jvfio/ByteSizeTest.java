@@ -42,7 +42,7 @@ class ByteSizeTest {
             int shift = random.nextInt(63);
             long bytes = random.nextBoolean()
                     ? random.nextLong() >>> (1 + shift)
-                    : (1L << shift) + (random.nextBoolean() ? 1 : -1) * (random.nextInt(5000) << random.nextInt(12));
+                    : (1L << shift) + (random.nextBoolean() ? 1L : -1L) * (random.nextInt(5000) << random.nextInt(12));
             if (bytes >= 0) {
                 String text = ByteSize.format(bytes);
                 assertEquals(bytes, ByteSize.parse(text), text);
@@ -60,8 +60,8 @@ class ByteSizeTest {
     @ParameterizedTest
     @CsvSource({"1K-2K", "8191P+8E", "1G-", "1G-4", "-1", "+1K", "1.5G", "1G--1K", "1G+1K+1K", "99999999999999999999"})
     void parse_whatIsNoCount_isRefused(String text) {
-        String message = assertThrows(IllegalArgumentException.class, () -> ByteSize.parse(text))
-                .getMessage();
+        String message = String.valueOf(assertThrows(IllegalArgumentException.class, () -> ByteSize.parse(text))
+                .getMessage());
         assertTrue(message.startsWith("'" + text + "' is "), message);
     }
 

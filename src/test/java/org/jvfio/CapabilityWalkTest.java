@@ -103,7 +103,7 @@ class CapabilityWalkTest {
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor());
         Map<String, String> byAddress = new LinkedHashMap<>();
-        for (String device : printed.split("(?m)^(?=[0-9a-f]{2}:)")) {
+        for (String device : printed.split("(?m)^(?=[0-9a-f]{2}:)", 0)) {
             byAddress.put(device.substring(0, 7), printed(device));
         }
         Map<String, String> found = new LinkedHashMap<>();
@@ -121,7 +121,7 @@ class CapabilityWalkTest {
     private static String printed(String device) {
         List<String> words = new ArrayList<>();
         boolean extended = false;
-        for (String line : device.split("\n")) {
+        for (String line : device.split("\n", 0)) {
             Matcher title = TITLE.matcher(line);
             if (!title.matches()) {
                 continue;

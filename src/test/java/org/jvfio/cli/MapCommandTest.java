@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -41,11 +42,12 @@ class MapCommandTest {
     @ParameterizedTest
     @CsvSource({"map, 1", "map --story, 6"})
     void map_asJson_hasTheMomentsOfThePicture(String line, int moments) {
-        List<?> all = (List<?>) Ran.of(line + " --json").ok().json("map").get("moments");
+        List<?> all = (List<?>)
+                Objects.requireNonNull(Ran.of(line + " --json").ok().json("map").get("moments"));
         assertEquals(moments, all.size());
         Map<?, ?> first = (Map<?, ?>) all.getFirst();
         assertEquals(moments == 1 ? "this process, by VFIO" : "the host", first.get("owner"));
-        Map<?, ?> window = (Map<?, ?>) ((List<?>) first.get("windows")).getFirst();
+        Map<?, ?> window = (Map<?, ?>) ((List<?>) Objects.requireNonNull(first.get("windows"))).getFirst();
         assertEquals(moments == 1, window.containsKey("mappings"));
     }
 

@@ -164,8 +164,8 @@ class TraceFormsTest {
         assertEquals(recording.calls(), slices);
         assertEquals(Set.of(), open);
         List<Map<String, Object>> windows = events.stream()
-                .filter(event -> event.get("ph").equals("C"))
-                .filter(event -> event.get("name").toString().startsWith("window 0x0 of container 3"))
+                .filter(event -> "C".equals(event.get("ph")))
+                .filter(event -> String.valueOf(event.get("name")).startsWith("window 0x0 of container 3"))
                 .toList();
         assertEquals(
                 List.of(Map.of("mapped bytes", 1 << 16), Map.of("mapped bytes", 0)),

@@ -139,7 +139,7 @@ class DmaSpaceTest {
                 assertTrue(share >= 0 && share <= 1, "share " + share);
                 sum += share * (1L << 40) / cells;
             }
-            assertEquals(window.mappedBytes(), sum, 1e-6 * window.mappedBytes());
+            assertEquals((double) window.mappedBytes(), sum, 1e-6 * window.mappedBytes());
             long holes = window.holes().stream().mapToLong(IovaRange::size).sum();
             assertEquals(1L << 40, holes + window.mappedBytes());
         }

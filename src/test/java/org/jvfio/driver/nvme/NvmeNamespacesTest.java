@@ -70,7 +70,8 @@ class NvmeNamespacesTest {
 
     @Test
     void exercise_presetQemu_sameData() {
-        try (NvmeHost host = host(DrivePreset.QEMU.builder().namespace(namespace().build()));
+        try (NvmeHost host =
+                        host(DrivePreset.QEMU.builder().namespace(namespace().build()));
                 NvmeController nvme = host.open()) {
             new NamespaceExercise(nvme, nvme.namespace(1)).run(3);
         }
