@@ -18,14 +18,14 @@ class ObserveCommandsTest {
     private Path directory;
 
     @Test
-    void traceShowsTheCallsOnStandardErrorAndTheResultOnStandardOutput() {
+    void trace_aCommand_callsOnStandardErrorResultOnStandardOutput() {
         Ran ran = Ran.of("trace groups").ok();
         assertEquals(Ran.of("groups").ok().out(), ran.out());
         assertTrue(ran.err().contains("list(\"/sys/kernel/iommu_groups\") = [0, 1, 2] <"), ran.err());
     }
 
     @Test
-    void recordIsShownReplayedAndCheckedWithoutADifference() throws IOException {
+    void record_shownReplayedAndChecked_noDifference() throws IOException {
         Path file = directory.resolve("demo.rec");
         Ran.of("record --memory --output", file.toString(), "demo").ok();
         Ran shown = Ran.of("trace --from", file.toString()).ok();
@@ -40,7 +40,7 @@ class ObserveCommandsTest {
     }
 
     @Test
-    void replayOfAnotherCommandFailsWithBothSides() {
+    void replay_anotherCommand_failsWithBothSides() {
         Path file = directory.resolve("groups.rec");
         Ran.of("record --output", file.toString(), "groups").ok();
         Ran ran = Ran.of("replay", file.toString(), "info", "0");
@@ -51,7 +51,7 @@ class ObserveCommandsTest {
     }
 
     @Test
-    void checkOfAnotherMachineFailsWithTheDifferences() {
+    void check_anotherMachine_failsWithTheDifferences() {
         Path file = directory.resolve("info.rec");
         Ran.of("record --output", file.toString(), "info", "0").ok();
         Ran ran = Ran.of("check", file.toString(), "--machine", "power9", "--patience", "0", "--json");
@@ -60,7 +60,7 @@ class ObserveCommandsTest {
     }
 
     @Test
-    void damagedAndForeignRecordsAreOneLine() throws IOException {
+    void read_damagedOrForeignRecord_oneLine() throws IOException {
         Path file = Files.writeString(directory.resolve("x.rec"), "no record");
         for (String command : List.of("trace --from", "replay", "check")) {
             Ran ran = Ran.of(command, file.toString());
@@ -90,14 +90,14 @@ class ObserveCommandsTest {
                 "record --size 1K demo        | --size 1K: use 4M to 1G",
                 "replay                       | replay needs RECORD, a file that 'jvfio record' has made, compressed by gzip or not (see jvfio replay --help)"
             })
-    void invalidCommandLinesAreRefused(String line, String message) {
+    void parse_invalidCommandLine_refused(String line, String message) {
         Ran ran = Ran.of(line);
         assertEquals(2, ran.status(), ran.err());
         assertEquals("jvfio: %s%n".formatted(message), ran.err());
     }
 
     @Test
-    void traceIntoADirectoryThatDoesNotExistFails() {
+    void trace_intoAMissingDirectory_fails() {
         Path file = directory.resolve("none/x.txt");
         Ran ran = Ran.of("trace --output", file.toString(), "groups", "--machine", "power8");
         assertEquals(1, ran.status());

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RecordedHostsTest {
     @ParameterizedTest
     @ValueSource(strings = {"demo-power8-emulated", "nvme-power8-emulated", "eeh-power8-emulated"})
-    void checkOfAnEarlierRecordHasNoDifference(String name) throws URISyntaxException {
+    void check_earlierRecord_noDifference(String name) throws URISyntaxException {
         Path file = Path.of(Objects.requireNonNull(
                         RecordedHostsTest.class.getResource("/org/jvfio/observe/" + name + ".rec.gz"), name)
                 .toURI());

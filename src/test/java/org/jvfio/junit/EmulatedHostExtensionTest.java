@@ -358,7 +358,7 @@ class EmulatedHostExtensionTest {
     }
 
     @Test
-    void wrongAnnotations_messagesNameThem() {
+    void run_wrongAnnotations_messagesNameThem() {
         Results results = run(Wrong.class);
         assertTrue(
                 results.failure("noSuchHost(Kernel)").contains("@EmulatedHost(\"power77\"): there is no such preset"),

@@ -32,7 +32,7 @@ class KilledRecordTest {
     }
 
     @Test
-    void recordOfAKilledProcessHasEveryCallThatHadReturned(@TempDir Path directory)
+    void record_ofAKilledProcess_hasEveryCallThatHadReturned(@TempDir Path directory)
             throws IOException, InterruptedException {
         Path file = directory.resolve("x.rec");
         String modules = System.getProperty("jdk.module.path");

@@ -58,7 +58,7 @@ class RecordFileTest {
     }
 
     @Test
-    void readOfAGoodRecordHasAllCallsAndFacts() throws IOException {
+    void read_goodRecord_allCallsAndFacts() throws IOException {
         Recording recording = Recording.read("x.rec", good);
         assertTrue(recording.hasEnded());
         assertTrue(recording.isWhole());
@@ -72,12 +72,12 @@ class RecordFileTest {
     }
 
     @Test
-    void readOfACompressedRecordIsTheSame() throws IOException {
+    void read_compressedRecord_same() throws IOException {
         assertEquals(calls, Recording.read("x.rec", compressed).calls());
     }
 
     @Test
-    void readOfEveryTruncationIsDamagedOrNoRecord() {
+    void read_everyTruncation_damagedOrNoRecord() {
         for (int length = 0; length < good.length; length += length < 3800 && length > 80 ? 61 : 1) {
             byte[] bytes = Arrays.copyOf(good, length);
             assertOneClearLine(assertThrows(
@@ -86,7 +86,7 @@ class RecordFileTest {
     }
 
     @Test
-    void readOfEveryTruncationOfACompressedRecordIsDamagedOrNoRecord() {
+    void read_everyTruncationOfACompressedRecord_damagedOrNoRecord() {
         for (int length = 0; length < compressed.length; length += 7) {
             byte[] bytes = Arrays.copyOf(compressed, length);
             assertOneClearLine(assertThrows(
@@ -96,7 +96,7 @@ class RecordFileTest {
 
     /** A flipped bit is found by a checksum, or is one of those that only say whether the record has ended. */
     @Test
-    void readOfFlippedBitsIsDamagedOrHasAllCalls() throws IOException {
+    void read_flippedBits_damagedOrAllCalls() throws IOException {
         Random random = new Random(1);
         int factsBytes = MemorySegment.ofArray(good).get(RecordFormat.INT, RecordFormat.FACTS_BYTES);
         int found = 0;
@@ -120,7 +120,7 @@ class RecordFileTest {
 
     /** A record whose process has died has no checksum in its last chunk: what decodes is there, the rest is an error. */
     @Test
-    void readOfFlippedBitsInAnUnfinishedRecordEndsWithoutAnotherException() throws IOException {
+    void read_flippedBitsInAnUnfinishedRecord_noOtherException() throws IOException {
         byte[] unfinished = good.clone();
         unfinished[RecordFormat.ENDED] = 0;
         int chunk = (unfinished[RecordFormat.HEADER_BYTES] & 0xff)
@@ -146,14 +146,14 @@ class RecordFileTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "x", "JVFIORE", "{\"traceEvents\": []}", "a text of some length that is no record"})
-    void readOfAnotherFileIsNoRecord(String text) throws IOException {
+    void read_anotherFile_noRecord(String text) throws IOException {
         Path file = Files.writeString(directory.resolve("x.rec"), text);
         RecordException e = assertThrows(RecordException.class, () -> Recording.read(file));
         assertEquals(file + " is no record: it does not begin as one", e.getMessage());
     }
 
     @Test
-    void readOfAnotherVersionNamesBoth() {
+    void read_anotherVersion_namesBoth() {
         byte[] bytes = good.clone();
         bytes[RecordFormat.VERSION_AT] = 7;
         RecordException e = assertThrows(RecordException.class, () -> Recording.read("x.rec", bytes));
@@ -161,14 +161,14 @@ class RecordFileTest {
     }
 
     @Test
-    void readOfARecordWithMoreBehindItIsDamaged() {
+    void read_moreBehindTheRecord_damaged() {
         byte[] bytes = Arrays.copyOf(good, good.length + 1);
         RecordException e = assertThrows(RecordException.class, () -> Recording.read("x.rec", bytes));
         assertEquals("x.rec is damaged: there is more behind its %d bytes".formatted(good.length), e.getMessage());
     }
 
     @Test
-    void recordOfManyCallsKeepsTheLastOnes() throws IOException {
+    void record_manyCalls_keepsTheLastOnes() throws IOException {
         Path file = directory.resolve("ring.rec");
         byte[] path = new byte[1 << 15];
         Arrays.fill(path, (byte) 'x');
@@ -192,7 +192,7 @@ class RecordFileTest {
     }
 
     @Test
-    void recordThatKeepsAShortTimeOverwritesOlderCallsThoughThereIsRoom() {
+    void record_ofAShortTime_overwritesOlderCallsThoughThereIsRoom() {
         Path file = directory.resolve("short.rec");
         String name = "x".repeat(1 << 15);
         RecordOptions options = new RecordOptions(file, RecordOptions.DEFAULT_BYTES, Duration.ofNanos(1), false, true);
@@ -207,7 +207,7 @@ class RecordFileTest {
 
     /** What a process that is killed leaves behind: the file as it is, without an end. */
     @Test
-    void readOfARecordThatHasNotEndedHasAllCallsSoFar() throws IOException {
+    void read_recordThatHasNotEnded_allCallsSoFar() throws IOException {
         Path file = directory.resolve("killed.rec");
         try (Observer observer = Observer.record(RecordOptions.of(file), "a test")) {
             var kernel = observer.observe(EduSession.boot());
@@ -222,7 +222,7 @@ class RecordFileTest {
     }
 
     @Test
-    void optionsOutOfRangeAreRefused() {
+    void options_outOfRange_refused() {
         Path file = directory.resolve("x.rec");
         assertThrows(
                 IllegalArgumentException.class,
@@ -236,7 +236,7 @@ class RecordFileTest {
     }
 
     @Test
-    void recordInADirectoryThatDoesNotExistFailsAtTheFirstKernel() throws IOException {
+    void record_inAMissingDirectory_failsAtTheFirstKernel() throws IOException {
         try (Observer observer = Observer.record(RecordOptions.of(directory.resolve("none/x.rec")), "a test")) {
             assertThrows(UncheckedIOException.class, () -> observer.observe(EduSession.boot()));
         }

@@ -34,7 +34,7 @@ class ReplayTest {
     }
 
     @Test
-    void replayOfTheSameProgramHasNoDifference() throws IOException {
+    void replay_sameProgram_noDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         ReplayedKernel kernel = ReplayedKernel.of(recording);
         EduSession.run(kernel);
@@ -43,7 +43,7 @@ class ReplayTest {
     }
 
     @Test
-    void replayOfAnotherProgramShowsBothSidesOfTheFirstDifference() throws IOException {
+    void replay_anotherProgram_bothSidesOfTheFirstDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         ReplayedKernel kernel = ReplayedKernel.of(recording);
         assertThrows(RuntimeException.class, () -> EduSession.run(kernel, 7));
@@ -57,7 +57,7 @@ class ReplayTest {
     }
 
     @Test
-    void callAfterADifferenceThrowsTheSameDifference() throws IOException {
+    void call_afterADifference_throwsTheSameOne() throws IOException {
         ReplayedKernel kernel = ReplayedKernel.of(record(original -> original.sysconf(vfio_h._SC_PAGESIZE)));
         ReplayException first = assertThrows(ReplayException.class, () -> kernel.close(3));
         ReplayException second = assertThrows(ReplayException.class, () -> kernel.sysconf(vfio_h._SC_PAGESIZE));
@@ -67,7 +67,7 @@ class ReplayTest {
     }
 
     @Test
-    void callBehindTheEndOfTheRecordIsADifference() throws IOException {
+    void call_behindTheEndOfTheRecord_difference() throws IOException {
         ReplayedKernel kernel = ReplayedKernel.of(record(original -> original.sysconf(vfio_h._SC_PAGESIZE)));
         assertEquals(65536, kernel.sysconf(vfio_h._SC_PAGESIZE));
         ReplayException e = assertThrows(ReplayException.class, () -> kernel.sysconf(vfio_h._SC_PAGESIZE));
@@ -75,7 +75,7 @@ class ReplayTest {
     }
 
     @Test
-    void endBeforeTheLastCallOfTheRecordIsADifference() throws IOException {
+    void end_beforeTheLastCallOfTheRecord_difference() throws IOException {
         Recording recording = record(original -> {
             original.sysconf(vfio_h._SC_PAGESIZE);
             original.eventfd(0, 0);
@@ -88,7 +88,7 @@ class ReplayTest {
     }
 
     @Test
-    void callThatWaitsForOneThatDoesNotComeEndsTheReplay() throws Exception {
+    void call_waitsForOneThatDoesNotCome_endsTheReplay() throws Exception {
         Recording recording = record(original -> {
             Thread other = Thread.ofPlatform().name("other").start(() -> original.eventfd(0, 0));
             join(other);
@@ -110,7 +110,7 @@ class ReplayTest {
     }
 
     @Test
-    void threadsKeepToTheOrderOfTheRecord() throws Exception {
+    void replay_severalThreads_keepToTheOrderOfTheRecord() throws Exception {
         Recording recording = record(original -> {
             int event = original.eventfd(0, 0);
             Thread reader = Thread.ofPlatform().name("reader").start(() -> read(original, event));
@@ -152,7 +152,7 @@ class ReplayTest {
     }
 
     @Test
-    void filesAreThoseOfTheRecordWithTheirErrors() throws IOException {
+    void files_ofTheRecord_withTheirErrors() throws IOException {
         Recording recording = record(original -> {
             assertThrows(NoSuchFileException.class, () -> original.readFile("/sys/none"));
             assertThrows(NoSuchFileException.class, () -> original.list("/sys/none"));
@@ -174,7 +174,7 @@ class ReplayTest {
     }
 
     @Test
-    void memoryOfTheRecordEndsWithMunmap() throws IOException {
+    void munmap_memoryOfTheRecord_ends() throws IOException {
         int anonymous = vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS;
         int protection = vfio_h.PROT_READ | vfio_h.PROT_WRITE;
         Recording recording = record(original -> {
@@ -192,7 +192,7 @@ class ReplayTest {
     }
 
     @Test
-    void heapSegmentsAreRefused() throws IOException {
+    void pread_heapSegment_refused() throws IOException {
         ReplayedKernel kernel = ReplayedKernel.of(record(original -> original.sysconf(vfio_h._SC_PAGESIZE)));
         MemorySegment heap = MemorySegment.ofArray(new byte[8]);
         assertThrows(IllegalArgumentException.class, () -> kernel.pread(3, heap, 0));
@@ -202,7 +202,7 @@ class ReplayTest {
     }
 
     @Test
-    void checkOfTheSameMachineHasNoDifference() throws IOException {
+    void check_sameMachine_noDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         RecordCheck.Result result = RecordCheck.run(recording, EduSession.boot(), Duration.ofSeconds(10));
         assertEquals(List.of(), result.differences());
@@ -210,7 +210,7 @@ class ReplayTest {
     }
 
     @Test
-    void checkOfAnotherMachineListsEveryDifference() throws IOException {
+    void check_anotherMachine_everyDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         EmulatedMachine pages4k = EduSession.machine().toBuilder().pages4K().build();
         RecordCheck.Result result = RecordCheck.run(recording, EmulatedKernel.boot(pages4k), Duration.ofMillis(10));
@@ -220,7 +220,7 @@ class ReplayTest {
     }
 
     @Test
-    void tokensOfVirtualFunctionsAreNotInTheRecord() throws IOException {
+    void record_tokenOfAVirtualFunction_leftOut() throws IOException {
         String token = "01234567-89ab-cdef-0123-456789abcdef";
         Recording recording = record(original -> {
             try (Arena arena = Arena.ofConfined()) {

@@ -37,7 +37,7 @@ class TraceFormsTest {
     }
 
     @Test
-    void textHasALineForEachCallWithDecodedArguments() throws IOException {
+    void text_eachCall_lineWithDecodedArguments() throws IOException {
         List<String> lines = Files.readAllLines(trace(TraceForm.TEXT, "x.txt"));
         String all = String.join("\n", lines);
         for (String expected : List.of(
@@ -60,7 +60,7 @@ class TraceFormsTest {
 
     /** Each call is one event, so the events of all kinds are as many as the calls of a record of the same program. */
     @Test
-    void flightRecordingHasAnEventForEachCall() throws IOException {
+    void flightRecording_eachCall_hasAnEvent() throws IOException {
         Path jfr = directory.resolve("x.jfr");
         Path record = directory.resolve("x.rec");
         try (Observer flight = Observer.trace(TraceForm.JFR, jfr, false, "a test");
@@ -96,7 +96,7 @@ class TraceFormsTest {
     }
 
     @Test
-    void flightRecordingHasTheFieldsOfAMapping() throws IOException {
+    void flightRecording_aMapping_hasItsFields() throws IOException {
         RecordedEvent map = RecordingFile.readAllEvents(trace(TraceForm.JFR, "x.jfr")).stream()
                 .filter(event -> event.getEventType().getName().equals("jvfio.Map"))
                 .findFirst()
@@ -109,7 +109,7 @@ class TraceFormsTest {
 
     /** POWER8 freezes the PE for a DMA to where nothing is mapped. */
     @Test
-    void frozenPeIsAnEvent() throws IOException {
+    void flightRecording_frozenPe_isAnEvent() throws IOException {
         Path file = directory.resolve("x.jfr");
         try (Observer observer = Observer.trace(TraceForm.JFR, file, true, "a test")) {
             Kernel kernel = observer.observe(EmulatedKernel.boot(EmulatedMachine.power8()));
@@ -135,7 +135,7 @@ class TraceFormsTest {
 
     /** What the Trace Event Format asks of each kind of event. */
     @Test
-    void perfettoTraceHasASliceForEachCallAndTracksForMappingsAndWindows() throws IOException {
+    void perfetto_recording_slicesForCallsTracksForMappingsAndWindows() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         StringWriter out = new StringWriter();
         recording.write(TraceForm.PERFETTO, out);
@@ -173,13 +173,13 @@ class TraceFormsTest {
     }
 
     @Test
-    void liveTraceForPerfettoIsComplete() throws IOException {
+    void perfetto_liveTrace_complete() throws IOException {
         assertFalse(
                 events(Files.readString(trace(TraceForm.PERFETTO, "x.json"))).isEmpty());
     }
 
     @Test
-    void secondKernelHasAFileOfItsOwn() throws IOException {
+    void observe_secondKernel_hasAFileOfItsOwn() throws IOException {
         Path file = directory.resolve("x.txt");
         try (Observer observer = Observer.trace(TraceForm.TEXT, file, true, "a test")) {
             Kernel first = EduSession.boot();
@@ -195,14 +195,14 @@ class TraceFormsTest {
     }
 
     @Test
-    void kernelAfterTheEndIsRefused() throws IOException {
+    void observe_afterTheEnd_refused() throws IOException {
         Observer observer = Observer.trace(TraceForm.TEXT, new StringWriter(), true);
         observer.close();
         assertThrows(IllegalStateException.class, () -> observer.observe(EduSession.boot()));
     }
 
     @Test
-    void formsThatNeedAFileAreRefusedForAWriter() {
+    void trace_formThatNeedsAFileToAWriter_refused() {
         assertThrows(IllegalArgumentException.class, () -> Observer.trace(TraceForm.JFR, new StringWriter(), true));
     }
 }

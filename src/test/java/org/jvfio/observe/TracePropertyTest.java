@@ -25,7 +25,7 @@ class TracePropertyTest {
     private Path directory;
 
     @Test
-    void kernelWithoutAPropertyIsUsedAsItIs() {
+    void observe_withoutAProperty_kernelAsItIs() {
         Kernel kernel = EduSession.boot();
         assertSame(kernel, TraceProperty.observe(kernel));
         assertEquals(Optional.empty(), TraceProperty.of(_ -> null));
@@ -41,7 +41,7 @@ class TracePropertyTest {
                 "x     |      |       | true  | -Djvfio.trace.memory=true needs a record; add -Djvfio.trace.form=record",
                 "-     | jfr  | false | false | -Djvfio.trace.form=jfr needs a file; use -Djvfio.trace=FILE"
             })
-    void wrongPropertiesAreNamed(String file, String form, String registers, String memory, String message) {
+    void observe_wrongProperties_named(String file, String form, String registers, String memory, String message) {
         Map<String, String> properties = new HashMap<>();
         properties.put(TraceProperty.FILE, file);
         properties.put(TraceProperty.FORM, form);
@@ -54,13 +54,13 @@ class TracePropertyTest {
 
     @ParameterizedTest
     @CsvSource({"a.json, PERFETTO", "a.jfr, JFR", "a.rec, RECORD", "a.txt, TEXT", "-, TEXT"})
-    void formIsWhatTheNameEndsIn(String file, TraceForm form) {
+    void form_ofAFileName_isWhatItEndsIn(String file, TraceForm form) {
         assertEquals(form, TraceForm.ofFile(file));
     }
 
     /** In a JVM of its own, as properties count for all of it. */
     @Test
-    void programWithThePropertyIsTraced() throws IOException, InterruptedException {
+    void observe_programWithTheProperty_traced() throws IOException, InterruptedException {
         Path file = directory.resolve("x.txt");
         List<String> command = List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),

@@ -72,7 +72,7 @@ final class IdentifyData {
             case ACTIVE_NAMESPACES -> fillList(id, Namespace::isAttached, data);
             case ALLOCATED_NAMESPACES -> fillList(id, _ -> true, data);
             case DESCRIPTORS -> fillDescriptors(id, data);
-            case NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.attached(id));
+            case NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.attached(id), data);
             case CONTROLLER_OF_SET -> fillControllerOfSet(commandSet, data);
             case ACTIVE_OF_SET -> fillListOfSet(id, commandSet, Namespace::isAttached, data);
             case INDEPENDENT_NAMESPACE -> fillIndependent(id, namespaces.attached(id), data);
@@ -106,7 +106,7 @@ final class IdentifyData {
                 yield Status.SUCCESS;
             }
             case ALLOCATED_OF_SET -> fillListOfSet(id, commandSet, _ -> true, data);
-            case ALLOCATED_NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.allocated(id));
+            case ALLOCATED_NAMESPACE_OF_SET -> fillOfSet(id, commandSet, namespaces.allocated(id), data);
             case ALLOCATED_INDEPENDENT_NAMESPACE -> fillIndependent(id, namespaces.allocated(id), data);
             default -> Status.INVALID_FIELD_IN_COMMAND;
         };
@@ -136,13 +136,15 @@ final class IdentifyData {
         return Status.SUCCESS;
     }
 
-    private int fillOfSet(int id, int commandSet, @Nullable Namespace namespace) {
+    private int fillOfSet(int id, int commandSet, @Nullable Namespace namespace, MemorySegment data) {
         if (!NamespaceList.isValid(id)) {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         boolean isKnown = commandSet == CommandSet.NVM.identifier()
                 || (namespace != null && commandSet == namespace.commandSet().identifier());
-        // All of its fields are about protection information, or about zones.
+        if (namespace != null && commandSet == CommandSet.NVM.identifier()) {
+            namespaceData.fillOfNvm(namespace, data);
+        }
         return isKnown || (isQemu && namespace == null) ? Status.SUCCESS : Status.INVALID_FIELD_IN_COMMAND;
     }
 

@@ -16,6 +16,7 @@ final class IdentifyNamespace {
     private static final int GRANULARITY_BYTES = 4096;
 
     private static final int PREFERRED_SIZES = 0x10;
+    private static final int PREFERRED_LARGE_SIZES = 0x30;
     private static final int DEALLOCATED_ERROR = 0x04;
     private static final int EXTENDED = 0x10;
     private static final int BOTH_METADATA = 3;
@@ -23,6 +24,8 @@ final class IdentifyNamespace {
     private static final int READS_ZEROS = 0x01;
     private static final int WRITE_ZEROES_DEALLOCATES = 0x08;
     private static final int READY = 1;
+    private static final int LARGE_GRANULARITY = 268;
+    private static final int LARGE_ALIGNMENT = 284;
 
     private final Configuration configuration;
     private final boolean isQemu;
@@ -41,7 +44,7 @@ final class IdentifyNamespace {
         data.set(Command.QWORD, 0, namespace.blocks()); // size, capacity and use
         data.set(Command.QWORD, 8, namespace.blocks());
         data.set(Command.QWORD, 16, namespace.blocks());
-        set(data, 24, PREFERRED_SIZES | (isQemu ? DEALLOCATED_ERROR : 0));
+        set(data, 24, isQemu ? PREFERRED_LARGE_SIZES | DEALLOCATED_ERROR : PREFERRED_SIZES);
         set(data, 25, namespace.formats().size() - 1);
         set(data, 26, namespace.formats().indexOf(namespace.format()) | (namespace.isExtended() ? EXTENDED : 0));
         boolean hasMetadata = namespace.formats().size() > BlockFormat.PLAIN.size();
@@ -49,7 +52,7 @@ final class IdentifyNamespace {
         set(data, 28, isQemu || namespace.protection() != 0 ? ALL_PROTECTION : 0);
         set(data, 29, namespace.protection());
         set(data, 30, isShared() ? 1 : 0);
-        set(data, 33, isQemu ? READS_ZEROS : READS_ZEROS | WRITE_ZEROES_DEALLOCATES);
+        set(data, 33, READS_ZEROS | WRITE_ZEROES_DEALLOCATES);
         short granularity = (short) ((GRANULARITY_BYTES >>> namespace.blockShift()) - 1);
         data.set(IdentifyController.WORD, 68, granularity); // preferred deallocation granularity and alignment
         data.set(IdentifyController.WORD, 70, granularity);
@@ -67,6 +70,15 @@ final class IdentifyNamespace {
                     Command.DWORD,
                     128 + 4L * format,
                     namespace.formats().get(format).entry());
+        }
+    }
+
+    /** CNS 05h and 1bh for the NVM command set; all but these sizes is about protection information. */
+    void fillOfNvm(Namespace namespace, MemorySegment data) {
+        if (isQemu) {
+            int granularity = GRANULARITY_BYTES >>> namespace.blockShift();
+            data.set(Command.DWORD, LARGE_GRANULARITY, granularity);
+            data.set(Command.DWORD, LARGE_ALIGNMENT, granularity);
         }
     }
 

@@ -20,6 +20,7 @@ final class LogPages {
     static final String FIRMWARE_REVISION = "1.0";
 
     private static final int SUPPORTED = 1;
+    private static final int DOORBELL_BUFFER_CONFIG = 0x7c;
     private static final int CHANGES_BLOCKS = 1 << 1;
     private static final int CHANGES_NAMESPACES = 1 << 3;
     private static final int CHANGES_CAPABILITY = 1 << 4;
@@ -142,6 +143,7 @@ final class LogPages {
                     4L * ManagementCommands.ATTACHMENT,
                     SUPPORTED | CHANGES_NAMESPACES | CHANGES_CAPABILITY);
             data.set(Command.DWORD, 4L * ManagementCommands.FORMAT, SUPPORTED | CHANGES_BLOCKS);
+            data.set(Command.DWORD, 4L * DOORBELL_BUFFER_CONFIG, SUPPORTED);
             data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_SEND, SUPPORTED);
             data.set(Command.DWORD, 4L * ManagementCommands.DIRECTIVE_RECEIVE, SUPPORTED);
         }

@@ -67,7 +67,7 @@ class SanitizerTest {
     }
 
     @Test
-    void driverThatDoesAllRight_clean() throws InterruptedException {
+    void run_driverThatDoesAllRight_clean() throws InterruptedException {
         try (Device device = Device.open(kernel, EDU);
                 DmaMemory memory = device.container().allocate(1 << 16);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 1)) {
@@ -88,7 +88,7 @@ class SanitizerTest {
     }
 
     @Test
-    void deviceNotClosed_openWithItsContainerAndGroup() {
+    void exit_deviceNotClosed_openWithItsContainerAndGroup() {
         Device.open(kernel, EDU);
         List<Finding> found = sanitizer.finish();
         List<String> open = found.stream()
@@ -99,7 +99,7 @@ class SanitizerTest {
                 open.containsAll(List.of("/dev/vfio/vfio, is open", "/dev/vfio/0, is open", EDU + ", is open")),
                 open.toString());
         found.forEach(finding -> assertEquals(
-                "deviceNotClosed_openWithItsContainerAndGroup",
+                "exit_deviceNotClosed_openWithItsContainerAndGroup",
                 finding.sites().getFirst().frames().getFirst().getMethodName(),
                 finding::toString));
     }
@@ -116,7 +116,7 @@ class SanitizerTest {
     }
 
     @Test
-    void mappingRegistrationAndMemoryNotClosed_left() {
+    void exit_mappingRegistrationAndMemoryNotClosed_left() {
         Device device = Device.open(kernel, EDU);
         DmaMemory memory = device.container().allocate(1 << 16);
         DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
@@ -127,7 +127,7 @@ class SanitizerTest {
     }
 
     @Test
-    void partOfAMappingUnmapped_theRestIsLeft() {
+    void unmap_partOfAMapping_theRestIsLeft() {
         Device device = Device.open(kernel, EDU);
         DmaMemory memory = device.container().allocate(3 << 16);
         DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
@@ -144,7 +144,7 @@ class SanitizerTest {
     }
 
     @Test
-    void windowNotRemoved_left() {
+    void exit_windowNotRemoved_left() {
         Device device = Device.open(kernel, EDU);
         Container container = device.container();
         container.apply(container.planWindow(WindowRequest.of(1 << 30).dmaMaskBits(64)));
@@ -152,7 +152,7 @@ class SanitizerTest {
     }
 
     @Test
-    void callThatHarmsTheHost_hazard() {
+    void call_thatHarmsTheHost_hazard() {
         try (Device device = Device.open(kernel, EDU);
                 Arena arena = Arena.ofConfined()) {
             device.enableBusMastering();
@@ -172,7 +172,7 @@ class SanitizerTest {
     }
 
     @Test
-    void registrationOfNothing_hazardThatLinuxExecutes() {
+    void register_nothing_hazardThatLinuxExecutes() {
         Sanitizer asLinux = Sanitizer.boot(EmulatedMachine.power8().toBuilder()
                 .hazards(HazardPolicy.AS_LINUX)
                 .build());
@@ -195,7 +195,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaAfterUnmap_stale() {
+    void dma_afterUnmap_stale() {
         try (Device device = Device.open(kernel, EDU);
                 DmaMemory memory = device.container().allocate(1 << 16)) {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
@@ -210,13 +210,13 @@ class SanitizerTest {
         assertHas(", which was unmapped before", stale);
         assertEquals("unmapped", stale.sites().getLast().what());
         assertEquals(
-                "dmaAfterUnmap_stale",
+                "dma_afterUnmap_stale",
                 stale.sites().getLast().frames().getFirst().getMethodName());
         assertEquals(1, sanitizer.finish().size(), () -> sanitizer.finish().toString());
     }
 
     @Test
-    void dmaWithoutAMapping_unmapped() {
+    void dma_withoutAMapping_unmapped() {
         try (Device device = Device.open(kernel, EDU);
                 DmaMemory memory = device.container().allocate(1 << 16)) {
             device.container().defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
@@ -230,7 +230,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaInTheWrongDirection_unmapped() {
+    void dma_inTheWrongDirection_unmapped() {
         try (Device device = Device.open(kernel, EDU);
                 DmaMemory memory = device.container().allocate(1 << 16)) {
             DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
@@ -259,7 +259,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaBesideTheBufferInItsPage_outside() {
+    void dma_besideTheBufferInItsPage_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.FROM_DEVICE);
             edu.writeMemory(iova, 0, 65, LONG);
@@ -272,7 +272,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaInTheOtherDirectionThanGiven_outside() {
+    void dma_inTheOtherDirectionThanGiven_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
             edu.writeMemory(iova, 0, 64, LONG);
@@ -284,7 +284,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaAfterTheBufferWasTakenBack_outside() {
+    void dma_afterTheBufferWasTakenBack_outside() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(DmaDirection.TO_DEVICE);
             edu.readMemory(iova, 0, 64, LONG);
@@ -310,7 +310,7 @@ class SanitizerTest {
     }
 
     @Test
-    void dmaToSharedMemory_clean() {
+    void dma_toSharedMemory_clean() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 4096).shareWithDevice();
             memory.segment().setString(0, "queue");
@@ -321,7 +321,7 @@ class SanitizerTest {
     }
 
     @Test
-    void bufferTakenBackBeforeTheDeviceWroteIt_neverWritten() {
+    void read_bufferTakenBackBeforeTheDeviceWroteIt_neverWritten() {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 128).giveToDevice(DmaDirection.FROM_DEVICE);
             edu.writeMemory(iova, 0, 100, LONG);
@@ -332,7 +332,7 @@ class SanitizerTest {
 
     @ParameterizedTest
     @EnumSource(DmaDirection.class)
-    void programWritesWhileTheDeviceOwnsIt_writtenWhileOwned(DmaDirection direction) {
+    void write_whileTheDeviceOwnsIt_writtenWhileOwned(DmaDirection direction) {
         withEdu((memory, edu, iova) -> {
             memory.range(0, 64).giveToDevice(direction);
             memory.segment().set(ValueLayout.JAVA_BYTE, 5, (byte) 77);
@@ -348,7 +348,7 @@ class SanitizerTest {
     }
 
     @Test
-    void registersThatAreReserved_reported() {
+    void access_reservedRegisters_reported() {
         try (Device device = Device.open(kernel, EDU)) {
             device.bar(0).readInt(0);
             device.bar(0).readInt(0x10);
@@ -358,7 +358,7 @@ class SanitizerTest {
 
     @ParameterizedTest
     @CsvSource({"0x18, 4", "0x6c, 4", "0x20, 8", "0x1c, 2", "0x1000, 8", "0x1208, 4", "0x100, 4"})
-    void nvmeRegisterOfTheWrongWidthOrReserved_reported(int offset, int width) {
+    void access_nvmeRegisterOfTheWrongWidthOrReserved_reported(int offset, int width) {
         try (Device device = Device.open(kernel, NVME)) {
             device.bar(0).readLong(0);
             device.bar(0).readInt(0x1c);
@@ -372,7 +372,7 @@ class SanitizerTest {
     }
 
     @Test
-    void messageThatNobodyReads_unacknowledged() throws InterruptedException {
+    void message_thatNobodyReads_unacknowledged() throws InterruptedException {
         try (Arena arena = Arena.ofConfined();
                 Device device = Device.open(kernel, EDU)) {
             device.enableBusMastering();
@@ -398,7 +398,7 @@ class SanitizerTest {
     }
 
     @Test
-    void intxThatStaysAsserted_unacknowledged() throws InterruptedException {
+    void intx_staysAsserted_unacknowledged() throws InterruptedException {
         try (Device device = Device.open(kernel, EDU);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.INTX, 1)) {
             device.bar(0).writeInt(IRQ_RAISE, 1);
@@ -409,7 +409,7 @@ class SanitizerTest {
     }
 
     @Test
-    void intxThatIsAcknowledged_clean() throws InterruptedException {
+    void intx_acknowledged_clean() throws InterruptedException {
         try (Device device = Device.open(kernel, EDU);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.INTX, 1)) {
             device.bar(0).writeInt(IRQ_RAISE, 1);
@@ -422,7 +422,7 @@ class SanitizerTest {
     }
 
     @Test
-    void pollWithALockHeld_reported() {
+    void poll_withALockHeld_reported() {
         ReentrantLock lock = new ReentrantLock();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment none = arena.allocate(8);
@@ -442,7 +442,7 @@ class SanitizerTest {
     }
 
     @Test
-    void readThatBlocksWithAMonitorHeld_reported() {
+    void read_blocksWithAMonitorHeld_reported() {
         int eventfd = kernel.eventfd(1, 0);
         try (Arena arena = Arena.ofConfined()) {
             synchronized (this) {
@@ -456,7 +456,7 @@ class SanitizerTest {
     }
 
     @Test
-    void sameMistakeAtTheSamePlace_counted() {
+    void run_sameMistakeAtTheSamePlace_counted() {
         try (Device device = Device.open(kernel, EDU)) {
             for (int each = 0; each < 3; each++) {
                 device.bar(0).readInt(0x10);
