@@ -1,7 +1,7 @@
 /** Userspace drivers on POWER: VFIO with the SPAPR TCE IOMMU, on Linux and on an emulated kernel. */
 module org.jvfio {
     requires jdk.jfr;
-    requires static transitive org.jspecify;
+    requires static org.jspecify;
 
     // For the program that is made of a session of the shell, in a JVM of its own.
     requires static jdk.jshell;

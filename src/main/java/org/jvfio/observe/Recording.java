@@ -194,14 +194,14 @@ public final class Recording {
                 throw damaged(name, "it ends in the header of " + which);
             }
             int state = file.get(INT, at + RecordFormat.CHUNK_STATE);
-            if (state == RecordFormat.CHUNK_EMPTY) {
-                continue;
-            }
             int used = file.get(INT, at + RecordFormat.CHUNK_USED);
             long sequence = file.get(LONG, at + RecordFormat.CHUNK_SEQUENCE);
+            if (state == RecordFormat.CHUNK_EMPTY && used == 0 && sequence == 0) {
+                continue;
+            }
             long time = file.get(LONG, at + RecordFormat.CHUNK_TIME);
             long start = at + RecordFormat.CHUNK_FRAMES;
-            if (state < 0 || state > RecordFormat.CHUNK_COMPLETE || sequence < 1 || time < 0) {
+            if ((state != RecordFormat.CHUNK_OPEN && state != RecordFormat.CHUNK_COMPLETE) || sequence < 1 || time < 0) {
                 throw damaged(name, "the header of " + which + " is malformed");
             }
             if (used < 0 || used > chunkBytes - RecordFormat.CHUNK_FRAMES || used > file.byteSize() - start) {
