@@ -201,7 +201,9 @@ public final class Recording {
             }
             long time = file.get(LONG, at + RecordFormat.CHUNK_TIME);
             long start = at + RecordFormat.CHUNK_FRAMES;
-            if ((state != RecordFormat.CHUNK_OPEN && state != RecordFormat.CHUNK_COMPLETE) || sequence < 1 || time < 0) {
+            if ((state != RecordFormat.CHUNK_OPEN && state != RecordFormat.CHUNK_COMPLETE)
+                    || sequence < 1
+                    || time < 0) {
                 throw damaged(name, "the header of " + which + " is malformed");
             }
             if (used < 0 || used > chunkBytes - RecordFormat.CHUNK_FRAMES || used > file.byteSize() - start) {

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -99,7 +100,7 @@ class TraceFormsTest {
     void flightRecording_aMapping_hasItsFields() throws IOException {
         RecordedEvent map = RecordingFile.readAllEvents(trace(TraceForm.JFR, "x.jfr")).stream()
                 .filter(event -> event.getEventType().getName().equals("jvfio.Map"))
-                .findFirst()
+                .min(Comparator.comparing(RecordedEvent::getStartTime))
                 .orElseThrow();
         assertEquals("MAP_DMA", map.getString("operation"));
         assertEquals(1 << 16, map.getLong("size"));
