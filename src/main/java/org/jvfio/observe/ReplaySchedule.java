@@ -14,6 +14,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
 
 /**
  * The order of a record, which the threads of a program keep to: a call begins and ends only after all that began or
@@ -157,6 +158,10 @@ final class ReplaySchedule {
             Track track = own != null && own.hasNext(isSame) ? own : otherTrack(isSame);
             Step step = track == null ? null : track.step();
             if (track == null || step == null) {
+                if (isSurplusPoll(own, actual)) {
+                    actual.ended(0, Outcome.RETURNED, Errno.EINTR.negated(), null);
+                    return actual;
+                }
                 RecordedCall former = former(isSame, actual).orElseThrow(() -> differ(difference(own, actual)));
                 done.accept(former);
                 return former;
@@ -247,6 +252,23 @@ final class ReplaySchedule {
             found.thread = current;
         }
         return found;
+    }
+
+    /**
+     * Whether a thread that has made all its calls waits for another thread to end it. It may look whether that has
+     * come before or after the last event that it was woken by, and so wait once more than it did: it is interrupted.
+     */
+    @SuppressWarnings("WaitNotInLoop") // the caller polls again
+    private boolean isSurplusPoll(@Nullable Track track, RecordedCall actual) {
+        if (track == null || track.step() != null || actual.kind() != CallKind.POLL || actual.number(0) >= 0) {
+            return false;
+        }
+        try {
+            moved.awaitNanos(TimeUnit.MILLISECONDS.toNanos(1));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+        return difference == null && System.nanoTime() - movedAt <= stallNanos;
     }
 
     /**

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.RecordedCall.Caller;
+import org.jvfio.uapi.pollfd;
 
 /**
  * The kernel of a recorded host: it answers the calls of a record, and no others. The program has to make the calls that
@@ -118,6 +119,13 @@ public final class ReplayedKernel implements Kernel {
                         Math.min(written.length, buffer.byteSize()));
             }
         };
+    }
+
+    private static void writeFound(Map<Integer, Short> found, MemorySegment pollfds) {
+        for (long at = 0; at < pollfds.byteSize(); at += pollfd.sizeof()) {
+            MemorySegment each = pollfds.asSlice(at, pollfd.sizeof());
+            pollfd.revents(each, found.getOrDefault(pollfd.fd(each), (short) 0));
+        }
     }
 
     private int opened(RecordedCall call, String name) {
@@ -247,7 +255,12 @@ public final class ReplayedKernel implements Kernel {
 
     @Override
     public int poll(MemorySegment pollfds, int timeoutMillis) {
-        return (int) make(CallKind.POLL, new long[] {timeoutMillis}, "", bytes(pollfds), writeTo(pollfds))
+        return (int) make(
+                        CallKind.POLL,
+                        new long[] {timeoutMillis},
+                        "",
+                        bytes(pollfds),
+                        call -> writeFound(CallComparison.found(call.after()), pollfds))
                 .result();
     }
 
