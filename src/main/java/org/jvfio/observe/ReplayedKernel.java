@@ -22,6 +22,9 @@ import org.jvfio.uapi.pollfd;
  * <p>Descriptors are those of the record; memory is elsewhere, and its addresses are compared as those of the record.
  * What a device wrote to memory is there if the record has memory ({@link RecordOptions#memory}). Threads keep to the
  * order of the record: see {@link #of(Recording, Duration)}.
+ *
+ * <p>A program whose threads decide by timing which calls they make, such as whether to wake the thread that waits for
+ * interrupts, can differ from its own record. What one thread does, and so a driver that polls, replays exactly.
  */
 public final class ReplayedKernel implements Kernel {
     private static final long DEFAULT_PAGE = 1 << 16;

@@ -33,20 +33,25 @@ class ReplayTest {
         return RecordedSession.record(RecordOptions.of(directory.resolve("x.rec")), EduSession.boot(), program);
     }
 
+    private Recording polled() {
+        RecordOptions options = RecordOptions.of(directory.resolve("x.rec")).withMemory();
+        return RecordedSession.record(options, EduSession.boot(), kernel -> EduSession.poll(kernel, 10));
+    }
+
     @Test
     void replay_sameProgram_noDifference() throws IOException {
-        Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
+        Recording recording = polled();
         ReplayedKernel kernel = ReplayedKernel.of(recording);
-        EduSession.run(kernel);
+        EduSession.poll(kernel, 10);
         assertEquals(Optional.empty(), kernel.end());
         assertEquals(recording.calls(), kernel.calls());
     }
 
     @Test
     void replay_anotherProgram_bothSidesOfTheFirstDifference() throws IOException {
-        Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
+        Recording recording = polled();
         ReplayedKernel kernel = ReplayedKernel.of(recording);
-        assertThrows(RuntimeException.class, () -> EduSession.run(kernel, 7));
+        assertThrows(RuntimeException.class, () -> EduSession.poll(kernel, 7));
         Difference difference = kernel.end().orElseThrow();
         assertTrue(difference.recorded().contains("BAR0+0x8, 0x0a000000) = 4"), difference.recorded());
         assertTrue(difference.actual().contains("BAR0+0x8, 0x07000000)"), difference.actual());
