@@ -376,7 +376,8 @@ public final class Device implements AutoCloseable {
      * waits until it responds, and restores what {@link RecoveryStep#RESTORED} says. Each step is reported to the
      * driver, which then initializes the device: it is in its reset state. Windows and mappings are kept.
      *
-     * <p>A PE is reset by EEH where the platform reports its state and the container has one group. Elsewhere the bus or slot is reset, if no device of
+     * <p>A PE is reset by EEH where the platform reports its state and the container has one group. Elsewhere the bus
+     * or slot is reset, if no device of
      * another group is there; if the device does not respond after that, its descriptor is closed and opened again,
      * with which memory of {@link Region#unsafeSegment} ends. A device that responds is left alone; one whose memory is
      * disabled gets its command register back.

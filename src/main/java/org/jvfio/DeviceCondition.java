@@ -14,7 +14,8 @@ import org.jvfio.kernel.Kernel;
  *
  * @param state the result
  * @param pe the state of the PE; empty if the platform does not report it
- * @param evidence what was looked at, and what it said. Of a frozen PE it has the newest message of the kernel log about
+ * @param evidence what was looked at, and what it said. Of a frozen PE it has the newest message of the kernel log
+ * about
  *     it, where the log can be read; an emulated host logs the DMA that froze it, as in {@code PE frozen: 0000:01:00.0
  *     wrote 4096 bytes to 0x800000000020000, unmapped 3 ms before by process 2 (EEH state 2)}
  */

@@ -16,9 +16,10 @@ import static org.jvfio.uapi.vfio_h.PCI_LATENCY_TIMER;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * What the driver has set in configuration space, and what of it is written again after a reset that lost it: the command
- * register, and the registers that the kernel itself restores for its own drivers ({@code pci_restore_state}), which are
- * plain settings.
+ * What the driver has set in configuration space, and what of it is written again after a reset that lost it: the
+ * command
+ * register, and the registers that the kernel itself restores for its own drivers ({@code pci_restore_state}), which
+ * are plain settings.
  *
  * <p>For a user it does so only around a reset of the function or of the bus. After a reset of the PE, {@code
  * eeh_restore_device_bars} and the firmware's {@code OPAL_PCI_REINIT} restore what the registers had at boot; when the
@@ -86,8 +87,8 @@ final class DriverConfig {
     }
 
     /**
-     * Restores the device control register of PCI Express. vfio-pci sets the maximum read request size in the device only
-     * if it differs from the copy that the user reads, which outlives a reset: another size is written first.
+     * Restores the device control register of PCI Express. vfio-pci sets the maximum read request size in the device
+     * only if it differs from the copy that the user reads, which outlives a reset: another size is written first.
      */
     private void restoreControl(Region config, int register) {
         if (!isWritten(register, Short.BYTES)) {

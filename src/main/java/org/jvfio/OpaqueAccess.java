@@ -31,8 +31,8 @@ final class OpaqueAccess {
     private OpaqueAccess() {}
 
     /**
-     * Loads {@code width} bytes, zero-extended: HotSpot for x86 does not find the end of some instructions that load and
-     * extend the sign, so a fault of one would end the JVM.
+     * Loads {@code width} bytes, zero-extended: HotSpot for x86 does not find the end of some instructions that load
+     * and extend the sign, so a fault of one would end the JVM.
      */
     static long get(MemorySegment memory, long at, int width, boolean little) {
         return switch (width) {

@@ -56,8 +56,8 @@ record RegionInfo(int index, long size, int flags, long fileOffset, List<RegionA
     }
 
     /**
-     * This description without the pages of the MSI-X table, unless the kernel allows it to be mapped, or has listed what
-     * can be: Linux before 4.6 neither says so nor maps these pages.
+     * This description without the pages of the MSI-X table, unless the kernel allows it to be mapped, or has listed
+     * what can be: Linux before 4.6 neither says so nor maps these pages.
      */
     RegionInfo without(List<RegionArea> table, PageSize page) {
         boolean whole = mappable.equals(List.of(new RegionArea(0, size)));

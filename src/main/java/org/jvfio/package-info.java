@@ -1,7 +1,8 @@
 /**
  * VFIO on POWER for Java programs: containers, groups, devices, DMA windows and DMA memory of the SPAPR TCE IOMMU.
  *
- * <p><a href="doc-files/guide.html">The guide</a> explains POWER I/O, and leads from the first register to a whole driver.
+ * <p><a href="doc-files/guide.html">The guide</a> explains POWER I/O, and leads from the first register to a whole
+ * driver.
  *
  * <p>Most drivers begin with {@link org.jvfio.Device#open}. The library runs on a {@link org.jvfio.kernel.Kernel},
  * Linux or an emulated one. A call that the kernel, the platform or the device refuses throws {@link
@@ -108,8 +109,8 @@
  * <h2>Reset</h2>
  *
  * {@link org.jvfio.Device#reset} resets the function alone, {@link org.jvfio.Device#hotReset} all devices of its bus,
- * and {@link org.jvfio.Device#recover} does what makes a device that does not respond respond again: with EEH a reset of
- * the PE. After each of them the driver initializes its device again.
+ * and {@link org.jvfio.Device#recover} does what makes a device that does not respond respond again: with EEH a reset
+ * of the PE. After each of them the driver initializes its device again.
  *
  * <h2>EEH</h2>
  *

@@ -44,7 +44,8 @@ final class MapScene {
     /**
      * Plays it with a device.
      *
-     * @return the moments; the group is the host's in the first and the last, and {@link #richest} has the most mappings
+     * @return the moments; the group is the host's in the first and the last, and {@link #richest} has the most
+     * mappings
      */
     static List<DmaMoment> play(Kernel kernel, PciFunction function) {
         IommuGroup group = IommuGroup.of(kernel, function.address());

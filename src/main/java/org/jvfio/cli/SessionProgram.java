@@ -20,8 +20,8 @@ import jdk.jshell.VarSnippet;
 import jdk.jshell.execution.LocalExecutionControlProvider;
 
 /**
- * Makes a Java program of a session that JShell has saved: imports first, then types and methods, variables as fields, and
- * the rest in {@code main}. A process of its own runs it, as the command itself does without the module of JShell.
+ * Makes a Java program of a session that JShell has saved: imports first, then types and methods, variables as fields,
+ * and the rest in {@code main}. A process of its own runs it, as the command itself does without the module of JShell.
  */
 public final class SessionProgram {
     private static final String TEMPORARY = "\\$[0-9]+";

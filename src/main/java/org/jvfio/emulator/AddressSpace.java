@@ -86,8 +86,8 @@ final class AddressSpace {
     }
 
     /**
-     * Whether an address is a multiple of the page size, as the kernel counts: a BAR is mapped wherever the Java process
-     * has it, at a multiple of its own page size.
+     * Whether an address is a multiple of the page size, as the kernel counts: a BAR is mapped wherever the Java
+     * process has it, at a multiple of its own page size.
      */
     boolean isAligned(long address, long pageBytes) {
         Area area = find(address);

@@ -224,8 +224,8 @@ final class ConfigRegisters {
     }
 
     /**
-     * Assigns BARs as firmware does: each aligned to its size, 32-bit BARs below 4 GiB. A BAR of I/O ports below a bridge
-     * without I/O space gets no address.
+     * Assigns BARs as firmware does: each aligned to its size, 32-bit BARs below 4 GiB. A BAR of I/O ports below a
+     * bridge without I/O space gets no address.
      */
     private void assignBars(int romBytes) {
         long ports = FIRST_PORT;

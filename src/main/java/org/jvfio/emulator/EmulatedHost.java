@@ -281,8 +281,8 @@ public final class EmulatedHost {
     }
 
     /**
-     * Freezes the PE of a group as an error on the bus does, such as one of a device that wakes from D3hot right after it
-     * was bound. Does nothing on a {@linkplain EmulatedMachine.Builder#freezes machine that freezes nothing}.
+     * Freezes the PE of a group as an error on the bus does, such as one of a device that wakes from D3hot right after
+     * it was bound. Does nothing on a {@linkplain EmulatedMachine.Builder#freezes machine that freezes nothing}.
      *
      * @throws NoSuchElementException if there is no group of this number
      */
@@ -423,8 +423,8 @@ public final class EmulatedHost {
      * Pulls a device out of its slot while a program may use it, as {@code vfio_pci_core_request} and {@code
      * vfio_unregister_group_dev} see it: the host signals the device request event of its user, every 10 seconds until
      * the device is closed. Its registers and configuration space read all ones at once, it makes no DMA and sends no
-     * interrupts, and it cannot be reset. When it is closed, or at once if it is not open, it is gone from the host, and
-     * with the last device its group.
+     * interrupts, and it cannot be reset. When it is closed, or at once if it is not open, it is gone from the host,
+     * and with the last device its group.
      *
      * @param address domain, bus, device and function
      * @throws NoSuchElementException if there is no device at this address

@@ -192,15 +192,15 @@ public final class EmulatedMachine {
      * lower case; a list of devices replaces the preset's.
      * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
      * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
-     * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file; and the oddities of
-     * {@link FunctionOptions}:
+     * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file; and the oddities
+     * of {@link FunctionOptions}:
      *
      * <pre>{@code
      * {"address": "0001:01:00.0", "group": 1, "model": "nvme",
      *  "vpd": "drive.vpd",
      *  "config": {"0x34": "40", "0x41": "40 00"},
-     *  "bars": [{"index": 2, "kind": "memory", "size": "1M", "wide": true}, {"index": 4, "kind": "io-ports", "size": 32}],
-     *  "silentMicros": 250000}
+     *  "bars": [{"index": 2, "kind": "memory", "size": "1M", "wide": true}, {"index": 4, "kind": "io-ports", "size":
+     *  32}], "silentMicros": 250000}
      * }</pre>
      *
      * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in

@@ -169,8 +169,8 @@ public final class FunctionOptions {
         }
 
         /**
-         * Starts the host with the function on the kernel's list of failed windows: in an LPAR, a driver of the host has
-         * used the device, and firmware refused its window. Until the next boot TCE_CREATE and the first MAP return
+         * Starts the host with the function on the kernel's list of failed windows: in an LPAR, a driver of the host
+         * has used the device, and firmware refused its window. Until the next boot TCE_CREATE and the first MAP return
          * ENODEV, and each leaves its charge to locked memory behind, which is no {@linkplain Hazard hazard} that stops
          * here unless the machine says so. For LPARs with Linux 6.11 or later only.
          */

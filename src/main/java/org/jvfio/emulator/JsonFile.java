@@ -39,8 +39,8 @@ final class JsonFile {
      *
      * @param example the shortest valid object, for the message about an empty file
      * @throws IOException if it cannot be read
-     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and the
-     *     reason
+     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and
+     *     the reason
      */
     static MachineOptions read(Path path, String example) throws IOException {
         JsonFile json = new JsonFile(path, example);

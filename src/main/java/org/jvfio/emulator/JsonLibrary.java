@@ -17,8 +17,8 @@ public final class JsonLibrary {
      * @param what the kind of file, for messages: {@code "a plan of faults"}
      * @param example the shortest valid object, for messages
      * @throws IOException if it cannot be read
-     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and the
-     *     reason
+     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and
+     *     the reason
      * @throws IllegalStateException if the library is not available; the message says what to add
      */
     public static MachineOptions read(Path file, String what, String example) throws IOException {

@@ -203,8 +203,8 @@ public enum KernelVersion {
     }
 
     /**
-     * Whether a BAR with the MSI-X table can be mapped as a whole ({@code VFIO_REGION_INFO_CAP_MSIX_MAPPABLE}): from 4.16,
-     * here from the constant for 5.0.
+     * Whether a BAR with the MSI-X table can be mapped as a whole ({@code VFIO_REGION_INFO_CAP_MSIX_MAPPABLE}): from
+     * 4.16, here from the constant for 5.0.
      */
     boolean mapsMsixTable() {
         return atLeast(V5_0);

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A sink whose frames a thread decodes and passes on to a listener, soon after the calls. Where it cannot keep up, calls
- * wait for it.
+ * A sink whose frames a thread decodes and passes on to a listener, soon after the calls. Where it cannot keep up,
+ * calls wait for it.
  */
 final class LiveTrace implements FrameSink {
     private static final int CHUNK = 64 << 10;

@@ -28,8 +28,8 @@ import org.jvfio.uapi.vfio_h;
  *
  * <p>Descriptors and addresses are those of the other kernel. What depends on time is waited for: of equal reads of a
  * register in a row the last one counts, and it is repeated until its answer comes, or some time is over; so are reads
- * of eventfds and polls, which may find more than then. Not compared, but counted: the kernel's log, and files that have more about the host than VFIO
- * has to do with, of which what matters is compared ({@link ComparedFile}).
+ * of eventfds and polls, which may find more than then. Not compared, but counted: the kernel's log, and files that
+ * have more about the host than VFIO has to do with, of which what matters is compared ({@link ComparedFile}).
  */
 public final class RecordCheck {
     private static final byte[] NONE = {};

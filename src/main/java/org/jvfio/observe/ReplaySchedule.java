@@ -19,8 +19,8 @@ import org.jvfio.kernel.Errno;
 /**
  * The order of a record, which the threads of a program keep to: a call begins and ends only after all that began or
  * ended before it in the record. A call ends when the threads whose calls ended before have come to their next call, or
- * wait for something, and a thread that starts another one is held until that one makes its first call: so what a thread
- * decides between two calls, by what others have done, is mostly what it decided then.
+ * wait for something, and a thread that starts another one is held until that one makes its first call: so what a
+ * thread decides between two calls, by what others have done, is mostly what it decided then.
  *
  * <p>One lock guards all; it is not held while a thread waits for its turn.
  */

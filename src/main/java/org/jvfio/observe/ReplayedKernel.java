@@ -16,7 +16,8 @@ import org.jvfio.observe.RecordedCall.Caller;
 import org.jvfio.uapi.pollfd;
 
 /**
- * The kernel of a recorded host: it answers the calls of a record, and no others. The program has to make the calls that
+ * The kernel of a recorded host: it answers the calls of a record, and no others. The program has to make the calls
+ * that
  * it made then, in each thread; the first one that is another throws {@link ReplayException}, and so do all later ones.
  *
  * <p>Descriptors are those of the record; memory is elsewhere, and its addresses are compared as those of the record.
@@ -53,8 +54,8 @@ public final class ReplayedKernel implements Kernel {
     }
 
     /**
-     * The kernel of a record. A call returns when all calls have returned that did so before it in the record, so that a
-     * replay with several threads can take as long as the record. A read of a register that a thread repeats more
+     * The kernel of a record. A call returns when all calls have returned that did so before it in the record, so that
+     * a replay with several threads can take as long as the record. A read of a register that a thread repeats more
      * often than it did, as one that checks a device at intervals, returns what it returned last.
      *
      * @param stall how long no thread may make the call that comes next, beyond the time that this took in the record

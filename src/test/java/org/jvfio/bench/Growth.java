@@ -31,7 +31,7 @@ final class Growth {
     private static final int MAX_DEVICES = 1_000;
     private static final int MAX_THREADS = 8;
     /** Fewer mappings are lost in what else changes on the heap. */
-    private static final int LEAST_WEIGHED = 10_000;
+    private static final int MIN_WEIGHED = 10_000;
 
     private static final int MAX_MAPPINGS = 10_000_000;
     /** For {@link #measure} of everything. */
@@ -126,7 +126,7 @@ final class Growth {
                 window.map(part, DmaDirection.BIDIRECTIONAL, DmaConstraints.NONE);
             }
             times.add(new Point(count, (double) (System.nanoTime() - begin) / count));
-            if (count >= LEAST_WEIGHED) {
+            if (count >= MIN_WEIGHED) {
                 heap.add(new Point(count, (double) (used() - before) / count));
             }
             more.add(new Point(

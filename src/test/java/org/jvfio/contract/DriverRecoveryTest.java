@@ -30,7 +30,8 @@ import org.jvfio.contract.host.FrozenKernel;
 import org.jvfio.driver.edu.EduDevice;
 
 /**
- * A device that stops responding, and {@link Device#recover}: by a reset of its PE where there is EEH, and by opening it
+ * A device that stops responding, and {@link Device#recover}: by a reset of its PE where there is EEH, and by opening
+ * it
  * again where there is none. Where the host's bridges freeze nothing, the device only seems to, and what the recovery
  * does is real.
  */

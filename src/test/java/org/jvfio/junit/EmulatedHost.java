@@ -27,8 +27,8 @@ import org.jvfio.observe.sanitize.Finding;
  * that {@link VfioDevice} names; {@link org.jvfio.Container}, which all these devices are in; {@link
  * org.jvfio.emulator.EmulatedKernel}, {@code org.jvfio.emulator.EmulatedHost} and {@link
  * org.jvfio.emulator.EmulatedMachine}, the process, the host and its description; {@link
- * org.jvfio.observe.fault.FaultInjection} and {@link org.jvfio.observe.sanitize.Sanitizer}. All parameters of a test are
- * of one host. After the test, devices and container are closed, and what the sanitizer has found fails the test.
+ * org.jvfio.observe.fault.FaultInjection} and {@link org.jvfio.observe.sanitize.Sanitizer}. All parameters of a test
+ * are of one host. After the test, devices and container are closed, and what the sanitizer has found fails the test.
  */
 @Documented
 @Inherited

@@ -11,6 +11,8 @@ import java.lang.annotation.Target;
 @Target(ElementType.PARAMETER)
 @Retention(RetentionPolicy.RUNTIME)
 public @interface VfioDevice {
-    /** Its address, such as {@code 0000:01:00.0}, or the name of its model, such as {@code nvme}: the first of these. */
+    /**
+     * Its address, such as {@code 0000:01:00.0}, or the name of its model, such as {@code nvme}: the first of these.
+     */
     String value();
 }

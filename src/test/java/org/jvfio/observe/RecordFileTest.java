@@ -118,7 +118,9 @@ class RecordFileTest {
         assertTrue(found > 700, found + " of 800 were found");
     }
 
-    /** A record whose process has died has no checksum in its last chunk: what decodes is there, the rest is an error. */
+    /**
+     * A record whose process has died has no checksum in its last chunk: what decodes is there, the rest is an error.
+     */
     @Test
     void read_flippedBitsInAnUnfinishedRecord_noOtherException() throws IOException {
         byte[] unfinished = good.clone();

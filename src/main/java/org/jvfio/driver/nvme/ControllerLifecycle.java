@@ -179,7 +179,9 @@ final class ControllerLifecycle {
         return options.completion() != NvmeCompletion.POLLED && interrupts().areSilent();
     }
 
-    /** Runs an action after a delay in a thread of the driver, or now if the controller is being closed or has failed. */
+    /**
+     * Runs an action after a delay in a thread of the driver, or now if the controller is being closed or has failed.
+     */
     void runLater(long delayNanos, Runnable action) {
         if (!watchdog.runLater(delayNanos, action)) {
             action.run();
@@ -288,8 +290,8 @@ final class ControllerLifecycle {
     }
 
     /**
-     * Resets a controller that lost a command or stopped; all commands in flight fail. If its PE turns out to be frozen,
-     * it is recovered instead.
+     * Resets a controller that lost a command or stopped; all commands in flight fail. If its PE turns out to be
+     * frozen, it is recovered instead.
      *
      * @param kind the kind of their failure
      */
@@ -375,8 +377,8 @@ final class ControllerLifecycle {
     }
 
     /**
-     * Ends the commands in flight of a controller that does no DMA any more: delivers those that it has completed, keeps
-     * those that can be repeated, and fails the others. Caller holds {@link #lock}.
+     * Ends the commands in flight of a controller that does no DMA any more: delivers those that it has completed,
+     * keeps those that can be repeated, and fails the others. Caller holds {@link #lock}.
      */
     EndedCommands endCommands(CommandFailure why) {
         NvmeQueue.deliver(admin.queue().failAll(null, why));

@@ -68,7 +68,9 @@ final class IoQueues {
         queues.forEach(NvmeQueue::runWaiters);
     }
 
-    /** Polls all queues, until their commands in flight have completed, the controller stops or a deadline has passed. */
+    /**
+     * Polls all queues, until their commands in flight have completed, the controller stops or a deadline has passed.
+     */
     void awaitIdle(ControllerRegisters registers, long endNanos) {
         for (NvmeQueue queue : queues) {
             while (queue.inFlight() > 0 && System.nanoTime() - endNanos < 0) {

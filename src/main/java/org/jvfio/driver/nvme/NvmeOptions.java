@@ -266,7 +266,8 @@ public final class NvmeOptions {
 
         /**
          * Sets how often {@link NvmeNamespace} retries a command whose status allows it, and how often the driver
-         * submits a command again that was in flight when the PE froze. An {@link NvmeRequest} is not retried otherwise.
+         * submits a command again that was in flight when the PE froze. An {@link NvmeRequest} is not retried
+         * otherwise.
          * Between two tries it waits as long as the controller asks for (CRD, Command Retry Delay), or else for 1 ms, 2
          * ms and so on up to 500 ms.
          *
@@ -296,7 +297,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how the controller is recovered when its PE freezes ({@link org.jvfio.Device#recover}): how long that may
+         * Sets how the controller is recovered when its PE freezes ({@link org.jvfio.Device#recover}): how long that
+         * may
          * take, and how often the device is reset. The recovery runs in the thread of the driver that checks timeouts,
          * which is blocked by the listener; the listener must not call the controller.
          */
@@ -318,9 +320,9 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how long {@link NvmeNamespace} retries a command that the controller rejects because the namespace is not
-         * ready, or is being formatted or sanitized; that is not counted by {@link #retries}. After power on some drives
-         * take half a minute.
+         * Sets how long {@link NvmeNamespace} retries a command that the controller rejects because the namespace is
+         * not ready, or is being formatted or sanitized; that is not counted by {@link #retries}. After power on some
+         * drives take half a minute.
          *
          * @param timeout 1 millisecond to 1 day
          * @throws IllegalArgumentException if it is out of range

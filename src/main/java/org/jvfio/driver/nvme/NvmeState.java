@@ -5,8 +5,8 @@ public enum NvmeState {
     /** It accepts commands. */
     READY,
     /**
-     * It is being reset after it lost a command or stopped, or recovered from a frozen PE; commands are not accepted, and
-     * transfers wait.
+     * It is being reset after it lost a command or stopped, or recovered from a frozen PE; commands are not accepted,
+     * and transfers wait.
      */
     RESETTING,
     /** It is disabled: an answer was invalid, or it did not answer. */

@@ -69,8 +69,8 @@ final class QueueInterrupts {
     }
 
     /**
-     * Takes note of completions that the watchdog has found: if it finds some again and again, and no handler ever runs,
-     * the interrupts are silent.
+     * Takes note of completions that the watchdog has found: if it finds some again and again, and no handler ever
+     * runs, the interrupts are silent.
      */
     void found(Device device, int completions) {
         long now = handled.get();

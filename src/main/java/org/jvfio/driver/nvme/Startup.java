@@ -10,8 +10,8 @@ import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
 
 /**
- * Brings a disabled controller into operation: enables it, and creates its I/O queues. Called with the controller's lock
- * held.
+ * Brings a disabled controller into operation: enables it, and creates its I/O queues. Called with the controller's
+ * lock held.
  */
 final class Startup {
     private static final int ALL_HEALTH_EVENTS = 0xff;

@@ -14,8 +14,8 @@ public enum BarKind {
      */
     MEMORY,
     /**
-     * I/O ports, whose accesses are calls of the device as for {@link #REGISTERS}: 4 to 256 bytes, accessed by 1, 2 or 4
-     * bytes. Bridges from PHB3 on have no I/O space, so there the BAR gets no address, as in Linux.
+     * I/O ports, whose accesses are calls of the device as for {@link #REGISTERS}: 4 to 256 bytes, accessed by 1, 2 or
+     * 4 bytes. Bridges from PHB3 on have no I/O space, so there the BAR gets no address, as in Linux.
      */
     IO_PORTS
 }

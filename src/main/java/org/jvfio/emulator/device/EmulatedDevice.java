@@ -19,8 +19,8 @@ public interface EmulatedDevice {
     DeviceIdentity identity();
 
     /**
-     * The sizes of its BARs in bytes: powers of two, at least 16 (at least 4 of I/O ports), or 0 for a BAR that does not
-     * exist; trailing BARs can be omitted.
+     * The sizes of its BARs in bytes: powers of two, at least 16 (at least 4 of I/O ports), or 0 for a BAR that does
+     * not exist; trailing BARs can be omitted.
      */
     long[] barBytes();
 
@@ -78,8 +78,8 @@ public interface EmulatedDevice {
     void reset();
 
     /**
-     * Whether the device supports an access; an unsupported access causes a machine check. It is not called for a BAR of
-     * {@linkplain BarKind#MEMORY memory}, and neither are {@link #read} and {@link #write}.
+     * Whether the device supports an access; an unsupported access causes a machine check. It is not called for a BAR
+     * of {@linkplain BarKind#MEMORY memory}, and neither are {@link #read} and {@link #write}.
      *
      * @param size 1, 2, 4 or 8 bytes
      */

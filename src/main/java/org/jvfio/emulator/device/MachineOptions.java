@@ -18,7 +18,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object of a machine file: the machine, a device, or a part of one; or of a plan of faults. Its values have names; null counts as
+ * A JSON object of a machine file: the machine, a device, or a part of one; or of a plan of faults. Its values have
+ * names; null counts as
  * missing. Every method that reads a value throws an {@link IllegalArgumentException} if the value has the wrong type,
  * or is missing and has no default; the message names the file and the value.
  */

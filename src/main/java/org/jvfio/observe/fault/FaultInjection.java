@@ -14,8 +14,8 @@ import org.jvfio.observe.fault.Fault.Effect;
 import org.jvfio.observe.fault.FaultyKernel.HostChange;
 
 /**
- * Carries a plan of faults out, once. {@link #boot} does so on an emulated host of its own, {@link #around} in the calls
- * to any kernel:
+ * Carries a plan of faults out, once. {@link #boot} does so on an emulated host of its own, {@link #around} in the
+ * calls to any kernel:
  *
  * <pre>{@code
  * Faults plan = Faults.NONE.with(
@@ -150,7 +150,9 @@ public final class FaultInjection {
         }
     }
 
-    /** What has happened so far, the oldest first: for each the event and the fault; at most 1000, and how many more. */
+    /**
+     * What has happened so far, the oldest first: for each the event and the fault; at most 1000, and how many more.
+     */
     public List<String> happened() {
         return run.happened();
     }

@@ -8,8 +8,8 @@ import java.util.Objects;
  *
  * @param kind what kind of mistake
  * @param text what happened, in a sentence without a full stop
- * @param sites where: the first is the place of the mistake or, of what was left, of its creation; those that follow are
- *     the places that the text refers to, such as that of the mapping. Empty if a device did it by itself
+ * @param sites where: the first is the place of the mistake or, of what was left, of its creation; those that follow
+ *     are the places that the text refers to, such as that of the mapping. Empty if a device did it by itself
  * @param times how often it happened, from 1
  */
 public record Finding(Kind kind, String text, List<Site> sites, int times) {

@@ -21,7 +21,9 @@ final class HeldLocks {
         return ModuleLayer.boot().findModule("java.management").isPresent();
     }
 
-    /** Their classes, with the place where each monitor was locked; none where the JVM has no {@code java.management}. */
+    /**
+     * Their classes, with the place where each monitor was locked; none where the JVM has no {@code java.management}.
+     */
     static List<String> ofThisThread() {
         return AVAILABLE && !Thread.currentThread().isVirtual() ? Inspection.locks() : List.of();
     }

@@ -84,7 +84,10 @@ final class Resources {
                     .orElse(null);
         }
 
-        /** The memory that an address is in: what was registered, or mapped, where version 1 of the IOMMU registers nothing. */
+        /**
+         * The memory that an address is in: what was registered, or mapped, where version 1 of the IOMMU registers
+         * nothing.
+         */
         Registered memoryOf(Mapped mapped, long address) {
             return registered.values().stream()
                     .filter(each -> each.contains(address))

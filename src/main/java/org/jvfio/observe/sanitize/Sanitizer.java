@@ -14,7 +14,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.sanitize.Finding.Kind;
 
 /**
- * Watches one program on an emulated host, and reports its mistakes with the places in the program where they were made:
+ * Watches one program on an emulated host, and reports its mistakes with the places in the program where they were
+ * made:
  *
  * <pre>{@code
  * Sanitizer sanitizer = Sanitizer.boot(EmulatedMachine.power8());
@@ -26,8 +27,8 @@ import org.jvfio.observe.sanitize.Finding.Kind;
  * {@link org.jvfio.MemoryRange#giveToDevice} and its like, has its DMA checked against that: what a device writes
  * elsewhere, what the program writes while the device owns it (found when it is taken back, in parts of up to 16 MiB),
  * and what the program takes back that the device has not written. A read by the program while the device owns the
- * memory passes no call, so nobody can see it; nor are locks seen that are shared, or held by virtual threads, or across
- * waiting in Java.
+ * memory passes no call, so nobody can see it; nor are locks seen that are shared, or held by virtual threads, or
+ * across waiting in Java.
  *
  * <p>It costs the time of a stack walk for each call that acquires something, and nothing to programs that do not use
  * it.

@@ -30,7 +30,10 @@ final class SanitizingKernel extends ForwardingKernel {
     private static final String CONTAINER = "/dev/vfio/vfio";
     private static final String GROUP = "/dev/vfio/";
 
-    /** The JVM looks at the whole heap for the locks of a thread: of calls at one place, only the first ones are checked. */
+    /**
+     * The JVM looks at the whole heap for the locks of a thread: of calls at one place, only the first ones are
+     * checked.
+     */
     private static final int MAX_LOCK_CHECKS = 4;
 
     private final Map<Site, Integer> lockChecks = new ConcurrentHashMap<>();

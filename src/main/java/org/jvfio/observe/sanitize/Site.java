@@ -34,7 +34,10 @@ public record Site(String what, List<StackTraceElement> frames) {
                         .toList()));
     }
 
-    /** Not of the JDK or JUnit, and not of this library; of a jar that has both, everything but this library's own packages. */
+    /**
+     * Not of the JDK or JUnit, and not of this library; of a jar that has both, everything but this library's own
+     * packages.
+     */
     private static boolean isOfProgram(Class<?> type) {
         ClassLoader loader = type.getClassLoader();
         if (loader == null

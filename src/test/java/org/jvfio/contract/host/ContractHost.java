@@ -23,8 +23,8 @@ public interface ContractHost {
     /**
      * Whether the platform resets endpoints however often it is asked to. Under QEMU's PHB4 and PHB5 the firmware loses
      * track of its slot after some resets ("Unexpected slot state"): each later one is an EIO, and the kernel then
-     * removes the device. The first resets after boot succeed, so that with the system property {@code jvfio.resets} a test
-     * of them can be run alone.
+     * removes the device. The first resets after boot succeed, so that with the system property {@code jvfio.resets} a
+     * test of them can be run alone.
      */
     boolean resetsReliably();
 

@@ -10,8 +10,8 @@ import org.jvfio.DmaDirection;
 import org.jvfio.DmaMemory;
 
 /**
- * Any bytes as completion queue entries: the queue reads at most one for each phase change, and only the identifier of a
- * command in flight finds one.
+ * Any bytes as completion queue entries: the queue reads at most one for each phase change, and only the identifier of
+ * a command in flight finds one.
  */
 public final class CompletionFuzz {
     private static final QueueLayout LAYOUT = new QueueLayout(8, 12, 4096);

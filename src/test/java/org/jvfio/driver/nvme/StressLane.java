@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * One request and its buffer, with blocks of the drive that no other lane uses: random writes, and reads that check what
- * was written.
+ * One request and its buffer, with blocks of the drive that no other lane uses: random writes, and reads that check
+ * what was written.
  */
 final class StressLane {
     static final int PLACES = 16;
