@@ -93,16 +93,14 @@ class DriverLifetimeTest extends Contract {
     }
 
     /**
-     * All orders; on a machine of QEMU's, where each open resets the device for seconds, those in which each is first
-     * once; and one where firmware does not reset for long.
+     * All orders; on a machine of QEMU's, where each open resets the device for seconds, that of the program and its
+     * reverse; and one where firmware does not reset for long.
      */
     private List<List<Integer>> orders() {
         if (!host.resetsReliably()) {
             return List.of(List.of(0, 1, 2, 3));
         }
-        return host.freezes()
-                ? orders(List.of(0, 1, 2, 3))
-                : List.of(List.of(0, 1, 2, 3), List.of(1, 2, 3, 0), List.of(2, 3, 0, 1), List.of(3, 0, 1, 2));
+        return host.freezes() ? orders(List.of(0, 1, 2, 3)) : List.of(List.of(0, 1, 2, 3), List.of(3, 2, 1, 0));
     }
 
     @Test
