@@ -49,8 +49,7 @@ enum Machine {
     /** More of QEMU's options for the machine. */
     List<String> options() {
         // A machine whose memory cannot grow has no room for the 64-bit window that the kernel makes for its own
-        // drivers:
-        // its hypervisor fails to, and then no other window can be made for that device.
+        // drivers: its hypervisor fails to, and then no other window can be made for that device.
         return isPowernv() ? List.of("-m", "4G") : List.of("-m", "4G,slots=1,maxmem=8G", "-vga", "none");
     }
 

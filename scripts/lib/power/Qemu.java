@@ -52,8 +52,7 @@ record Qemu(
         Guest.touch(qemuLog);
         List<String> options = new ArrayList<>(List.of("-accel", "tcg,thread=single"));
         // Processors take turns in one thread: if they run side by side, one that reads a register of firmware's or of
-        // the
-        // interrupt controller while another one moves a BAR finds nothing there, and that machine check ends the
+        // the interrupt controller while another one moves a BAR finds nothing there, and that machine check ends the
         // guest.
         options.addAll(List.of("-smp", Integer.toString(machine.processors())));
         if (isClockCounting) {
