@@ -72,6 +72,9 @@ final class Power {
             System.out.print(Files.readString(project.resolve("scripts/lib/power/help.txt")));
             return 0;
         }
+        if (options.command() == Options.Command.SHELL && !System.console().isTerminal()) {
+            throw Failure.misuse("shell needs a terminal; without one, give the command to run");
+        }
         Map<String, String> environment = System.getenv();
         String home = environment.getOrDefault("XDG_CACHE_HOME", "");
         Path cache = (home.isEmpty() ? Path.of(environment.getOrDefault("HOME", "/root"), ".cache") : Path.of(home))
