@@ -40,18 +40,9 @@ public final class DmaMapping implements AutoCloseable {
     private final @Nullable MappingCalls prepared;
     private volatile int state;
 
-    // The links of MappingList, guarded by the container's lock.
-    @Nullable
-    DmaMapping nextInWindow;
-
-    @Nullable
-    DmaMapping previousInWindow;
-
-    @Nullable
-    DmaMapping nextInMemory;
-
-    @Nullable
-    DmaMapping previousInMemory;
+    // Of MappingList, guarded by the container's lock.
+    int placeInWindow = MappingList.NONE;
+    int placeInMemory = MappingList.NONE;
 
     private DmaMapping(
             DmaWindow window,
