@@ -222,7 +222,7 @@ public final class EmulatedMachine {
      * devices, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
-        return MachineDescription.of(this);
+        return MachineDescription.of(this, DeviceModels.installed());
     }
 
     /**
