@@ -122,6 +122,7 @@ final class Guest {
         } finally {
             process.destroy();
             process.waitFor();
+            Ending.stopIfBegun();
         }
         return finish(setup, following, errors);
     }

@@ -57,8 +57,7 @@ final class EventRequests {
      */
     void begin(int limit) {
         // New ones each time: those of before a reset whose event is not processed yet must not be submitted again, or
-        // the
-        // limit would be exceeded.
+        // the limit would be exceeded.
         requests = IntStream.range(0, Math.min(MAX_IN_FLIGHT, limit))
                 .mapToObj(each -> new NvmeRequest().onDone(this::completed))
                 .toList();
