@@ -48,6 +48,22 @@ class ReplayTest {
     }
 
     @Test
+    void replay_interrupts_noDifferenceEachTime() throws IOException {
+        Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
+        assertTrue(
+                recording.events().stream()
+                        .anyMatch(event -> event instanceof Recording.End end
+                                && end.call().kind() == CallKind.READ
+                                && end.call().fileKind() == FileKind.EVENTFD),
+                "no interrupt is in the record");
+        for (int each = 0; each < 50; each++) {
+            ReplayedKernel kernel = ReplayedKernel.of(recording);
+            EduSession.run(kernel);
+            assertEquals(Optional.empty(), kernel.end(), "replay " + each);
+        }
+    }
+
+    @Test
     void replay_anotherProgram_bothSidesOfTheFirstDifference() throws IOException {
         Recording recording = polled();
         ReplayedKernel kernel = ReplayedKernel.of(recording);
