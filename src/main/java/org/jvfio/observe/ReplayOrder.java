@@ -2,6 +2,7 @@ package org.jvfio.observe;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -13,8 +14,13 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.uapi.vfio_h;
 
 /**
- * The order that a replay keeps to: what a record has, without the polls and reads of eventfds, whose number depends on
- * time. In their place are the signals of the host that they found, and where these had been read.
+ * The order that a replay keeps to: what a record has, without the calls whose number depends on time. These are
+ *
+ * <ul>
+ *   <li>polls and reads of eventfds: in their place are the signals of the host that they found, and where these had
+ *       been read,
+ *   <li>reads of a register of a BAR that returned what the last read of it did.
+ * </ul>
  */
 final class ReplayOrder {
     /** Something that comes to its turn. */
@@ -149,7 +155,13 @@ final class ReplayOrder {
     private final IdentityHashMap<RecordedCall, Step> steps = new IdentityHashMap<>();
     private final IdentityHashMap<RecordedCall, ReplayedEvent> opened = new IdentityHashMap<>();
     private final Map<Integer, Source> sources = new HashMap<>();
-    private final IdentityHashMap<RecordedCall, Boolean> waits = new IdentityHashMap<>();
+    /** Calls without a turn. */
+    private final IdentityHashMap<RecordedCall, Boolean> outOfOrder = new IdentityHashMap<>();
+
+    private final Map<Register, RecordedCall> lastReads = new HashMap<>();
+
+    /** Where a read of a device begins, and how many bytes it has. */
+    private record Register(int descriptor, long offset, long bytes) {}
 
     ReplayOrder(Recording recording) {
         long nanos = 0;
@@ -173,14 +185,16 @@ final class ReplayOrder {
         steps.put(call, step);
         if (call.kind() == CallKind.CLOSE) {
             sources.remove(call.descriptor());
+            lastReads.keySet().removeIf(register -> register.descriptor == call.descriptor());
         }
         Source source = sources.get(call.descriptor());
         if (source != null && isWrite(call)) {
             source.written += number(call.given());
         }
         if ((source != null && isRead(call))
-                || (call.kind() == CallKind.POLL && onlyEvents(CallComparison.polled(call.given()), sources))) {
-            waits.put(call, true);
+                || (call.kind() == CallKind.POLL && onlyEvents(CallComparison.polled(call.given()), sources))
+                || isUnchanged(call)) {
+            outOfOrder.put(call, true);
             return;
         }
         step.begin = turns.size();
@@ -191,12 +205,30 @@ final class ReplayOrder {
                 .add(step);
     }
 
+    /** Whether a register of a BAR is read again, and has not changed. */
+    private boolean isUnchanged(RecordedCall call) {
+        if (call.kind() != CallKind.PREAD
+                || call.fileKind() != FileKind.DEVICE
+                || Requests.region(call.number(2)) > vfio_h.VFIO_PCI_BAR5_REGION_INDEX
+                || !call.hasEnded()) {
+            return false;
+        }
+        RecordedCall last = lastReads.put(new Register(call.descriptor(), call.number(2), call.number(1)), call);
+        return last != null
+                && last.outcome() == call.outcome()
+                && last.result() == call.result()
+                && Arrays.equals(last.after(), call.after());
+    }
+
     private void end(RecordedCall call) {
         Step step = steps.get(call);
         if (step == null) {
             return;
         }
-        if (waits.containsKey(call)) {
+        if (outOfOrder.containsKey(call)) {
+            if (call.kind() == CallKind.PREAD) {
+                return;
+            }
             if (call.kind() == CallKind.POLL) {
                 CallComparison.polled(call.given()).forEach((descriptor, events) -> {
                     Source source = sources.get(descriptor);
@@ -293,9 +325,7 @@ final class ReplayOrder {
         return track == null ? null : track.step();
     }
 
-    /**
-     * What a call that is the same returned last before a turn; null if there is none.
-     */
+    /** What a call that is the same returned last before a turn; null if there is none. */
     @Nullable RecordedCall former(int turn, Predicate<RecordedCall> isSame) {
         for (int index = Math.min(turn, turns.size()) - 1; index >= 0; index--) {
             if (turns.get(index) instanceof Finish finish && isSame.test(finish.step.call)) {
