@@ -1,6 +1,7 @@
 package org.jvfio.observe;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -32,8 +33,8 @@ import org.jvfio.uapi.vfio_h;
  * thread decides between two calls, by what others have done, is mostly what it decided then.
  *
  * <p>Polls and reads of eventfds are in no order: they find what the program has written to the eventfd, and what the
- * host had signalled at this place of the record. What the program had read there it has to read again before the next
- * call.
+ * host had signalled at this place of the record. What the program had read there it has to read again: before the next
+ * call or, if the thread that does so waits for a lock, before the eventfd is closed.
  *
  * <p>One lock guards all; it is not held while a thread waits for its turn.
  */
@@ -46,6 +47,9 @@ final class ReplaySchedule {
 
     /** How long it waits for a thread that has found a signal, and runs. */
     private static final long SIGNALLED_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+    /** How long a read of a signal is waited for that a lock of the program holds up. */
+    private static final long HELD_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private static final long SLICE_NANOS = TimeUnit.MICROSECONDS.toNanos(100);
 
@@ -65,6 +69,9 @@ final class ReplaySchedule {
     private final IdentityHashMap<Thread, Boolean> waiters = new IdentityHashMap<>();
     /** What the threads wait for that poll or read eventfds. */
     private final IdentityHashMap<Thread, BooleanSupplier> waiting = new IdentityHashMap<>();
+
+    /** What has to be read, and is late. */
+    private final List<Taken> owed = new ArrayList<>();
 
     private int at;
     private long movedAt = System.nanoTime();
@@ -235,7 +242,11 @@ final class ReplaySchedule {
         if (opened != null) {
             events.put((int) call.result(), opened);
         } else if (call.kind() == CallKind.CLOSE) {
-            events.remove(call.descriptor());
+            ReplayedEvent closed = events.remove(call.descriptor());
+            owed.stream()
+                    .filter(taken -> taken.event() == closed && isOwed(taken))
+                    .findFirst()
+                    .ifPresent(taken -> differ(missing(taken.read())));
         } else if (ReplayOrder.isWrite(call) && !call.failed() && events.containsKey(call.descriptor())) {
             events.get(call.descriptor()).add(ReplayOrder.number(call.given()));
         }
@@ -376,8 +387,11 @@ final class ReplaySchedule {
     private void pullTurns() {
         while (difference == null && isPulled()) {
             switch (turns.get(next())) {
-                case Taken taken when taken.event().signalsTaken() < taken.total() -> {
-                    return;
+                case Taken taken when isOwed(taken) -> {
+                    if (System.nanoTime() - movedAt < HELD_UP_NANOS || isBehind()) {
+                        return;
+                    }
+                    owed.add(taken);
                 }
                 case Signal signal -> {
                     if (isBusy(QUIET_NANOS, Thread.currentThread())) {
@@ -408,14 +422,27 @@ final class ReplaySchedule {
         return next;
     }
 
+    private static boolean isOwed(Taken taken) {
+        return taken.event().signalsTaken() < taken.total();
+    }
+
+    /** The first call that the program has not made. */
     private Difference missing() {
+        owed.removeIf(taken -> !isOwed(taken));
+        if (!owed.isEmpty()) {
+            return missing(owed.getFirst().read());
+        }
         Turn turn = turns.get(next());
-        Step missed = switch (turn) {
-            case Start start -> start.step();
-            case Finish finish -> finish.step();
-            case Taken taken -> taken.read();
-            case Signal _, Change _ -> throw new IllegalStateException("waits for no call: " + turn);
-        };
+        return missing(
+                switch (turn) {
+                    case Start start -> start.step();
+                    case Finish finish -> finish.step();
+                    case Taken taken -> taken.read();
+                    case Signal _, Change _ -> throw new IllegalStateException("waits for no call: " + turn);
+                });
+    }
+
+    private Difference missing(Step missed) {
         return new Difference(
                 missed.number(),
                 calls(),
@@ -514,7 +541,7 @@ final class ReplaySchedule {
                 moved.awaitNanos(SLICE_NANOS);
                 pullTurns();
             }
-            if (difference == null && hasCallsLeft()) {
+            if (difference == null && (hasCallsLeft() || owed.stream().anyMatch(ReplaySchedule::isOwed))) {
                 differ(missing());
             }
             return Optional.ofNullable(difference);
