@@ -204,7 +204,8 @@ public final class EmulatedMachine {
      * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in
      * hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
      * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
-     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows.
+     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows. {@code
+     * "extendedConfig": false} leaves a PCI Express device 256 bytes of configuration space.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
