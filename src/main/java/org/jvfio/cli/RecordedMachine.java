@@ -3,6 +3,7 @@ package org.jvfio.cli;
 import java.nio.ByteOrder;
 import java.util.Optional;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.FunctionOptions;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.emulator.nvme.EmulatedNvme;
@@ -13,6 +14,9 @@ import org.jvfio.observe.HostFacts.RecordedDevice;
 final class RecordedMachine {
     private static final String EDU = "1234:11e8";
     private static final String QEMU_NVME = "1b36:0010";
+    /** Its machine whose kernel finds 256 bytes of configuration space in each device. */
+    private static final String QEMU_WITHOUT_EXTENDED = "power8";
+
     private static final int PAGES_4K = 4096;
 
     private RecordedMachine() {}
@@ -45,7 +49,12 @@ final class RecordedMachine {
                 builder.device(device.address(), device.group(), RecordedMachine::edu);
                 isQemu = true;
             } else if (device.id().equals(QEMU_NVME)) {
-                builder.device(device.address(), device.group(), EmulatedNvme.builder()::build);
+                builder.device(device.address(), device.group(), EmulatedNvme.builder()::build)
+                        .function(
+                                device.address(),
+                                FunctionOptions.builder()
+                                        .extendedConfig(!preset.equals(QEMU_WITHOUT_EXTENDED))
+                                        .build());
                 isQemu = true;
             }
         }

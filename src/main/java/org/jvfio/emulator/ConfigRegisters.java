@@ -78,7 +78,9 @@ final class ConfigRegisters {
      */
     ConfigRegisters(EmulatedDevice device, PciBars bars, int romBytes, boolean reportsErrors, FunctionOptions options) {
         this.bars = bars;
-        int size = device.isExpress() ? vfio_h.PCI_CFG_SPACE_EXP_SIZE : vfio_h.PCI_CFG_SPACE_SIZE;
+        int size = device.isExpress() && options.extendedConfig()
+                ? vfio_h.PCI_CFG_SPACE_EXP_SIZE
+                : vfio_h.PCI_CFG_SPACE_SIZE;
         values = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         writable = new byte[size];
         Arrays.fill(writable, vfio_h.PCI_STD_HEADER_SIZEOF, size, (byte) -1);
@@ -89,7 +91,9 @@ final class ConfigRegisters {
             own.addFirst(EmulatedCapability.powerManagement(false));
         }
         standard(device, own, reportsErrors, options.vitalProductData().isPresent());
-        extended(own, size);
+        if (!device.isExpress() || options.extendedConfig()) {
+            extended(own, size);
+        }
         assignBars(romBytes);
         options.config().forEach((offset, value) -> {
             if (offset >= size) {

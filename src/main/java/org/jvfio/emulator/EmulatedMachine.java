@@ -109,11 +109,10 @@ public final class EmulatedMachine {
     }
 
     private static Builder powernv(Platform platform) {
-        DeviceModels models = DeviceModels.installed();
         return new Builder(platform)
-                .device("0000:01:00.0", 0, models.plain("edu"))
-                .device("0001:01:00.0", 1, models.plain("edu"))
-                .device("0002:01:00.0", 2, models.plain("nvme"));
+                .device("0000:01:00.0", 0, DeviceModels.own("edu"))
+                .device("0001:01:00.0", 1, DeviceModels.own("edu"))
+                .device("0002:01:00.0", 2, DeviceModels.own("nvme"));
     }
 
     /**
@@ -121,13 +120,12 @@ public final class EmulatedMachine {
      * drive in group 3.
      */
     public static EmulatedMachine pseries() {
-        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
-                .device("0001:00:01.0", 1, models.plain("edu"))
-                .device("0002:00:01.0", 2, models.plain("edu"))
-                .device("0003:00:01.0", 3, models.plain("nvme"))
+                .device("0001:00:01.0", 1, DeviceModels.own("edu"))
+                .device("0002:00:01.0", 2, DeviceModels.own("edu"))
+                .device("0003:00:01.0", 3, DeviceModels.own("nvme"))
                 .build();
     }
 
@@ -206,7 +204,8 @@ public final class EmulatedMachine {
      * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in
      * hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
      * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
-     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows.
+     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows. {@code
+     * "extendedConfig": false} leaves a PCI Express device 256 bytes of configuration space.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -222,7 +221,7 @@ public final class EmulatedMachine {
      * devices, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
-        return MachineDescription.of(this);
+        return MachineDescription.of(this, DeviceModels.installed());
     }
 
     /**

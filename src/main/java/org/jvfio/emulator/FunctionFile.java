@@ -45,6 +45,9 @@ final class FunctionFile {
         if (device.has("windowsFailed")) {
             options.windowsFailed(device.flag("windowsFailed"));
         }
+        if (device.has("extendedConfig")) {
+            options.extendedConfig(device.flag("extendedConfig"));
+        }
         return options.build();
     }
 

@@ -30,6 +30,7 @@ public final class FunctionOptions {
     private final Map<Integer, ExtraBar> bars;
     private final Duration silence;
     private final boolean windowsFailed;
+    private final boolean extendedConfig;
 
     private FunctionOptions(Builder builder) {
         vitalProductData = builder.vitalProductData;
@@ -37,6 +38,7 @@ public final class FunctionOptions {
         bars = Map.copyOf(builder.bars);
         silence = builder.silence;
         windowsFailed = builder.windowsFailed;
+        extendedConfig = builder.extendedConfig;
     }
 
     /** A builder of a function without oddities. */
@@ -68,6 +70,11 @@ public final class FunctionOptions {
         return windowsFailed;
     }
 
+    /** Whether the host reaches the configuration space of a PCI Express function from 0x100 on. */
+    boolean extendedConfig() {
+        return extendedConfig;
+    }
+
     /** Collects the options of a function. */
     public static final class Builder {
         private VitalProductData vitalProductData = new VitalProductData(new byte[0]);
@@ -75,6 +82,7 @@ public final class FunctionOptions {
         private final Map<Integer, ExtraBar> bars = new TreeMap<>();
         private Duration silence = Duration.ZERO;
         private boolean windowsFailed;
+        private boolean extendedConfig = true;
 
         private Builder() {}
 
@@ -176,6 +184,15 @@ public final class FunctionOptions {
          */
         public Builder windowsFailed(boolean failed) {
             windowsFailed = failed;
+            return this;
+        }
+
+        /**
+         * Whether the host reaches the configuration space of a PCI Express function from 0x100 on, as hosts do; it is
+         * not so on QEMU's POWER8, where Linux finds 256 bytes.
+         */
+        public Builder extendedConfig(boolean reached) {
+            extendedConfig = reached;
             return this;
         }
 

@@ -44,7 +44,8 @@ final class MachineFile {
             "config",
             "bars",
             "silentMicros",
-            "windowsFailed");
+            "windowsFailed",
+            "extendedConfig");
 
     private final MachineOptions top;
     private final DeviceModels models;

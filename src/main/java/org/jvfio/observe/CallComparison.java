@@ -1,5 +1,7 @@
 package org.jvfio.observe;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -9,6 +11,8 @@ import org.jvfio.uapi.pollfd;
 
 /** Compares the arguments of calls, as a record has them. */
 final class CallComparison {
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
     private CallComparison() {}
 
     /** Whether a call is another one than the recorded one. */
@@ -22,27 +26,15 @@ final class CallComparison {
             // A timeout is what was left of some time, and events that were found before are not an argument.
             case POLL ->
                 Long.signum(recorded.number(0)) != Long.signum(actual.number(0))
-                        || pollsOthers(recorded, polled(actual.given()));
+                        || !polled(recorded.given()).equals(polled(actual.given()));
             default ->
                 !Arrays.equals(recorded.numbers(), actual.numbers())
                         || !Arrays.equals(recorded.given(), actual.given());
         };
     }
 
-    /**
-     * Whether other descriptors are polled. A thread may poll before or after another one has added a descriptor to
-     * those that it polls; what was found then must be among those that it polls now.
-     */
-    private static boolean pollsOthers(RecordedCall recorded, Map<Integer, Short> actual) {
-        Map<Integer, Short> then = polled(recorded.given());
-        boolean oneHasTheOther = then.entrySet().containsAll(actual.entrySet())
-                || actual.entrySet().containsAll(then.entrySet());
-        return !oneHasTheOther
-                || !actual.keySet().containsAll(found(recorded.after()).keySet());
-    }
-
     /** The descriptors that are polled, with the events asked for. */
-    private static Map<Integer, Short> polled(byte[] pollfds) {
+    static Map<Integer, Short> polled(byte[] pollfds) {
         return each(pollfds, pollfd.events$offset());
     }
 
@@ -53,9 +45,27 @@ final class CallComparison {
         return found;
     }
 
+    /** What is ready of the events that are asked for of a descriptor. */
+    interface Readiness {
+        short of(int descriptor, short wanted);
+    }
+
+    /** Writes what is ready into an array of {@code struct pollfd}: the number of descriptors that are. */
+    static int answer(MemorySegment pollfds, Readiness readiness) {
+        int found = 0;
+        for (long at = 0; at + pollfd.sizeof() <= pollfds.byteSize(); at += pollfd.sizeof()) {
+            int descriptor = pollfds.get(RecordFormat.INT, at);
+            short wanted = pollfds.get(SHORT, at + pollfd.events$offset());
+            short ready = descriptor < 0 ? 0 : readiness.of(descriptor, wanted);
+            pollfds.set(SHORT, at + pollfd.revents$offset(), ready);
+            found += ready == 0 ? 0 : 1;
+        }
+        return found;
+    }
+
     private static Map<Integer, Short> each(byte[] pollfds, long offset) {
         Map<Integer, Short> each = new HashMap<>();
-        ByteBuffer buffer = ByteBuffer.wrap(pollfds).order(ByteOrder.nativeOrder());
+        ByteBuffer buffer = ByteBuffer.wrap(pollfds).order(ByteOrder.LITTLE_ENDIAN);
         for (int at = 0; at + pollfd.sizeof() <= pollfds.length; at += (int) pollfd.sizeof()) {
             each.put(buffer.getInt(at), buffer.getShort(at + (int) offset));
         }

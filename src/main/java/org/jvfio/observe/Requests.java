@@ -12,7 +12,15 @@ final class Requests {
     /** Where {@code vaddr} is in the structs of MAP_DMA, REGISTER_MEMORY and UNREGISTER_MEMORY, in bytes. */
     static final int VADDR = 8;
 
+    private static final int REGION_SHIFT = 40;
+
     private Requests() {}
+
+    /** The region that a place in the file of a PCI device is in. */
+    static long region(long offset) {
+        return offset >>> REGION_SHIFT;
+    }
+
 
     /** Whether the struct of a container's request has an address of this process at {@link #VADDR}. */
     static boolean hasVaddr(FileKind kind, long request) {

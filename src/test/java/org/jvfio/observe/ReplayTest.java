@@ -15,12 +15,17 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.jvfio.Container;
+import org.jvfio.Device;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.uapi.pollfd;
 import org.jvfio.uapi.vfio_h;
 
 class ReplayTest {
@@ -45,6 +50,122 @@ class ReplayTest {
         EduSession.poll(kernel, 10);
         assertEquals(Optional.empty(), kernel.end());
         assertEquals(recording.calls(), kernel.calls());
+    }
+
+    @Test
+    void replay_interrupts_noDifferenceEachTime() throws IOException {
+        Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
+        assertTrue(
+                recording.events().stream()
+                        .anyMatch(event -> event instanceof Recording.End end
+                                && end.call().kind() == CallKind.READ
+                                && end.call().fileKind() == FileKind.EVENTFD),
+                "no interrupt is in the record");
+        for (int each = 0; each < 5; each++) {
+            ReplayedKernel kernel = ReplayedKernel.of(recording);
+            EduSession.run(kernel);
+            assertEquals(Optional.empty(), kernel.end(), "replay " + each);
+        }
+    }
+
+    /** Waits for a signal of an eventfd, and reads it. */
+    private static void poll(Kernel kernel, int event) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment entry = arena.allocate(pollfd.layout());
+            pollfd.fd(entry, event);
+            pollfd.events(entry, (short) vfio_h.POLLIN);
+            kernel.poll(entry, -1);
+        }
+    }
+
+    /**
+     * A device signals an eventfd, and a thread takes that.
+     *
+     * @param handler what the thread does then
+     */
+    private static void interrupted(Kernel kernel, IntConsumer handler) {
+        OpenedDevice opened = new OpenedDevice(kernel);
+        try (Container container = Container.open(opened);
+                Device device = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
+            int event = kernel.eventfd(0, 0);
+            Thread handling = Thread.ofPlatform().name("handler").start(() -> {
+                poll(kernel, event);
+                handler.accept(event);
+            });
+            int trigger = vfio_h.VFIO_IRQ_SET_ACTION_TRIGGER;
+            setIrqs(opened, trigger | vfio_h.VFIO_IRQ_SET_DATA_EVENTFD, 1, event);
+            setIrqs(opened, trigger | vfio_h.VFIO_IRQ_SET_DATA_NONE, 1);
+            join(handling);
+            setIrqs(opened, trigger | vfio_h.VFIO_IRQ_SET_DATA_NONE, 0);
+            kernel.close(event);
+        }
+    }
+
+    private static void setIrqs(OpenedDevice device, int flags, int count, int... eventfds) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment struct = SetIrqs.of(arena, flags, vfio_h.VFIO_PCI_MSI_IRQ_INDEX, 0, count, eventfds)
+                    .struct();
+            assertEquals(0, device.ioctl(device.descriptor, vfio_h.VFIO_DEVICE_SET_IRQS, struct));
+        }
+    }
+
+    /** Knows the descriptor of the device that was opened. */
+    private static final class OpenedDevice extends ForwardingKernel {
+        private int descriptor;
+
+        OpenedDevice(Kernel behind) {
+            super(behind);
+        }
+
+        @Override
+        public int ioctl(int fd, int request, MemorySegment argument) {
+            int answer = super.ioctl(fd, request, argument);
+            if (request == vfio_h.VFIO_GROUP_GET_DEVICE_FD) {
+                descriptor = answer;
+            }
+            return answer;
+        }
+    }
+
+    /** Reads the counter of an eventfd. */
+    private static void take(Kernel kernel, int event) {
+        try (Arena arena = Arena.ofConfined()) {
+            assertEquals(Long.BYTES, kernel.read(event, arena.allocate(Long.BYTES)));
+        }
+    }
+
+    @Test
+    void replay_anotherCallOfTheInterruptThread_bothSides() throws IOException {
+        Recording recording = record(original -> interrupted(original, event -> {
+            take(original, event);
+            original.sysconf(vfio_h._SC_PAGESIZE);
+        }));
+        ReplayedKernel same = ReplayedKernel.of(recording);
+        interrupted(same, event -> {
+            take(same, event);
+            same.sysconf(vfio_h._SC_PAGESIZE);
+        });
+        assertEquals(Optional.empty(), same.end());
+        ReplayedKernel kernel = ReplayedKernel.of(recording, STALL);
+        assertThrows(RuntimeException.class, () -> interrupted(kernel, event -> {
+            take(kernel, event);
+            assertThrows(ReplayException.class, () -> kernel.eventfd(1, 0));
+        }));
+        Difference difference = kernel.end().orElseThrow();
+        assertEquals("handler", difference.thread());
+        assertEquals("sysconf(_SC_PAGESIZE) = 65536", difference.recorded());
+        assertTrue(difference.actual().startsWith("eventfd("), difference.actual());
+    }
+
+    @Test
+    void replay_interruptThatIsNotTaken_bothSides() throws IOException {
+        Recording recording = record(original -> interrupted(original, event -> take(original, event)));
+        ReplayedKernel kernel = ReplayedKernel.of(recording, STALL);
+        assertThrows(RuntimeException.class, () -> interrupted(kernel, event -> {}));
+        Difference difference = kernel.end().orElseThrow();
+        assertEquals("handler", difference.thread());
+        assertTrue(difference.recorded().startsWith("read("), difference.recorded());
+        assertEquals("nothing: the thread does not make this call", difference.actual());
     }
 
     @Test

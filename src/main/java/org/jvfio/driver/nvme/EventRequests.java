@@ -91,7 +91,7 @@ final class EventRequests {
             if (hasLogPage(event) && !read(event)) {
                 return;
             }
-            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces()) : event);
+            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces(ControllerData.copy(logPage.segment()))) : event);
             current = null;
             // Not earlier: then there are never more events to process than requests.
             if (requests.contains(request)) {
@@ -140,9 +140,8 @@ final class EventRequests {
         return true;
     }
 
-    /** The identifiers in the log page that was read, which zero or its end ends. */
-    private List<Integer> namespaces() {
-        ControllerData list = ControllerData.copy(logPage.segment());
+    /** The identifiers in the log page of changed namespaces, which zero or its end ends. */
+    static List<Integer> namespaces(ControllerData list) {
         List<Integer> ids = new ArrayList<>();
         for (int at = 0; at < ControllerData.BYTES && list.integer(at) != 0; at += Integer.BYTES) {
             ids.add(list.integer(at));

@@ -21,8 +21,8 @@ public interface DeviceModel {
     /**
      * The names of its options, in addition to those of every device: {@code model}, {@code address}, {@code group},
      * {@code driver}, {@code hostUse}, {@code rom}, and those of {@link org.jvfio.emulator.FunctionOptions}: {@code
-     * vpd}, {@code config}, {@code bars}, {@code silentMicros} and {@code windowsFailed}. A machine file with any other
-     * option is rejected.
+     * vpd}, {@code config}, {@code bars}, {@code silentMicros}, {@code windowsFailed} and {@code extendedConfig}. A
+     * machine file with any other option is rejected.
      */
     Set<String> options();
 
