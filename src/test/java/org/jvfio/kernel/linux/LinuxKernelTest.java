@@ -127,7 +127,6 @@ class LinuxKernelTest {
                         if (answer != (isOdd ? Errno.EBADF : Errno.ENOTTY).negated()) {
                             wrong.incrementAndGet();
                         }
-                        Thread.yield();
                     }
                 }));
             }
