@@ -31,14 +31,7 @@ class RecordedHostsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "demo-powernv8",
-                "nvme-powernv8",
-                "msix-powernv8",
-                "recovery-powernv8",
-                "inject-powernv8"
-            })
+    @ValueSource(strings = {"demo-powernv8", "nvme-powernv8", "msix-powernv8", "recovery-powernv8", "inject-powernv8"})
     void check_recordOfLinux_noDifference(String name) throws URISyntaxException {
         Ran checked = Ran.of("check", file(name));
         assertEquals(0, checked.status(), checked.out() + checked.err());

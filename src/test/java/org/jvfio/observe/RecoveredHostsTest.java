@@ -17,8 +17,8 @@ class RecoveredHostsTest {
     @CsvSource({"recovery-powernv8, 0000:01:00.0"})
     void replay_recoveryOnLinux_noDifference(String name, String address) throws IOException {
         Recording recording;
-        try (InputStream in = Objects.requireNonNull(
-                RecoveredHostsTest.class.getResourceAsStream(name + ".rec.gz"), name)) {
+        try (InputStream in =
+                Objects.requireNonNull(RecoveredHostsTest.class.getResourceAsStream(name + ".rec.gz"), name)) {
             recording = Recording.read(name, in.readAllBytes());
         }
         assertTrue(
