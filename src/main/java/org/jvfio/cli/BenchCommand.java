@@ -127,9 +127,10 @@ final class BenchCommand extends Command {
             Progress progress) {
         boolean much = rows.keySet().stream().anyMatch(BenchOperation::needsMuchMemory);
         long memory = much ? LibraryCalls.GIB : LibraryCalls.MANY_PAGES;
+        List<BenchOperation> order = List.copyOf(rows.keySet());
         try (BareCalls calls = BareCalls.open(kernel, function, LibraryCalls.WINDOW, memory)) {
             rows.forEach((operation, row) -> calls.calls(operation).ifPresent(call -> {
-                progress.show("measured", operation.ordinal(), 2L * BenchOperation.values().length);
+                progress.show("measured", order.indexOf(operation), 2L * order.size());
                 row.bare = timer.measure(call);
             }));
         } catch (VfioException refused) {
@@ -147,10 +148,10 @@ final class BenchCommand extends Command {
             Map<BenchOperation, Row> rows,
             BenchTimer timer,
             Progress progress) {
-        int count = BenchOperation.values().length;
+        List<BenchOperation> order = List.copyOf(rows.keySet());
         try (LibraryCalls calls = new LibraryCalls(kernel, function)) {
             rows.forEach((operation, row) -> {
-                progress.show("measured", count + operation.ordinal(), 2L * count);
+                progress.show("measured", order.size() + order.indexOf(operation), 2L * order.size());
                 try {
                     calls.calls(operation).ifPresent(call -> row.library = timer.measure(call));
                     calls.bareAccesses(operation).ifPresent(access -> row.bare = timer.measure(access));
