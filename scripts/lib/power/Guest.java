@@ -101,7 +101,9 @@ final class Guest {
         Path errors = work.resolve("qemu.err");
         Path monitor = work.resolve("monitor");
         Files.deleteIfExists(monitor);
-        List<String> qemu = new ArrayList<>(setup.qemu().command(initrd, work));
+        // Ctrl-C is for this process, which ends QEMU: in the session of the terminal QEMU would get it too.
+        List<String> qemu = new ArrayList<>(List.of("setsid"));
+        qemu.addAll(setup.qemu().command(initrd, work));
         qemu.addAll(List.of(
                 "-chardev",
                 "stdio,id=console,signal=off",
@@ -122,6 +124,7 @@ final class Guest {
         } finally {
             process.destroy();
             process.waitFor();
+            Ending.stopIfBegun();
         }
         return finish(setup, following, errors);
     }

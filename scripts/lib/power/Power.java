@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -71,6 +72,9 @@ final class Power {
         if (options.isHelp()) {
             System.out.print(Files.readString(project.resolve("scripts/lib/power/help.txt")));
             return 0;
+        }
+        if (options.command() == Options.Command.SHELL && !Objects.requireNonNull(System.console()).isTerminal()) {
+            throw Failure.misuse("shell needs a terminal; without one, give the command to run");
         }
         Map<String, String> environment = System.getenv();
         String home = environment.getOrDefault("XDG_CACHE_HOME", "");

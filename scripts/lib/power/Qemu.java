@@ -33,11 +33,16 @@ record Qemu(
 
     /**
      * A guest that is lost ends at once and prints its whole log (panic_print). Until then its kernel keeps off the
-     * console: it cuts into what is sent there, character by character. The limits of its watchdogs are wide, because
-     * the host may leave it without a processor for a while.
+     * console: it cuts into what is sent there, character by character.
      */
-    private static final String PARAMETERS = "console=hvc0 loglevel=1 panic=-1 panic_print=0x20 oops=panic"
-            + " softlockup_panic=1 nmi_watchdog=panic watchdog_thresh=30";
+    private static final String PARAMETERS =
+            "console=hvc0 loglevel=1 panic=-1 panic_print=0x20 oops=panic softlockup_panic=1 nmi_watchdog=panic";
+
+    /** The host may leave a guest without a processor for a while, which its watchdogs count only by the real clock. */
+    private String parameters() {
+        String watchdogs = isClockCounting ? " watchdog_thresh=30" : " nowatchdog";
+        return (PARAMETERS + watchdogs + " " + append).strip();
+    }
 
     void checkInitrd(long size) throws Failure {
         if (machine.isPowernv() && size > INITRD) {
@@ -52,8 +57,7 @@ record Qemu(
         Guest.touch(qemuLog);
         List<String> options = new ArrayList<>(List.of("-accel", "tcg,thread=single"));
         // Processors take turns in one thread: if they run side by side, one that reads a register of firmware's or of
-        // the
-        // interrupt controller while another one moves a BAR finds nothing there, and that machine check ends the
+        // the interrupt controller while another one moves a BAR finds nothing there, and that machine check ends the
         // guest.
         options.addAll(List.of("-smp", Integer.toString(machine.processors())));
         if (isClockCounting) {
@@ -68,7 +72,7 @@ record Qemu(
         }
         addDevices(options, work);
         options.addAll(more);
-        List<String> parameters = List.of("-append", (PARAMETERS + " " + append).strip());
+        List<String> parameters = List.of("-append", parameters());
         List<String> command = new ArrayList<>(program);
         if (machine.lacksRadixPages()) {
             Path tree = deviceTree(options, parameters, work);

@@ -25,8 +25,8 @@ public final class DmaMapping implements AutoCloseable {
     private static final int MAPPED = 1;
     private static final int CLOSED = 2;
     // A thread holds the mapping until it sets another state. A thread that needs the container's lock too acquires
-    // that
-    // first. A container closes its mappings before its descriptor, so the descriptor stays open while this is held.
+    // that first. A container closes its mappings before its descriptor, so the descriptor stays open while this is
+    // held.
     private static final int BUSY = 3;
     private static final long WAIT_NANOS = 20_000;
     private static final VarHandle STATE = stateHandle();
@@ -40,18 +40,9 @@ public final class DmaMapping implements AutoCloseable {
     private final @Nullable MappingCalls prepared;
     private volatile int state;
 
-    // The links of MappingList, guarded by the container's lock.
-    @Nullable
-    DmaMapping nextInWindow;
-
-    @Nullable
-    DmaMapping previousInWindow;
-
-    @Nullable
-    DmaMapping nextInMemory;
-
-    @Nullable
-    DmaMapping previousInMemory;
+    // Of MappingList, guarded by the container's lock.
+    int placeInWindow = MappingList.NONE;
+    int placeInMemory = MappingList.NONE;
 
     private DmaMapping(
             DmaWindow window,

@@ -17,9 +17,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * What the driver has set in configuration space, and what of it is written again after a reset that lost it: the
- * command
- * register, and the registers that the kernel itself restores for its own drivers ({@code pci_restore_state}), which
- * are plain settings.
+ * command register, and the registers that the kernel itself restores for its own drivers ({@code pci_restore_state}),
+ * which are plain settings.
  *
  * <p>For a user it does so only around a reset of the function or of the bus. After a reset of the PE, {@code
  * eeh_restore_device_bars} and the firmware's {@code OPAL_PCI_REINIT} restore what the registers had at boot; when the

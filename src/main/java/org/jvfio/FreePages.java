@@ -22,10 +22,9 @@ final class FreePages {
     private static final int MAX_HEIGHT = 24;
 
     // The entries of node n begin at slot n * FANOUT. A piece is two longs: its first page, and the page after its last
-    // one.
-    // An entry for a child is two longs, too: the first page of the first piece below it, and the most pages that a
-    // piece
-    // below it can give. The child's number, and the most pages at the other alignments, are in arrays of their own.
+    // one. An entry for a child is two longs, too: the first page of the first piece below it, and the most pages that
+    // a piece below it can give. The child's number, and the most pages at the other alignments, are in arrays of their
+    // own.
     private long[] entries = new long[0];
     private int[] child = new int[0];
     private long[][] mostAligned = {};

@@ -65,8 +65,7 @@ public final class Interrupts implements AutoCloseable {
         dispatcher.add(vectors, eventfds);
         if (type == InterruptType.INTX && info.maskable()) {
             // XIVE, unlike XICS, does not report a line that was asserted before it was enabled; but at an unmask the
-            // kernel
-            // checks the status register of the device.
+            // kernel checks the status register of the device.
             mask();
             unmask();
         }

@@ -1,115 +1,116 @@
 package org.jvfio;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Mappings in the order in which they were added. The links are fields of the mappings, so that adding and removing one
- * takes constant time and allocates nothing, however many there are. Guarded by the container's lock.
+ * Mappings in the order in which they were added. Each knows its place in the list, so that adding and removing one
+ * takes constant time on average and mostly allocates nothing, however many there are. Guarded by the container's lock.
+ *
+ * <p>The places are an array, not links between the mappings: a link from an old mapping to a new one costs more than
+ * all the rest, as garbage collectors note references from old objects to young ones. In the array they note one.
  */
 abstract sealed class MappingList {
-    private @Nullable DmaMapping first;
-    private @Nullable DmaMapping last;
+    /** The place of a mapping that is not in the list. */
+    static final int NONE = -1;
 
-    abstract @Nullable DmaMapping next(DmaMapping mapping);
+    private static final int MIN_PLACES = 8;
 
-    abstract @Nullable DmaMapping previous(DmaMapping mapping);
+    private @Nullable DmaMapping[] places = {};
+    // The place after the last mapping, and the free places before it.
+    private int end;
+    private int gaps;
 
-    abstract void link(DmaMapping mapping, @Nullable DmaMapping previous, @Nullable DmaMapping next);
+    abstract int place(DmaMapping mapping);
+
+    abstract void place(DmaMapping mapping, int place);
 
     /** The mappings in a window. */
     static final class OfWindow extends MappingList {
         @Override
-        @Nullable
-        DmaMapping next(DmaMapping mapping) {
-            return mapping.nextInWindow;
+        int place(DmaMapping mapping) {
+            return mapping.placeInWindow;
         }
 
         @Override
-        @Nullable
-        DmaMapping previous(DmaMapping mapping) {
-            return mapping.previousInWindow;
-        }
-
-        @Override
-        void link(DmaMapping mapping, @Nullable DmaMapping previous, @Nullable DmaMapping next) {
-            mapping.previousInWindow = previous;
-            mapping.nextInWindow = next;
+        void place(DmaMapping mapping, int place) {
+            mapping.placeInWindow = place;
         }
     }
 
     /** The mappings of a memory. */
     static final class OfMemory extends MappingList {
         @Override
-        @Nullable
-        DmaMapping next(DmaMapping mapping) {
-            return mapping.nextInMemory;
+        int place(DmaMapping mapping) {
+            return mapping.placeInMemory;
         }
 
         @Override
-        @Nullable
-        DmaMapping previous(DmaMapping mapping) {
-            return mapping.previousInMemory;
-        }
-
-        @Override
-        void link(DmaMapping mapping, @Nullable DmaMapping previous, @Nullable DmaMapping next) {
-            mapping.previousInMemory = previous;
-            mapping.nextInMemory = next;
+        void place(DmaMapping mapping, int place) {
+            mapping.placeInMemory = place;
         }
     }
 
     boolean isEmpty() {
-        return first == null;
+        return end == 0;
     }
 
     /** Adds a mapping that is not in the list. */
     void add(DmaMapping mapping) {
-        DmaMapping before = last;
-        link(mapping, before, null);
-        if (before == null) {
-            first = mapping;
-        } else {
-            link(before, previous(before), mapping);
+        if (end == places.length) {
+            places = Arrays.copyOf(places, Math.max(MIN_PLACES, end + end / 2));
         }
-        last = mapping;
+        places[end] = mapping;
+        place(mapping, end);
+        end++;
     }
 
-    /** Removes a mapping. */
+    /** Removes a mapping; false if it is not in the list. */
     boolean remove(DmaMapping mapping) {
-        DmaMapping before = previous(mapping);
-        DmaMapping after = next(mapping);
-        if (before == null && first != mapping) {
+        int at = place(mapping);
+        if (at == NONE) {
             return false;
         }
-        if (before == null) {
-            first = after;
-        } else {
-            link(before, previous(before), after);
+        places[at] = null;
+        place(mapping, NONE);
+        gaps++;
+        while (end > 0 && places[end - 1] == null) {
+            end--;
+            gaps--;
         }
-        if (after == null) {
-            last = before;
-        } else {
-            link(after, before, next(after));
+        if (gaps > Math.max(MIN_PLACES, end / 2) || end < places.length / 4 - MIN_PLACES) {
+            closeGaps();
         }
-        // A mapping that its user keeps must not keep the others.
-        link(mapping, null, null);
         return true;
+    }
+
+    /** Called once as many were removed as it moves, about. */
+    private void closeGaps() {
+        List<DmaMapping> left = copy();
+        places = new @Nullable DmaMapping[left.size() + left.size() / 2];
+        end = 0;
+        gaps = 0;
+        left.forEach(this::add);
     }
 
     /** The mappings of this moment; the list may change while the result is read. */
     List<DmaMapping> copy() {
-        List<DmaMapping> all = new ArrayList<>();
-        for (DmaMapping mapping = first; mapping != null; mapping = next(mapping)) {
-            all.add(mapping);
+        List<DmaMapping> all = new ArrayList<>(end - gaps);
+        for (int at = 0; at < end; at++) {
+            DmaMapping mapping = places[at];
+            if (mapping != null) {
+                all.add(mapping);
+            }
         }
         return all;
     }
 
     void clear() {
-        copy().forEach(mapping -> link(mapping, null, null));
-        first = null;
-        last = null;
+        copy().forEach(mapping -> place(mapping, NONE));
+        places = new @Nullable DmaMapping[0];
+        end = 0;
+        gaps = 0;
     }
 }

@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import java.util.HexFormat;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -74,6 +75,9 @@ public record PciAddress(int domain, int bus, int device, int function) implemen
     /** The name in sysfs and VFIO, as in {@code 0000:01:00.0}. */
     @Override
     public String toString() {
-        return "%04x:%02x:%02x.%x".formatted(domain, bus, device, function);
+        // Every path of sysfs has it.
+        HexFormat hex = HexFormat.of();
+        String inDomain = ":" + hex.toHexDigits((byte) bus) + ":" + hex.toHexDigits((byte) device) + "." + function;
+        return (domain <= 0xffff ? hex.toHexDigits((short) domain) : Integer.toHexString(domain)) + inDomain;
     }
 }

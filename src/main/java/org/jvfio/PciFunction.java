@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -72,7 +73,8 @@ public record PciFunction(
 
     /** Vendor and device id as lspci prints them, as in {@code 1234:11e8}. */
     public String id() {
-        return "%04x:%04x".formatted(vendorId, deviceId);
+        HexFormat hex = HexFormat.of();
+        return hex.toHexDigits((short) vendorId) + ":" + hex.toHexDigits((short) deviceId);
     }
 
     /** Whether it is bound to vfio-pci, or a variant of that driver. */

@@ -18,6 +18,8 @@ public final class RegisterBatch {
     private final Region region;
     private final @Nullable MemorySegment memory;
     private final long start;
+    // 0 if nothing is mapped.
+    private final long size;
     private final boolean little;
 
     /**
@@ -30,14 +32,13 @@ public final class RegisterBatch {
         this.region = region;
         this.memory = memory;
         this.start = start;
+        this.size = memory == null ? 0 : memory.byteSize();
         this.little = little;
     }
 
     private boolean isMapped(long offset, int width) {
-        return memory != null
-                && offset >= start
-                && offset - start <= memory.byteSize() - width
-                && (offset & (width - 1)) == 0;
+        long at = offset - start;
+        return at >= 0 && at <= size - width && (offset & (width - 1)) == 0;
     }
 
     private MemorySegment memory() {

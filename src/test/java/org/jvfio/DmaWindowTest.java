@@ -1,11 +1,15 @@
 package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -58,6 +62,32 @@ class DmaWindowTest {
         RuntimeException e = assertThrows(type, call);
         assertTrue(String.valueOf(e.getMessage()).contains(message), e.getMessage());
         assertEquals(calls, host.observed().calls(), "system calls");
+    }
+
+    @Test
+    void mappings_manyClosedInAnyOrder_listsThoseThatAreLeft() {
+        DmaWindow window = window();
+        DmaMemory first = container.allocate(PAGE);
+        DmaMemory second = container.allocate(PAGE);
+        List<DmaMapping> open = new ArrayList<>();
+        Random random = new Random(1);
+        for (int step = 0; step < 4_000; step++) {
+            boolean grows = step / 1_000 % 2 == 0;
+            if (open.isEmpty() || random.nextInt(10) < (grows ? 8 : 2)) {
+                open.add(window.map((step % 2 == 0 ? first : second).range(), DmaDirection.BIDIRECTIONAL));
+            } else {
+                open.remove(random.nextInt(open.size())).close();
+            }
+        }
+        assertEquals(Set.copyOf(open), Set.copyOf(window.mappings()));
+        assertEquals(open.size(), window.mappings().size());
+        first.close();
+        open.removeIf(mapping -> mapping.memory() == first);
+        assertFalse(open.isEmpty());
+        assertEquals(Set.copyOf(open), Set.copyOf(window.mappings()));
+        open.reversed().forEach(DmaMapping::close);
+        assertEquals(List.of(), window.mappings());
+        second.close();
     }
 
     @Test

@@ -34,6 +34,7 @@ final class Commands {
                     "Try it",
                     List.of(
                             new DemoCommand(),
+                            new BenchCommand(),
                             new MapCommand(),
                             new NvmeIdentifyCommand(),
                             new NvmeReadCommand(),

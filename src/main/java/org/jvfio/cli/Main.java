@@ -28,12 +28,28 @@ public final class Main {
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
-        System.exit(run(
+        int status = run(
                 List.of(arguments),
                 StandardOutput.ofProcess(),
                 System.err,
                 Terminal.ofProcess(),
-                EmulatedKernel::boot));
+                EmulatedKernel::boot);
+        // System.exit initializes loggers first, which a short command would notice.
+        if (status != 0 || !isLastThread()) {
+            System.exit(status);
+        }
+    }
+
+    /** Whether the JVM ends when this thread does. */
+    private static boolean isLastThread() {
+        Thread[] threads = new Thread[Thread.activeCount() + 1];
+        int count = Thread.enumerate(threads);
+        for (int i = 0; i < count; i++) {
+            if (threads[i] != Thread.currentThread() && !threads[i].isDaemon()) {
+                return false;
+            }
+        }
+        return count < threads.length;
     }
 
     /** Runs a command line whose output is no terminal, and returns its exit status. */

@@ -2,6 +2,8 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,6 +12,10 @@ import org.jspecify.annotations.Nullable;
  * process fails, a later DMA does not.
  */
 final class Backing {
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
+    /** The size of entries that devices write for hosts that poll. */
+    private static final int ORDERED_BYTES = 2 * Long.BYTES;
+
     private static final MemorySegment ZEROS =
             MemorySegment.ofArray(new long[(1 << 16) / Long.BYTES]).asReadOnly();
 
@@ -104,7 +110,11 @@ final class Backing {
 
     private static void copy(
             MemorySegment pages, long offset, MemorySegment data, long from, long length, boolean toMemory) {
-        if (toMemory) {
+        if (toMemory && length == ORDERED_BYTES) {
+            pages.set(LONG, offset, data.get(LONG, from));
+            VarHandle.releaseFence();
+            pages.set(LONG, offset + Long.BYTES, data.get(LONG, from + Long.BYTES));
+        } else if (toMemory) {
             MemorySegment.copy(data, from, pages, offset, length);
         } else {
             MemorySegment.copy(pages, offset, data, from, length);

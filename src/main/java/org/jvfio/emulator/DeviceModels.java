@@ -43,8 +43,7 @@ public final class DeviceModels {
             }
             return new DeviceModels(List.copyOf(byClass.values()));
         } catch (ServiceConfigurationError broken) {
-            throw new IllegalStateException(
-                    "an installed device model cannot be loaded: " + broken.getMessage(), broken);
+            throw unloadable(broken);
         }
     }
 
@@ -108,16 +107,32 @@ public final class DeviceModels {
     }
 
     /**
-     * Makes devices of one of the project's own models, without options.
+     * Makes devices of one of the project's own models, without options. Modules are searched first, and the class path,
+     * which takes longer, only where the model is in none.
      *
      * @throws IllegalStateException if the model is missing
      */
-    Supplier<? extends EmulatedDevice> plain(String name) {
-        return find(name)
-                .orElseThrow(() -> new IllegalStateException(
-                        "the device model '%s' is missing, the installed models are %s; restore JVFIO's META-INF/services/%s"
-                                .formatted(name, names(), DeviceModel.class.getName())))
-                .configure(MachineOptions.of(Map.of()));
+    static Supplier<? extends EmulatedDevice> own(String name) {
+        try {
+            for (DeviceModel model : ServiceLoader.load(DeviceModel.class, DeviceModel.class.getClassLoader())) {
+                if (isOwn(model) && model.name().equals(name)) {
+                    return model.configure(MachineOptions.of(Map.of()));
+                }
+            }
+        } catch (ServiceConfigurationError broken) {
+            throw unloadable(broken);
+        }
+        throw new IllegalStateException(
+                "the device model '%s' is missing, the installed models are %s; restore JVFIO's META-INF/services/%s"
+                        .formatted(name, installed().names(), DeviceModel.class.getName()));
+    }
+
+    private static boolean isOwn(DeviceModel model) {
+        return model.getClass().getPackageName().startsWith(DeviceModels.class.getPackageName() + ".");
+    }
+
+    private static IllegalStateException unloadable(ServiceConfigurationError broken) {
+        return new IllegalStateException("an installed device model cannot be loaded: " + broken.getMessage(), broken);
     }
 
     /** The name of the model that makes such devices; the name of their class if it is none of these. */

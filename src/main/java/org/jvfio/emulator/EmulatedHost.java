@@ -122,7 +122,7 @@ public final class EmulatedHost {
         if (!platform.isPowernv()) {
             return "vfio-pci " + slot.address() + ": ";
         }
-        return "pci %s     : [PE# %s] ".formatted(slot.address().substring(0, 7), platform.endpoint(slot.domain()));
+        return "pci " + slot.address().substring(0, 7) + "     : [PE# " + platform.endpoint(slot.domain()) + "] ";
     }
 
     /** The description that the host was booted from. */

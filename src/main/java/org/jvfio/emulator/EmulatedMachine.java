@@ -109,11 +109,10 @@ public final class EmulatedMachine {
     }
 
     private static Builder powernv(Platform platform) {
-        DeviceModels models = DeviceModels.installed();
         return new Builder(platform)
-                .device("0000:01:00.0", 0, models.plain("edu"))
-                .device("0001:01:00.0", 1, models.plain("edu"))
-                .device("0002:01:00.0", 2, models.plain("nvme"));
+                .device("0000:01:00.0", 0, DeviceModels.own("edu"))
+                .device("0001:01:00.0", 1, DeviceModels.own("edu"))
+                .device("0002:01:00.0", 2, DeviceModels.own("nvme"));
     }
 
     /**
@@ -121,13 +120,12 @@ public final class EmulatedMachine {
      * drive in group 3.
      */
     public static EmulatedMachine pseries() {
-        DeviceModels models = DeviceModels.installed();
         return new Builder(Platform.PSERIES)
                 .dma32Bytes(GIB)
                 .eeh(false)
-                .device("0001:00:01.0", 1, models.plain("edu"))
-                .device("0002:00:01.0", 2, models.plain("edu"))
-                .device("0003:00:01.0", 3, models.plain("nvme"))
+                .device("0001:00:01.0", 1, DeviceModels.own("edu"))
+                .device("0002:00:01.0", 2, DeviceModels.own("edu"))
+                .device("0003:00:01.0", 3, DeviceModels.own("nvme"))
                 .build();
     }
 
@@ -223,7 +221,7 @@ public final class EmulatedMachine {
      * devices, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out.
      */
     public Map<String, Object> describe() {
-        return MachineDescription.of(this);
+        return MachineDescription.of(this, DeviceModels.installed());
     }
 
     /**

@@ -6,9 +6,8 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The lock of an emulated host, which guards all its state, and below it a lock for the IOMMU of each container.
- * Whoever
- * holds the host's lock holds all of these too, so that calls which only map and unmap in one container can hold that
- * container's alone: they run side by side with those of other containers, and with nothing else.
+ * Whoever holds the host's lock holds all of these too, so that calls which only map and unmap in one container can
+ * hold that container's alone: they run side by side with those of other containers, and with nothing else.
  */
 final class HostLock {
     private final ReentrantLock host = new ReentrantLock();

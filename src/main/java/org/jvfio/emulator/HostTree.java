@@ -1,6 +1,6 @@
 package org.jvfio.emulator;
 
-import java.util.Locale;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.jvfio.uapi.vfio_h;
@@ -10,6 +10,7 @@ import org.jvfio.uapi.vfio_h;
  * each device, drivers and modules, processor and memory, and what the host uses its devices for.
  */
 final class HostTree {
+    private static final HexFormat HEX = HexFormat.of();
     private static final String PCI = "/sys/bus/pci/";
     private static final String DEVICES = PCI + "devices/";
     private static final String DRIVERS = PCI + "drivers/";
@@ -99,14 +100,16 @@ final class HostTree {
             files.put(device + "eeh_mode", () -> "0x200\n");
             files.put(
                     device + "eeh_pe_config_addr",
-                    () -> "0x%x\n".formatted(pe.bridge().platform().eehEndpoint(function.domain())));
-            files.put(device + "eeh_pe_state", () -> "0x%08x 0x%08x\n".formatted(state(pe.state()), 0));
+                    () -> "0x"
+                            + Integer.toHexString(pe.bridge().platform().eehEndpoint(function.domain())) + "\n");
+            files.put(device + "eeh_pe_state", () -> "0x" + HEX.toHexDigits(state(pe.state())) + " 0x00000000\n");
         }
     }
 
     private static String hex16(PciFunction function, int register) {
         int low = function.access().register(register) & 0xff;
-        return "0x%02x%02x\n".formatted(function.access().register(register + 1) & 0xff, low);
+        int high = function.access().register(register + 1) & 0xff;
+        return "0x" + HEX.toHexDigits((short) (high << 8 | low)) + "\n";
     }
 
     private static int state(EehState state) {
@@ -140,7 +143,13 @@ final class HostTree {
                 flags = MEMORY | ROM;
             }
             long last = bytes == 0 ? 0 : start + bytes - 1;
-            lines.append(String.format(Locale.ROOT, "0x%016x 0x%016x 0x%016x\n", start, last, flags));
+            lines.append("0x")
+                    .append(HEX.toHexDigits(start))
+                    .append(" 0x")
+                    .append(HEX.toHexDigits(last))
+                    .append(" 0x")
+                    .append(HEX.toHexDigits(flags))
+                    .append('\n');
         }
         return lines.toString();
     }
@@ -207,9 +216,9 @@ final class HostTree {
     }
 
     private void addMemory(Map<String, Supplier<String>> files) {
-        files.put("/proc/meminfo", () -> String.format(Locale.ROOT, "MemTotal:%16d kB\n", machine.memoryBytes() >> 10));
+        files.put("/proc/meminfo", () -> "MemTotal: " + (machine.memoryBytes() >> 10) + " kB\n");
         for (int shift : machine.platform().hugePageShifts()) {
-            String pool = HUGE_PAGES + "hugepages-%dkB/".formatted(1L << (shift - 10));
+            String pool = HUGE_PAGES + "hugepages-" + (1L << (shift - 10)) + "kB/";
             int count = machine.hugePages().getOrDefault(shift, 0);
             files.put(pool + "nr_hugepages", () -> count + "\n");
             files.put(pool + "free_hugepages", () -> count + "\n");

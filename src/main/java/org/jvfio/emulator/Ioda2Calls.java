@@ -79,8 +79,9 @@ final class Ioda2Calls implements WindowCalls {
     }
 
     private static int configure(Pe pe, int number, TceTable table, PlatformStep step) {
-        pe.log("Setting up window#%d %x..%x pg=%x"
-                .formatted(number, table.start(), table.start() + table.windowBytes() - 1, 1L << table.pageShift()));
+        pe.log("Setting up window#" + number + " " + Long.toHexString(table.start()) + ".."
+                + Long.toHexString(table.start() + table.windowBytes() - 1) + " pg="
+                + Long.toHexString(1L << table.pageShift()));
         int failure = pe.failure(step);
         if (failure != 0) {
             pe.log("Failed to configure TCE table, err " + failure);

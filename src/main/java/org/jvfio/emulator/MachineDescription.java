@@ -13,7 +13,7 @@ final class MachineDescription {
 
     private MachineDescription() {}
 
-    static Map<String, Object> of(EmulatedMachine machine) {
+    static Map<String, Object> of(EmulatedMachine machine, DeviceModels models) {
         Map<String, Object> top = new LinkedHashMap<>();
         top.put("like", preset(machine.platform()));
         top.put("platform", word(machine.platform()));
@@ -46,7 +46,6 @@ final class MachineDescription {
             });
             top.put("bridges", bridges);
         }
-        DeviceModels models = DeviceModels.installed();
         List<Map<String, Object>> devices = new ArrayList<>();
         for (Slot slot : machine.slots()) {
             Map<String, Object> device = new LinkedHashMap<>();

@@ -317,7 +317,6 @@ final class SpaprTce {
                 answer = (int) target;
                 break;
             }
-            long oldUser = table.user(first + done);
             boolean busy = !version.replacesMappings() && table.entry(first + done) != 0;
             long old = busy ? Errno.EBUSY.negated() : table.exchange(first + done, target | permissions, user);
             if (old < 0) {
@@ -331,7 +330,7 @@ final class SpaprTce {
                 region.mapOne();
             }
             if (old != 0) {
-                release(caller, table, old, oldUser);
+                release(caller, table, old, table.replacedUser());
             }
             done++;
         }
@@ -480,9 +479,9 @@ final class SpaprTce {
         long highest = 0;
         long lowestUser = 0;
         for (long index = table.nextWritten(first, end); index < end; index = table.nextWritten(index + 1, end)) {
-            long user = table.user(index);
             long old = table.exchange(index, 0, 0);
             if (old > 0) {
+                long user = table.replacedUser();
                 release(owner, table, old, user);
                 lowestUser = lowest < 0 ? user : lowestUser;
                 lowest = lowest < 0 ? index : lowest;

@@ -3,6 +3,7 @@ package org.jvfio.emulator;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.Collection;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -21,6 +22,7 @@ final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
 
+    private static final HexFormat HEX = HexFormat.of();
     private static final long ALL_CAPABILITIES = (1L << 41) - 1;
     private static final long CAP_IPC_LOCK = 1L << 14;
     private static final int ROOT = 0;
@@ -131,13 +133,13 @@ final class Sysfs {
     private static void addIdentity(Map<String, Supplier<String>> files, PciFunction function) {
         String device = DEVICES + function.address();
         DeviceIdentity identity = function.identity();
-        files.put(device + "/vendor", () -> "0x%04x\n".formatted(identity.vendor()));
-        files.put(device + "/device", () -> "0x%04x\n".formatted(identity.device()));
-        files.put(device + "/class", () -> "0x%06x\n".formatted(identity.classCode()));
+        files.put(device + "/vendor", () -> "0x" + HEX.toHexDigits((short) identity.vendor()) + "\n");
+        files.put(device + "/device", () -> "0x" + HEX.toHexDigits((short) identity.device()) + "\n");
+        files.put(device + "/class", () -> "0x" + HEX.toHexDigits(identity.classCode(), 6) + "\n");
         files.put(
                 device + "/driver_override",
                 () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
-        files.put(device + "/revision", () -> "0x%02x\n".formatted(identity.revision()));
+        files.put(device + "/revision", () -> "0x" + HEX.toHexDigits((byte) identity.revision()) + "\n");
     }
 
     private void addGroups(Map<String, Supplier<String>> files, String wanted) {
@@ -190,7 +192,7 @@ final class Sysfs {
     }
 
     private static String name(int domain, HostBridge bridge) {
-        return "domain%d-pe%s\n".formatted(domain, bridge.platform().endpoint(domain));
+        return "domain" + domain + "-pe" + bridge.platform().endpoint(domain) + "\n";
     }
 
     /** The links that a path may mean, or that are below it, as of {@link #files}. */

@@ -48,6 +48,7 @@ final class TceTable {
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
     private long mappedEntries;
+    private long replacedUser;
     /** A direct-mapped cache of chunks, indexed by the low bits of their number. */
     private final @Nullable Chunk[] recent = new @Nullable Chunk[RECENT_CHUNKS];
 
@@ -127,12 +128,6 @@ final class TceTable {
         return chunk == null ? 0 : (long) ENTRY.get(chunk.entries, (int) (index & (CHUNK_ENTRIES - 1)) << 3);
     }
 
-    /** The user address that the entry was mapped from. */
-    long user(long index) {
-        Chunk chunk = chunk(index);
-        return chunk == null ? 0 : chunk.users[(int) (index & (CHUNK_ENTRIES - 1))];
-    }
-
     /**
      * Writes an entry and its user address. Without a hypervisor a writable entry is readable, too; with one it has the
      * requested permissions, and the hypervisor refuses an index past the end of the table.
@@ -146,9 +141,15 @@ final class TceTable {
         return Long.compareUnsigned(index, entries) < 0 ? write(index, entry, user) : H_PARAMETER;
     }
 
+    /** The user address of the entry that {@link #exchange} has replaced; 0 if there was none. */
+    long replacedUser() {
+        return replacedUser;
+    }
+
     private long write(long index, long entry, long user) {
         Chunk chunk = chunk(index);
         if (chunk == null) {
+            replacedUser = 0;
             if (entry == 0) {
                 return 0;
             }
@@ -159,6 +160,7 @@ final class TceTable {
         int at = (int) (index & (CHUNK_ENTRIES - 1));
         long old = (long) ENTRY.get(chunk.entries, at << 3);
         ENTRY.set(chunk.entries, at << 3, entry);
+        replacedUser = chunk.users[at];
         chunk.users[at] = user;
         if (old == 0 && entry != 0) {
             mappedEntries++;

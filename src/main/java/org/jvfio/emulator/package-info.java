@@ -8,8 +8,8 @@
  * org.jvfio.emulator.device.EmulatedDevice}, and a {@link org.jvfio.emulator.device.DeviceModel} makes it available to
  * machine files. The project's own are in {@link org.jvfio.emulator.edu} and {@link org.jvfio.emulator.nvme}. What real
  * functions have besides their device, such as malformed capability lists, vital product data or I/O ports, is in
- * {@link
- * org.jvfio.emulator.FunctionOptions}; {@link org.jvfio.emulator.EmulatedHost#unplug} pulls a device out of its slot.
+ * {@link org.jvfio.emulator.FunctionOptions}; {@link org.jvfio.emulator.EmulatedHost#unplug} pulls a device out of its
+ * slot.
  */
 @NullMarked
 package org.jvfio.emulator;

@@ -71,8 +71,8 @@ public interface Kernel {
 
     /**
      * Announces who accesses a part of memory that is registered for DMA from now on. DMA is coherent on POWER, so
-     * Linux
-     * has no call for it and nothing happens; a decorator can check the program's accesses and the devices' by it.
+     * Linux has no call for it and nothing happens; a decorator can check the program's accesses and the devices' by
+     * it.
      *
      * @param address the first byte
      * @param length bytes

@@ -17,8 +17,8 @@ import org.jvfio.uapi.pollfd;
 
 /**
  * The kernel of a recorded host: it answers the calls of a record, and no others. The program has to make the calls
- * that
- * it made then, in each thread; the first one that is another throws {@link ReplayException}, and so do all later ones.
+ * that it made then, in each thread; the first one that is another throws {@link ReplayException}, and so do all later
+ * ones.
  *
  * <p>Descriptors are those of the record; memory is elsewhere, and its addresses are compared as those of the record.
  * What a device wrote to memory is there if the record has memory ({@link RecordOptions#memory}). Threads keep to the

@@ -10,8 +10,8 @@ import org.jvfio.bench.Growth.Series;
 
 /**
  * Writes what {@link Growth} measures into a folder: the numbers of each series, of which {@code
- * scripts/plots/Plots.java}
- * makes plots, and {@code report.md} with all of them. {@code scripts/bench --growth} runs both.
+ * scripts/plots/Plots.java} makes plots, and {@code report.md} with all of them. {@code scripts/bench --growth} runs
+ * both.
  */
 public final class GrowthReport {
     private GrowthReport() {}

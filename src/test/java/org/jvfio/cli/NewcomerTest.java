@@ -23,8 +23,6 @@ import org.jvfio.emulator.edu.EmulatedEdu;
  */
 class NewcomerTest {
     private static final String DEVICE = "0001:01:00.0";
-    private static final String HINT =
-            ".*(?:as root(?:, for each boot)?|for a user at each login, as root|next): jvfio (.*)";
     private static final long USERS_LIMIT = 8L << 20;
 
     @TempDir
@@ -50,11 +48,7 @@ class NewcomerTest {
         Ran ran = Ran.ofOn(process, words);
         assertEquals(status, ran.status(), ran.out() + ran.err());
         story.append(ran.out().replace(directory.toString(), "DIRECTORY")).append(ran.err());
-        return (ran.out() + ran.err())
-                .lines()
-                .filter(each -> each.matches(HINT))
-                .map(each -> each.replaceFirst(HINT, "$1"))
-                .toList();
+        return ran.hints();
     }
 
     private void check(String name) throws IOException {

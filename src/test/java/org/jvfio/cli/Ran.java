@@ -17,10 +17,12 @@ import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 
 /** A command line that has run: its status, standard output and standard error. */
-record Ran(int status, String out, String err) {
+public record Ran(int status, String out, String err) {
+    private static final String HINT =
+            ".*(?:as root(?:, for each boot)?|for a user at each login, as root|next): jvfio (.*)";
 
     /** Runs a command line, whose words have one space between them. */
-    static Ran of(String line, String... more) {
+    public static Ran of(String line, String... more) {
         List<String> arguments = new ArrayList<>(List.of(line.split(" ")));
         arguments.addAll(Arrays.asList(more));
         return ofAll(arguments, Terminal.NONE, EmulatedKernel::boot);
@@ -31,7 +33,7 @@ record Ran(int status, String out, String err) {
     }
 
     /** Runs a command line on a host that is there already, in a process of its own. */
-    static Ran on(EmulatedKernel process, String line) {
+    public static Ran on(EmulatedKernel process, String line) {
         return ofOn(process, List.of(line.split(" ")));
     }
 
@@ -54,13 +56,22 @@ record Ran(int status, String out, String err) {
     }
 
     /** The same, if it did what it was asked. */
-    Ran ok() {
+    public Ran ok() {
         assertEquals(0, status, err);
         return this;
     }
 
+    /** What it says to do next: the command lines of {@code jvfio} in its hints. */
+    public List<String> hints() {
+        return (out + err)
+                .lines()
+                .filter(each -> each.matches(HINT))
+                .map(each -> each.replaceFirst(HINT, "$1"))
+                .toList();
+    }
+
     /** Standard output as JSON, which must be as the schema of the command says. */
-    Map<String, Object> json(String command) {
+    public Map<String, Object> json(String command) {
         try {
             Map<String, Object> data = JSON.std.mapFrom(out);
             Map<String, Object> schema =

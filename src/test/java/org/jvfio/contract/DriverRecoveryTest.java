@@ -31,9 +31,8 @@ import org.jvfio.driver.edu.EduDevice;
 
 /**
  * A device that stops responding, and {@link Device#recover}: by a reset of its PE where there is EEH, and by opening
- * it
- * again where there is none. Where the host's bridges freeze nothing, the device only seems to, and what the recovery
- * does is real.
+ * it again where there is none. Where the host's bridges freeze nothing, the device only seems to, and what the
+ * recovery does is real.
  */
 @ContractTest
 class DriverRecoveryTest extends Contract {

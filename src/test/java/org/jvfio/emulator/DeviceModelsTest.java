@@ -59,9 +59,8 @@ class DeviceModelsTest {
         DeviceModels none = new DeviceModels(List.of());
         assertEquals(Optional.empty(), none.find("edu"));
         assertEquals("none", none.names());
-        IllegalStateException missing = assertThrows(IllegalStateException.class, () -> none.plain("edu"));
-        assertTrue(Objects.requireNonNull(missing.getMessage())
-                .contains("'edu' is missing, the installed models are none"));
+        IllegalStateException missing = assertThrows(IllegalStateException.class, () -> DeviceModels.own("ide"));
+        assertTrue(Objects.requireNonNull(missing.getMessage()).contains("'ide' is missing, the installed models are '"));
         assertEquals("'nvme'", new DeviceModels(List.of(new NvmeModel())).names());
     }
 
@@ -72,7 +71,7 @@ class DeviceModelsTest {
         try (URLClassLoader plugins = new URLClassLoader(
                 new URL[] {directory.toUri().toURL()}, getClass().getClassLoader())) {
             withContext(plugins, () -> {
-                IllegalStateException unusable = assertThrows(IllegalStateException.class, EmulatedMachine::power8);
+                IllegalStateException unusable = assertThrows(IllegalStateException.class, DeviceModels::installed);
                 String message = Objects.requireNonNull(unusable.getMessage());
                 assertTrue(message.contains("an installed device model cannot be loaded"), message);
                 assertTrue(message.contains("org.example.Gone"), message);

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 /** Any bytes as a machine file: a machine, or an error that names the file. */
 public final class MachineFileFuzz {
     private static final Path FILE = file();
+    /** Found once: a search of the class path takes most of an execution otherwise. */
+    private static final DeviceModels MODELS = DeviceModels.installed();
 
     private MachineFileFuzz() {}
 
@@ -30,9 +32,9 @@ public final class MachineFileFuzz {
     public static void fuzzerTestOneInput(byte[] bytes) throws IOException {
         Path file = Files.write(FILE, bytes);
         try {
-            EmulatedMachine machine = EmulatedMachine.read(file);
+            EmulatedMachine machine = EmulatedMachine.read(file, MODELS);
             assertTrue(machine.memoryBytes() > 0);
-            assertTrue(!machine.describe().isEmpty());
+            assertTrue(!MachineDescription.of(machine, MODELS).isEmpty());
         } catch (IllegalArgumentException refused) {
             assertTrue(String.valueOf(refused.getMessage()).contains("machine.json"), refused.getMessage());
         } catch (MalformedInputException notText) {

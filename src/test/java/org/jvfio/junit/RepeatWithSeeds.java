@@ -12,9 +12,8 @@ import org.jvfio.observe.fault.FaultPoint.On;
 /**
  * A test that runs once for each of some seeds, with the random plan of faults that the seed draws, in place of {@code
  * @Test}. If it fails, the method is run again with fewer and fewer of the faults, on the same instance of the class
- * and
- * without the methods before and after it; the failure names the seed and the fewest faults that are enough. What the
- * sanitizer finds when the method returns is a failure too, so the method closes what it opens itself.
+ * and without the methods before and after it; the failure names the seed and the fewest faults that are enough. What
+ * the sanitizer finds when the method returns is a failure too, so the method closes what it opens itself.
  */
 @Documented
 @Target(ElementType.METHOD)

@@ -73,13 +73,13 @@ public record HostFunction(
     public String title(PciIds ids) {
         Optional<String> vendor = ids.vendor(function.vendorId());
         String device = ids.device(function.vendorId(), function.deviceId())
-                .orElse("Device %04x".formatted(function.deviceId()));
+                .orElseGet(() -> "Device %04x".formatted(function.deviceId()));
         return vendor.map(name -> name + " " + device)
-                .orElse("Device %04x:%04x".formatted(function.vendorId(), function.deviceId()));
+                .orElseGet(() -> "Device " + function.id());
     }
 
     /** What it is for, by its name, or number where there is none. */
     public String className(PciIds ids) {
-        return ids.deviceClass(function.classCode()).orElse("Class %04x".formatted(function.classCode() >> 8));
+        return ids.deviceClass(function.classCode()).orElseGet(() -> "Class %04x".formatted(function.classCode() >> 8));
     }
 }

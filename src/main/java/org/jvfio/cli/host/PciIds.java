@@ -2,15 +2,22 @@ package org.jvfio.cli.host;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
- * Names of vendors, devices and classes, from the system's {@code pci.ids}. Vendors are sorted there, so that they are
- * found without reading all of it.
+ * Names of vendors, devices and classes, from the system's {@code pci.ids}. Its lines that are not indented are sorted:
+ * vendors, then classes. So they are found without reading all of its 1.4 MB, which is mapped.
  */
 public final class PciIds {
     private static final List<Path> PLACES = List.of(
@@ -20,19 +27,22 @@ public final class PciIds {
             Path.of("/usr/share/pci.ids"));
     private static final int ID = 4;
     private static final int CLASS = 2;
+    private static final String CLASSES = "C ";
+    private static final HexFormat HEX = HexFormat.of();
 
-    private final String text;
-    private final int classes;
+    private final ByteBuffer bytes;
+    private final int length;
+    /** What was searched for before. */
+    private final Map<String, Integer> topLines = new HashMap<>();
 
-    private PciIds(String text) {
-        this.text = text;
-        int found = text.indexOf("\nC ");
-        this.classes = found < 0 ? text.length() : found + 1;
+    private PciIds(ByteBuffer bytes) {
+        this.bytes = bytes;
+        this.length = bytes.limit();
     }
 
     /** A list without names. */
     public static PciIds none() {
-        return new PciIds("");
+        return new PciIds(ByteBuffer.allocate(0));
     }
 
     /** The system's list; one without names if there is none. */
@@ -51,8 +61,10 @@ public final class PciIds {
      * @throws IOException if it cannot be read
      */
     public static PciIds read(Path file) throws IOException {
-        // Names are in UTF-8; offsets are those of bytes, so that what is searched is not decoded.
-        return new PciIds(Files.readString(file, StandardCharsets.ISO_8859_1));
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return new PciIds(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto())
+                    .asByteBuffer());
+        }
     }
 
     public Optional<String> vendor(int vendor) {
@@ -69,9 +81,9 @@ public final class PciIds {
     public Optional<String> subsystem(int vendor, int device, int subsystemVendor, int subsystem) {
         int line = deviceLine(vendor, device);
         if (line >= 0) {
-            String wanted = "\t\t%04x %04x ".formatted(subsystemVendor, subsystem);
-            for (int at = next(line); at < classes && text.startsWith("\t\t", at); at = next(at)) {
-                if (text.startsWith(wanted, at)) {
+            String wanted = "\t\t" + id(subsystemVendor) + " " + id(subsystem) + " ";
+            for (int at = next(line); startsWith("\t\t", at); at = next(at)) {
+                if (startsWith(wanted, at)) {
                     return Optional.of(name(at + 2, 2 * ID + 1));
                 }
             }
@@ -96,9 +108,9 @@ public final class PciIds {
         if (subclass.isEmpty()) {
             return Optional.empty();
         }
-        String wanted = "\t\t%02x  ".formatted(classCode & 0xff);
-        for (int at = next(subclass.get()); at < text.length() && text.startsWith("\t\t", at); at = next(at)) {
-            if (text.startsWith(wanted, at)) {
+        String wanted = "\t\t" + HEX.toHexDigits((byte) classCode) + "  ";
+        for (int at = next(subclass.get()); startsWith("\t\t", at); at = next(at)) {
+            if (startsWith(wanted, at)) {
                 return Optional.of(name(at + 2, CLASS));
             }
         }
@@ -106,48 +118,79 @@ public final class PciIds {
     }
 
     private Optional<Integer> baseClass(int classCode) {
-        int line = text.indexOf("\nC %02x  ".formatted(classCode >> 16), Math.max(0, classes - 1));
-        return line < 0 ? Optional.empty() : Optional.of(line + 1);
+        int line = topLine(CLASSES + HEX.toHexDigits((byte) (classCode >> 16)));
+        return line < 0 ? Optional.empty() : Optional.of(line);
     }
 
     private Optional<Integer> find(int classCode) {
-        String wanted = "\t%02x  ".formatted(classCode >> 8 & 0xff);
-        return baseClass(classCode).map(line -> lineBelow(line, wanted, text.length()));
+        String wanted = "\t" + HEX.toHexDigits((byte) (classCode >> 8)) + "  ";
+        return baseClass(classCode).map(line -> lineBelow(line, wanted));
+    }
+
+    private static String id(int id) {
+        return HEX.toHexDigits((short) id);
+    }
+
+    private int vendorLine(int vendor) {
+        return topLine(id(vendor));
+    }
+
+    /** Where the line that is not indented and begins so is, or -1. */
+    private int topLine(String wanted) {
+        return topLines.computeIfAbsent(wanted, this::findTopLine);
     }
 
     private int deviceLine(int vendor, int device) {
         int line = vendorLine(vendor);
-        return line < 0 ? -1 : lineBelow(line, "\t%04x  ".formatted(device), classes);
+        return line < 0 ? -1 : lineBelow(line, "\t" + id(device) + "  ");
     }
 
     /** The line that begins so, of those below a line that is not indented; -1 if there is none. */
-    private int lineBelow(int line, String wanted, int end) {
-        for (int at = next(line); at < end && (text.charAt(at) == '\t' || text.charAt(at) == '#'); at = next(at)) {
-            if (text.startsWith(wanted, at)) {
+    private int lineBelow(int line, String wanted) {
+        for (int at = next(line); at < length && (bytes.get(at) == '\t' || bytes.get(at) == '#'); at = next(at)) {
+            if (startsWith(wanted, at)) {
                 return at;
             }
         }
         return -1;
     }
 
-    private int next(int at) {
-        int end = text.indexOf('\n', at);
-        return end < 0 ? text.length() : end + 1;
+    private boolean startsWith(String wanted, int at) {
+        return at + wanted.length() <= length && compare(at, wanted) == 0;
     }
 
-    /** Searches by halves: where a vendor's line begins, or -1. */
-    private int vendorLine(int vendor) {
-        String wanted = "%04x".formatted(vendor);
+    /** The difference between what begins at an offset and a text; what ends before is less. */
+    private int compare(int at, String text) {
+        for (int i = 0; i < text.length(); i++) {
+            int difference = at + i < length ? bytes.get(at + i) - text.charAt(i) : -1;
+            if (difference != 0) {
+                return difference;
+            }
+        }
+        return 0;
+    }
+
+    /** Where the line after an offset begins. */
+    private int next(int at) {
+        int end = at;
+        while (end < length && bytes.get(end++) != '\n') {
+            // on to the end of the line
+        }
+        return end;
+    }
+
+    /** Searches by halves. */
+    private int findTopLine(String wanted) {
         int low = 0;
-        int high = classes;
+        int high = length;
         while (low < high) {
             int middle = (low + high) >>> 1;
-            int line = vendorAtOrAfter(middle == low ? low : text.lastIndexOf('\n', middle - 1) + 1, high);
+            int line = topLineFrom(middle == 0 ? 0 : next(middle - 1), high);
             if (line >= high) {
                 high = middle;
                 continue;
             }
-            int order = text.substring(line, Math.min(text.length(), line + ID)).compareTo(wanted);
+            int order = order(line, wanted);
             if (order == 0) {
                 return line;
             }
@@ -160,18 +203,25 @@ public final class PciIds {
         return -1;
     }
 
-    private int vendorAtOrAfter(int from, int end) {
+    /** Classes come after all vendors. */
+    private int order(int line, String wanted) {
+        boolean isClass = startsWith(CLASSES, line);
+        return isClass == wanted.startsWith(CLASSES) ? compare(line, wanted) : isClass ? 1 : -1;
+    }
+
+    private int topLineFrom(int from, int end) {
         int at = from;
-        while (at < end && "\t#\n".indexOf(text.charAt(at)) >= 0) {
+        while (at < end && (bytes.get(at) == '\t' || bytes.get(at) == '#' || bytes.get(at) == '\n')) {
             at = next(at);
         }
         return at;
     }
 
     private String name(int line, int idLength) {
-        int end = text.indexOf('\n', line);
-        String name =
-                text.substring(line + idLength, end < 0 ? text.length() : end).strip();
-        return new String(name.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
+        int start = line + idLength;
+        int end = next(start);
+        byte[] name = new byte[Math.max(0, end - start)];
+        bytes.get(start, name);
+        return new String(name, StandardCharsets.UTF_8).strip();
     }
 }

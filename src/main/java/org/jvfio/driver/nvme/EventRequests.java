@@ -57,8 +57,7 @@ final class EventRequests {
      */
     void begin(int limit) {
         // New ones each time: those of before a reset whose event is not processed yet must not be submitted again, or
-        // the
-        // limit would be exceeded.
+        // the limit would be exceeded.
         requests = IntStream.range(0, Math.min(MAX_IN_FLIGHT, limit))
                 .mapToObj(each -> new NvmeRequest().onDone(this::completed))
                 .toList();
@@ -92,7 +91,7 @@ final class EventRequests {
             if (hasLogPage(event) && !read(event)) {
                 return;
             }
-            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces()) : event);
+            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces(ControllerData.copy(logPage.segment()))) : event);
             current = null;
             // Not earlier: then there are never more events to process than requests.
             if (requests.contains(request)) {
@@ -141,9 +140,8 @@ final class EventRequests {
         return true;
     }
 
-    /** The identifiers in the log page that was read, which zero or its end ends. */
-    private List<Integer> namespaces() {
-        ControllerData list = ControllerData.copy(logPage.segment());
+    /** The identifiers in the log page of changed namespaces, which zero or its end ends. */
+    static List<Integer> namespaces(ControllerData list) {
         List<Integer> ids = new ArrayList<>();
         for (int at = 0; at < ControllerData.BYTES && list.integer(at) != 0; at += Integer.BYTES) {
             ids.add(list.integer(at));

@@ -43,34 +43,45 @@ final class Namespaces {
             return identifyEach(operation);
         }
         List<Integer> ids = new ArrayList<>();
-        long last = 0;
-        while (true) {
+        boolean isComplete = false;
+        while (!isComplete) {
             controller.requireUsable();
             Optional<ControllerData> list = controller
                     .adminCommands()
-                    .identifyUnless(INVALID_FIELD, operation, AdminQueue.IDENTIFY_ACTIVE_NAMESPACES, (int) last);
+                    .identifyUnless(INVALID_FIELD, operation, AdminQueue.IDENTIFY_ACTIVE_NAMESPACES, last(ids));
             if (list.isEmpty()) {
                 return identifyEach(operation);
             }
-            for (int i = 0; i < LIST_ENTRIES; i++) {
-                long id = Integer.toUnsignedLong(list.get().integer(i * Integer.BYTES));
-                if (id == 0) {
-                    if (last > controller.identity().mostNamespaces()) {
-                        controller.identify(operation);
-                    }
-                    return List.copyOf(ids);
-                }
-                if (id <= last || id > MAX_ID || ids.size() == MAX_COUNT) {
-                    throw new VfioException(
-                            Kind.DEVICE_ERROR,
-                            operation,
-                            "the list has namespace %d after %d".formatted(id, last),
-                            "use another drive, or newer firmware");
-                }
-                ids.add((int) id);
-                last = id;
-            }
+            isComplete = addAll(operation, list.get(), ids);
         }
+        if (Integer.toUnsignedLong(last(ids)) > controller.identity().mostNamespaces()) {
+            controller.identify(operation);
+        }
+        return List.copyOf(ids);
+    }
+
+    private static int last(List<Integer> ids) {
+        return ids.isEmpty() ? 0 : ids.getLast();
+    }
+
+    /** Adds the identifiers of a page of the list; true if the list ends there. */
+    static boolean addAll(String operation, ControllerData page, List<Integer> ids) {
+        for (int i = 0; i < LIST_ENTRIES; i++) {
+            long last = Integer.toUnsignedLong(last(ids));
+            long id = Integer.toUnsignedLong(page.integer(i * Integer.BYTES));
+            if (id == 0) {
+                return true;
+            }
+            if (id <= last || id > MAX_ID || ids.size() == MAX_COUNT) {
+                throw new VfioException(
+                        Kind.DEVICE_ERROR,
+                        operation,
+                        "the list has namespace %d after %d".formatted(id, last),
+                        "use another drive, or newer firmware");
+            }
+            ids.add((int) id);
+        }
+        return false;
     }
 
     private List<Integer> identifyEach(String operation) {
@@ -160,7 +171,7 @@ final class Namespaces {
     }
 
     /** The command set identifier in a list of descriptors, which a type of zero ends. */
-    private static int commandSet(ControllerData descriptors) {
+    static int commandSet(ControllerData descriptors) {
         int at = 0;
         while (at + DESCRIPTOR_HEADER < ControllerData.BYTES && descriptors.unsignedByte(at) != 0) {
             if (descriptors.unsignedByte(at) == DESCRIPTOR_COMMAND_SET) {

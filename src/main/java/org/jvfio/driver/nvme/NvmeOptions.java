@@ -298,9 +298,8 @@ public final class NvmeOptions {
 
         /**
          * Sets how the controller is recovered when its PE freezes ({@link org.jvfio.Device#recover}): how long that
-         * may
-         * take, and how often the device is reset. The recovery runs in the thread of the driver that checks timeouts,
-         * which is blocked by the listener; the listener must not call the controller.
+         * may take, and how often the device is reset. The recovery runs in the thread of the driver that checks
+         * timeouts, which is blocked by the listener; the listener must not call the controller.
          */
         public Builder recovery(RecoveryOptions how) {
             recovery = Optional.of(how);

@@ -6,10 +6,9 @@ import java.util.List;
 /**
  * A PCI device below an emulated host bridge. The host calls its registers; it uses a {@link DeviceBus} for DMA,
  * interrupts and time. Implement it to prototype a driver without the hardware. {@link
- * org.jvfio.emulator.EmulatedMachine.Builder#device}
- * adds it to a machine, as does a machine file if it has a {@link DeviceModel}. The emulator builds its configuration
- * space from the properties here. {@code Adder}, among the examples in this project's tests, is a device with its
- * driver.
+ * org.jvfio.emulator.EmulatedMachine.Builder#device} adds it to a machine, as does a machine file if it has a {@link
+ * DeviceModel}. The emulator builds its configuration space from the properties here. {@code Adder}, among the examples
+ * in this project's tests, is a device with its driver.
  *
  * <p>The host's lock is held during all calls, so a device needs no locking of its own and must not block; use {@link
  * DeviceBus#after} for what takes time.

@@ -1,7 +1,6 @@
 package org.jvfio.emulator.nvme;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
 import java.util.function.LongSupplier;
 import org.jvfio.emulator.device.DeviceBus;
@@ -176,13 +175,8 @@ final class CompletionQueue {
             flippedFirst = 0;
             flippedSecond = 0;
         }
-        long at = address + ((long) tail << ENTRY_SHIFT);
-        if (!bus.writeMemory(at, entry, 0, SECOND_HALF)) {
-            return false;
-        }
-        // The host may poll, so the half with the phase bit is written last.
-        VarHandle.releaseFence();
-        if (!bus.writeMemory(at + SECOND_HALF, entry, SECOND_HALF, SECOND_HALF)) {
+        // The host may poll: the bus writes the half with the phase bit last.
+        if (!bus.writeMemory(address + ((long) tail << ENTRY_SHIFT), entry)) {
             return false;
         }
         tail++;

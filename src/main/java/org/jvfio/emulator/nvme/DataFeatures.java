@@ -26,8 +26,8 @@ final class DataFeatures {
         this.registers = registers;
     }
 
-    /** The controller was enabled: its clock starts from 0. */
-    void enable() {
+    /** A controller reset: its clock starts from 0. */
+    void reset() {
         setTimestamp(0);
     }
 

@@ -74,6 +74,7 @@ final class Features {
 
     /** A controller reset, which sets all features to their defaults: none is saveable. */
     void reset() {
+        dataFeatures.reset();
         if (keepsValues) {
             atomicity = 0;
         } else {

@@ -18,8 +18,12 @@ final class IdentifyController {
     private static final int FORMAT = 1 << 1;
     private static final int MANAGEMENT = 1 << 3;
     private static final int DIRECTIVES = 1 << 5;
-    private static final int SELECTABLE_FEATURES = 1 << 4;
-    private static final int TIMESTAMP = 1 << 6;
+    /** ONCS: selectable features, timestamps, and copying that is atomic for single commands and as fast as writing. */
+    private static final int QEMU_COMMANDS = 1 << 4 | 1 << 6 | 1 << 9 | 1 << 10;
+
+    /** ONCS: Verify. QEMU's controller has it and does not report it. */
+    private static final int VERIFY = 1 << 7;
+
     private static final int EXTENDED_FORMATS = 1 << 15;
     private static final int ENDURANCE_GROUPS = 1 << 4;
 
@@ -59,7 +63,7 @@ final class IdentifyController {
         data.set(ValueLayout.JAVA_BYTE, 513, (byte) (CompletionQueue.ENTRY_SHIFT << 4 | CompletionQueue.ENTRY_SHIFT));
         data.set(Command.DWORD, 516, NamespaceList.MAX_ID);
         int commands = OptionalCommand.mask(configuration.commands());
-        data.set(WORD, 520, (short) (isQemu ? commands | SELECTABLE_FEATURES | TIMESTAMP : commands));
+        data.set(WORD, 520, (short) (isQemu ? commands & ~VERIFY | QEMU_COMMANDS : commands));
         data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; Flush accepts all namespaces
         data.set(WORD, 534, (short) (isQemu ? 0xf : 1)); // formats of source ranges of Copy
         if (isQemu) {

@@ -83,8 +83,17 @@ final class IoCommands {
         return switch (opcode) {
             case FLUSH, WRITE, READ -> true;
             case MANAGEMENT_RECEIVE, MANAGEMENT_SEND -> configuration.has(Deviation.MORE_COMMANDS);
-            default -> configuration.commands().stream().anyMatch(each -> each.opcode() == opcode);
+            default -> isOptional(opcode, configuration);
         };
+    }
+
+    private static boolean isOptional(int opcode, Configuration configuration) {
+        for (OptionalCommand each : configuration.commands()) {
+            if (each.opcode() == opcode) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Executes a command and returns its status. */

@@ -35,6 +35,7 @@ final class LogPages {
     private final ErrorLog errors;
     private final Events events;
     private final TreeSet<Integer> changed = new TreeSet<>();
+    private final boolean readClearsChanged;
     private int temperature = ROOM_TEMPERATURE;
 
     LogPages(Configuration configuration, NamespaceList namespaces, Features features, ErrorLog errors, Events events) {
@@ -43,6 +44,7 @@ final class LogPages {
         this.features = features;
         this.errors = errors;
         this.events = events;
+        readClearsChanged = configuration.has(Deviation.READ_CLEARS_CHANGED_NAMESPACES);
     }
 
     /** The size of a log page in bytes; 0 if there is no such page. */
@@ -78,6 +80,9 @@ final class LogPages {
                 for (int each : changed) {
                     data.set(Command.DWORD, at, each);
                     at += Integer.BYTES;
+                }
+                if (readClearsChanged) {
+                    changed.clear();
                 }
             }
             default -> fillEffects(data);
@@ -170,8 +175,8 @@ final class LogPages {
 
     /** The Identify data of a namespace has changed. */
     void namespaceChanged(int id) {
-        changed.add(id);
-        if (features.tellsOfNamespaces()) {
+        boolean isNew = changed.add(id);
+        if (features.tellsOfNamespaces() && (isNew || !readClearsChanged)) {
             events.raise(Events.TYPE_NOTICE, Events.NAMESPACE_CHANGED, CHANGED_NAMESPACES);
         }
     }

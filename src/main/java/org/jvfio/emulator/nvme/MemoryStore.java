@@ -4,14 +4,17 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceBus;
 
-/** A namespace in the Java heap. Only written chunks of 64 KiB use memory. */
+/**
+ * A namespace in the Java heap. Only written chunks of 1 MiB use memory: with smaller ones, random reads would find the
+ * headers of their arrays in no cache of the processor.
+ */
 final class MemoryStore implements Store {
     /** The maximum size, for which the index alone takes 1 MiB. */
     static final long MAX_BYTES = 1L << 44;
 
-    private static final int CHUNK_SHIFT = 16;
+    private static final int CHUNK_SHIFT = 20;
     private static final int CHUNK_BYTES = 1 << CHUNK_SHIFT;
-    private static final int GROUP_SHIFT = 10;
+    private static final int GROUP_SHIFT = 6;
     private static final int GROUP_CHUNKS = 1 << GROUP_SHIFT;
     private static final long GROUP_BYTES = (long) GROUP_CHUNKS * CHUNK_BYTES;
     private static final MemorySegment ZEROS = newChunk().asReadOnly();

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The functions of the C library that make system calls, each with its C types: {@code int} is an int; {@code long},
@@ -23,7 +24,8 @@ import java.util.Arrays;
  * the thread's first call, and freed some time after the thread has ended. An arena for each call would cost about 45
  * ns and 96 bytes of heap, on a path (map and unmap) that allocates nothing otherwise. A virtual thread has its own
  * too: it does not leave its carrier between the call and the reading of {@code errno}, but nothing in Java could ask
- * for the carrier's.
+ * for the carrier's. A thread finds its memory by its number in a small table, with a few instructions where a {@code
+ * ThreadLocal} takes dozens; threads with the same place there replace each other.
  *
  * <p>No call is linked as {@code critical}: any of them may block, and would then delay the garbage collector.
  *
@@ -37,6 +39,12 @@ final class SystemCalls {
     private static final long ERRNO_OFFSET = CALL_STATE.byteOffset(PathElement.groupElement("errno"));
     private static final ThreadLocal<MemorySegment> CAPTURED =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
+    private static final int RECENT_THREADS = 64;
+    // Read and written without a lock: an entry never changes, and numbers of threads are not reused.
+    private static final @Nullable CallState[] RECENT = new @Nullable CallState[RECENT_THREADS];
+
+    /** The memory for {@code errno} of the thread with a number. */
+    private record CallState(long thread, MemorySegment memory) {}
 
     private static final MethodHandle OPEN =
             variadic("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
@@ -69,8 +77,20 @@ final class SystemCalls {
 
     private SystemCalls() {}
 
+    /** The memory for {@code errno} of this thread. */
+    private static MemorySegment callState() {
+        long thread = Thread.currentThread().threadId();
+        int place = (int) thread & (RECENT_THREADS - 1);
+        CallState known = RECENT[place];
+        if (known == null || known.thread() != thread) {
+            known = new CallState(thread, CAPTURED.get());
+            RECENT[place] = known;
+        }
+        return known.memory();
+    }
+
     static int open(MemorySegment path, int flags, int mode) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) OPEN.invokeExact(state, path, flags, mode), state);
         } catch (Throwable thrown) {
@@ -79,7 +99,7 @@ final class SystemCalls {
     }
 
     static int close(int fd) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) CLOSE.invokeExact(state, fd), state);
         } catch (Throwable thrown) {
@@ -88,7 +108,7 @@ final class SystemCalls {
     }
 
     static int ioctl(int fd, long request, long argument) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) IOCTL_VALUE.invokeExact(state, fd, request, argument), state);
         } catch (Throwable thrown) {
@@ -97,7 +117,7 @@ final class SystemCalls {
     }
 
     static int ioctl(int fd, long request, MemorySegment argument) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) IOCTL_STRUCT.invokeExact(state, fd, request, argument), state);
         } catch (Throwable thrown) {
@@ -106,7 +126,7 @@ final class SystemCalls {
     }
 
     static long mmap(long address, long length, int protection, int flags, int fd, long offset) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) MMAP.invokeExact(state, address, length, protection, flags, fd, offset), state);
         } catch (Throwable thrown) {
@@ -115,7 +135,7 @@ final class SystemCalls {
     }
 
     static int munmap(long address, long length) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) MUNMAP.invokeExact(state, address, length), state);
         } catch (Throwable thrown) {
@@ -124,7 +144,7 @@ final class SystemCalls {
     }
 
     static long pread(int fd, MemorySegment buffer, long count, long offset) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) PREAD.invokeExact(state, fd, buffer, count, offset), state);
         } catch (Throwable thrown) {
@@ -133,7 +153,7 @@ final class SystemCalls {
     }
 
     static long pwrite(int fd, MemorySegment buffer, long count, long offset) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) PWRITE.invokeExact(state, fd, buffer, count, offset), state);
         } catch (Throwable thrown) {
@@ -142,7 +162,7 @@ final class SystemCalls {
     }
 
     static long read(int fd, MemorySegment buffer, long count) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) READ.invokeExact(state, fd, buffer, count), state);
         } catch (Throwable thrown) {
@@ -151,7 +171,7 @@ final class SystemCalls {
     }
 
     static long write(int fd, MemorySegment buffer, long count) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) WRITE.invokeExact(state, fd, buffer, count), state);
         } catch (Throwable thrown) {
@@ -160,7 +180,7 @@ final class SystemCalls {
     }
 
     static int eventfd(int initialValue, int flags) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) EVENTFD.invokeExact(state, initialValue, flags), state);
         } catch (Throwable thrown) {
@@ -169,7 +189,7 @@ final class SystemCalls {
     }
 
     static int poll(MemorySegment pollfds, long count, int timeoutMillis) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) POLL.invokeExact(state, pollfds, count, timeoutMillis), state);
         } catch (Throwable thrown) {
@@ -178,7 +198,7 @@ final class SystemCalls {
     }
 
     static int getrlimit(int resource, MemorySegment rlimit) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) GETRLIMIT.invokeExact(state, resource, rlimit), state);
         } catch (Throwable thrown) {
@@ -187,7 +207,7 @@ final class SystemCalls {
     }
 
     static int setrlimit(int resource, MemorySegment rlimit) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((int) SETRLIMIT.invokeExact(state, resource, rlimit), state);
         } catch (Throwable thrown) {
@@ -196,7 +216,7 @@ final class SystemCalls {
     }
 
     static long sysconf(int name) {
-        MemorySegment state = CAPTURED.get();
+        MemorySegment state = callState();
         try {
             return answer((long) SYSCONF.invokeExact(state, name), state);
         } catch (Throwable thrown) {

@@ -11,6 +11,8 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jvfio.emulator.JsonLibrary;
 import org.jvfio.emulator.device.MachineOptions;
 import org.jvfio.kernel.Errno;
@@ -32,28 +34,12 @@ final class FaultFile {
             "allOnes",
             "frozen",
             "removed");
-    private static final Set<String> FAULT_OPTIONS = Set.of(
-            "on",
-            "request",
-            "file",
-            "device",
-            "area",
-            "range",
-            "vector",
-            "size",
-            "path",
-            "nth",
-            "every",
-            "probability",
-            "errno",
-            "shortBytes",
-            "delayMicros",
-            "lost",
-            "doubledAfterMicros",
-            "flippedBits",
-            "allOnes",
-            "frozen",
-            "removed");
+    private static final Set<String> FAULT_OPTIONS = Stream.of(
+                    List.of("on", "request", "file", "device", "area", "range", "vector", "size", "path"),
+                    OCCURRENCES,
+                    EFFECTS)
+            .flatMap(List::stream)
+            .collect(Collectors.toUnmodifiableSet());
     private static final Pattern RANGE = Pattern.compile("(0x[0-9a-f]{1,16})\\.\\.(0x[0-9a-f]{1,16})");
     private static final String EXAMPLE = "{\"faults\": [{\"on\": \"poll\", \"nth\": 1, \"errno\": \"EINTR\"}]}";
     private static final int MAX_FAULTS = 10_000;

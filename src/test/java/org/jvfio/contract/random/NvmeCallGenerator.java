@@ -95,7 +95,8 @@ final class NvmeCallGenerator {
                 "admin 9 nsid=ffffffff d10=5",
                 "admin 9 d10=6 d11=1",
                 "admin 9 d10=b",
-                "admin 9 d10=16 prp1=%x".formatted(NvmeSession.AREA));
+                "admin 9 d10=16 prp1=%x".formatted(NvmeSession.AREA),
+                "admin 2 d10=3ff0004 prp1=%x".formatted(NvmeSession.AREA));
     }
 
     /** A sequence of lines. */

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.EmulatedContractHost;
 import org.jvfio.contract.host.PciDevice;
@@ -58,6 +59,15 @@ final class NvmeDifferential implements AutoCloseable {
 
     /** Takes the first NVMe drive of a host, and boots a kernel with an emulated one that has the same namespace. */
     NvmeDifferential(ContractHost host) {
+        this(host, UnaryOperator.identity());
+    }
+
+    /**
+     * With an emulated drive that is not quite like QEMU's.
+     *
+     * @param change what it has otherwise
+     */
+    NvmeDifferential(ContractHost host, UnaryOperator<EmulatedNvme.Builder> change) {
         VfioProcess process = host.start();
         PciDevice drive = process.nvmes().getFirst();
         other = new NvmeSession(process, drive);
@@ -76,12 +86,12 @@ final class NvmeDifferential implements AutoCloseable {
         EmulatedMachine machine = host.mirror().toBuilder()
                 .freezes(false)
                 .withoutDevices()
-                .device(drive.address(), drive.group(), () -> preset(copy))
+                .device(drive.address(), drive.group(), () -> change.apply(preset(copy)).build())
                 .build();
         emulated = new NvmeSession(EmulatedContractHost.process(EmulatedKernel.boot(machine)), drive);
     }
 
-    private EmulatedNvme preset(CopyLimits copy) {
+    private EmulatedNvme.Builder preset(CopyLimits copy) {
         return DrivePreset.QEMU
                 .builder()
                 .namespace(NamespaceOptions.ofMemory(mediumBytes)
@@ -89,8 +99,7 @@ final class NvmeDifferential implements AutoCloseable {
                         .metadataBytes(format.metadata())
                         .extended(format.extended())
                         .copyLimits(copy)
-                        .build())
-                .build();
+                        .build());
     }
 
     NvmeCallGenerator generator(long seed) {

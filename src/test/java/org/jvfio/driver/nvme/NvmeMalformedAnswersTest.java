@@ -8,16 +8,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
-import java.util.EnumMap;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -28,6 +31,8 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.fixture.Parallel;
+import org.jvfio.observe.sanitize.Finding;
 
 /** A controller with invalid answers harms neither the program nor its memory: it is disabled, with a reason. */
 @Timeout(120)
@@ -103,12 +108,15 @@ class NvmeMalformedAnswersTest {
     @ParameterizedTest
     @MethodSource("places")
     void open_invalidAnswer_reportsItAndTouchesNoMemory(Place place) {
-        EnumMap<End, Integer> ends = new EnumMap<>(End.class);
-        for (int seed = 0; seed < SEEDS; seed++) {
+        Map<End, Integer> ends = new ConcurrentHashMap<>();
+        List<Executable> cases = new ArrayList<>();
+        for (int each = 0; each < SEEDS; each++) {
+            int seed = each;
             for (NvmeCompletion completion : List.of(NvmeCompletion.POLLED, NvmeCompletion.MSIX)) {
-                ends.merge(drive(place, seed, completion), 1, Integer::sum);
+                cases.add(() -> ends.merge(drive(place, seed, completion), 1, Integer::sum));
             }
         }
+        Parallel.check(cases);
         Set<End> expected = switch (place) {
             case CAP -> Set.of(End.REFUSED);
             case IDENTIFY -> Set.of(End.REFUSED, End.TOLD);
@@ -122,6 +130,8 @@ class NvmeMalformedAnswersTest {
 
     private static End drive(Place place, long seed, NvmeCompletion completion) {
         try (NvmeHost host = new NvmeHost(nonsense(place, seed))) {
+            // On a busy computer the threads of the interrupts may run after the end only.
+            host.expect(Finding.Kind.UNACKNOWLEDGED_INTERRUPT);
             End end;
             try (NvmeController nvme = host.open(NvmeOptions.builder()
                     .queuePairs(2)
@@ -203,12 +213,13 @@ class NvmeMalformedAnswersTest {
         }
     }
 
+    /** Its limits are not reached by chance on a busy computer; cases that reach them run at the same time. */
     private static NvmeOptions patient() {
         return NvmeOptions.builder()
                 .queueDepth(8)
                 .retries(0)
-                .commandTimeout(Duration.ofMillis(50))
-                .adminTimeout(Duration.ofMillis(200))
+                .commandTimeout(Duration.ofMillis(500))
+                .adminTimeout(Duration.ofSeconds(1))
                 .build();
     }
 
@@ -249,9 +260,10 @@ class NvmeMalformedAnswersTest {
         "how to go on after an error,       124, 127, UNNOTICED"
     })
     void poll_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, End expected) {
-        for (int bit = first; bit <= last; bit++) {
-            assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit);
-        }
+        Parallel.check(IntStream.rangeClosed(first, last)
+                .mapToObj(bit -> (Executable)
+                        () -> assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit))
+                .toList());
     }
 
     /** The identifier may become that of an Asynchronous Event Request; then the command itself times out. */
@@ -267,10 +279,12 @@ class NvmeMalformedAnswersTest {
         "how to go on after an error,       124, 127, UNNOTICED"
     })
     void identify_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, String expected) {
-        for (int bit = first; bit <= last; bit++) {
-            End end = endWithWrongBit(true, bit);
-            assertTrue(expected.contains(end.name()), what + ", bit " + bit + ": " + end);
-        }
+        Parallel.check(IntStream.rangeClosed(first, last)
+                .mapToObj(bit -> (Executable) () -> {
+                    End end = endWithWrongBit(true, bit);
+                    assertTrue(expected.contains(end.name()), what + ", bit " + bit + ": " + end);
+                })
+                .toList());
     }
 
     /** A controller with a wrong value in a register. */
@@ -295,27 +309,32 @@ class NvmeMalformedAnswersTest {
 
     @Test
     void open_flippedBitInCapabilities_opensOrThrows() {
-        Set<Integer> refused = new TreeSet<>();
-        Set<Integer> unusable = new TreeSet<>();
-        for (int bit = 0; bit < Long.SIZE; bit++) {
-            WrongRegister drive = new WrongRegister(bit < Integer.SIZE ? 0 : Integer.BYTES, 1 << bit);
-            try (NvmeHost host = new NvmeHost(() -> drive)) {
-                try (NvmeController nvme = host.open(patient())) {
-                    End end = end(host, nvme, () -> use(nvme));
-                    if (end != End.UNNOTICED || !close(host, nvme)) {
-                        unusable.add(bit);
-                    }
-                } catch (VfioException e) {
-                    refused.add(bit);
-                }
+        Set<Integer> refused = new ConcurrentSkipListSet<>();
+        Set<Integer> unusable = new ConcurrentSkipListSet<>();
+        Parallel.check(IntStream.range(0, Long.SIZE)
+                .mapToObj(bit -> (Executable) () -> openWithFlippedCapability(bit, refused, unusable))
+                .toList());
+        assertEquals(Set.of(51), refused, "pages of 2^20 bytes at least");
+        assertEquals(Set.of(32, 33, 34, 35), unusable, "doorbells are elsewhere");
+    }
+
+    private static void openWithFlippedCapability(int bit, Set<Integer> refused, Set<Integer> unusable) {
+        WrongRegister drive = new WrongRegister(bit < Integer.SIZE ? 0 : Integer.BYTES, 1 << bit);
+        try (NvmeHost host = new NvmeHost(() -> drive)) {
+            NvmeController nvme;
+            try {
+                nvme = host.open(patient());
+            } catch (VfioException e) {
+                refused.add(bit);
                 assertFalse(host.isBusMaster(), "bit " + bit);
+                return;
+            }
+            // Closing one that has lost its commands may fail, too: that is no refusal.
+            End end = end(host, nvme, () -> use(nvme));
+            if (!close(host, nvme) || end != End.UNNOTICED) {
+                unusable.add(bit);
             }
         }
-        Set<Integer> strides = Set.of(32, 33, 34, 35);
-        unusable.addAll(refused);
-        assertEquals(Set.of(32, 33, 34, 35, 51), unusable, "doorbells are elsewhere, or pages of 2^20 bytes at least");
-        refused.removeAll(strides);
-        assertEquals(Set.of(51), refused, "pages of 2^20 bytes at least");
     }
 
     @ParameterizedTest

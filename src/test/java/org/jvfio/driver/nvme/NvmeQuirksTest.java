@@ -1,11 +1,12 @@
 package org.jvfio.driver.nvme;
 
-import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -14,9 +15,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -35,6 +33,8 @@ import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.fixture.Parallel;
+import org.jvfio.observe.sanitize.Finding;
 
 /** Each row of the table: its drive does not work when it is driven without the quirk, and works with it. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -117,50 +117,112 @@ class NvmeQuirksTest {
         }
     }
 
-    private static void inParallel(List<Executable> checks) throws Exception {
-        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<Future<?>> running = new ArrayList<>();
-            for (Executable check : checks) {
-                running.add(executor.submit(() -> {
-                    try {
-                        check.execute();
-                    } catch (Throwable e) {
-                        throw new IllegalStateException(e);
-                    }
-                    return check;
-                }));
-            }
-            assertAll(running.stream().map(each -> (Executable) each::get));
-        }
-    }
-
     @Test
-    void rows_drivenAsTheTableSays_work() throws Exception {
-        inParallel(NvmeQuirks.rows().stream()
+    void rows_drivenAsTheTableSays_work() {
+        Parallel.check(NvmeQuirks.rows().stream()
                 .map(row -> (Executable) () -> use(row, NvmeOptions.DEFAULT))
                 .toList());
     }
 
+    /** Each quirk of a row matters, also beside the row's others, and its drive fails in the way that it avoids. */
     @Test
-    void rows_drivenWithoutQuirks_fail() throws Exception {
-        NvmeOptions without =
-                NvmeOptions.builder().quirks(Set.of()).commandTimeout(TIMEOUT).build();
-        inParallel(NvmeQuirks.rows().stream()
-                .map(row -> (Executable) () -> assertTrue(fails(row, without), row::toString))
-                .toList());
+    void rows_drivenWithoutOneQuirk_failAsItSays() {
+        List<Executable> checks = new ArrayList<>();
+        for (NvmeQuirks.Row row : NvmeQuirks.rows()) {
+            for (NvmeQuirk missing : row.quirks()) {
+                checks.add(() -> assertFails(row, missing));
+            }
+        }
+        Parallel.check(checks);
+    }
+
+    private static void assertFails(NvmeQuirks.Row row, NvmeQuirk missing) {
+        EnumSet<NvmeQuirk> others = EnumSet.copyOf(row.quirks());
+        others.remove(missing);
+        NvmeOptions options = NvmeOptions.builder()
+                .quirks(others)
+                .commandTimeout(TIMEOUT)
+                .retries(0)
+                .build();
+        try (NvmeHost host = new NvmeHost(EmulatedMachine.power8(), () -> drive(row))) {
+            switch (missing) {
+                case READY_CHECK_DELAY -> assertHangsInReset(row, host, options);
+                case NO_NAMESPACE_LIST -> assertHasOtherNamespaces(row, host, options);
+                case BROKEN_MSI -> assertWaitsForTheWatchdog(row, host, options);
+                case NO_WRITE_ZEROES -> assertKeepsData(row, host, options);
+                case DMA_48_BITS -> assertLosesHighAddresses(row, host, options);
+                case QUEUE_CREATION_DELAY -> assertLosesFirstCommand(row, host, options);
+            }
+        }
+    }
+
+    private static void assertHangsInReset(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        try (NvmeController nvme = host.open(options)) {
+            nvme.lifecycle().reset(Kind.TIMEOUT, "the test resets it");
+            VfioException e = assertThrows(VfioException.class, nvme.lifecycle()::requireUsable, row::toString);
+            assertTrue(e.reason().contains("did not stop"), e::getMessage);
+        }
+    }
+
+    private static void assertHasOtherNamespaces(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        try (NvmeController nvme = host.open(options)) {
+            List<Integer> found;
+            try {
+                found = nvme.namespaceIds();
+            } catch (VfioException invalid) {
+                assertEquals(Kind.DEVICE_ERROR, invalid.kind(), invalid::getMessage);
+                return;
+            }
+            assertNotEquals(List.of(1), found, row::toString);
+        }
+    }
+
+    /** Without the row the driver finds out by itself, but not before some commands have waited for a check each. */
+    private static void assertWaitsForTheWatchdog(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        NvmeOptions.Builder how = options.toBuilder().completion(NvmeCompletion.MSI);
+        try (NvmeController nvme = host.open(how.build())) {
+            assertFalse(nvme.hasSilentInterrupts(), row::toString);
+            long start = System.nanoTime();
+            for (int command = 0; command < 3; command++) {
+                nvme.namespace(1).flush();
+            }
+            // A check every 50 ms, and the first one may be near.
+            assertTrue(System.nanoTime() - start > TimeUnit.MILLISECONDS.toNanos(90), row::toString);
+        }
+    }
+
+    private static void assertKeepsData(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        try (NvmeController nvme = host.open(options);
+                NvmeBuffer buffer = nvme.allocate(BLOCK)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            buffer.segment().fill((byte) 0x5a);
+            disk.write(0, 1, buffer);
+            disk.writeZeroes(0, 1);
+            disk.read(0, 1, buffer);
+            assertEquals(0x5a, buffer.segment().get(ValueLayout.JAVA_BYTE, BLOCK - 1), row::toString);
+        }
+    }
+
+    private static void assertLosesHighAddresses(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        NvmeOptions.Builder how = options.toBuilder()
+                .adminTimeout(TIMEOUT)
+                .window(host.device().container().createWindow(PageSize.SIZE_64K, 1L << 30, 1));
+        VfioException e = assertThrows(VfioException.class, () -> host.open(how.build()), row::toString);
+        assertNotEquals(Kind.UNSUPPORTED, e.kind(), e::getMessage);
+        host.expect(Finding.Kind.UNMAPPED_DMA);
     }
 
     /** On a busy computer a driver may be late enough by chance, so there are some tries. */
-    private static boolean fails(NvmeQuirks.Row row, NvmeOptions options) {
-        int tries = row.quirks().contains(NvmeQuirk.QUEUE_CREATION_DELAY) ? 20 : 1;
-        for (int each = 0; each < tries; each++) {
-            try {
-                use(row, options);
-            } catch (VfioException | AssertionError e) {
-                return true;
+    private static void assertLosesFirstCommand(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
+        for (int tries = 0; tries < 20; tries++) {
+            try (NvmeController nvme = host.open(options)) {
+                nvme.namespace(1).flush();
+            } catch (VfioException lost) {
+                assertEquals(Kind.TIMEOUT, lost.kind(), lost::getMessage);
+                return;
             }
         }
-        return false;
+        fail("no command was lost: " + row);
     }
 
     @Test

@@ -222,6 +222,37 @@ class DrivePresetTest {
         assertEquals(1, host.dword(host.identify(2, 0)));
     }
 
+    /** A detached namespace is in the list of changed ones until the list was read, with Retain Asynchronous Event or not. */
+    @Test
+    void changedNamespaces_readWithRetain_clearedByPreset() {
+        ControllerHost host = qemu();
+        long list = host.pages(1);
+        host.dword(list, 1);
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(0x15).namespace(1).prp(list, 0).dword(10, 1)));
+        NvmeEntry read = NvmeEntry.of(GET_LOG_PAGE).prp(list, 0).dword(10, 15 << 16 | 1 << 15 | 4);
+        ControllerHost.assertSuccess(host.admin(read));
+        assertEquals(1, host.dword(list));
+        ControllerHost.assertSuccess(host.admin(read));
+        assertEquals(0, host.dword(list));
+    }
+
+    @Test
+    void timestamp_afterReset_notSetByHost() {
+        ControllerHost host = qemu();
+        long data = host.pages(1);
+        host.dword(data, 5_000);
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(SET_FEATURES).prp(data, 0).dword(10, 0xe)));
+        NvmeEntry get = NvmeEntry.of(GET_FEATURES).prp(data, 0).dword(10, 0xe);
+        ControllerHost.assertSuccess(host.admin(get));
+        assertEquals(1L << 49, host.qword(data) & 7L << 48, "set by the host");
+        host.register(ControllerHost.CC, 0);
+        host.enabled();
+        ControllerHost.assertSuccess(host.admin(get));
+        assertEquals(0, host.qword(data) & 7L << 48);
+    }
+
     @Test
     void logs_preset_emptyErrorsAndNoSpare() {
         ControllerHost host = qemu();
@@ -243,6 +274,7 @@ class DrivePresetTest {
         ControllerHost.assertSuccess(
                 host.admin(NvmeEntry.of(IDENTIFY).prp(data, 0).dword(10, 1)));
         assertEquals(0x554d4551, host.dword(data + 24), "QEMU");
+        assertEquals(0x75d, host.dword(data + 520) & 0xffff, "ONCS, without Verify");
         long limits = host.identify(6, 0);
         assertEquals(7, host.dword(limits) & 0xff, "VSL");
         assertEquals(0xff, host.dword(limits) >>> 24, "DMRL");

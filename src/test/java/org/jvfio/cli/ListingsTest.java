@@ -1,0 +1,170 @@
+package org.jvfio.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.commons.cli.DefaultParser;
+import org.apache.commons.cli.ParseException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.emulator.EmulatedMachine;
+
+/** Runs each listing of the README and the guide, or finds the test that does; there is none without one. */
+class ListingsTest {
+    private static final Path README = Path.of("README.md");
+    private static final Path GUIDE = Path.of("src/main/java/org/jvfio/doc-files");
+    private static final Path TESTS = Path.of("src/test/java");
+    private static final Pattern BLOCK = Pattern.compile("(?ms)^```(\\w*)\\n(.*?)^```$");
+    private static final Pattern SNIPPET = Pattern.compile("\\{@snippet ([^}]*)}");
+    private static final Pattern REGION = Pattern.compile("class=\"([\\w.]+)\" region=\"(\\w+)\"");
+    private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
+    /** Drawings and lists of packages, by their first lines. */
+    private static final Set<String> PICTURES = Set.of(
+            "  processor, memory",
+            "  bus address   0x0800_0000_0001_2345             window 0x800000000000000, 64K pages, 1 level",
+            "  cli            jvfio");
+
+    /** A listing: what language it is in, or nothing, and its text. */
+    private record Block(Path file, String language, String text) {
+        @Override
+        public String toString() {
+            return file.getFileName() + ": " + text.lines().findFirst().orElse("");
+        }
+    }
+
+    private static List<Path> pages() throws IOException {
+        try (Stream<Path> guide = Files.list(GUIDE)) {
+            List<Path> pages = new ArrayList<>(
+                    guide.filter(page -> page.toString().endsWith(".md")).sorted().toList());
+            pages.addFirst(README);
+            return pages;
+        }
+    }
+
+    static List<Block> blocks() throws IOException {
+        List<Block> blocks = new ArrayList<>();
+        for (Path page : pages()) {
+            BLOCK.matcher(Files.readString(page))
+                    .results()
+                    .forEach(found -> blocks.add(new Block(page, found.group(1), found.group(2))));
+        }
+        return blocks;
+    }
+
+    @ParameterizedTest
+    @MethodSource("blocks")
+    void block_each_isWhatIsPrinted(Block block) throws IOException {
+        String first = block.text().lines().findFirst().orElse("");
+        if (block.language().equals("java")) {
+            // ReadmeTest runs the class.
+            String source = Files.readString(TESTS.resolve("org/jvfio/example/CopyDriver.java"));
+            assertTrue(source.endsWith(block.text()));
+        } else if (block.language().equals("xml")) {
+            String pom = Files.readString(Path.of("pom.xml"));
+            block.text()
+                    .lines()
+                    .filter(line -> line.startsWith("  "))
+                    .forEach(line -> assertTrue(pom.contains(line.strip()), line));
+        } else if (first.equals("1. The host owns the device")) {
+            assertEquals(steady(block.text()), steady(Ran.of("demo").ok().out()));
+        } else if (first.startsWith("Verified namespace 1")) {
+            assertEquals(steady(block.text()), steady(Ran.of("nvme verify").ok().out()));
+        } else if (first.startsWith("error    binding")) {
+            EmulatedKernel host = EmulatedKernel.boot(EmulatedMachine.power8());
+            Ran.on(host, "unbind 0001:01:00.0").ok();
+            String printed = Ran.on(host, "doctor 0001:01:00.0").out();
+            assertTrue(printed.contains(block.text()), printed);
+        } else if (first.startsWith("Tests run: ")) {
+            assertTrue(block.text().matches("Tests run: \\d+, Failures: 0, Errors: 0, Skipped: \\d+\n"), block.text());
+        } else if (!PICTURES.contains(first)) {
+            fail("no test runs this listing");
+        }
+    }
+
+    /** What is the same each time. */
+    private static String steady(String text) {
+        return text.replaceAll("0x7[0-9a-f]{11}", "ADDRESS")
+                .replaceAll("\\d+ (ms|s) before", "TIME before")
+                .replaceAll("\\d+\\.\\d+ s", "TIME");
+    }
+
+    @Test
+    void snippet_each_isARegionThatATestRuns() throws IOException {
+        int found = 0;
+        for (Path page : pages()) {
+            Matcher snippets = SNIPPET.matcher(Files.readString(page));
+            while (snippets.find()) {
+                Matcher region = REGION.matcher(snippets.group(1));
+                assertTrue(region.find(), page + ": " + snippets.group());
+                Path file = TESTS.resolve(region.group(1).replace('.', '/') + ".java");
+                assertTrue(
+                        Files.readString(file).contains("@start region=\"%s\"".formatted(region.group(2))),
+                        page + ": " + snippets.group());
+                assertTrue(isRun(file), file + " is used by no test");
+                found++;
+            }
+        }
+        assertNotEquals(0, found);
+    }
+
+    /** Whether a class is a test, or one beside it makes use of it. */
+    private static boolean isRun(Path file) throws IOException {
+        String name = file.getFileName().toString().replace(".java", "");
+        if (name.endsWith("Test")) {
+            return Files.readString(file).contains("@Test");
+        }
+        try (Stream<Path> all = Files.list(file.getParent())) {
+            List<Path> tests =
+                    all.filter(each -> each.toString().endsWith("Test.java")).toList();
+            for (Path test : tests) {
+                if (Files.readString(test).contains(name)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    @Test
+    void command_eachInTheText_parses() throws IOException, ParseException {
+        int found = 0;
+        for (Path page : pages()) {
+            Matcher commands = COMMAND.matcher(Files.readString(page));
+            while (commands.find()) {
+                List<String> words = List.of(commands.group(1)
+                        .replaceAll("[\\[\\]]", "")
+                        .replaceAll(",.*", "")
+                        .split("\\s+"));
+                if (words.getFirst().startsWith("-")) {
+                    continue;
+                }
+                Optional<Command> command = Commands.find(words);
+                if (command.isEmpty()) {
+                    // The first word of a family, or of several that are listed.
+                    assertFalse(Commands.family(words.getFirst()).isEmpty(), page + ": " + commands.group());
+                    continue;
+                }
+                CommandSyntax syntax = command.get().syntax();
+                List<String> rest = words.subList(Commands.words(command.get()).size(), words.size());
+                new DefaultParser().parse(syntax.options(), rest.toArray(String[]::new), syntax.takesCommand());
+                found++;
+            }
+        }
+        assertTrue(found > 20, Integer.toString(found));
+    }
+}
