@@ -73,7 +73,8 @@ final class Power {
             System.out.print(Files.readString(project.resolve("scripts/lib/power/help.txt")));
             return 0;
         }
-        if (options.command() == Options.Command.SHELL && !Objects.requireNonNull(System.console()).isTerminal()) {
+        if (options.command() == Options.Command.SHELL
+                && !Objects.requireNonNull(System.console()).isTerminal()) {
             throw Failure.misuse("shell needs a terminal; without one, give the command to run");
         }
         Map<String, String> environment = System.getenv();

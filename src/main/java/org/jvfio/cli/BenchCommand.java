@@ -42,10 +42,9 @@ final class BenchCommand extends Command {
                                 + " begins cold. The ratio is that to the bare calls: the same system calls, made with structs"
                                 + " that were filled before, or the same load or store. What cannot be done on the host is"
                                 + " listed with the reason.")
-                .about(
-                        "Times depend on the machine and on what else it does. 'jvfio nvme bench' measures a drive;"
-                                + " scripts/bench --compare of the sources measures beside C, on a clock that other load"
-                                + " does not disturb.")
+                .about("Times depend on the machine and on what else it does. 'jvfio nvme bench' measures a drive;"
+                        + " scripts/bench --compare of the sources measures beside C, on a clock that other load"
+                        + " does not disturb.")
                 .json(shape())
                 .example("jvfio bench", "measure everything on this POWER host, or on an emulated one elsewhere")
                 .example("jvfio bench --json map-64k window", "measure two operations, for a program");
@@ -120,11 +119,7 @@ final class BenchCommand extends Command {
 
     /** If the kernel refuses these, as version 1 of the IOMMU does, the library is measured alone. */
     private static void measureBareCalls(
-            Kernel kernel,
-            PciFunction function,
-            Map<BenchOperation, Row> rows,
-            BenchTimer timer,
-            Progress progress) {
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Progress progress) {
         boolean much = rows.keySet().stream().anyMatch(BenchOperation::needsMuchMemory);
         long memory = much ? LibraryCalls.GIB : LibraryCalls.MANY_PAGES;
         try (BareCalls calls = BareCalls.open(kernel, function, LibraryCalls.WINDOW, memory)) {
@@ -142,11 +137,7 @@ final class BenchCommand extends Command {
     }
 
     private static void measureLibrary(
-            Kernel kernel,
-            PciFunction function,
-            Map<BenchOperation, Row> rows,
-            BenchTimer timer,
-            Progress progress) {
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Progress progress) {
         int count = BenchOperation.values().length;
         try (LibraryCalls calls = new LibraryCalls(kernel, function)) {
             rows.forEach((operation, row) -> {

@@ -207,7 +207,8 @@ final class Sysfs {
             String device = DEVICES + function.address();
             links.put(
                     device + "/iommu_group",
-                    up(function) + "kernel/iommu_groups/" + host.groupOf(function).number());
+                    up(function) + "kernel/iommu_groups/"
+                            + host.groupOf(function).number());
             if (function.driver() != HostDriver.NONE) {
                 links.put(device + "/driver", up(function) + "bus/pci/drivers/" + function.driverName());
             }

@@ -195,7 +195,10 @@ final class CallLog implements AutoCloseable {
         }
         lock.lock();
         try {
-            append(header(Frame.END, null, 0, last).octet(Outcome.RETURNED.number()).signed(result).octet(0));
+            append(header(Frame.END, null, 0, last)
+                    .octet(Outcome.RETURNED.number())
+                    .signed(result)
+                    .octet(0));
         } finally {
             lock.unlock();
         }

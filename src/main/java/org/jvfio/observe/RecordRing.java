@@ -36,8 +36,7 @@ import org.jspecify.annotations.Nullable;
  * so that it outlives the process, however that ends. Guarded by its user.
  */
 final class RecordRing implements FrameSink {
-    private static final VarHandle WORDS =
-            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle WORDS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     /** Frames of up to so many bytes are copied by words, beyond their end. */
     private static final int SHORT = 32;
 

@@ -61,7 +61,8 @@ class BenchCommandTest {
     void bench_anyOutcome_givesTheDeviceBack() {
         EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power8());
         long locked = process.lockedBytes();
-        Ran ran = Ran.on(process, SHORT + "--json map-64k map-pages map-64k-unprepared eventfd read-mapped read-syscall");
+        Ran ran =
+                Ran.on(process, SHORT + "--json map-64k map-pages map-64k-unprepared eventfd read-mapped read-syscall");
         assertEquals(6, operations(ran).size());
         assertEquals(locked, process.lockedBytes());
         assertEquals(0, process.registeredRegions());
@@ -73,8 +74,10 @@ class BenchCommandTest {
     void bench_versionOneOfTheIommu_measuresTheDefaultWindowAndSaysWhyNotMore() {
         Ran ran = Ran.of(SHORT + "--machine power7 --json ioctl map-4k map-64k");
         List<Map<?, ?>> operations = operations(ran);
-        assertTrue(operations.get(0).get("reason").toString().contains("VFIO_SET_IOMMU")
-                || operations.get(0).get("reason").toString().contains("VFIO_IOMMU_SPAPR_TCE_CREATE"), ran.out());
+        assertTrue(
+                operations.get(0).get("reason").toString().contains("VFIO_SET_IOMMU")
+                        || operations.get(0).get("reason").toString().contains("VFIO_IOMMU_SPAPR_TCE_CREATE"),
+                ran.out());
         assertTrue(operations.get(1).containsKey("nanos"), ran.out());
         assertTrue(operations.get(2).get("reason").toString().contains("version 1 of the SPAPR TCE IOMMU"), ran.out());
     }
@@ -83,7 +86,9 @@ class BenchCommandTest {
     void bench_unknownOperation_namesTheNearest() {
         Ran ran = Ran.of("bench map-64");
         assertEquals(2, ran.status());
-        assertTrue(ran.err().startsWith("jvfio: there is no operation 'map-64'; did you mean map-64k?; use window"), ran.err());
+        assertTrue(
+                ran.err().startsWith("jvfio: there is no operation 'map-64'; did you mean map-64k?; use window"),
+                ran.err());
         assertEquals("", ran.out());
     }
 

@@ -49,8 +49,10 @@ class ListingsTest {
 
     private static List<Path> pages() throws IOException {
         try (Stream<Path> guide = Files.list(GUIDE)) {
-            List<Path> pages = new ArrayList<>(
-                    guide.filter(page -> page.toString().endsWith(".md")).sorted().toList());
+            List<Path> pages =
+                    new ArrayList<>(guide.filter(page -> page.toString().endsWith(".md"))
+                            .sorted()
+                            .toList());
             pages.addFirst(README);
             return pages;
         }

@@ -15,8 +15,8 @@ import org.jvfio.VfioException;
 /** Records of {@link RecoverySession} on Linux. */
 class RecoveredHostsTest {
     private static Recording recording(String name) throws IOException {
-        try (InputStream in = Objects.requireNonNull(
-                RecoveredHostsTest.class.getResourceAsStream(name + ".rec.gz"), name)) {
+        try (InputStream in =
+                Objects.requireNonNull(RecoveredHostsTest.class.getResourceAsStream(name + ".rec.gz"), name)) {
             return Recording.read(name, in.readAllBytes());
         }
     }
@@ -39,8 +39,8 @@ class RecoveredHostsTest {
     @Test
     void replay_recoveryThatTheHostRefuses_sameRefusal() throws IOException {
         ReplayedKernel kernel = ReplayedKernel.of(recording("recovery-pseries"));
-        VfioException refused = assertThrows(
-                VfioException.class, () -> RecoverySession.run(kernel, PciAddress.parse("0001:00:00.0")));
+        VfioException refused =
+                assertThrows(VfioException.class, () -> RecoverySession.run(kernel, PciAddress.parse("0001:00:00.0")));
         assertTrue(refused.getMessage().contains("neither the bus nor the slot can be reset"), refused.getMessage());
         assertEquals(Optional.empty(), kernel.end());
     }

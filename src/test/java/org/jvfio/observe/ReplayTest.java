@@ -147,10 +147,12 @@ class ReplayTest {
         });
         assertEquals(Optional.empty(), same.end());
         ReplayedKernel kernel = ReplayedKernel.of(recording, STALL);
-        assertThrows(RuntimeException.class, () -> interrupted(kernel, event -> {
-            take(kernel, event);
-            assertThrows(ReplayException.class, () -> kernel.eventfd(1, 0));
-        }));
+        assertThrows(
+                RuntimeException.class,
+                () -> interrupted(kernel, event -> {
+                    take(kernel, event);
+                    assertThrows(ReplayException.class, () -> kernel.eventfd(1, 0));
+                }));
         Difference difference = kernel.end().orElseThrow();
         assertEquals("handler", difference.thread());
         assertEquals("sysconf(_SC_PAGESIZE) = 65536", difference.recorded());
