@@ -1,5 +1,6 @@
 package power;
 
+import java.io.Console;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -14,7 +15,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -73,8 +73,7 @@ final class Power {
             System.out.print(Files.readString(project.resolve("scripts/lib/power/help.txt")));
             return 0;
         }
-        if (options.command() == Options.Command.SHELL
-                && !Objects.requireNonNull(System.console()).isTerminal()) {
+        if (options.command() == Options.Command.SHELL && !hasTerminal()) {
             throw Failure.misuse("shell needs a terminal; without one, give the command to run");
         }
         Map<String, String> environment = System.getenv();
@@ -90,6 +89,13 @@ final class Power {
         Path work = Files.createTempDirectory(temporary, "power");
         Ending.deleteAtEnd(work);
         return new Power(options, project, cache, work).run();
+    }
+
+    /** JDK 22 to 24 give a console that is no terminal; before and since there is none then. */
+    @SuppressWarnings("SystemConsoleNull")
+    private static boolean hasTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
     }
 
     private static void say(String message) {
