@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -111,7 +112,7 @@ class BenchCommandTest {
 
     @Test
     void timer_slowAndFastOperations_countsEachCallOnce() {
-        AtomicInteger calls = new AtomicInteger();
+        AtomicLong calls = new AtomicLong();
         BenchTimer.Times times = new BenchTimer(100).measure(count -> calls.addAndGet(count));
         assertTrue(calls.get() > BenchTimer.FIRST, calls.toString());
         assertTrue(times.each() > 0 && times.each() <= times.first(), times.toString());
