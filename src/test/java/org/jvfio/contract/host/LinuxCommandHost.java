@@ -26,6 +26,7 @@ final class LinuxCommandHost implements CommandHost {
 
     @Override
     public List<Ran> user(long memlockBytes, List<String> lines) {
+        nameUser();
         List<String> command = new ArrayList<>(List.of(
                 "sh",
                 "-c",
@@ -49,6 +50,20 @@ final class LinuxCommandHost implements CommandHost {
                 CommandLines.class.getName()));
         command.addAll(lines);
         return CommandLines.read(run(command));
+    }
+
+    /** The guest has no users but root, and start-stop-daemon starts nothing for one without a name. */
+    private static void nameUser() {
+        Path users = Path.of("/etc/passwd");
+        try {
+            String text = Files.exists(users) ? Files.readString(users) : "root:x:0:0::/root:/bin/sh\n";
+            if (text.lines().noneMatch(line -> line.matches("[^:]*:[^:]*:" + USER + ":.*"))) {
+                Files.createDirectories(Path.of("/etc"));
+                Files.writeString(users, text + "jvfio:x:" + USER + ":" + USER + "::/tmp:/bin/sh\n");
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override
