@@ -166,7 +166,10 @@ public final class NvmeReads {
 
     private static String all(List<Double> values) {
         return String.join(
-                " ", values.stream().map(value -> String.format(Locale.ROOT, "%.0f", value)).toList());
+                " ",
+                values.stream()
+                        .map(value -> String.format(Locale.ROOT, "%.0f", value))
+                        .toList());
     }
 
     /** Measures: {@code NvmeReads ADDRESS PROGRAM TURNS SECONDS WARM-UP-SECONDS}. */

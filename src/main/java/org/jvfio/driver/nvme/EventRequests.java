@@ -91,7 +91,10 @@ final class EventRequests {
             if (hasLogPage(event) && !read(event)) {
                 return;
             }
-            deliver(event.logPage() == LOG_NAMESPACES && logRead.isSuccess() ? event.with(namespaces(ControllerData.copy(logPage.segment()))) : event);
+            deliver(
+                    event.logPage() == LOG_NAMESPACES && logRead.isSuccess()
+                            ? event.with(namespaces(ControllerData.copy(logPage.segment())))
+                            : event);
             current = null;
             // Not earlier: then there are never more events to process than requests.
             if (requests.contains(request)) {

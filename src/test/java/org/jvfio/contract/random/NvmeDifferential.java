@@ -86,7 +86,10 @@ final class NvmeDifferential implements AutoCloseable {
         EmulatedMachine machine = host.mirror().toBuilder()
                 .freezes(false)
                 .withoutDevices()
-                .device(drive.address(), drive.group(), () -> change.apply(preset(copy)).build())
+                .device(
+                        drive.address(),
+                        drive.group(),
+                        () -> change.apply(preset(copy)).build())
                 .build();
         emulated = new NvmeSession(EmulatedContractHost.process(EmulatedKernel.boot(machine)), drive);
     }

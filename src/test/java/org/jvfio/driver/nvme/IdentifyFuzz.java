@@ -83,7 +83,8 @@ public final class IdentifyFuzz {
         NvmeHealth health = NvmeHealth.of(data);
         assertTrue(health.mediaErrors().signum() >= 0, health::toString);
         NvmeFirmware firmware = NvmeFirmware.of(data);
-        assertTrue(firmware.activeSlot() >= 0 && firmware.activeSlot() <= firmware.revisions().size());
+        assertTrue(firmware.activeSlot() >= 0
+                && firmware.activeSlot() <= firmware.revisions().size());
         firmware.revisions().forEach(IdentifyFuzz::assertPrintable);
         for (NvmeErrorEntry entry : NvmeErrorEntry.list(data, ERROR_ENTRIES)) {
             assertTrue(entry.number() != 0 && !entry.toString().isEmpty());

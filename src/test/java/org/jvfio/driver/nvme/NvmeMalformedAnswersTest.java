@@ -261,8 +261,8 @@ class NvmeMalformedAnswersTest {
     })
     void poll_flippedBitInCompletion_endsAsSpecified(String what, int first, int last, End expected) {
         Parallel.check(IntStream.rangeClosed(first, last)
-                .mapToObj(bit -> (Executable)
-                        () -> assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit))
+                .mapToObj(bit ->
+                        (Executable) () -> assertEquals(expected, endWithWrongBit(false, bit), what + ", bit " + bit))
                 .toList());
     }
 
