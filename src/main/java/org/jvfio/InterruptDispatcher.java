@@ -131,7 +131,8 @@ final class InterruptDispatcher implements AutoCloseable {
 
     /** Waits until no poll is in flight that was begun before the last change. */
     private void awaitEndOfPoll() {
-        // Whether or not a poll is in flight: which calls are made must not depend on time, so that they can be replayed.
+        // Whether or not a poll is in flight: which calls are made must not depend on time, so that they can be
+        // replayed.
         wake.signal();
         long wanted = changes;
         boolean interrupted = false;

@@ -42,6 +42,7 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.TraceProperty;
 
 /** The layers of the project, and who may make the calls that can crash a JVM. */
 class ArchitectureTest {
@@ -146,11 +147,35 @@ class ArchitectureTest {
     @Test
     void jackson_outsideWhatReadsAndWritesJson_notUsed() {
         noClasses()
-                .that(resideOutsideOfPackages(CLI, "org.jvfio.emulator", OBSERVE))
+                .that(resideOutsideOfPackages(CLI, "org.jvfio.emulator"))
+                .and()
+                .doNotHaveFullyQualifiedName("org.jvfio.observe.ChromeTrace")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("com.fasterxml.jackson..")
                 .because("a user of the library who reads and writes no JSON need not have it")
+                .check(PROJECT);
+    }
+
+    @Test
+    void api_observation_onlyTheHookOfTheTraceProperty() {
+        noClasses()
+                .that()
+                .resideInAPackage(API)
+                .should()
+                .dependOnClassesThat(resideInAPackage(OBSERVE).and(not(type(TraceProperty.class))))
+                .because("a kernel is observed by a decorator, which the API is given or asks the property for")
+                .check(PROJECT);
+        noClasses()
+                .that()
+                .resideInAPackage(API)
+                .and()
+                .doNotBelongToAnyOf(
+                        Container.class, IommuGroup.class, KernelLog.class, LockedMemory.class, PciFunction.class)
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(OBSERVE)
+                .because("these are where a program gives its kernel to the library")
                 .check(PROJECT);
     }
 

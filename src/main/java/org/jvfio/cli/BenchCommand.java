@@ -42,10 +42,9 @@ final class BenchCommand extends Command {
                                 + " begins cold. The ratio is that to the bare calls: the same system calls, made with structs"
                                 + " that were filled before, or the same load or store. What cannot be done on the host is"
                                 + " listed with the reason.")
-                .about(
-                        "Times depend on the machine and on what else it does. 'jvfio nvme bench' measures a drive;"
-                                + " scripts/bench --compare of the sources measures beside C, on a clock that other load"
-                                + " does not disturb.")
+                .about("Times depend on the machine and on what else it does. 'jvfio nvme bench' measures a drive;"
+                        + " scripts/bench --compare of the sources measures beside C, on a clock that other load"
+                        + " does not disturb.")
                 .json(shape())
                 .example("jvfio bench", "measure everything on this POWER host, or on an emulated one elsewhere")
                 .example("jvfio bench --json map-64k window", "measure two operations, for a program");
@@ -83,6 +82,23 @@ final class BenchCommand extends Command {
         }
     }
 
+    /** How many of the measurements have begun. */
+    private static final class Passes {
+        private final Progress progress;
+        private final int all;
+        private int begun;
+
+        Passes(Progress progress, int all) {
+            this.progress = progress;
+            this.all = all;
+        }
+
+        void step() {
+            progress.show("measured", begun, all);
+            begun++;
+        }
+    }
+
     @Override
     int run(Invocation in) throws Failure {
         HostChoice choice = HostChoice.of(in);
@@ -94,8 +110,9 @@ final class BenchCommand extends Command {
         Map<BenchOperation, Row> rows = new EnumMap<>(BenchOperation.class);
         operations.forEach(operation -> rows.put(operation, new Row()));
         try (Progress progress = Progress.of(in)) {
-            measureBareCalls(kernel, function, rows, timer, progress);
-            measureLibrary(kernel, function, rows, timer, progress);
+            Passes passes = new Passes(progress, 2 * rows.size());
+            measureBareCalls(kernel, function, rows, timer, passes);
+            measureLibrary(kernel, function, rows, timer, passes);
         }
         if (in.json()) {
             in.out().println(Json.text(json(choice.describe(kernel), rows)));
@@ -120,18 +137,14 @@ final class BenchCommand extends Command {
 
     /** If the kernel refuses these, as version 1 of the IOMMU does, the library is measured alone. */
     private static void measureBareCalls(
-            Kernel kernel,
-            PciFunction function,
-            Map<BenchOperation, Row> rows,
-            BenchTimer timer,
-            Progress progress) {
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Passes passes) {
         boolean much = rows.keySet().stream().anyMatch(BenchOperation::needsMuchMemory);
         long memory = much ? LibraryCalls.GIB : LibraryCalls.MANY_PAGES;
         try (BareCalls calls = BareCalls.open(kernel, function, LibraryCalls.WINDOW, memory)) {
-            rows.forEach((operation, row) -> calls.calls(operation).ifPresent(call -> {
-                progress.show("measured", operation.ordinal(), 2L * BenchOperation.values().length);
-                row.bare = timer.measure(call);
-            }));
+            rows.forEach((operation, row) -> {
+                passes.step();
+                calls.calls(operation).ifPresent(call -> row.bare = timer.measure(call));
+            });
         } catch (VfioException refused) {
             rows.forEach((operation, row) -> {
                 if (operation == BenchOperation.IOCTL && row.bare == null) {
@@ -142,15 +155,10 @@ final class BenchCommand extends Command {
     }
 
     private static void measureLibrary(
-            Kernel kernel,
-            PciFunction function,
-            Map<BenchOperation, Row> rows,
-            BenchTimer timer,
-            Progress progress) {
-        int count = BenchOperation.values().length;
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Passes passes) {
         try (LibraryCalls calls = new LibraryCalls(kernel, function)) {
             rows.forEach((operation, row) -> {
-                progress.show("measured", count + operation.ordinal(), 2L * count);
+                passes.step();
                 try {
                     calls.calls(operation).ifPresent(call -> row.library = timer.measure(call));
                     calls.bareAccesses(operation).ifPresent(access -> row.bare = timer.measure(access));

@@ -29,11 +29,7 @@ public final class Main {
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
         int status = run(
-                List.of(arguments),
-                StandardOutput.ofProcess(),
-                System.err,
-                Terminal.ofProcess(),
-                EmulatedKernel::boot);
+                List.of(arguments), StandardOutput.ofProcess(), System.err, Terminal.ofProcess(), EmulatedKernel::boot);
         // System.exit initializes loggers first, which a short command would notice.
         if (status != 0 || !isLastThread()) {
             System.exit(status);

@@ -100,8 +100,7 @@ final class HostTree {
             files.put(device + "eeh_mode", () -> "0x200\n");
             files.put(
                     device + "eeh_pe_config_addr",
-                    () -> "0x"
-                            + Integer.toHexString(pe.bridge().platform().eehEndpoint(function.domain())) + "\n");
+                    () -> "0x" + Integer.toHexString(pe.bridge().platform().eehEndpoint(function.domain())) + "\n");
             files.put(device + "eeh_pe_state", () -> "0x" + HEX.toHexDigits(state(pe.state())) + " 0x00000000\n");
         }
     }

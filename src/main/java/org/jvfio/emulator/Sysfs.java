@@ -207,9 +207,10 @@ final class Sysfs {
             String device = DEVICES + function.address();
             links.put(
                     device + "/iommu_group",
-                    "../../../../kernel/iommu_groups/" + host.groupOf(function).number());
+                    up(function) + "kernel/iommu_groups/"
+                            + host.groupOf(function).number());
             if (function.driver() != HostDriver.NONE) {
-                links.put(device + "/driver", "../../../../bus/pci/drivers/" + function.driverName());
+                links.put(device + "/driver", up(function) + "bus/pci/drivers/" + function.driverName());
             }
         }
         String name = nameBelow(GROUPS, wanted);
@@ -222,6 +223,11 @@ final class Sysfs {
                                             + each.address())));
         }
         return links;
+    }
+
+    /** From the directory of a function up to that of sysfs: behind a root port it is one deeper than on a root bus. */
+    private static String up(PciFunction function) {
+        return function.address().startsWith("00", 5) ? "../../../" : "../../../../";
     }
 
     private void addDescriptors(Map<String, String> links) {

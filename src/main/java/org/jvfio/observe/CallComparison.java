@@ -11,7 +11,8 @@ import org.jvfio.uapi.pollfd;
 
 /** Compares the arguments of calls, as a record has them. */
 final class CallComparison {
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private CallComparison() {}
 

@@ -39,6 +39,7 @@ final class CallLog implements AutoCloseable {
     private static final int MAX_CHAR = 3;
 
     private final FrameSink sink;
+    private final boolean timesPosted;
     private final ReentrantLock lock = new ReentrantLock();
     private final Frame frame = new Frame();
     private final Frame naming = new Frame();
@@ -52,8 +53,10 @@ final class CallLog implements AutoCloseable {
     private long last;
     private boolean closed;
 
-    CallLog(FrameSink sink) {
+    /** @param timesPosted whether the ends of posted writes have their time, and not that of the event before */
+    CallLog(FrameSink sink, boolean timesPosted) {
         this.sink = sink;
+        this.timesPosted = timesPosted;
     }
 
     void accompany(Companion newCompanion) {
@@ -181,6 +184,26 @@ final class CallLog implements AutoCloseable {
         end(result, null, 0);
     }
 
+    /**
+     * Ends a write of a register, which is posted: how long it took says nothing, and reading the clock takes a good part
+     * of the time that logging takes.
+     */
+    void endPosted(long result) {
+        if (timesPosted) {
+            end(result);
+            return;
+        }
+        lock.lock();
+        try {
+            append(header(Frame.END, null, 0, last)
+                    .octet(Outcome.RETURNED.number())
+                    .signed(result)
+                    .octet(0));
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Ends a call that opened a file, or failed to. */
     void endOpening(int descriptor, String name) {
         lock.lock();
@@ -243,8 +266,11 @@ final class CallLog implements AutoCloseable {
 
     /** Begins the frame of an event of this thread, with what has to be in front of it in the sink. */
     private Frame header(byte type, @Nullable CallKind kind, long bytes) {
+        return header(type, kind, bytes, System.nanoTime() - start);
+    }
+
+    private Frame header(byte type, @Nullable CallKind kind, long bytes, long nanos) {
         Caller caller = callers.get();
-        long nanos = System.nanoTime() - start;
         companion.addChanges(this, nanos);
         prepare(Frame.MAX_OTHER + (int) Math.min(bytes, Frame.MAX_DATA), nanos);
         if (caller.namedIn != chunk) {

@@ -101,7 +101,10 @@ public final class Observer implements AutoCloseable {
     private static Observation record(Kernel kernel, RecordOptions options, String recorded) throws IOException {
         RecordRing ring = new RecordRing(options, HostFacts.of(kernel, recorded).text());
         return new Logged(
-                kernel, new CallLog(ring), options.registers(), options.memory() ? new DmaShadow(kernel) : null) {
+                kernel,
+                new CallLog(ring, false),
+                options.registers(),
+                options.memory() ? new DmaShadow(kernel) : null) {
             @Override
             void ended() throws IOException {
                 Optional<IOException> failure = ring.failure();
@@ -130,7 +133,7 @@ public final class Observer implements AutoCloseable {
     private static Observation live(Kernel kernel, TraceForm form, Writer out, boolean registers) {
         CallDecoder.Listener listener = listener(form, out);
         LiveTrace trace = new LiveTrace(listener);
-        return new Logged(kernel, new CallLog(trace), registers, null) {
+        return new Logged(kernel, new CallLog(trace, true), registers, null) {
             @Override
             void ended() throws IOException {
                 finish(listener, trace.failure());

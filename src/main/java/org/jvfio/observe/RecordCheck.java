@@ -34,6 +34,7 @@ import org.jvfio.uapi.vfio_h;
  */
 public final class RecordCheck {
     private static final byte[] NONE = {};
+    private static final long MAX_ADOPTED = 1L << 32;
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final Recording recording;
@@ -424,6 +425,9 @@ public final class RecordCheck {
         MemorySegment known = memory.segment(memory.actual(call.number(0)), call.number(1));
         @Nullable MemorySegment adopted = known;
         if (adopted == null) {
+            if (call.number(1) < 0 || call.number(1) > MAX_ADOPTED) {
+                throw new IllegalArgumentException("0x%x bytes are too many to adopt".formatted(call.number(1)));
+            }
             long alignment = Math.clamp(Long.lowestOneBit(call.number(0)), Long.BYTES, 16L << 20);
             adopted = arena.allocate(call.number(1), alignment);
             memory.add(call.number(0), adopted);

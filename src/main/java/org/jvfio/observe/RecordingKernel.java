@@ -175,8 +175,10 @@ final class RecordingKernel extends ForwardingKernel {
             long answer = behind().pwrite(fd, buffer, offset);
             if (shadow != null && devices.contains(fd)) {
                 shadow.settle(log);
+                log.end(answer);
+            } else {
+                log.endPosted(answer);
             }
-            log.end(answer);
             return answer;
         } catch (RuntimeException e) {
             throw thrown(e);

@@ -100,7 +100,8 @@ final class ReplayOrder {
         }
 
         /** The call that the thread makes next; null if it makes no more. */
-        @Nullable Step step() {
+        @Nullable
+        Step step() {
             return next < steps.size() ? steps.get(next) : null;
         }
 
@@ -125,7 +126,8 @@ final class ReplayOrder {
             next++;
         }
 
-        @Nullable Thread thread() {
+        @Nullable
+        Thread thread() {
             return thread;
         }
 
@@ -315,18 +317,21 @@ final class ReplayOrder {
     }
 
     /** The eventfd that a call opens; null if it opens none. */
-    @Nullable ReplayedEvent opened(RecordedCall call) {
+    @Nullable
+    ReplayedEvent opened(RecordedCall call) {
         return opened.get(call);
     }
 
     /** What the thread of a call makes next. */
-    @Nullable Step next(RecordedCall call) {
+    @Nullable
+    Step next(RecordedCall call) {
         Track track = tracks.get(call.caller().number());
         return track == null ? null : track.step();
     }
 
     /** What a call that is the same returned last before a turn; null if there is none. */
-    @Nullable RecordedCall former(int turn, Predicate<RecordedCall> isSame) {
+    @Nullable
+    RecordedCall former(int turn, Predicate<RecordedCall> isSame) {
         for (int index = Math.min(turn, turns.size()) - 1; index >= 0; index--) {
             if (turns.get(index) instanceof Finish finish && isSame.test(finish.step.call)) {
                 return finish.step.call;

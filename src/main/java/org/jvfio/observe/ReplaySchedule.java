@@ -171,11 +171,8 @@ final class ReplaySchedule {
             long limit = timeoutMillis < 0 ? Long.MAX_VALUE : TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
             boolean uninterrupted = awaitSignal(() -> CallComparison.answer(pollfds, this::isReady) != 0, limit);
             int found = CallComparison.answer(pollfds, this::isReady);
-            actual.ended(
-                    0,
-                    Outcome.RETURNED,
-                    found == 0 && !uninterrupted ? Errno.EINTR.negated() : found,
-                    (byte[]) pollfds.heapBase().orElseThrow());
+            actual.ended(0, Outcome.RETURNED, found == 0 && !uninterrupted ? Errno.EINTR.negated() : found, (byte[])
+                    pollfds.heapBase().orElseThrow());
             waiters.put(current, found > 0);
         } else {
             ReplayedEvent event = events.get(actual.descriptor());
@@ -387,7 +384,8 @@ final class ReplaySchedule {
     private void pullTurns() {
         while (difference == null && isPulled()) {
             switch (turns.get(next())) {
-                case Taken taken when isOwed(taken) -> {
+                case Taken taken
+                when isOwed(taken) -> {
                     if (System.nanoTime() - movedAt < HELD_UP_NANOS || isBehind()) {
                         return;
                     }
@@ -471,11 +469,10 @@ final class ReplaySchedule {
     private void hold(Track track) {
         Step next = track.step();
         if (next != null) {
-            await(
-                    () -> System.nanoTime() - movedAt < HOLD_NANOS
-                            && order.tracks().stream()
-                                    .anyMatch(other -> other.thread() == null
-                                            && other.first().begin() < next.begin()));
+            await(() -> System.nanoTime() - movedAt < HOLD_NANOS
+                    && order.tracks().stream()
+                            .anyMatch(other ->
+                                    other.thread() == null && other.first().begin() < next.begin()));
         }
         await(() -> isPulled() && (System.nanoTime() - movedAt < HOLD_NANOS || isBehind()));
     }

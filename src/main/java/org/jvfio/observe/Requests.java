@@ -21,7 +21,6 @@ final class Requests {
         return offset >>> REGION_SHIFT;
     }
 
-
     /** Whether the struct of a container's request has an address of this process at {@link #VADDR}. */
     static boolean hasVaddr(FileKind kind, long request) {
         return kind == FileKind.CONTAINER

@@ -40,7 +40,7 @@ class ListingsTest {
             "  cli            jvfio");
 
     /** A listing: what language it is in, or nothing, and its text. */
-    private record Block(Path file, String language, String text) {
+    record Block(Path file, String language, String text) {
         @Override
         public String toString() {
             return file.getFileName() + ": " + text.lines().findFirst().orElse("");
@@ -49,8 +49,10 @@ class ListingsTest {
 
     private static List<Path> pages() throws IOException {
         try (Stream<Path> guide = Files.list(GUIDE)) {
-            List<Path> pages = new ArrayList<>(
-                    guide.filter(page -> page.toString().endsWith(".md")).sorted().toList());
+            List<Path> pages =
+                    new ArrayList<>(guide.filter(page -> page.toString().endsWith(".md"))
+                            .sorted()
+                            .toList());
             pages.addFirst(README);
             return pages;
         }

@@ -32,7 +32,7 @@ class ObserveCommandsTest {
         Ran replayed = Ran.of("replay", file.toString()).ok();
         assertTrue(
                 replayed.err()
-                        .endsWith("jvfio: the replay made the %d calls of the record%n"
+                        .endsWith("jvfio: the replay does not differ from the %d calls of the record%n"
                                 .formatted(shown.out().lines().count())),
                 replayed.err());
         Ran checked = Ran.of("check", file.toString(), "--machine", "power8").ok();

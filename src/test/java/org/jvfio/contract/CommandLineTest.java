@@ -81,7 +81,9 @@ class CommandLineTest extends Contract {
         Ran refused = ended(1, session.get(1));
         assertTrue((refused.out() + refused.err()).contains("EACCES, Permission denied; run this as root"));
         root(0, bind);
-        Ran doctor = ended(CANNOT_WORK, commands.user(USUAL_LIMIT, List.of("doctor " + device)).getFirst());
+        Ran doctor = ended(
+                CANNOT_WORK,
+                commands.user(USUAL_LIMIT, List.of("doctor " + device)).getFirst());
         String setup = doctor.hints().stream()
                 .filter(each -> each.startsWith("setup ") && each.contains("--memlock"))
                 .findFirst()

@@ -60,7 +60,8 @@ class DeviceModelsTest {
         assertEquals(Optional.empty(), none.find("edu"));
         assertEquals("none", none.names());
         IllegalStateException missing = assertThrows(IllegalStateException.class, () -> DeviceModels.own("ide"));
-        assertTrue(Objects.requireNonNull(missing.getMessage()).contains("'ide' is missing, the installed models are '"));
+        assertTrue(
+                Objects.requireNonNull(missing.getMessage()).contains("'ide' is missing, the installed models are '"));
         assertEquals("'nvme'", new DeviceModels(List.of(new NvmeModel())).names());
     }
 

@@ -17,6 +17,8 @@ import org.jvfio.DeviceInfoFuzz;
 import org.jvfio.driver.nvme.CompletionFuzz;
 import org.jvfio.driver.nvme.IdentifyFuzz;
 import org.jvfio.emulator.MachineFileFuzz;
+import org.jvfio.observe.RecordFuzz;
+import org.jvfio.observe.fault.FaultFileFuzz;
 
 /** Each input of a corpus, and variants of it with some other bytes, is handled as documented. */
 class CorpusTest {
@@ -47,7 +49,9 @@ class CorpusTest {
                 new Target("DeviceInfoFuzz", DeviceInfoFuzz::fuzzerTestOneInput),
                 new Target("IdentifyFuzz", IdentifyFuzz::fuzzerTestOneInput),
                 new Target("CompletionFuzz", CompletionFuzz::fuzzerTestOneInput),
-                new Target("MachineFileFuzz", MachineFileFuzz::fuzzerTestOneInput));
+                new Target("MachineFileFuzz", MachineFileFuzz::fuzzerTestOneInput),
+                new Target("RecordFuzz", RecordFuzz::fuzzerTestOneInput),
+                new Target("FaultFileFuzz", FaultFileFuzz::fuzzerTestOneInput));
     }
 
     @ParameterizedTest

@@ -86,7 +86,7 @@ class ReplayTest {
     private static void interrupted(Kernel kernel, IntConsumer handler) {
         OpenedDevice opened = new OpenedDevice(kernel);
         try (Container container = Container.open(opened);
-                Device device = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
+                Device _ = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
             int event = kernel.eventfd(0, 0);
             Thread handling = Thread.ofPlatform().name("handler").start(() -> {
                 poll(kernel, event);
@@ -147,10 +147,12 @@ class ReplayTest {
         });
         assertEquals(Optional.empty(), same.end());
         ReplayedKernel kernel = ReplayedKernel.of(recording, STALL);
-        assertThrows(RuntimeException.class, () -> interrupted(kernel, event -> {
-            take(kernel, event);
-            assertThrows(ReplayException.class, () -> kernel.eventfd(1, 0));
-        }));
+        assertThrows(
+                RuntimeException.class,
+                () -> interrupted(kernel, event -> {
+                    take(kernel, event);
+                    assertThrows(ReplayException.class, () -> kernel.eventfd(1, 0));
+                }));
         Difference difference = kernel.end().orElseThrow();
         assertEquals("handler", difference.thread());
         assertEquals("sysconf(_SC_PAGESIZE) = 65536", difference.recorded());

@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -77,6 +79,31 @@ class TraceFormsTest {
         assertEquals(
                 recording.calls(),
                 counts.values().stream().mapToLong(Long::longValue).sum());
+    }
+
+    /** The tool of the JDK counts what the trace of the same program has. */
+    @Test
+    void flightRecording_summaryOfTheTool_sameCounts() throws IOException, InterruptedException {
+        Path tool = Path.of(System.getProperty("java.home"), "bin", "jfr");
+        assumeTrue(Files.isExecutable(tool), "this Java has no jfr");
+        Path jfr = directory.resolve("x.jfr");
+        Path record = directory.resolve("x.rec");
+        try (Observer flight = Observer.trace(TraceForm.JFR, jfr, false, "a test");
+                Observer recorder = Observer.record(RecordOptions.of(record), "a test")) {
+            EduSession.poll(flight.observe(recorder.observe(EduSession.boot())), 10);
+        }
+        Process process = new ProcessBuilder(tool.toString(), "summary", jfr.toString())
+                .redirectErrorStream(true)
+                .start();
+        Map<String, Long> counts;
+        try (BufferedReader out = process.inputReader()) {
+            counts = out.lines()
+                    .map(line -> line.strip().split("\\s+"))
+                    .filter(words -> words[0].startsWith("jvfio.") && !words[1].equals("0"))
+                    .collect(Collectors.toMap(words -> words[0], words -> Long.valueOf(words[1])));
+        }
+        assertEquals(0, process.waitFor());
+        assertEquals(recorded(Recording.read(record), TraceFormsTest::event), counts);
     }
 
     private static Map<String, Long> recorded(Recording recording, Function<RecordedCall, String> event) {

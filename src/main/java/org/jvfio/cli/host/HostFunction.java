@@ -74,8 +74,7 @@ public record HostFunction(
         Optional<String> vendor = ids.vendor(function.vendorId());
         String device = ids.device(function.vendorId(), function.deviceId())
                 .orElseGet(() -> "Device %04x".formatted(function.deviceId()));
-        return vendor.map(name -> name + " " + device)
-                .orElseGet(() -> "Device " + function.id());
+        return vendor.map(name -> name + " " + device).orElseGet(() -> "Device " + function.id());
     }
 
     /** What it is for, by its name, or number where there is none. */

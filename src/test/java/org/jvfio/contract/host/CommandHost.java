@@ -54,7 +54,8 @@ public interface CommandHost {
         @Override
         public List<Ran> user(long memlockBytes, List<String> lines) {
             EmulatedKernel user = process.newUserProcess(memlockBytes);
-            List<Ran> ran = lines.stream().map(line -> Ran.on(user, line + CHOICE)).toList();
+            List<Ran> ran =
+                    lines.stream().map(line -> Ran.on(user, line + CHOICE)).toList();
             user.exit();
             return ran;
         }
