@@ -104,7 +104,8 @@ record Qemu(
         for (int i = 0; i < namespaces.size(); i++) {
             Namespace namespace = namespaces.get(i);
             addImage(options, "namespace" + i, namespace.image());
-            options.addAll(List.of("-device", "nvme-ns,drive=namespace" + i + ",bus=controller," + namespace.properties()));
+            options.addAll(
+                    List.of("-device", "nvme-ns,drive=namespace" + i + ",bus=controller," + namespace.properties()));
         }
         for (int i = 0; i < devices.size(); i++) {
             String device = devices.get(i);
