@@ -44,8 +44,9 @@ final class ReplayCommand extends Command {
         if (difference.isPresent()) {
             throw Failure.failed("the replay differs from the record. " + difference.get());
         }
-        in.err().println("jvfio: the replay does not differ from the %s of the record"
-                .formatted(Words.count(kernel.calls(), "call")));
+        in.err()
+                .println("jvfio: the replay does not differ from the %s of the record"
+                        .formatted(Words.count(kernel.calls(), "call")));
         return status;
     }
 
