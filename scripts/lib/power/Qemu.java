@@ -93,7 +93,7 @@ record Qemu(
         Path rom = work.resolve("rom");
         Files.write(rom, Rom.image());
         String subsystem = "nvme-subsys,id=subsystem,nqn=jvfio";
-        String medium = namespaces.isEmpty() ? "drive=disk" : "id=drive,subsys=subsystem";
+        String medium = namespaces.isEmpty() ? "drive=disk" : "id=controller,subsys=subsystem";
         if (!namespaces.isEmpty()) {
             options.addAll(List.of("-device", subsystem));
         }
@@ -104,7 +104,7 @@ record Qemu(
         for (int i = 0; i < namespaces.size(); i++) {
             Namespace namespace = namespaces.get(i);
             addImage(options, "namespace" + i, namespace.image());
-            options.addAll(List.of("-device", "nvme-ns,drive=namespace" + i + ",bus=drive," + namespace.properties()));
+            options.addAll(List.of("-device", "nvme-ns,drive=namespace" + i + ",bus=controller," + namespace.properties()));
         }
         for (int i = 0; i < devices.size(); i++) {
             String device = devices.get(i);

@@ -59,7 +59,7 @@ class OptionsTest {
                 "--nvme=mdts=0,msix_qsize=2",
                 "--namespace=nsid=1",
                 "--namespace",
-                "nsid=5,ms=8,mset=on",
+                "nsid=5,ms=8,mset=1",
                 "--device=igb",
                 "--device=edu,dma_mask=1",
                 "--seeds=0",
@@ -81,7 +81,7 @@ class OptionsTest {
         assertEquals(3, options.parts());
         assertEquals("a=b c", options.append());
         assertEquals("mdts=0,msix_qsize=2", options.nvme());
-        assertEquals(List.of("nsid=1", "nsid=5,ms=8,mset=on"), options.namespaces());
+        assertEquals(List.of("nsid=1", "nsid=5,ms=8,mset=1"), options.namespaces());
         assertEquals(List.of("igb", "edu,dma_mask=1"), options.devices());
         assertEquals(0, options.seeds());
         assertEquals(7, options.firstSeed());

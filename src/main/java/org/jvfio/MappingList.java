@@ -1,7 +1,6 @@
 package org.jvfio;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +21,8 @@ abstract sealed class MappingList {
     // The place after the last mapping, and the free places before it.
     private int end;
     private int gaps;
+    // With fewer places in use, the array is replaced.
+    private int least;
 
     abstract int place(DmaMapping mapping);
 
@@ -60,7 +61,7 @@ abstract sealed class MappingList {
     /** Adds a mapping that is not in the list. */
     void add(DmaMapping mapping) {
         if (end == places.length) {
-            places = Arrays.copyOf(places, Math.max(MIN_PLACES, end + end / 2));
+            resize(Math.max(MIN_PLACES, end + end / 2));
         }
         places[end] = mapping;
         place(mapping, end);
@@ -75,12 +76,16 @@ abstract sealed class MappingList {
         }
         places[at] = null;
         place(mapping, NONE);
-        gaps++;
-        while (end > 0 && places[end - 1] == null) {
-            end--;
-            gaps--;
+        if (at + 1 < end) {
+            gaps++;
+        } else {
+            end = at;
+            while (gaps > 0 && places[end - 1] == null) {
+                end--;
+                gaps--;
+            }
         }
-        if (gaps > Math.max(MIN_PLACES, end / 2) || end < places.length / 4 - MIN_PLACES) {
+        if ((gaps > MIN_PLACES && gaps > end / 2) || end < least) {
             closeGaps();
         }
         return true;
@@ -89,10 +94,18 @@ abstract sealed class MappingList {
     /** Called once as many were removed as it moves, about. */
     private void closeGaps() {
         List<DmaMapping> left = copy();
-        places = new @Nullable DmaMapping[left.size() + left.size() / 2];
         end = 0;
         gaps = 0;
+        resize(left.size() + left.size() / 2);
         left.forEach(this::add);
+    }
+
+    /** Keeps what is before the end. */
+    private void resize(int length) {
+        @Nullable DmaMapping[] resized = new @Nullable DmaMapping[length];
+        System.arraycopy(places, 0, resized, 0, end);
+        places = resized;
+        least = length / 4 - MIN_PLACES;
     }
 
     /** The mappings of this moment; the list may change while the result is read. */
@@ -109,8 +122,8 @@ abstract sealed class MappingList {
 
     void clear() {
         copy().forEach(mapping -> place(mapping, NONE));
-        places = new @Nullable DmaMapping[0];
         end = 0;
         gaps = 0;
+        resize(0);
     }
 }

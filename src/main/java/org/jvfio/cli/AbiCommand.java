@@ -185,7 +185,9 @@ final class AbiCommand extends Command {
             String name = member.name().orElse("?");
             long offset = start + struct.byteOffset(PathElement.groupElement(name));
             if (member instanceof GroupLayout inside) {
-                fields.addAll(fields(inside, prefix + name + ".", offset));
+                // The generated name of an anonymous union is not one of C.
+                String outer = name.startsWith("$anon$") ? prefix : prefix + name + ".";
+                fields.addAll(fields(inside, outer, offset));
             } else {
                 fields.add(new Field(prefix + name, offset, member.byteSize()));
             }

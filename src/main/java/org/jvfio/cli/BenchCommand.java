@@ -82,6 +82,23 @@ final class BenchCommand extends Command {
         }
     }
 
+    /** How many of the measurements have begun. */
+    private static final class Passes {
+        private final Progress progress;
+        private final int all;
+        private int begun;
+
+        Passes(Progress progress, int all) {
+            this.progress = progress;
+            this.all = all;
+        }
+
+        void step() {
+            progress.show("measured", begun, all);
+            begun++;
+        }
+    }
+
     @Override
     int run(Invocation in) throws Failure {
         HostChoice choice = HostChoice.of(in);
@@ -93,8 +110,9 @@ final class BenchCommand extends Command {
         Map<BenchOperation, Row> rows = new EnumMap<>(BenchOperation.class);
         operations.forEach(operation -> rows.put(operation, new Row()));
         try (Progress progress = Progress.of(in)) {
-            measureBareCalls(kernel, function, rows, timer, progress);
-            measureLibrary(kernel, function, rows, timer, progress);
+            Passes passes = new Passes(progress, 2 * rows.size());
+            measureBareCalls(kernel, function, rows, timer, passes);
+            measureLibrary(kernel, function, rows, timer, passes);
         }
         if (in.json()) {
             in.out().println(Json.text(json(choice.describe(kernel), rows)));
@@ -119,14 +137,14 @@ final class BenchCommand extends Command {
 
     /** If the kernel refuses these, as version 1 of the IOMMU does, the library is measured alone. */
     private static void measureBareCalls(
-            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Progress progress) {
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Passes passes) {
         boolean much = rows.keySet().stream().anyMatch(BenchOperation::needsMuchMemory);
         long memory = much ? LibraryCalls.GIB : LibraryCalls.MANY_PAGES;
         try (BareCalls calls = BareCalls.open(kernel, function, LibraryCalls.WINDOW, memory)) {
-            rows.forEach((operation, row) -> calls.calls(operation).ifPresent(call -> {
-                progress.show("measured", operation.ordinal(), 2L * BenchOperation.values().length);
-                row.bare = timer.measure(call);
-            }));
+            rows.forEach((operation, row) -> {
+                passes.step();
+                calls.calls(operation).ifPresent(call -> row.bare = timer.measure(call));
+            });
         } catch (VfioException refused) {
             rows.forEach((operation, row) -> {
                 if (operation == BenchOperation.IOCTL && row.bare == null) {
@@ -137,11 +155,10 @@ final class BenchCommand extends Command {
     }
 
     private static void measureLibrary(
-            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Progress progress) {
-        int count = BenchOperation.values().length;
+            Kernel kernel, PciFunction function, Map<BenchOperation, Row> rows, BenchTimer timer, Passes passes) {
         try (LibraryCalls calls = new LibraryCalls(kernel, function)) {
             rows.forEach((operation, row) -> {
-                progress.show("measured", count + operation.ordinal(), 2L * count);
+                passes.step();
                 try {
                     calls.calls(operation).ifPresent(call -> row.library = timer.measure(call));
                     calls.bareAccesses(operation).ifPresent(access -> row.bare = timer.measure(access));

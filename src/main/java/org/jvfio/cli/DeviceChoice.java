@@ -36,13 +36,14 @@ final class DeviceChoice {
      * @throws Failure if they name no address, and no number
      */
     static DeviceChoice of(Invocation in, DeviceKind kind) throws Failure {
+        String asked = in.has("group") ? "--group" : "--device";
         try {
             return new DeviceChoice(
                     kind,
                     Optional.ofNullable(in.line().getOptionValue("device")).map(PciAddress::parse),
                     Optional.ofNullable(in.line().getOptionValue("group")).map(DeviceChoice::number));
         } catch (IllegalArgumentException e) {
-            throw new Failure(Failure.USAGE, "cannot use the device: " + e.getMessage());
+            throw new Failure(Failure.USAGE, asked + ": " + e.getMessage());
         }
     }
 

@@ -188,8 +188,8 @@ final class DeviceSession implements AutoCloseable {
         long value = value(text);
         int bits = register.width() * Byte.SIZE;
         if (bits < Long.SIZE && value >>> bits != 0) {
-            throw Failure.usage(
-                    "poke %s: %s has more than %s".formatted(register, text, Words.count(register.width(), "byte")));
+            throw Failure.usage("%s has more than %s, the width of %s"
+                    .formatted(text, Words.count(register.width(), "byte"), register));
         }
         Region region = region(register);
         switch (register.width()) {
@@ -211,7 +211,12 @@ final class DeviceSession implements AutoCloseable {
         return number(text);
     }
 
-    private static long number(String text) throws Failure {
+    /**
+     * A number, such as 16 or 0x10.
+     *
+     * @throws Failure if it is none, or has more than 8 bytes
+     */
+    static long number(String text) throws Failure {
         if (NUMBER.matcher(text).matches()) {
             try {
                 return text.startsWith("0x")
@@ -237,7 +242,7 @@ final class DeviceSession implements AutoCloseable {
             throw Failure.usage("dma alloc: there is DMA memory already; a session has one piece");
         }
         if (bytes < 1) {
-            throw Failure.usage("dma alloc: use at least 1 byte");
+            throw Failure.usage("DMA memory has at least 1 byte");
         }
         Container container = device.container();
         DmaMemory memory = container.allocate(bytes);

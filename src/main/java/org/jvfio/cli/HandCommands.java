@@ -159,7 +159,7 @@ final class HandCommands {
         @Override
         int run(Invocation in) throws Failure {
             long bytes = Invocation.bytes("SIZE", in.arguments().get(1));
-            long value = Invocation.bytes("BYTE", in.arguments().get(2));
+            long value = DeviceSession.number(in.arguments().get(2));
             return DeviceSession.run(in, in.arguments().getFirst(), session -> {
                 session.allocate(bytes);
                 session.fill(0, bytes, value);

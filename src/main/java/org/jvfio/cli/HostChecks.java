@@ -169,8 +169,8 @@ final class HostChecks {
             add(Finding.error(
                     "modules",
                     "the module vfio-pci is not loaded",
-                    "It takes devices from the host for user programs.",
-                    "modprobe vfio-pci",
+                    "It is the kernel driver of devices that drivers in user space use.",
+                    "as root: modprobe vfio-pci",
                     "and at each boot: echo vfio-pci > /etc/modules-load.d/vfio-pci.conf"));
         }
         if (!spapr) {
@@ -178,7 +178,7 @@ final class HostChecks {
                     "modules",
                     "the module vfio_iommu_spapr_tce is not loaded",
                     "It is VFIO's driver of the IOMMU of POWER.",
-                    "modprobe vfio_iommu_spapr_tce"));
+                    "as root: modprobe vfio_iommu_spapr_tce"));
         }
         if (pci && spapr) {
             add(Finding.ok("modules", "vfio-pci and vfio_iommu_spapr_tce are loaded"));
@@ -212,7 +212,7 @@ final class HostChecks {
                     CONTAINER + " cannot be opened: " + error.get() + ", "
                             + error.get().text(),
                     "Every driver opens it.",
-                    "modprobe vfio"));
+                    "as root: modprobe vfio"));
         }
     }
 
@@ -334,7 +334,7 @@ final class HostChecks {
         if (!accessible.isEmpty()) {
             add(Finding.ok(
                     "groups",
-                    "%d of %s can be taken by this user: %s"
+                    "this user may open %d of %s: %s"
                             .formatted(
                                     accessible.size(),
                                     Words.count(groups.size(), "group"),
@@ -351,9 +351,9 @@ final class HostChecks {
             add(Finding.error(
                     "groups",
                     groups.size() == 1
-                            ? "the only group, %d, cannot be taken"
+                            ? "the only group, %d, is not ready"
                                     .formatted(groups.getFirst().number())
-                            : "none of %d groups can be taken".formatted(groups.size()),
+                            : "none of %d groups is ready".formatted(groups.size()),
                     "A driver needs a group whose devices are bound to vfio-pci.",
                     bindFix(groups)));
         }

@@ -167,13 +167,17 @@ final class HostChoice {
         if (preset.isPresent()) {
             return preset.get();
         }
+        if (name.isEmpty()) {
+            throw Failure.usage(
+                    "the name of the machine is empty; presets are " + Words.all(EmulatedMachine.presets()));
+        }
         Path file = Path.of(name);
         try {
             return EmulatedMachine.read(file, models(jars));
         } catch (NoSuchFileException _) {
             boolean isWord = file.getNameCount() == 1 && !name.contains(".");
             throw isWord
-                    ? Failure.usage("--machine %s: there is no such preset or file; presets are %s%s"
+                    ? Failure.usage("there is no machine '%s', neither a preset nor a file; presets are %s%s"
                             .formatted(
                                     name,
                                     Words.all(EmulatedMachine.presets()),
@@ -294,7 +298,7 @@ final class HostChoice {
         String article = "an emulated ";
         return switch (name) {
             case "pseries" -> article + "LPAR";
-            case "p5ioc2" -> article + "POWER5 host";
+            case "p5ioc2" -> article + "POWER7 host with P5IOC2 bridges";
             default ->
                 name.matches("power[0-9]+")
                         ? article + name.toUpperCase(Locale.ROOT) + " host"

@@ -52,12 +52,18 @@ record Register(int bar, long offset, int width) {
         if (!matcher.matches() || (matcher.group(1) == null && matcher.group(2) == null)) {
             return null;
         }
-        long offset =
-                matcher.group(2) == null ? 0 : Long.decode(matcher.group(2).toLowerCase(Locale.ROOT));
+        long offset = matcher.group(2) == null ? 0 : offset(matcher.group(2).toLowerCase(Locale.ROOT));
+        if (offset < 0) {
+            return null;
+        }
         return new Register(
                 matcher.group(1) == null ? CONFIG : Integer.parseInt(matcher.group(1)),
                 offset,
                 matcher.group(3) == null ? DEFAULT_WIDTH : Integer.parseInt(matcher.group(3)));
+    }
+
+    private static long offset(String text) {
+        return text.startsWith("0x") ? Long.parseUnsignedLong(text.substring(2), 16) : Long.parseLong(text);
     }
 
     /** As a user writes it. */

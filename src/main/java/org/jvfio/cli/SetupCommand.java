@@ -60,7 +60,7 @@ final class SetupCommand extends Command {
     int run(Invocation in) throws Failure {
         String user = in.value("user").orElseThrow(() -> Failure.usage("setup needs --user NAME"));
         if (!USER.matcher(user).matches()) {
-            throw Failure.usage("--user " + user + ": that is not a user name");
+            throw Failure.usage("--user: '" + user + "' is not a user name");
         }
         if (in.has("apply") && in.has("check")) {
             throw Failure.usage("setup: --apply and --check exclude each other");

@@ -6,16 +6,24 @@ import java.util.Comparator;
 /** The word that a user may have meant. */
 final class Suggestion {
     private static final int MAX_DISTANCE = 2;
+    /** Of each so many letters, one may be wrong. */
+    private static final int LETTERS_PER_MISTAKE = 3;
 
     private Suggestion() {}
 
     /** "; did you mean WORD?" with the nearest of the words, or nothing if none is near. */
     static String of(String typed, Collection<String> words) {
         return words.stream()
-                .filter(word -> distance(typed, word) <= MAX_DISTANCE)
+                .filter(word -> distance(typed, word) <= maxDistance(typed, word))
                 .min(Comparator.comparingInt(word -> distance(typed, word)))
                 .map(word -> "; did you mean " + word + "?")
                 .orElse("");
+    }
+
+    /** Short words are alike by chance, unless one is the beginning of the other. */
+    private static int maxDistance(String typed, String word) {
+        boolean isPart = word.startsWith(typed);
+        return isPart ? MAX_DISTANCE : Math.min(MAX_DISTANCE, Math.max(1, word.length() / LETTERS_PER_MISTAKE));
     }
 
     /**

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -18,10 +20,19 @@ class BenchCommandTest {
 
     private static List<Map<?, ?>> operations(Ran ran) {
         List<Map<?, ?>> operations = new ArrayList<>();
-        for (Object each : (List<?>) ran.ok().json("bench").get("operations")) {
+        for (Object each :
+                (List<?>) Objects.requireNonNull(ran.ok().json("bench").get("operations"))) {
             operations.add((Map<?, ?>) each);
         }
         return operations;
+    }
+
+    private static double number(Map<?, ?> operation, String member) {
+        return ((Number) Objects.requireNonNull(operation.get(member), member)).doubleValue();
+    }
+
+    private static String reason(Map<?, ?> operation) {
+        return (String) Objects.requireNonNull(operation.get("reason"));
     }
 
     @Test
@@ -32,12 +43,12 @@ class BenchCommandTest {
                 List.of("window", "map-64k", "eventfd"),
                 operations.stream().map(each -> each.get("name")).toList());
         for (Map<?, ?> each : operations) {
-            assertTrue(((Number) each.get("nanos")).doubleValue() > 0, ran.out());
-            assertTrue(((Number) each.get("firstNanos")).doubleValue() > 0, ran.out());
+            assertTrue(number(each, "nanos") > 0, ran.out());
+            assertTrue(number(each, "firstNanos") > 0, ran.out());
             assertFalse(each.containsKey("reason"), ran.out());
         }
-        assertTrue(((Number) operations.get(1).get("bareNanos")).doubleValue() > 0, ran.out());
-        assertTrue(((Number) operations.get(1).get("ratio")).doubleValue() > 0, ran.out());
+        assertTrue(number(operations.get(1), "bareNanos") > 0, ran.out());
+        assertTrue(number(operations.get(1), "ratio") > 0, ran.out());
         assertFalse(operations.getLast().containsKey("bareNanos"), ran.out());
     }
 
@@ -75,11 +86,11 @@ class BenchCommandTest {
         Ran ran = Ran.of(SHORT + "--machine power7 --json ioctl map-4k map-64k");
         List<Map<?, ?>> operations = operations(ran);
         assertTrue(
-                operations.get(0).get("reason").toString().contains("VFIO_SET_IOMMU")
-                        || operations.get(0).get("reason").toString().contains("VFIO_IOMMU_SPAPR_TCE_CREATE"),
+                reason(operations.get(0)).contains("VFIO_SET_IOMMU")
+                        || reason(operations.get(0)).contains("VFIO_IOMMU_SPAPR_TCE_CREATE"),
                 ran.out());
         assertTrue(operations.get(1).containsKey("nanos"), ran.out());
-        assertTrue(operations.get(2).get("reason").toString().contains("version 1 of the SPAPR TCE IOMMU"), ran.out());
+        assertTrue(reason(operations.get(2)).contains("version 1 of the SPAPR TCE IOMMU"), ran.out());
     }
 
     @Test
@@ -101,7 +112,7 @@ class BenchCommandTest {
 
     @Test
     void timer_slowAndFastOperations_countsEachCallOnce() {
-        AtomicInteger calls = new AtomicInteger();
+        AtomicLong calls = new AtomicLong();
         BenchTimer.Times times = new BenchTimer(100).measure(count -> calls.addAndGet(count));
         assertTrue(calls.get() > BenchTimer.FIRST, calls.toString());
         assertTrue(times.each() > 0 && times.each() <= times.first(), times.toString());

@@ -108,11 +108,15 @@ class HandCommandsTest {
                 "config read 0000:01:00.0 4:8|'4:8' is not an offset such as 0x4 or 0x4:2 (1, 2 or 4 bytes)",
                 "poke 0000:01:00.0 BAR0+4 iova|cannot use iova: there is no DMA memory; begin with dma alloc SIZE",
                 "poke 0000:01:00.0 BAR0+4 x|'x' is not a number such as 16 or 0x10",
-                "poke 0000:01:00.0 BAR0+4 0x100000000|poke BAR0+0x4:4: 0x100000000 has more than 4 bytes",
+                "poke 0000:01:00.0 BAR0+4 0x100000000|0x100000000 has more than 4 bytes, the width of BAR0+0x4:4",
                 "poke 0000:01:00.0 BAR0+4:8 99999999999999999999|'99999999999999999999' is too large for 8 bytes",
                 "poke 0000:01:00.0 BAR0+4:8 19999999999999999999|'19999999999999999999' is too large for 8 bytes",
+                "peek 0000:01:00.0 BAR0+0xffffffffffffffff|'BAR0+0xffffffffffffffff' is not a register such as BAR0+0x10 or BAR0+0x10:8 (1, 2, 4 or 8 bytes)",
+                "config write 0000:01:00.0 0x4:2 0x10000|0x10000 has more than 2 bytes, the width of config+0x4:2",
+                "dma fill 0000:01:00.0 4K zz|'zz' is not a number such as 16 or 0x10",
+                "dma dump 0000:01:00.0 0|DMA memory has at least 1 byte",
                 "dma fill 0000:01:00.0 4K 256|dma fill: a byte is from 0 to 0xff",
-                "dma alloc 0000:01:00.0 0|dma alloc: use at least 1 byte",
+                "dma alloc 0000:01:00.0 0|DMA memory has at least 1 byte",
                 "irq wait 0000:01:00.0 --type mxi|--type mxi: use msix, msi or intx; did you mean msi?",
             })
     void handCommands_anInvalidLine_isAnsweredWithStatus2(String line, String answer) {
@@ -203,7 +207,7 @@ class HandCommandsTest {
             delimiter = '|',
             value = {
                 "setup|setup needs --user NAME",
-                "setup --user a/b|--user a/b: that is not a user name",
+                "setup --user a/b|--user: 'a/b' is not a user name",
                 "setup --user a --apply --check|setup: --apply and --check exclude each other",
                 "setup --user a --memlock 1|--memlock 1B: use at least 1K",
                 "setup --user a --apply|an emulated host keeps no files in /etc: add --root DIRECTORY",

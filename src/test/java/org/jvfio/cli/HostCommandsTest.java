@@ -187,6 +187,7 @@ class HostCommandsTest {
                 "plan 0 1G --page 3K|--page 3K: a page size is a power of two, such as 64K or 2M",
                 "plan x 1G|'x' is not the number of an IOMMU group, such as 0",
                 "plan 0|plan needs SIZE, bytes that are mapped at a time, such as 256M or 4G (see jvfio plan --help)",
+                "setup --user 1bob|--user: '1bob' is not a user name",
                 "info|info needs GROUP, the number of the IOMMU group, N of /dev/vfio/N (see jvfio info --help)",
                 "doctor 01:00.0|'01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
                 "bind 0001:01:00.0 --persist|an emulated host keeps no files in /etc: add --root DIRECTORY",
@@ -325,6 +326,13 @@ class HostCommandsTest {
                                     "jvfio: cannot unbind group 1: it is in use by java \\(pid \\d+\\); end that first\\R"),
                     ran.err());
         }
+    }
+
+    @Test
+    void devices_namesInADirectory_isAnswered() {
+        assertEquals(
+                new Ran(1, "", "jvfio: cannot read " + directory + ": it is a directory" + System.lineSeparator()),
+                Ran.of("devices --machine power8 --pci-ids", directory.toString()));
     }
 
     static List<String> presets() {

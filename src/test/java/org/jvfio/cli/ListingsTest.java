@@ -40,7 +40,7 @@ class ListingsTest {
             "  cli            jvfio");
 
     /** A listing: what language it is in, or nothing, and its text. */
-    private record Block(Path file, String language, String text) {
+    record Block(Path file, String language, String text) {
         @Override
         public String toString() {
             return file.getFileName() + ": " + text.lines().findFirst().orElse("");

@@ -113,6 +113,7 @@ class MainTest {
             delimiter = '|',
             value = {
                 "dmeo | there is no command 'dmeo'; did you mean demo? (see jvfio --help)",
+                "nope | there is no command 'nope' (see jvfio --help)",
                 "xyz | there is no command 'xyz' (see jvfio --help)",
                 "--halp | there is no option '--halp'; did you mean --help? (see jvfio --help)",
                 "demo --jsn | demo has no option '--jsn'; did you mean --json? (see jvfio demo --help)",
@@ -120,7 +121,7 @@ class MainTest {
                 "demo --js | demo has no option '--js'; did you mean --json? (see jvfio demo --help)",
                 "demo 0000:01:00.0 | demo takes no argument '0000:01:00.0' (see jvfio demo --help)",
                 "demo --device | demo: --device needs a value: --device ADDRESS (see jvfio demo --help)",
-                "demo --device 01:00.0 | cannot use the device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
+                "demo --device 01:00.0 | --device: '01:00.0' is not a PCI address such as 0000:01:00.0; its domain is missing: 0000:01:00.0?",
                 "help dmeo | there is no command 'dmeo'; did you mean demo? (see jvfio --help)",
                 "help demo x | demo has no command 'x' (see jvfio help demo)",
                 "help --schema | help --schema: name a command (see jvfio help --help)",
@@ -129,9 +130,9 @@ class MainTest {
                 "demo --linux 6 | --linux 6: use the version of a release from 4.1 on, such as 6.12",
                 "demo --linux 3.18 | --linux 3.18: use the version of a release from 4.1 on, such as 6.12",
                 "demo --kernel linux --linux 6.12 | --linux is for an emulated host; leave it out, or --kernel linux",
-                "demo --machine powr9 | --machine powr9: there is no such preset or file; presets are PRESETS; did you mean power9?",
-                "demo --group -1 | cannot use the device: '-1' is not the number of an IOMMU group, such as 0",
-                "demo --group x | cannot use the device: 'x' is not the number of an IOMMU group, such as 0",
+                "demo --machine powr9 | there is no machine 'powr9', neither a preset nor a file; presets are PRESETS; did you mean power9?",
+                "demo --group -1 | --group: '-1' is not the number of an IOMMU group, such as 0",
+                "demo --group x | --group: 'x' is not the number of an IOMMU group, such as 0",
                 "demo --kernel linx | --kernel linx: use emulated or linux; did you mean linux?",
                 "demo --device-models a.jar | --device-models needs --machine, whose file names a model of them for a device",
                 "demo --machine m.json --device-models a.jar: | --device-models 'a.jar:': a path in it is empty",
@@ -152,7 +153,8 @@ class MainTest {
         try (URLClassLoader loader =
                 new URLClassLoader(new URL[] {plugins.toUri().toURL()}, before)) {
             thread.setContextClassLoader(loader);
-            Ended ended = run("demo");
+            Path machine = Files.writeString(plugins.resolve("machine.json"), "{\"like\": \"power8\"}");
+            Ended ended = run("demo", "--machine", machine.toString());
             assertEquals(1, ended.status());
             assertEquals(
                     "jvfio: cannot make the emulated machine: an installed device model cannot be loaded:"

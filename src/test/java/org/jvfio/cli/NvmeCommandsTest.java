@@ -388,7 +388,7 @@ class NvmeCommandsTest {
                 "nvme verify --size 1000 | --size 1000B: use a multiple of the block size, 512B",
                 "nvme verify --size 0 | --size 0: use a multiple of the block size, 512B",
                 "nvme verify --offset 1000 | --offset 1000B: use a multiple of the block size, 512B",
-                "nvme identify --device xx | cannot use the device: 'xx' is not a PCI address such as 0000:01:00.0",
+                "nvme identify --device xx | --device: 'xx' is not a PCI address such as 0000:01:00.0",
                 "nvme verify --kernel linux | nvme verify overwrites data of a real drive; add --overwrite if it may be lost",
                 "nvme write --kernel linux | nvme write overwrites data of a real drive; add --overwrite if it may be lost",
                 "nvme bench --write --kernel linux | nvme bench --write overwrites data of a real drive; add --overwrite if it may be lost",

@@ -23,10 +23,10 @@ import org.jvfio.fixture.nvme.NamespaceExercise;
  * {@code --namespace} give them other limits and formats:
  *
  * <ul>
- *   <li>{@code --namespace nsid=1 --namespace nsid=7,logical_block_size=4096,physical_block_size=4096,ms=8,mset=on}
- *   <li>{@code --namespace nsid=1,ms=64 --namespace nsid=2,zoned=on}
- *   <li>{@code --namespace nsid=1 --device nvme,serial=second,subsys=subsystem}
- *   <li>{@code --nvme msix_qsize=2}, {@code --nvme mdts=0}
+ *   <li>{@code --namespace nsid=1 --namespace nsid=7,logical_block_size=4096,physical_block_size=4096,ms=8,mset=1}
+ *   <li>{@code --namespace nsid=1,ms=64 --namespace nsid=2,zoned=on,zoned.zone_size=16M}
+ *   <li>{@code --namespace nsid=1 --device nvme,serial=jvfio,subsys=subsystem}
+ *   <li>{@code --nvme msix_qsize=2}, {@code --nvme mdts=9}
  * </ul>
  */
 @ContractTest

@@ -87,7 +87,7 @@ class ReplayTest {
     private static void interrupted(Kernel kernel, IntConsumer handler) {
         OpenedDevice opened = new OpenedDevice(kernel);
         try (Container container = Container.open(opened);
-                Device device = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
+                Device _ = container.attach(EduSession.ADDRESS).openDevice(EduSession.ADDRESS)) {
             int event = kernel.eventfd(0, 0);
             Thread handling = Thread.ofPlatform().name("handler").start(() -> {
                 poll(kernel, event);

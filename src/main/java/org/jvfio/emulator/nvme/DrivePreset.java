@@ -16,6 +16,7 @@ public enum DrivePreset {
      * <ul>
      *   <li>SGLs and the doorbell buffer are not offered: two fields of Identify Controller differ (OACS bit 8, SGLS).
      *   <li>The firmware revision is that of a fixed version of QEMU.
+     *   <li>The effects log does not list Security Send and Receive, which QEMU 11's does.
      *   <li>A DMA to an unmapped address fails, and may freeze the PE: in QEMU the host bridge loses the data.
      *   <li>Protection information, zones, and copying between namespaces are refused.
      *   <li>Read and write counters of the health log count commands, those of QEMU what its block layer does.

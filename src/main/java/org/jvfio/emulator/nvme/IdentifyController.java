@@ -63,7 +63,7 @@ final class IdentifyController {
         data.set(ValueLayout.JAVA_BYTE, 513, (byte) (CompletionQueue.ENTRY_SHIFT << 4 | CompletionQueue.ENTRY_SHIFT));
         data.set(Command.DWORD, 516, NamespaceList.MAX_ID);
         int commands = OptionalCommand.mask(configuration.commands());
-        data.set(WORD, 520, (short) (isQemu ? commands & ~VERIFY | QEMU_COMMANDS : commands));
+        data.set(WORD, 520, (short) (isQemu ? (commands & ~VERIFY) | QEMU_COMMANDS : commands));
         data.set(ValueLayout.JAVA_BYTE, 525, (byte) 7); // a volatile write cache; Flush accepts all namespaces
         data.set(WORD, 534, (short) (isQemu ? 0xf : 1)); // formats of source ranges of Copy
         if (isQemu) {

@@ -11,7 +11,9 @@ import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.ref.WeakReference;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * the thread's first call, and freed some time after the thread has ended. An arena for each call would cost about 45
  * ns and 96 bytes of heap, on a path (map and unmap) that allocates nothing otherwise. A virtual thread has its own
  * too: it does not leave its carrier between the call and the reading of {@code errno}, but nothing in Java could ask
- * for the carrier's. A thread finds its memory by its number in a small table, with a few instructions where a {@code
- * ThreadLocal} takes dozens; threads with the same place there replace each other.
+ * for the carrier's. The first threads have theirs in memory that is never freed: a compiler knows all about it, and so
+ * leaves out the checks of the linker, which cost more than the {@code ThreadLocal} of other threads.
  *
  * <p>No call is linked as {@code critical}: any of them may block, and would then delay the garbage collector.
  *
@@ -39,12 +41,19 @@ final class SystemCalls {
     private static final long ERRNO_OFFSET = CALL_STATE.byteOffset(PathElement.groupElement("errno"));
     private static final ThreadLocal<MemorySegment> CAPTURED =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CALL_STATE));
-    private static final int RECENT_THREADS = 64;
-    // Read and written without a lock: an entry never changes, and numbers of threads are not reused.
-    private static final @Nullable CallState[] RECENT = new @Nullable CallState[RECENT_THREADS];
+    private static final int SLOTS = 64;
+    // A cache line.
+    private static final int SLOT_BYTES = 128;
+    private static final MemorySegment SLOT_MEMORY = Arena.global().allocate(SLOTS * SLOT_BYTES, SLOT_BYTES);
+    private static final AtomicReferenceArray<@Nullable Owner> OWNERS = new AtomicReferenceArray<>(SLOTS);
 
-    /** The memory for {@code errno} of the thread with a number. */
-    private record CallState(long thread, MemorySegment memory) {}
+    /** The thread that uses a part of the memory until it ends. Numbers of threads are not reused. */
+    private record Owner(long number, WeakReference<Thread> thread) {
+        boolean hasEnded() {
+            Thread known = thread.get();
+            return known == null || !known.isAlive();
+        }
+    }
 
     private static final MethodHandle OPEN =
             variadic("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
@@ -79,14 +88,21 @@ final class SystemCalls {
 
     /** The memory for {@code errno} of this thread. */
     private static MemorySegment callState() {
-        long thread = Thread.currentThread().threadId();
-        int place = (int) thread & (RECENT_THREADS - 1);
-        CallState known = RECENT[place];
-        if (known == null || known.thread() != thread) {
-            known = new CallState(thread, CAPTURED.get());
-            RECENT[place] = known;
-        }
-        return known.memory();
+        Thread thread = Thread.currentThread();
+        long number = thread.threadId();
+        int slot = (int) number & (SLOTS - 1);
+        // A thread that reads its own number here has written it, so it need not synchronize with anybody.
+        Owner owner = OWNERS.getPlain(slot);
+        return (owner != null && owner.number() == number) || claim(slot, thread)
+                ? SLOT_MEMORY.asSlice((long) slot * SLOT_BYTES, SLOT_BYTES)
+                : CAPTURED.get();
+    }
+
+    /** Makes a thread the owner of a slot, unless another one is that has not ended. */
+    private static boolean claim(int slot, Thread thread) {
+        Owner owner = OWNERS.get(slot);
+        return (owner == null || owner.hasEnded())
+                && OWNERS.compareAndSet(slot, owner, new Owner(thread.threadId(), new WeakReference<>(thread)));
     }
 
     static int open(MemorySegment path, int flags, int mode) {

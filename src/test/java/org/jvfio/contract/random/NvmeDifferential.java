@@ -33,6 +33,7 @@ final class NvmeDifferential implements AutoCloseable {
     private static final int GET_LOG_PAGE = 2;
     private static final int GET_FEATURES = 0xa;
     private static final int HEALTH_LOG = 2;
+    private static final int EFFECTS_LOG = 5;
     private static final int TIMESTAMP = 0xe;
     private static final int SHOWN_BYTES = 16;
     private static final int SHOWN_ROWS = 8;
@@ -48,6 +49,9 @@ final class NvmeDifferential implements AutoCloseable {
     private static final long[][] CONTROLLER_FIELDS = {{64, 8}, {256, 2}, {536, 4}};
 
     private static final long[][] HEALTH_FIELDS = {{32, 64}, {128, 16}};
+    /** Security Send and Receive, which QEMU has from version 11 on. */
+    private static final long[][] EFFECTS_FIELDS = {{0x204, 8}};
+
     private static final long[][] TIMESTAMP_FIELDS = {{0, 6}};
 
     private final NvmeSession emulated;
@@ -228,6 +232,8 @@ final class NvmeDifferential implements AutoCloseable {
             fields = CONTROLLER_FIELDS;
         } else if (opcode == GET_LOG_PAGE && number == HEALTH_LOG) {
             fields = HEALTH_FIELDS;
+        } else if (opcode == GET_LOG_PAGE && number == EFFECTS_LOG) {
+            fields = EFFECTS_FIELDS;
         } else if (opcode == GET_FEATURES && number == TIMESTAMP) {
             fields = TIMESTAMP_FIELDS;
         }

@@ -40,12 +40,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.pollfd;
 import org.jvfio.uapi.rlimit;
@@ -106,6 +109,32 @@ class LinuxKernelTest {
         int fd = open("/dev/null");
         assertEquals(Errno.ENOTTY.negated(), kernel.ioctl(fd, VFIO_GET_API_VERSION, 0L));
         assertEquals(Errno.ENOTTY.negated(), kernel.ioctl(fd, VFIO_GET_API_VERSION, arena.allocate(8)));
+    }
+
+    /** More threads than have a part of the memory for errno, and threads that get the part of one that has ended. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void failedCalls_manyThreadsAtOnce_eachGetsItsErrno(boolean virtual) throws InterruptedException {
+        int fd = open("/dev/null");
+        AtomicInteger wrong = new AtomicInteger();
+        for (int generation = 0; generation < 3; generation++) {
+            List<Thread> threads = new ArrayList<>();
+            for (int each = 0; each < 150; each++) {
+                boolean isOdd = each % 2 == 1;
+                threads.add((virtual ? Thread.ofVirtual() : Thread.ofPlatform()).start(() -> {
+                    for (int call = 0; call < 100; call++) {
+                        int answer = isOdd ? kernel.close(-1) : kernel.ioctl(fd, VFIO_GET_API_VERSION, 0L);
+                        if (answer != (isOdd ? Errno.EBADF : Errno.ENOTTY).negated()) {
+                            wrong.incrementAndGet();
+                        }
+                    }
+                }));
+            }
+            for (Thread thread : threads) {
+                thread.join();
+            }
+        }
+        assertEquals(0, wrong.get());
     }
 
     @Test
