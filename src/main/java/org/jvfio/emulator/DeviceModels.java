@@ -107,8 +107,8 @@ public final class DeviceModels {
     }
 
     /**
-     * Makes devices of one of the project's own models, without options. Modules are searched first, and the class path,
-     * which takes longer, only where the model is in none.
+     * Makes devices of one of the project's own models, without options. Modules are searched first, and the class
+     * path, which takes longer, only where the model is in none.
      *
      * @throws IllegalStateException if the model is missing
      */

@@ -185,8 +185,8 @@ final class CallLog implements AutoCloseable {
     }
 
     /**
-     * Ends a write of a register, which is posted: how long it took says nothing, and reading the clock takes a good part
-     * of the time that logging takes.
+     * Ends a write of a register, which is posted: how long it took says nothing, and reading the clock takes a good
+     * part of the time that logging takes.
      */
     void endPosted(long result) {
         if (timesPosted) {

@@ -24,8 +24,8 @@ import org.jvfio.uapi.pollfd;
  * What a device wrote to memory is there if the record has memory ({@link RecordOptions#memory}). Threads keep to the
  * order of the record: see {@link #of(Recording, Duration)}.
  *
- * <p>How often eventfds are polled and read depends on time, and so does how often a thread looks at a register of a BAR
- * that does not change. These calls may be more or fewer than then: eventfds are signalled where the host signalled
+ * <p>How often eventfds are polled and read depends on time, and so does how often a thread looks at a register of a
+ * BAR that does not change. These calls may be more or fewer than then: eventfds are signalled where the host signalled
  * them, and each signal that the program had read it has to read again. A program whose threads decide by timing which
  * other calls they make can differ from its own record.
  */

@@ -23,8 +23,8 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 
 /**
- * Random reads of 4 KiB from an NVMe drive on Linux, in turns by this library and by the kernel's own driver, whose part
- * {@code nvme-bench.c} is. {@code scripts/bench --compare-nvme} runs it in a guest.
+ * Random reads of 4 KiB from an NVMe drive on Linux, in turns by this library and by the kernel's own driver, whose
+ * part {@code nvme-bench.c} is. {@code scripts/bench --compare-nvme} runs it in a guest.
  *
  * <p>Warms up first. Prints what each turn measured, and a table of medians: reads per second, and bytes of heap per
  * read.

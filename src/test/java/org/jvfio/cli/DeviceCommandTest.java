@@ -96,8 +96,8 @@ class DeviceCommandTest {
     }
 
     /**
-     * Configuration spaces of QEMU's devices under Linux 6.12 on its pseries machine, with what Debian's lspci 3.13 said
-     * of them there. It does not know the bits of Flit Mode yet.
+     * Configuration spaces of QEMU's devices under Linux 6.12 on its pseries machine, with what Debian's lspci 3.13
+     * said of them there. It does not know the bits of Flit Mode yet.
      */
     @ParameterizedTest
     @ValueSource(strings = {"edu", "nvme", "igb", "e1000e", "xhci", "virtio-net", "ahci"})

@@ -106,8 +106,8 @@ class AdderModelTest {
     void machineFile_unknownOption_listsTheOptions() throws IOException {
         Path machine = machine("\"model\": \"adder\", \"registers\": \"big\"");
         assertRefused(
-                "has 'registers' in a device of model 'adder'; the options are [address, bars, config, driver, group,"
-                        + " hostUse, latencyMicros, model, rom, silentMicros, vpd, windowsFailed]",
+                "has 'registers' in a device of model 'adder'; the options are [address, bars, config, driver,"
+                        + " extendedConfig, group, hostUse, latencyMicros, model, rom, silentMicros, vpd, windowsFailed]",
                 machine);
     }
 

@@ -83,6 +83,7 @@ class ReplayTest {
      *
      * @param handler what the thread does then
      */
+    @SuppressWarnings("try") // the device is used by its descriptor
     private static void interrupted(Kernel kernel, IntConsumer handler) {
         OpenedDevice opened = new OpenedDevice(kernel);
         try (Container container = Container.open(opened);

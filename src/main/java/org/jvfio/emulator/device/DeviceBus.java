@@ -21,8 +21,8 @@ public interface DeviceBus {
     }
 
     /**
-     * DMA: writes part of a segment to memory at a bus address. Eight bytes at a multiple of 8 are written atomically, and
-     * sixteen in order: a host that sees the second eight sees the first, too.
+     * DMA: writes part of a segment to memory at a bus address. Eight bytes at a multiple of 8 are written atomically,
+     * and sixteen in order: a host that sees the second eight sees the first, too.
      *
      * @param offset where the part begins in the segment, in bytes
      * @param length of the part in bytes

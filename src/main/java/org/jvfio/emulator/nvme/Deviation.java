@@ -47,7 +47,9 @@ enum Deviation {
     SKIPS_INVALID_RANGES,
     /** Asynchronous Event Requests complete last first, and equal events are all reported. */
     NEWEST_REQUEST_FIRST,
-    /** Reading the changed namespaces clears them also with Retain Asynchronous Event; each is reported once (5.14.1.4). */
+    /**
+     * Reading the changed namespaces clears them also with Retain Asynchronous Event; each is reported once (5.14.1.4).
+     */
     READ_CLEARS_CHANGED_NAMESPACES,
     /** Reading the log page of an event discards the masked events of its type. */
     READ_DISCARDS_EVENTS,

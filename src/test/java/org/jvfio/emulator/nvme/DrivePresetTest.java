@@ -222,7 +222,10 @@ class DrivePresetTest {
         assertEquals(1, host.dword(host.identify(2, 0)));
     }
 
-    /** A detached namespace is in the list of changed ones until the list was read, with Retain Asynchronous Event or not. */
+    /**
+     * A detached namespace is in the list of changed ones until the list was read, with Retain Asynchronous Event or
+     * not.
+     */
     @Test
     void changedNamespaces_readWithRetain_clearedByPreset() {
         ControllerHost host = qemu();
