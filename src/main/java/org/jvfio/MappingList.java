@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * Mappings in the order in which they were added. Each knows its place in the list, so that adding and removing one
  * takes constant time on average and mostly allocates nothing, however many there are. Guarded by the container's lock.
  *
- * <p>The places are an array, not links between the mappings: a link from an old mapping to a new one costs more than
- * all the rest, as garbage collectors note references from old objects to young ones. In the array they note one.
+ * <p>The places are an array, not links between the mappings: garbage collectors note references from old objects to
+ * young ones, which is one of the array, and several with links.
  */
 abstract sealed class MappingList {
     /** The place of a mapping that is not in the list. */
