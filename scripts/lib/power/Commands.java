@@ -61,13 +61,15 @@ final class Commands {
         return new Ended(ended ? status : STOPPED, output.join());
     }
 
-    /** Runs a command whose outputs are this process's; returns its exit status. */
+    /** Runs a command, which writes all to this process's standard error; returns its exit status. */
     static int runHere(Path directory, List<String> command) throws IOException, InterruptedException {
-        return new ProcessBuilder(command)
+        // To open /dev/stderr anew would empty the file that it may be.
+        List<String> words = new ArrayList<>(List.of("sh", "-c", "exec \"$@\" >&2", "sh"));
+        words.addAll(command);
+        return new ProcessBuilder(words)
                 .directory(directory.toFile())
                 .inheritIO()
                 .redirectInput(new File("/dev/null"))
-                .redirectOutput(new File("/dev/stderr"))
                 .start()
                 .waitFor();
     }
