@@ -170,14 +170,17 @@ final class NvmeDifferential implements AutoCloseable {
     }
 
     private void begin() {
-        for (NvmeSession session : new NvmeSession[] {emulated, other}) {
-            generator(0).beginning().forEach(session::run);
-            if (session.identify(1)[FORMAT] != (byte) format.dword()) {
-                session.run("admin 80 nsid=1 d10=%x".formatted(format.dword()));
-            }
-            session.run("fill %x %x 0".formatted(NvmeSession.AREA, NvmeSession.AREA_BYTES));
-        }
+        begin(emulated);
+        begin(other);
         clear(1L << format.shift());
+    }
+
+    private void begin(NvmeSession session) {
+        generator(0).beginning().forEach(session::run);
+        if (session.identify(1)[FORMAT] != (byte) format.dword()) {
+            session.run("admin 80 nsid=1 d10=%x".formatted(format.dword()));
+        }
+        session.run("fill %x %x 0".formatted(NvmeSession.AREA, NvmeSession.AREA_BYTES));
     }
 
     /** Sets the blocks to zeros that sequences use: the first and the last ones. */
@@ -260,10 +263,9 @@ final class NvmeDifferential implements AutoCloseable {
 
     @Override
     public void close() {
-        try {
-            emulated.close();
-        } finally {
-            other.close();
+        try (emulated;
+                other) {
+            begin(other);
         }
     }
 }
