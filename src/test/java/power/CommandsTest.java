@@ -19,10 +19,12 @@ class CommandsTest {
     void runHere_outputsAreAFile_appendsToIt(@TempDir Path directory) throws Exception {
         Path log = Files.writeString(directory.resolve("log"), "before\n");
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
-        Path classes = Path.of(
-                Commands.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-        Process process = new ProcessBuilder(
-                        java.toString(), "-cp", classes.toString(), CommandsTest.class.getName())
+        Path classes = Path.of(Commands.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+        Process process = new ProcessBuilder(java.toString(), "-cp", classes.toString(), CommandsTest.class.getName())
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                 .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()))
                 .start();
