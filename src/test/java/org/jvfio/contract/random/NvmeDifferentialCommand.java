@@ -53,7 +53,8 @@ public final class NvmeDifferentialCommand {
                     differing++;
                     report(seed, sequence, differential, difference.get());
                 } else if ((seed - first + 1) % 10 == 0) {
-                    out.printf("%d seeds, %d commands, %d differ%n", seed - first + 1, differential.commands(), differing);
+                    out.printf(
+                            "%d seeds, %d commands, %d differ%n", seed - first + 1, differential.commands(), differing);
                 }
             }
             differential

@@ -60,8 +60,9 @@ class NvmeReadyTimeoutTest {
     /** Some controllers report a CRTO that is shorter than CAP.TO (Linux, nvme_enable_ctrl). */
     @Test
     void open_crtoShorterThanCap_waitsAsLongAsCapSays() {
-        EmulatedNvme.Builder drive =
-                slow(Duration.ofMillis(1200)).readyTimeout(Duration.ofSeconds(20)).mediaTimeout(SHORTEST);
+        EmulatedNvme.Builder drive = slow(Duration.ofMillis(1200))
+                .readyTimeout(Duration.ofSeconds(20))
+                .mediaTimeout(SHORTEST);
         try (NvmeHost host = new NvmeHost(drive::build);
                 NvmeController nvme = host.open()) {
             nvme.namespace(1).flush();
