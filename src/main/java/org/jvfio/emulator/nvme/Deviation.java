@@ -44,6 +44,8 @@ enum Deviation {
     /** The default of the write cache is reported as disabled, and reserved selections read the current value,
      * as the default and the saved one of Write Atomicity do. */
     PLAIN_DEFAULTS,
+    /** The write cache is one of attached namespaces: without any it reads as disabled, and cannot be enabled. */
+    WRITE_CACHE_OF_ATTACHED_NAMESPACES,
     /** Ranges of Dataset Management that are too long, or not in the namespace, are skipped (NVM 1.0, 3.2.3). */
     SKIPS_INVALID_RANGES,
     /** Asynchronous Event Requests complete last first, and equal events are all reported. */

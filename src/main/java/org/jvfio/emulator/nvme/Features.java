@@ -43,6 +43,7 @@ final class Features {
     private final boolean isFixed;
     private final boolean plainDefaults;
     private final boolean alwaysTellsOfNamespaces;
+    private final boolean cacheOfAttached;
     private final boolean hasMore;
     private final boolean hasHostBehavior;
     private final boolean refusesQueues;
@@ -65,6 +66,7 @@ final class Features {
         keepsValues = configuration.has(Deviation.KEEPS_FEATURES);
         isFixed = configuration.has(Deviation.FIXED_FEATURES);
         plainDefaults = configuration.has(Deviation.PLAIN_DEFAULTS);
+        cacheOfAttached = configuration.has(Deviation.WRITE_CACHE_OF_ATTACHED_NAMESPACES);
         alwaysTellsOfNamespaces = configuration.has(Deviation.ALWAYS_TELLS_OF_NAMESPACES);
         hasMore = configuration.has(Deviation.MORE_COMMANDS);
         hasHostBehavior = hasMore || configuration.oddities().has(DriveOddity.NOT_READY_AT_FIRST);
@@ -197,7 +199,7 @@ final class Features {
             case POWER_STATE -> answer(command, powerState);
             case TEMPERATURE_THRESHOLD -> getThreshold(command, overTemperature, underTemperature);
             case ERROR_RECOVERY -> answer(command, errorRecovery[command.namespace()]);
-            case WRITE_CACHE -> answer(command, writeCache ? 1 : 0);
+            case WRITE_CACHE -> answer(command, writeCache && hasWriteCache() ? 1 : 0);
             case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
             case INTERRUPT_COALESCING -> answer(command, coalescing);
             case INTERRUPT_VECTOR ->
@@ -352,6 +354,10 @@ final class Features {
     }
 
     /** Disabling the cache flushes it. */
+    private boolean hasWriteCache() {
+        return !cacheOfAttached || namespaces.all().stream().anyMatch(Namespace::isAttached);
+    }
+
     private int setWriteCache(int value) {
         if ((value & 1) == 0) {
             int status = namespaces.flush();
@@ -359,7 +365,9 @@ final class Features {
                 return status;
             }
         }
-        writeCache = (value & 1) != 0;
+        if (hasWriteCache()) {
+            writeCache = (value & 1) != 0;
+        }
         return Status.SUCCESS;
     }
 

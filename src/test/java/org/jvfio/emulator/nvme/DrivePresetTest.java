@@ -286,6 +286,23 @@ class DrivePresetTest {
         assertEquals(255 * blocks, host.qword(limits + 8), "DMSL");
     }
 
+    /** QEMU's write caches are those of attached namespaces. */
+    @Test
+    void writeCache_namespaceDetached_disabledUntilAttached() {
+        ControllerHost host = qemu();
+        long list = host.pages(1);
+        host.dword(list, 1);
+        NvmeEntry attachment = NvmeEntry.of(0x15).namespace(1).prp(list, 0);
+        NvmeEntry get = NvmeEntry.of(GET_FEATURES).dword(10, 6);
+        assertEquals(1, host.admin(get).result());
+        ControllerHost.assertSuccess(host.admin(attachment.dword(10, 1)));
+        assertEquals(0, host.admin(get).result());
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(SET_FEATURES).dword(10, 6).dword(11, 0)));
+        ControllerHost.assertSuccess(host.admin(attachment.dword(10, 0)));
+        assertEquals(1, host.admin(get).result(), "not changed while detached");
+    }
+
     /** QEMU's reads Write Atomicity as it is, whichever value is selected. */
     @Test
     void writeAtomicity_savedValue_currentOneOfPreset() {
