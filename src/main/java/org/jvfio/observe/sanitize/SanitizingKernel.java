@@ -250,7 +250,7 @@ final class SanitizingKernel extends ForwardingKernel {
     @Override
     public void announce(long address, long length, MemoryUse use) {
         // Before the lock, as the emulated host's lock comes first.
-        byte[] contents = Buffers.isCompared(length) ? contents(address, length) : new byte[0];
+        byte[] contents = state.needsContents(address, length, use) ? contents(address, length) : new byte[0];
         state.buffers(buffers -> buffers.announce(address, length, use, contents));
         super.announce(address, length, use);
     }
