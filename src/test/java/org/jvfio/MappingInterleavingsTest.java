@@ -22,7 +22,7 @@ class MappingInterleavingsTest {
                 .actorsAfter(0)
                 .threads(2)
                 .actorsPerThread(2)
-                .iterations(8)
+                .iterations(6)
                 .invocationsPerIteration(300)
                 .minimizeFailedScenario(false);
     }

@@ -85,7 +85,7 @@ class HostLockInterleavingsTest {
                 .actorsAfter(0)
                 .threads(2)
                 .actorsPerThread(2)
-                .iterations(8)
+                .iterations(6)
                 .invocationsPerIteration(300)
                 .minimizeFailedScenario(false);
     }

@@ -24,7 +24,7 @@ class NvmeInterleavingsTest {
                 .actorsAfter(0)
                 .threads(2)
                 .actorsPerThread(2)
-                .iterations(8)
+                .iterations(6)
                 .invocationsPerIteration(400)
                 .minimizeFailedScenario(false);
     }
