@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.function.Function;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** A command line that has run: its status, standard output and standard error. */
 public record Ran(int status, String out, String err) {
@@ -25,11 +27,19 @@ public record Ran(int status, String out, String err) {
     public static Ran of(String line, String... more) {
         List<String> arguments = new ArrayList<>(List.of(line.split(" ")));
         arguments.addAll(Arrays.asList(more));
-        return ofAll(arguments, Terminal.NONE, EmulatedKernel::boot);
+        return ofAll(arguments, Terminal.NONE);
     }
 
+    /** The sanitizer must find nothing in what the command does on an emulated host. */
     static Ran ofAll(List<String> arguments, Terminal terminal) {
-        return ofAll(arguments, terminal, EmulatedKernel::boot);
+        List<Sanitizer> watching = new ArrayList<>();
+        Ran ran = ofAll(arguments, terminal, machine -> {
+            Sanitizer sanitizer = Sanitizer.boot(machine);
+            watching.add(sanitizer);
+            return sanitizer.kernel();
+        });
+        watching.forEach(Sanitizer::requireClean);
+        return ran;
     }
 
     /** Runs a command line on a host that is there already, in a process of its own. */
@@ -43,7 +53,7 @@ public record Ran(int status, String out, String err) {
     }
 
     private static Ran ofAll(
-            List<String> arguments, Terminal terminal, Function<EmulatedMachine, EmulatedKernel> boot) {
+            List<String> arguments, Terminal terminal, Function<EmulatedMachine, Kernel> boot) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(
