@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after jdk.sh: builds target/jvfio.jar, its libraries in target/lib, and the cache that it starts quickly with.
+# Sourced after jdk.sh: builds target/jvfio.jar, its libraries in target/lib, and the caches that it starts quickly with.
 #
 # MAVEN_ARGS is passed to every Maven run, for example MAVEN_ARGS=-Dmaven.repo.local=/var/tmp/repository
 
@@ -50,7 +50,7 @@ build_project() {
         return
     fi
     if is_built && [[ ! -w $target ]]; then
-        return # it is run without a cache
+        return # it is run without caches
     fi
     require_maven
     (
@@ -65,7 +65,7 @@ build_project() {
             fi
         fi
         if ! is_aot_cache_current; then
-            make_aot_cache
+            make_aot_caches
         fi
     )
 }

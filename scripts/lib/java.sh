@@ -1,23 +1,37 @@
 # shellcheck shell=bash
-# Sourced: starts Java programs of the project from $target, which has jvfio.jar, its libraries in lib, and the cache of
+# Sourced: starts Java programs of the project from $target, which has jvfio.jar, its libraries in lib, and the caches of
 # loaded classes that they start quickly with. Installed packages use it, too.
 
 # The command, for such a java_command; its libraries are optional for the module.
 jvfio_main=(--add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob --module org.jvfio/org.jvfio.cli.Launcher)
 
-# Sets the array java_command to a JVM for the built project, with options for a quick start: it maps the cache, or the
-# archive of its own classes, where that was made for, as relocating 20 MB takes longer than a short command. Warnings of
-# the JVM do not go to standard output, which is for data.
+# The caches: one for what only prints text, one for all that looks at a host. The JVM loads all classes of a cache when it
+# starts, and text needs a third of them.
+aot_caches=(help hosts)
+
+# set_aot_cache ARGUMENT...: sets aot_cache to the cache for a command line.
+set_aot_cache() {
+    case " $* " in
+        *' --help '* | *' -h '* | ' help '* | ' --version ' | ' -V ' | ' completion '* | '  ') aot_cache=$target/jvfio-help.aot ;;
+        *) aot_cache=$target/jvfio-hosts.aot ;;
+    esac
+}
+
+# set_java_command ARGUMENT...: sets the array java_command to a JVM that runs the built project with these arguments,
+# with options for a quick start: it maps the cache, or the archive of its own classes, where that was made for, as
+# relocating 20 MB takes longer than a short command. Warnings of the JVM do not go to standard output, which is for data.
 set_java_command() {
+    local aot_cache
+    set_aot_cache "$@"
     java_command=("$JAVA_HOME/bin/java" -Xlog:disable '-Xlog:all=warning,aot*=off:stderr' -XX:+UseSerialGC
         -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0
         --module-path "$target/jvfio.jar:$target/lib" --enable-native-access=org.jvfio)
-    if [[ -s $target/jvfio.aot ]] && is_aot_cache_current; then
-        java_command+=(-XX:AOTCache="$target/jvfio.aot")
+    if [[ -s $aot_cache ]] && is_aot_cache_current; then
+        java_command+=(-XX:AOTCache="$aot_cache")
     fi
 }
 
-# Sets aot_identity to what the cache depends on: the project's path and the JDK. With others the JVM would ignore the
+# Sets aot_identity to what the caches depend on: the project's path and the JDK. With others the JVM would ignore the
 # cache, and the archive of its own classes with it, which is slower than no cache.
 set_aot_identity() {
     local release
@@ -25,7 +39,7 @@ set_aot_identity() {
     aot_identity=$target$'\n'$JAVA_HOME$'\n'$release
 }
 
-# Whether the cache, or a failed attempt to create it, belongs to this path, JDK and jar. Starts no process.
+# Whether the caches, or a failed attempt to create them, belong to this path, JDK and jar. Starts no process.
 is_aot_cache_current() {
     local aot_identity recorded
     set_aot_identity
@@ -34,22 +48,27 @@ is_aot_cache_current() {
         ! $target/jvfio.jar -ot $target/jvfio.aot.for ]]
 }
 
-# If the cache cannot be created, it stays empty until the jar, the path or the JDK changes. A running JVM may have the
-# old one mapped. Its record has the time of the jar, which the JVM compares, too.
-make_aot_cache() {
+# A cache that cannot be created stays empty until the jar, the path or the JDK changes. A running JVM may have the old
+# one mapped. Their record has the time of the jar, which the JVM compares, too.
+make_aot_caches() {
     local -a java_command
-    local aot_identity
-    rm -f "$target/jvfio.aot" "$target/jvfio.aot.for"
-    : >"$target/jvfio.aot"
-    set_java_command
-    # No profiles of methods: a short command would compile what they name, and end before that pays.
-    if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:-AOTRecordTraining -XX:AOTCacheOutput="$target/jvfio.aot.new" \
-        "${jvfio_main[@]/%Launcher/Training}" >"$target/aot.log" 2>&1 </dev/null &&
-        "${java_command[@]}" -XX:AOTCache="$target/jvfio.aot.new" -XX:AOTMode=on \
-            "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then
-        mv "$target/jvfio.aot.new" "$target/jvfio.aot"
-    fi
-    rm -f "$target/jvfio.aot.new"
+    local name cache aot_identity
+    rm -f "$target/jvfio.aot.for"
+    : >"$target/aot.log"
+    for name in "${aot_caches[@]}"; do
+        cache=$target/jvfio-$name.aot
+        rm -f "$cache"
+        : >"$cache"
+        set_java_command
+        # No profiles of methods: a short command would compile what they name, and end before that pays.
+        if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:-AOTRecordTraining -XX:AOTCacheOutput="$cache.new" \
+            "${jvfio_main[@]/%Launcher/Training}" "$name" >>"$target/aot.log" 2>&1 </dev/null &&
+            "${java_command[@]}" -XX:AOTCache="$cache.new" -XX:AOTMode=on \
+                "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then
+            mv "$cache.new" "$cache"
+        fi
+        rm -f "$cache.new"
+    done
     set_aot_identity
     printf '%s\0' "$aot_identity" >"$target/jvfio.aot.for"
     touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"

@@ -3,7 +3,10 @@ package org.jvfio.cli;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.jvfio.emulator.EmulatedKernel;
 
 /**
@@ -11,10 +14,11 @@ import org.jvfio.emulator.EmulatedKernel;
  * classes that these use are in the cache.
  */
 public final class Training {
-    private static final List<String> LINES = List.of(
-            "--help",
-            "--version",
-            "help nvme verify",
+    /** Lines that print text alone. */
+    private static final List<String> HELP = List.of("--version", "help nvme verify", "demo -h", "completion bash", "--help");
+
+    /** Lines that use a host. */
+    private static final List<String> HOSTS = List.of(
             "devices",
             "devices --tree",
             "devices --json",
@@ -26,16 +30,27 @@ public final class Training {
             "bind 0000:01:00.0 --dry-run",
             "nvme identify",
             "nope",
-            "demo --json");
+            "demo --json",
+            "demo");
+
+    private static final Map<String, List<String>> LINES = Map.of("help", HELP, "hosts", HOSTS);
 
     private Training() {}
 
-    /** Runs them all, and drops what they print; then the demo, as a user does, which ends the JVM. */
+    /**
+     * Runs lines, and drops what they print; then the last one again, as a user does, which ends the JVM.
+     *
+     * @param arguments {@code help} or {@code hosts}; nothing for both
+     */
     public static void main(String[] arguments) {
-        for (String line : LINES) {
+        List<String> lines = new ArrayList<>();
+        for (String name : arguments.length == 0 ? List.of("help", "hosts") : List.of(arguments)) {
+            lines.addAll(Objects.requireNonNull(LINES.get(name), name));
+        }
+        for (String line : lines) {
             run(List.of(line.split(" ", -1)));
         }
-        Launcher.main(new String[] {"demo"});
+        Launcher.main(lines.getLast().split(" ", -1));
     }
 
     private static void run(List<String> arguments) {

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The scripts, as far as they can be run while they run this. */
@@ -60,25 +61,40 @@ class ScriptsTest {
         ended.out().lines().forEach(line -> assertTrue(line.length() <= HELP_WIDTH, line));
     }
 
-    /** Records a cache as one that was made for a jar at the target, and changes something then. */
-    private List<String> javaCommand(String change) throws IOException, InterruptedException {
+    /** Records caches as those that were made for a jar at the target, and changes something then. */
+    private List<String> javaCommand(String change, String arguments) throws IOException, InterruptedException {
         Files.writeString(target.resolve("jvfio.jar"), "a jar");
-        Files.writeString(target.resolve("jvfio.aot"), "a cache");
+        Files.writeString(target.resolve("jvfio-help.aot"), "a cache");
+        Files.writeString(target.resolve("jvfio-hosts.aot"), "a cache");
         Ended ended = building("""
                 JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME"; echo 'JAVA_VERSION="25"' >"$JAVA_HOME/release"
                 set_aot_identity; printf '%%s\\0' "$aot_identity" >"$target/jvfio.aot.for"
                 touch -r "$target/jvfio.jar" "$target/jvfio.aot.for"
                 %s
-                set_java_command; printf '%%s\\n' "${java_command[@]}"
-                """.formatted(change));
+                set_java_command %s; printf '%%s\\n' "${java_command[@]}"
+                """.formatted(change, arguments));
         assertEquals("", ended.err());
         return ended.out().lines().toList();
     }
 
-    @Test
-    void setJavaCommand_aCacheOfThisPlaceAndJdk_isPassed() throws IOException, InterruptedException {
-        String option = "-XX:AOTCache=" + target.resolve("jvfio.aot");
-        assertTrue(javaCommand(":").contains(option));
+    @ParameterizedTest
+    @CsvSource({
+        "--help, help",
+        "-h, help",
+        "help nvme read, help",
+        "--version, help",
+        "completion bash, help",
+        "devices --help, help",
+        "'', help",
+        "devices, hosts",
+        "demo --json, hosts",
+        "device --helpful, hosts",
+        "helped, hosts",
+    })
+    void setJavaCommand_aCacheOfThisPlaceAndJdk_isPassed(String arguments, String cache)
+            throws IOException, InterruptedException {
+        String option = "-XX:AOTCache=" + target.resolve("jvfio-" + cache + ".aot");
+        assertTrue(javaCommand(":", arguments).contains(option));
     }
 
     @ParameterizedTest
@@ -90,28 +106,29 @@ class ScriptsTest {
                 "touch -d 2001-01-01 $target/jvfio.jar",
                 "echo 'JAVA_VERSION=\"25.0.9\"' >$JAVA_HOME/release",
                 "mv $JAVA_HOME $JAVA_HOME-2; JAVA_HOME=$JAVA_HOME-2",
-                ": >$target/jvfio.aot",
+                ": >$target/jvfio-hosts.aot",
                 "rm $target/jvfio.aot.for",
             })
     void setJavaCommand_aCacheOfAnotherPlaceJarOrJdk_isNotPassed(String change)
             throws IOException, InterruptedException {
-        List<String> command = javaCommand(change);
+        List<String> command = javaCommand(change, "devices");
         assertTrue(command.stream().noneMatch(word -> word.startsWith("-XX:AOTCache")), command.toString());
         assertTrue(command.contains("--enable-native-access=org.jvfio"), command.toString());
     }
 
     @Test
-    void makeAotCache_aJvmThatCannot_leavesAnEmptyOneThatIsNotTriedAgain() throws IOException, InterruptedException {
+    void makeAotCaches_aJvmThatCannot_leavesEmptyOnesThatAreNotTriedAgain() throws IOException, InterruptedException {
         Files.writeString(target.resolve("jvfio.jar"), "a jar");
         Ended ended = building("""
                 JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME/bin"; echo 'JAVA_VERSION="25"' >"$JAVA_HOME/release"
                 printf '#!/bin/sh\\nexit 1\\n' >"$JAVA_HOME/bin/java"; chmod +x "$JAVA_HOME/bin/java"
-                make_aot_cache; is_aot_cache_current; ls "$target"
+                make_aot_caches; is_aot_cache_current; ls "$target"
                 """);
         assertEquals("", ended.err());
         assertEquals(0, ended.status());
-        assertEquals(0, Files.size(target.resolve("jvfio.aot")));
-        assertTrue(!ended.out().contains("jvfio.aot.new"), ended.out());
+        assertEquals(0, Files.size(target.resolve("jvfio-help.aot")));
+        assertEquals(0, Files.size(target.resolve("jvfio-hosts.aot")));
+        assertTrue(!ended.out().contains(".new"), ended.out());
     }
 
     @Test

@@ -2,14 +2,10 @@ package org.jvfio.cli.host;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.Arena;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -18,7 +14,7 @@ import java.util.Optional;
 
 /**
  * Names of vendors, devices and classes, from the system's {@code pci.ids}. Its lines that are not indented are sorted:
- * vendors, then classes. So they are found without reading all of its 1.4 MB, which is mapped.
+ * vendors, then classes. So they are found without looking at all of its 1.4 MB.
  */
 public final class PciIds {
     private static final List<Path> PLACES = List.of(
@@ -31,19 +27,19 @@ public final class PciIds {
     private static final String CLASSES = "C ";
     private static final HexFormat HEX = HexFormat.of();
 
-    private final ByteBuffer bytes;
+    private final byte[] bytes;
     private final int length;
     /** What was searched for before. */
     private final Map<String, Integer> topLines = new HashMap<>();
 
-    private PciIds(ByteBuffer bytes) {
+    private PciIds(byte[] bytes) {
         this.bytes = bytes;
-        this.length = bytes.limit();
+        this.length = bytes.length;
     }
 
     /** A list without names. */
     public static PciIds none() {
-        return new PciIds(ByteBuffer.allocate(0));
+        return new PciIds(new byte[0]);
     }
 
     /** The system's list; one without names if there is none. */
@@ -65,10 +61,7 @@ public final class PciIds {
         if (Files.isDirectory(file)) {
             throw new FileSystemException(file.toString(), null, "it is a directory");
         }
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return new PciIds(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto())
-                    .asByteBuffer());
-        }
+        return new PciIds(Files.readAllBytes(file));
     }
 
     public Optional<String> vendor(int vendor) {
@@ -151,7 +144,7 @@ public final class PciIds {
 
     /** The line that begins so, of those below a line that is not indented; -1 if there is none. */
     private int lineBelow(int line, String wanted) {
-        for (int at = next(line); at < length && (bytes.get(at) == '\t' || bytes.get(at) == '#'); at = next(at)) {
+        for (int at = next(line); at < length && (bytes[at] == '\t' || bytes[at] == '#'); at = next(at)) {
             if (startsWith(wanted, at)) {
                 return at;
             }
@@ -166,7 +159,7 @@ public final class PciIds {
     /** The difference between what begins at an offset and a text; what ends before is less. */
     private int compare(int at, String text) {
         for (int i = 0; i < text.length(); i++) {
-            int difference = at + i < length ? bytes.get(at + i) - text.charAt(i) : -1;
+            int difference = at + i < length ? bytes[at + i] - text.charAt(i) : -1;
             if (difference != 0) {
                 return difference;
             }
@@ -177,7 +170,7 @@ public final class PciIds {
     /** Where the line after an offset begins. */
     private int next(int at) {
         int end = at;
-        while (end < length && bytes.get(end++) != '\n') {
+        while (end < length && bytes[end++] != '\n') {
             // on to the end of the line
         }
         return end;
@@ -215,7 +208,7 @@ public final class PciIds {
 
     private int topLineFrom(int from, int end) {
         int at = from;
-        while (at < end && (bytes.get(at) == '\t' || bytes.get(at) == '#' || bytes.get(at) == '\n')) {
+        while (at < end && (bytes[at] == '\t' || bytes[at] == '#' || bytes[at] == '\n')) {
             at = next(at);
         }
         return at;
@@ -224,8 +217,6 @@ public final class PciIds {
     private String name(int line, int idLength) {
         int start = line + idLength;
         int end = next(start);
-        byte[] name = new byte[Math.max(0, end - start)];
-        bytes.get(start, name);
-        return new String(name, StandardCharsets.UTF_8).strip();
+        return new String(bytes, start, Math.max(0, end - start), StandardCharsets.UTF_8).strip();
     }
 }

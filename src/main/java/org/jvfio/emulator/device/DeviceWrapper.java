@@ -8,7 +8,13 @@ package org.jvfio.emulator.device;
 @FunctionalInterface
 public interface DeviceWrapper {
     /** Leaves the devices as they are. */
-    DeviceWrapper NONE = (_, device) -> device;
+    // No lambda: the JVM keeps those of an interface that is initialized with them out of its caches.
+    DeviceWrapper NONE = new DeviceWrapper() {
+        @Override
+        public EmulatedDevice wrap(String address, EmulatedDevice device) {
+            return device;
+        }
+    };
 
     /**
      * Called when the host is booted, once for each device.
