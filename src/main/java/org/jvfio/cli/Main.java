@@ -14,8 +14,8 @@ import org.apache.commons.cli.UnrecognizedOptionException;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
-import org.jvfio.kernel.Kernel;
 import org.jvfio.emulator.HostHazard;
+import org.jvfio.kernel.Kernel;
 
 /**
  * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command

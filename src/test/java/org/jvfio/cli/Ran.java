@@ -56,8 +56,7 @@ public record Ran(int status, String out, String err) {
         return ofAll(arguments, Terminal.NONE, machine -> process.newProcess());
     }
 
-    private static Ran ofAll(
-            List<String> arguments, Terminal terminal, Function<EmulatedMachine, Kernel> boot) {
+    private static Ran ofAll(List<String> arguments, Terminal terminal, Function<EmulatedMachine, Kernel> boot) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(

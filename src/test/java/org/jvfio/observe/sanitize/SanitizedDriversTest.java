@@ -49,14 +49,15 @@ class SanitizedDriversTest {
                 unwatched.add(each.getName());
             }
         }
-        assertTrue(drives.contains("org.jvfio.contract.NvmeDriverTest") && drives.contains("org.jvfio.UnplugTest"), drives::toString);
+        assertTrue(
+                drives.contains("org.jvfio.contract.NvmeDriverTest") && drives.contains("org.jvfio.UnplugTest"),
+                drives::toString);
         assertEquals(Set.of(), unwatched);
     }
 
     private static List<JavaClass> withNested(JavaClass outer) {
         return TESTS.stream()
-                .filter(each ->
-                        each.equals(outer) || each.getName().startsWith(outer.getName() + "$"))
+                .filter(each -> each.equals(outer) || each.getName().startsWith(outer.getName() + "$"))
                 .toList();
     }
 
