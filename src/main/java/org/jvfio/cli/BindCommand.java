@@ -31,7 +31,7 @@ final class BindCommand extends Command {
                 .flag("dry-run", "print what would be written, and change nothing")
                 .flag("persist", "also write the udev rule and the module list that bind at each boot")
                 .option("root", "DIRECTORY", "write the files of --persist below this directory (default: /)")
-                .option("despite", "REASON", "bind although the host lives on a device, for exactly this reason")
+                .option("despite", "REASON", "bind although the host lives on a device, for exactly this reason; may be repeated")
                 .option("wait", "SECONDS", "wait this long for the group's file and its permissions (default: 5)")
                 .about("Sets driver_override, unbinds the present driver and has the kernel probe again. A device that"
                         + " the host lives on (mounted file systems, swap, the network, the console) is refused. If a"
@@ -75,7 +75,7 @@ final class BindCommand extends Command {
         List<HostGroup> groups = groups(host, addresses);
         HostUses uses = HostUses.of(host.files());
         for (HostGroup group : groups) {
-            requireFree(group, uses, in.value("despite"));
+            requireFree(group, uses, in.values("despite"));
         }
         List<String> written = new ArrayList<>();
         List<Map<String, Object>> results = new ArrayList<>();
@@ -137,10 +137,10 @@ final class BindCommand extends Command {
                 .toList();
     }
 
-    private static void requireFree(HostGroup group, HostUses uses, Optional<String> despite) throws Failure {
+    private static void requireFree(HostGroup group, HostUses uses, List<String> despite) throws Failure {
         for (HostFunction function : endpoints(group)) {
             for (String reason : uses.of(function)) {
-                if (!despite.filter(reason::equals).isPresent()) {
+                if (!despite.contains(reason)) {
                     throw Failure.failed(
                             "cannot bind %s: the host lives on it: %s; use another device, or --despite '%s'"
                                     .formatted(function.address(), reason, reason));

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jvfio.Device;
 import org.jvfio.PciAddress;
 
 /** {@code jvfio shell}: the JDK's JShell, with the library on its class path and a device open. */
@@ -67,6 +68,13 @@ final class ShellCommand extends Command {
             in.out().println("wrote " + program.get());
             return 0;
         }
+        for (String file : in.values("startup")) {
+            requireReadable(file);
+        }
+        if (device.isPresent()) {
+            // JShell goes on without a device that it cannot open.
+            Device.open(choice.open(in), device.get()).close();
+        }
         Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
         if (!Files.isExecutable(jshell)) {
             throw Failure.failed("cannot find " + jshell + ": the shell needs a JDK, and this is a Java runtime only");
@@ -87,7 +95,6 @@ final class ShellCommand extends Command {
             write(startup, imports() + String.join("\n", statements) + "\n");
             command.addAll(List.of("--startup", startup.toString()));
             for (String file : more) {
-                requireReadable(file);
                 command.addAll(List.of("--startup", file));
             }
             return new ProcessBuilder(command).inheritIO().start().waitFor();
