@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.PciAddress;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostFunction;
@@ -161,6 +163,19 @@ final class BindCommand extends Command {
                 writes);
     }
 
+    /** The line before the writes of a group. */
+    static String heading(HostGroup group) {
+        return heading(
+                group.number(),
+                endpoints(group).stream()
+                        .map(function -> function.address().toString())
+                        .collect(Collectors.joining(", ")));
+    }
+
+    private static String heading(@Nullable Object number, String devices) {
+        return "# group %s: %s".formatted(number, devices);
+    }
+
     private static Object first(Map<String, Object> result) {
         return result.get("devices") instanceof List<?> devices && !devices.isEmpty() ? devices.getFirst() : "";
     }
@@ -177,16 +192,16 @@ final class BindCommand extends Command {
                     ((List<?>) result.getOrDefault("devices", List.of()))
                             .stream().map(Object::toString).toList());
             if (dryRun) {
-                in.out().println("# group %s: %s".formatted(result.get("number"), devices));
+                in.out().println(heading(result.get("number"), devices));
                 writes.forEach(in.out()::println);
                 if (writes.isEmpty()) {
-                    in.out().println("# bound already");
+                    in.out().println("# already bound");
                 }
                 continue;
             }
             in.out()
                     .println("%s: %s to vfio-pci, in group %s"
-                            .formatted(devices, writes.isEmpty() ? "bound already" : "bound", result.get("number")));
+                            .formatted(devices, writes.isEmpty() ? "already bound" : "bound", result.get("number")));
             boolean accessible = Boolean.TRUE.equals(result.get("accessible"));
             in.out()
                     .println(

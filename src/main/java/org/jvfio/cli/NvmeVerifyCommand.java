@@ -44,7 +44,7 @@ final class NvmeVerifyCommand extends Command {
                 .with("bytes", JsonShape.integer("size of the range, in bytes"))
                 .with("seed", JsonShape.integer("what the data is derived from"))
                 .with("queues", JsonShape.integer("pairs of I/O queues in use"))
-                .with("completion", JsonShape.string("how completions are detected: POLLED, MSIX, MSI or INTX"))
+                .with("completion", JsonShape.word("how completions are detected", NvmeDrive.completions()))
                 .withOptional("written", passShape("writing; missing with --read-only"))
                 .with("compared", passShape("reading and comparing"));
     }
@@ -78,7 +78,7 @@ final class NvmeVerifyCommand extends Command {
                     .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
                     .fact(
                             "completion",
-                            drive.controller().options().completion().name(),
+                            drive.completionWord(),
                             "completion",
                             drive.completion());
             SeededBytes data = new SeededBytes(seed);
