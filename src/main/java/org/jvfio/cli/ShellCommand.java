@@ -63,13 +63,15 @@ final class ShellCommand extends Command {
         if (program.isEmpty() && !sessions.isEmpty()) {
             throw Failure.usage("shell: --session needs --program FILE, the program to write");
         }
-        if (program.isPresent()) {
-            write(Path.of(program.get()), sessions.isEmpty() ? program(statements) : program(statements, sessions));
-            in.out().println("wrote " + program.get());
-            return 0;
-        }
         for (String file : in.values("startup")) {
             requireReadable(file);
+        }
+        if (program.isPresent()) {
+            List<String> snippets = new ArrayList<>(in.values("startup"));
+            snippets.addAll(sessions);
+            write(Path.of(program.get()), snippets.isEmpty() ? program(statements) : program(statements, snippets));
+            in.out().println("wrote " + program.get());
+            return 0;
         }
         if (device.isPresent()) {
             // JShell goes on without a device that it cannot open.

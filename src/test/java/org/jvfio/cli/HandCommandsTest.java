@@ -276,6 +276,7 @@ class HandCommandsTest {
             value = {
                 "int x = ;|not valid Java: int x = ;",
                 "foo(|not valid Java: foo(",
+                "twice(21)|'twice(21)' uses what no snippet before it declares, or is not valid Java; --startup adds snippets",
                 "int y = $3 + 1|'int y = $3 + 1;' uses $3, a variable that JShell has named: give it a name of yours",
             })
     void shell_aSessionThatIsNoProgram_isAnsweredWithStatus1(String snippet, String reason) throws IOException {
@@ -285,6 +286,16 @@ class HandCommandsTest {
         assertEquals("jvfio: cannot make a program of " + session + ": " + reason + System.lineSeparator(), ran.err());
         assertEquals(1, ran.status());
         assertTrue(!Files.exists(program));
+    }
+
+    @Test
+    void shell_aSessionThatUsesStartupSnippets_isAProgramWithThem() throws IOException, InterruptedException {
+        Path startup = Files.writeString(directory.resolve("start.jsh"), "int twice(int n) { return 2 * n; }\n");
+        Path session = Files.writeString(directory.resolve("mine.jsh"), "twice(21)\n");
+        Path program = directory.resolve("Mine.java");
+        Ran.of("shell --machine power9 --startup " + startup + " --session " + session + " --program " + program)
+                .ok();
+        assertEquals("42", runJava(program).getLast());
     }
 
     private List<String> runJava(Path program) throws IOException, InterruptedException {
