@@ -136,7 +136,7 @@ final class ReplayOrder {
         }
     }
 
-    /** What the record tells of an eventfd, while the order is built. */
+    /** What the record has about an eventfd, while the order is built. */
     private static final class Source {
         private final ReplayedEvent event;
         /** What the program has written, and no read has taken. */

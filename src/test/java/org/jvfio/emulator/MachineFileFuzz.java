@@ -3,30 +3,18 @@ package org.jvfio.emulator;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jvfio.fixture.FuzzFile;
 
 /** Any bytes as a machine file: a machine, or an error that names the file. */
 public final class MachineFileFuzz {
-    private static final Path FILE = file();
+    private static final Path FILE = FuzzFile.named("machine.json");
     /** Found once: a search of the class path takes most of an execution otherwise. */
     private static final DeviceModels MODELS = DeviceModels.installed();
 
     private MachineFileFuzz() {}
-
-    private static Path file() {
-        try {
-            Path directory = Files.createTempDirectory("jvfio-fuzz");
-            directory.toFile().deleteOnExit();
-            Path file = directory.resolve("machine.json");
-            file.toFile().deleteOnExit();
-            return file;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
 
     /** One input: called by the fuzzer, and for each file of the corpus. */
     public static void fuzzerTestOneInput(byte[] bytes) throws IOException {

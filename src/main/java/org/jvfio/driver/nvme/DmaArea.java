@@ -14,11 +14,13 @@ import org.jvfio.PageSize;
  * <p>Some controllers fetch a whole page where they were given less. Whole pages keep them inside mapped memory.
  */
 final class DmaArea implements AutoCloseable {
+    private final DmaMemory memory;
     private final NvmeBuffer buffer;
     private final long pageSize;
     private long next;
 
-    private DmaArea(NvmeBuffer buffer, long pageSize) {
+    private DmaArea(DmaMemory memory, NvmeBuffer buffer, long pageSize) {
+        this.memory = memory;
         this.buffer = buffer;
         this.pageSize = pageSize;
     }
@@ -26,6 +28,13 @@ final class DmaArea implements AutoCloseable {
     /** Allocates zeroed memory and maps it for the device to read and write. */
     static NvmeBuffer allocate(Container container, DmaWindow window, long bytes) {
         DmaMemory memory = container.allocate(bytes, memoryPage(container, window));
+        NvmeBuffer buffer = map(memory, window);
+        memory.range(0, bytes).shareWithDevice();
+        return buffer;
+    }
+
+    /** Maps memory, or frees it. */
+    private static NvmeBuffer map(DmaMemory memory, DmaWindow window) {
         try {
             DmaMapping mapping = window.map(memory, DmaDirection.BIDIRECTIONAL);
             return NvmeBuffer.owning(mapping);
@@ -44,7 +53,8 @@ final class DmaArea implements AutoCloseable {
     static DmaArea of(Container container, DmaWindow window, long bytes, int pageShift) {
         long pageSize = 1L << pageShift;
         // One page more, to begin at a page where the IOMMU pages are smaller.
-        return new DmaArea(allocate(container, window, bytes + pageSize), pageSize);
+        DmaMemory memory = container.allocate(bytes + pageSize, memoryPage(container, window));
+        return new DmaArea(memory, map(memory, window), pageSize);
     }
 
     private static PageSize memoryPage(Container container, DmaWindow window) {
@@ -70,6 +80,9 @@ final class DmaArea implements AutoCloseable {
     NvmeBuffer allocate(long bytes) {
         long offset = ((buffer.iova() + next + pageSize - 1) & -pageSize) - buffer.iova();
         next = offset + Math.ceilDiv(bytes, pageSize) * pageSize;
+        if (next > offset) {
+            memory.range(offset, next - offset).shareWithDevice();
+        }
         return buffer.slice(offset, next - offset).slice(0, bytes);
     }
 

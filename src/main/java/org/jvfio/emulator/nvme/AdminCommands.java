@@ -57,7 +57,7 @@ final class AdminCommands {
             Queues queues,
             Prp prp,
             Events events,
-            NamespaceList namespaces,
+            ManagementCommands management,
             IdentifyData identity,
             Features features,
             LogPages logs,
@@ -72,7 +72,7 @@ final class AdminCommands {
         this.features = features;
         this.logs = logs;
         this.odd = odd;
-        management = new ManagementCommands(configuration, registers, prp, namespaces, logs);
+        this.management = management;
         isQemu = configuration.has(Deviation.MORE_COMMANDS);
     }
 

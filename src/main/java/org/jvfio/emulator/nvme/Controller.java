@@ -20,6 +20,7 @@ final class Controller {
     private final Configuration configuration;
     private final OddState odd;
     private final NamespaceList namespaces;
+    private final ReportedLimits limits;
     private long resets;
     private final boolean worksAfterShutdown;
     private final int doorbellShift;
@@ -38,11 +39,14 @@ final class Controller {
         interrupts = new Interrupts(bus, configuration.interruptVectors(), configuration.oddities());
         queues = new Queues(bus, interrupts, errors, configuration.limits().queuePairs(), this::fail);
         events = new Events(queues, configuration);
-        IdentifyData identity = new IdentifyData(configuration, namespaces);
+        limits = new ReportedLimits(configuration);
+        limits.attached(namespaces);
+        IdentifyData identity = new IdentifyData(configuration, namespaces, limits);
         Prp prp = new Prp(bus, configuration);
         DataFeatures dataFeatures = new DataFeatures(prp, registers);
         features = new Features(configuration, namespaces, queues, dataFeatures);
         LogPages logs = new LogPages(configuration, namespaces, features, errors, events);
+        ManagementCommands management = new ManagementCommands(configuration, registers, prp, namespaces, limits, logs);
         execution = new Execution(
                 bus,
                 queues,
@@ -51,7 +55,7 @@ final class Controller {
                 logs,
                 prp,
                 new AdminCommands(
-                        bus, configuration, registers, queues, prp, events, namespaces, identity, features, logs, odd),
+                        bus, configuration, registers, queues, prp, events, management, identity, features, logs, odd),
                 new IoCommands(bus, configuration, registers, prp, namespaces, features, odd),
                 faults,
                 this::fail,
@@ -171,6 +175,7 @@ final class Controller {
                 namespace.reattach();
             }
         }
+        limits.attached(namespaces);
         CompletionQueue completions =
                 new CompletionQueue(0, registers.adminCompletionQueue(), registers.adminCompletions(), 0, true);
         queues.add(completions);

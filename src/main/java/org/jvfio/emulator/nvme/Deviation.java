@@ -41,7 +41,8 @@ enum Deviation {
     LIMITS_IN_HOST_PAGES,
     /** Save is checked before the feature is; Arbitration, Power Management and interrupt features are fixed. */
     FIXED_FEATURES,
-    /** The default of the write cache is reported as disabled, and reserved selections read the current value. */
+    /** The default of the write cache is reported as disabled, and reserved selections read the current value,
+     * as the default and the saved one of Write Atomicity do. */
     PLAIN_DEFAULTS,
     /** Ranges of Dataset Management that are too long, or not in the namespace, are skipped (NVM 1.0, 3.2.3). */
     SKIPS_INVALID_RANGES,
@@ -51,6 +52,10 @@ enum Deviation {
      * Reading the changed namespaces clears them also with Retain Asynchronous Event; each is reported once (5.14.1.4).
      */
     READ_CLEARS_CHANGED_NAMESPACES,
+    /** Changed namespaces are reported whether Set Features has enabled the event (5.21.1.11) or not. */
+    ALWAYS_TELLS_OF_NAMESPACES,
+    /** The limit of a range of Dataset Management is of bytes, and that of the largest blocks there were. */
+    RANGE_LIMIT_OF_LARGEST_BLOCKS,
     /** Reading the log page of an event discards the masked events of its type. */
     READ_DISCARDS_EVENTS,
     /** A metadata pointer of zero transfers no metadata. */

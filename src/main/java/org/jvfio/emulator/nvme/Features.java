@@ -42,6 +42,7 @@ final class Features {
     private final boolean keepsValues;
     private final boolean isFixed;
     private final boolean plainDefaults;
+    private final boolean alwaysTellsOfNamespaces;
     private final boolean hasMore;
     private final boolean hasHostBehavior;
     private final boolean refusesQueues;
@@ -64,6 +65,7 @@ final class Features {
         keepsValues = configuration.has(Deviation.KEEPS_FEATURES);
         isFixed = configuration.has(Deviation.FIXED_FEATURES);
         plainDefaults = configuration.has(Deviation.PLAIN_DEFAULTS);
+        alwaysTellsOfNamespaces = configuration.has(Deviation.ALWAYS_TELLS_OF_NAMESPACES);
         hasMore = configuration.has(Deviation.MORE_COMMANDS);
         hasHostBehavior = hasMore || configuration.oddities().has(DriveOddity.NOT_READY_AT_FIRST);
         refusesQueues = configuration.oddities().has(DriveOddity.REFUSES_QUEUES);
@@ -111,9 +113,9 @@ final class Features {
         return writeCache;
     }
 
-    /** Whether the host enabled notices of changed namespaces. */
+    /** Whether changed namespaces are reported. */
     boolean tellsOfNamespaces() {
-        return (asyncEvents & EVENT_NAMESPACE_CHANGED) != 0;
+        return alwaysTellsOfNamespaces || (asyncEvents & EVENT_NAMESPACE_CHANGED) != 0;
     }
 
     /** Whether the host enabled events for a critical warning of the SMART log. */
@@ -220,6 +222,7 @@ final class Features {
                 yield plainDefaults ? Status.SUCCESS : status;
             }
             case WRITE_CACHE -> answer(command, plainDefaults ? 0 : 1);
+            case WRITE_ATOMICITY -> answer(command, plainDefaults ? atomicity : 0);
             case PLACEMENT_MODE -> Status.INVALID_FIELD_IN_COMMAND;
             case NUMBER_OF_QUEUES -> answer(command, numberOfQueues());
             case INTERRUPT_VECTOR ->

@@ -92,8 +92,7 @@ final class IdentifyController {
     }
 
     /** CNS 06h for the NVM command set. */
-    void fillLimits(MemorySegment data) {
-        CommandLimits limits = configuration.commandLimits();
+    static void fill(CommandLimits limits, MemorySegment data) {
         data.set(ValueLayout.JAVA_BYTE, 0, (byte) limits.verify());
         data.set(ValueLayout.JAVA_BYTE, 1, (byte) limits.writeZeroes());
         data.set(ValueLayout.JAVA_BYTE, 3, (byte) limits.ranges());

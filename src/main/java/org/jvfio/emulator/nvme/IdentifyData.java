@@ -31,15 +31,17 @@ final class IdentifyData {
     private final Configuration configuration;
     private final NamespaceList namespaces;
     private final IdentifyController controller;
+    private final ReportedLimits limits;
     private final IdentifyNamespace namespaceData;
     private final boolean isQemu;
     private final boolean hasNoLists;
     private final boolean confusesLists;
 
-    IdentifyData(Configuration configuration, NamespaceList namespaces) {
+    IdentifyData(Configuration configuration, NamespaceList namespaces, ReportedLimits limits) {
         this.configuration = configuration;
         this.namespaces = namespaces;
         controller = new IdentifyController(configuration);
+        this.limits = limits;
         namespaceData = new IdentifyNamespace(configuration);
         isQemu = configuration.has(Deviation.MORE_COMMANDS);
         hasNoLists = configuration.oddities().has(DriveOddity.NO_IDENTIFY_LISTS);
@@ -150,7 +152,7 @@ final class IdentifyData {
 
     private int fillControllerOfSet(int commandSet, MemorySegment data) {
         if (commandSet == CommandSet.NVM.identifier()) {
-            controller.fillLimits(data);
+            IdentifyController.fill(limits.now(), data);
             return Status.SUCCESS;
         }
         return (commandSets() >>> commandSet & 1) != 0 && commandSet < Long.SIZE

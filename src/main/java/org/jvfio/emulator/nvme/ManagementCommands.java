@@ -20,15 +20,22 @@ final class ManagementCommands {
     private final Registers registers;
     private final Prp prp;
     private final NamespaceList namespaces;
+    private final ReportedLimits limits;
     private final LogPages logs;
     private final MemorySegment data = MemorySegment.ofArray(new long[IdentifyData.BYTES / Long.BYTES]);
 
     ManagementCommands(
-            Configuration configuration, Registers registers, Prp prp, NamespaceList namespaces, LogPages logs) {
+            Configuration configuration,
+            Registers registers,
+            Prp prp,
+            NamespaceList namespaces,
+            ReportedLimits limits,
+            LogPages logs) {
         this.configuration = configuration;
         this.registers = registers;
         this.prp = prp;
         this.namespaces = namespaces;
+        this.limits = limits;
         this.logs = logs;
     }
 
@@ -92,11 +99,13 @@ final class ManagementCommands {
                 return Status.IO_COMMAND_SET_NOT_SUPPORTED;
             }
             namespace.attached(true);
+            limits.attached(namespace);
         } else if (selection == DETACH) {
             if (!namespace.isAttached()) {
                 return Status.NAMESPACE_NOT_ATTACHED;
             }
             namespace.attached(false);
+            limits.attached(namespaces);
         } else {
             return Status.INVALID_FIELD_IN_COMMAND;
         }

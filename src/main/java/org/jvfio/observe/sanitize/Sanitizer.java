@@ -28,8 +28,9 @@ import org.jvfio.observe.sanitize.Finding.Kind;
  * elsewhere, what the program writes while the device owns it (found when it is taken back, in parts of up to 16 MiB),
  * and what the program takes back that the device has not written. A read by the program while the device owns the
  * memory passes no call, so nobody can see it; nor are locks seen that are shared, or held by virtual threads, or
- * across waiting in Java. Of the calls at one place in the program, the first four are checked for locks: to find them,
- * the JVM goes through its heap.
+ * across waiting in Java. Of the calls at one place in the program, four are checked for locks in each run: to find
+ * them, the JVM stops all threads and goes through its heap. A place where four calls held none is not checked again,
+ * in later runs of the same JVM either.
  *
  * <p>It costs the time of a stack walk for each call that acquires something, and nothing to programs that do not use
  * it.

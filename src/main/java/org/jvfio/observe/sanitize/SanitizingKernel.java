@@ -31,10 +31,13 @@ final class SanitizingKernel extends ForwardingKernel {
     private static final String GROUP = "/dev/vfio/";
 
     /**
-     * The JVM looks at the whole heap for the locks of a thread: of calls at one place, only the first ones are
-     * checked.
+     * The JVM stops all threads and looks at the whole heap for the locks of a thread: of calls at one place, only the
+     * first ones are checked.
      */
     private static final int MAX_LOCK_CHECKS = 4;
+
+    /** How often no lock was held at a place, in any run of this JVM. */
+    private static final Map<Site, Integer> WITHOUT_LOCKS = new ConcurrentHashMap<>();
 
     private final Map<Site, Integer> lockChecks = new ConcurrentHashMap<>();
     private final EmulatedHost host;
@@ -247,7 +250,7 @@ final class SanitizingKernel extends ForwardingKernel {
     @Override
     public void announce(long address, long length, MemoryUse use) {
         // Before the lock, as the emulated host's lock comes first.
-        byte[] contents = Buffers.isCompared(length) ? contents(address, length) : new byte[0];
+        byte[] contents = state.needsContents(address, length, use) ? contents(address, length) : new byte[0];
         state.buffers(buffers -> buffers.announce(address, length, use, contents));
         super.announce(address, length, use);
     }
@@ -296,10 +299,16 @@ final class SanitizingKernel extends ForwardingKernel {
     }
 
     private void requireNoLocks(String call) {
-        if (lockChecks.merge(Site.here(call), 1, Integer::sum) > MAX_LOCK_CHECKS) {
+        Site place = Site.here(call);
+        if (WITHOUT_LOCKS.getOrDefault(place, 0) >= MAX_LOCK_CHECKS
+                || lockChecks.merge(place, 1, Integer::sum) > MAX_LOCK_CHECKS) {
             return;
         }
-        for (String lock : HeldLocks.ofThisThread()) {
+        List<String> locks = HeldLocks.ofThisThread();
+        if (locks.isEmpty()) {
+            WITHOUT_LOCKS.merge(place, 1, Integer::sum);
+        }
+        for (String lock : locks) {
             state.findings().add(Kind.LOCK_HELD, call + " was made while holding " + lock, Site.here("called"));
         }
     }

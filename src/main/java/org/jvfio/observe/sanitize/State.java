@@ -3,6 +3,7 @@ package org.jvfio.observe.sanitize;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.MemoryUse;
 import org.jvfio.observe.sanitize.Resources.Descriptor;
 
 /**
@@ -41,5 +42,10 @@ final class State {
 
     synchronized void buffers(Consumer<Buffers> change) {
         change.accept(buffers);
+    }
+
+    /** Whether an announcement needs to know what is in the memory. */
+    synchronized boolean needsContents(long address, long length, MemoryUse use) {
+        return buffers.needsContents(address, length, use);
     }
 }

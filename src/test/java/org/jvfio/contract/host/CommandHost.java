@@ -6,7 +6,7 @@ import org.jvfio.cli.Ran;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.kernel.Kernel;
 
-/** Runs {@code jvfio} on the host of a process: as root, and as a user who has no rights of their own. */
+/** Runs {@code jvfio} on the host of a process: as root, and as a user without rights. */
 public interface CommandHost {
 
     /** The host of a process. */

@@ -17,7 +17,10 @@ final class NvmeCallGenerator {
     private static final long DATA_BYTES = 0x80000;
     private static final int MAX_BLOCKS = 256;
     private static final int LAST_BLOCKS = 64;
-    private static final int ENABLED = 0x460001;
+    static final int ENABLED = 0x460001;
+    /** The number of a format with blocks of 4096 bytes. */
+    static final int LARGE_BLOCKS = 4;
+
     private static final int DEALLOCATE = 4;
 
     /** The metadata of QEMU's formats, for blocks of 512 and then of 4096 bytes. */

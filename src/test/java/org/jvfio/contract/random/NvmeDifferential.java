@@ -75,7 +75,7 @@ final class NvmeDifferential implements AutoCloseable {
         VfioProcess process = host.start();
         PciDevice drive = process.nvmes().getFirst();
         other = new NvmeSession(process, drive);
-        other.run("enable 460001");
+        other.run("enable %x".formatted(NvmeCallGenerator.ENABLED));
         byte[] namespace = other.identify(1);
         ByteBuffer data = ByteBuffer.wrap(namespace).order(ByteOrder.LITTLE_ENDIAN);
         format = new Format(namespace[FORMAT] & 0xf, (namespace[FORMAT] & 0x10) != 0);
@@ -96,6 +96,17 @@ final class NvmeDifferential implements AutoCloseable {
                         () -> change.apply(preset(copy)).build())
                 .build();
         emulated = new NvmeSession(EmulatedContractHost.process(EmulatedKernel.boot(machine)), drive);
+        matchLimits();
+    }
+
+    /** A drive that had a format with larger blocks since it was switched on has the limits of that one. */
+    private void matchLimits() {
+        emulated.run("enable %x".formatted(NvmeCallGenerator.ENABLED));
+        if (!emulated.limits().equals(other.limits())) {
+            emulated.run("admin 80 nsid=1 d10=%x".formatted(NvmeCallGenerator.LARGE_BLOCKS));
+            emulated.run("enable %x".formatted(NvmeCallGenerator.ENABLED));
+            emulated.run("admin 80 nsid=1 d10=%x".formatted(format.dword()));
+        }
     }
 
     private EmulatedNvme.Builder preset(CopyLimits copy) {

@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -48,6 +49,7 @@ final class NvmeSession implements AutoCloseable {
     private static final int SHUTDOWN_BITS = 3 << 2;
     private static final int PAGE_SHIFT = 12;
     private static final int FEATURE_QUEUES = 7;
+    private static final int LIMITS_BYTES = 16;
     private static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final VfioProcess process;
@@ -224,6 +226,12 @@ final class NvmeSession implements AutoCloseable {
     byte[] identify(int id) {
         run("admin 6 nsid=%x prp1=%x d10=0".formatted(id, AREA));
         return area().asSlice(0, RawNvme.PAGE).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /** The limits of commands without data transfer (CNS 06h). */
+    String limits() {
+        run("admin 6 prp1=%x d10=6".formatted(AREA));
+        return HexFormat.of().formatHex(area().asSlice(0, LIMITS_BYTES).toArray(ValueLayout.JAVA_BYTE));
     }
 
     @Override

@@ -222,6 +222,86 @@ class DrivePresetTest {
         assertEquals(1, host.dword(host.identify(2, 0)));
     }
 
+    /** QEMU's reports a change of namespaces though Set Features has not enabled that, once until the list was read. */
+    @Test
+    void attachment_noticesNotEnabled_eventOfPreset() {
+        ControllerHost host = qemu();
+        long list = host.pages(1);
+        host.dword(list, 1);
+        int request = host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
+        int second = host.admin().submit(NvmeEntry.of(ASYNC_EVENT_REQUEST));
+        host.admin().submit(NvmeEntry.of(0x15).namespace(1).prp(list, 0).dword(10, 1));
+        Completion event = host.admin().next();
+        assertEquals(second, event.command());
+        assertEquals(0x40002, event.result());
+        ControllerHost.assertSuccess(host.admin().next());
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(0x15).namespace(1).prp(list, 0).dword(10, 0)));
+        ControllerHost.assertSuccess(
+                host.admin(NvmeEntry.of(GET_LOG_PAGE).prp(host.pages(1), 0).dword(10, 15 << 16 | 4)));
+        host.admin().submit(NvmeEntry.of(0x15).namespace(1).prp(list, 0).dword(10, 1));
+        assertEquals(request, host.admin().next().command());
+    }
+
+    /** The limit of a range is that of the largest blocks since the machine started, told when they are attached. */
+    @Test
+    void rangeLimit_formatWithLargerBlocks_staysThatOfTheLargest() {
+        ControllerHost host = qemu();
+        assertRangeLimit(host, 0x3fffff);
+        ControllerHost.assertSuccess(host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 4)));
+        assertRangeLimit(host, 0x3fffff);
+        host.register(ControllerHost.CC, 0);
+        host.enabled();
+        assertRangeLimit(host, 0x7ffff);
+        ControllerHost.assertSuccess(host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 0)));
+        host.register(ControllerHost.CC, 0);
+        host.enabled();
+        assertRangeLimit(host, 0x7ffff);
+    }
+
+    @Test
+    void rangeLimit_namespaceAttachedAgain_thatOfItsBlocks() {
+        ControllerHost host = qemu();
+        long list = host.pages(1);
+        host.dword(list, 1);
+        NvmeEntry attachment = NvmeEntry.of(0x15).namespace(1).prp(list, 0);
+        ControllerHost.assertSuccess(host.admin(NvmeEntry.of(0x80).namespace(1).dword(10, 4)));
+        ControllerHost.assertSuccess(host.admin(attachment.dword(10, 1)));
+        assertRangeLimit(host, 0x3fffff);
+        ControllerHost.assertSuccess(host.admin(attachment.dword(10, 0)));
+        assertRangeLimit(host, 0x7ffff);
+    }
+
+    @Test
+    void rangeLimit_namespaceWithLargeBlocksFromTheStart_thatOfItsBlocks() {
+        EmulatedNvme.Builder drive = DrivePreset.QEMU
+                .builder()
+                .namespace(NamespaceOptions.ofMemory(1 << 20).blockBytes(4096).build());
+        assertRangeLimit(new ControllerHost(drive).enabled(), 0x7ffff);
+    }
+
+    private static void assertRangeLimit(ControllerHost host, long blocks) {
+        long limits = host.identify(6, 0);
+        assertEquals(blocks, host.dword(limits + 4), "DMRSL");
+        assertEquals(255 * blocks, host.qword(limits + 8), "DMSL");
+    }
+
+    /** QEMU's reads Write Atomicity as it is, whichever value is selected. */
+    @Test
+    void writeAtomicity_savedValue_currentOneOfPreset() {
+        for (boolean isQemu : new boolean[] {false, true}) {
+            ControllerHost host = isQemu ? qemu() : plain();
+            ControllerHost.assertSuccess(
+                    host.admin(NvmeEntry.of(SET_FEATURES).dword(10, 0xa).dword(11, 0x30003)));
+            for (int selection = 1; selection <= 2; selection++) {
+                assertEquals(
+                        isQemu ? 1 : 0,
+                        host.admin(NvmeEntry.of(GET_FEATURES).dword(10, selection << 8 | 0xa))
+                                .result());
+            }
+        }
+    }
+
     /**
      * A detached namespace is in the list of changed ones until the list was read, with Retain Asynchronous Event or
      * not.

@@ -442,6 +442,23 @@ class SanitizerTest {
     }
 
     @Test
+    void poll_withALockHeldAtOnePlaceInManyRuns_reportedInEach() {
+        ReentrantLock lock = new ReentrantLock();
+        lock.lock();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment none = arena.allocate(8);
+            none.set(ValueLayout.JAVA_INT, 0, -1);
+            for (int run = 1; run <= 6; run++) {
+                Sanitizer each = Sanitizer.boot(EmulatedMachine.power8());
+                each.kernel().poll(none, 1);
+                assertEquals(1, each.finish().size(), "run " + run);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Test
     void read_blocksWithAMonitorHeld_reported() {
         int eventfd = kernel.eventfd(1, 0);
         try (Arena arena = Arena.ofConfined()) {
