@@ -33,7 +33,10 @@ final class BindCommand extends Command {
                 .flag("dry-run", "print what would be written, and change nothing")
                 .flag("persist", "also write the udev rule and the module list that bind at each boot")
                 .option("root", "DIRECTORY", "write the files of --persist below this directory (default: /)")
-                .option("despite", "REASON", "bind although the host lives on a device, for exactly this reason; may be repeated")
+                .option(
+                        "despite",
+                        "REASON",
+                        "bind although the host lives on a device, for exactly this reason; may be repeated")
                 .option("wait", "SECONDS", "wait this long for the group's file and its permissions (default: 5)")
                 .about("Sets driver_override, unbinds the present driver and has the kernel probe again. A device that"
                         + " the host lives on (mounted file systems, swap, the network, the console) is refused. If a"

@@ -295,7 +295,9 @@ final class HostChoice {
         return deviceModels.isEmpty()
                 ? ""
                 : ", DeviceModels.installed().withJars(List.of(%s))"
-                        .formatted(deviceModels.stream().map(HostChoice::pathSource).collect(Collectors.joining(", ")));
+                        .formatted(deviceModels.stream()
+                                .map(HostChoice::pathSource)
+                                .collect(Collectors.joining(", ")));
     }
 
     private String title() {

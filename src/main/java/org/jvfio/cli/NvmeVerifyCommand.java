@@ -76,11 +76,7 @@ final class NvmeVerifyCommand extends Command {
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("seed", seed, "seed", Long.toString(seed))
                     .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
-                    .fact(
-                            "completion",
-                            drive.completionWord(),
-                            "completion",
-                            drive.completion());
+                    .fact("completion", drive.completionWord(), "completion", drive.completion());
             SeededBytes data = new SeededBytes(seed);
             try (NvmeBuffer buffer = drive.controller().allocate(MAX_PIECE_BYTES)) {
                 if (writes) {

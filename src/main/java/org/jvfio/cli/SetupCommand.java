@@ -50,7 +50,9 @@ final class SetupCommand extends Command {
                                                                         "missing",
                                                                         "different",
                                                                         "written")))))
-                        .with("commands", JsonShape.strings("commands that make them effective now, but for the limit")))
+                        .with(
+                                "commands",
+                                JsonShape.strings("commands that make them effective now, but for the limit")))
                 .example("jvfio setup --user alice", "see what would be written")
                 .example("jvfio setup --user alice --memlock 4G --apply", "write the files, as root")
                 .example("jvfio setup --user alice --memlock 4G --check", "check whether they are still so");

@@ -78,9 +78,8 @@ final class UnbindCommand extends Command {
                 lines.addAll(writes);
             }
             if (writes.isEmpty()) {
-                String found = group.group().functions().stream()
-                        .map(Object::toString)
-                        .collect(Collectors.joining(", "));
+                String found =
+                        group.group().functions().stream().map(Object::toString).collect(Collectors.joining(", "));
                 lines.add(
                         dryRun
                                 ? "# nothing to do: " + found

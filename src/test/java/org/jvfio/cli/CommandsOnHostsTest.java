@@ -85,7 +85,9 @@ class CommandsOnHostsTest {
 
     private Ran run(String host, String line) throws IOException {
         String device = host.equals("pseries") ? LPAR_EDU : EDU;
-        String filled = line.replace("{device}", device).replace("{root}", root.toString()).replace("{ids}", Golden.resource("pci.ids").toString());
+        String filled = line.replace("{device}", device)
+                .replace("{root}", root.toString())
+                .replace("{ids}", Golden.resource("pci.ids").toString());
         if (line.startsWith("abi")) {
             return Ran.of(filled);
         }

@@ -14,9 +14,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.jvfio.emulator.ModelJar;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.ModelJar;
 
 /** Devices by hand, the files of setup, the interface's numbers and the shell. */
 class HandCommandsTest {
@@ -327,7 +327,8 @@ class HandCommandsTest {
                 "shell 0004:01:00.0 --machine {}|it is bound to host, not to vfio-pci; bind it",
             })
     void shell_aDeviceThatCannotBeOpened_isAnsweredWithStatus1(String line, String reason) throws IOException {
-        Ran ran = Ran.of(line.replace("{}", Golden.resource("machines/in-use-by-host.json").toString()));
+        Ran ran = Ran.of(line.replace(
+                "{}", Golden.resource("machines/in-use-by-host.json").toString()));
         assertEquals(1, ran.status());
         assertTrue(ran.err().contains(reason), ran.err());
         assertEquals("", ran.out());
@@ -336,15 +337,15 @@ class HandCommandsTest {
     @Test
     void shell_aMachineWithDeviceModelsOfJars_hasThemInItsProgram() throws IOException {
         Path machine = Files.writeString(directory.resolve("m.json"), "{\"like\": \"power9\"}");
-        Path models =
-                new ModelJar().model("one", "first").service("one").write(directory.resolve("one.jar"));
+        Path models = new ModelJar().model("one", "first").service("one").write(directory.resolve("one.jar"));
         Path program = directory.resolve("Models.java");
         Ran.of("shell --machine " + machine + " --device-models " + models + " --program " + program)
                 .ok();
         String text = Files.readString(program);
         assertTrue(
-                text.contains("EmulatedMachine.read(Path.of(\"%s\"), DeviceModels.installed().withJars(List.of(Path.of(\"%s\"))))"
-                        .formatted(machine, models)),
+                text.contains(
+                        "EmulatedMachine.read(Path.of(\"%s\"), DeviceModels.installed().withJars(List.of(Path.of(\"%s\"))))"
+                                .formatted(machine, models)),
                 text);
     }
 }

@@ -41,8 +41,8 @@ final class BlockUses {
             int dash = List.of(fields).indexOf("-");
             return dash < 6 || dash + 2 >= fields.length
                     ? Optional.empty()
-                    : Optional.of(new Mount(
-                            fields[2], unescape(fields[4]), fields[dash + 1], unescape(fields[dash + 2])));
+                    : Optional.of(
+                            new Mount(fields[2], unescape(fields[4]), fields[dash + 1], unescape(fields[dash + 2])));
         }
 
         String why(String name) {
@@ -81,7 +81,8 @@ final class BlockUses {
     private void useMount(Mount mount) {
         Optional<String> block = files.linkName("/sys/dev/block/" + mount.number());
         if (block.isPresent()) {
-            boolean named = mount.source().startsWith("/dev/") && !mount.source().equals("/dev/root");
+            boolean named =
+                    mount.source().startsWith("/dev/") && !mount.source().equals("/dev/root");
             useBlock(block.get(), mount.why(named ? mount.source() : "/dev/" + block.get()));
         } else if (mount.type().equals("9p") || mount.type().equals("virtiofs")) {
             useTag(mount, mount.why(mount.source()));
@@ -163,7 +164,9 @@ final class BlockUses {
         }
         files.list(path + "/slaves").forEach(slave -> use(slave, why, seen));
         // bcache has no slaves: its directories are below those of the devices.
-        files.link(path + "/bcache").flatMap(target -> nameBefore(target, 1)).ifPresent(backing -> use(backing, why, seen));
+        files.link(path + "/bcache")
+                .flatMap(target -> nameBefore(target, 1))
+                .ifPresent(backing -> use(backing, why, seen));
         for (String cache : files.list(path + "/bcache/cache")) {
             files.link(path + "/bcache/cache/" + cache)
                     .filter(target -> cache.matches("cache[0-9]+"))
@@ -208,9 +211,7 @@ final class BlockUses {
                 members.stream().filter(blocks::containsKey).map(blocks::get).findFirst();
         for (String member : members) {
             if (isBlock(member)) {
-                useBlock(
-                        member,
-                        known.orElse("/dev/%s belongs to a mounted %s file system".formatted(member, type)));
+                useBlock(member, known.orElse("/dev/%s belongs to a mounted %s file system".formatted(member, type)));
             }
         }
     }

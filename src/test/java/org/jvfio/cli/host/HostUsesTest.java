@@ -68,7 +68,8 @@ class HostUsesTest {
             for (Map<String, String> paths : List.of(files, links)) {
                 paths.keySet().stream()
                         .filter(path -> path.startsWith(prefix))
-                        .forEach(path -> names.add(path.substring(prefix.length()).split("/", 2)[0]));
+                        .forEach(path ->
+                                names.add(path.substring(prefix.length()).split("/", 2)[0]));
             }
             try {
                 names.addAll(super.list(directory));
@@ -153,10 +154,7 @@ class HostUsesTest {
 
     @Test
     void of_swapOnANodeOfUdevOrTheDeviceMapper_itsDrive() {
-        assertUses(
-                List.of("/dev/disk/by-id/x is in use as swap"),
-                List.of("/dev/mapper/swap is in use as swap"),
-                """
+        assertUses(List.of("/dev/disk/by-id/x is in use as swap"), List.of("/dev/mapper/swap is in use as swap"), """
                 /proc/swaps = Filename Type Size Used Priority\\n/dev/disk/by-id/x partition 1 0 -2\\n/dev/mapper/swap partition 1 0 -3
                 /dev/disk/by-id/x -> ../../nvme0n1p1
                 /sys/class/block/dm-1 -> ../../devices/virtual/block/dm-1
@@ -234,9 +232,7 @@ class HostUsesTest {
     void of_zfsWhoseLabelsUdevHasRead_theDrivesOfThePools() {
         String pools = "1 0 0:30 / / rw - zfs rpool/ROOT/debian rw\\n2 0 0:31 / /home rw - zfs rpool/home rw";
         assertUses(
-                List.of("ZFS pool rpool is mounted at /"),
-                List.of("ZFS pool tank is imported"),
-                mounted(pools) + """
+                List.of("ZFS pool rpool is mounted at /"), List.of("ZFS pool tank is imported"), mounted(pools) + """
                         /proc/spl/kstat/zfs/arcstats = 1
                         /proc/spl/kstat/zfs/rpool/state = ONLINE
                         /proc/spl/kstat/zfs/tank/state = ONLINE
@@ -254,16 +250,14 @@ class HostUsesTest {
 
     @Test
     void of_zfsWhoseLabelsNobodyHasRead_anyDrive() {
-        List<String> why =
-                List.of("ZFS pool rpool is mounted at / and may be on it: on which devices cannot be read");
+        List<String> why = List.of("ZFS pool rpool is mounted at / and may be on it: on which devices cannot be read");
         assertUses(why, why, mounted("1 0 0:30 / / rw - zfs rpool/ROOT rw"));
         assertEquals(List.of(), uses(FIRST, mounted("1 0 0:30 / / rw - zfs rpool/ROOT rw")), "no drive");
     }
 
     @Test
     void of_aMountOfANodeThatIsUnknown_anyDrive() {
-        List<String> why =
-                List.of("/dev/odd is mounted at /odd, which may be on it: where it is cannot be told");
+        List<String> why = List.of("/dev/odd is mounted at /odd, which may be on it: where it is cannot be told");
         assertUses(why, why, mounted("1 0 0:99 / /odd rw - oddfs /dev/odd rw"));
     }
 
