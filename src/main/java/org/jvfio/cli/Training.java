@@ -15,7 +15,8 @@ import org.jvfio.emulator.EmulatedKernel;
  */
 public final class Training {
     /** Lines that print text alone. */
-    private static final List<String> HELP = List.of("--version", "help nvme verify", "demo -h", "completion bash", "--help");
+    private static final List<String> HELP =
+            List.of("--version", "help nvme verify", "demo -h", "completion bash", "--help");
 
     /** Lines that use a host. */
     private static final List<String> HOSTS = List.of(
