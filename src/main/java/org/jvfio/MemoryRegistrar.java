@@ -84,9 +84,7 @@ final class MemoryRegistrar {
     DmaMemory register(MemorySegment segment) {
         requireRegistrable(segment);
         DmaMemory memory = new DmaMemory(container, segment, systemPage, null);
-        register(
-                memory,
-                () -> "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address()));
+        register(memory, () -> "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address()));
         return memory;
     }
 
