@@ -18,6 +18,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.ForwardingKernel;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_h;
 
 /** What is said of a device that responds or does not, on platforms that report the state of its PE or do not. */
@@ -87,6 +88,7 @@ class DeviceConditionTest {
             VfioException e = assertThrows(VfioException.class, device::isFrozen);
             assertFalse(e.getMessage().contains("Eeh"), e.getMessage());
         }
+        without.expect(Finding.Kind.UNMAPPED_DMA);
         without.assertAllGivenBack();
     }
 
@@ -104,6 +106,7 @@ class DeviceConditionTest {
             assertEquals(Optional.of(PeState.NORMAL), other.condition().pe());
             assertFalse(other.isFrozen());
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -127,6 +130,7 @@ class DeviceConditionTest {
             assertTrue(device.condition().evidence().contains("a PE of the container's groups is frozen"));
             assertState(State.RESPONDING, other);
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 

@@ -19,6 +19,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.ForwardingKernel;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_eeh_pe_op;
 import org.jvfio.uapi.vfio_h;
 
@@ -79,6 +80,7 @@ class DeviceRecoveryTest {
                 assertEquals(DeviceCondition.State.FROZEN, result.before().state());
             }
             assertEquals(List.of("DIAGNOSED", "REGISTERS_READABLE 0xed000001", "RESET", "RESTORED"), told);
+            host.expect(Finding.Kind.UNMAPPED_DMA);
             host.assertAllGivenBack();
         }
     }
@@ -92,6 +94,7 @@ class DeviceRecoveryTest {
             assertEquals(Means.PE_RESET, result.means());
             assertEquals(DeviceCondition.State.FROZEN, result.before().state());
         }
+        lpar.expect(Finding.Kind.UNMAPPED_DMA);
         lpar.assertAllGivenBack();
     }
 
@@ -104,6 +107,7 @@ class DeviceRecoveryTest {
             assertEquals(Means.REOPEN, result.means());
             raise.signal();
         }
+        without.expect(Finding.Kind.UNMAPPED_DMA);
         without.assertAllGivenBack();
     }
 
@@ -117,6 +121,7 @@ class DeviceRecoveryTest {
                     Means.REOPEN, recoverInUse(device, RecoveryOptions.DEFAULT).means());
             assertTrue(other.configSpace().command().contains(PciCommand.BUS_MASTER));
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -179,6 +184,7 @@ class DeviceRecoveryTest {
                 assertEquals(0x20, config.readByte(vfio_h.PCI_CACHE_LINE_SIZE));
                 assertEquals(0, config.readByte(vfio_h.PCI_LATENCY_TIMER), "never written");
             }
+            each.expect(Finding.Kind.UNMAPPED_DMA);
             each.assertAllGivenBack();
         }
     }
@@ -223,6 +229,7 @@ class DeviceRecoveryTest {
             host.observed().heal();
             interrupts.close();
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -254,6 +261,7 @@ class DeviceRecoveryTest {
             assertTrue(e.reason().contains("it could not be opened again"), e.getMessage());
             without.observed().heal();
         }
+        without.expect(Finding.Kind.UNMAPPED_DMA);
         without.assertAllGivenBack();
     }
 
@@ -290,6 +298,7 @@ class DeviceRecoveryTest {
             assertEquals(2, result.resets(), "a step that fails is repeated");
             assertTrue(EduDevice.of(device).isAlive());
         }
+        without.expect(Finding.Kind.UNMAPPED_DMA);
         without.assertAllGivenBack();
     }
 
@@ -317,6 +326,7 @@ class DeviceRecoveryTest {
             other.hotReset();
             assertTrue(EduDevice.of(other).isAlive());
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -334,6 +344,7 @@ class DeviceRecoveryTest {
                 device.recover();
                 assertTrue(EduDevice.of(device).isAlive());
             }
+            each.expect(Finding.Kind.UNMAPPED_DMA);
             each.assertAllGivenBack();
         }
     }

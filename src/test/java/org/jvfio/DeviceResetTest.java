@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_device_feature;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_pci_hot_reset;
@@ -298,6 +299,7 @@ class DeviceResetTest {
 
     @Test
     void isFrozen_dmaOutsideMappings_true() {
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         assertFalse(device.isFrozen());
         device.enableBusMastering();
         Region edu = device.bar(0).withOrder(ByteOrder.BIG_ENDIAN);

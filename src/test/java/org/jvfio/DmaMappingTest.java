@@ -16,6 +16,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
 import org.jvfio.ioctl.MapDma;
 import org.jvfio.kernel.Errno;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
 
@@ -306,6 +307,7 @@ class DmaMappingTest {
 
     @Test
     void unmap_wrongStruct_noticed() {
+        host.expect(Finding.Kind.HAZARD);
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_UNMAP_DMA, (arena, right) -> {
             long iova = vfio_iommu_type1_dma_unmap.iova(right);

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
+import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_h;
 
 class EehTest {
@@ -51,6 +52,7 @@ class EehTest {
             eeh.unfreezeDma();
             assertEquals(PeState.NORMAL, eeh.state());
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -71,6 +73,7 @@ class EehTest {
                 assertTrue(EduDevice.of(device).isAlive());
             }
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 
@@ -92,6 +95,7 @@ class EehTest {
         freeze(device);
         freezeIsSeenBy(device);
         container.close();
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 

@@ -18,6 +18,7 @@ import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.observe.ForwardingKernel;
+import org.jvfio.observe.sanitize.Finding;
 
 /** What is told of a frozen PE out of the kernel log: what it has about this PE, or nothing. */
 class FreezeLogTest {
@@ -222,6 +223,7 @@ class FreezeLogTest {
                             + " PHB#0-PE#fd detected"),
                     reason);
         }
+        host.expect(Finding.Kind.STALE_DMA);
         host.assertAllGivenBack();
     }
 
@@ -241,6 +243,7 @@ class FreezeLogTest {
                                     + " read 8 bytes from 0x30000000, which is in no window"),
                     condition.evidence());
         }
+        without.expect(Finding.Kind.UNMAPPED_DMA);
         without.assertAllGivenBack();
     }
 
@@ -257,6 +260,7 @@ class FreezeLogTest {
             assertThrows(VfioException.class, () -> edu.readMemory(UNMAPPED, 0, 8, TIMEOUT));
             assertEquals("its PE is frozen (EEH state 2)", failureOf(device).reason());
         }
+        host.expect(Finding.Kind.UNMAPPED_DMA);
         host.assertAllGivenBack();
     }
 }

@@ -9,6 +9,8 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
 import org.jvfio.emulator.WindowView;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** An emulated host with one process that the API is tried on, and what must hold when the process is done. */
 final class TestHost {
@@ -16,9 +18,11 @@ final class TestHost {
     static final PciAddress OTHER_EDU = PciAddress.parse("0001:01:00.0");
     static final PciAddress NVME = PciAddress.parse("0002:01:00.0");
 
+    private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final ObservedKernel observed;
     private final List<HostGroup> atFirst;
+    private Finding.Kind[] expected = {};
 
     /** What the host has of a group, whatever became of its PE. */
     private record HostGroup(boolean owned, boolean bypass, List<WindowView> windows) {}
@@ -28,8 +32,8 @@ final class TestHost {
     }
 
     TestHost(EmulatedMachine machine) {
-        process = EmulatedKernel.boot(machine);
-        observed = new ObservedKernel(process);
+        process = EmulatedKernel.boot(machine, sanitizer.devices());
+        observed = new ObservedKernel(sanitizer.around(process, process.host()));
         atFirst = groups();
     }
 
@@ -53,8 +57,15 @@ final class TestHost {
         return process.host().group(number);
     }
 
+    /** The test makes mistakes of these kinds on purpose. */
+    void expect(Finding.Kind... kinds) {
+        expected = kinds.clone();
+    }
+
+    /** Nothing may be left, and the sanitizer must have found nothing but what was expected. */
     void assertAllGivenBack() {
         assertAll(
+                () -> sanitizer.requireClean(expected),
                 () -> assertEquals(0, process.openDescriptors(), "open descriptors"),
                 () -> assertEquals(0, process.registeredRegions(), "registered regions"),
                 () -> assertEquals(0, process.lockedBytes(), "locked bytes"),

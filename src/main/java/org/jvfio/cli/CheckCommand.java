@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.observe.Difference;
 import org.jvfio.observe.RecordCheck;
@@ -65,7 +66,7 @@ final class CheckCommand extends Command {
                 : RecordedMachine.of(recording.facts());
         RecordCheck.Result result;
         try {
-            result = RecordCheck.run(recording, in.boot().apply(machine), Duration.ofSeconds(patience));
+            result = RecordCheck.run(recording, EmulatedKernel.boot(machine), Duration.ofSeconds(patience));
         } catch (RecordException e) {
             throw Failure.failed("cannot check the record: " + e.getMessage());
         }

@@ -8,8 +8,8 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.apache.commons.cli.CommandLine;
 import org.jvfio.ByteSize;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Kernel;
 
 /**
  * A parsed command line and where its command writes: results to {@code out}, all else to {@code err}.
@@ -23,7 +23,7 @@ record Invocation(
         StandardOutput out,
         PrintStream err,
         Terminal terminal,
-        Function<EmulatedMachine, EmulatedKernel> boot) {
+        Function<EmulatedMachine, Kernel> boot) {
     private static final Pattern DECIMAL = Pattern.compile("[0-9]+");
     private static final Pattern HEXADECIMAL = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
 

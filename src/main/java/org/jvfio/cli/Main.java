@@ -15,6 +15,7 @@ import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.HostHazard;
+import org.jvfio.kernel.Kernel;
 
 /**
  * The command {@code jvfio}. It ends with status 0 if it did what it was asked, 1 if it could not, 2 if the command
@@ -59,7 +60,7 @@ public final class Main {
             StandardOutput out,
             PrintStream err,
             Terminal terminal,
-            Function<EmulatedMachine, EmulatedKernel> boot) {
+            Function<EmulatedMachine, Kernel> boot) {
         try {
             int status = dispatch(arguments, out, err, terminal, boot);
             out.requireWritten();
@@ -83,7 +84,7 @@ public final class Main {
             StandardOutput out,
             PrintStream err,
             Terminal terminal,
-            Function<EmulatedMachine, EmulatedKernel> boot)
+            Function<EmulatedMachine, Kernel> boot)
             throws Failure {
         if (arguments.isEmpty()) {
             throw Failure.usage("there is no command; see " + NAME + " --help");
@@ -104,7 +105,7 @@ public final class Main {
             StandardOutput out,
             PrintStream err,
             Terminal terminal,
-            Function<EmulatedMachine, EmulatedKernel> boot)
+            Function<EmulatedMachine, Kernel> boot)
             throws Failure {
         Optional<Command> command = Commands.find(arguments);
         if (command.isPresent()) {
@@ -125,7 +126,7 @@ public final class Main {
             StandardOutput out,
             PrintStream err,
             Terminal terminal,
-            Function<EmulatedMachine, EmulatedKernel> boot)
+            Function<EmulatedMachine, Kernel> boot)
             throws Failure {
         CommandSyntax syntax = command.syntax();
         CommandLine line = parse(syntax, arguments);

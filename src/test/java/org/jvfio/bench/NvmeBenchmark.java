@@ -45,6 +45,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 public class NvmeBenchmark {
     private static final PciAddress DRIVE = PciAddress.parse("0002:01:00.0");
+    private static final int BLOCK = 4096;
     private static final long USED_BYTES = 64L << 20;
 
     /** How many commands are in flight at a time. */
@@ -71,6 +72,15 @@ public class NvmeBenchmark {
     private NvmeRequest[] requests = {};
     private NvmeBuffer[] buffers = {};
     private int next;
+
+    /** With the parameters that JMH sets. */
+    public NvmeBenchmark() {}
+
+    NvmeBenchmark(int depth, boolean recorded) {
+        this.depth = depth;
+        this.bytes = BLOCK;
+        this.recorded = recorded;
+    }
 
     @Setup
     public void open() throws IOException {

@@ -41,6 +41,13 @@ public class ObservedCallBenchmark {
     private @Nullable Path file;
     private Kernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
 
+    /** With the parameter that JMH sets. */
+    public ObservedCallBenchmark() {}
+
+    ObservedCallBenchmark(String form) {
+        this.form = form;
+    }
+
     @Setup
     public void observe() throws IOException {
         if (form.equals("none")) {

@@ -15,6 +15,9 @@ import java.util.Map;
 import java.util.function.Function;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** A command line that has run: its status, standard output and standard error. */
 public record Ran(int status, String out, String err) {
@@ -25,11 +28,22 @@ public record Ran(int status, String out, String err) {
     public static Ran of(String line, String... more) {
         List<String> arguments = new ArrayList<>(List.of(line.split(" ")));
         arguments.addAll(Arrays.asList(more));
-        return ofAll(arguments, Terminal.NONE, EmulatedKernel::boot);
+        return ofAll(arguments, Terminal.NONE);
     }
 
+    /** The sanitizer must find nothing in what the command does on an emulated host. */
     static Ran ofAll(List<String> arguments, Terminal terminal) {
-        return ofAll(arguments, terminal, EmulatedKernel::boot);
+        List<Sanitizer> watching = new ArrayList<>();
+        Ran ran = ofAll(arguments, terminal, machine -> {
+            Sanitizer sanitizer = Sanitizer.boot(machine);
+            watching.add(sanitizer);
+            return sanitizer.kernel();
+        });
+        // The demo has a device transfer to what it has unmapped, to show what becomes of that.
+        Finding.Kind[] onPurpose =
+                arguments.contains("demo") ? new Finding.Kind[] {Finding.Kind.STALE_DMA} : new Finding.Kind[0];
+        watching.forEach(each -> each.requireClean(onPurpose));
+        return ran;
     }
 
     /** Runs a command line on a host that is there already, in a process of its own. */
@@ -42,8 +56,7 @@ public record Ran(int status, String out, String err) {
         return ofAll(arguments, Terminal.NONE, machine -> process.newProcess());
     }
 
-    private static Ran ofAll(
-            List<String> arguments, Terminal terminal, Function<EmulatedMachine, EmulatedKernel> boot) {
+    private static Ran ofAll(List<String> arguments, Terminal terminal, Function<EmulatedMachine, Kernel> boot) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int status = Main.run(

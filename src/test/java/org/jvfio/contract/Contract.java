@@ -27,8 +27,12 @@ abstract class Contract {
     final PciDevice second;
 
     Contract(ContractHost host) {
+        this(host, host.start());
+    }
+
+    Contract(ContractHost host, VfioProcess process) {
         this.host = host;
-        process = host.start();
+        this.process = process;
         tableBytes = new TableBytes(host, process);
         first = process.edus().get(0);
         second = process.edus().get(1);

@@ -40,7 +40,7 @@ class DriverInterruptsTest extends Contract {
     private final EduDevice edu = EduDevice.of(device);
 
     DriverInterruptsTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
         // Where nothing resets it, QEMU's edu still asserts what another test raised.
         write(ACKNOWLEDGE, -1);
     }

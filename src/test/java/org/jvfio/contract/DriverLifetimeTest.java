@@ -34,7 +34,7 @@ class DriverLifetimeTest extends Contract {
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     DriverLifetimeTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     /** The other driver: copies within its memory until it is told to end, and compares. */

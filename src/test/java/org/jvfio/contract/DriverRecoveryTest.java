@@ -28,6 +28,7 @@ import org.jvfio.VfioException;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.FrozenKernel;
 import org.jvfio.driver.edu.EduDevice;
+import org.jvfio.observe.sanitize.Finding;
 
 /**
  * A device that stops responding, and {@link Device#recover}: by a reset of its PE where there is EEH, and by opening
@@ -47,7 +48,7 @@ class DriverRecoveryTest extends Contract {
     private final Region registers = device.bar(0).withOrder(edu.order());
 
     DriverRecoveryTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched(Finding.Kind.UNMAPPED_DMA));
     }
 
     @AfterEach

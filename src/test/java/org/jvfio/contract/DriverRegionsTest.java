@@ -32,7 +32,7 @@ class DriverRegionsTest extends Contract {
     private final Region unmapped = mapped.viaSyscalls();
 
     DriverRegionsTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @AfterEach

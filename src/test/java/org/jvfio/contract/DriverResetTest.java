@@ -39,7 +39,7 @@ class DriverResetTest extends Contract {
             device.bar(0).withOrder(EduDevice.of(device).order());
 
     DriverResetTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @AfterEach

@@ -25,7 +25,7 @@ class DriverSharedMemoryTest extends Contract {
     private final Device other = Device.open(process.kernel(), PciAddress.parse(second.address()));
 
     DriverSharedMemoryTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @AfterEach

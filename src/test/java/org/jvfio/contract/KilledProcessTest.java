@@ -31,7 +31,7 @@ class KilledProcessTest extends Contract {
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     KilledProcessTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     private static void make(SecondProcess driver, String call) {

@@ -33,7 +33,7 @@ class NvmeDriverTest extends Contract {
             process.kernel(), PciAddress.parse(process.nvmes().getFirst().address()));
 
     NvmeDriverTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @AfterEach

@@ -32,7 +32,7 @@ import org.jvfio.fixture.nvme.NamespaceExercise;
 @ContractTest
 class NvmeNamespacesTest extends Contract {
     NvmeNamespacesTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     private Device open(PciDevice drive) {

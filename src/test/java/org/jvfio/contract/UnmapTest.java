@@ -26,7 +26,7 @@ class UnmapTest extends Contract {
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     UnmapTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @Test

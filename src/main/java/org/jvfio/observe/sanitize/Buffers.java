@@ -88,7 +88,7 @@ final class Buffers {
 
     private boolean hasPieces(Registered memory) {
         Long next = pieces.ceilingKey(memory.address());
-        return at(memory.address()) != null || next != null && memory.contains(next);
+        return at(memory.address()) != null || (next != null && memory.contains(next));
     }
 
     /** The piece that an address is in. */

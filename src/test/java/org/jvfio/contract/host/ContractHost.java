@@ -5,6 +5,7 @@ import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
+import org.jvfio.observe.sanitize.Finding;
 
 /** A host that the contract is checked on, with what is known of it without asking VFIO. */
 public interface ContractHost {
@@ -39,6 +40,16 @@ public interface ContractHost {
 
     /** Starts a process that may open all groups and has CAP_IPC_LOCK. */
     VfioProcess start();
+
+    /**
+     * Starts such a process for a test of the project's drivers: the sanitizer must find nothing in it, where there is
+     * one, on an emulated host.
+     *
+     * @param allowed the mistakes that the test makes on purpose
+     */
+    default VfioProcess startWatched(Finding.Kind... allowed) {
+        return start();
+    }
 
     /** An emulated machine like this host, to compare it with. It stops at the hazards that the host must not meet. */
     EmulatedMachine mirror();

@@ -12,6 +12,8 @@ import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** An emulated host, booted anew for every process. */
 public record EmulatedContractHost(String name, EmulatedMachine machine) implements ContractHost {
@@ -83,6 +85,17 @@ public record EmulatedContractHost(String name, EmulatedMachine machine) impleme
     @Override
     public VfioProcess start() {
         return process(EmulatedKernel.boot(machine));
+    }
+
+    @Override
+    public VfioProcess startWatched(Finding.Kind... allowed) {
+        Sanitizer sanitizer = new Sanitizer();
+        EmulatedKernel kernel = EmulatedKernel.boot(machine, sanitizer.devices());
+        return new VfioProcess(
+                sanitizer.around(kernel, kernel.host()), kernel::capIpcLock, () -> SecondProcess.of(kernel), () -> {
+                    exit(kernel);
+                    sanitizer.requireClean(allowed);
+                });
     }
 
     /** The process of an emulated kernel; when it ends, the host must have all groups. */

@@ -294,6 +294,22 @@ class SanitizerTest {
         assertHas("which the program has taken back", sanitizer.finish().getFirst());
     }
 
+    @Test
+    void dma_toTheHalfThatWasTakenBack_outside() {
+        withEdu((memory, edu, iova) -> {
+            memory.range(0, 128).giveToDevice(DmaDirection.FROM_DEVICE);
+            edu.writeMemory(iova, 0, 128, LONG);
+            memory.range(0, 64).takeFromDevice();
+            edu.writeMemory(iova + 64, 0, 64, LONG);
+            edu.writeMemory(iova, 0, 64, LONG);
+            memory.range(64, 64).takeFromDevice();
+        });
+        Finding outside = sanitizer.finish().getFirst();
+        assertEquals(Kind.DMA_OUTSIDE_BUFFER, outside.kind());
+        assertHas("which the program has taken back", outside);
+        assertEquals(1, sanitizer.finish().size(), () -> sanitizer.finish().toString());
+    }
+
     /** There memory is mapped without being registered. */
     @Test
     void versionOneOfTheIommu_bufferGivenAndTakenBack_clean() {
