@@ -1,7 +1,8 @@
 package org.jvfio.bench;
 
-import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+import org.jvfio.ThreadAllocation;
 
 /**
  * What an operation costs the thread that makes it.
@@ -10,7 +11,7 @@ import java.lang.management.ManagementFactory;
  * @param bytes of heap
  */
 record ThreadCost(double nanos, double bytes) {
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
     /**
      * The fastest of some rounds.
@@ -21,11 +22,11 @@ record ThreadCost(double nanos, double bytes) {
     static ThreadCost best(int warmUp, int rounds, int count, Runnable round) {
         ThreadCost best = new ThreadCost(Double.MAX_VALUE, 0);
         for (int each = -warmUp; each < rounds; each++) {
-            long bytes = THREADS.getCurrentThreadAllocatedBytes();
+            long bytes = ThreadAllocation.bytes();
             long nanos = THREADS.getCurrentThreadCpuTime();
             round.run();
             nanos = THREADS.getCurrentThreadCpuTime() - nanos;
-            bytes = THREADS.getCurrentThreadAllocatedBytes() - bytes;
+            bytes = ThreadAllocation.bytes() - bytes;
             ThreadCost cost = new ThreadCost((double) nanos / count, (double) bytes / count);
             if (each >= 0 && cost.nanos < best.nanos) {
                 best = cost;
