@@ -1,8 +1,8 @@
 // Measures VFIO's system calls and a device's registers in C: what org.jvfio.bench.CallTimes measures in Java, with the
 // same calls in the same order. scripts/bench --compare builds it, runs both, and prints the ratios.
 //
-// usage: vfio-bench [eventfd | GROUP ADDRESS [NAME...]]
-//   eventfd          only what needs no VFIO
+// usage: vfio-bench host | GROUP ADDRESS [NAME...]
+//   host             what needs no VFIO: what org.jvfio.bench.HostCallTimes measures in Java
 //   GROUP ADDRESS    the group and PCI address of an edu device that is bound to vfio-pci
 //
 // Prints a line for each measurement: NAME, a tab, nanoseconds per operation.
@@ -207,6 +207,22 @@ static int is_wanted(const char *name) {
 
 #define WAKE_UPS 2000L
 
+static int file;
+
+static void close_on_exec(void) {
+    require(ioctl(file, FIOCLEX) == 0, "FIOCLEX");
+}
+
+static void bytes_left(void) {
+    int bytes;
+    require(ioctl(file, FIONREAD, &bytes) == 0, "FIONREAD");
+}
+
+static void read_file(void) {
+    uint32_t value;
+    require(pread(file, &value, sizeof value, 0) == sizeof value, "pread");
+}
+
 static void measure_eventfd(void) {
     pthread_t other;
     there = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -215,6 +231,15 @@ static void measure_eventfd(void) {
     require(pthread_create(&other, NULL, reply, (void *) (ROUNDS * WAKE_UPS + 1)) == 0, "pthread_create");
     MEASURE("eventfd", wake_up, WAKE_UPS)
     pthread_join(other, NULL);
+}
+
+static void measure_host(void) {
+    file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    require(file >= 0, "/proc/self/exe");
+    MEASURE("ioctl", close_on_exec, 20000)
+    MEASURE("ioctl-struct", bytes_left, 20000)
+    MEASURE("pread", read_file, 20000)
+    measure_eventfd();
 }
 
 static uint64_t anonymous(uint64_t bytes) {
@@ -251,12 +276,12 @@ static void open_device(const char *number, const char *address) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 2 && strcmp(argv[1], "eventfd") == 0) {
-        measure_eventfd();
+    if (argc == 2 && strcmp(argv[1], "host") == 0) {
+        measure_host();
         return 0;
     }
     if (argc < 3) {
-        fprintf(stderr, "usage: vfio-bench [eventfd | GROUP ADDRESS [NAME...]]\n");
+        fprintf(stderr, "usage: vfio-bench host | GROUP ADDRESS [NAME...]\n");
         return 2;
     }
     open_device(argv[1], argv[2]);

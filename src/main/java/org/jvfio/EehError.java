@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import java.util.Locale;
 import java.util.Objects;
 import org.jvfio.uapi.vfio_h;
 
@@ -98,9 +99,14 @@ public record EehError(Width width, Function function, long address, long mask) 
         return new EehError(width, function, 0, 0);
     }
 
-    /** As in {@code DMA_READ_ADDRESS of BITS_64 at 0x800000000000000, mask 0xfffffffffffff000}. */
+    /** As in {@code dma-read-address of 64 bits at 0x800000000000000, mask 0xfffffffffffff000}. */
     @Override
     public String toString() {
-        return "%s of %s at 0x%x, mask 0x%x".formatted(function, width, address, mask);
+        return "%s of %d bits at 0x%x, mask 0x%x"
+                .formatted(
+                        function.name().toLowerCase(Locale.ROOT).replace('_', '-'),
+                        width == Width.BITS_64 ? Long.SIZE : Integer.SIZE,
+                        address,
+                        mask);
     }
 }

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 
@@ -58,7 +59,7 @@ final class MemoryRegistrar {
                 new RegisteredRanges.Allocation(kernel.memory(start, size), address, size + spare);
         DmaMemory memory = new DmaMemory(container, allocation.segment(), page, allocation);
         try {
-            register(memory, operation);
+            register(memory, () -> operation);
         } catch (RuntimeException e) {
             Teardown.after(e, () -> registered.free(allocation));
             throw e;
@@ -83,7 +84,7 @@ final class MemoryRegistrar {
     DmaMemory register(MemorySegment segment) {
         requireRegistrable(segment);
         DmaMemory memory = new DmaMemory(container, segment, systemPage, null);
-        register(memory, "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address()));
+        register(memory, () -> "register %s at 0x%x".formatted(ByteSize.format(segment.byteSize()), segment.address()));
         return memory;
     }
 
@@ -116,7 +117,7 @@ final class MemoryRegistrar {
                 "memory of 0x%x bytes at 0x%x %s".formatted(segment.byteSize(), segment.address(), why));
     }
 
-    private void register(DmaMemory memory, String operation) {
+    private void register(DmaMemory memory, Supplier<String> operation) {
         registered.register(memory, memory.segment(), operation);
         memories.add(memory);
     }

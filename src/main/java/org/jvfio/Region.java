@@ -59,9 +59,9 @@ public final class Region {
     private final ByteOrder order;
     private final boolean little;
     private final boolean checked;
-    // Whether the mapped parts, if there are some, can be accessed.
-    private final boolean loadable;
-    private final boolean storable;
+    // The mapped parts, if they can be read, and written.
+    private final @Nullable BarMapping loadable;
+    private final @Nullable BarMapping storable;
 
     Region(
             Regions regions,
@@ -79,8 +79,8 @@ public final class Region {
         this.order = order;
         this.little = order == ByteOrder.LITTLE_ENDIAN;
         this.checked = checked;
-        this.loadable = isReadable() && !info.isRom();
-        this.storable = isWritable() && !info.isRom();
+        this.loadable = isReadable() && !info.isRom() ? mapping : null;
+        this.storable = isWritable() && !info.isRom() ? mapping : null;
     }
 
     private static MemorySegment[] buffers() {
@@ -279,9 +279,21 @@ public final class Region {
     }
 
     private long readUnchecked(long offset, int width) {
-        BarMapping.Part part = loadable ? part(offset, width) : null;
+        BarMapping mapped = loadable;
+        if (mapped != null && offset < mapped.beginningBytes()) {
+            try {
+                return load(mapped.beginning(), offset, offset, width);
+            } catch (IndexOutOfBoundsException | IllegalArgumentException _) {
+                // It is not all in that part, or not aligned.
+            }
+        }
+        return readElsewhere(offset, width);
+    }
+
+    private long readElsewhere(long offset, int width) {
+        BarMapping.Part part = part(loadable, offset, width);
         if (part != null) {
-            return load(part, offset, width);
+            return load(part.memory(), offset - part.start(), offset, width);
         }
         require("read", offset, width, VFIO_REGION_INFO_FLAG_READ);
         MemorySegment buffer = BUFFERS.get()[Integer.numberOfTrailingZeros(width)];
@@ -293,9 +305,22 @@ public final class Region {
     }
 
     private void write(long offset, int width, long value) {
-        BarMapping.Part part = storable ? part(offset, width) : null;
+        BarMapping mapped = storable;
+        if (mapped != null && offset < mapped.beginningBytes()) {
+            try {
+                store(mapped.beginning(), offset, offset, width, value);
+                return;
+            } catch (IndexOutOfBoundsException | IllegalArgumentException _) {
+                // As in readUnchecked.
+            }
+        }
+        writeElsewhere(offset, width, value);
+    }
+
+    private void writeElsewhere(long offset, int width, long value) {
+        BarMapping.Part part = part(storable, offset, width);
         if (part != null) {
-            store(part, offset, width, value);
+            store(part.memory(), offset - part.start(), offset, width, value);
             return;
         }
         require("write", offset, width, VFIO_REGION_INFO_FLAG_WRITE);
@@ -311,32 +336,32 @@ public final class Region {
     }
 
     /** The mapped part that contains an aligned register; null if it is not mapped, or not aligned. */
-    private BarMapping.@Nullable Part part(long offset, int width) {
-        return mapping == null || (offset & (width - 1)) != 0 ? null : mapping.find(offset, width);
+    private static BarMapping.@Nullable Part part(@Nullable BarMapping mapped, long offset, int width) {
+        return mapped == null || (offset & (width - 1)) != 0 ? null : mapped.find(offset, width);
     }
 
-    /** Loads from a mapped BAR. */
-    private long load(BarMapping.Part part, long offset, int width) {
+    /** Loads from a mapped BAR, of whose memory the register at {@code offset} is the one at {@code at}. */
+    private long load(MemorySegment memory, long at, long offset, int width) {
         try {
-            long value = MappedAccess.load(part.memory(), offset - part.start(), MappedAccess.kind(width, little));
+            long value = MappedAccess.load(memory, at, MappedAccess.kind(width, little));
             VarHandle.fullFence();
             return value;
         } catch (InternalError e) {
             throw fault(() -> asked("read", offset, width), e);
         } catch (IllegalStateException e) {
-            throw closed(part.memory(), e);
+            throw closed(memory, e);
         }
     }
 
     /** Stores to a mapped BAR. */
-    private void store(BarMapping.Part part, long offset, int width, long value) {
+    private void store(MemorySegment memory, long at, long offset, int width, long value) {
         try {
             VarHandle.fullFence();
-            MappedAccess.store(part.memory(), offset - part.start(), MappedAccess.kind(width, little), value);
+            MappedAccess.store(memory, at, MappedAccess.kind(width, little), value);
         } catch (InternalError e) {
             throw fault(() -> asked("write", offset, width), e);
         } catch (IllegalStateException e) {
-            throw closed(part.memory(), e);
+            throw closed(memory, e);
         }
     }
 
@@ -359,14 +384,16 @@ public final class Region {
      * @throws IllegalStateException if the device is closed
      */
     public long batch(ToLongFunction<? super RegisterBatch> accesses) {
-        BarMapping.Part part = loadable && storable && mapping != null ? mapping.largest() : null;
+        BarMapping.Part part = loadable != null && storable != null ? loadable.largest() : null;
         if (part == null) {
             descriptor.requireOpen();
             return accesses.applyAsLong(new RegisterBatch(this, null, 0, little));
         }
         try {
             VarHandle.fullFence();
-            long result = checkedBatch(accesses, new RegisterBatch(this, part.memory(), part.start(), little));
+            // A segment of its own, whose size the compiler need not load again at each access.
+            MemorySegment memory = part.memory().asSlice(0);
+            long result = checkedBatch(accesses, new RegisterBatch(this, memory, part.start(), little));
             VarHandle.fullFence();
             return result;
         } catch (InternalError e) {

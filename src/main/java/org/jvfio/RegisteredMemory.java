@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.Lock;
+import java.util.function.Supplier;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.RegisterMemory;
 import org.jvfio.ioctl.UnregisterMemory;
@@ -48,14 +49,18 @@ final class RegisteredMemory {
         return ranges.lock();
     }
 
-    /** Registers all of a memory; if that fails, none of it is registered. */
-    void register(DmaMemory memory, MemorySegment segment, String asked) {
+    /**
+     * Registers all of a memory; if that fails, none of it is registered.
+     *
+     * @param asked what for, as it follows "cannot": called for a failure only, as the text costs as much as the call
+     */
+    void register(DmaMemory memory, MemorySegment segment, Supplier<String> asked) {
         ranges.lock().lock();
         try {
             // Another container may have freed it before the lock was acquired.
             if (!segment.scope().isAlive()) {
                 throw new VfioException(
-                        Kind.GONE, asked, "it is freed already", "register memory first, and free it last");
+                        Kind.GONE, asked.get(), "it is freed already", "register memory first, and free it last");
             }
             unregisterUnused(segment, asked);
             List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
@@ -68,7 +73,7 @@ final class RegisteredMemory {
                 container
                         .lockedMemory()
                         .require(
-                                () -> asked,
+                                asked,
                                 gaps.stream().mapToLong(MemorySegment::byteSize).sum());
             }
             gaps.forEach(gap -> all.add(new RegisteredRanges.Range(gap)));
@@ -171,13 +176,13 @@ final class RegisteredMemory {
     }
 
     /** Repeats the unregistrations that failed, which was reported then. */
-    private void unregisterUnused(MemorySegment wanted, String asked) {
+    private void unregisterUnused(MemorySegment wanted, Supplier<String> asked) {
         for (RegisteredRanges.Range range : List.copyOf(unused)) {
             try {
                 unregister(range);
             } catch (VfioException e) {
                 if (range.overlaps(wanted)) {
-                    VfioException stale = range.stale(asked);
+                    VfioException stale = range.stale(asked.get());
                     stale.initCause(e);
                     throw stale;
                 }
@@ -185,7 +190,7 @@ final class RegisteredMemory {
         }
     }
 
-    private void register(RegisteredRanges.Range range, String asked) {
+    private void register(RegisteredRanges.Range range, Supplier<String> asked) {
         MemorySegment segment = range.segment();
         boolean isNew = !range.isHeld();
         if (isNew) {
@@ -200,7 +205,7 @@ final class RegisteredMemory {
                 if (isNew) {
                     kernel.disown(segment);
                 }
-                throw VfioException.failed(asked, call, result, causeOf(result, segment));
+                throw VfioException.failed(asked.get(), call, result, causeOf(result, segment));
             }
         }
         ranges.hold(range, token);

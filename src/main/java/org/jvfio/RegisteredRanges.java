@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
@@ -145,7 +146,7 @@ final class RegisteredRanges {
      * was made. Where neither a user nor a closed allocation is left, or a user's memory was freed, other pages may
      * back them by now, and devices would still access the old ones.
      */
-    void requireShareable(Range range, String asked, MemorySegment other) {
+    void requireShareable(Range range, Supplier<String> asked, MemorySegment other) {
         List<MemorySegment> alive = Stream.concat(
                         range.users.stream().map(user -> user.segment),
                         closed.stream().map(Allocation::segment))
@@ -161,7 +162,7 @@ final class RegisteredRanges {
                 }
             }
             if (reached == at) {
-                throw range.stale(asked);
+                throw range.stale(asked.get());
             }
             at = reached;
         }

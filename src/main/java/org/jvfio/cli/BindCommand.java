@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.PciAddress;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostFunction;
@@ -31,7 +33,10 @@ final class BindCommand extends Command {
                 .flag("dry-run", "print what would be written, and change nothing")
                 .flag("persist", "also write the udev rule and the module list that bind at each boot")
                 .option("root", "DIRECTORY", "write the files of --persist below this directory (default: /)")
-                .option("despite", "REASON", "bind although the host lives on a device, for exactly this reason")
+                .option(
+                        "despite",
+                        "REASON",
+                        "bind although the host lives on a device, for exactly this reason; may be repeated")
                 .option("wait", "SECONDS", "wait this long for the group's file and its permissions (default: 5)")
                 .about("Sets driver_override, unbinds the present driver and has the kernel probe again. A device that"
                         + " the host lives on (mounted file systems, swap, the network, the console) is refused. If a"
@@ -75,7 +80,7 @@ final class BindCommand extends Command {
         List<HostGroup> groups = groups(host, addresses);
         HostUses uses = HostUses.of(host.files());
         for (HostGroup group : groups) {
-            requireFree(group, uses, in.value("despite"));
+            requireFree(group, uses, in.values("despite"));
         }
         List<String> written = new ArrayList<>();
         List<Map<String, Object>> results = new ArrayList<>();
@@ -137,10 +142,10 @@ final class BindCommand extends Command {
                 .toList();
     }
 
-    private static void requireFree(HostGroup group, HostUses uses, Optional<String> despite) throws Failure {
+    private static void requireFree(HostGroup group, HostUses uses, List<String> despite) throws Failure {
         for (HostFunction function : endpoints(group)) {
             for (String reason : uses.of(function)) {
-                if (!despite.filter(reason::equals).isPresent()) {
+                if (!despite.contains(reason)) {
                     throw Failure.failed(
                             "cannot bind %s: the host lives on it: %s; use another device, or --despite '%s'"
                                     .formatted(function.address(), reason, reason));
@@ -161,6 +166,19 @@ final class BindCommand extends Command {
                 writes);
     }
 
+    /** The line before the writes of a group. */
+    static String heading(HostGroup group) {
+        return heading(
+                group.number(),
+                endpoints(group).stream()
+                        .map(function -> function.address().toString())
+                        .collect(Collectors.joining(", ")));
+    }
+
+    private static String heading(@Nullable Object number, String devices) {
+        return "# group %s: %s".formatted(number, devices);
+    }
+
     private static Object first(Map<String, Object> result) {
         return result.get("devices") instanceof List<?> devices && !devices.isEmpty() ? devices.getFirst() : "";
     }
@@ -177,16 +195,16 @@ final class BindCommand extends Command {
                     ((List<?>) result.getOrDefault("devices", List.of()))
                             .stream().map(Object::toString).toList());
             if (dryRun) {
-                in.out().println("# group %s: %s".formatted(result.get("number"), devices));
+                in.out().println(heading(result.get("number"), devices));
                 writes.forEach(in.out()::println);
                 if (writes.isEmpty()) {
-                    in.out().println("# bound already");
+                    in.out().println("# already bound");
                 }
                 continue;
             }
             in.out()
                     .println("%s: %s to vfio-pci, in group %s"
-                            .formatted(devices, writes.isEmpty() ? "bound already" : "bound", result.get("number")));
+                            .formatted(devices, writes.isEmpty() ? "already bound" : "bound", result.get("number")));
             boolean accessible = Boolean.TRUE.equals(result.get("accessible"));
             in.out()
                     .println(

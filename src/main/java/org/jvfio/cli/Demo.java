@@ -125,7 +125,14 @@ final class Demo {
                                                         .with("iova", JsonShape.address("its bus address"))
                                                         .with("size", JsonShape.integer("bytes"))
                                                         .with("offset", JsonShape.integer("bytes into the memory"))
-                                                        .with("direction", JsonShape.string("of the DMA")))))
+                                                        .with(
+                                                                "direction",
+                                                                JsonShape.word(
+                                                                        "of the DMA",
+                                                                        List.of(
+                                                                                "to_device",
+                                                                                "from_device",
+                                                                                "bidirectional"))))))
                 .with(
                         "copy",
                         JsonShape.object("the device copies and the copy is verified")
@@ -327,7 +334,7 @@ final class Demo {
                 "offset",
                 mapping.offset(),
                 "direction",
-                words(mapping.direction()));
+                mapping.direction().name().toLowerCase(Locale.ROOT));
     }
 
     private static String describe(DmaMapping mapping) {

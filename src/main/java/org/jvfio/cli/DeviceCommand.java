@@ -118,6 +118,7 @@ final class DeviceCommand extends Command {
         if (function.subsystemVendor() != 0 && function.subsystemVendor() != 0xffff) {
             lines.add("\tSubsystem: " + subsystem(function, ids));
         }
+        function.treeNode().ifPresent(node -> lines.add("\tDevice tree node: " + node));
         lines.addAll(HeaderWords.control(config));
         int pin = HeaderWords.pin(config);
         boolean hasPin = pin > 0 && pin <= 4;
@@ -174,10 +175,13 @@ final class DeviceCommand extends Command {
     private static String region(HostBar bar, ConfigImage config) {
         String size = " [size=%s]".formatted(ByteSize.format(bar.size()).replaceFirst("B$", ""));
         if (bar.index() == HostBar.ROM) {
-            return "Expansion ROM at %s%s%s"
-                    .formatted(address(bar), HeaderWords.decodesRom(config) ? "" : " [disabled]", size);
+            String virtual = HeaderWords.hasRomAddress(config) ? "" : " [virtual]";
+            return "Expansion ROM at %s%s%s%s"
+                    .formatted(address(bar), virtual, HeaderWords.decodesRom(config) ? "" : " [disabled]", size);
         }
-        String disabled = HeaderWords.decodes(config, bar.io()) ? "" : " [disabled]";
+        String disabled = !HeaderWords.hasAddress(config, bar.index())
+                ? " [virtual]"
+                : HeaderWords.decodes(config, bar.io()) ? "" : " [disabled]";
         return bar.io()
                 ? "Region %d: I/O ports at %04x%s%s".formatted(bar.index(), bar.start(), disabled, size)
                 : "Region %d: Memory at %s (%s, %sprefetchable)%s%s"

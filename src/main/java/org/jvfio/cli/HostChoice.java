@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jvfio.emulator.DeviceModels;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
@@ -279,15 +280,24 @@ final class HostChoice {
         String name = machine.orElse(DEFAULT_PRESET);
         String made = EmulatedMachine.presets().contains(name)
                 ? "EmulatedMachine.preset(\"%s\").orElseThrow()".formatted(name)
-                : "EmulatedMachine.read(Path.of(\"%s\"))"
-                        .formatted(Path.of(name)
-                                .toAbsolutePath()
-                                .toString()
-                                .replace("\\", "\\\\")
-                                .replace("\"", "\\\""));
+                : "EmulatedMachine.read(%s%s)".formatted(pathSource(Path.of(name)), modelsSource());
         String versioned = release.map(version -> made + ".toBuilder().linux(\"%s\").build()".formatted(version))
                 .orElse(made);
         return "EmulatedKernel.boot(" + versioned + ")";
+    }
+
+    private static String pathSource(Path path) {
+        String absolute = path.toAbsolutePath().toString();
+        return "Path.of(\"%s\")".formatted(absolute.replace("\\", "\\\\").replace("\"", "\\\""));
+    }
+
+    private String modelsSource() {
+        return deviceModels.isEmpty()
+                ? ""
+                : ", DeviceModels.installed().withJars(List.of(%s))"
+                        .formatted(deviceModels.stream()
+                                .map(HostChoice::pathSource)
+                                .collect(Collectors.joining(", ")));
     }
 
     private String title() {

@@ -44,7 +44,8 @@ final class InfoCommand extends Command {
                         .with("eeh", JsonShape.bool("whether the kernel reports the state of its PE"))
                         .withOptional("peState", JsonShape.string("state of its PE"))
                         .with("lockedBytes", JsonShape.integer("locked memory of this process"))
-                        .withOptional("lockLimitBytes", JsonShape.integer("limit of locked memory; missing if none")))
+                        .withOptional("lockLimitBytes", JsonShape.integer("limit of locked memory; missing if none"))
+                        .with("lockLimited", JsonShape.bool("whether it holds: not with CAP_IPC_LOCK")))
                 .example("jvfio info 1", "print what group 1 offers");
     }
 
@@ -118,6 +119,7 @@ final class InfoCommand extends Command {
         LockedMemory memory = container.lockedMemory();
         step.fact("lockedBytes", memory.locked(), "locked memory", memory.toString());
         memory.limit().ifPresent(limit -> step.fact("lockLimitBytes", limit, ""));
+        step.fact("lockLimited", memory.limit().isPresent() && !memory.privileged(), "");
         return step;
     }
 }

@@ -61,7 +61,9 @@ final class NvmeBenchCommand extends Command {
                                 .with("blockBytes", JsonShape.integer("bytes of a command"))
                                 .with("queues", JsonShape.integer("pairs of I/O queues"))
                                 .with("depth", JsonShape.integer("commands in flight in each queue"))
-                                .with("completion", JsonShape.string("POLLED, MSIX, MSI or INTX")))
+                                .with(
+                                        "completion",
+                                        JsonShape.word("how completions are detected", NvmeDrive.completions())))
                 .with("seconds", JsonShape.number("duration"))
                 .with("operations", JsonShape.integer("commands completed"))
                 .with("iops", JsonShape.integer("commands per second"))
@@ -300,7 +302,7 @@ final class NvmeBenchCommand extends Command {
                                     "depth",
                                     depth,
                                     "completion",
-                                    drive.controller().options().completion().name()),
+                                    drive.completionWord()),
                             "load",
                             "%d in flight in each of %d queue%s, %s"
                                     .formatted(

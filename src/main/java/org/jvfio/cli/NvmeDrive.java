@@ -152,7 +152,7 @@ final class NvmeDrive implements AutoCloseable {
                 in.word("completion", "polled", completions()).toUpperCase(Locale.ROOT));
     }
 
-    private static List<String> completions() {
+    static List<String> completions() {
         return Arrays.stream(NvmeCompletion.values())
                 .map(each -> each.name().toLowerCase(Locale.ROOT))
                 .toList();
@@ -242,6 +242,11 @@ final class NvmeDrive implements AutoCloseable {
             }
         }
         return false;
+    }
+
+    /** How completions are to be detected, as {@code --completion} names it. */
+    String completionWord() {
+        return controller.options().completion().name().toLowerCase(Locale.ROOT);
     }
 
     /** How completions are detected, in words. */

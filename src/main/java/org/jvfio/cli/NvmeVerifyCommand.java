@@ -44,7 +44,7 @@ final class NvmeVerifyCommand extends Command {
                 .with("bytes", JsonShape.integer("size of the range, in bytes"))
                 .with("seed", JsonShape.integer("what the data is derived from"))
                 .with("queues", JsonShape.integer("pairs of I/O queues in use"))
-                .with("completion", JsonShape.string("how completions are detected: POLLED, MSIX, MSI or INTX"))
+                .with("completion", JsonShape.word("how completions are detected", NvmeDrive.completions()))
                 .withOptional("written", passShape("writing; missing with --read-only"))
                 .with("compared", passShape("reading and comparing"));
     }
@@ -76,11 +76,7 @@ final class NvmeVerifyCommand extends Command {
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("seed", seed, "seed", Long.toString(seed))
                     .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
-                    .fact(
-                            "completion",
-                            drive.controller().options().completion().name(),
-                            "completion",
-                            drive.completion());
+                    .fact("completion", drive.completionWord(), "completion", drive.completion());
             SeededBytes data = new SeededBytes(seed);
             try (NvmeBuffer buffer = drive.controller().allocate(MAX_PIECE_BYTES)) {
                 if (writes) {

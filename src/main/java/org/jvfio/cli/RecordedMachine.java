@@ -75,8 +75,8 @@ final class RecordedMachine {
             return "pseries";
         }
         String processor = facts.value("processor").orElse("");
-        if (processor.matches("POWER[0-9]+.*")) {
-            return "power" + processor.replaceFirst("POWER([0-9]+).*", "$1");
+        if (processor.matches("(?i)POWER[0-9]+.*")) {
+            return "power" + processor.replaceFirst("(?i)POWER([0-9]+).*", "$1");
         }
         throw Failure.failed(
                 "cannot emulate the host of the record: it does not say which platform that was;" + " use --machine");

@@ -123,7 +123,10 @@ public final class SessionProgram {
                 }
             }
             case STATEMENT -> statements.add(ended(source));
-            case ERRONEOUS -> throw notJava(source);
+            case ERRONEOUS ->
+                throw new IllegalArgumentException(
+                        "'%s' uses what no snippet before it declares, or is not valid Java; --startup adds snippets"
+                                .formatted(firstLine(source)));
         }
     }
 

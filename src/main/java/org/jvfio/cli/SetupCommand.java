@@ -50,7 +50,9 @@ final class SetupCommand extends Command {
                                                                         "missing",
                                                                         "different",
                                                                         "written")))))
-                        .with("commands", JsonShape.strings("what makes them effective now")))
+                        .with(
+                                "commands",
+                                JsonShape.strings("commands that make them effective now, but for the limit")))
                 .example("jvfio setup --user alice", "see what would be written")
                 .example("jvfio setup --user alice --memlock 4G --apply", "write the files, as root")
                 .example("jvfio setup --user alice --memlock 4G --check", "check whether they are still so");
@@ -112,8 +114,7 @@ final class SetupCommand extends Command {
     private static List<String> commands() {
         return List.of(
                 "udevadm control --reload && udevadm trigger --subsystem-match=vfio --subsystem-match=misc",
-                "modprobe -a vfio-pci vfio_iommu_spapr_tce",
-                "the limit holds from the user's next login on");
+                "modprobe -a vfio-pci vfio_iommu_spapr_tce");
     }
 
     private static void report(
@@ -142,6 +143,7 @@ final class SetupCommand extends Command {
         if (!in.has("check")) {
             in.out().println(in.has("apply") ? "To make them effective now:" : "Then, to make them effective now:");
             commands().forEach(command -> in.out().println("  " + command));
+            in.out().println("  the limit holds from the user's next login on");
         }
     }
 }

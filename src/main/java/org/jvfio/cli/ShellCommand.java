@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jvfio.Device;
 import org.jvfio.PciAddress;
 
 /** {@code jvfio shell}: the JDK's JShell, with the library on its class path and a device open. */
@@ -62,10 +63,19 @@ final class ShellCommand extends Command {
         if (program.isEmpty() && !sessions.isEmpty()) {
             throw Failure.usage("shell: --session needs --program FILE, the program to write");
         }
+        for (String file : in.values("startup")) {
+            requireReadable(file);
+        }
         if (program.isPresent()) {
-            write(Path.of(program.get()), sessions.isEmpty() ? program(statements) : program(statements, sessions));
+            List<String> snippets = new ArrayList<>(in.values("startup"));
+            snippets.addAll(sessions);
+            write(Path.of(program.get()), snippets.isEmpty() ? program(statements) : program(statements, snippets));
             in.out().println("wrote " + program.get());
             return 0;
+        }
+        if (device.isPresent()) {
+            // JShell goes on without a device that it cannot open.
+            Device.open(choice.open(in), device.get()).close();
         }
         Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
         if (!Files.isExecutable(jshell)) {
@@ -87,7 +97,6 @@ final class ShellCommand extends Command {
             write(startup, imports() + String.join("\n", statements) + "\n");
             command.addAll(List.of("--startup", startup.toString()));
             for (String file : more) {
-                requireReadable(file);
                 command.addAll(List.of("--startup", file));
             }
             return new ProcessBuilder(command).inheritIO().start().waitFor();

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jvfio.PciAddress;
 import org.jvfio.cli.host.Host;
 import org.jvfio.cli.host.HostFunction;
@@ -73,13 +74,16 @@ final class UnbindCommand extends Command {
             if (!dryRun) {
                 result.put("drivers", drivers);
             } else {
-                lines.add("# group " + group.number());
+                lines.add(BindCommand.heading(group));
                 lines.addAll(writes);
             }
             if (writes.isEmpty()) {
-                lines.add((dryRun ? "# " : "")
-                        + "group %d: nothing to do: %s"
-                                .formatted(group.number(), group.group().functions()));
+                String found =
+                        group.group().functions().stream().map(Object::toString).collect(Collectors.joining(", "));
+                lines.add(
+                        dryRun
+                                ? "# nothing to do: " + found
+                                : "group %d: nothing to do: %s".formatted(group.number(), found));
             }
             results.add(result);
         }

@@ -369,14 +369,30 @@ public final class EmulatedKernel implements Kernel {
 
     @Override
     public long pread(int fd, MemorySegment buffer, long offset) {
-        requireNative(buffer);
-        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pread(buffer, offset));
+        return access(fd, buffer, offset, false);
     }
 
     @Override
     public long pwrite(int fd, MemorySegment buffer, long offset) {
+        return access(fd, buffer, offset, true);
+    }
+
+    /** Registers are accessed so: without an object for each call. */
+    private long access(int fd, MemorySegment buffer, long offset, boolean write) {
         requireNative(buffer);
-        return offset < 0 ? Errno.EINVAL.negated() : withFile(fd, file -> file.pwrite(buffer, offset));
+        if (offset < 0) {
+            return Errno.EINVAL.negated();
+        }
+        host.lock().lock();
+        try {
+            OpenFile file = task.file(fd);
+            if (file == null) {
+                return Errno.EBADF.negated();
+            }
+            return write ? file.pwrite(buffer, offset) : file.pread(buffer, offset);
+        } finally {
+            host.unlock();
+        }
     }
 
     @Override

@@ -16,6 +16,8 @@ final class HostTree {
     private static final String DRIVERS = PCI + "drivers/";
     private static final String MODULES = "/sys/module/";
     private static final String HUGE_PAGES = "/sys/kernel/mm/hugepages/";
+    private static final String BLOCK = "/sys/class/block/";
+    private static final String BLOCK_NUMBERS = "/sys/dev/block/";
     private static final String VFIO_NODES = "/dev/vfio/";
     private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
     /** Flags of a resource in {@code linux/ioport.h}. */
@@ -26,6 +28,8 @@ final class HostTree {
     private static final long PORTS = 0x40101;
     private static final long ROM = 0x6000;
     private static final int BARS = 6;
+    /** Device numbers of each drive: the whole, a root file system, swap. */
+    private static final int PARTITIONS = 4;
     /** BARs, the ROM, and the BARs of virtual functions. */
     private static final int RESOURCES = 13;
     /** Bits of {@code eeh_ops->get_state}: {@code asm/eeh.h}. */
@@ -51,6 +55,9 @@ final class HostTree {
     void addFiles(Map<String, Supplier<String>> files, String wanted) {
         if (Sysfs.isRelated("/proc/", wanted)) {
             addUses(files);
+        }
+        if (Sysfs.isRelated(BLOCK, wanted)) {
+            addBlocks(files);
         }
         if (Sysfs.isRelated(PCI, wanted) && !wanted.startsWith(DEVICES)) {
             addDrivers(files);
@@ -226,6 +233,8 @@ final class HostTree {
 
     private void addUses(Map<String, Supplier<String>> files) {
         StringBuilder mounts = new StringBuilder("proc /proc proc rw 0 0\nsysfs /sys sysfs rw 0 0\n");
+        StringBuilder mountInfo =
+                new StringBuilder("21 1 0:20 / /proc rw - proc proc rw\n22 1 0:21 / /sys rw - sysfs sysfs rw\n");
         StringBuilder swaps = new StringBuilder("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
         StringBuilder routes = new StringBuilder(
                 "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
@@ -236,8 +245,11 @@ final class HostTree {
             }
             if (function.isUsedByHost()) {
                 switch (use) {
-                    case ROOT_DISK ->
-                        mounts.append("/dev/").append(disk(address)).append("p1 / ext4 rw 0 0\n");
+                    case ROOT_DISK -> {
+                        String node = "/dev/" + disk(address) + "p1";
+                        mounts.append(node).append(" / ext4 rw 0 0\n");
+                        mountInfo.append("1 0 %s / / rw - ext4 %s rw\n".formatted(number(address, 1), node));
+                    }
                     case SWAP -> swaps.append("/dev/").append(disk(address)).append("p2\tpartition\t1048576\t0\t-2\n");
                     case NETWORK ->
                         routes.append(network(address))
@@ -249,8 +261,30 @@ final class HostTree {
             }
         });
         files.put("/proc/mounts", () -> mounts.toString());
+        files.put("/proc/self/mountinfo", () -> mountInfo.toString());
         files.put("/proc/swaps", () -> swaps.toString());
         files.put("/proc/net/route", () -> routes.toString());
+    }
+
+    private void addBlocks(Map<String, Supplier<String>> files) {
+        machine.hostUses().forEach((address, use) -> {
+            PciFunction function = host.functions().get(address);
+            if (function != null && function.isUsedByHost() && isDisk(use)) {
+                int partition = partition(use);
+                files.put(BLOCK + disk(address) + "/dev", () -> number(address, 0) + "\n");
+                String path = BLOCK + disk(address) + "p" + partition;
+                files.put(path + "/dev", () -> number(address, partition) + "\n");
+                files.put(path + "/partition", () -> partition + "\n");
+            }
+        });
+    }
+
+    private static boolean isDisk(HostUse use) {
+        return use == HostUse.ROOT_DISK || use == HostUse.SWAP;
+    }
+
+    private static int partition(HostUse use) {
+        return use == HostUse.ROOT_DISK ? 1 : 2;
     }
 
     private static int index(String address) {
@@ -259,6 +293,11 @@ final class HostTree {
 
     private static String disk(String address) {
         return "nvme" + index(address) + "n1";
+    }
+
+    /** The device number of a drive, or of a partition from 1 on. */
+    private static String number(String address, int partition) {
+        return "259:" + (index(address) * PARTITIONS + partition);
     }
 
     private static String network(String address) {
@@ -283,7 +322,7 @@ final class HostTree {
                     DEVICES + function.address() + "/of_node",
                     "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
         }
-        if (Sysfs.isRelated("/sys/class/", wanted)) {
+        if (Sysfs.isRelated("/sys/class/", wanted) || Sysfs.isRelated(BLOCK_NUMBERS, wanted)) {
             machine.hostUses().forEach((address, use) -> {
                 PciFunction user = host.functions().get(address);
                 if (user != null && user.isUsedByHost()) {
@@ -295,11 +334,13 @@ final class HostTree {
 
     private static void addUse(Map<String, String> links, String address, HostUse use) {
         String devices = "../../devices/" + path(address);
-        if (use == HostUse.ROOT_DISK || use == HostUse.SWAP) {
+        if (isDisk(use)) {
             String disk = devices + "/nvme/nvme" + index(address) + "/" + disk(address);
-            String partition = disk(address) + (use == HostUse.ROOT_DISK ? "p1" : "p2");
-            links.put("/sys/class/block/" + disk(address), disk);
-            links.put("/sys/class/block/" + partition, disk + "/" + partition);
+            String partition = disk(address) + "p" + partition(use);
+            links.put(BLOCK + disk(address), disk);
+            links.put(BLOCK + partition, disk + "/" + partition);
+            links.put(BLOCK_NUMBERS + number(address, 0), disk);
+            links.put(BLOCK_NUMBERS + number(address, partition(use)), disk + "/" + partition);
         } else if (use == HostUse.NETWORK) {
             links.put("/sys/class/net/" + network(address), devices + "/net/" + network(address));
         }

@@ -457,11 +457,11 @@ final class PciFunction implements DeviceBus {
 
     /** Whether an access to a BAR reaches the device. */
     boolean reachesBar(int bar, long offset, boolean write) {
-        return path.reaches(barAddress(bar) + offset, write, "BAR " + bar);
+        return path.reaches(barAddress(bar) + offset, write, bar);
     }
 
     private boolean reachesRom(long offset) {
-        return path.reaches(romAddress() + offset, false, "the ROM");
+        return path.reaches(romAddress() + offset, false, RegisterPath.ROM);
     }
 
     /** Whether a load from a mapped BAR reaches the device. */

@@ -7,6 +7,9 @@ import java.time.Duration;
  * effect. Guarded by the host's lock.
  */
 final class RegisterPath {
+    /** The expansion ROM, where a BAR is asked for. */
+    static final int ROM = -1;
+
     private final EmulatedHost host;
     private final PciFunction function;
     private final Pe pe;
@@ -25,10 +28,10 @@ final class RegisterPath {
      * Whether an access of a BAR arrives.
      *
      * @param busAddress where it is made
-     * @param accessed for messages
+     * @param bar the BAR, or {@link #ROM}
      */
-    boolean reaches(long busAddress, boolean write, String accessed) {
-        return pe.registerAccess(busAddress, write) && !removed && !isSilent() && !lacksBars(accessed);
+    boolean reaches(long busAddress, boolean write, int bar) {
+        return pe.registerAccess(busAddress, write) && !removed && !isSilent() && !lacksBars(bar);
     }
 
     /** Whether loads from a mapped BAR arrive. */
@@ -36,11 +39,11 @@ final class RegisterPath {
         return !pe.registersFrozen() && !removed && !barsLost && !isSilent();
     }
 
-    private boolean lacksBars(String accessed) {
+    private boolean lacksBars(int bar) {
         if (barsLost) {
             function.machineCheck(() -> ("access to %s of %s, which lost its BARs in the reset of its PE; write its"
                             + " command register, upon which vfio-pci restores them")
-                    .formatted(accessed, function.address()));
+                    .formatted(bar == ROM ? "the ROM" : "BAR " + bar, function.address()));
         }
         return barsLost;
     }

@@ -29,7 +29,14 @@ class GrowthReportTest {
     void measure_smallMaximums_seriesOfEachKind() throws InterruptedException {
         List<Series> all = Growth.measure(0.001, 1);
         assertEquals(
-                List.of("mappings-time", "mappings-heap", "mappings-more", "windows", "threads", "devices"),
+                List.of(
+                        "mappings-time",
+                        "mappings-heap",
+                        "mappings-more",
+                        "windows",
+                        "threads",
+                        "threads-apart",
+                        "devices"),
                 all.stream().map(Series::name).toList());
         for (Series series : all) {
             assertTrue(series.points().stream().allMatch(point -> point.y() > 0), series.toString());

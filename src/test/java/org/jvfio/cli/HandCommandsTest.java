@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.ModelJar;
 
 /** Devices by hand, the files of setup, the interface's numbers and the shell. */
 class HandCommandsTest {
@@ -275,6 +276,7 @@ class HandCommandsTest {
             value = {
                 "int x = ;|not valid Java: int x = ;",
                 "foo(|not valid Java: foo(",
+                "twice(21)|'twice(21)' uses what no snippet before it declares, or is not valid Java; --startup adds snippets",
                 "int y = $3 + 1|'int y = $3 + 1;' uses $3, a variable that JShell has named: give it a name of yours",
             })
     void shell_aSessionThatIsNoProgram_isAnsweredWithStatus1(String snippet, String reason) throws IOException {
@@ -284,6 +286,16 @@ class HandCommandsTest {
         assertEquals("jvfio: cannot make a program of " + session + ": " + reason + System.lineSeparator(), ran.err());
         assertEquals(1, ran.status());
         assertTrue(!Files.exists(program));
+    }
+
+    @Test
+    void shell_aSessionThatUsesStartupSnippets_isAProgramWithThem() throws IOException, InterruptedException {
+        Path startup = Files.writeString(directory.resolve("start.jsh"), "int twice(int n) { return 2 * n; }\n");
+        Path session = Files.writeString(directory.resolve("mine.jsh"), "twice(21)\n");
+        Path program = directory.resolve("Mine.java");
+        Ran.of("shell --machine power9 --startup " + startup + " --session " + session + " --program " + program)
+                .ok();
+        assertEquals("42", runJava(program).getLast());
     }
 
     private List<String> runJava(Path program) throws IOException, InterruptedException {
@@ -305,5 +317,35 @@ class HandCommandsTest {
         Ran ran = Ran.of("shell --machine power9 --startup /nowhere/x.jsh");
         assertEquals(1, ran.status());
         assertTrue(ran.err().startsWith("jvfio: cannot read /nowhere/x.jsh: "), ran.err());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "shell 0009:01:00.0 --machine power9|there is no such PCI device",
+                "shell 0004:01:00.0 --machine {}|it is bound to host, not to vfio-pci; bind it",
+            })
+    void shell_aDeviceThatCannotBeOpened_isAnsweredWithStatus1(String line, String reason) throws IOException {
+        Ran ran = Ran.of(line.replace(
+                "{}", Golden.resource("machines/in-use-by-host.json").toString()));
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().contains(reason), ran.err());
+        assertEquals("", ran.out());
+    }
+
+    @Test
+    void shell_aMachineWithDeviceModelsOfJars_hasThemInItsProgram() throws IOException {
+        Path machine = Files.writeString(directory.resolve("m.json"), "{\"like\": \"power9\"}");
+        Path models = new ModelJar().model("one", "first").service("one").write(directory.resolve("one.jar"));
+        Path program = directory.resolve("Models.java");
+        Ran.of("shell --machine " + machine + " --device-models " + models + " --program " + program)
+                .ok();
+        String text = Files.readString(program);
+        assertTrue(
+                text.contains(
+                        "EmulatedMachine.read(Path.of(\"%s\"), DeviceModels.installed().withJars(List.of(Path.of(\"%s\"))))"
+                                .formatted(machine, models)),
+                text);
     }
 }

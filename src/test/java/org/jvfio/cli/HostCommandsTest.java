@@ -39,7 +39,7 @@ class HostCommandsTest {
     @TempDir
     private Path directory = Path.of("");
 
-    private static String machine(String name) {
+    static String machine(String name) {
         return EmulatedMachine.presets().contains(name)
                 ? name
                 : Golden.resource("machines/" + name + ".json").toString();
@@ -137,7 +137,7 @@ class HostCommandsTest {
     }
 
     /** Has edu write where nothing is mapped. */
-    private static EmulatedKernel frozen() {
+    static EmulatedKernel frozen() {
         EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power9());
         Device device = Device.open(process, PciAddress.parse("0001:01:00.0"));
         Container container = device.container();

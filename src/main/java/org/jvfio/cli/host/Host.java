@@ -2,6 +2,7 @@ package org.jvfio.cli.host;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -18,7 +19,7 @@ import org.jvfio.uapi.vfio_h;
 /** What the files of a host show. Each method reads them anew. */
 public final class Host {
     private static final Pattern RELEASE = Pattern.compile("([0-9]+)\\.([0-9]+).*", Pattern.DOTALL);
-    private static final Pattern PROCESSOR = Pattern.compile("(?m)^cpu\\s*: *(POWER\\d+)");
+    private static final Pattern PROCESSOR = Pattern.compile("(?mi)^cpu\\s*: *(POWER\\d+)");
     private static final Pattern PLATFORM = Pattern.compile("(?m)^platform\\s*: *(\\S+)");
     private static final Pattern UID = Pattern.compile("(?m)^Uid:\\s+\\d+\\s+(\\d+)");
     private static final String GROUPS = "/sys/kernel/iommu_groups";
@@ -54,7 +55,7 @@ public final class Host {
 
     /** The processor's generation, such as {@code POWER9}; empty on another architecture. */
     public Optional<String> processor() {
-        return find(PROCESSOR, "/proc/cpuinfo");
+        return find(PROCESSOR, "/proc/cpuinfo").map(name -> name.toUpperCase(Locale.ROOT)); // Linux writes Power11
     }
 
     /** {@code PowerNV} or {@code pSeries}; empty on another architecture. */

@@ -16,6 +16,7 @@ import org.jvfio.PeState;
  * @param runtimeStatus of power management, such as {@code suspended}
  * @param driverOverride the only driver it may be bound to
  * @param bootDisplay whether the console is on it
+ * @param treeNode the path of its node in the device tree; empty where the device tree has none
  */
 public record HostFunction(
         PciFunction function,
@@ -30,8 +31,11 @@ public record HostFunction(
         Optional<String> runtimeStatus,
         Optional<String> driverOverride,
         int irq,
-        boolean bootDisplay) {
+        boolean bootDisplay,
+        Optional<String> treeNode) {
     static final String DEVICES = "/sys/bus/pci/devices/";
+
+    private static final String FIRMWARE = "firmware/devicetree/";
 
     public HostFunction {
         bars = List.copyOf(bars);
@@ -57,7 +61,10 @@ public record HostFunction(
                 files.read(path + "power/runtime_status"),
                 files.read(path + "driver_override").filter(name -> !name.equals("(null)") && !name.isEmpty()),
                 files.number(path + "irq").orElse(0L).intValue(),
-                files.read(path + "boot_vga").filter("1"::equals).isPresent());
+                files.read(path + "boot_vga").filter("1"::equals).isPresent(),
+                files.link(path + "of_node")
+                        .filter(target -> target.contains(FIRMWARE))
+                        .map(target -> "/sys/" + target.substring(target.indexOf(FIRMWARE))));
     }
 
     public PciAddress address() {

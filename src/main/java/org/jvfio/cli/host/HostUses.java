@@ -1,10 +1,11 @@
 package org.jvfio.cli.host;
 
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jvfio.PciAddress;
@@ -14,72 +15,24 @@ import org.jvfio.PciAddress;
  * driver were unbound.
  */
 public final class HostUses {
-    private static final String BLOCK = "/sys/class/block/";
     private static final String NET = "/sys/class/net/";
 
     private final HostFiles files;
-    /** The block devices that are used, each with what for. */
-    private final Map<String, String> blocks = new LinkedHashMap<>();
+    private final BlockUses blocks;
     /** The network interfaces that have routes. */
     private final Map<String, String> interfaces = new LinkedHashMap<>();
 
     private HostUses(HostFiles files) {
         this.files = files;
+        this.blocks = new BlockUses(files);
     }
 
     /** What the host uses at this moment. */
     public static HostUses of(HostFiles files) {
         HostUses uses = new HostUses(files);
-        uses.findMounts();
-        uses.findSwaps();
         uses.findRoutes();
+        uses.findPorts();
         return uses;
-    }
-
-    private void findMounts() {
-        for (String line : files.lines("/proc/mounts")) {
-            String[] fields = line.split(" ", -1);
-            if (fields.length > 1 && fields[0].startsWith("/dev/")) {
-                use(fields[0], "mounted at " + unescape(fields[1]));
-            }
-        }
-    }
-
-    private void findSwaps() {
-        for (String line : files.lines("/proc/swaps")) {
-            if (line.startsWith("/dev/")) {
-                use(line.split("\\s", -1)[0], "in use as swap");
-            }
-        }
-    }
-
-    /** A space is \040 there. */
-    private static String unescape(String path) {
-        return path.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
-    }
-
-    private void use(String node, String purpose) {
-        String name = node.substring("/dev/".length());
-        String block = name.startsWith("mapper/") ? mapped(name.substring("mapper/".length())) : name;
-        useBlock(block, "%s is %s".formatted(node, purpose), new HashSet<>());
-    }
-
-    /** The dm-N of a name of the device mapper. */
-    private String mapped(String name) {
-        for (String block : files.list(BLOCK)) {
-            if (files.read(BLOCK + block + "/dm/name").filter(name::equals).isPresent()) {
-                return block;
-            }
-        }
-        return name;
-    }
-
-    /** A block device, and those that it is made of. */
-    private void useBlock(String block, String why, Set<String> seen) {
-        if (seen.add(block)) {
-            blocks.putIfAbsent(block, why);
-            files.list(BLOCK + block + "/slaves").forEach(slave -> useBlock(slave, why, seen));
-        }
     }
 
     private void findRoutes() {
@@ -118,14 +71,28 @@ public final class HostUses {
         }
     }
 
+    /** Ports of what has its routes elsewhere: an Open vSwitch, a VRF, a bridge of virtual machines. */
+    private void findPorts() {
+        for (String name : files.list(NET)) {
+            Optional<String> master = files.linkName(NET + name + "/master");
+            boolean up = files.number(NET + name + "/flags").orElse(0L) % 2 == 1;
+            if (master.isPresent() && up) {
+                useInterface(name, "%s is a port of %s".formatted(name, master.get()), new HashSet<>());
+            }
+        }
+    }
+
     /** What the host uses a function for; empty if it can do without. */
     public List<String> of(HostFunction function) {
-        List<String> uses = new ArrayList<>();
-        blocks.forEach((block, why) -> {
-            if (isOn(BLOCK + block, function.address())) {
+        Set<String> uses = new LinkedHashSet<>();
+        blocks.links().forEach((link, why) -> {
+            if (isOn(link, function.address())) {
                 uses.add(why);
             }
         });
+        if (!blocks.somewhere().isEmpty() && hasBlocks(function.address())) {
+            uses.addAll(blocks.somewhere());
+        }
         interfaces.forEach((name, why) -> {
             if (isOn(NET + name, function.address())) {
                 uses.add(why);
@@ -134,7 +101,11 @@ public final class HostUses {
         if (function.bootDisplay() && function.function().holdsGroup()) {
             uses.add("the console is on this display");
         }
-        return uses;
+        return List.copyOf(uses);
+    }
+
+    private boolean hasBlocks(PciAddress address) {
+        return files.list(BlockUses.BLOCK).stream().anyMatch(block -> isOn(BlockUses.BLOCK + block, address));
     }
 
     /** Whether a class device is below a function. */

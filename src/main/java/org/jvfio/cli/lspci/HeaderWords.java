@@ -8,6 +8,7 @@ import java.util.List;
 /** The header of a configuration space in words. */
 public final class HeaderWords {
     private static final int TYPE = 0xe;
+    private static final int ROM_ADDRESS = ~0x7ff;
     private static final int HEADER = 0x40;
     private static final int BUS_MASTER_BIT = 2;
     private static final List<String> DEVSEL = List.of("fast", "medium", "slow", "??");
@@ -86,5 +87,15 @@ public final class HeaderWords {
     /** Whether the expansion ROM is decoded. */
     public static boolean decodesRom(ConfigImage config) {
         return config.has(0, HEADER) && (config.get32(0x30) & 1) != 0;
+    }
+
+    /** Whether the device has the address of a BAR; that of a virtual function is known to the kernel alone. */
+    public static boolean hasAddress(ConfigImage config, int bar) {
+        return !config.has(0, HEADER) || config.get32(0x10 + 4 * bar) != 0;
+    }
+
+    /** Whether the device has the address of its expansion ROM, which the kernel may keep from it. */
+    public static boolean hasRomAddress(ConfigImage config) {
+        return !config.has(0, HEADER) || (config.get32(0x30) & ROM_ADDRESS) != 0;
     }
 }

@@ -48,6 +48,7 @@ final class CommandSlots {
         int slot = free[--freeCount];
         requests[slot] = request;
         request.identifier = identifiers[slot];
+        request.isTimed = false;
         return slot;
     }
 
@@ -70,10 +71,19 @@ final class CommandSlots {
         free[freeCount++] = slot;
     }
 
-    /** The identifier of a command in flight for longer than a limit; {@link #NONE} if there is none. */
+    /**
+     * The identifier of a command in flight for longer than a limit; {@link #NONE} if there is none. The time of a
+     * command begins with the first call that finds it, so that submitting it need not read the clock.
+     */
     int timedOut(long nowNanos, long limitNanos) {
         for (NvmeRequest request : requests) {
-            if (request != null && request.hasDeadline && nowNanos - request.submittedNanos > limitNanos) {
+            if (request == null || !request.hasDeadline) {
+                continue;
+            }
+            if (!request.isTimed) {
+                request.isTimed = true;
+                request.timedSince = nowNanos;
+            } else if (nowNanos - request.timedSince > limitNanos) {
                 return request.identifier;
             }
         }

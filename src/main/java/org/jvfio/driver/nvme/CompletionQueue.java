@@ -25,6 +25,8 @@ final class CompletionQueue {
     private final int entries;
     private int head;
     private int phase = 1;
+    /** Entries that were consumed since the doorbell was written. */
+    private int unreleased;
 
     private int result;
     private int queues;
@@ -89,16 +91,25 @@ final class CompletionQueue {
     /** Moves the head past the entry; the controller may reuse it after {@link #ring}. */
     void advance() {
         head++;
+        unreleased++;
         if (head == entries) {
             head = 0;
             phase ^= 1;
         }
     }
 
-    /** Writes the head doorbell. */
-    void ring() {
+    /**
+     * Writes the head doorbell: at once where the controller sends interrupts, which depend on it; otherwise when a
+     * quarter of the entries is to be released. A controller that has no free entry waits, and has then written so many
+     * that the next call releases them.
+     */
+    void ring(boolean atOnce) {
+        if (!atOnce && unreleased < entries / 4) {
+            return;
+        }
         // All reads of the entries must precede the doorbell, which returns them to the controller.
         VarHandle.fullFence();
+        unreleased = 0;
         registers.ring(doorbell, head);
     }
 
@@ -106,6 +117,7 @@ final class CompletionQueue {
     void reset() {
         head = 0;
         phase = 1;
+        unreleased = 0;
         ring.fill((byte) 0);
         VarHandle.fullFence();
     }

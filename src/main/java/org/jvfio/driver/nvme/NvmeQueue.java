@@ -18,6 +18,7 @@ public final class NvmeQueue {
     private final ControllerLifecycle owner;
     private final int number;
     private final int entries;
+    private final boolean hasInterrupts;
     private final SubmissionQueue submissions;
     private final CompletionQueue completions;
 
@@ -38,6 +39,7 @@ public final class NvmeQueue {
         this.owner = owner;
         this.number = number;
         entries = layout.entries();
+        hasInterrupts = number == 0 || owner.options().completion() != NvmeCompletion.POLLED;
         NvmeBuffer submissionRing = memory.allocate(layout.submissionBytes());
         NvmeBuffer completionRing = memory.allocate(layout.completionBytes());
         PrpLists lists = PrpLists.of(memory, layout.commands(), layout.listBytes(), layout.pageShift());
@@ -122,7 +124,6 @@ public final class NvmeQueue {
             }
             request.acquire();
             int slot = slots.allocate(request);
-            request.submittedNanos = System.nanoTime();
             try {
                 submissions.add(request, slot);
                 if (ring) {
@@ -253,7 +254,7 @@ public final class NvmeQueue {
                 count++;
             }
             if (count > 0) {
-                completions.ring();
+                completions.ring(hasInterrupts);
             }
         } catch (IllegalStateException e) {
             if (state == QueueState.CLOSED) {
@@ -346,7 +347,7 @@ public final class NvmeQueue {
         }
     }
 
-    /** The identifier of a command in flight for longer than a limit; {@link CommandSlots#NONE} if there is none. */
+    /** {@link CommandSlots#timedOut} of the commands in flight. */
     int timedOut(long nowNanos, long limitNanos) {
         lock.lock();
         try {
@@ -400,11 +401,10 @@ public final class NvmeQueue {
     }
 
     private void submitKept() {
-        long now = System.nanoTime();
         for (int slot = 0; slot < slots.capacity(); slot++) {
             NvmeRequest request = slots.inSlot(slot);
             if (request != null) {
-                request.submittedNanos = now;
+                request.isTimed = false;
                 submissions.add(request, slot);
             }
         }

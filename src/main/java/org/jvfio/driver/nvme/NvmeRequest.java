@@ -47,8 +47,11 @@ public final class NvmeRequest extends ReusableCompletion {
 
     // Guarded by the lock of the queue while the request is in flight.
     int identifier;
-    long submittedNanos;
     boolean hasDeadline;
+    /** Whether {@link #timedSince} is of this submission. */
+    boolean isTimed;
+
+    long timedSince;
     boolean abortRequested;
     /** How often it was submitted again since the program submitted it. */
     int repeats;

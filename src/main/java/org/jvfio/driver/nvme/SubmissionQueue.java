@@ -1,6 +1,5 @@
 package org.jvfio.driver.nvme;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
@@ -10,7 +9,6 @@ import java.nio.ByteOrder;
 
 /** The ring of submission queue entries and its tail doorbell. Guarded by the lock of its {@link NvmeQueue}. */
 final class SubmissionQueue {
-    private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final ControllerRegisters registers;
@@ -41,8 +39,7 @@ final class SubmissionQueue {
     /** Writes a command into the next entry; the controller fetches it after {@link #ring}. */
     void add(NvmeRequest request, int slot) {
         long at = (long) tail * QueueLayout.SUBMISSION_BYTES;
-        ring.set(INT, at, request.opcode | request.identifier << 16);
-        ring.set(INT, at + 4, request.namespaceId);
+        ring.set(LONG, at, pair(request.opcode | request.identifier << 16, request.namespaceId));
         ring.set(LONG, at + 8, 0);
         ring.set(LONG, at + 16, request.metadataIova);
         switch (request.list) {
@@ -50,12 +47,15 @@ final class SubmissionQueue {
             case RANGE -> writeList(lists.writeRange(slot, (int) request.blocks, request.lba), at);
             case SOURCE -> writeList(lists.writeSource(slot, (int) request.blocks, request.lba), at);
         }
-        ring.set(INT, at + 40, request.dword10);
-        ring.set(INT, at + 44, request.dword11);
-        ring.set(INT, at + 48, request.dword12);
-        ring.set(INT, at + 52, 0);
+        ring.set(LONG, at + 40, pair(request.dword10, request.dword11));
+        ring.set(LONG, at + 48, pair(request.dword12, 0));
         ring.set(LONG, at + 56, 0);
         tail = tail + 1 == entries ? 0 : tail + 1;
+    }
+
+    /** Two command dwords, which are written at once. */
+    private static long pair(int low, int high) {
+        return Integer.toUnsignedLong(low) | (long) high << Integer.SIZE;
     }
 
     private void writeList(long address, long at) {

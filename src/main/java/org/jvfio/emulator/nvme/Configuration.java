@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param messages the number of MSI messages; 0 for no MSI
  * @param vectors the number of MSI-X vectors; 0 for no MSI-X
  * @param readyTimeout CAP.TO: how long the host waits for CSTS.RDY, in units of {@link #TIMEOUT_UNIT}
+ * @param mediaTimeout CRTO.CRWMT: how long it waits instead, also in those units; zero without this register
  * @param namespaces its namespaces
  * @param commands the optional commands that it supports
  * @param commandLimits the limits of commands without data transfer
@@ -30,6 +31,7 @@ record Configuration(
         int messages,
         int vectors,
         Duration readyTimeout,
+        Duration mediaTimeout,
         List<NamespaceOptions> namespaces,
         Set<OptionalCommand> commands,
         CommandLimits commandLimits,

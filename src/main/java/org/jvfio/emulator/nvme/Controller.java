@@ -265,6 +265,11 @@ final class Controller {
             if (fetched == 0) {
                 fail();
             }
+            if (!queue.isAdmin()) {
+                for (int index = 0; index < fetched; index++) {
+                    execution.readAhead(queue.peek(index));
+                }
+            }
             for (int index = 0; index < fetched && isRunning() && queue.canStart(); index++) {
                 execution.start(queue.take(index));
             }

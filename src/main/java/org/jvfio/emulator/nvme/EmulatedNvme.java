@@ -154,6 +154,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private static final int MAX_VECTORS = MAX_PAIRS + 1;
         private static final int MAX_MESSAGES = 32;
         private static final int MAX_TIMEOUT = 255;
+        private static final int MAX_MEDIA_TIMEOUT = 0xffff;
         private static final int SERIAL_LENGTH = 20;
         private static final int MODEL_LENGTH = 40;
         private static final int NAME_LENGTH = 223;
@@ -186,6 +187,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         private int messages;
         private int vectors = MAX_VECTORS;
         private Duration readyTimeout = Duration.ofMillis(7500);
+        private Duration mediaTimeout = Duration.ZERO;
         private NvmeFaults faults = NvmeFaults.NONE;
 
         private Builder() {}
@@ -378,15 +380,30 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param timeout a multiple of 500 ms, up to 127.5 s
          */
         public Builder readyTimeout(Duration timeout) {
+            readyTimeout = check(timeout, MAX_TIMEOUT, "127.5 s");
+            return this;
+        }
+
+        /**
+         * Adds the register CRTO of NVM Express 2.0 (CAP.CRMS), and sets its field CRWMT: how long the host waits for
+         * CSTS.RDY, which CAP.TO cannot say if it is longer than 127.5 s.
+         *
+         * @param timeout a multiple of 500 ms, up to 32767.5 s
+         */
+        public Builder mediaTimeout(Duration timeout) {
+            mediaTimeout = check(timeout, MAX_MEDIA_TIMEOUT, "32767.5 s");
+            return this;
+        }
+
+        private static Duration check(Duration timeout, int most, String text) {
             long units = timeout.dividedBy(Configuration.TIMEOUT_UNIT);
             if (units < 1
-                    || units > MAX_TIMEOUT
+                    || units > most
                     || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
                 throw new IllegalArgumentException(
-                        "timeout of %s: it is a multiple of 500 ms, up to 127.5 s".formatted(timeout));
+                        "timeout of %s: it is a multiple of 500 ms, up to %s".formatted(timeout, text));
             }
-            readyTimeout = timeout;
-            return this;
+            return timeout;
         }
 
         /** Sets the faults; none by default. */
@@ -474,6 +491,7 @@ public final class EmulatedNvme implements EmulatedDevice {
                     messages,
                     vectors,
                     readyTimeout,
+                    mediaTimeout,
                     all,
                     commands,
                     commandLimits,

@@ -44,6 +44,11 @@ final class Execution {
         this.hang = hang;
     }
 
+    /** Prepares for a command of an I/O queue that is about to start. */
+    void readAhead(Command command) {
+        ioCommands.readAhead(command);
+    }
+
     /** Starts a command that was fetched from its queue; most complete before this returns. */
     void start(Command command) {
         if (isInUse(command)) {

@@ -98,6 +98,11 @@ final class ImageStore implements Store {
     }
 
     @Override
+    public void readAhead(long at) {
+        // Its data is in a file, which the operating system reads ahead.
+    }
+
+    @Override
     public int load(long at, MemorySegment into, long length) {
         for (long done = 0; done < length; ) {
             int run = (int) Math.min(BUFFER_BYTES, length - done);

@@ -96,6 +96,18 @@ final class IoCommands {
         return false;
     }
 
+    /** Begins to load the data of a Read command, which need not be valid. */
+    void readAhead(Command command) {
+        if (command.opcode() != READ) {
+            return;
+        }
+        Namespace namespace = namespaces.attached(command.namespace());
+        long first = command.qword(FIRST_BLOCK);
+        if (namespace != null && namespace.holds(first, 1)) {
+            namespace.store().readAhead(first << namespace.blockShift());
+        }
+    }
+
     /** Executes a command and returns its status. */
     int execute(Command command) {
         int opcode = command.opcode();

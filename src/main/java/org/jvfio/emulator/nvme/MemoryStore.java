@@ -26,6 +26,8 @@ final class MemoryStore implements Store {
 
     private final long bytes;
     private final @Nullable Group[] groups;
+    /** Unused: without it the compiler would remove the loads of {@link #readAhead}. */
+    long loaded;
 
     MemoryStore(long bytes) {
         this.bytes = bytes;
@@ -71,6 +73,14 @@ final class MemoryStore implements Store {
 
     private static long run(long at, long left) {
         return Math.min(CHUNK_BYTES - inChunk(at), left);
+    }
+
+    @Override
+    public void readAhead(long at) {
+        MemorySegment chunk = chunk(at);
+        if (chunk != null) {
+            loaded += chunk.get(Command.QWORD, inChunk(at));
+        }
     }
 
     @Override

@@ -29,6 +29,9 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *   <li>{@code "commandSets"}: CAP.CSS, 0 to 255; 65 by default: the NVM command set, and the choice of all
  *   <li>{@code "doorbellStride"}: CAP.DSTRD: doorbells are 4 bytes shifted by it apart, 0, the default, to 8
  *   <li>{@code "readyTimeoutMillis"}: CAP.TO, a multiple of 500 up to 127500; 7500 by default
+ *   <li>{@code "mediaTimeoutMillis"}: CRTO.CRWMT, with CAP.CRMS, a multiple of 500 up to 32767500; without it there is
+ *       no CRTO
+ *   <li>{@code "readyDelayMicros"}: how long it takes in microseconds until CSTS.RDY is 1; 0 by default
  *   <li>{@code "optionalCommands"}: the optional commands that it supports, a list of {@code "compare"}, {@code
  *       "write-zeroes"}, {@code "dataset-management"}, {@code "verify"} and {@code "copy"}; all by default
  *   <li>{@code "limits"}: the limits of Identify CNS 06h, {@link CommandLimits}: {@code "verify"}, {@code
@@ -83,6 +86,8 @@ public final class NvmeModel implements DeviceModel {
             "commandSets",
             "doorbellStride",
             "readyTimeoutMillis",
+            "mediaTimeoutMillis",
+            "readyDelayMicros",
             "optionalCommands",
             "limits",
             "subsystem",
@@ -118,10 +123,7 @@ public final class NvmeModel implements DeviceModel {
         setLimits(drive, options);
         setInteger(options, "msi", drive::msi);
         setInteger(options, "msix", drive::msix);
-        if (options.has("latencyMicros")) {
-            Duration latency = options.micros("latencyMicros");
-            drive.faults(NvmeFaults.NONE.withLatency(latency, latency));
-        }
+        setDelays(drive, options);
         if (options.has("namespaces")) {
             addNamespaces(drive, options);
         } else if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
@@ -173,6 +175,7 @@ public final class NvmeModel implements DeviceModel {
         setInteger(options, "commandSets", drive::commandSets);
         setInteger(options, "doorbellStride", drive::doorbellStride);
         setInteger(options, "readyTimeoutMillis", millis -> drive.readyTimeout(Duration.ofMillis(millis)));
+        setInteger(options, "mediaTimeoutMillis", millis -> drive.mediaTimeout(Duration.ofMillis(millis)));
         if (options.has("smallestPage") || options.has("largestPage")) {
             long smallest = options.size("smallestPage", DEFAULT_SMALLEST_PAGE);
             long largest = options.size("largestPage", Math.max(smallest, DEFAULT_LARGEST_PAGE));
@@ -197,6 +200,17 @@ public final class NvmeModel implements DeviceModel {
                             limits.size("rangeBlocks", 0),
                             limits.size("blocks", 0))));
         }
+    }
+
+    private static void setDelays(EmulatedNvme.Builder drive, MachineOptions options) {
+        NvmeFaults delays = NvmeFaults.NONE;
+        if (options.has("latencyMicros")) {
+            Duration latency = options.micros("latencyMicros");
+            delays = delays.withLatency(latency, latency);
+        }
+        Duration ready = options.micros("readyDelayMicros", Duration.ZERO);
+        NvmeFaults others = delays;
+        set(options, "readyDelayMicros", () -> drive.faults(others.withReadyDelay(ready)));
     }
 
     private static int log2(long bytes) {

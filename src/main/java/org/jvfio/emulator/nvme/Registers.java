@@ -1,5 +1,7 @@
 package org.jvfio.emulator.nvme;
 
+import java.time.Duration;
+
 /** The registers of a controller, except for its doorbells (NVM Express 1.4, 3.1). */
 final class Registers {
     static final int CAPABILITIES = 0x00;
@@ -11,6 +13,7 @@ final class Registers {
     static final int ADMIN_QUEUE_SIZES = 0x24;
     static final int ADMIN_SUBMISSION_QUEUE = 0x28;
     static final int ADMIN_COMPLETION_QUEUE = 0x30;
+    static final int READY_TIMEOUTS = 0x68;
     static final int DOORBELLS = 0x1000;
 
     static final int VERSION_1_4 = 0x00010400;
@@ -27,6 +30,7 @@ final class Registers {
     private static final int COMMAND_SETS_SHIFT = 37;
     private static final int SMALLEST_PAGE_SHIFT = 48;
     private static final int LARGEST_PAGE_SHIFT = 52;
+    private static final int READY_WITH_MEDIA_SHIFT = 59;
     private static final int QUEUE_SIZE_MASK = 0xfff;
     private static final int COMMAND_SETS_ALL = 6;
 
@@ -34,6 +38,7 @@ final class Registers {
     private final Configuration.Limits limits;
     private final boolean anyArbitration;
     private final boolean keepsReserved;
+    private final int mediaTimeout;
     private int configuration;
     private int status;
     private int adminQueueSizes;
@@ -49,14 +54,15 @@ final class Registers {
         limits = configuration.limits();
         anyArbitration = configuration.has(Deviation.ANY_ARBITRATION);
         keepsReserved = configuration.has(Deviation.KEEPS_RESERVED_AQA);
+        mediaTimeout = units(configuration.mediaTimeout());
         capabilities = ((limits.queueEntries() - 1)
                         | 1L << CONTIGUOUS_QUEUES_SHIFT
-                        | (configuration.readyTimeout().toMillis() / Configuration.TIMEOUT_UNIT.toMillis())
-                                << TIMEOUT_SHIFT
+                        | (long) units(configuration.readyTimeout()) << TIMEOUT_SHIFT
                         | (long) limits.doorbellStride() << STRIDE_SHIFT
                         | (long) limits.commandSets() << COMMAND_SETS_SHIFT
                         | pageField(limits.minPageShift()) << SMALLEST_PAGE_SHIFT
-                        | pageField(limits.maxPageShift()) << LARGEST_PAGE_SHIFT)
+                        | pageField(limits.maxPageShift()) << LARGEST_PAGE_SHIFT
+                        | (mediaTimeout == 0 ? 0 : 1L << READY_WITH_MEDIA_SHIFT))
                 ^ wrong;
     }
 
@@ -67,9 +73,13 @@ final class Registers {
             case CAPABILITIES + 4, ADMIN_SUBMISSION_QUEUE + 4, ADMIN_COMPLETION_QUEUE + 4, 0x4c, 0x54 ->
                 size == Integer.BYTES;
             case VERSION, MASK_SET, MASK_CLEAR, CONFIGURATION, STATUS, 0x20, ADMIN_QUEUE_SIZES -> size == Integer.BYTES;
-            case 0x38, 0x3c, 0x40, 0x44, 0x58, 0x5c, 0x60, 0x64, 0x68 -> size == Integer.BYTES;
+            case 0x38, 0x3c, 0x40, 0x44, 0x58, 0x5c, 0x60, 0x64, READY_TIMEOUTS -> size == Integer.BYTES;
             default -> false;
         };
+    }
+
+    private static int units(Duration timeout) {
+        return (int) timeout.dividedBy(Configuration.TIMEOUT_UNIT);
     }
 
     private static long pageField(int shift) {
@@ -90,6 +100,7 @@ final class Registers {
             case CONFIGURATION -> configuration;
             case STATUS -> status;
             case ADMIN_QUEUE_SIZES -> adminQueueSizes;
+            case READY_TIMEOUTS -> mediaTimeout;
             case ADMIN_SUBMISSION_QUEUE -> (int) adminSubmissionQueue;
             case ADMIN_SUBMISSION_QUEUE + 4 -> (int) (adminSubmissionQueue >>> Integer.SIZE);
             case ADMIN_COMPLETION_QUEUE -> (int) adminCompletionQueue;

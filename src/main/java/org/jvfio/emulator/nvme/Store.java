@@ -10,6 +10,11 @@ sealed interface Store permits ImageStore, MemoryStore {
     /** Its size in bytes. */
     long bytes();
 
+    /**
+     * Begins to load data that is read soon, if it is in memory: the cache misses of several commands then overlap.
+     */
+    void readAhead(long at);
+
     /** Copies stored data to memory at a bus address. */
     int read(long at, long length, DeviceBus bus, long busAddress);
 

@@ -113,6 +113,12 @@ final class SubmissionQueue {
         return bus.readMemory(at, fetched, 0, (long) count << Command.ENTRY_SHIFT) ? count : 0;
     }
 
+    /** A fetched entry that stays in the queue, valid until the next call. */
+    Command peek(int index) {
+        command.moveTo((long) index << Command.ENTRY_SHIFT);
+        return command;
+    }
+
     /**
      * Removes the entry at the head. The host may reuse it once it sees the new head.
      *
@@ -121,8 +127,7 @@ final class SubmissionQueue {
      */
     Command take(int index) {
         head = head + 1 == size ? 0 : head + 1;
-        command.moveTo((long) index << Command.ENTRY_SHIFT);
-        return command;
+        return peek(index);
     }
 
     /** The commands in flight. */

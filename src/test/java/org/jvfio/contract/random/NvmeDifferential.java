@@ -59,7 +59,7 @@ final class NvmeDifferential implements AutoCloseable {
     private final long mediumBytes;
     private final Format format;
     private final Map<String, Map<String, Integer>> answers = new TreeMap<>();
-    private long lines;
+    private long commands;
 
     /** Takes the first NVMe drive of a host, and boots a kernel with an emulated one that has the same namespace. */
     NvmeDifferential(ContractHost host) {
@@ -129,9 +129,9 @@ final class NvmeDifferential implements AutoCloseable {
         return answers;
     }
 
-    /** How many lines were run on both. */
-    long lines() {
-        return lines;
+    /** How many commands were run on both. */
+    long commands() {
+        return commands;
     }
 
     /** Runs a sequence from the beginning: the first difference, if there is one. */
@@ -141,7 +141,7 @@ final class NvmeDifferential implements AutoCloseable {
             String line = sequence.get(step);
             String expected = emulated.run(line);
             String actual = other.run(line);
-            lines++;
+            commands += NvmeCallGenerator.isCommand(line) ? 1 : 0;
             count(line, expected);
             if (!expected.equals(actual)) {
                 return Optional.of(new Difference(step, line, expected, actual));

@@ -53,7 +53,8 @@ public final class NvmeDifferentialCommand {
                     differing++;
                     report(seed, sequence, differential, difference.get());
                 } else if ((seed - first + 1) % 10 == 0) {
-                    out.printf("%d seeds, %d commands, %d differ%n", seed - first + 1, differential.lines(), differing);
+                    out.printf(
+                            "%d seeds, %d commands, %d differ%n", seed - first + 1, differential.commands(), differing);
                 }
             }
             differential
@@ -62,7 +63,7 @@ public final class NvmeDifferentialCommand {
             NvmeCallGenerator.neverSent().forEach(reason -> out.println("left out: " + reason));
             out.printf(
                     "%s: %d seeds of %d commands each from seed %d on, %d run on both drives, %d seeds differ%n",
-                    host, count, steps, first, differential.lines(), differing);
+                    host, count, steps, first, differential.commands(), differing);
         }
         return differing == 0;
     }

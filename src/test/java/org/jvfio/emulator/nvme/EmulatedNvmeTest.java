@@ -43,6 +43,8 @@ class EmulatedNvmeTest {
         assertRefused("MSI-X vectors: 66 is not in the range 0 to 65", drive -> drive.msix(66));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
+        assertRefused("up to 32767.5 s", drive -> drive.mediaTimeout(Duration.ofSeconds(32_768)));
+        assertRefused("a multiple of 500 ms", drive -> drive.mediaTimeout(Duration.ofMillis(1)));
         assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
         assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(511));
         assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(empty, 512));

@@ -71,6 +71,8 @@ class NvmeModelTest {
                 "commandSets | 256 | ('commandSets'): CAP.CSS: 256 is not in the range 0 to 255",
                 "doorbellStride | 9 | ('doorbellStride'): CAP.DSTRD: 9 is not in the range 0 to 8",
                 "readyTimeoutMillis | 750 | ('readyTimeoutMillis'): timeout of PT0.75S: it is a multiple of 500 ms",
+                "mediaTimeoutMillis | 32768000 | ('mediaTimeoutMillis'): timeout of PT9H6M8S: it is a multiple of 500 ms",
+                "readyDelayMicros | -1 | 'readyDelayMicros'",
                 "optionalCommands | [\"erase\"] | has 'optionalCommands' erase, which is none of [compare,",
                 "limits | {\"ranges\": 256} | ('limits'): limit of ranges of Dataset Management: 256 is not in",
                 "limits | {\"range\": 1} | has 'range' in 'limits'; the options are [blocks, rangeBlocks, ranges,",
@@ -101,7 +103,7 @@ class NvmeModelTest {
                  {"address": "0000:01:00.0", "group": 0, "model": "nvme", "drive": "qemu", "serial": "S1",
                   "modelNumber": "Drive 5", "queuePairs": 3, "queueEntries": 16, "mdts": 2,
                   "smallestPage": "8K", "largestPage": "16K", "commandSets": 1, "doorbellStride": 1,
-                  "readyTimeoutMillis": 1000, "optionalCommands": ["verify", "copy"],
+                  "readyTimeoutMillis": 1000, "mediaTimeoutMillis": 200000, "readyDelayMicros": 0, "optionalCommands": ["verify", "copy"],
                   "limits": {"verify": 1, "writeZeroes": 2, "ranges": 3, "rangeBlocks": 4, "blocks": "1K"},
                   "subsystem": "nqn.2026-11.org.example:s", "controllerId": 1, "controllers": 3,
                   "namespaces": [
@@ -110,7 +112,8 @@ class NvmeModelTest {
                    {"id": 4, "size": "1M"}]}]}
                 """);
         ControllerHost drive = ControllerHost.of(machine, 0).withPages(2);
-        assertEquals(0x0021_0021_0201_000fL, drive.register64(ControllerHost.CAP));
+        assertEquals(0x0821_0021_0201_000fL, drive.register64(ControllerHost.CAP));
+        assertEquals(400, drive.register(0x68), "CRTO");
         drive.enabled(ControllerHost.ENABLED | 1 << 7);
         long controller = drive.identify(1, 0);
         assertEquals(0x02, drive.dword(controller + 76) & 0xff, "CMIC");
@@ -132,6 +135,17 @@ class NvmeModelTest {
         assertEquals(6, drive.dword(namespace + 76), "MCL");
         assertEquals(6, drive.dword(namespace + 80) & 0xff, "MSRC");
         assertEquals(3, drive.dword(drive.identify(0x13, 0)) & 0xffff, "controllers");
+    }
+
+    @Test
+    void read_readyDelay_notReadyAtOnce() throws IOException {
+        ControllerHost drive = ControllerHost.of(read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "readyDelayMicros": 3600000000}]}
+                """), 0);
+        drive.setAdminQueues();
+        drive.register(ControllerHost.CC, ControllerHost.ENABLED);
+        assertEquals(0, drive.register(ControllerHost.CSTS));
     }
 
     @Test

@@ -1,0 +1,4 @@
+@NullMarked
+package org.jvfio.cli.host;
+
+import org.jspecify.annotations.NullMarked;
