@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** All interleavings of a call that holds the host's lock and one that holds an IOMMU's, by Lincheck's model checker. */
+/** All interleavings of a call that holds the host's lock and one that holds an IOMMU's, by Lincheck. */
 @Tag("interleavings")
 @Timeout(120)
 class HostLockInterleavingsTest {

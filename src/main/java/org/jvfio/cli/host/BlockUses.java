@@ -12,8 +12,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The block devices that a host uses, down to those that hold the data: of mounts by their device numbers, whatever name
- * they are listed under, of swap, of what is made of others (device mapper, md, bcache, zram), and of file systems
+ * The block devices that a host uses, down to those that hold the data: of mounts by their device numbers, whatever
+ * name they are listed under, of swap, of what is made of others (device mapper, md, bcache, zram), and of file systems
  * of several devices (Btrfs, bcachefs, ZFS).
  */
 final class BlockUses {

@@ -2,8 +2,8 @@ package org.jvfio.emulator.nvme;
 
 /**
  * The limits of commands that a controller reports now. QEMU's block layer limits a request in bytes, so that its
- * controller's limit of a range depends on the size of blocks: it is that of the largest blocks that were attached since
- * the machine started.
+ * controller's limit of a range depends on the size of blocks: it is that of the largest blocks that were attached
+ * since the machine started.
  */
 final class ReportedLimits {
     private static final long MAX_REQUEST_BYTES = Integer.MAX_VALUE & -512L;

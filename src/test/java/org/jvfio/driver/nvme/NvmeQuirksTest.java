@@ -203,8 +203,8 @@ class NvmeQuirksTest {
 
     /**
      * Where only MSI is left, Linux without the quirk waits 30 s for each command, and boots in 20 minutes (commit
-     * d5887dc6b6c0). This driver checks more often, and finds out by itself after three checks; what is lost is the time
-     * of the commands until then: each waits for a check, whatever it must be done by.
+     * d5887dc6b6c0). This driver checks more often, and finds out by itself after three checks; what is lost is
+     * the time of the commands until then: each waits for a check, whatever it must be done by.
      */
     private static void assertWaitsForTheWatchdog(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
         NvmeOptions.Builder how = options.toBuilder().completion(NvmeCompletion.MSI);
