@@ -10,9 +10,9 @@ import java.util.function.Supplier;
 import org.jvfio.ThreadAllocation;
 
 /**
- * Operations by name, whose time is measured. Prints a line for each, separated by tabs: name; nanoseconds
- * per operation over the first 20,000 from a cold start; once it is compiled; and bytes of heap per operation, once compiled. A cold
- * start is one for the first measurement of a JVM only.
+ * Operations by name, whose time is measured. Prints a line for each, separated by tabs: name; nanoseconds per
+ * operation over the first 20,000 from a cold start; once it is compiled; and bytes of heap per operation, once
+ * compiled. A cold start is one for the first measurement of a JVM only.
  */
 final class Measurements {
     /** How many operations are the first ones. */
