@@ -82,8 +82,8 @@ final class MappedAccess {
             default -> {}
         }
         // No number is that of a case here. The switch has a table of 4 bytes for each number up to the last, which
-        // makes
-        // the method large. It is not the one above, as code that collects profiles compares with each number in turn.
+        // makes the method large. It is not the one above, as code that collects profiles compares with each number in
+        // turn.
         switch (kind) {
             case 8, 9, 10, 13, 18, 23, 28, 33, 38, 43, 48, 53, 58, 63, 68, 73, 78, 83, 88, 93, 98, 103, 108, 113, 118:
             case 123, 128, 133, 138, 143, 148, 153, 158, 163, 168, 173, 178, 183, 188, 193, 198, 203, 208, 213, 218:

@@ -9,6 +9,7 @@ import org.jetbrains.lincheck.datastructures.Operation;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.jvfio.fixture.Interleavings;
 
 /** All interleavings of a few calls of two threads that map, by Lincheck's model checker. */
 @Tag("interleavings")
@@ -17,14 +18,7 @@ class MappingInterleavingsTest {
     private static final long PAGE = 4096;
 
     private static ModelCheckingOptions options() {
-        return new ModelCheckingOptions()
-                .actorsBefore(0)
-                .actorsAfter(0)
-                .threads(2)
-                .actorsPerThread(2)
-                .iterations(6)
-                .invocationsPerIteration(300)
-                .minimizeFailedScenario(false);
+        return Interleavings.options(300);
     }
 
     private static IovaAllocator allocator() {

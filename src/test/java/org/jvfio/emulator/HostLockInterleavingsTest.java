@@ -9,23 +9,17 @@ import org.jetbrains.lincheck.datastructures.Operation;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.jvfio.fixture.Interleavings;
 
 /** All interleavings of a call that holds the host's lock and one that holds an IOMMU's, by Lincheck. */
 @Tag("interleavings")
 @Timeout(120)
 class HostLockInterleavingsTest {
-    /** The state of an IOMMU, of which a quick call changes what every call may change. */
-    public static final class Iommu {
-        private final HostLock host = new HostLock();
-        private final ReentrantLock own = new ReentrantLock();
+    /** The state of an IOMMU that the host's lock does not know. */
+    public static class UnknownIommu {
+        final HostLock host = new HostLock();
+        final ReentrantLock own = new ReentrantLock();
         private int mappings;
-
-        /** Creates an IOMMU as a container does. */
-        public Iommu() {
-            host.lock();
-            host.add(own);
-            host.unlock();
-        }
 
         /** A call of the host. */
         @Operation
@@ -38,7 +32,7 @@ class HostLockInterleavingsTest {
             }
         }
 
-        /** A call that only maps. */
+        /** A call that only maps, and changes what every call may change. */
         @Operation
         public int quickCall() {
             own.lock();
@@ -50,44 +44,18 @@ class HostLockInterleavingsTest {
         }
     }
 
-    /** The same with an IOMMU that the host's lock does not know. */
-    public static final class UnknownIommu {
-        private final HostLock host = new HostLock();
-        private final ReentrantLock own = new ReentrantLock();
-        private int mappings;
-
-        /** As {@link Iommu#call}. */
-        @Operation
-        public int call() {
+    /** The same with an IOMMU that was added. */
+    public static final class Iommu extends UnknownIommu {
+        /** Creates an IOMMU as a container does. */
+        public Iommu() {
             host.lock();
-            try {
-                return ++mappings;
-            } finally {
-                host.unlock();
-            }
-        }
-
-        /** As {@link Iommu#quickCall}. */
-        @Operation
-        public int quickCall() {
-            own.lock();
-            try {
-                return ++mappings;
-            } finally {
-                own.unlock();
-            }
+            host.add(own);
+            host.unlock();
         }
     }
 
     private static ModelCheckingOptions options() {
-        return new ModelCheckingOptions()
-                .actorsBefore(0)
-                .actorsAfter(0)
-                .threads(2)
-                .actorsPerThread(2)
-                .iterations(6)
-                .invocationsPerIteration(300)
-                .minimizeFailedScenario(false);
+        return Interleavings.options(300);
     }
 
     @Test

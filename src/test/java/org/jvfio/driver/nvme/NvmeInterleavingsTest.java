@@ -9,6 +9,7 @@ import org.jetbrains.lincheck.datastructures.Operation;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.jvfio.fixture.Interleavings;
 
 /**
  * All interleavings of a few calls, by Lincheck's model checker: the results must be those of some order of the calls.
@@ -18,15 +19,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class NvmeInterleavingsTest {
     private static ModelCheckingOptions options() {
-        // Without calls before and after the concurrent ones, which would use up what these compete for.
-        return new ModelCheckingOptions()
-                .actorsBefore(0)
-                .actorsAfter(0)
-                .threads(2)
-                .actorsPerThread(2)
-                .iterations(6)
-                .invocationsPerIteration(400)
-                .minimizeFailedScenario(false);
+        return Interleavings.options(400);
     }
 
     /** Threads that try to submit one request; one that succeeds owns it until it delivers it. */
