@@ -212,7 +212,8 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets the time after which an I/O command is aborted, and the controller reset if that fails.
+         * Sets the time after which an I/O command is aborted, and the controller reset if that fails. It begins with
+         * the driver's next check, which is made after a quarter of the timeout, and 50 ms at most.
          *
          * @param timeout 1 millisecond to 1 day
          * @throws IllegalArgumentException if it is out of range
