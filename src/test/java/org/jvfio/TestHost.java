@@ -2,13 +2,17 @@ package org.jvfio;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.time.Duration;
 import java.util.List;
+import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.GroupView;
 import org.jvfio.emulator.WindowView;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
 
@@ -18,11 +22,14 @@ final class TestHost {
     static final PciAddress OTHER_EDU = PciAddress.parse("0001:01:00.0");
     static final PciAddress NVME = PciAddress.parse("0002:01:00.0");
 
+    private static final long UNMAPPED = 0x7000_0000;
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
     private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final ObservedKernel observed;
     private final List<HostGroup> atFirst;
-    private Finding.Kind[] expected = {};
+    private final ExpectedFindings expected = new ExpectedFindings();
 
     /** What the host has of a group, whatever became of its PE. */
     private record HostGroup(boolean owned, boolean bypass, List<WindowView> windows) {}
@@ -57,15 +64,22 @@ final class TestHost {
         return process.host().group(number);
     }
 
-    /** The test makes mistakes of these kinds on purpose. */
-    void expect(Finding.Kind... kinds) {
-        expected = kinds.clone();
+    /** The test makes a mistake on purpose: {@link ExpectedFindings#add}. */
+    void expect(Finding.Kind kind, String text, String method) {
+        expected.add(kind, text, method);
+    }
+
+    /** Has an edu device read from where nothing is mapped, which freezes its PE. */
+    void freeze(Device device) {
+        expect(Finding.Kind.UNMAPPED_DMA, "%s read 8 bytes from 0x%x, ".formatted(device, UNMAPPED), "freeze");
+        EduDevice edu = EduDevice.of(device);
+        assertThrows(VfioException.class, () -> edu.readMemory(UNMAPPED, 0, 8, TIMEOUT));
     }
 
     /** Nothing may be left, and the sanitizer must have found nothing but what was expected. */
     void assertAllGivenBack() {
         assertAll(
-                () -> sanitizer.requireClean(expected),
+                () -> expected.requireIn(sanitizer),
                 () -> assertEquals(0, process.openDescriptors(), "open descriptors"),
                 () -> assertEquals(0, process.registeredRegions(), "registered regions"),
                 () -> assertEquals(0, process.lockedBytes(), "locked bytes"),

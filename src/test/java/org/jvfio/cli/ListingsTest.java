@@ -32,6 +32,7 @@ class ListingsTest {
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```(\\w*)\\n(.*?)^```$");
     private static final Pattern SNIPPET = Pattern.compile("\\{@snippet ([^}]*)}");
     private static final Pattern REGION = Pattern.compile("class=\"([\\w.]+)\" region=\"(\\w+)\"");
+    private static final Pattern VERSION = Pattern.compile("<([\\w.-]+\\.version)>(.+)</\\1>");
     private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
     /** Drawings and lists of packages, by their first lines. */
     private static final Set<String> PICTURES = Set.of(
@@ -140,6 +141,22 @@ class ListingsTest {
             }
         }
         return false;
+    }
+
+    /** It is copied as it is, by people who begin a driver, so it has versions and no places for them. */
+    @Test
+    void sampleProject_versions_areThoseOfTheProject() throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it/junit/pom.xml")));
+        int found = 0;
+        while (versions.find()) {
+            String line = versions.group(1).equals("jvfio.version")
+                    ? "<version>%s</version>".formatted(versions.group(2))
+                    : versions.group();
+            assertTrue(pom.contains("\n    " + line) || pom.contains("\n  " + line), line);
+            found++;
+        }
+        assertEquals(6, found);
     }
 
     @Test

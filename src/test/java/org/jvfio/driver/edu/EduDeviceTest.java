@@ -33,6 +33,7 @@ import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
 
@@ -53,7 +54,7 @@ class EduDeviceTest {
             .device(UNHURRIED.toString(), 3, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofMillis(100)))
             .build());
     private final Kernel kernel = sanitizer.kernel();
-    private Finding.Kind[] expected = {};
+    private final ExpectedFindings expected = new ExpectedFindings();
     private final Container container = Container.open(kernel);
 
     private static EmulatedEdu edu(ByteOrder order, Duration latency) {
@@ -63,7 +64,7 @@ class EduDeviceTest {
     @AfterEach
     void giveBack() {
         container.close();
-        sanitizer.requireClean(expected);
+        expected.requireIn(sanitizer);
     }
 
     private Device device(PciAddress address) {
@@ -239,7 +240,10 @@ class EduDeviceTest {
 
     @Test
     void readMemory_unmappedAddress_throws() {
-        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
+        expected.add(
+                Finding.Kind.UNMAPPED_DMA,
+                "0000:01:00.0 read 8 bytes from 0x10000, which is in no window",
+                "readMemory_unmappedAddress_throws");
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertEquals(Kind.FROZEN, e.kind());
@@ -249,7 +253,10 @@ class EduDeviceTest {
 
     @Test
     void of_frozenDevice_throws() {
-        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
+        expected.add(
+                Finding.Kind.UNMAPPED_DMA,
+                "0000:01:00.0 read 8 bytes from 0x10000, which is in no window",
+                "of_frozenDevice_throws");
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));

@@ -188,7 +188,6 @@ class FreezeRecoveryTest {
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(BLOCK)) {
             NvmeNamespace disk = nvme.namespace(1);
-            host.expect(Finding.Kind.STALE_DMA);
             DmaMapping mapping = host.device()
                     .container()
                     .defaultWindow()
@@ -197,6 +196,10 @@ class FreezeRecoveryTest {
             NvmeRequest good = new NvmeRequest().write(disk, 1, 1, other);
             assertTrue(nvme.queue(0).submit(bad));
             assertTrue(nvme.queue(0).submit(good));
+            host.expect(
+                    Finding.Kind.STALE_DMA,
+                    "0000:01:00.0 wrote 4096 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
+                    "");
             mapping.close();
             nvme.queue(0).await(bad);
             assertEquals(
