@@ -19,8 +19,6 @@ import org.jvfio.kernel.Errno;
 final class BindCommand extends Command {
     private static final long DEFAULT_WAIT = 5;
     private static final long MAX_WAIT = 600;
-    private static final int LAST_WITHOUT_BINDING = 6003;
-    private static final int FIRST_WITHOUT_BINDING = 5019;
 
     BindCommand() {
         super("bind", "bind the whole groups of devices to vfio-pci");
@@ -126,9 +124,9 @@ final class BindCommand extends Command {
     }
 
     private static void requireBinding(Host host) throws Failure {
-        if (host.version() >= FIRST_WITHOUT_BINDING && host.version() <= LAST_WITHOUT_BINDING) {
-            throw Failure.failed("cannot bind: Linux %s cannot bind a device to vfio-pci on POWER; boot 6.4 or newer"
-                    .formatted(host.release()));
+        if (host.bindsNothing()) {
+            throw Failure.failed("cannot bind: Linux %s cannot bind a device to vfio-pci on POWER; boot %s or newer"
+                    .formatted(host.release(), host.usableRelease()));
         }
         if (!host.hasModule("vfio_pci")) {
             throw Failure.failed("cannot bind: the module vfio-pci is not loaded; load it, as root: modprobe vfio-pci");

@@ -104,6 +104,9 @@ class HostCommandsTest {
     @CsvSource({
         "linux-6.1, doctor --linux 6.1 0001:01:00.0, 2",
         "lpar-6.8, doctor --machine pseries --linux 6.8, 2",
+        "lpar-6.1, doctor --machine pseries --linux 6.1, 2",
+        "lpar-5.10, doctor --machine pseries --linux 5.10, 1",
+        "power11, doctor --machine power11 --linux 7.2, 0",
         "device, doctor 0001:01:00.0, 0",
         "drive, doctor 0002:01:00.0 --memory 4G, 0",
         "linux-4.1, doctor --machine power7 --linux 4.1 0001:01:00.0, 1",
@@ -393,6 +396,41 @@ class HostCommandsTest {
 
     private static EmulatedEdu edu() {
         return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO);
+    }
+
+    /** A kernel that cannot bind a device gets no hint to bind one. */
+    @ParameterizedTest
+    @CsvSource({
+        "info 1, power8, 6.4",
+        "info 1, pseries, 6.11",
+        "demo, power9, 6.4",
+        "demo, pseries, 6.11",
+        "peek {} BAR0+0, power10, 6.4",
+        "config read {} 0, pseries, 6.11",
+    })
+    void command_aKernelThatCannotBind_namesOneThatCan(String line, String machine, String release) {
+        String device = machine.equals("pseries") ? "0001:00:01.0" : "0001:01:00.0";
+        Ran ran = Ran.of(line.replace("{}", device) + " --linux 6.1 --machine " + machine);
+        assertEquals(1, ran.status());
+        assertTrue(
+                ran.err()
+                        .contains(("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
+                                        + " device to vfio-pci on POWER")
+                                .formatted(release)),
+                ran.err());
+        assertTrue(!ran.err().contains("drivers_probe"), ran.err());
+    }
+
+    @Test
+    void info_aGroupThatIsNotBound_saysHowToBindIt() {
+        EmulatedKernel host = EmulatedKernel.boot(EmulatedMachine.power9());
+        Ran.on(host, "unbind 0001:01:00.0 --machine power9").ok();
+        Ran ran = Ran.on(host, "info 1 --machine power9");
+        assertTrue(
+                ran.err()
+                        .contains("; bind its devices, as root: modprobe vfio-pci; echo vfio-pci >"
+                                + " /sys/bus/pci/devices/0001:01:00.0/driver_override; "),
+                ran.err());
     }
 
     @Test
