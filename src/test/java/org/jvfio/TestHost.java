@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -28,7 +30,7 @@ final class TestHost {
     private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final ObservedKernel observed;
-    private final List<HostGroup> atFirst;
+    private final Map<Integer, HostGroup> atFirst;
     private final ExpectedFindings expected = new ExpectedFindings();
 
     /** What the host has of a group, whatever became of its PE. */
@@ -71,7 +73,7 @@ final class TestHost {
 
     /** Has an edu device read from where nothing is mapped, which freezes its PE. */
     void freeze(Device device) {
-        expect(Finding.Kind.UNMAPPED_DMA, "%s read 8 bytes from 0x%x, ".formatted(device, UNMAPPED), "freeze");
+        expect(Finding.Kind.UNMAPPED_DMA, "%s read 8 bytes from 0x%x, ".formatted(device, UNMAPPED), "");
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(UNMAPPED, 0, 8, TIMEOUT));
     }
@@ -87,10 +89,18 @@ final class TestHost {
                 () -> assertEquals(atFirst, groups(), "what the host has"));
     }
 
-    private List<HostGroup> groups() {
-        return process.host().groups().stream()
-                .map(this::group)
-                .map(group -> new HostGroup(group.ownedByHost(), group.bypass(), group.windows()))
-                .toList();
+    /** Pulls a device out, which is alone in its group. */
+    void unplug(PciAddress device) {
+        atFirst.remove(process.host().groupOf(device.toString()));
+        process.host().unplug(device.toString());
+    }
+
+    private Map<Integer, HostGroup> groups() {
+        Map<Integer, HostGroup> groups = new TreeMap<>();
+        for (int number : process.host().groups()) {
+            GroupView group = group(number);
+            groups.put(number, new HostGroup(group.ownedByHost(), group.bypass(), group.windows()));
+        }
+        return groups;
     }
 }

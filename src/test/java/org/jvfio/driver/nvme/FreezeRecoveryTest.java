@@ -198,8 +198,8 @@ class FreezeRecoveryTest {
             assertTrue(nvme.queue(0).submit(good));
             host.expect(
                     Finding.Kind.STALE_DMA,
-                    "0000:01:00.0 wrote 4096 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
-                    "");
+                    "0000:01:00.0 wrote 512 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
+                    "freeze_bufferNoLongerMapped_failsAndTheOtherSucceeds");
             mapping.close();
             nvme.queue(0).await(bad);
             assertEquals(

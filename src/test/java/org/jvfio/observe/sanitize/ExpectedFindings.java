@@ -20,11 +20,15 @@ public final class ExpectedFindings {
         }
     }
 
-    /** The innermost method of the test; empty if a device did it by itself. */
+    /** The innermost method of the test behind decorators of the kernel; empty if a device did it by itself. */
     private static String methodOf(Finding finding) {
-        return finding.sites().isEmpty()
-                ? ""
-                : finding.sites().getFirst().frames().getFirst().getMethodName().replaceFirst(LAMBDA, "$1");
+        return finding.sites().stream()
+                .limit(1)
+                .flatMap(site -> site.frames().stream())
+                .filter(frame -> !frame.getClassName().endsWith("Kernel"))
+                .map(frame -> frame.getMethodName().replaceFirst(LAMBDA, "$1"))
+                .findFirst()
+                .orElse("");
     }
 
     /**
