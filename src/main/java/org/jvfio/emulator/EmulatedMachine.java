@@ -94,9 +94,7 @@ public final class EmulatedMachine {
 
     /** As {@link #power10}, whose PHB5 bridges it has: Linux returns the same results. */
     public static EmulatedMachine power11() {
-        return power10().toBuilder()
-                .processor("Power11, altivec supported")
-                .build();
+        return power10().toBuilder().processor("Power11, altivec supported").build();
     }
 
     /**

@@ -19,7 +19,9 @@ public final class ExpectedFindings {
 
     private record Expected(Kind kind, String text, String method) {
         private boolean matches(Finding finding) {
-            return finding.kind() == kind && finding.text().contains(text) && methodOf(finding).equals(method);
+            return finding.kind() == kind
+                    && finding.text().contains(text)
+                    && methodOf(finding).equals(method);
         }
     }
 

@@ -66,7 +66,6 @@ class SanitizedDriversTest {
                 "the plan of faults is between the driver and its device, where the sanitizer would be");
     }
 
-
     private static final JavaClasses TESTS = new ClassFileImporter()
             .importUrl(SanitizedDriversTest.class
                     .getProtectionDomain()
@@ -151,7 +150,8 @@ class SanitizedDriversTest {
     }
 
     private static boolean isTest(JavaMethod method) {
-        return method.isMetaAnnotatedWith(Testable.class) && !method.getModifiers().contains(JavaModifier.ABSTRACT);
+        return method.isMetaAnnotatedWith(Testable.class)
+                && !method.getModifiers().contains(JavaModifier.ABSTRACT);
     }
 
     private static boolean hasEmulatedHost(JavaMethod method) {
@@ -175,8 +175,7 @@ class SanitizedDriversTest {
                 if (calls(run.body(), SanitizedDriversTest::opensDriver)) {
                     String name = each.getName() + "." + method.getName();
                     drive.add(name);
-                    boolean isChecked =
-                            hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
+                    boolean isChecked = hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
                     if (!isChecked || calls(run.body(), SanitizedDriversTest::bootsUnwatched)) {
                         unwatched.add(name);
                     }
