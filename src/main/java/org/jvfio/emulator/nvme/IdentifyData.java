@@ -135,7 +135,9 @@ final class IdentifyData {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         Namespace namespace = allocated ? namespaces.allocated(id) : namespaces.attached(id);
-        if (namespace != null && (allocated || namespace.isEnabled()) && namespace.commandSet() != CommandSet.KEY_VALUE) {
+        if (namespace != null
+                && (allocated || namespace.isEnabled())
+                && namespace.commandSet() != CommandSet.KEY_VALUE) {
             namespaceData.fill(namespace, data);
         }
         return Status.SUCCESS;

@@ -205,7 +205,8 @@ public final class NvmeModel implements DeviceModel {
     private static void setPciId(EmulatedNvme.Builder drive, MachineOptions options) {
         Matcher ids = PCI_ID.matcher(options.string("pciId"));
         if (!ids.matches()) {
-            throw options.wrong("pciId", "has 'pciId' '%s'; write it like 1c58:0003".formatted(options.string("pciId")));
+            throw options.wrong(
+                    "pciId", "has 'pciId' '%s'; write it like 1c58:0003".formatted(options.string("pciId")));
         }
         drive.pciId(Integer.parseInt(ids.group(1), HEXADECIMAL), Integer.parseInt(ids.group(2), HEXADECIMAL));
     }

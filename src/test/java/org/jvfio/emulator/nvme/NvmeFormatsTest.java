@@ -82,7 +82,9 @@ class NvmeFormatsTest {
         assertEquals(2048, host.qword(host.identify(0, 1)));
         assertEquals(0, host.qword(host.identify(0, 2)));
         assertEquals(2, host.dword(host.identify(3, 2) + 36) & 0xff, "CSI");
-        assertStatus(0x01, host.createQueues(1, 4).execute(io(READ, 0, 1).namespace(2).prp(host.pages(1), 0)));
+        assertStatus(
+                0x01,
+                host.createQueues(1, 4).execute(io(READ, 0, 1).namespace(2).prp(host.pages(1), 0)));
         host = new ControllerHost(drive).enabled(ControllerHost.ENABLED | ALL_COMMAND_SETS);
         assertEquals(2, host.dword(host.identify(2, 1)));
         assertEquals(2048, host.qword(host.identify(0, 2)));

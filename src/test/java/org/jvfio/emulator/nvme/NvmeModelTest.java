@@ -180,7 +180,8 @@ class NvmeModelTest {
                 """);
         ControllerHost drive = ControllerHost.of(machine, 0).enabled();
         assertEquals(0x1d97, drive.dword(drive.identify(1, 0)) & 0xffff);
-        ControllerHost.assertStatus(0x06, drive.admin(NvmeEntry.of(Opcodes.SET_FEATURES).dword(10, 7)));
+        ControllerHost.assertStatus(
+                0x06, drive.admin(NvmeEntry.of(Opcodes.SET_FEATURES).dword(10, 7)));
     }
 
     @Test
@@ -205,7 +206,8 @@ class NvmeModelTest {
         int twice = queue.submit(flush);
         assertEquals(twice, queue.next().command());
         assertEquals(twice, queue.next().command());
-        queue.submit(NvmeEntry.of(Opcodes.READ).namespace(1).prp(drive.pages(1), 0).blocks(0, 1));
+        queue.submit(
+                NvmeEntry.of(Opcodes.READ).namespace(1).prp(drive.pages(1), 0).blocks(0, 1));
         drive.pass(Duration.ofNanos(99_999));
         assertNull(queue.poll());
         drive.pass(Duration.ofNanos(1));
