@@ -222,16 +222,9 @@ final class ControllerRegisters {
         }
         bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
         if (delaysReadyCheck && (configuration & CC_ENABLE) != 0) {
-            sleep(READY_CHECK_DELAY);
+            Waiting.sleep(READY_CHECK_DELAY);
         }
         await(operation, "stop", CSTS_READY, 0, 0, readyTimeout());
-    }
-
-    private static void sleep(Duration time) {
-        long end = System.nanoTime() + time.toNanos();
-        for (long left = time.toNanos(); left > 0; left = end - System.nanoTime()) {
-            LockSupport.parkNanos(left);
-        }
     }
 
     /** Clears CC and does not wait. */
