@@ -80,7 +80,27 @@ final class BindCommand extends Command {
         for (HostGroup group : groups) {
             requireFree(group, uses, in.values("despite"));
         }
-        List<String> written = new ArrayList<>();
+        if (dryRun) {
+            report(
+                    in,
+                    true,
+                    bind(host, groups, true, seconds),
+                    files.isPresent() ? files.get().toPersist(groups) : List.of());
+        } else if (files.isPresent()) {
+            try (FileDrafts drafts = files.get().persist(groups)) {
+                List<String> names = drafts.files();
+                List<Map<String, Object>> results = bind(host, groups, false, seconds);
+                drafts.commit();
+                report(in, false, results, names);
+            }
+        } else {
+            report(in, false, bind(host, groups, false, seconds), List.of());
+        }
+        return 0;
+    }
+
+    private static List<Map<String, Object>> bind(Host host, List<HostGroup> groups, boolean dryRun, long seconds)
+            throws Failure {
         List<Map<String, Object>> results = new ArrayList<>();
         Binding binding = new Binding(host);
         for (HostGroup group : groups) {
@@ -100,11 +120,7 @@ final class BindCommand extends Command {
             }
             results.add(result);
         }
-        if (files.isPresent()) {
-            written.addAll(files.get().persist(groups, dryRun));
-        }
-        report(in, dryRun, results, written);
-        return 0;
+        return results;
     }
 
     private static void requireBinding(Host host) throws Failure {

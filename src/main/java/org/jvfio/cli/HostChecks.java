@@ -3,10 +3,8 @@ package org.jvfio.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.jvfio.ByteSize;
-import org.jvfio.LockedMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
 import org.jvfio.PeState;
@@ -382,7 +380,9 @@ final class HostChecks {
                     "binding",
                     driver,
                     "A driver in user space needs it bound to vfio-pci, with all devices of its group.",
-                    host.bindsNothing() ? "boot Linux %s or newer first".formatted(host.usableRelease()) : "as root: jvfio bind " + address));
+                    host.bindsNothing()
+                            ? "boot Linux %s or newer first".formatted(host.usableRelease())
+                            : "as root: jvfio bind " + address));
         }
     }
 

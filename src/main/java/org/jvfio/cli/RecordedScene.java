@@ -110,8 +110,8 @@ final class RecordedScene {
                 taken.add(Integer.toString(attached.group()));
             }
         }
-        String reason = group.map(number -> "the program takes no group " + number)
-                .orElse("the program takes no group");
+        String reason =
+                group.map(number -> "the program takes no group " + number).orElse("the program takes no group");
         if (!taken.isEmpty()) {
             reason += ", but " + Words.all(taken.stream().distinct().toList());
         } else if (!recording.isWhole()) {
@@ -249,8 +249,10 @@ final class RecordedScene {
     }
 
     private String groupsInWords() {
-        List<String> numbers =
-                groups.stream().distinct().map(number -> Integer.toString(number)).toList();
+        List<String> numbers = groups.stream()
+                .distinct()
+                .map(number -> Integer.toString(number))
+                .toList();
         return (numbers.size() == 1 ? "group " : "groups ") + Words.all(numbers);
     }
 }

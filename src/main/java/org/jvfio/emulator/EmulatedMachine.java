@@ -94,9 +94,7 @@ public final class EmulatedMachine {
 
     /** As {@link #power10}, whose PHB5 bridges it has: Linux returns the same results. */
     public static EmulatedMachine power11() {
-        return power10().toBuilder()
-                .processor("Power11, altivec supported")
-                .build();
+        return power10().toBuilder().processor("Power11, altivec supported").build();
     }
 
     /**
@@ -207,8 +205,9 @@ public final class EmulatedMachine {
      *  32}], "silentMicros": 250000}
      * }</pre>
      *
-     * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in
-     * hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
+     * {@code "vpd"} is a file with vital product data, or an object of its bytes, written as for {@code "config"}:
+     * {@code {"0x0": "82 05 00 4a 56 46 49 4f 78"}} is a name and the end tag. {@code "config"} replaces bytes of
+     * configuration space, in hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
      * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
      * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows. {@code
      * "extendedConfig": false} leaves a PCI Express device 256 bytes of configuration space.

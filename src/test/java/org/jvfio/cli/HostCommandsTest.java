@@ -273,12 +273,17 @@ class HostCommandsTest {
                 .orElse("none");
     }
 
-    @Test
-    void bind_aKernelThatRefuses_leavesTheDriversAsTheyWere() throws IOException {
-        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+    /** A host whose only device is bound to a driver of its own. */
+    private static EmulatedKernel hostsDevice() {
+        return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .withoutDevices()
                 .device("0001:01:00.0", 1, HostCommandsTest::edu, HostDriver.OTHER)
                 .build());
+    }
+
+    @Test
+    void bind_aKernelThatRefuses_leavesTheDriversAsTheyWere() throws IOException {
+        EmulatedKernel process = hostsDevice();
         Host host = new Host(process);
         Binding binding = new Binding(host);
         var function = host.function(PciAddress.parse("0001:01:00.0"));
@@ -315,6 +320,34 @@ class HostCommandsTest {
         Ran unbound = Ran.on(process, "unbind 0001:01:00.0" + root).ok();
         assertTrue(unbound.out().contains("removed " + rule), unbound.out());
         assertTrue(!Files.exists(rule));
+    }
+
+    @Test
+    void bind_persistentlyBelowAFile_bindsNothing() throws IOException {
+        Path file = Files.createFile(directory.resolve("file"));
+        EmulatedKernel process = hostsDevice();
+        Ran ran = Ran.on(process, "bind 0001:01:00.0 --kernel emulated --persist --root " + file);
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().startsWith("jvfio: cannot write " + file.resolve("etc")), ran.err());
+        assertEquals("host", driver(process, "0001:01:00.0"));
+    }
+
+    @Test
+    void bind_persistentlyWhereTheSecondFileCannotBe_leavesNoFile() throws IOException {
+        Files.createDirectories(directory.resolve("etc"));
+        Files.createFile(directory.resolve("etc/udev"));
+        EmulatedKernel process = hostsDevice();
+        Ran ran = Ran.on(process, "bind 0001:01:00.0 --kernel emulated --persist --root " + directory);
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().startsWith("jvfio: cannot write " + directory.resolve("etc/udev/rules.d")), ran.err());
+        assertEquals("host", driver(process, "0001:01:00.0"));
+        try (Stream<Path> files = Files.walk(directory)) {
+            assertEquals(
+                    List.of("udev"),
+                    files.filter(Files::isRegularFile)
+                            .map(path -> path.getFileName().toString())
+                            .toList());
+        }
     }
 
     @Test
@@ -381,9 +414,10 @@ class HostCommandsTest {
         assertEquals(1, ran.status());
         assertTrue(
                 ran.err()
-                        .contains(("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
-                                        + " device to vfio-pci on POWER")
-                                .formatted(release)),
+                        .contains(
+                                ("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
+                                                + " device to vfio-pci on POWER")
+                                        .formatted(release)),
                 ran.err());
         assertTrue(!ran.err().contains("drivers_probe"), ran.err());
     }
