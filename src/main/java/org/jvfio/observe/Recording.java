@@ -342,6 +342,13 @@ public final class Recording {
         Observer.write(form, out, this::replay);
     }
 
+    /** The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing. */
+    public List<DmaCall> dmaCalls() {
+        DmaCalls dma = new DmaCalls();
+        replay(dma);
+        return dma.calls();
+    }
+
     /** Passes what happened on to a listener. */
     void replay(CallDecoder.Listener listener) {
         for (Event event : events) {

@@ -29,7 +29,7 @@ final class ControllerRegisters {
     private static final int DOORBELLS = 0x1000;
 
     private static final int CC_ENABLE = 1;
-    /** Without it, namespaces of other command sets than NVM are not attached, as if there were none. */
+    /** Without it, nothing but their descriptors tells namespaces of other command sets from none. */
     private static final int CC_ALL_COMMAND_SETS = 6 << 4;
 
     private static final int CC_PAGE_SHIFT = 7;

@@ -396,7 +396,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         }
 
         private static Duration check(Duration timeout, int most, String text) {
-            long units = timeout.dividedBy(Configuration.TIMEOUT_UNIT);
+            long units = Configuration.timeoutUnits(timeout);
             if (units < 1
                     || units > most
                     || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {

@@ -183,7 +183,7 @@ class FreezeRecoveryTest {
     /** The read itself freezes the PE: its buffer is unmapped while it is in flight, which a program must not do. */
     @Test
     void freeze_bufferNoLongerMapped_failsAndTheOtherSucceeds() {
-        NvmeFaults late = NvmeFaults.NONE.withLatency(Duration.ofMillis(100), Duration.ofMillis(100));
+        NvmeFaults late = NvmeFaults.NONE.withLatency(Duration.ofMillis(500), Duration.ofMillis(500));
         try (NvmeHost host = new NvmeHost(late);
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(BLOCK)) {

@@ -14,12 +14,14 @@ public final class ExpectedFindings {
 
     private final Map<Expected, Integer> times = new LinkedHashMap<>();
 
-    /** Nothing is expected. */
+    /** Expects nothing. */
     public ExpectedFindings() {}
 
     private record Expected(Kind kind, String text, String method) {
         private boolean matches(Finding finding) {
-            return finding.kind() == kind && finding.text().contains(text) && methodOf(finding).equals(method);
+            return finding.kind() == kind
+                    && finding.text().contains(text)
+                    && methodOf(finding).equals(method);
         }
     }
 

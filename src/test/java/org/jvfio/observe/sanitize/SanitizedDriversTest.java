@@ -68,7 +68,6 @@ class SanitizedDriversTest {
                 "the plan of faults is between the driver and its device, where the sanitizer would be");
     }
 
-
     private static final JavaClasses TESTS = new ClassFileImporter()
             .importUrl(SanitizedDriversTest.class
                     .getProtectionDomain()
@@ -162,7 +161,8 @@ class SanitizedDriversTest {
     }
 
     private static boolean isTest(JavaMethod method) {
-        return method.isMetaAnnotatedWith(Testable.class) && !method.getModifiers().contains(JavaModifier.ABSTRACT);
+        return method.isMetaAnnotatedWith(Testable.class)
+                && !method.getModifiers().contains(JavaModifier.ABSTRACT);
     }
 
     private static boolean hasEmulatedHost(JavaMethod method) {
@@ -186,8 +186,7 @@ class SanitizedDriversTest {
                 if (calls(run.body(), SanitizedDriversTest::opensDriver)) {
                     String name = each.getName() + "." + method.getName();
                     drive.add(name);
-                    boolean isChecked =
-                            hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
+                    boolean isChecked = hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
                     if (!isChecked || calls(run.body(), SanitizedDriversTest::bootsUnwatched)) {
                         unwatched.add(name);
                     }
