@@ -45,6 +45,26 @@ class MachineFileTest {
     }
 
     @Test
+    void read_processor_isInCpuinfoAndThatOfAnotherPlatformIsNot() throws IOException {
+        assertTrue(cpuinfo(EmulatedMachine.power11()).contains("cpu\t\t: Power11, altivec supported\n"));
+        assertTrue(cpuinfo(EmulatedMachine.power10()).contains("cpu\t\t: POWER10, altivec supported\n"));
+        assertEquals(
+                "Power11, altivec supported", read("{\"like\": \"power11\"}").processor());
+        assertEquals(
+                "POWER9, altivec supported",
+                read("{\"like\": \"power11\", \"platform\": \"phb4\"}").processor());
+        assertTrue(cpuinfo(read("{\"like\": \"pseries\", \"processor\": \"POWER10 (architected)\"}"))
+                .contains("cpu\t\t: POWER10 (architected)\n"));
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class, () -> read("{\"like\": \"power9\",\n\"processor\": \"a\\nb\"}"));
+        assertTrue(String.valueOf(e.getMessage()).contains("line 2 ('processor'): 'a\nb' is not"), e.getMessage());
+    }
+
+    private static String cpuinfo(EmulatedMachine machine) throws IOException {
+        return EmulatedKernel.boot(machine).readFile("/proc/cpuinfo");
+    }
+
+    @Test
     void read_maxFreezes_thePeIsDisabledAfterThem() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "maxFreezes": 0}
