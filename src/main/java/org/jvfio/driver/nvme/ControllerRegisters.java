@@ -123,19 +123,19 @@ final class ControllerRegisters {
         return (int) ((bar.size() - DOORBELLS) / (2L * capabilities.doorbellStride())) - 1;
     }
 
-    /** The offset in the BAR of the tail doorbell of a submission queue. */
-    long submissionDoorbell(int queue) {
-        return DOORBELLS + 2L * queue * capabilities.doorbellStride();
+    /** The tail doorbell of a submission queue. */
+    Doorbell submissionDoorbell(int queue) {
+        return doorbell(2L * queue);
     }
 
-    /** The offset in the BAR of the head doorbell of a completion queue. */
-    long completionDoorbell(int queue) {
-        return DOORBELLS + (2L * queue + 1) * capabilities.doorbellStride();
+    /** The head doorbell of a completion queue. */
+    Doorbell completionDoorbell(int queue) {
+        return doorbell(2L * queue + 1);
     }
 
-    /** Writes a doorbell. The caller has made a full fence after its last access to the queue's memory. */
-    void ring(long doorbell, int index) {
-        bar.writeInt(doorbell, index);
+    private Doorbell doorbell(long number) {
+        long offset = DOORBELLS + number * capabilities.doorbellStride();
+        return index -> bar.writeInt(offset, index);
     }
 
     /** Reads CSTS. */
