@@ -173,9 +173,12 @@ class MappingInterleavingsTest {
                 return false;
             }
             container.lock();
-            container.unlock();
-            release(UNMAPPED);
-            return true;
+            try {
+                release(UNMAPPED);
+                return true;
+            } finally {
+                container.unlock();
+            }
         }
 
         /** Holds the container, then the mapping. */
