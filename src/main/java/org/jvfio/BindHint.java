@@ -25,13 +25,14 @@ final class BindHint {
 
     /** For a group none of whose functions is bound. */
     static String of(Kernel kernel, IommuGroup group) {
-        return otherKernel(kernel).orElseGet(() -> "bind its devices"
-                + group.functions().stream()
-                        .filter(function -> function.classCode() >> 16 != BRIDGE)
-                        .findFirst()
-                        .map(function -> ", as root: " + commands(function))
-                        .orElse("")
-                + "; see dmesg if that fails");
+        return otherKernel(kernel)
+                .orElseGet(() -> "bind its devices"
+                        + group.functions().stream()
+                                .filter(function -> function.classCode() >> 16 != BRIDGE)
+                                .findFirst()
+                                .map(function -> ", as root: " + commands(function))
+                                .orElse("")
+                        + "; see dmesg if that fails");
     }
 
     private static Optional<String> otherKernel(Kernel kernel) {
@@ -46,8 +47,7 @@ final class BindHint {
         }
         return Optional.of(
                 "boot Linux %s or newer: this is %s, and Linux 5.19 to 6.3 cannot bind a device to vfio-pci on POWER"
-                        .formatted(
-                                HostPlatform.of(kernel) == HostPlatform.PSERIES ? "6.11" : "6.4", release.group()));
+                        .formatted(HostPlatform.of(kernel) == HostPlatform.PSERIES ? "6.11" : "6.4", release.group()));
     }
 
     private static String commands(PciFunction function) {

@@ -13,18 +13,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.jvfio.DeviceCondition.State;
 import org.jvfio.VfioException.Kind;
-import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.ForwardingKernel;
-import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_h;
 
 /** What is said of a device that responds or does not, on platforms that report the state of its PE or do not. */
 class DeviceConditionTest {
-    private static final long UNMAPPED = 0x7000_0000;
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final TestHost host = new TestHost();

@@ -42,7 +42,8 @@ class DeviceRecoveryTest {
     }
 
     /** Freezes it with a mapping and an interrupt, recovers it, and uses all of it again. */
-    private static RecoveryResult recoverInUse(TestHost of, Device device, RecoveryOptions options) throws InterruptedException {
+    private static RecoveryResult recoverInUse(TestHost of, Device device, RecoveryOptions options)
+            throws InterruptedException {
         DmaMapping mapping = device.container()
                 .map(
                         device.container().allocate(1 << 16).range(),
@@ -116,7 +117,8 @@ class DeviceRecoveryTest {
             Device other = container.attach(TestHost.OTHER_EDU).openDevice(TestHost.OTHER_EDU);
             other.enableBusMastering();
             assertEquals(
-                    Means.REOPEN, recoverInUse(host, device, RecoveryOptions.DEFAULT).means());
+                    Means.REOPEN,
+                    recoverInUse(host, device, RecoveryOptions.DEFAULT).means());
             assertTrue(other.configSpace().command().contains(PciCommand.BUS_MASTER));
         }
     }
@@ -181,9 +183,7 @@ class DeviceRecoveryTest {
                 assertEquals(0, config.readByte(vfio_h.PCI_LATENCY_TIMER), "never written");
             }
             each.expect(
-                    Finding.Kind.UNMAPPED_DMA,
-                    TestHost.NVME + " read 64 bytes from 0x70000000, ",
-                    "freezeByCommand");
+                    Finding.Kind.UNMAPPED_DMA, TestHost.NVME + " read 64 bytes from 0x70000000, ", "freezeByCommand");
             each.assertAllGivenBack();
         }
     }

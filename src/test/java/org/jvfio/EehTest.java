@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -12,12 +11,9 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.driver.edu.EduDevice;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Errno;
-import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.uapi.vfio_h;
 
 class EehTest {
-    private static final long UNMAPPED = 0x7000_0000;
-    private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final TestHost host = new TestHost();
 

@@ -245,10 +245,7 @@ class FreezeLogTest {
                                     + " read 8 bytes from 0x30000000, which is in no window"),
                     condition.evidence());
         }
-        without.expect(
-                Finding.Kind.UNMAPPED_DMA,
-                "read 8 bytes from 0x30000000, which is in no window",
-                "");
+        without.expect(Finding.Kind.UNMAPPED_DMA, "read 8 bytes from 0x30000000, which is in no window", "");
         without.assertAllGivenBack();
     }
 

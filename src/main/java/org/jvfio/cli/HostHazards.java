@@ -44,11 +44,7 @@ final class HostHazards {
                     4012,
                     7002,
                     Host::isPowernv),
-            new Known(
-                    "a mapping that passes the end of its window overwrites host memory",
-                    6011,
-                    STILL,
-                    Host::isLpar),
+            new Known("a mapping that passes the end of its window overwrites host memory", 6011, STILL, Host::isLpar),
             new Known(
                     "an unmap call that passes the end of its window calls the hypervisor for each page and cannot be"
                             + " interrupted",

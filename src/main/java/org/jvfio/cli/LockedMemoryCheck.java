@@ -30,7 +30,8 @@ final class LockedMemoryCheck {
      */
     Finding of(long job) {
         LockedMemory memory = LockedMemory.of(host.kernel());
-        long needed = host.hasVersion1() ? window() : windows(job) + host.pageSize().roundUp(job);
+        long needed =
+                host.hasVersion1() ? window() : windows(job) + host.pageSize().roundUp(job);
         String figure = host.hasVersion1()
                 ? "a driver needs %s of locked memory, which is all of the default window, whatever it maps"
                         .formatted(ByteSize.format(needed))
@@ -52,10 +53,7 @@ final class LockedMemoryCheck {
         }
         return remaining.getAsLong() < table(DEFAULT_WINDOW, SMALL_PAGE) + page
                 ? Finding.error(
-                        ID,
-                        what,
-                        "That is less than the table of the default window: nothing can be mapped.",
-                        fixes)
+                        ID, what, "That is less than the table of the default window: nothing can be mapped.", fixes)
                 : Finding.warning(ID, what, "The driver gets ENOMEM when it registers its memory.", fixes);
     }
 

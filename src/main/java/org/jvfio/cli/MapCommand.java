@@ -103,10 +103,7 @@ final class MapCommand extends Command {
             data.put("moments", printed.stream().map(MapCommand::data).toList());
             in.out().println(Json.text(data));
         } else if (svg.isPresent()) {
-            write(
-                    in,
-                    svg.get(),
-                    story ? MapSvg.story(title, scene.moments()) : MapSvg.picture(title, scene.drawn()));
+            write(in, svg.get(), story ? MapSvg.story(title, scene.moments()) : MapSvg.picture(title, scene.drawn()));
         } else {
             MapText text = new MapText(in.out().charset(), in.terminal().width());
             in.out().println(in.terminal().bold(title));
@@ -135,8 +132,8 @@ final class MapCommand extends Command {
     private static Scene recorded(Invocation in, String file, Optional<Integer> group) throws Failure {
         for (String option : CHOICES) {
             if (in.has(option)) {
-                throw Failure.usage("map: --from draws a record, which has its host and devices; leave --" + option
-                        + " out");
+                throw Failure.usage(
+                        "map: --from draws a record, which has its host and devices; leave --" + option + " out");
             }
         }
         Recording recording = Records.read(Path.of(file));

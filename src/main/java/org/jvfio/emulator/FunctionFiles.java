@@ -45,7 +45,8 @@ final class FunctionFiles {
      *
      * @param name below its directory
      */
-    @Nullable Supplier<String> find(PciFunction function, String name) {
+    @Nullable
+    Supplier<String> find(PciFunction function, String name) {
         Supplier<String> standard = StandardAttributes.find(function, name);
         return standard != null ? standard : own(function).get(name);
     }
@@ -63,8 +64,7 @@ final class FunctionFiles {
         files.put("vendor", () -> "0x" + HEX.toHexDigits((short) identity.vendor()) + "\n");
         files.put("device", () -> "0x" + HEX.toHexDigits((short) identity.device()) + "\n");
         files.put("class", () -> "0x" + HEX.toHexDigits(identity.classCode(), 6) + "\n");
-        files.put(
-                "driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+        files.put("driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
         files.put("revision", () -> "0x" + HEX.toHexDigits((byte) identity.revision()) + "\n");
         files.put("config", () -> "");
         files.put("subsystem_vendor", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));

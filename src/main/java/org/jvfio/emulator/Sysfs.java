@@ -41,7 +41,9 @@ final class Sysfs {
 
     String readFile(String path) throws IOException {
         PciFunction function = function(path);
-        int directory = function == null ? path.length() : DEVICES.length() + function.address().length() + 1;
+        int directory = function == null
+                ? path.length()
+                : DEVICES.length() + function.address().length() + 1;
         Supplier<String> file = function != null && directory < path.length()
                 ? functionFiles.find(function, path.substring(directory))
                 : files(path).get(path);

@@ -156,8 +156,8 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
 
     private void mapping(Windows.Change change, RecordedCall call, long nanos) {
         Windows.Window window = change.window();
-        NavigableMap<Long, String> open = openMappings.computeIfAbsent(
-                window.container(), _ -> new TreeMap<>(Long::compareUnsigned));
+        NavigableMap<Long, String> open =
+                openMappings.computeIfAbsent(window.container(), _ -> new TreeMap<>(Long::compareUnsigned));
         if (change.maps()) {
             String name = "0x%x bytes at 0x%x".formatted(change.size(), change.start());
             if (open.putIfAbsent(change.start(), name) == null) {
@@ -178,12 +178,7 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
     }
 
     private void async(String phase, String name, int container, long start, long nanos) {
-        event(
-                phase,
-                name,
-                PROCESS,
-                nanos,
-                () -> json.writeStringField("id", "%d:0x%x".formatted(container, start)));
+        event(phase, name, PROCESS, nanos, () -> json.writeStringField("id", "%d:0x%x".formatted(container, start)));
     }
 
     static boolean isInterrupt(RecordedCall call) {

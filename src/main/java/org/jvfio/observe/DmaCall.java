@@ -34,8 +34,7 @@ public sealed interface DmaCall {
      * @param reads whether the device may read it
      * @param writes whether the device may write it
      */
-    record Mapped(int container, long nanos, long iova, long size, boolean reads, boolean writes)
-            implements DmaCall {}
+    record Mapped(int container, long nanos, long iova, long size, boolean reads, boolean writes) implements DmaCall {}
 
     /** Bus addresses were unmapped ({@code VFIO_IOMMU_UNMAP_DMA}), whether or not anything was mapped there. */
     record Unmapped(int container, long nanos, long iova, long size) implements DmaCall {}

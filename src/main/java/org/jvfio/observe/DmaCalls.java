@@ -121,8 +121,10 @@ final class DmaCalls implements CallDecoder.Listener {
             case vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO -> {
                 if (!container.toldDefault) {
                     container.toldDefault = true;
-                    add(call, vfio_iommu_spapr_tce_info.sizeof(), struct ->
-                            new DmaCall.WindowCreated(
+                    add(
+                            call,
+                            vfio_iommu_spapr_tce_info.sizeof(),
+                            struct -> new DmaCall.WindowCreated(
                                     number,
                                     nanos,
                                     Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_start(struct)),
@@ -131,8 +133,10 @@ final class DmaCalls implements CallDecoder.Listener {
                 }
             }
             case vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE ->
-                add(call, vfio_iommu_spapr_tce_create.sizeof(), struct ->
-                        new DmaCall.WindowCreated(
+                add(
+                        call,
+                        vfio_iommu_spapr_tce_create.sizeof(),
+                        struct -> new DmaCall.WindowCreated(
                                 number,
                                 nanos,
                                 vfio_iommu_spapr_tce_create.start_addr(struct),
@@ -140,12 +144,17 @@ final class DmaCalls implements CallDecoder.Listener {
                                 vfio_iommu_spapr_tce_create.page_shift(struct)));
             case vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE -> {
                 container.toldDefault = true;
-                add(call, vfio_iommu_spapr_tce_remove.sizeof(), struct ->
-                        new DmaCall.WindowRemoved(number, nanos, vfio_iommu_spapr_tce_remove.start_addr(struct)));
+                add(
+                        call,
+                        vfio_iommu_spapr_tce_remove.sizeof(),
+                        struct -> new DmaCall.WindowRemoved(
+                                number, nanos, vfio_iommu_spapr_tce_remove.start_addr(struct)));
             }
             case vfio_h.VFIO_IOMMU_MAP_DMA ->
-                add(call, vfio_iommu_type1_dma_map.sizeof(), struct ->
-                        new DmaCall.Mapped(
+                add(
+                        call,
+                        vfio_iommu_type1_dma_map.sizeof(),
+                        struct -> new DmaCall.Mapped(
                                 number,
                                 nanos,
                                 vfio_iommu_type1_dma_map.iova(struct),
@@ -153,8 +162,10 @@ final class DmaCalls implements CallDecoder.Listener {
                                 (vfio_iommu_type1_dma_map.flags(struct) & vfio_h.VFIO_DMA_MAP_FLAG_READ) != 0,
                                 (vfio_iommu_type1_dma_map.flags(struct) & vfio_h.VFIO_DMA_MAP_FLAG_WRITE) != 0));
             case vfio_h.VFIO_IOMMU_UNMAP_DMA ->
-                add(call, vfio_iommu_type1_dma_unmap.sizeof(), struct ->
-                        new DmaCall.Unmapped(
+                add(
+                        call,
+                        vfio_iommu_type1_dma_unmap.sizeof(),
+                        struct -> new DmaCall.Unmapped(
                                 number,
                                 nanos,
                                 vfio_iommu_type1_dma_unmap.iova(struct),

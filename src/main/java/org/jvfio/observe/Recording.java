@@ -191,6 +191,7 @@ public final class Recording {
         int factsBytes = file.get(INT, RecordFormat.FACTS_BYTES);
         int chunkBytes = file.get(INT, RecordFormat.CHUNK_BYTES);
         if (RecordRing.sum(header) != file.get(INT, RecordFormat.HEADER_SUM)
+                || headerBytes < RecordFormat.FACTS
                 || factsBytes < 0
                 || factsBytes > headerBytes - RecordFormat.FACTS
                 || chunkBytes <= RecordFormat.CHUNK_FRAMES) {
@@ -341,7 +342,9 @@ public final class Recording {
         Observer.write(form, out, this::replay);
     }
 
-    /** The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing. */
+    /**
+     * The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing.
+     */
     public List<DmaCall> dmaCalls() {
         DmaCalls dma = new DmaCalls();
         replay(dma);

@@ -315,7 +315,8 @@ class HandCommandsTest {
     @Test
     void shell_aScriptAsStandardInput_worksWithTheDeviceAndEndsWithItsStatus() throws IOException {
         Path startup = Files.writeString(directory.resolve("start.jsh"), "int twice(int n) { return 2 * n; }\n");
-        Ran ran = CommandLines.shell(EDU + " --machine power9 --startup " + startup, """
+        Ran ran = CommandLines.shell(
+                EDU + " --machine power9 --startup " + startup, """
                 var edu = EduDevice.of(device)
                 System.out.println("factorial of 6: " + edu.factorial(twice(3), Duration.ofSeconds(9)))
                 System.out.println(device.address() + " " + kernel.getClass().getSimpleName())

@@ -414,9 +414,10 @@ class HostCommandsTest {
         assertEquals(1, ran.status());
         assertTrue(
                 ran.err()
-                        .contains(("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
-                                        + " device to vfio-pci on POWER")
-                                .formatted(release)),
+                        .contains(
+                                ("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
+                                                + " device to vfio-pci on POWER")
+                                        .formatted(release)),
                 ran.err());
         assertTrue(!ran.err().contains("drivers_probe"), ran.err());
     }

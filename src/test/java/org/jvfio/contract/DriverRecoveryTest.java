@@ -63,8 +63,7 @@ class DriverRecoveryTest extends Contract {
 
     private void freeze() {
         if (host.freezes()) {
-            expected.add(
-                    Finding.Kind.UNMAPPED_DMA, "%s read 8 bytes from 0x%x, ".formatted(device, UNMAPPED), "");
+            expected.add(Finding.Kind.UNMAPPED_DMA, "%s read 8 bytes from 0x%x, ".formatted(device, UNMAPPED), "");
             assertThrows(VfioException.class, () -> edu.readMemory(UNMAPPED, 0, 8, TIMEOUT));
         } else {
             kernel.freeze();

@@ -15,7 +15,8 @@ class ReadmeTest {
     @Test
     void copyDriver_emulatedPower8_copies() {
         Sanitizer sanitizer = Sanitizer.boot(EmulatedMachine.power8());
-        assertEquals("Hello, POWER", CopyDriver.copy(sanitizer.kernel(), PciAddress.parse("0000:01:00.0"), "Hello, POWER"));
+        assertEquals(
+                "Hello, POWER", CopyDriver.copy(sanitizer.kernel(), PciAddress.parse("0000:01:00.0"), "Hello, POWER"));
         sanitizer.requireClean();
         assertTrue(sanitizer.host().group(0).ownedByHost());
     }

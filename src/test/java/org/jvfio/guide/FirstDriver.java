@@ -93,8 +93,7 @@ public final class FirstDriver {
     // @end
 
     // @start region="copy"
-    private static void copy(Region registers, long source, long destination, int command)
-            throws InterruptedException {
+    private static void copy(Region registers, long source, long destination, int command) throws InterruptedException {
         registers.writeInt(0x80, (int) source);
         registers.writeInt(0x88, (int) destination);
         registers.writeInt(0x90, 4096);

@@ -97,9 +97,7 @@ class ObserveTest {
     void faults_thirdMapRefused_driverFails() {
         // @start region="faults"
         Faults plan = Faults.NONE.with(
-                FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_MAP_DMA),
-                Occurrence.nth(1),
-                new Effect.Refusal(Errno.ENOMEM));
+                FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_MAP_DMA), Occurrence.nth(1), new Effect.Refusal(Errno.ENOMEM));
         FaultInjection faults = FaultInjection.boot(EmulatedMachine.power8(), plan);
         VfioException e = assertThrows(VfioException.class, () -> run(faults.kernel()));
         // @end

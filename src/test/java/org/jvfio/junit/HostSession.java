@@ -90,7 +90,8 @@ final class HostSession {
     Object provide(Parameter parameter) {
         Class<?> type = parameter.getType();
         if (type != Device.class && parameter.isAnnotationPresent(VfioDevice.class)) {
-            throw new ParameterResolutionException("@VfioDevice is for a parameter of type Device, not " + type.getName());
+            throw new ParameterResolutionException(
+                    "@VfioDevice is for a parameter of type Device, not " + type.getName());
         }
         if (type == Kernel.class) {
             return kernel;

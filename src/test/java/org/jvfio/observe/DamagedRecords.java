@@ -118,10 +118,8 @@ public final class DamagedRecords {
         places.put("last frame", good.length - 1);
         places.forEach((name, place) -> files.put(
                 "a flipped bit in the " + name,
-                changed(file -> file.set(
-                        ValueLayout.JAVA_BYTE,
-                        place,
-                        (byte) (file.get(ValueLayout.JAVA_BYTE, place) ^ 4)))));
+                changed(file ->
+                        file.set(ValueLayout.JAVA_BYTE, place, (byte) (file.get(ValueLayout.JAVA_BYTE, place) ^ 4)))));
     }
 
     /** Numbers that are wrong although the checksum is right. */

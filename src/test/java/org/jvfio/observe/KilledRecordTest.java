@@ -45,8 +45,8 @@ class KilledRecordTest {
         private BusyVictim() {}
 
         public static void main(String[] arguments) throws IOException, InterruptedException {
-            RecordOptions options = new RecordOptions(
-                    Path.of(arguments[0]), RecordOptions.MIN_BYTES, RecordOptions.ALL, false, true);
+            RecordOptions options =
+                    new RecordOptions(Path.of(arguments[0]), RecordOptions.MIN_BYTES, RecordOptions.ALL, false, true);
             try (Observer observer = Observer.record(options, "a test")) {
                 Kernel kernel = observer.observe(EduSession.boot());
                 makeCalls(kernel, BEFORE);

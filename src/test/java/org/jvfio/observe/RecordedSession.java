@@ -23,7 +23,6 @@ final class RecordedSession {
 
     /** The edu session with memory. */
     static Recording ofEdu(Path file) throws IOException {
-        return EduSession.watched(
-                kernel -> record(RecordOptions.of(file).withMemory(), kernel, EduSession::run));
+        return EduSession.watched(kernel -> record(RecordOptions.of(file).withMemory(), kernel, EduSession::run));
     }
 }

@@ -40,8 +40,7 @@ class ReplayTest {
 
     private Recording polled() throws IOException {
         RecordOptions options = RecordOptions.of(directory.resolve("x.rec")).withMemory();
-        return EduSession.watched(
-                host -> RecordedSession.record(options, host, kernel -> EduSession.poll(kernel, 10)));
+        return EduSession.watched(host -> RecordedSession.record(options, host, kernel -> EduSession.poll(kernel, 10)));
     }
 
     @Test
@@ -343,7 +342,8 @@ class ReplayTest {
     void check_anotherMachine_everyDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         EmulatedMachine pages4k = EduSession.machine().toBuilder().pages4K().build();
-        RecordCheck.Result result = RecordCheck.run(recording, Sanitizer.boot(pages4k).kernel(), Duration.ofMillis(10));
+        RecordCheck.Result result =
+                RecordCheck.run(recording, Sanitizer.boot(pages4k).kernel(), Duration.ofMillis(10));
         Difference first = result.differences().getFirst();
         assertEquals("sysconf(_SC_PAGESIZE) = 65536", first.recorded());
         assertEquals("4096", first.actual());

@@ -181,7 +181,9 @@ class TraceFormsTest {
     }
 
     private static long nanos(Map<String, Object> event, String field) {
-        return new BigDecimal(String.valueOf(event.get(field))).movePointRight(3).longValueExact();
+        return new BigDecimal(String.valueOf(event.get(field)))
+                .movePointRight(3)
+                .longValueExact();
     }
 
     private static String name(Map<String, Object> event) {
@@ -193,8 +195,9 @@ class TraceFormsTest {
     }
 
     /**
-     * What the Trace Event Format asks of each kind of event, and Perfetto's importer, {@code json_trace_parser_impl.cc}:
-     * slices of a thread do not overlap, and one of a mapping ends with the name that it began with.
+     * What the Trace Event Format asks of each kind of event, and Perfetto's importer, {@code
+     * json_trace_parser_impl.cc}: slices of a thread do not overlap, and one of a mapping ends with the name that it
+     * began with.
      */
     @Test
     void perfetto_recording_slicesForCallsTracksForMappingsAndWindows() throws IOException {
@@ -251,7 +254,8 @@ class TraceFormsTest {
         List<Map<String, Object>> slices = events(out.toString()).stream()
                 .filter(event -> Set.of("b", "e").contains(String.valueOf(event.get("ph"))))
                 .toList();
-        assertEquals(List.of("b", "e"), slices.stream().map(event -> event.get("ph")).toList());
+        assertEquals(
+                List.of("b", "e"), slices.stream().map(event -> event.get("ph")).toList());
         assertEquals(name(slices.getFirst()), name(slices.getLast()));
         assertEquals(id(slices.getFirst()), id(slices.getLast()));
     }

@@ -183,10 +183,7 @@ public final class Host {
     }
 
     private static HostGroup group(
-            IommuGroup group,
-            List<HostFunction> functions,
-            List<String> nodes,
-            Map<String, List<HostProcess>> users) {
+            IommuGroup group, List<HostFunction> functions, List<String> nodes, Map<String, List<HostProcess>> users) {
         String number = Integer.toString(group.number());
         return new HostGroup(
                 group, functions, nodes.contains(number), users.getOrDefault("/dev/vfio/" + number, List.of()));

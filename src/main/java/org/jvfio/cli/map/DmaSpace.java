@@ -40,7 +40,9 @@ public final class DmaSpace {
                 if (removed == null) {
                     throw new IllegalArgumentException("window " + number + " is removed, and there is none");
                 }
-                removed.mappings().values().forEach(mapping -> mappedBytes -= mapping.range().size());
+                removed.mappings()
+                        .values()
+                        .forEach(mapping -> mappedBytes -= mapping.range().size());
             }
             case DmaEvent.Mapped(IovaRange range, var direction) -> map(new DmaMoment.Mapping(range, direction));
             case DmaEvent.Unmapped(IovaRange range) -> windows.values().forEach(window -> unmap(window, range));

@@ -240,10 +240,7 @@ class EduDeviceTest {
 
     @Test
     void readMemory_unmappedAddress_throws() {
-        expected.add(
-                Finding.Kind.UNMAPPED_DMA,
-                "0000:01:00.0 read 8 bytes from 0x10000, which is in no window",
-                "");
+        expected.add(Finding.Kind.UNMAPPED_DMA, "0000:01:00.0 read 8 bytes from 0x10000, which is in no window", "");
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertEquals(Kind.FROZEN, e.kind());
@@ -253,10 +250,7 @@ class EduDeviceTest {
 
     @Test
     void of_frozenDevice_throws() {
-        expected.add(
-                Finding.Kind.UNMAPPED_DMA,
-                "0000:01:00.0 read 8 bytes from 0x10000, which is in no window",
-                "");
+        expected.add(Finding.Kind.UNMAPPED_DMA, "0000:01:00.0 read 8 bytes from 0x10000, which is in no window", "");
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));

@@ -7,16 +7,23 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.jvfio.observe.sanitize.Finding.Kind;
 
-/** The mistakes that a test makes on purpose: the sanitizer has to find each of them, where it is made, and no other. */
+/**
+ * The mistakes that a test makes on purpose: the sanitizer has to find each of them, where it is made, and no other.
+ */
 public final class ExpectedFindings {
     /** The name that javac gives a lambda: that of the method around it, between two others. */
     private static final String LAMBDA = "lambda\\$(\\w+)\\$\\d+";
 
     private final Map<Expected, Integer> times = new LinkedHashMap<>();
 
+    /** Expects nothing. */
+    public ExpectedFindings() {}
+
     private record Expected(Kind kind, String text, String method) {
         private boolean matches(Finding finding) {
-            return finding.kind() == kind && finding.text().contains(text) && methodOf(finding).equals(method);
+            return finding.kind() == kind
+                    && finding.text().contains(text)
+                    && methodOf(finding).equals(method);
         }
     }
 

@@ -14,12 +14,14 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.lang.annotation.Annotation;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -66,12 +68,13 @@ class SanitizedDriversTest {
                 "the plan of faults is between the driver and its device, where the sanitizer would be");
     }
 
-
     private static final JavaClasses TESTS = new ClassFileImporter()
             .importUrl(SanitizedDriversTest.class
                     .getProtectionDomain()
                     .getCodeSource()
                     .getLocation());
+
+    private static final Map<JavaCodeUnit, Set<JavaCodeUnit>> CALLEES = new HashMap<>();
 
     /** What is run of a test method: in front of it and by it, and with what comes behind it. */
     private record Run(Set<JavaCodeUnit> body, Set<JavaCodeUnit> all) {
@@ -105,15 +108,22 @@ class SanitizedDriversTest {
             Set<JavaCodeUnit> reached = new LinkedHashSet<>(from);
             Deque<JavaCodeUnit> left = new ArrayDeque<>(from);
             while (!left.isEmpty()) {
-                targets(left.removeFirst())
-                        .flatMap(target -> target.resolveMember().stream())
-                        .map(JavaCodeUnit.class::cast)
-                        .filter(unit -> TESTS.contain(unit.getOwner().getName()))
-                        .flatMap(Run::withImplementations)
-                        .filter(reached::add)
-                        .forEach(left::add);
+                for (JavaCodeUnit each : CALLEES.computeIfAbsent(left.removeFirst(), Run::callees)) {
+                    if (reached.add(each)) {
+                        left.add(each);
+                    }
+                }
             }
             return reached;
+        }
+
+        private static Set<JavaCodeUnit> callees(JavaCodeUnit caller) {
+            return targets(caller)
+                    .flatMap(target -> target.resolveMember().stream())
+                    .map(JavaCodeUnit.class::cast)
+                    .filter(unit -> TESTS.contain(unit.getOwner().getName()))
+                    .flatMap(Run::withImplementations)
+                    .collect(Collectors.toSet());
         }
 
         /** Of an object that the tests make of an anonymous or a functional class, what its methods do. */
@@ -151,7 +161,8 @@ class SanitizedDriversTest {
     }
 
     private static boolean isTest(JavaMethod method) {
-        return method.isMetaAnnotatedWith(Testable.class) && !method.getModifiers().contains(JavaModifier.ABSTRACT);
+        return method.isMetaAnnotatedWith(Testable.class)
+                && !method.getModifiers().contains(JavaModifier.ABSTRACT);
     }
 
     private static boolean hasEmulatedHost(JavaMethod method) {
@@ -175,8 +186,7 @@ class SanitizedDriversTest {
                 if (calls(run.body(), SanitizedDriversTest::opensDriver)) {
                     String name = each.getName() + "." + method.getName();
                     drive.add(name);
-                    boolean isChecked =
-                            hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
+                    boolean isChecked = hasEmulatedHost(method) || calls(run.all(), SanitizedDriversTest::checks);
                     if (!isChecked || calls(run.body(), SanitizedDriversTest::bootsUnwatched)) {
                         unwatched.add(name);
                     }
