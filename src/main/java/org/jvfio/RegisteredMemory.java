@@ -177,9 +177,6 @@ final class RegisteredMemory {
 
     /** Repeats the unregistrations that failed, which was reported then. */
     private void unregisterUnused(MemorySegment wanted, Supplier<String> asked) {
-        if (unused.isEmpty()) {
-            return;
-        }
         for (RegisteredRanges.Range range : List.copyOf(unused)) {
             try {
                 unregister(range);
