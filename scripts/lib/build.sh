@@ -8,6 +8,8 @@ project=${BASH_SOURCE[0]%/scripts/lib/build.sh}
 target=$project/target
 # shellcheck source=scripts/lib/java.sh
 source "$project/scripts/lib/java.sh"
+# The one for long runs takes longer to make than it saves between two builds.
+aot_caches=(help hosts)
 
 # Maven 3.9 reads MAVEN_ARGS itself, 3.8 does not: both get it once.
 maven() {

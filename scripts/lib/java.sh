@@ -5,9 +5,18 @@
 # The command, for such a java_command; its libraries are optional for the module.
 jvfio_main=(--add-modules org.apache.commons.cli,com.fasterxml.jackson.jr.ob --module org.jvfio/org.jvfio.cli.Launcher)
 
-# The caches: one for what only prints text, one for all that looks at a host. The JVM loads all classes of a cache when it
-# starts, and text needs a third of them.
-aot_caches=(help hosts)
+# The caches: one for what only prints text, one for all that looks at a host, one for long runs. The JVM loads all classes
+# of a cache when it starts, and text needs a third of them. The one for long runs has profiles of methods, too, so that
+# they are compiled sooner.
+aot_caches=(help hosts drives)
+
+# is_long_run ARGUMENT...: whether a command line is one that runs for longer than the second compiler needs.
+is_long_run() {
+    case "${1:-} ${2:-}" in
+        'nvme bench' | 'nvme verify' | 'nvme read' | 'nvme write') return 0 ;;
+        *) return 1 ;;
+    esac
+}
 
 # set_aot_cache ARGUMENT...: sets aot_cache to the cache for a command line.
 set_aot_cache() {
@@ -15,6 +24,9 @@ set_aot_cache() {
         *' --help '* | *' -h '* | ' help '* | ' --version ' | ' -V ' | ' completion '* | '  ') aot_cache=$target/jvfio-help.aot ;;
         *) aot_cache=$target/jvfio-hosts.aot ;;
     esac
+    if [[ $aot_cache != *-help.aot && -s $target/jvfio-drives.aot ]] && is_long_run "$@"; then
+        aot_cache=$target/jvfio-drives.aot
+    fi
 }
 
 # set_java_command ARGUMENT...: sets the array java_command to a JVM that runs the built project with these arguments,
@@ -29,6 +41,11 @@ set_java_command() {
     if [[ -s $aot_cache ]] && is_aot_cache_current; then
         java_command+=(-XX:AOTCache="$aot_cache")
     fi
+}
+
+# limit_compilers ARGUMENT...: adds to java_command for a command line; only long runs profit from the second compiler.
+limit_compilers() {
+    is_long_run "$@" || [[ ${1:-} == shell ]] || java_command+=(-XX:TieredStopAtLevel=1)
 }
 
 # Sets aot_identity to what the caches depend on: the project's path and the JDK. With others the JVM would ignore the
@@ -52,7 +69,7 @@ is_aot_cache_current() {
 # one mapped. Their record has the time of the jar, which the JVM compares, too.
 make_aot_caches() {
     local -a java_command
-    local name cache aot_identity
+    local name cache profiles aot_identity
     rm -f "$target/jvfio.aot.for"
     : >"$target/aot.log"
     for name in "${aot_caches[@]}"; do
@@ -60,8 +77,10 @@ make_aot_caches() {
         rm -f "$cache"
         : >"$cache"
         set_java_command
-        # No profiles of methods: a short command would compile what they name, and end before that pays.
-        if "${java_command[@]}" '-Xlog:aot*=warning:stderr' -XX:-AOTRecordTraining -XX:AOTCacheOutput="$cache.new" \
+        # Profiles of methods for long runs alone: a short command would compile what they name, and end before that pays.
+        profiles=-XX:-AOTRecordTraining
+        [[ $name != drives ]] || profiles=-XX:+AOTRecordTraining
+        if "${java_command[@]}" '-Xlog:aot*=warning:stderr' "$profiles" -XX:AOTCacheOutput="$cache.new" \
             "${jvfio_main[@]/%Launcher/Training}" "$name" >>"$target/aot.log" 2>&1 </dev/null &&
             "${java_command[@]}" -XX:AOTCache="$cache.new" -XX:AOTMode=on \
                 "${jvfio_main[@]}" --version >>"$target/aot.log" 2>&1 </dev/null; then

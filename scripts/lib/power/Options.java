@@ -126,7 +126,7 @@ final class Options {
         setters.put("--nvme", (option, value) -> {
             nvme = properties(option, value);
         });
-        setters.put("--namespace", (option, value) -> namespaces.add(properties(option, value)));
+        setters.put("--namespace", (option, value) -> namespaces.add(namespace(option, value)));
         setters.put("--device", (option, value) -> {
             if (!value.matches("[A-Za-z0-9_-][A-Za-z0-9_.-]*(,[a-zA-Z0-9_.-]+=[^,]*)*")) {
                 throw Failure.misuse(option + " is MODEL, or MODEL,NAME=VALUE,...; not '" + value + "'");
@@ -263,6 +263,17 @@ final class Options {
         if (suite == Suite.BOOKWORM && pageKib == 4) {
             throw Failure.misuse("bookworm's kernel has 64K pages only");
         }
+    }
+
+    /** QEMU ends with an error where the zones are larger than the namespace, and its own size of one is. */
+    private static String namespace(String option, String value) throws Failure {
+        List<String> properties = List.of(properties(option, value).split(",", 0));
+        boolean isZoned = properties.contains("zoned=on") || properties.contains("zoned=true");
+        if (isZoned && properties.stream().noneMatch(each -> each.startsWith("zoned.zone_size="))) {
+            throw Failure.misuse(
+                    option + " with zoned=on needs the size of a zone, zoned.zone_size=16M; not '" + value + "'");
+        }
+        return value;
     }
 
     private static String properties(String option, String value) throws Failure {

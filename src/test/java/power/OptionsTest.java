@@ -172,6 +172,7 @@ class OptionsTest {
             demo --disk /nowhere/disk       | '/nowhere/disk' is no file in an existing directory
             demo --nvme                     | --nvme without properties is for diff; not for demo
             demo --namespace nsid           | --namespace is NAME=VALUE, or more with commas between; not 'nsid'
+            demo --namespace zoned=on,ms=8  | --namespace with zoned=on needs the size of a zone, zoned.zone_size=16M; not 'zoned=on,ms=8'
             demo --nvme mdts                | --nvme is NAME=VALUE, or more with commas between; not 'mdts'
             demo --device igb,mac           | --device is MODEL, or MODEL,NAME=VALUE,...; not 'igb,mac'
             demo --device ''                | --device is MODEL, or MODEL,NAME=VALUE,...; not ''

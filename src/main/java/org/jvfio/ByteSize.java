@@ -1,12 +1,13 @@
 package org.jvfio;
 
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K},
  * {@code 4288K} or {@code 4095B}; where that has six digits or more, as the nearest count of a larger unit with what is
- * above or below it if that is a power of two, as in {@code 2G-4K}. It is always exact.
+ * above or below it, as in {@code 2G-4K} or {@code 2G-772K}. It is always exact.
  */
 public final class ByteSize {
     private static final String UNITS = "BKMGTPE";
@@ -28,6 +29,15 @@ public final class ByteSize {
         if (isShort(bytes)) {
             return exact;
         }
+        return sum(bytes, true).or(() -> sum(bytes, false)).orElse(exact);
+    }
+
+    /**
+     * The nearest count of the largest unit that leaves a short rest.
+     *
+     * @param isPower whether the rest is to be a power of two
+     */
+    private static Optional<String> sum(long bytes, boolean isPower) {
         for (int unit = UNITS.length() - 1; unit > 0; unit--) {
             long one = 1L << (SHIFT * unit);
             long below = bytes >>> (SHIFT * unit);
@@ -35,11 +45,11 @@ public final class ByteSize {
             boolean up = above > one / 2;
             long count = up ? below + 1 : below;
             long rest = up ? one - above : above;
-            if (count != 0 && count < TOO_LONG && Long.bitCount(rest) == 1) {
-                return count + UNITS.substring(unit, unit + 1) + (up ? "-" : "+") + inLargestUnit(rest);
+            if (count != 0 && count < TOO_LONG && (isPower ? Long.bitCount(rest) == 1 : isShort(rest))) {
+                return Optional.of(count + UNITS.substring(unit, unit + 1) + (up ? "-" : "+") + inLargestUnit(rest));
             }
         }
-        return exact;
+        return Optional.empty();
     }
 
     private static int largestUnit(long bytes) {

@@ -127,18 +127,9 @@ public final class Container implements AutoCloseable {
                     function.driver()
                             .map(driver -> "it is bound to " + driver + ", not to vfio-pci")
                             .orElse("it is not bound to vfio-pci"),
-                    "bind it, as root: " + bindCommands(function));
+                    BindHint.of(kernel, function));
         }
         return attach(group);
-    }
-
-    private static String bindCommands(PciFunction function) {
-        String device = "/sys/bus/pci/devices/" + function.address();
-        String unbind = function.driver().isPresent()
-                ? "; echo %s > %s/driver/unbind".formatted(function.address(), device)
-                : "";
-        return "modprobe vfio-pci; echo vfio-pci > %s/driver_override%s; echo %s > /sys/bus/pci/drivers_probe"
-                .formatted(device, unbind, function.address());
     }
 
     /**

@@ -136,7 +136,7 @@ final class DeviceRecovery {
                 throw new VfioException(
                         Kind.GONE,
                         operation,
-                        "its PE stayed %s (EEH state %d) for %d ms: the host has given it up"
+                        "its PE stayed %s (EEH state %s) for %d ms: the host has given it up"
                                 .formatted(
                                         state, state.number(), options.timeout().toMillis()),
                         "close the device, and see dmesg");

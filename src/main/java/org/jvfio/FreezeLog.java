@@ -80,7 +80,7 @@ final class FreezeLog {
     String describe(PeState state) {
         String plain = "its PE is " + state.withNumber();
         return newest().map(found -> found.failedDma() && state.isFrozen()
-                        ? "PE %s: %s (EEH state %d)".formatted(state, found.text(), state.number())
+                        ? "PE %s: %s (EEH state %s)".formatted(state, found.text(), state.number())
                         : plain + "; the kernel log: " + found.text())
                 .orElse(plain);
     }

@@ -57,7 +57,7 @@ public final class Group implements AutoCloseable {
                         "open IOMMU group " + number,
                         errno -> errno == Errno.EBUSY
                                 ? KnownCauses.busyGroup(path, FileUsers.of(kernel, path))
-                                : KnownCauses.openGroup(errno, path)));
+                                : KnownCauses.openGroup(errno, path, () -> BindHint.of(kernel, iommuGroup))));
     }
 
     /** Attaches the group to the container, if no driver of the host uses it. */

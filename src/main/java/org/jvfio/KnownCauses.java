@@ -1,5 +1,6 @@
 package org.jvfio;
 
+import java.util.function.Supplier;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
@@ -41,13 +42,14 @@ final class KnownCauses {
         };
     }
 
-    static Cause openGroup(Errno errno, String path) {
+    /** @param bindHint how its devices get bound to vfio-pci */
+    static Cause openGroup(Errno errno, String path, Supplier<String> bindHint) {
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
                 new Cause(
                         Kind.HOST_SETUP,
                         "it has no device file, as none of its devices is bound to vfio-pci",
-                        "bind them, and see dmesg if that fails (Linux 5.19 to 6.3 cannot on POWER)");
+                        bindHint.get());
             case EACCES, EPERM ->
                 new Cause(
                         Kind.PERMISSION,

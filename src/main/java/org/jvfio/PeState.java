@@ -77,7 +77,7 @@ public enum PeState {
 
     /** With its number, as in {@code frozen (EEH state 2)}. */
     String withNumber() {
-        return "%s (EEH state %d)".formatted(text, number);
+        return "%s (EEH state %s)".formatted(text, number);
     }
 
     /** In one or some words, as in {@code frozen}. */

@@ -177,6 +177,9 @@ final class RegisteredMemory {
 
     /** Repeats the unregistrations that failed, which was reported then. */
     private void unregisterUnused(MemorySegment wanted, Supplier<String> asked) {
+        if (unused.isEmpty()) {
+            return;
+        }
         for (RegisteredRanges.Range range : List.copyOf(unused)) {
             try {
                 unregister(range);

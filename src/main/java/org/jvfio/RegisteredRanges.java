@@ -80,7 +80,12 @@ final class RegisteredRanges {
         }
 
         boolean isUsedBy(Object container) {
-            return users.stream().anyMatch(user -> user.container.equals(container));
+            for (User user : users) {
+                if (user.container.equals(container)) {
+                    return true;
+                }
+            }
+            return false;
         }
 
         void add(User user) {
@@ -179,12 +184,20 @@ final class RegisteredRanges {
 
     /** The ranges that overlap a segment, by address. */
     List<Range> overlapping(MemorySegment segment) {
+        // Memory is registered too rarely to be compiled, and an interpreted stream takes as long as pinning 1G.
+        List<Range> found = new ArrayList<>();
         long end = segment.address() + segment.byteSize();
-        Map.Entry<Long, Range> before = ranges.floorEntry(segment.address());
-        return ranges.tailMap(before == null ? segment.address() : before.getKey()).values().stream()
-                .takeWhile(range -> Long.compareUnsigned(range.start(), end) < 0)
-                .filter(range -> range.overlaps(segment))
-                .toList();
+        Long before = ranges.floorKey(segment.address());
+        for (Range range :
+                ranges.tailMap(before == null ? segment.address() : before).values()) {
+            if (Long.compareUnsigned(range.start(), end) >= 0) {
+                break;
+            }
+            if (range.overlaps(segment)) {
+                found.add(range);
+            }
+        }
+        return found;
     }
 
     /** The parts of a segment that are in none of the ranges that overlap it, by address. */
@@ -216,6 +229,9 @@ final class RegisteredRanges {
 
     /** Closed memory that overlaps a segment, and that no user overlaps. */
     List<Allocation> unused(MemorySegment segment) {
+        if (closed.isEmpty()) {
+            return List.of();
+        }
         return closed.stream()
                 .filter(allocation -> overlap(allocation.segment, segment))
                 .filter(allocation -> overlapping(allocation.segment).stream()

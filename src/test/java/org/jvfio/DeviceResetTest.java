@@ -299,7 +299,7 @@ class DeviceResetTest {
 
     @Test
     void isFrozen_dmaOutsideMappings_true() {
-        host.expect(Finding.Kind.UNMAPPED_DMA);
+        host.expect(Finding.Kind.UNMAPPED_DMA, "read 8 bytes from 0x10000, which is in no window", "");
         assertFalse(device.isFrozen());
         device.enableBusMastering();
         Region edu = device.bar(0).withOrder(ByteOrder.BIG_ENDIAN);

@@ -307,7 +307,7 @@ class DmaMappingTest {
 
     @Test
     void unmap_wrongStruct_noticed() {
-        host.expect(Finding.Kind.HAZARD);
+        host.expect(Finding.Kind.HAZARD, "VFIO_IOMMU_UNMAP_DMA(iova=0x0, ", "unmap_wrongStruct_noticed");
         DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
         host.observed().replaceArgument(vfio_h.VFIO_IOMMU_UNMAP_DMA, (arena, right) -> {
             long iova = vfio_iommu_type1_dma_unmap.iova(right);

@@ -38,7 +38,7 @@ class UnplugTest {
         device.onDeviceRequest(requested::countDown);
         Region bar = device.bar(0);
         EduDevice edu = EduDevice.of(device);
-        machine.unplug(TestHost.EDU.toString());
+        host.unplug(TestHost.EDU);
         assertTrue(requested.await(MAX_SECONDS, TimeUnit.SECONDS));
         assertEquals(DeviceCondition.State.GONE, device.condition().state());
         assertGone(assertThrows(VfioException.class, () -> bar.readInt(0)));
@@ -56,8 +56,7 @@ class UnplugTest {
                 Kind.NOT_FOUND,
                 assertThrows(VfioException.class, () -> Device.open(host.kernel(), TestHost.EDU))
                         .kind());
-        assertEquals(0, host.process().openDescriptors());
-        assertEquals(0, host.process().lockedBytes());
+        host.assertAllGivenBack();
     }
 
     @Test
@@ -92,12 +91,12 @@ class UnplugTest {
             TestHost other = new TestHost();
             Device device = Device.open(other.kernel(), TestHost.NVME);
             NvmeController drive = NvmeController.open(device, NvmeOptions.DEFAULT);
-            other.process().host().unplug(TestHost.NVME.toString());
+            other.unplug(TestHost.NVME);
             assertThrows(RuntimeException.class, () -> drive.namespace(1));
             assertGone(assertThrows(VfioException.class, () -> device.bar(0).readInt(0)));
             drive.close();
             device.close();
-            assertEquals(0, other.process().openDescriptors());
+            other.assertAllGivenBack();
             assertFalse(other.process().host().groups().contains(2));
         });
     }

@@ -19,8 +19,6 @@ import org.jvfio.kernel.Errno;
 final class BindCommand extends Command {
     private static final long DEFAULT_WAIT = 5;
     private static final long MAX_WAIT = 600;
-    private static final int LAST_WITHOUT_BINDING = 6003;
-    private static final int FIRST_WITHOUT_BINDING = 5019;
 
     BindCommand() {
         super("bind", "bind the whole groups of devices to vfio-pci");
@@ -82,7 +80,27 @@ final class BindCommand extends Command {
         for (HostGroup group : groups) {
             requireFree(group, uses, in.values("despite"));
         }
-        List<String> written = new ArrayList<>();
+        if (dryRun) {
+            report(
+                    in,
+                    true,
+                    bind(host, groups, true, seconds),
+                    files.isPresent() ? files.get().toPersist(groups) : List.of());
+        } else if (files.isPresent()) {
+            try (FileDrafts drafts = files.get().persist(groups)) {
+                List<String> names = drafts.files();
+                List<Map<String, Object>> results = bind(host, groups, false, seconds);
+                drafts.commit();
+                report(in, false, results, names);
+            }
+        } else {
+            report(in, false, bind(host, groups, false, seconds), List.of());
+        }
+        return 0;
+    }
+
+    private static List<Map<String, Object>> bind(Host host, List<HostGroup> groups, boolean dryRun, long seconds)
+            throws Failure {
         List<Map<String, Object>> results = new ArrayList<>();
         Binding binding = new Binding(host);
         for (HostGroup group : groups) {
@@ -102,17 +120,13 @@ final class BindCommand extends Command {
             }
             results.add(result);
         }
-        if (files.isPresent()) {
-            written.addAll(files.get().persist(groups, dryRun));
-        }
-        report(in, dryRun, results, written);
-        return 0;
+        return results;
     }
 
     private static void requireBinding(Host host) throws Failure {
-        if (host.version() >= FIRST_WITHOUT_BINDING && host.version() <= LAST_WITHOUT_BINDING) {
-            throw Failure.failed("cannot bind: Linux %s cannot bind a device to vfio-pci on POWER; boot 6.4 or newer"
-                    .formatted(host.release()));
+        if (host.bindsNothing()) {
+            throw Failure.failed("cannot bind: Linux %s cannot bind a device to vfio-pci on POWER; boot %s or newer"
+                    .formatted(host.release(), host.usableRelease()));
         }
         if (!host.hasModule("vfio_pci")) {
             throw Failure.failed("cannot bind: the module vfio-pci is not loaded; load it, as root: modprobe vfio-pci");

@@ -69,6 +69,8 @@ final class CheckCommand extends Command {
             result = RecordCheck.run(recording, EmulatedKernel.boot(machine), Duration.ofSeconds(patience));
         } catch (RecordException e) {
             throw Failure.failed("cannot check the record: " + e.getMessage());
+        } catch (OutOfMemoryError tooLarge) {
+            throw Failure.failed("cannot check the record: its calls need more memory than Java has");
         }
         if (in.json()) {
             in.out().println(Json.text(json(result)));

@@ -235,7 +235,7 @@ final class Demo {
                         "group",
                         Json.object("number", iommuGroup.number(), "name", iommuGroup.name(), "devices", functions),
                         "group",
-                        "%d, %s: %s".formatted(iommuGroup.number(), pe, String.join(", ", functions)))
+                        "%s, %s: %s".formatted(iommuGroup.number(), pe, String.join(", ", functions)))
                 .fact("pe", log.data(), "owner", log.describe("the host"));
     }
 
@@ -383,7 +383,7 @@ final class Demo {
                         "edu",
                         Json.object("version", edu.version(), "byteOrder", order, "alive", edu.isAlive()),
                         "edu",
-                        "version %s, %s registers, %s, %d! = %d"
+                        "version %s, %s registers, %s, %s! = %s"
                                 .formatted(
                                         edu.version(),
                                         order,
@@ -392,7 +392,7 @@ final class Demo {
                                         factorial))
                 .fact("from", hex(source.iova()), "read", COPIED + " bytes from IOVA " + hex(source.iova()))
                 .fact("to", hex(destination.iova()), "written", COPIED + " bytes to IOVA " + hex(destination.iova()))
-                .fact("verifiedBytes", COPIED, "verified", "%d of %d bytes are equal".formatted(COPIED, COPIED)));
+                .fact("verifiedBytes", COPIED, "verified", "%s of %s bytes are equal".formatted(COPIED, COPIED)));
     }
 
     private void tellFault(Optional<Eeh> eeh, Device device, EduDevice edu, DmaMapping source, DmaMapping destination) {
@@ -435,7 +435,7 @@ final class Demo {
         PeState state = eeh.state();
         String dropped = state == PeState.NORMAL ? ": the platform dropped the write, and froze nothing" : "";
         step.fact("eeh", true, "")
-                .fact("peState", state.number(), "PE", "%s (EEH state %d)%s".formatted(state, state.number(), dropped));
+                .fact("peState", state.number(), "PE", "%s (EEH state %s)%s".formatted(state, state.number(), dropped));
         if (state == PeState.NORMAL) {
             return;
         }

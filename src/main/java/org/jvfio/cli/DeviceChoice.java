@@ -47,6 +47,11 @@ final class DeviceChoice {
         }
     }
 
+    /** The group that is named. */
+    Optional<Integer> group() {
+        return group;
+    }
+
     private static Integer number(String text) {
         if (!text.matches("[0-9]{1,9}")) {
             throw new IllegalArgumentException("'" + text + "' is not the number of an IOMMU group, such as 0");

@@ -32,7 +32,7 @@ final class DevicesCommand extends Command {
         Host host = new Host(choice.inspect(in));
         HostReport report = new HostReport(Names.of(in));
         List<HostFunction> functions = host.functions();
-        List<HostGroup> groups = host.groups();
+        List<HostGroup> groups = host.groups(functions);
         if (in.json()) {
             in.out()
                     .println(Json.text(Json.object(

@@ -3,10 +3,8 @@ package org.jvfio.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.jvfio.ByteSize;
-import org.jvfio.LockedMemory;
 import org.jvfio.PciAddress;
 import org.jvfio.PciFunction;
 import org.jvfio.PeState;
@@ -20,13 +18,8 @@ import org.jvfio.kernel.linux.LinuxKernel;
 /** The checks of {@link DoctorCommand}. */
 final class HostChecks {
     private static final String CONTAINER = "/dev/vfio/vfio";
-    /** The default window of powernv, in bytes; LPARs have one of 1 or 2 GiB. */
-    private static final long DEFAULT_WINDOW = 2L << 30;
-
-    private static final long ENTRY = 8;
     private static final long SMALL_PAGE = 4096;
-    private static final int LAST_WITHOUT_BINDING = 6003;
-    private static final int FIRST_WITHOUT_BINDING = 5019;
+    private static final int FIRST_VERSION_2 = 4002;
 
     private final Host host;
     private final boolean emulated;
@@ -50,8 +43,8 @@ final class HostChecks {
         checkPages();
         checkModules();
         checkContainer();
-        checkLockedMemory();
-        checkWindows();
+        add(new LockedMemoryCheck(host).of(job));
+        WindowCheck.of(host).ifPresent(this::add);
         List<HostGroup> groups = host.groups();
         if (device.isPresent()) {
             checkDevice(host.function(device.get()), groups);
@@ -88,37 +81,37 @@ final class HostChecks {
     private void checkKernel() {
         int version = host.version();
         String title = "Linux " + host.release();
-        if (bindsNothing()) {
+        if (host.bindsNothing()) {
             add(Finding.error(
                     "kernel",
                     title + " cannot bind a device to vfio-pci on POWER",
                     "From 5.19 to 6.3 the probe of vfio-pci fails with EINVAL, as powerpc had no IOMMU driver.",
-                    "boot Linux 6.4 or newer (6.11 or newer in an LPAR)"));
-        } else if (!host.isPowernv() && version >= 6004 && version < 6011) {
+                    "boot Linux %s or newer".formatted(host.usableRelease())));
+        } else if (host.isLpar() && version >= 6004 && version < 6011) {
             add(Finding.error(
                     "kernel",
                     title + " ends in a BUG at the first mapping in an LPAR",
                     "From 6.4 to 6.10 the table that the hypervisor lends has no userspace view.",
                     "boot Linux 6.11 or newer"));
-        } else if (version < 4002 || (!host.isPowernv() && version < 6011)) {
+        } else if (host.hasVersion1() && !(host.lendsTables() && version >= FIRST_VERSION_2)) {
+            String[] fixes = host.lendsTables() ? new String[0] : new String[] {
+                "boot Linux %s or newer".formatted(host.usableRelease())
+            };
             add(Finding.warning(
                     "kernel",
                     title + " has version 1 of the SPAPR TCE IOMMU only",
                     "There is the default window and no other, and all of it counts as locked memory.",
-                    host.isPowernv() ? "boot Linux 6.4 or newer" : "boot Linux 6.11 or newer"));
+                    fixes));
         } else {
             add(Finding.ok("kernel", title));
         }
-        if (host.processor().filter("POWER8"::equals).isPresent() && host.isPowernv()) {
+        List<String> hazards = HostHazards.of(host);
+        if (!hazards.isEmpty()) {
             add(Finding.note(
                     "hazards",
-                    "on PHB3 (POWER8), map and unmap calls that fail at their first page never return",
-                    "The machine is lost then. This library refuses such calls; other programs may make them."));
+                    "this kernel answers some calls with harm: " + String.join("; ", hazards),
+                    "This library refuses such calls where it can foresee the harm; other programs may make them."));
         }
-    }
-
-    private boolean bindsNothing() {
-        return host.version() >= FIRST_WITHOUT_BINDING && host.version() <= LAST_WITHOUT_BINDING;
     }
 
     private void checkPages() {
@@ -181,7 +174,7 @@ final class HostChecks {
                     "as root: modprobe vfio_iommu_spapr_tce"));
         }
         if (pci && spapr) {
-            add(Finding.ok("modules", "vfio-pci and vfio_iommu_spapr_tce are loaded"));
+            add(Finding.ok("modules", "vfio-pci%s and vfio_iommu_spapr_tce are loaded".formatted(options("vfio_pci"))));
         }
         if (host.parameter("vfio_pci", "disable_idle_d3").filter("N"::equals).isPresent()) {
             add(Finding.note(
@@ -191,6 +184,15 @@ final class HostChecks {
                     "if one does: echo 'options vfio-pci disable_idle_d3=1' > /etc/modprobe.d/vfio-pci.conf, and load"
                             + " vfio-pci anew"));
         }
+    }
+
+    /** The parameters of a module, as a sentence has them behind its name. */
+    private String options(String module) {
+        String options = host.files().list("/sys/module/" + module + "/parameters").stream()
+                .sorted()
+                .map(name -> name + "=" + host.parameter(module, name).orElse("?"))
+                .collect(Collectors.joining(" "));
+        return options.isEmpty() ? "" : " (" + options + ")";
     }
 
     private void checkContainer() {
@@ -218,95 +220,6 @@ final class HostChecks {
 
     private static boolean isPermission(Errno error) {
         return error == Errno.EACCES || error == Errno.EPERM;
-    }
-
-    /** The TCE table of a window, as it is charged: on powernv twice, for the userspace view beside it. */
-    private long table(long window, long page) {
-        long entries = Math.max(
-                ENTRY * Math.ceilDiv(powerOfTwo(window), page), host.pageSize().bytes());
-        return host.isPowernv() ? 2 * entries : entries;
-    }
-
-    private static long powerOfTwo(long bytes) {
-        long highest = Long.highestOneBit(bytes);
-        return highest == bytes ? bytes : highest << 1;
-    }
-
-    private void checkLockedMemory() {
-        LockedMemory memory = LockedMemory.of(host.kernel());
-        long page = host.pageSize().bytes();
-        long tables = table(DEFAULT_WINDOW, SMALL_PAGE) + table(Math.max(job, page), page);
-        long needed = tables + host.pageSize().roundUp(job);
-        String figure = "%s of DMA memory need %s of locked memory, with the tables of the default window and one more"
-                .formatted(ByteSize.format(job), ByteSize.format(needed));
-        OptionalLong remaining = memory.remaining();
-        if (remaining.isEmpty() || remaining.getAsLong() >= needed) {
-            add(Finding.ok("locked-memory", figure + "; " + memory));
-            return;
-        }
-        long limit = Math.ceilDiv(needed + memory.locked(), 1024);
-        String[] fixes = {
-            "in this shell, if the hard limit allows it: ulimit -l " + limit,
-            "for a user at each login, as root: jvfio setup --user NAME --memlock %dK --apply".formatted(limit),
-            "in a systemd unit: LimitMEMLOCK=%dK".formatted(limit)
-        };
-        if (remaining.getAsLong() < table(DEFAULT_WINDOW, SMALL_PAGE) + page) {
-            add(Finding.error(
-                    "locked-memory",
-                    "%s, so that %s remain; %s".formatted(memory, ByteSize.format(remaining.getAsLong()), figure),
-                    "That is less than the table of the default window: nothing can be mapped.",
-                    fixes));
-        } else {
-            add(Finding.warning(
-                    "locked-memory",
-                    "%s, so that %s remain; %s".formatted(memory, ByteSize.format(remaining.getAsLong()), figure),
-                    "The driver gets ENOMEM when it registers its memory.",
-                    fixes));
-        }
-    }
-
-    private void checkWindows() {
-        if (host.platform().isEmpty()) {
-            return;
-        }
-        if (host.isPowernv()) {
-            boolean dynamic =
-                    host.processor().filter(name -> name.matches("POWER[67]")).isEmpty();
-            add(
-                    dynamic
-                            ? Finding.ok("windows", "each group can have 2 DMA windows")
-                            : Finding.warning(
-                                    "windows",
-                                    "the bridges of this host lend their only table",
-                                    "There is the default window of 4K pages and no other."));
-            return;
-        }
-        boolean dynamic = host.functions().stream().anyMatch(this::hasDynamicWindows);
-        add(
-                dynamic
-                        ? Finding.ok("windows", "the hypervisor offers dynamic DMA windows")
-                        : Finding.warning(
-                                "windows",
-                                "the hypervisor offers no dynamic DMA windows (no ibm,ddw-applicable in the device tree)",
-                                "There is the default window and no other.",
-                                "boot without disable_ddw; on QEMU, leave ddw of spapr-pci-host-bridge on"));
-    }
-
-    /** Whether a node above the device in the device tree says that windows can be made. */
-    private boolean hasDynamicWindows(HostFunction function) {
-        String tree = "/sys/firmware/devicetree/base";
-        String link = host.files()
-                .link("/sys/bus/pci/devices/" + function.address() + "/of_node")
-                .orElse("");
-        int start = link.indexOf("devicetree/base");
-        String node = start < 0 ? "" : link.substring(start + "devicetree/base".length());
-        while (node.lastIndexOf('/') > 0) {
-            node = node.substring(0, node.lastIndexOf('/'));
-            if (host.files().list(tree + node).contains("ibm,ddw-applicable")) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private void checkGroups(List<HostGroup> groups) {
@@ -360,8 +273,8 @@ final class HostChecks {
     }
 
     private String bindFix(List<HostGroup> groups) {
-        if (bindsNothing()) {
-            return "boot another kernel first";
+        if (host.bindsNothing()) {
+            return "boot Linux %s or newer first".formatted(host.usableRelease());
         }
         HostUses uses = HostUses.of(host.files());
         return groups.stream()
@@ -471,7 +384,9 @@ final class HostChecks {
                     "binding",
                     driver,
                     "A driver in user space needs it bound to vfio-pci, with all devices of its group.",
-                    bindsNothing() ? "boot another kernel first" : "as root: jvfio bind " + address));
+                    host.bindsNothing()
+                            ? "boot Linux %s or newer first".formatted(host.usableRelease())
+                            : "as root: jvfio bind " + address));
         }
     }
 
@@ -523,7 +438,9 @@ final class HostChecks {
                     "eeh",
                     "the PE of %s is %s".formatted(function.address(), eeh.get()),
                     "Registers read all ones and DMA is stopped. Opening the device thaws the PE.",
-                    "as root: echo 1 > /sys/bus/pci/devices/" + function.address() + "/eeh_pe_state",
+                    function.function().isForVfio()
+                            ? "as root: jvfio eeh recover " + function.address()
+                            : "as root: echo 1 > /sys/bus/pci/devices/" + function.address() + "/eeh_pe_state",
                     "if it freezes again right after binding: echo 'options vfio-pci disable_idle_d3=1' >"
                             + " /etc/modprobe.d/vfio-pci.conf"));
         }

@@ -185,7 +185,7 @@ final class HostReport {
                     : null;
             String title = group == null
                     ? "no IOMMU group"
-                    : "group %d%s: %s%s"
+                    : "group %s%s: %s%s"
                             .formatted(
                                     group.number(),
                                     group.pe().map(pe -> ", PE " + pe).orElse(""),

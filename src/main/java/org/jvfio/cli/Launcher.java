@@ -37,8 +37,8 @@ public final class Launcher {
 
     /** Runs the command line and ends the JVM with its status. */
     public static void main(String[] arguments) {
-        // Results have ASCII digits and a decimal point wherever the user lives. The formatter needs no locale data
-        // then.
+        // Results have ASCII digits and a decimal point wherever the user lives. The formatter loads data of the locale
+        // for %d, all the same: what short commands print has integers as %s.
         Locale.setDefault(Locale.Category.FORMAT, Locale.US);
         if (!librariesAvailable(System.err)) {
             System.exit(1);

@@ -148,7 +148,7 @@ final class PeLog implements AutoCloseable {
         List<String> parts = new ArrayList<>();
         bypass.ifPresent(on -> parts.add("64-bit bypass " + (on ? "on" : "off")));
         windows.forEach((number, window) ->
-                parts.add("window %d %s with %s pages".formatted(number, window.range(), window.page())));
+                parts.add("window %s %s with %s pages".formatted(number, window.range(), window.page())));
         if (windows.isEmpty()) {
             parts.add("no window");
         }

@@ -43,22 +43,22 @@ final class RecordedMachine {
         } else {
             builder.pages64K();
         }
-        boolean isQemu = false;
-        for (RecordedDevice device : facts.devices()) {
-            if (device.id().equals(EDU)) {
-                builder.device(device.address(), device.group(), RecordedMachine::edu);
-                isQemu = true;
-            } else if (device.id().equals(QEMU_NVME)) {
-                builder.device(device.address(), device.group(), EmulatedNvme.builder()::build)
-                        .function(
-                                device.address(),
-                                FunctionOptions.builder()
-                                        .extendedConfig(!preset.equals(QEMU_WITHOUT_EXTENDED))
-                                        .build());
-                isQemu = true;
-            }
-        }
         try {
+            boolean isQemu = false;
+            for (RecordedDevice device : facts.devices()) {
+                if (device.id().equals(EDU)) {
+                    builder.device(device.address(), device.group(), RecordedMachine::edu);
+                    isQemu = true;
+                } else if (device.id().equals(QEMU_NVME)) {
+                    builder.device(device.address(), device.group(), EmulatedNvme.builder()::build)
+                            .function(
+                                    device.address(),
+                                    FunctionOptions.builder()
+                                            .extendedConfig(!preset.equals(QEMU_WITHOUT_EXTENDED))
+                                            .build());
+                    isQemu = true;
+                }
+            }
             return builder.freezes(!isQemu && !preset.equals("pseries")).build();
         } catch (IllegalArgumentException e) {
             throw Failure.failed("cannot emulate the host of the record: " + e.getMessage());

@@ -32,6 +32,10 @@ final class Records {
             throw Failure.failed("cannot read the record: " + e.getMessage());
         } catch (IOException e) {
             throw Failure.failed("cannot read the record %s: %s".formatted(file, FileErrors.reason(e)));
+        } catch (OutOfMemoryError tooLarge) {
+            throw Failure.failed(("cannot read the record %s: Java has too little memory for it; give it more, with"
+                            + " JVFIO_JAVA_OPTIONS=-Xmx4g")
+                    .formatted(file));
         }
     }
 }

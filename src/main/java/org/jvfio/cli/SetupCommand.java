@@ -85,7 +85,9 @@ final class SetupCommand extends Command {
                                 : system.exists(file.getKey()) ? "different" : "missing");
             }
             if (in.has("apply")) {
-                system.write(files, false);
+                try (FileDrafts drafts = system.draft(files)) {
+                    drafts.commit();
+                }
                 states.replaceAll((path, state) -> state.equals("current") ? state : "written");
             }
         }

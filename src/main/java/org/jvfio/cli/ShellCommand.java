@@ -2,6 +2,7 @@ package org.jvfio.cli;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.module.ModuleFinder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,8 @@ import org.jvfio.PciAddress;
 
 /** {@code jvfio shell}: the JDK's JShell, with the library on its class path and a device open. */
 final class ShellCommand extends Command {
+    private static final String JSHELL = "jdk.jshell";
+    private static final String NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED";
     private static final List<String> PACKAGES = List.of(
             "java.lang.foreign",
             "java.nio.file",
@@ -77,16 +80,34 @@ final class ShellCommand extends Command {
             // JShell goes on without a device that it cannot open.
             Device.open(choice.open(in), device.get()).close();
         }
-        Path jshell = Path.of(System.getProperty("java.home"), "bin", "jshell");
-        if (!Files.isExecutable(jshell)) {
-            throw Failure.failed("cannot find " + jshell + ": the shell needs a JDK, and this is a Java runtime only");
-        }
-        return start(jshell, statements, in.values("startup"));
+        return start(statements, in.values("startup"));
     }
 
-    private static int start(Path jshell, List<String> statements, List<String> more) throws Failure {
-        List<String> command = new ArrayList<>(List.of(jshell.toString(), "--class-path", classPath()));
-        command.addAll(List.of("-R--enable-native-access=ALL-UNNAMED", "--startup", "DEFAULT"));
+    /**
+     * The command that starts JShell. A runtime without its launcher may have its module; one without the agent that
+     * JShell controls another JVM with runs the snippets in its own.
+     */
+    private static List<String> jshell() throws Failure {
+        if (ModuleFinder.ofSystem().find(JSHELL).isEmpty()) {
+            throw Failure.failed("cannot start JShell: %s has no module %s; use a JDK"
+                    .formatted(System.getProperty("java.home"), JSHELL));
+        }
+        Path home = Path.of(System.getProperty("java.home"));
+        List<String> command = new ArrayList<>(List.of(
+                home.resolve("bin").resolve("java").toString(),
+                NATIVE_ACCESS,
+                "--module",
+                JSHELL + "/jdk.internal.jshell.tool.JShellToolProvider"));
+        command.addAll(
+                Files.exists(home.resolve("lib").resolve(System.mapLibraryName("jdwp")))
+                        ? List.of("-R" + NATIVE_ACCESS)
+                        : List.of("--execution", "local"));
+        return command;
+    }
+
+    private static int start(List<String> statements, List<String> more) throws Failure {
+        List<String> command = jshell();
+        command.addAll(List.of("--class-path", classPath(), "--startup", "DEFAULT"));
         Path startup;
         try {
             startup = Files.createTempFile("jvfio", ".jsh");
@@ -101,7 +122,7 @@ final class ShellCommand extends Command {
             }
             return new ProcessBuilder(command).inheritIO().start().waitFor();
         } catch (IOException e) {
-            throw Failure.failed("cannot start " + jshell + ": " + FileErrors.reason(e));
+            throw Failure.failed("cannot start JShell: " + FileErrors.reason(e));
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             throw Failure.failed("interrupted");

@@ -3,7 +3,6 @@ package org.jvfio.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -60,9 +59,14 @@ final class SystemFiles {
         return RULES + "60-jvfio-" + address.replace(':', '-') + ".rules";
     }
 
-    /** Writes the files that bind groups at each boot, and returns their names. */
-    List<String> persist(List<HostGroup> groups, boolean dryRun) throws Failure {
-        return write(bindings(groups), dryRun);
+    /** The files that bind groups at each boot, ready to be put in their places. */
+    FileDrafts persist(List<HostGroup> groups) throws Failure {
+        return draft(bindings(groups));
+    }
+
+    /** The names of the files that bind groups at each boot, without those that are there already. */
+    List<String> toPersist(List<HostGroup> groups) throws Failure {
+        return changed(bindings(groups)).keySet().stream().map(Path::toString).toList();
     }
 
     /** Removes the rules of groups, and returns their names. */
@@ -90,20 +94,19 @@ final class SystemFiles {
         }
     }
 
-    /** Writes files, each as a whole or not at all, and returns the names of those that were different. */
-    List<String> write(Map<String, String> files, boolean dryRun) throws Failure {
-        List<String> written = new ArrayList<>();
+    /** Files, without those that have their texts already, ready to be put in their places. */
+    FileDrafts draft(Map<String, String> files) throws Failure {
+        return FileDrafts.of(changed(files));
+    }
+
+    private Map<Path, String> changed(Map<String, String> files) throws Failure {
+        Map<Path, String> changed = new LinkedHashMap<>();
         for (Map.Entry<String, String> file : files.entrySet()) {
-            if (isCurrent(file.getKey(), file.getValue())) {
-                continue;
-            }
-            Path path = root.resolve(file.getKey());
-            written.add(path.toString());
-            if (!dryRun) {
-                replace(path, file.getValue());
+            if (!isCurrent(file.getKey(), file.getValue())) {
+                changed.put(root.resolve(file.getKey()), file.getValue());
             }
         }
-        return written;
+        return changed;
     }
 
     /** Whether a file has this text already. */
@@ -119,19 +122,5 @@ final class SystemFiles {
     /** Whether a file exists. */
     boolean exists(String file) {
         return Files.exists(root.resolve(file));
-    }
-
-    private static void replace(Path path, String text) throws Failure {
-        Path directory = path.toAbsolutePath().getParent();
-        try {
-            if (directory != null) {
-                Files.createDirectories(directory);
-            }
-            Path draft = path.resolveSibling("." + path.getFileName() + ".new");
-            Files.writeString(draft, text);
-            Files.move(draft, path, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException e) {
-            throw Failure.failed("cannot write " + path + ": " + FileErrors.reason(e));
-        }
     }
 }

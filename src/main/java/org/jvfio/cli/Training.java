@@ -11,7 +11,7 @@ import org.jvfio.emulator.EmulatedKernel;
 
 /**
  * Runs the commands that are to start quickly, for a JVM that records an AOT cache ({@code -XX:AOTCacheOutput}): the
- * classes that these use are in the cache.
+ * classes that these use are in the cache, and profiles of their methods, unless the JVM is told to record none.
  */
 public final class Training {
     /** Lines that print text alone. */
@@ -34,14 +34,18 @@ public final class Training {
             "demo --json",
             "demo");
 
-    private static final Map<String, List<String>> LINES = Map.of("help", HELP, "hosts", HOSTS);
+    /** Lines that transfer much data: long enough for all of it to be compiled. */
+    private static final List<String> DRIVES =
+            List.of("nvme bench --seconds 3", "nvme verify --size 64M", "nvme bench --seconds 1 --write --sequential");
+
+    private static final Map<String, List<String>> LINES = Map.of("help", HELP, "hosts", HOSTS, "drives", DRIVES);
 
     private Training() {}
 
     /**
      * Runs lines, and drops what they print; then the last one again, as a user does, which ends the JVM.
      *
-     * @param arguments {@code help} or {@code hosts}; nothing for both
+     * @param arguments {@code help}, {@code hosts} or {@code drives}; nothing for the first two
      */
     public static void main(String[] arguments) {
         List<String> lines = new ArrayList<>();

@@ -26,6 +26,7 @@ public final class EmulatedMachine {
     private static final long DEFAULT_MEMLOCK = 8L << 20;
 
     private final Platform platform;
+    private final String processor;
     private final KernelVersion kernel;
     private final String release;
     private final int pageShift;
@@ -49,6 +50,7 @@ public final class EmulatedMachine {
 
     private EmulatedMachine(Builder builder) {
         platform = builder.platform;
+        processor = builder.processor;
         kernel = builder.kernel;
         release = builder.release;
         pageShift = builder.pageShift;
@@ -90,9 +92,9 @@ public final class EmulatedMachine {
         return powernv(Platform.PHB5).build();
     }
 
-    /** As {@link #power10}: its bridges are PHB5, and Linux returns the same results. */
+    /** As {@link #power10}, whose PHB5 bridges it has: Linux returns the same results. */
     public static EmulatedMachine power11() {
-        return power10();
+        return power10().toBuilder().processor("Power11, altivec supported").build();
     }
 
     /**
@@ -159,6 +161,7 @@ public final class EmulatedMachine {
      * {
      *   "like": "power9",
      *   "platform": "phb5",
+     *   "processor": "Power11, altivec supported",
      *   "kernel": "6.4",
      *   "pages": "4K",
      *   "memory": "16G",
@@ -184,10 +187,10 @@ public final class EmulatedMachine {
      * }
      * }</pre>
      *
-     * {@code "platform"} is a {@link Platform}, in lower case; {@code "bridges"} configures {@linkplain Builder#bridge
-     * single host bridges}, whose options default to the machine's. {@code "memlock"} may be {@code "unlimited"};
-     * {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in
-     * lower case; a list of devices replaces the preset's.
+     * {@code "platform"} is a {@link Platform}, in lower case, and {@code "processor"} what {@code /proc/cpuinfo}
+     * names; {@code "bridges"} configures {@linkplain Builder#bridge single host bridges}, whose options default to
+     * the machine's. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other}
+     * or {@code none}; {@code "hostUse"} is a {@link HostUse} in lower case; a list of devices replaces the preset's.
      * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
      * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
      * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file; and the oddities
@@ -201,11 +204,13 @@ public final class EmulatedMachine {
      *  32}], "silentMicros": 250000}
      * }</pre>
      *
-     * {@code "vpd"} is a file with vital product data; {@code "config"} replaces bytes of configuration space, in
-     * hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
-     * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
-     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows. {@code
-     * "extendedConfig": false} leaves a PCI Express device 256 bytes of configuration space.
+     * {@code "vpd"} is a file with vital product data, or an object of its bytes, written as for {@code "config"}:
+     * {@code {"0x0": "82 05 00 4a 56 46 49 4f 78"}} is a name and the end tag. {@code "config"} replaces bytes of
+     * configuration space, in hexadecimal, from an offset on; {@code "bars"} are {@linkplain
+     * FunctionOptions.Builder#bar additional BARs}, and {@code "silentMicros"} is how long BARs read all ones after
+     * the function is bound to vfio-pci. In an LPAR {@code "windowsFailed": true} starts the host with the device on
+     * the kernel's list of failed windows. {@code "extendedConfig": false} leaves a PCI Express device 256 bytes of
+     * configuration space.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong
@@ -248,6 +253,11 @@ public final class EmulatedMachine {
      */
     public Platform platform() {
         return platform;
+    }
+
+    /** The processor, as {@code /proc/cpuinfo} names it. */
+    public String processor() {
+        return processor;
     }
 
     public KernelVersion kernel() {
@@ -350,6 +360,7 @@ public final class EmulatedMachine {
     /** Derives a machine from another one. */
     public static final class Builder {
         private Platform platform;
+        private String processor;
         private KernelVersion kernel = KernelVersion.V6_12;
         private String release = kernel.release();
         private int pageShift = SHIFT_64K;
@@ -373,10 +384,12 @@ public final class EmulatedMachine {
 
         private Builder(Platform platform) {
             this.platform = platform;
+            this.processor = platform.processor();
         }
 
         private Builder(EmulatedMachine machine) {
             platform = machine.platform;
+            processor = machine.processor;
             kernel = machine.kernel;
             release = machine.release;
             pageShift = machine.pageShift;
@@ -401,10 +414,26 @@ public final class EmulatedMachine {
 
         /**
          * Sets the platform of the machine, and of each host bridge that is not {@linkplain #bridge configured
-         * separately}.
+         * separately}. A machine that gets another platform gets its processor, too.
          */
         public Builder platform(Platform newPlatform) {
+            if (platform != newPlatform) {
+                processor = newPlatform.processor();
+            }
             platform = newPlatform;
+            return this;
+        }
+
+        /**
+         * Sets the processor's name in {@code /proc/cpuinfo}, for instance {@code Power11, altivec supported}.
+         *
+         * @throws IllegalArgumentException if it is not one line of printable ASCII
+         */
+        public Builder processor(String name) {
+            if (!name.matches("[!-~]([ -~]*[!-~])?")) {
+                throw new IllegalArgumentException("'" + name + "' is not the name of a processor, such as POWER9");
+            }
+            processor = name;
             return this;
         }
 
@@ -605,21 +634,11 @@ public final class EmulatedMachine {
          *     device} is null
          */
         public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
-            if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
-                throw new IllegalArgumentException(
-                        "'" + address + "' is not a PCI address; write it like 0000:01:00.0");
-            }
-            if (group < 0) {
-                throw new IllegalArgumentException("the number of an IOMMU group is at least 0, not " + group);
-            }
-            if (device == null) {
-                throw new IllegalArgumentException(
-                        "the supplier of the device at " + address + " is null; it makes the device");
-            }
-            if (slots.stream().anyMatch(slot -> slot.address().equals(address))) {
+            Slot slot = new Slot(address, group, device, driver, null, FunctionOptions.NONE);
+            if (slots.stream().anyMatch(each -> each.address().equals(address))) {
                 throw new IllegalArgumentException(address + " already has a device");
             }
-            slots.add(new Slot(address, group, device, driver, null, FunctionOptions.NONE));
+            slots.add(slot);
             return this;
         }
 

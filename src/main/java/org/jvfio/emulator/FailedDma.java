@@ -90,12 +90,12 @@ public record FailedDma(
     @Override
     public String toString() {
         String place = failedAt == busAddress ? "" : ", failing at 0x%x".formatted(failedAt);
-        return "%s %s %d bytes %s 0x%x%s, %s"
+        return "%s %s %s bytes %s 0x%x%s, %s"
                 .formatted(device, direction.verb, size, direction.preposition, busAddress, place, why());
     }
 
     private String why() {
-        return unmapped.map(range -> "unmapped %d ms before by process %d"
+        return unmapped.map(range -> "unmapped %s ms before by process %s"
                         .formatted(sinceBoot.minus(range.sinceBoot()).toMillis(), range.process()))
                 .orElse(reason.text);
     }

@@ -3,16 +3,16 @@ package org.jvfio.emulator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Set;
-import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jvfio.emulator.device.BarKind;
 import org.jvfio.emulator.device.MachineOptions;
 
 /** Reads the options of a PCI function in a machine file, as {@link EmulatedMachine#read} documents them. */
 final class FunctionFile {
-    private static final Pattern OFFSET = Pattern.compile("0x[0-9a-fA-F]{1,3}");
+    private static final Pattern OFFSET = Pattern.compile("0x[0-9a-fA-F]{1,4}");
     private static final Pattern BYTES = Pattern.compile("[0-9a-fA-F]{2}( ?[0-9a-fA-F]{2})*");
     /** The largest expansion ROM. */
     private static final long MAX_BYTES = 16 << 20;
@@ -32,10 +32,11 @@ final class FunctionFile {
 
     private FunctionOptions read() {
         if (device.has("vpd")) {
-            byte[] data = bytes(device, "vpd");
+            byte[] data = vitalProductData();
             valid(device, "vpd", () -> options.vitalProductData(data));
         }
-        device.object("config", "'config'").ifPresent(this::readConfig);
+        device.object("config", "'config'")
+                .ifPresent(config -> readBytes("configuration space", config, options::configBytes));
         if (device.has("bars")) {
             device.objects("bars", "a BAR").forEach(this::readBar);
         }
@@ -51,20 +52,44 @@ final class FunctionFile {
         return options.build();
     }
 
-    private void readConfig(MachineOptions config) {
-        for (String offset : config.names()) {
-            String bytes = config.string(offset);
+    /** The contents of a file, or bytes at their addresses with zeros between them. */
+    private byte[] vitalProductData() {
+        if (device.value("vpd").orElseThrow() instanceof String) {
+            return bytes(device, "vpd");
+        }
+        byte[] data = new byte[VitalProductData.MAX_BYTES];
+        int[] end = {0};
+        readBytes("vital product data", device.object("vpd"), (offset, bytes) -> {
+            if (offset + bytes.length > VitalProductData.MAX_BYTES) {
+                throw new IllegalArgumentException("vital product data up to 0x%x: the maximum is 0x%x"
+                        .formatted(offset + bytes.length, VitalProductData.MAX_BYTES));
+            }
+            System.arraycopy(bytes, 0, data, offset, bytes.length);
+            end[0] = Math.max(end[0], offset + bytes.length);
+        });
+        return Arrays.copyOf(data, end[0]);
+    }
+
+    /** Where the bytes of a part of the file go. */
+    private interface ByteSink {
+        void put(int offset, byte[] bytes);
+    }
+
+    /** Reads an object of bytes in hexadecimal by their offsets. */
+    private static void readBytes(String what, MachineOptions parts, ByteSink sink) {
+        for (String offset : parts.names()) {
+            String bytes = parts.string(offset);
             if (!OFFSET.matcher(offset).matches()) {
-                throw config.wrong(offset, "has configuration space at '" + offset + "'; write the offset like 0x41");
+                throw parts.wrong(offset, "has %s at '%s'; write the offset like 0x41".formatted(what, offset));
             }
             if (!BYTES.matcher(bytes).matches()) {
-                throw config.wrong(
+                throw parts.wrong(
                         offset,
-                        "has configuration space of '%s' at %s; write bytes in hexadecimal, like 40 or 00 ff"
-                                .formatted(bytes, offset));
+                        "has %s of '%s' at %s; write bytes in hexadecimal, like 40 or 00 ff"
+                                .formatted(what, bytes, offset));
             }
             byte[] parsed = HexFormat.of().parseHex(bytes.replace(" ", ""));
-            valid(config, offset, () -> options.configBytes(Integer.decode(offset), parsed));
+            valid(parts, offset, () -> sink.put(Integer.decode(offset), parsed));
         }
     }
 
@@ -80,9 +105,9 @@ final class FunctionFile {
         valid(bar, "index", () -> options.bar(index, kind, bytes, wide));
     }
 
-    private static void valid(MachineOptions object, String name, Supplier<FunctionOptions.Builder> step) {
+    private static void valid(MachineOptions object, String name, Runnable step) {
         try {
-            var _ = step.get();
+            step.run();
         } catch (IllegalArgumentException invalid) {
             throw object.wrong(name, "has " + invalid.getMessage());
         }

@@ -1,16 +1,13 @@
 package org.jvfio.emulator;
 
-import java.util.HexFormat;
 import java.util.Map;
 import java.util.function.Supplier;
-import org.jvfio.uapi.vfio_h;
 
 /**
- * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: resources, power and EEH of
- * each device, drivers and modules, processor and memory, and what the host uses its devices for.
+ * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: drivers and modules,
+ * processor and memory, and what the host uses its devices for.
  */
 final class HostTree {
-    private static final HexFormat HEX = HexFormat.of();
     private static final String PCI = "/sys/bus/pci/";
     private static final String DEVICES = PCI + "devices/";
     private static final String DRIVERS = PCI + "drivers/";
@@ -20,24 +17,8 @@ final class HostTree {
     private static final String BLOCK_NUMBERS = "/sys/dev/block/";
     private static final String VFIO_NODES = "/dev/vfio/";
     private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
-    /** Flags of a resource in {@code linux/ioport.h}. */
-    private static final long MEMORY = 0x40200;
-
-    private static final long MEMORY_64 = 0x100004;
-    private static final long PREFETCHABLE = 0x2008;
-    private static final long PORTS = 0x40101;
-    private static final long ROM = 0x6000;
-    private static final int BARS = 6;
     /** Device numbers of each drive: the whole, a root file system, swap. */
     private static final int PARTITIONS = 4;
-    /** BARs, the ROM, and the BARs of virtual functions. */
-    private static final int RESOURCES = 13;
-    /** Bits of {@code eeh_ops->get_state}: {@code asm/eeh.h}. */
-    private static final int EEH_UNAVAILABLE = 1;
-
-    private static final int EEH_RESET = 1 << 2;
-    private static final int EEH_REGISTERS = 1 << 3 | 1 << 5;
-    private static final int EEH_DMA = 1 << 4 | 1 << 6;
 
     private final EmulatedHost host;
     private final EmulatedMachine machine;
@@ -79,94 +60,6 @@ final class HostTree {
         }
     }
 
-    /** Adds the files of a device. */
-    void addFunction(Map<String, Supplier<String>> files, PciFunction function) {
-        String device = DEVICES + function.address() + "/";
-        files.put(device + "config", () -> "");
-        files.put(device + "subsystem_vendor", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
-        files.put(device + "subsystem_device", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
-        files.put(device + "irq", () -> "0\n");
-        if (machine.hostUses().get(function.address()) == HostUse.BOOT_DISPLAY) {
-            files.put(device + "boot_vga", () -> "1\n");
-        }
-        files.put(device + "enable", () -> function.isOpen() ? "1\n" : "0\n");
-        files.put(device + "numa_node", () -> "0\n");
-        files.put(device + "resource", () -> resources(function));
-        files.put(device + "reset_method", () -> resetMethods(function));
-        files.put(device + "d3cold_allowed", () -> "1\n");
-        boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.managesPower();
-        files.put(device + "power/control", () -> "auto\n");
-        files.put(device + "power/runtime_status", () -> suspended ? "suspended\n" : "active\n");
-        files.put(device + "power_state", () -> suspended ? "D3hot\n" : "D0\n");
-        if (function.isExpress()) {
-            files.put(device + "current_link_speed", () -> "2.5 GT/s PCIe\n");
-            files.put(device + "current_link_width", () -> "1\n");
-        }
-        if (machine.eeh()) {
-            Pe pe = host.groupOf(function).pe();
-            files.put(device + "eeh_mode", () -> "0x200\n");
-            files.put(
-                    device + "eeh_pe_config_addr",
-                    () -> "0x" + Integer.toHexString(pe.bridge().platform().eehEndpoint(function.domain())) + "\n");
-            files.put(device + "eeh_pe_state", () -> "0x" + HEX.toHexDigits(state(pe.state())) + " 0x00000000\n");
-        }
-    }
-
-    private static String hex16(PciFunction function, int register) {
-        int low = function.access().register(register) & 0xff;
-        int high = function.access().register(register + 1) & 0xff;
-        return "0x" + HEX.toHexDigits((short) (high << 8 | low)) + "\n";
-    }
-
-    private static int state(EehState state) {
-        return switch (state) {
-            case NORMAL -> EEH_REGISTERS | EEH_DMA;
-            case RESET -> EEH_RESET;
-            case STOPPED -> 0;
-            case STOPPED_DMA -> EEH_REGISTERS;
-            case UNAVAILABLE -> EEH_UNAVAILABLE;
-        };
-    }
-
-    private static String resources(PciFunction function) {
-        StringBuilder lines = new StringBuilder();
-        for (int index = 0; index < RESOURCES; index++) {
-            long bytes = 0;
-            long start = 0;
-            long flags = 0;
-            PciBars bars = function.bars();
-            if (index < BARS && bars.isAssigned(index)) {
-                bytes = bars.bytes(index);
-                start = function.barAddress(index);
-                flags = bars.hasPorts(index)
-                        ? PORTS
-                        : MEMORY
-                                | (bars.isWide(index) ? MEMORY_64 : 0)
-                                | (bars.isPrefetchable(index) ? PREFETCHABLE : 0);
-            } else if (index == BARS && function.romBytes() > 0) {
-                bytes = function.romBytes();
-                start = function.romAddress();
-                flags = MEMORY | ROM;
-            }
-            long last = bytes == 0 ? 0 : start + bytes - 1;
-            lines.append("0x")
-                    .append(HEX.toHexDigits(start))
-                    .append(" 0x")
-                    .append(HEX.toHexDigits(last))
-                    .append(" 0x")
-                    .append(HEX.toHexDigits(flags))
-                    .append('\n');
-        }
-        return lines.toString();
-    }
-
-    private static String resetMethods(PciFunction function) {
-        if (function.isExpress()) {
-            return "flr bus\n";
-        }
-        return function.canReset() ? "bus\n" : "";
-    }
-
     private void addDrivers(Map<String, Supplier<String>> files) {
         files.put(PCI + "drivers_probe", () -> "");
         for (HostDriver driver : HostDriver.values()) {
@@ -203,7 +96,7 @@ final class HostTree {
                 () ->
                         "processor\t: 0\ncpu\t\t: %s\n\ntimebase\t: 512000000\nplatform\t: %s\nmodel\t\t: emulated\nmachine\t\t: %s\n%sMMU\t\t: %s\n"
                                 .formatted(
-                                        platform.processor(),
+                                        machine.processor(),
                                         platform.isPowernv() ? "PowerNV" : "pSeries",
                                         platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
                                         platform.isPowernv() ? "firmware\t: OPAL\n" : "",

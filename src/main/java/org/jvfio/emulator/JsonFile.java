@@ -1,6 +1,7 @@
 package org.jvfio.emulator;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -24,6 +26,8 @@ import org.jvfio.emulator.device.MachineOptions;
  * members begin.
  */
 final class JsonFile {
+    private static final long MAX_BYTES = 16L << 20;
+
     private final Path path;
     private final String example;
     private final IdentityHashMap<Object, Integer> objects = new IdentityHashMap<>();
@@ -39,8 +43,8 @@ final class JsonFile {
      *
      * @param example the shortest valid object, for the message about an empty file
      * @throws IOException if it cannot be read
-     * @throws IllegalArgumentException if it is not one JSON object in UTF-8; the message has the file, the line and
-     *     the reason
+     * @throws IllegalArgumentException if it is not one JSON object in UTF-8, in a regular file of at most 16 MiB; the
+     *     message has the file, the line and the reason
      */
     static MachineOptions read(Path path, String example) throws IOException {
         JsonFile json = new JsonFile(path, example);
@@ -49,6 +53,15 @@ final class JsonFile {
     }
 
     private static String text(Path path) throws IOException {
+        BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+        if (attributes.isOther()) {
+            // Reading a pipe or a device may never end.
+            throw new IllegalArgumentException(path + " is not a regular file");
+        }
+        if (attributes.size() > MAX_BYTES) {
+            throw new IllegalArgumentException(
+                    "%s has %d bytes; the maximum is %d MiB".formatted(path, attributes.size(), MAX_BYTES >> 20));
+        }
         try {
             return Files.readString(path);
         } catch (CharacterCodingException notText) {
@@ -80,9 +93,12 @@ final class JsonFile {
         } catch (JsonProcessingException notJson) {
             // Where the parser explains a place, it names its source, which is not the file.
             String reason = notJson.getOriginalMessage().replaceAll(" \\(start marker at \\[Source: .*?\\]\\)", "");
+            // What exceeds a limit of the parser has no place.
+            JsonLocation location = notJson.getLocation();
             throw new IllegalArgumentException(
-                    "%s, line %d is not JSON: %s"
-                            .formatted(path, notJson.getLocation().getLineNr(), reason),
+                    location == null
+                            ? "%s is not JSON that can be read: %s".formatted(path, reason)
+                            : "%s, line %d is not JSON: %s".formatted(path, location.getLineNr(), reason),
                     notJson);
         }
     }

@@ -38,9 +38,8 @@ final class KernelLogFile extends OpenFile {
             return Errno.EPIPE.negated();
         }
         KernelLog.Line line = log.line(next);
-        byte[] record = "%d,%d,%d,-;%s\n"
-                .formatted(PRIORITY_INFO, line.sequence(), line.micros(), line.message())
-                .getBytes(StandardCharsets.UTF_8);
+        String text = PRIORITY_INFO + "," + line.sequence() + "," + line.micros() + ",-;" + line.message() + "\n";
+        byte[] record = text.getBytes(StandardCharsets.UTF_8);
         if (record.length > buffer.byteSize()) {
             return Errno.EINVAL.negated();
         }

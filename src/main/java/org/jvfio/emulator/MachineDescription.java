@@ -17,6 +17,7 @@ final class MachineDescription {
         Map<String, Object> top = new LinkedHashMap<>();
         top.put("like", preset(machine.platform()));
         top.put("platform", word(machine.platform()));
+        top.put("processor", machine.processor());
         top.put("kernel", machine.release());
         top.put("pages", size(1L << machine.pageShift()));
         top.put("memory", size(machine.memoryBytes()));

@@ -14,6 +14,7 @@ final class MachineFile {
     private static final Set<String> OPTIONS = Set.of(
             "like",
             "platform",
+            "processor",
             "kernel",
             "pages",
             "memory",
@@ -69,6 +70,7 @@ final class MachineFile {
         Platform platform = platform(top, preset.platform());
         long window = top.size("defaultWindow", preset.dma32Bytes());
         machine.platform(platform).dma32Bytes(window);
+        given("processor", name -> top.checked(name, () -> machine.processor(top.string(name))));
         given("kernel", name -> top.checked(() -> machine.linux(top.string(name))));
         given("pages", name -> {
             long bytes = top.size(name);

@@ -13,6 +13,19 @@ record Slot(
         @Nullable ExpansionRom rom,
         FunctionOptions options) {
 
+    Slot {
+        if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
+            throw new IllegalArgumentException("'" + address + "' is not a PCI address; write it like 0000:01:00.0");
+        }
+        if (group < 0) {
+            throw new IllegalArgumentException("the number of an IOMMU group is at least 0, not " + group);
+        }
+        if (device == null) {
+            throw new IllegalArgumentException(
+                    "the supplier of the device at " + address + " is null; it makes the device");
+        }
+    }
+
     int domain() {
         return Integer.parseInt(address, 0, 4, 16);
     }

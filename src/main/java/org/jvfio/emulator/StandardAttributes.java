@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.uapi.vfio_h;
 
@@ -37,34 +38,29 @@ final class StandardAttributes {
         return files;
     }
 
-    /**
-     * Adds the files below the directory of a function.
-     *
-     * @param directory ends with a slash
-     * @param wanted the path of one of them, or of the directory
-     */
-    static void add(Map<String, Supplier<String>> files, PciFunction function, String directory, String wanted) {
-        String name = wanted.startsWith(directory) ? wanted.substring(directory.length()) : "";
-        Function<PciFunction, String> one = ALWAYS.get(name);
-        if (one != null) {
-            files.put(wanted, () -> one.apply(function));
-        } else if (name.isEmpty() || name.equals("power/")) {
-            ALWAYS.forEach((file, text) -> files.put(directory + file, () -> text.apply(function)));
-            if (function.canReset()) {
-                files.put(directory + "reset", () -> "");
+    /** One of the files that every function has; null if it is none. */
+    static @Nullable Supplier<String> find(PciFunction function, String name) {
+        Function<PciFunction, String> text = ALWAYS.get(name);
+        return text == null ? null : () -> text.apply(function);
+    }
+
+    /** Adds all, by their names below the directory of the function. */
+    static void addAll(Map<String, Supplier<String>> files, PciFunction function) {
+        ALWAYS.forEach((name, text) -> files.put(name, () -> text.apply(function)));
+        if (function.canReset()) {
+            files.put("reset", () -> "");
+        }
+        PciBars bars = function.bars();
+        for (int bar = 0; bar < bars.count(); bar++) {
+            if (bars.isAssigned(bar)) {
+                files.put("resource" + bar, () -> "");
             }
-            PciBars bars = function.bars();
-            for (int bar = 0; bar < bars.count(); bar++) {
-                if (bars.isAssigned(bar)) {
-                    files.put(directory + "resource" + bar, () -> "");
-                }
-            }
-            if (function.romBytes() > 0) {
-                files.put(directory + "rom", () -> "");
-            }
-            if (function.options().vitalProductData().isPresent()) {
-                files.put(directory + "vpd", () -> "");
-            }
+        }
+        if (function.romBytes() > 0) {
+            files.put("rom", () -> "");
+        }
+        if (function.options().vitalProductData().isPresent()) {
+            files.put("vpd", () -> "");
         }
     }
 

@@ -3,26 +3,22 @@ package org.jvfio.emulator;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.Collection;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import org.jvfio.emulator.device.DeviceIdentity;
 
 /** The files of sysfs and procfs about PCI devices, IOMMU groups, memory, processes and the kernel. */
 final class Sysfs {
     private static final String DEVICES = "/sys/bus/pci/devices/";
     private static final String GROUPS = "/sys/kernel/iommu_groups/";
 
-    private static final HexFormat HEX = HexFormat.of();
     private static final long ALL_CAPABILITIES = (1L << 41) - 1;
     private static final long CAP_IPC_LOCK = 1L << 14;
     private static final int ROOT = 0;
@@ -33,16 +29,31 @@ final class Sysfs {
     private final Task task;
     private final boolean root;
     private final HostTree tree;
+    private final FunctionFiles functionFiles;
 
     Sysfs(EmulatedHost host, Task task, boolean root) {
         this.host = host;
         this.task = task;
         this.root = root;
         this.tree = new HostTree(host);
+        this.functionFiles = new FunctionFiles(host);
     }
 
     String readFile(String path) throws IOException {
-        return existing(path, files(path).get(path)).get();
+        PciFunction function = function(path);
+        int directory = function == null
+                ? path.length()
+                : DEVICES.length() + function.address().length() + 1;
+        Supplier<String> file = function != null && directory < path.length()
+                ? functionFiles.find(function, path.substring(directory))
+                : files(path).get(path);
+        return existing(path, file).get();
+    }
+
+    /** The function whose directory a path is below, or goes to. */
+    private @Nullable PciFunction function(String path) {
+        String address = nameBelow(DEVICES, path);
+        return address.isEmpty() ? null : host.functions().get(address);
     }
 
     String readLink(String path) throws IOException {
@@ -124,22 +135,8 @@ final class Sysfs {
         }
         PciFunction function = host.functions().get(address);
         if (function != null) {
-            tree.addFunction(files, function);
-            addIdentity(files, function);
-            StandardAttributes.add(files, function, DEVICES + address + "/", wanted);
+            functionFiles.all(function).forEach((name, text) -> files.put(DEVICES + address + "/" + name, text));
         }
-    }
-
-    private static void addIdentity(Map<String, Supplier<String>> files, PciFunction function) {
-        String device = DEVICES + function.address();
-        DeviceIdentity identity = function.identity();
-        files.put(device + "/vendor", () -> "0x" + HEX.toHexDigits((short) identity.vendor()) + "\n");
-        files.put(device + "/device", () -> "0x" + HEX.toHexDigits((short) identity.device()) + "\n");
-        files.put(device + "/class", () -> "0x" + HEX.toHexDigits(identity.classCode(), 6) + "\n");
-        files.put(
-                device + "/driver_override",
-                () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
-        files.put(device + "/revision", () -> "0x" + HEX.toHexDigits((byte) identity.revision()) + "\n");
     }
 
     private void addGroups(Map<String, Supplier<String>> files, String wanted) {
@@ -202,7 +199,7 @@ final class Sysfs {
         if (isRelated("/proc/", wanted)) {
             addDescriptors(links);
         }
-        PciFunction function = host.functions().get(nameBelow(DEVICES, wanted));
+        PciFunction function = function(wanted);
         if (function != null) {
             String device = DEVICES + function.address();
             links.put(

@@ -5,11 +5,14 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.math.BigDecimal;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import org.jvfio.ioctl.Ioctl;
 import org.jvfio.uapi.vfio_h;
 
@@ -19,7 +22,10 @@ import org.jvfio.uapi.vfio_h;
  * window and the doorbells of NVMe queues.
  */
 final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
+    /** Of the process, and of its first thread: what belongs to no thread is there. */
     private static final int PROCESS = 1;
+
+    private static final int NANO_DIGITS = 3;
     private static final int REGION_SHIFT = 40;
     private static final long DOORBELLS = 0x1000;
     private static final long MAX_DOORBELLS = 0x2000;
@@ -31,7 +37,8 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
     private final Set<Integer> named = new HashSet<>();
     // The bytes between two doorbells of the NVMe controllers that are known, by their address.
     private final Map<String, Integer> strides = new HashMap<>();
-    private final Set<String> openMappings = new HashSet<>();
+    // The names of the slices of mappings, by container and first bus address.
+    private final Map<Integer, NavigableMap<Long, String>> openMappings = new HashMap<>();
     private long last;
 
     /** @throws IllegalStateException if the library that writes JSON is missing; the message says what to add */
@@ -40,9 +47,9 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
         try {
             json = new JsonFactory().createGenerator(out);
             json.writeStartObject();
-            json.writeStringField("displayTimeUnit", "ns");
+            // No displayTimeUnit: some versions of Perfetto take it for the unit of the times, which are microseconds.
             json.writeArrayFieldStart("traceEvents");
-            metadata("process_name", 0, "jvfio");
+            metadata("process_name", PROCESS, "jvfio");
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write the trace", e);
         }
@@ -72,13 +79,19 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
             json.writeStringField("cat", "jvfio");
             json.writeNumberField("pid", PROCESS);
             json.writeNumberField("tid", thread);
-            json.writeNumberField("ts", nanos / 1e3);
+            micros("ts", nanos);
             fields.write();
             json.writeEndObject();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write the trace", e);
         }
         last = Math.max(last, nanos);
+    }
+
+    /** Microseconds with three decimals, never with an exponent. */
+    private void micros(String field, long nanos) throws IOException {
+        json.writeFieldName(field);
+        json.writeNumber(BigDecimal.valueOf(nanos, NANO_DIGITS).toPlainString());
     }
 
     private void metadata(String what, int thread, String name) {
@@ -90,14 +103,14 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
     }
 
     private void counter(String name, long nanos, String series, long value) {
-        event("C", name, 0, nanos, () -> {
+        event("C", name, PROCESS, nanos, () -> {
             json.writeObjectFieldStart("args");
             json.writeNumberField(series, value);
             json.writeEndObject();
         });
     }
 
-    /** A thread's number in the trace: 0 is for what belongs to no thread. */
+    /** A thread's number in the trace, from 1: 0 is the idle thread of Linux. */
     private int thread(RecordedCall call) {
         int number = call.caller().number() + 1;
         if (named.add(number)) {
@@ -126,7 +139,7 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
 
     private void slice(RecordedCall call, long end) {
         event("X", name(call), thread(call), call.beginNanos(), () -> {
-            json.writeNumberField("dur", (end - call.beginNanos()) / 1e3);
+            micros("dur", end - call.beginNanos());
             json.writeObjectFieldStart("args");
             json.writeStringField("call", CallPrinter.call(call));
             json.writeStringField("result", CallPrinter.result(call));
@@ -143,12 +156,19 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
 
     private void mapping(Windows.Change change, RecordedCall call, long nanos) {
         Windows.Window window = change.window();
-        String id = "%d:0x%x".formatted(window.container(), change.start());
-        String name = "0x%x bytes at 0x%x".formatted(change.size(), change.start());
-        if (change.maps() && openMappings.add(id)) {
-            async("b", name, id, nanos);
-        } else if (!change.maps() && openMappings.remove(id)) {
-            async("e", name, id, nanos);
+        NavigableMap<Long, String> open =
+                openMappings.computeIfAbsent(window.container(), _ -> new TreeMap<>(Long::compareUnsigned));
+        if (change.maps()) {
+            String name = "0x%x bytes at 0x%x".formatted(change.size(), change.start());
+            if (open.putIfAbsent(change.start(), name) == null) {
+                async("b", name, window.container(), change.start(), nanos);
+            }
+        } else {
+            // Perfetto finds the beginning of a slice by its name and id, also if only a part is unmapped.
+            NavigableMap<Long, String> ended =
+                    open.subMap(change.start(), true, change.start() + change.size() - 1, true);
+            ended.forEach((start, name) -> async("e", name, window.container(), start, nanos));
+            ended.clear();
         }
         counter(
                 "window 0x%x of container %d".formatted(window.start(), call.descriptor()),
@@ -157,8 +177,8 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
                 window.mapped());
     }
 
-    private void async(String phase, String name, String id, long nanos) {
-        event(phase, name, 0, nanos, () -> json.writeStringField("id", id));
+    private void async(String phase, String name, int container, long start, long nanos) {
+        event(phase, name, PROCESS, nanos, () -> json.writeStringField("id", "%d:0x%x".formatted(container, start)));
     }
 
     static boolean isInterrupt(RecordedCall call) {

@@ -165,8 +165,13 @@ final class RecordRing implements FrameSink {
     private void complete() {
         MemorySegment chunk = current;
         if (chunk != null) {
+            MemorySegment complete = MemorySegment.ofArray(new byte[CHUNK_SUM]);
+            MemorySegment.copy(chunk, 0, complete, 0, CHUNK_SUM);
+            complete.set(INT, CHUNK_STATE, CHUNK_COMPLETE);
+            // The sum takes long enough for a process to be killed meanwhile: until it is there the chunk is open.
+            chunk.set(INT, CHUNK_SUM, sum(complete, chunk.asSlice(CHUNK_FRAMES, used)));
+            VarHandle.storeStoreFence();
             chunk.set(INT, CHUNK_STATE, CHUNK_COMPLETE);
-            chunk.set(INT, CHUNK_SUM, sum(chunk.asSlice(0, CHUNK_SUM), chunk.asSlice(CHUNK_FRAMES, used)));
         }
     }
 
@@ -211,12 +216,14 @@ final class RecordRing implements FrameSink {
         if (currentNumber == chunks.size() - 1 && current != null) {
             bytes += CHUNK_FRAMES + used - DEFAULT_CHUNK;
         }
-        header.set(LONG, RecordFormat.FILE_BYTES, bytes);
-        header.set(INT, RecordFormat.ENDED, 1);
         current = null;
-        arena.close();
-        try (channel) {
+        try (channel;
+                arena) {
             channel.truncate(bytes);
+            // A process that is killed here leaves a record that has not ended, and is read as that.
+            header.set(LONG, RecordFormat.FILE_BYTES, bytes);
+            VarHandle.storeStoreFence();
+            header.set(INT, RecordFormat.ENDED, 1);
         } catch (IOException e) {
             failure = e;
         }

@@ -4,6 +4,7 @@ import static org.jvfio.observe.RecordFormat.INT;
 import static org.jvfio.observe.RecordFormat.LONG;
 
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Writer;
@@ -11,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -84,10 +86,30 @@ public final class Recording {
      * @throws IOException if it cannot be read
      */
     public static Recording read(Path file) throws IOException {
-        if (Files.size(file) > RecordOptions.MAX_BYTES + RecordFormat.MAX_FACTS + RecordFormat.PAGE) {
+        BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+        if (attributes.isOther()) {
+            throw new RecordException(file + " is no record: it is not a regular file");
+        }
+        if (attributes.size() > RecordOptions.MAX_BYTES + RecordFormat.MAX_FACTS + RecordFormat.PAGE) {
             throw new RecordException(file + " is no record: it is larger than a record can be");
         }
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] start = in.readNBytes(Long.BYTES);
+            if (!isCompressed(start)) {
+                requireRecord(file.toString(), start);
+            }
+        }
         return read(file.toString(), Files.readAllBytes(file));
+    }
+
+    private static boolean isCompressed(byte[] bytes) {
+        return bytes.length >= Short.BYTES && ((bytes[0] & 0xff) | (bytes[1] & 0xff) << Byte.SIZE) == GZIP;
+    }
+
+    private static void requireRecord(String name, byte[] start) throws RecordException {
+        if (start.length < Long.BYTES || MemorySegment.ofArray(start).get(LONG, 0) != RecordFormat.MAGIC) {
+            throw new RecordException(name + " is no record: it does not begin as one");
+        }
     }
 
     /**
@@ -97,20 +119,21 @@ public final class Recording {
      * @throws RecordException if they are not a record, or are damaged
      */
     static Recording read(String name, byte[] bytes) throws RecordException {
-        if (bytes.length >= Short.BYTES && ((bytes[0] & 0xff) | (bytes[1] & 0xff) << Byte.SIZE) == GZIP) {
-            return parse(name, decompress(name, bytes));
-        }
-        return parse(name, bytes);
+        return parse(name, isCompressed(bytes) ? decompress(name, bytes) : bytes);
     }
 
     private static byte[] decompress(String name, byte[] compressed) throws RecordException {
         int most = (int) RecordOptions.MAX_BYTES + RecordFormat.MAX_FACTS;
         try (InputStream in = new GZIPInputStream(new ByteArrayInputStream(compressed))) {
-            byte[] bytes = in.readNBytes(most);
+            ByteArrayOutputStream all = new ByteArrayOutputStream();
+            all.write(in.readNBytes(Long.BYTES));
+            // A few bytes of another file can stand for many.
+            requireRecord(name, all.toByteArray());
+            all.write(in.readNBytes(most));
             if (in.read() >= 0) {
                 throw new RecordException(name + " is no record: it is larger than a record can be");
             }
-            return bytes;
+            return all.toByteArray();
         } catch (RecordException e) {
             throw e;
         } catch (IOException e) {
@@ -123,10 +146,8 @@ public final class Recording {
     }
 
     private static Recording parse(String name, byte[] bytes) throws RecordException {
+        requireRecord(name, bytes);
         MemorySegment file = MemorySegment.ofArray(bytes);
-        if (bytes.length < Long.BYTES || file.get(LONG, 0) != RecordFormat.MAGIC) {
-            throw new RecordException(name + " is no record: it does not begin as one");
-        }
         if (bytes.length < RecordFormat.FACTS) {
             throw damaged(name, "it ends in its header");
         }
@@ -148,7 +169,7 @@ public final class Recording {
         int headerBytes = file.get(INT, RecordFormat.HEADER_BYTES);
         int factsBytes = file.get(INT, RecordFormat.FACTS_BYTES);
         String facts = new String(bytes, RecordFormat.FACTS, factsBytes, StandardCharsets.UTF_8);
-        List<Chunk> chunks = chunks(name, file, headerBytes, file.get(INT, RecordFormat.CHUNK_BYTES));
+        List<Chunk> chunks = chunks(name, file, headerBytes, file.get(INT, RecordFormat.CHUNK_BYTES), ended);
         Events events = new Events();
         boolean whole = decode(name, bytes, chunks, events);
         return new Recording(
@@ -170,6 +191,7 @@ public final class Recording {
         int factsBytes = file.get(INT, RecordFormat.FACTS_BYTES);
         int chunkBytes = file.get(INT, RecordFormat.CHUNK_BYTES);
         if (RecordRing.sum(header) != file.get(INT, RecordFormat.HEADER_SUM)
+                || headerBytes < RecordFormat.FACTS
                 || factsBytes < 0
                 || factsBytes > headerBytes - RecordFormat.FACTS
                 || chunkBytes <= RecordFormat.CHUNK_FRAMES) {
@@ -183,20 +205,27 @@ public final class Recording {
         }
     }
 
-    /** The chunks in the order of time. */
-    private static List<Chunk> chunks(String name, MemorySegment file, int headerBytes, int chunkBytes)
+    /**
+     * The chunks in the order of time.
+     *
+     * @param ended whether the record ended as it should: otherwise the process may have died as it began a chunk
+     */
+    private static List<Chunk> chunks(String name, MemorySegment file, int headerBytes, int chunkBytes, boolean ended)
             throws RecordException {
         List<Chunk> chunks = new ArrayList<>();
         for (long at = headerBytes; at < file.byteSize(); at += chunkBytes) {
             long rest = file.byteSize() - at;
             String which = "chunk " + ((at - headerBytes) / chunkBytes + 1);
+            if (rest < RecordFormat.CHUNK_FRAMES && !ended) {
+                break;
+            }
             if (rest < RecordFormat.CHUNK_FRAMES) {
                 throw damaged(name, "it ends in the header of " + which);
             }
             int state = file.get(INT, at + RecordFormat.CHUNK_STATE);
             int used = file.get(INT, at + RecordFormat.CHUNK_USED);
             long sequence = file.get(LONG, at + RecordFormat.CHUNK_SEQUENCE);
-            if (state == RecordFormat.CHUNK_EMPTY && used == 0 && sequence == 0) {
+            if (state == RecordFormat.CHUNK_EMPTY && used == 0 && (sequence == 0 || !ended)) {
                 continue;
             }
             long time = file.get(LONG, at + RecordFormat.CHUNK_TIME);
@@ -311,6 +340,15 @@ public final class Recording {
      */
     public void write(TraceForm form, Writer out) throws IOException {
         Observer.write(form, out, this::replay);
+    }
+
+    /**
+     * The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing.
+     */
+    public List<DmaCall> dmaCalls() {
+        DmaCalls dma = new DmaCalls();
+        replay(dma);
+        return dma.calls();
     }
 
     /** Passes what happened on to a listener. */

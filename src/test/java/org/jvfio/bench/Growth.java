@@ -189,19 +189,19 @@ final class Growth {
             together.add(prepared(shared, each, containers));
             apart.add(prepared(EmulatedKernel.boot(machine(1)), 0, containers));
         }
-        List<Point> sharing = new ArrayList<>();
-        List<Point> alone = new ArrayList<>();
-        pairsPerMicro(together.subList(0, 1));
-        for (int count = 1; count <= maximum; count++) {
-            double best = 0;
-            double bestAlone = 0;
-            // In turns, so that other load disturbs both.
-            for (int round = 0; round < rounds / 6 + 1; round++) {
-                best = Math.max(best, pairsPerMicro(together.subList(0, count)));
-                bestAlone = Math.max(bestAlone, pairsPerMicro(apart.subList(0, count)));
+        // Until the code of all is compiled.
+        for (int each = 0; each < 3; each++) {
+            pairsPerMicro(together);
+            pairsPerMicro(apart);
+        }
+        double[] sharing = new double[maximum];
+        double[] alone = new double[maximum];
+        // In turns, so that other load disturbs all of them.
+        for (int round = 0; round < rounds / 3 + 1; round++) {
+            for (int count = 1; count <= maximum; count++) {
+                sharing[count - 1] = Math.max(sharing[count - 1], pairsPerMicro(together.subList(0, count)));
+                alone[count - 1] = Math.max(alone[count - 1], pairsPerMicro(apart.subList(0, count)));
             }
-            sharing.add(new Point(count, best));
-            alone.add(new Point(count, bestAlone));
         }
         containers.forEach(Container::close);
         return List.of(
@@ -209,12 +209,21 @@ final class Growth {
                         "threads",
                         "threads, each with a container",
                         "pairs of map and unmap in 1 us, together",
-                        sharing),
+                        points(sharing)),
                 new Series(
                         "threads-apart",
                         "threads, each with a host",
                         "pairs of map and unmap in 1 us, together, which share nothing",
-                        alone));
+                        points(alone)));
+    }
+
+    /** What was measured with 1, 2 and so on. */
+    private static List<Point> points(double[] values) {
+        List<Point> points = new ArrayList<>();
+        for (double value : values) {
+            points.add(new Point(points.size() + 1, value));
+        }
+        return points;
     }
 
     private static DmaMapping prepared(EmulatedKernel kernel, int group, List<Container> opened) {
@@ -227,7 +236,7 @@ final class Growth {
     }
 
     private double pairsPerMicro(List<DmaMapping> mappings) throws InterruptedException {
-        int pairs = 15_000 * rounds;
+        int pairs = 7_000 * rounds;
         CountDownLatch ready = new CountDownLatch(mappings.size() + 1);
         AtomicReference<Throwable> failure = new AtomicReference<>();
         List<Thread> threads = mappings.stream()

@@ -12,19 +12,24 @@ public final class RecordingCost {
     private static final int WARM_UP_ROUNDS = 10;
     private static final int ROUNDS = 20;
     private static final int CALLS = 1_000_000;
+    private static final int WARM_UP_READ_ROUNDS = 5;
+    private static final int READ_ROUNDS = 10;
     private static final int READS = 200_000;
 
     private RecordingCost() {}
 
-    /** Measures {@code call FORM} or {@code nvme DEPTH FORM}, whose form is {@code none} or {@code record}. */
+    /**
+     * Measures {@code call FORM} or {@code nvme DEPTH FORM}, whose form is {@code none}, {@code record} or, of a call,
+     * {@code jfr}.
+     */
     public static void main(String[] arguments) throws IOException {
         String form = arguments.length < 2 ? "" : arguments[arguments.length - 1];
-        if (Set.of("none", "record").contains(form) && arguments[0].equals("call") && arguments.length == 2) {
+        if (Set.of("none", "record", "jfr").contains(form) && arguments[0].equals("call") && arguments.length == 2) {
             print(call(form));
         } else if (Set.of("none", "record").contains(form) && arguments[0].equals("nvme") && arguments.length == 3) {
             print(read(Integer.parseInt(arguments[1]), form.equals("record")));
         } else {
-            System.err.println("usage: RecordingCost call none|record, or RecordingCost nvme DEPTH none|record");
+            System.err.println("usage: RecordingCost call none|record|jfr, or RecordingCost nvme DEPTH none|record");
             System.exit(2);
         }
     }
@@ -56,7 +61,7 @@ public final class RecordingCost {
         NvmeBenchmark benchmark = new NvmeBenchmark(depth, recorded);
         benchmark.open();
         try {
-            return ThreadCost.best(WARM_UP_ROUNDS, ROUNDS, READS, () -> {
+            return ThreadCost.best(WARM_UP_READ_ROUNDS, READ_ROUNDS, READS, () -> {
                 for (int each = 0; each < READS; each++) {
                     benchmark.randomRead();
                 }

@@ -313,6 +313,22 @@ class HandCommandsTest {
     }
 
     @Test
+    void shell_aScriptAsStandardInput_worksWithTheDeviceAndEndsWithItsStatus() throws IOException {
+        Path startup = Files.writeString(directory.resolve("start.jsh"), "int twice(int n) { return 2 * n; }\n");
+        Ran ran = CommandLines.shell(
+                EDU + " --machine power9 --startup " + startup, """
+                var edu = EduDevice.of(device)
+                System.out.println("factorial of 6: " + edu.factorial(twice(3), Duration.ofSeconds(9)))
+                System.out.println(device.address() + " " + kernel.getClass().getSimpleName())
+                device.close()
+                /exit 3
+                """, "-XX:+UseSerialGC -XX:TieredStopAtLevel=1");
+        assertTrue(ran.out().contains("factorial of 6: 720"), ran::out);
+        assertTrue(ran.out().contains(EDU + " EmulatedKernel"), ran::out);
+        assertEquals(3, ran.status(), ran::out);
+    }
+
+    @Test
     void shell_aStartupFileThatIsMissing_isAnsweredWithStatus1() {
         Ran ran = Ran.of("shell --machine power9 --startup /nowhere/x.jsh");
         assertEquals(1, ran.status());

@@ -104,6 +104,9 @@ class HostCommandsTest {
     @CsvSource({
         "linux-6.1, doctor --linux 6.1 0001:01:00.0, 2",
         "lpar-6.8, doctor --machine pseries --linux 6.8, 2",
+        "lpar-6.1, doctor --machine pseries --linux 6.1, 2",
+        "lpar-5.10, doctor --machine pseries --linux 5.10, 1",
+        "power11, doctor --machine power11 --linux 7.2, 0",
         "device, doctor 0001:01:00.0, 0",
         "drive, doctor 0002:01:00.0 --memory 4G, 0",
         "linux-4.1, doctor --machine power7 --linux 4.1 0001:01:00.0, 1",
@@ -270,12 +273,17 @@ class HostCommandsTest {
                 .orElse("none");
     }
 
-    @Test
-    void bind_aKernelThatRefuses_leavesTheDriversAsTheyWere() throws IOException {
-        EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
+    /** A host whose only device is bound to a driver of its own. */
+    private static EmulatedKernel hostsDevice() {
+        return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
                 .withoutDevices()
                 .device("0001:01:00.0", 1, HostCommandsTest::edu, HostDriver.OTHER)
                 .build());
+    }
+
+    @Test
+    void bind_aKernelThatRefuses_leavesTheDriversAsTheyWere() throws IOException {
+        EmulatedKernel process = hostsDevice();
         Host host = new Host(process);
         Binding binding = new Binding(host);
         var function = host.function(PciAddress.parse("0001:01:00.0"));
@@ -312,6 +320,34 @@ class HostCommandsTest {
         Ran unbound = Ran.on(process, "unbind 0001:01:00.0" + root).ok();
         assertTrue(unbound.out().contains("removed " + rule), unbound.out());
         assertTrue(!Files.exists(rule));
+    }
+
+    @Test
+    void bind_persistentlyBelowAFile_bindsNothing() throws IOException {
+        Path file = Files.createFile(directory.resolve("file"));
+        EmulatedKernel process = hostsDevice();
+        Ran ran = Ran.on(process, "bind 0001:01:00.0 --kernel emulated --persist --root " + file);
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().startsWith("jvfio: cannot write " + file.resolve("etc")), ran.err());
+        assertEquals("host", driver(process, "0001:01:00.0"));
+    }
+
+    @Test
+    void bind_persistentlyWhereTheSecondFileCannotBe_leavesNoFile() throws IOException {
+        Files.createDirectories(directory.resolve("etc"));
+        Files.createFile(directory.resolve("etc/udev"));
+        EmulatedKernel process = hostsDevice();
+        Ran ran = Ran.on(process, "bind 0001:01:00.0 --kernel emulated --persist --root " + directory);
+        assertEquals(1, ran.status());
+        assertTrue(ran.err().startsWith("jvfio: cannot write " + directory.resolve("etc/udev/rules.d")), ran.err());
+        assertEquals("host", driver(process, "0001:01:00.0"));
+        try (Stream<Path> files = Files.walk(directory)) {
+            assertEquals(
+                    List.of("udev"),
+                    files.filter(Files::isRegularFile)
+                            .map(path -> path.getFileName().toString())
+                            .toList());
+        }
     }
 
     @Test
@@ -360,6 +396,42 @@ class HostCommandsTest {
 
     private static EmulatedEdu edu() {
         return new EmulatedEdu(ByteOrder.BIG_ENDIAN, -1, Duration.ZERO);
+    }
+
+    /** A kernel that cannot bind a device gets no hint to bind one. */
+    @ParameterizedTest
+    @CsvSource({
+        "info 1, power8, 6.4",
+        "info 1, pseries, 6.11",
+        "demo, power9, 6.4",
+        "demo, pseries, 6.11",
+        "peek {} BAR0+0, power10, 6.4",
+        "config read {} 0, pseries, 6.11",
+    })
+    void command_aKernelThatCannotBind_namesOneThatCan(String line, String machine, String release) {
+        String device = machine.equals("pseries") ? "0001:00:01.0" : "0001:01:00.0";
+        Ran ran = Ran.of(line.replace("{}", device) + " --linux 6.1 --machine " + machine);
+        assertEquals(1, ran.status());
+        assertTrue(
+                ran.err()
+                        .contains(
+                                ("; boot Linux %s or newer: this is 6.1.0-emulated, and Linux 5.19 to 6.3 cannot bind a"
+                                                + " device to vfio-pci on POWER")
+                                        .formatted(release)),
+                ran.err());
+        assertTrue(!ran.err().contains("drivers_probe"), ran.err());
+    }
+
+    @Test
+    void info_aGroupThatIsNotBound_saysHowToBindIt() {
+        EmulatedKernel host = EmulatedKernel.boot(EmulatedMachine.power9());
+        Ran.on(host, "unbind 0001:01:00.0 --machine power9").ok();
+        Ran ran = Ran.on(host, "info 1 --machine power9");
+        assertTrue(
+                ran.err()
+                        .contains("; bind its devices, as root: modprobe vfio-pci; echo vfio-pci >"
+                                + " /sys/bus/pci/devices/0001:01:00.0/driver_override; "),
+                ran.err());
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -23,15 +24,23 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.guide.FirstDriver;
+import org.jvfio.guide.Printed;
 
 /** Runs each listing of the README and the guide, or finds the test that does; there is none without one. */
 class ListingsTest {
     private static final Path README = Path.of("README.md");
-    private static final Path GUIDE = Path.of("src/main/java/org/jvfio/doc-files");
+    private static final Path GUIDE = Path.of("src/main");
+    private static final Path FIRST_DRIVER = Path.of("first-driver.md");
     private static final Path TESTS = Path.of("src/test/java");
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```(\\w*)\\n(.*?)^```$");
-    private static final Pattern SNIPPET = Pattern.compile("\\{@snippet ([^}]*)}");
+    private static final Pattern FENCE = Pattern.compile("(?m)^\\s*(?:[>*+-]\\s+)*(?:```|~~~)");
+    private static final Pattern INDENTED = Pattern.compile("(?m)^\\s*\\n(?: {4}|\\t).*\\S");
+    private static final Pattern SNIPPET = Pattern.compile("\\{@snippet\\b([^}]*)}");
     private static final Pattern REGION = Pattern.compile("class=\"([\\w.]+)\" region=\"(\\w+)\"");
+    private static final Pattern SCRIPT = Pattern.compile("`(scripts/(?!jvfio)\\w+)([^`]*)`");
+    private static final Pattern OPTION = Pattern.compile("--[a-z][a-z-]*");
+    private static final Pattern VERSION = Pattern.compile("<([\\w.-]+\\.version)>(.+)</\\1>");
     private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
     /** Drawings and lists of packages, by their first lines. */
     private static final Set<String> PICTURES = Set.of(
@@ -47,15 +56,39 @@ class ListingsTest {
         }
     }
 
+    /** The README, and all pages of javadoc, wherever they are. */
     private static List<Path> pages() throws IOException {
-        try (Stream<Path> guide = Files.list(GUIDE)) {
-            List<Path> pages =
-                    new ArrayList<>(guide.filter(page -> page.toString().endsWith(".md"))
-                            .sorted()
-                            .toList());
+        try (Stream<Path> guide = Files.walk(GUIDE)) {
+            List<Path> pages = new ArrayList<>(guide.filter(
+                            page -> page.toString().endsWith(".md") || page.toString().endsWith(".html"))
+                    .sorted()
+                    .toList());
             pages.addFirst(README);
             return pages;
         }
+    }
+
+    @Test
+    void listing_each_isABlockThatIsFound() throws IOException {
+        for (Path page : pages()) {
+            String text = Files.readString(page);
+            assertTrue(page.toString().endsWith(".md"), page + ": write it in Markdown, so that its listings are found");
+            assertEquals(
+                    2 * BLOCK.matcher(text).results().count(),
+                    FENCE.matcher(text).results().count(),
+                    page + ": a listing that does not begin and end with ``` at the start of a line");
+            String prose = BLOCK.matcher(text).replaceAll("");
+            assertEquals(List.of(), matches(INDENTED, prose), page + ": a listing without ```");
+            assertFalse(prose.contains("<pre"), page + ": a listing without ```");
+            assertEquals(
+                    SNIPPET.matcher(text).results().count(),
+                    Pattern.compile("@snippet").matcher(text).results().count(),
+                    page + ": a snippet that is not found");
+        }
+    }
+
+    private static List<String> matches(Pattern pattern, String text) {
+        return pattern.matcher(text).results().map(MatchResult::group).toList();
     }
 
     static List<Block> blocks() throws IOException {
@@ -70,12 +103,15 @@ class ListingsTest {
 
     @ParameterizedTest
     @MethodSource("blocks")
-    void block_each_isWhatIsPrinted(Block block) throws IOException {
+    void block_each_isWhatIsPrinted(Block block) throws Exception {
         String first = block.text().lines().findFirst().orElse("");
         if (block.language().equals("java")) {
             // ReadmeTest runs the class.
             String source = Files.readString(TESTS.resolve("org/jvfio/example/CopyDriver.java"));
             assertTrue(source.endsWith(block.text()));
+        } else if (block.language().equals("c")) {
+            // scripts/bench compiles and runs the program.
+            assertTrue(Files.readString(Path.of("src/test/c/vfio-bench.c")).contains(block.text()));
         } else if (block.language().equals("xml")) {
             String pom = Files.readString(Path.of("pom.xml"));
             block.text()
@@ -84,6 +120,12 @@ class ListingsTest {
                     .forEach(line -> assertTrue(pom.contains(line.strip()), line));
         } else if (first.equals("1. The host owns the device")) {
             assertEquals(steady(block.text()), steady(Ran.of("demo").ok().out()));
+        } else if (first.equals("1. The host owns the group")) {
+            String printed = Ran.of("map --story").ok().out();
+            assertTrue(printed.contains(block.text()), printed);
+        } else if (block.file().getFileName().equals(FIRST_DRIVER)) {
+            String printed = Printed.by(FirstDriver::main);
+            assertTrue(printed.contains(block.text()), printed);
         } else if (first.startsWith("Verified namespace 1")) {
             assertEquals(steady(block.text()), steady(Ran.of("nvme verify").ok().out()));
         } else if (first.startsWith("error    binding")) {
@@ -128,18 +170,58 @@ class ListingsTest {
     private static boolean isRun(Path file) throws IOException {
         String name = file.getFileName().toString().replace(".java", "");
         if (name.endsWith("Test")) {
-            return Files.readString(file).contains("@Test");
+            return isEnabled(Files.readString(file));
         }
         try (Stream<Path> all = Files.list(file.getParent())) {
             List<Path> tests =
                     all.filter(each -> each.toString().endsWith("Test.java")).toList();
             for (Path test : tests) {
-                if (Files.readString(test).contains(name)) {
+                String source = Files.readString(test);
+                if (isEnabled(source) && source.matches("(?s).*\\b" + name + "\\b.*")) {
                     return true;
                 }
             }
         }
         return false;
+    }
+
+    private static boolean isEnabled(String test) {
+        return test.contains("@Test") && !test.contains("@Disabled");
+    }
+
+    @Test
+    void script_eachInTheText_existsAndHasTheOptions() throws IOException {
+        int found = 0;
+        for (Path page : pages()) {
+            Matcher scripts = SCRIPT.matcher(Files.readString(page));
+            while (scripts.find()) {
+                Path script = Path.of(scripts.group(1));
+                assertTrue(Files.isExecutable(script), page + ": " + scripts.group());
+                Path help = Path.of("scripts/lib", script.getFileName().toString(), "help.txt");
+                List<String> options = matches(OPTION, Files.readString(Files.exists(help) ? help : script));
+                for (String option : matches(OPTION, scripts.group(2).replaceAll(" -- .*", ""))) {
+                    assertTrue(options.contains(option), page + ": " + scripts.group());
+                    found++;
+                }
+            }
+        }
+        assertNotEquals(0, found);
+    }
+
+    /** It is copied as it is, by people who begin a driver, so it has versions and no places for them. */
+    @Test
+    void sampleProject_versions_areThoseOfTheProject() throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it/junit/pom.xml")));
+        int found = 0;
+        while (versions.find()) {
+            String line = versions.group(1).equals("jvfio.version")
+                    ? "<version>%s</version>".formatted(versions.group(2))
+                    : versions.group();
+            assertTrue(pom.contains("\n    " + line) || pom.contains("\n  " + line), line);
+            found++;
+        }
+        assertEquals(6, found);
     }
 
     @Test

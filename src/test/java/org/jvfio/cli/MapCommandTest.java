@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -88,6 +89,58 @@ class MapCommandTest {
         return names;
     }
 
+    private static Path record(String name) {
+        try {
+            return Path.of(Objects.requireNonNull(
+                            MapCommandTest.class.getResource("/org/jvfio/observe/" + name + ".rec.gz"), name)
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"demo-powernv8", "demo-pseries", "nvme-powernv8", "nvme-pseries", "recovery-powernv8"})
+    void map_aRecordOfLinux_asBefore(String name) throws IOException {
+        String from = "map --from " + record(name);
+        Ran picture = Ran.of(from).ok();
+        Golden.check(
+                "map-from-" + name + ".txt",
+                (picture.out() + Ran.of(from + " --story").ok().out())
+                        .replace(record(name).toString(), "FILE")
+                        .replaceAll("\\d+\\.\\d{3} s", "TIME"));
+        List<?> moments = (List<?>) Objects.requireNonNull(
+                Ran.of(from + " --story --json").ok().json("map").get("moments"));
+        assertEquals("the host", ((Map<?, ?>) moments.getLast()).get("owner"));
+        assertEquals("svg", elements(Ran.of(from + " --svg -").ok().out()).getFirst());
+    }
+
+    /** The record has what the driver did, and so the same windows and mappings. */
+    @Test
+    void map_aRecordOfItself_isTheSamePicture() {
+        Path file = directory.resolve("map.rec");
+        String drawn =
+                Ran.of("record --output " + file + " map --machine power9").ok().out();
+        String from = "map --from " + file + " --story --json";
+        List<?> story =
+                (List<?>) Objects.requireNonNull(Ran.of(from).ok().json("map").get("moments"));
+        List<?> played = (List<?>) Objects.requireNonNull(
+                Ran.of("map --machine power9 --story --json").ok().json("map").get("moments"));
+        Object windows = Objects.requireNonNull(((Map<?, ?>) played.get(3)).get("windows"));
+        assertTrue(
+                story.stream().anyMatch(moment -> windows.equals(((Map<?, ?>) moment).get("windows"))),
+                () -> story + drawn);
+    }
+
+    @Test
+    void map_aRecordWithoutTheGroup_namesThoseThatItHas() {
+        Ran ran = Ran.of("map --group 7 --from " + record("demo-powernv8"));
+        assertEquals(1, ran.status());
+        assertEquals(
+                "jvfio: cannot draw the record: the program takes no group 7, but 0" + System.lineSeparator(),
+                ran.err());
+    }
+
     @Test
     void map_theGroup_isReturnedToTheHost() {
         EmulatedKernel process = EmulatedKernel.boot(EmulatedMachine.power9());
@@ -102,6 +155,8 @@ class MapCommandTest {
             value = {
                 "map --svg a.svg --json|2|map: --svg and --json exclude each other",
                 "map --svg /nowhere/a.svg|1|cannot write to /nowhere/a.svg: there is no such file or directory",
+                "map --from /nowhere/a.rec|1|cannot read the record /nowhere/a.rec: there is no such file or directory",
+                "map --from a.rec --machine power9|2|map: --from draws a record, which has its host and devices; leave --machine out",
                 "map --group 77|1|cannot use IOMMU group 77: there is no such group; this host has 0, 1, 2",
             })
     void map_anInvalidLine_isOneLine(String line, int status, String answer) {

@@ -51,7 +51,7 @@ class ScriptsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"bench", "fuzz", "generate-bindings", "power", "test"})
+    @ValueSource(strings = {"bench", "fuzz", "generate-bindings", "package", "power", "test"})
     void script_help_usage(String script) throws IOException, InterruptedException {
         Ended ended = bash("scripts/" + script, "--help");
         assertEquals("", ended.err());
@@ -65,6 +65,7 @@ class ScriptsTest {
         Files.writeString(target.resolve("jvfio.jar"), "a jar");
         Files.writeString(target.resolve("jvfio-help.aot"), "a cache");
         Files.writeString(target.resolve("jvfio-hosts.aot"), "a cache");
+        Files.writeString(target.resolve("jvfio-drives.aot"), "a cache");
         Ended ended = building("""
                 JAVA_HOME=$target/jdk; mkdir -p "$JAVA_HOME"; echo 'JAVA_VERSION="25"' >"$JAVA_HOME/release"
                 set_aot_identity; printf '%%s\\0' "$aot_identity" >"$target/jvfio.aot.for"
@@ -89,6 +90,9 @@ class ScriptsTest {
         "demo --json, hosts",
         "device --helpful, hosts",
         "helped, hosts",
+        "nvme identify, hosts",
+        "nvme bench --seconds 1, drives",
+        "nvme bench --help, help",
     })
     void setJavaCommand_aCacheOfThisPlaceAndJdk_isPassed(String arguments, String cache)
             throws IOException, InterruptedException {

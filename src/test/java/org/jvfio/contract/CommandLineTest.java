@@ -139,6 +139,26 @@ class CommandLineTest extends Contract {
     }
 
     @Test
+    void shell_aScript_worksWithTheDeviceOfTheHost() {
+        String device = first.address();
+        Optional<Ran> shell = commands.shell(device, """
+                var edu = EduDevice.of(device)
+                System.out.println("alive: " + edu.isAlive() + ", factorial of 6: " + edu.factorial(6, Duration.ofSeconds(9)))
+                System.out.println(device.address() + " of " + kernel.getClass().getSimpleName())
+                device.close()
+                /exit 3
+                """);
+        assumeTrue(shell.isPresent(), "another process has an emulated host of its own");
+        Ran ran = shell.orElseThrow();
+        assertTrue(ran.out().contains("alive: true, factorial of 6: 720"), ran::out);
+        assertTrue(ran.out().contains(device + " of LinuxKernel"), ran::out);
+        assertEquals(3, ran.status(), ran::out);
+        // It gave the device back.
+        Ran demo = root(0, "demo --device " + device);
+        assertTrue(demo.out().contains("4096 of 4096 bytes are equal"), demo::out);
+    }
+
+    @Test
     void reports_aReadyHost_haveWhatTheirSchemasSay() {
         String drive = process.nvmes().getFirst().address();
         for (String line : List.of(

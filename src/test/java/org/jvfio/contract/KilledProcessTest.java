@@ -3,6 +3,7 @@ package org.jvfio.contract;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -11,6 +12,7 @@ import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMemory;
 import org.jvfio.PciAddress;
+import org.jvfio.Region;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.HostLog;
 import org.jvfio.contract.host.SecondProcess;
@@ -26,6 +28,7 @@ class KilledProcessTest extends Contract {
     private static final int DMA_DESTINATION = 0x88;
     private static final int DMA_COUNT = 0x90;
     private static final int DMA_COMMAND = 0x98;
+    private static final int RUN = 1;
     private static final int TO_MEMORY = 3;
     private static final int BUFFER = 0x40000;
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
@@ -68,6 +71,17 @@ class KilledProcessTest extends Contract {
         return driver;
     }
 
+    /** A device that nothing resets still makes the transfer, which goes nowhere while bus mastering is off. */
+    private static void awaitEndOfTransfer(Device device) {
+        device.enableMemory();
+        Region registers = device.bar(0).withOrder(ByteOrder.BIG_ENDIAN);
+        long end = System.nanoTime() + TIMEOUT.toNanos();
+        while ((registers.readInt(DMA_COMMAND) & RUN) != 0) {
+            assertTrue(System.nanoTime() < end, "the transfer of the killed driver does not end");
+            Thread.onSpinWait();
+        }
+    }
+
     /** What became of the windows and the bypass of the first device's PE. */
     private List<String> windows(HostLog log) {
         return log.newMessages().stream()
@@ -93,6 +107,7 @@ class KilledProcessTest extends Contract {
                 assertTrue(
                         device.condition().isResponding(),
                         () -> device.condition().toString());
+                awaitEndOfTransfer(device);
                 DmaMemory memory = device.container().allocate(64 * KIB);
                 long iova = device.container()
                         .map(memory.range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.ofMaskBits(28))

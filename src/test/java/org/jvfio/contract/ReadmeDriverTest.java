@@ -11,7 +11,7 @@ import org.jvfio.example.CopyDriver;
 @ContractTest
 class ReadmeDriverTest extends Contract {
     ReadmeDriverTest(ContractHost host) {
-        super(host);
+        super(host, host.startWatched());
     }
 
     @Test

@@ -45,6 +45,26 @@ class MachineFileTest {
     }
 
     @Test
+    void read_processor_isInCpuinfoAndThatOfAnotherPlatformIsNot() throws IOException {
+        assertTrue(cpuinfo(EmulatedMachine.power11()).contains("cpu\t\t: Power11, altivec supported\n"));
+        assertTrue(cpuinfo(EmulatedMachine.power10()).contains("cpu\t\t: POWER10, altivec supported\n"));
+        assertEquals(
+                "Power11, altivec supported", read("{\"like\": \"power11\"}").processor());
+        assertEquals(
+                "POWER9, altivec supported",
+                read("{\"like\": \"power11\", \"platform\": \"phb4\"}").processor());
+        assertTrue(cpuinfo(read("{\"like\": \"pseries\", \"processor\": \"POWER10 (architected)\"}"))
+                .contains("cpu\t\t: POWER10 (architected)\n"));
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class, () -> read("{\"like\": \"power9\",\n\"processor\": \"a\\nb\"}"));
+        assertTrue(String.valueOf(e.getMessage()).contains("line 2 ('processor'): 'a\nb' is not"), e.getMessage());
+    }
+
+    private static String cpuinfo(EmulatedMachine machine) throws IOException {
+        return EmulatedKernel.boot(machine).readFile("/proc/cpuinfo");
+    }
+
+    @Test
     void read_maxFreezes_thePeIsDisabledAfterThem() throws IOException {
         EmulatedMachine machine = read("""
                 {"like": "power8", "maxFreezes": 0}
@@ -110,12 +130,29 @@ class MachineFileTest {
                 options.bars());
     }
 
+    @Test
+    void read_vpdOfBytes_zerosBetweenThem() throws IOException {
+        VitalProductData data = read("""
+                {"like": "power9",
+                 "devices": [{"address": "0000:01:00.0", "group": 0, "model": "edu",
+                              "vpd": {"0x6": "41 78", "0x0": "82 04 00 4a"}}]}
+                """).slots().getFirst().options().vitalProductData();
+        assertTrue(data.isReadable());
+        assertEquals(0x4a000482, data.read(0));
+        assertEquals(0x78410000, data.read(4));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             quoteCharacter = '~',
             value = {
                 "\"vpd\": \"none\"|has the 'vpd' ",
+                "\"vpd\": 1|has 'vpd' that is not a JSON object",
+                "\"vpd\": {\"0x0\": \"8\"}|has vital product data of '8' at 0x0; write bytes in hexadecimal",
+                "\"vpd\": {\"0x7fff\": \"00 78\"}|has vital product data up to 0x8001: the maximum is 0x8000",
+                "\"vpd\": {\"0xffff\": \"78\"}|has vital product data up to 0x10000: the maximum is 0x8000",
+                "\"config\": {\"0x1000\": \"40\"}|has configuration space at 0x1000 cannot be replaced",
                 "\"config\": 1|has 'config' that is not a JSON object",
                 "\"config\": {\"52\": \"40\"}|has configuration space at '52'; write the offset like 0x41",
                 "\"config\": {\"0x34\": \"4\"}|has configuration space of '4' at 0x34; write bytes in hexadecimal",

@@ -8,17 +8,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.jvfio.PciAddress;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 class ReadmeTest {
     @Test
     void copyDriver_emulatedPower8_copies() {
-        EmulatedKernel kernel = EmulatedKernel.boot(EmulatedMachine.power8());
-        assertEquals("Hello, POWER", CopyDriver.copy(kernel, PciAddress.parse("0000:01:00.0"), "Hello, POWER"));
-        assertEquals(0, kernel.openDescriptors());
-        assertEquals(0, kernel.lockedBytes());
-        assertTrue(kernel.host().group(0).ownedByHost());
+        Sanitizer sanitizer = Sanitizer.boot(EmulatedMachine.power8());
+        assertEquals(
+                "Hello, POWER", CopyDriver.copy(sanitizer.kernel(), PciAddress.parse("0000:01:00.0"), "Hello, POWER"));
+        sanitizer.requireClean();
+        assertTrue(sanitizer.host().group(0).ownedByHost());
     }
 
     @Test

@@ -29,6 +29,9 @@ import org.jvfio.observe.sanitize.Finding;
  * org.jvfio.emulator.EmulatedMachine}, the process, the host and its description; {@link
  * org.jvfio.observe.fault.FaultInjection} and {@link org.jvfio.observe.sanitize.Sanitizer}. All parameters of a test
  * are of one host. After the test, devices and container are closed, and what the sanitizer has found fails the test.
+ *
+ * <p>An annotation of a method replaces that of its class, with all of its options: {@code @EmulatedHost(allow = ...)}
+ * is a host with the default preset.
  */
 @Documented
 @Inherited

@@ -89,6 +89,10 @@ final class HostSession {
 
     Object provide(Parameter parameter) {
         Class<?> type = parameter.getType();
+        if (type != Device.class && parameter.isAnnotationPresent(VfioDevice.class)) {
+            throw new ParameterResolutionException(
+                    "@VfioDevice is for a parameter of type Device, not " + type.getName());
+        }
         if (type == Kernel.class) {
             return kernel;
         } else if (type == EmulatedKernel.class) {
@@ -140,13 +144,25 @@ final class HostSession {
     }
 
     private void end() {
+        // The faults are for the test, not for what is closed in its place.
+        faults.end();
+        try {
+            close();
+            if (settings.sanitize()) {
+                sanitizer.requireClean(settings.allowed().toArray(Finding.Kind[]::new));
+            }
+        } finally {
+            // The memory of what the test has left goes with its process.
+            process.exit();
+        }
+    }
+
+    private void close() {
         Container open = container;
         if (open != null) {
-            devices.values().forEach(Device::close);
-            open.close();
-        }
-        if (settings.sanitize()) {
-            sanitizer.requireClean(settings.allowed().toArray(Finding.Kind[]::new));
+            try (open) {
+                devices.values().forEach(Device::close);
+            }
         }
     }
 }

@@ -33,7 +33,10 @@ final class SeededRun implements BeforeEachCallback, InvocationInterceptor {
         Runs runs = new Runs(invocation, method.getExecutable(), context);
         FaultSearch.Found found = new FaultSearch(random, runs).run(seed).orElse(null);
         if (found != null) {
-            throw found.error();
+            throw new AssertionError(
+                    "%s%nTo run this seed alone: @RepeatWithSeeds(value = 1, first = %d), and the other options as they are"
+                            .formatted(found, seed),
+                    found.failure());
         }
         TestAbortedException aborted = runs.aborted;
         if (aborted != null) {

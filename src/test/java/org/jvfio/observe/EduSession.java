@@ -1,5 +1,6 @@
 package org.jvfio.observe;
 
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.time.Duration;
@@ -12,10 +13,10 @@ import org.jvfio.DmaMemory;
 import org.jvfio.InterruptType;
 import org.jvfio.PciAddress;
 import org.jvfio.driver.edu.EduDevice;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 /** A short program with DMA, registers and an interrupt. */
 final class EduSession {
@@ -32,8 +33,22 @@ final class EduSession {
                 .build();
     }
 
-    static EmulatedKernel boot() {
-        return EmulatedKernel.boot(machine());
+    /** A host for programs that drive no device. */
+    static Kernel boot() {
+        return Sanitizer.boot(machine()).kernel();
+    }
+
+    /** What is done with a host. */
+    interface Use<T> {
+        T on(Kernel kernel) throws IOException;
+    }
+
+    /** Gives a program a host, in whose use the sanitizer must find nothing. */
+    static <T> T watched(Use<T> program) throws IOException {
+        Sanitizer sanitizer = Sanitizer.boot(machine());
+        T result = program.on(sanitizer.kernel());
+        sanitizer.requireClean();
+        return result;
     }
 
     /** Copies bytes through the device, and computes a factorial with interrupts. */

@@ -223,6 +223,22 @@ class RecordFileTest {
         }
     }
 
+    /** What a process leaves behind that dies between two chunks: the next one is claimed, and has no call yet. */
+    @Test
+    void read_processDiedAsItBeganAChunk_allCallsBefore() throws IOException {
+        int chunk = MemorySegment.ofArray(good).get(RecordFormat.INT, RecordFormat.HEADER_BYTES);
+        for (int length : new int[] {1, RecordFormat.CHUNK_FRAMES, RecordFormat.PAGE}) {
+            byte[] bytes = Arrays.copyOf(good, chunk + RecordFormat.DEFAULT_CHUNK + length);
+            MemorySegment file = MemorySegment.ofArray(bytes);
+            file.set(RecordFormat.INT, RecordFormat.ENDED, 0);
+            assertEquals(calls, Recording.read("x.rec", bytes).calls(), length + " bytes of zeros");
+            if (length >= RecordFormat.CHUNK_FRAMES) {
+                file.set(RecordFormat.LONG, chunk + RecordFormat.DEFAULT_CHUNK + RecordFormat.CHUNK_SEQUENCE, 2);
+                assertEquals(calls, Recording.read("x.rec", bytes).calls(), "with a number");
+            }
+        }
+    }
+
     @Test
     void options_outOfRange_refused() {
         Path file = directory.resolve("x.rec");

@@ -22,7 +22,7 @@ final class RecordedSession {
     }
 
     /** The edu session with memory. */
-    static Recording ofEdu(Path file) {
-        return record(RecordOptions.of(file).withMemory(), EduSession.boot(), EduSession::run);
+    static Recording ofEdu(Path file) throws IOException {
+        return EduSession.watched(kernel -> record(RecordOptions.of(file).withMemory(), kernel, EduSession::run));
     }
 }

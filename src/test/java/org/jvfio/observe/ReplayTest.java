@@ -20,11 +20,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.Container;
 import org.jvfio.Device;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.Sanitizer;
 import org.jvfio.uapi.pollfd;
 import org.jvfio.uapi.vfio_h;
 
@@ -38,9 +38,9 @@ class ReplayTest {
         return RecordedSession.record(RecordOptions.of(directory.resolve("x.rec")), EduSession.boot(), program);
     }
 
-    private Recording polled() {
+    private Recording polled() throws IOException {
         RecordOptions options = RecordOptions.of(directory.resolve("x.rec")).withMemory();
-        return RecordedSession.record(options, EduSession.boot(), kernel -> EduSession.poll(kernel, 10));
+        return EduSession.watched(host -> RecordedSession.record(options, host, kernel -> EduSession.poll(kernel, 10)));
     }
 
     @Test
@@ -342,7 +342,8 @@ class ReplayTest {
     void check_anotherMachine_everyDifference() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
         EmulatedMachine pages4k = EduSession.machine().toBuilder().pages4K().build();
-        RecordCheck.Result result = RecordCheck.run(recording, EmulatedKernel.boot(pages4k), Duration.ofMillis(10));
+        RecordCheck.Result result =
+                RecordCheck.run(recording, Sanitizer.boot(pages4k).kernel(), Duration.ofMillis(10));
         Difference first = result.differences().getFirst();
         assertEquals("sysconf(_SC_PAGESIZE) = 65536", first.recorded());
         assertEquals("4096", first.actual());

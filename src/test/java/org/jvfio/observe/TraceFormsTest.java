@@ -10,9 +10,11 @@ import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -23,9 +25,15 @@ import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.jvfio.emulator.EmulatedKernel;
+import org.jvfio.Container;
+import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
+import org.jvfio.DmaMemory;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.ExpectedFindings;
+import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.Sanitizer;
 
 class TraceFormsTest {
     @TempDir
@@ -33,10 +41,12 @@ class TraceFormsTest {
 
     private Path trace(TraceForm form, String name) throws IOException {
         Path file = directory.resolve(name);
-        try (Observer observer = Observer.trace(form, file, true, "a test")) {
-            EduSession.run(observer.observe(EduSession.boot()));
-        }
-        return file;
+        return EduSession.watched(kernel -> {
+            try (Observer observer = Observer.trace(form, file, true, "a test")) {
+                EduSession.run(observer.observe(kernel));
+            }
+            return file;
+        });
     }
 
     @Test
@@ -69,7 +79,10 @@ class TraceFormsTest {
         try (Observer flight = Observer.trace(TraceForm.JFR, jfr, false, "a test");
                 Observer recorder = Observer.record(RecordOptions.of(record), "a test")) {
             // The record reads the facts of the host before, from a kernel that makes no events.
-            EduSession.run(flight.observe(recorder.observe(EduSession.boot())));
+            EduSession.watched(kernel -> {
+                EduSession.run(flight.observe(recorder.observe(kernel)));
+                return kernel;
+            });
         }
         Map<String, Long> counts = RecordingFile.readAllEvents(jfr).stream()
                 .filter(event -> event.getEventType().getName().startsWith("jvfio."))
@@ -90,7 +103,10 @@ class TraceFormsTest {
         Path record = directory.resolve("x.rec");
         try (Observer flight = Observer.trace(TraceForm.JFR, jfr, false, "a test");
                 Observer recorder = Observer.record(RecordOptions.of(record), "a test")) {
-            EduSession.poll(flight.observe(recorder.observe(EduSession.boot())), 10);
+            EduSession.watched(kernel -> {
+                EduSession.poll(flight.observe(recorder.observe(kernel)), 10);
+                return kernel;
+            });
         }
         Process process = new ProcessBuilder(tool.toString(), "summary", jfr.toString())
                 .redirectErrorStream(true)
@@ -138,11 +154,14 @@ class TraceFormsTest {
     /** POWER8 freezes the PE for a DMA to where nothing is mapped. */
     @Test
     void flightRecording_frozenPe_isAnEvent() throws IOException {
+        Sanitizer sanitizer = Sanitizer.boot(EmulatedMachine.power8());
         Path file = directory.resolve("x.jfr");
         try (Observer observer = Observer.trace(TraceForm.JFR, file, true, "a test")) {
-            Kernel kernel = observer.observe(EmulatedKernel.boot(EmulatedMachine.power8()));
-            FrozenSession.run(kernel);
+            FrozenSession.run(observer.observe(sanitizer.kernel()));
         }
+        ExpectedFindings expected = new ExpectedFindings();
+        expected.add(Finding.Kind.UNMAPPED_DMA, "0000:01:00.0 wrote 8 bytes to 0x100000, which is in no window", "");
+        expected.requireIn(sanitizer);
         List<RecordedEvent> freezes = RecordingFile.readAllEvents(file).stream()
                 .filter(event -> event.getEventType().getName().equals("jvfio.Freeze"))
                 .toList();
@@ -161,7 +180,25 @@ class TraceFormsTest {
         return (Map<String, Object>) event;
     }
 
-    /** What the Trace Event Format asks of each kind of event. */
+    private static long nanos(Map<String, Object> event, String field) {
+        return new BigDecimal(String.valueOf(event.get(field)))
+                .movePointRight(3)
+                .longValueExact();
+    }
+
+    private static String name(Map<String, Object> event) {
+        return String.valueOf(event.get("name"));
+    }
+
+    private static String id(Map<String, Object> event) {
+        return String.valueOf(event.get("id"));
+    }
+
+    /**
+     * What the Trace Event Format asks of each kind of event, and Perfetto's importer, {@code
+     * json_trace_parser_impl.cc}: slices of a thread do not overlap, and one of a mapping ends with the name that it
+     * began with.
+     */
     @Test
     void perfetto_recording_slicesForCallsTracksForMappingsAndWindows() throws IOException {
         Recording recording = RecordedSession.ofEdu(directory.resolve("x.rec"));
@@ -170,20 +207,23 @@ class TraceFormsTest {
         List<Map<String, Object>> events = events(out.toString());
         Set<Object> open = new HashSet<>();
         Set<Object> named = new HashSet<>();
+        Map<Object, Long> ends = new HashMap<>();
         long slices = 0;
         for (Map<String, Object> event : events) {
             assertTrue(event.get("name") instanceof String, () -> event.toString());
-            assertTrue(((Number) event.getOrDefault("ts", -1)).doubleValue() >= 0, () -> event.toString());
+            assertTrue(nanos(event, "ts") >= 0, () -> event.toString());
             assertEquals(1, event.get("pid"));
             switch (String.valueOf(event.get("ph"))) {
                 case "M" -> named.add(event.get("tid"));
                 case "X" -> {
                     slices++;
                     assertTrue(named.contains(event.get("tid")), () -> event.toString());
-                    assertTrue(((Number) event.getOrDefault("dur", -1)).doubleValue() >= 0, () -> event.toString());
+                    assertTrue(nanos(event, "dur") >= 0, () -> event.toString());
+                    assertTrue(nanos(event, "ts") >= ends.getOrDefault(event.get("tid"), 0L), () -> event.toString());
+                    ends.put(event.get("tid"), nanos(event, "ts") + nanos(event, "dur"));
                 }
-                case "b" -> assertTrue(open.add(event.get("id")), () -> event.toString());
-                case "e" -> assertTrue(open.remove(event.get("id")), () -> event.toString());
+                case "b" -> assertTrue(open.add(List.of(name(event), id(event))), () -> event.toString());
+                case "e" -> assertTrue(open.remove(List.of(name(event), id(event))), () -> event.toString());
                 case "C" -> assertTrue(event.get("args") instanceof Map, () -> event.toString());
                 case "i" -> assertEquals("t", event.get("s"));
                 default -> throw new AssertionError(event);
@@ -198,6 +238,39 @@ class TraceFormsTest {
         assertEquals(
                 List.of(Map.of("mapped bytes", 1 << 16), Map.of("mapped bytes", 0)),
                 windows.stream().map(event -> event.get("args")).toList());
+    }
+
+    /** A mapping whose last parts are unmapped after the first one. */
+    @Test
+    void perfetto_mappingUnmappedInParts_oneSliceThatEndsWithItsFirstPart() throws IOException {
+        StringWriter out = new StringWriter();
+        try (Observer observer = Observer.trace(TraceForm.PERFETTO, out, true);
+                Container container = Container.open(observer.observe(EduSession.boot()))) {
+            container.attach(0);
+            DmaMemory memory = container.allocate(3 << 16);
+            DmaMapping mapping = container.defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            mapping.unmapRange(0, 1 << 16);
+        }
+        List<Map<String, Object>> slices = events(out.toString()).stream()
+                .filter(event -> Set.of("b", "e").contains(String.valueOf(event.get("ph"))))
+                .toList();
+        assertEquals(
+                List.of("b", "e"), slices.stream().map(event -> event.get("ph")).toList());
+        assertEquals(name(slices.getFirst()), name(slices.getLast()));
+        assertEquals(id(slices.getFirst()), id(slices.getLast()));
+    }
+
+    @Test
+    void perfetto_longCall_plainNumbers() throws IOException {
+        StringWriter out = new StringWriter();
+        ChromeTrace trace = new ChromeTrace(out);
+        RecordedCall call = new RecordedCall(
+                CallKind.CLOSE, new RecordedCall.Caller(0, "main"), 1, new long[] {3}, "", new byte[0], "");
+        trace.begun(call);
+        call.ended(20_000_000_000_001L, Outcome.RETURNED, 0, null);
+        trace.ended(call);
+        trace.close();
+        assertTrue(out.toString().contains("\"ts\":0.001,\"dur\":20000000000.000,"), out.toString());
     }
 
     @Test

@@ -22,6 +22,10 @@ public final class Host {
     private static final Pattern PROCESSOR = Pattern.compile("(?mi)^cpu\\s*: *(POWER\\d+)");
     private static final Pattern PLATFORM = Pattern.compile("(?m)^platform\\s*: *(\\S+)");
     private static final Pattern UID = Pattern.compile("(?m)^Uid:\\s+\\d+\\s+(\\d+)");
+    private static final int FIRST_WITHOUT_BINDING = 5019;
+    private static final int LAST_WITHOUT_BINDING = 6003;
+    private static final int FIRST_WINDOWS = 4002;
+    private static final int FIRST_LPAR_WINDOWS = 6011;
     private static final String GROUPS = "/sys/kernel/iommu_groups";
 
     private final HostFiles files;
@@ -53,6 +57,16 @@ public final class Host {
         return matcher.matches() ? Integer.parseInt(matcher.group(1)) * 1000 + Integer.parseInt(matcher.group(2)) : 0;
     }
 
+    /** Whether this kernel cannot bind devices to vfio-pci: the probe fails with EINVAL. */
+    public boolean bindsNothing() {
+        return version() >= FIRST_WITHOUT_BINDING && version() <= LAST_WITHOUT_BINDING;
+    }
+
+    /** The release from which on the host can bind devices and create windows. */
+    public String usableRelease() {
+        return isLpar() ? "6.11" : "6.4";
+    }
+
     /** The processor's generation, such as {@code POWER9}; empty on another architecture. */
     public Optional<String> processor() {
         return find(PROCESSOR, "/proc/cpuinfo").map(name -> name.toUpperCase(Locale.ROOT)); // Linux writes Power11
@@ -65,6 +79,23 @@ public final class Host {
 
     public boolean isPowernv() {
         return platform().filter("PowerNV"::equals).isPresent();
+    }
+
+    /** Whether it is an LPAR, or a KVM guest. */
+    public boolean isLpar() {
+        return platform().filter("pSeries"::equals).isPresent();
+    }
+
+    /** Whether its bridges (P7IOC and P5IOC2) lend the host's only table. */
+    public boolean lendsTables() {
+        return isPowernv()
+                && processor().filter(name -> name.matches("POWER[67]")).isPresent();
+    }
+
+    /** Whether version 1 of the SPAPR TCE IOMMU is all there is: it has the default window only. */
+    public boolean hasVersion1() {
+        int version = version();
+        return lendsTables() || (version != 0 && version < (isLpar() ? FIRST_LPAR_WINDOWS : FIRST_WINDOWS));
     }
 
     private Optional<String> find(Pattern pattern, String file) {
@@ -111,19 +142,31 @@ public final class Host {
 
     /** All groups that have devices, by number: a bridge of an LPAR may have an empty group of its own. */
     public List<HostGroup> groups() {
+        return groups(functions());
+    }
+
+    /**
+     * The groups of functions, by number.
+     *
+     * @param functions all {@link #functions()}, which are not read again
+     */
+    public List<HostGroup> groups(List<HostFunction> functions) {
         Map<String, List<HostProcess>> users = users();
-        List<Integer> numbers = new ArrayList<>();
-        for (String name : files.list(GROUPS)) {
-            if (name.matches("[0-9]{1,9}")) {
-                numbers.add(Integer.valueOf(name));
-            }
-        }
         List<String> nodes = files.list("/dev/vfio");
-        return numbers.stream()
-                .sorted()
-                .map(number -> group(number, nodes, users))
-                .filter(group -> !group.functions().isEmpty())
-                .toList();
+        Map<Integer, List<HostFunction>> members = new TreeMap<>();
+        for (HostFunction function : functions) {
+            function.function()
+                    .group()
+                    .ifPresent(number -> members.computeIfAbsent(number, _ -> new ArrayList<>())
+                            .add(function));
+        }
+        List<HostGroup> groups = new ArrayList<>();
+        members.forEach((number, all) -> {
+            String name = files.read(GROUPS + "/" + number + "/name").orElse("");
+            List<PciFunction> pci = all.stream().map(HostFunction::function).toList();
+            groups.add(group(new IommuGroup(number, name, pci), all, nodes, users));
+        });
+        return groups;
     }
 
     /**
@@ -132,18 +175,18 @@ public final class Host {
      * @throws org.jvfio.VfioException if there is none
      */
     public HostGroup group(int number) {
-        return group(number, files.list("/dev/vfio"), users());
+        IommuGroup group = IommuGroup.of(kernel(), number);
+        List<HostFunction> functions = group.functions().stream()
+                .map(function -> HostFunction.of(files, function))
+                .toList();
+        return group(group, functions, files.list("/dev/vfio"), users());
     }
 
-    private HostGroup group(int number, List<String> nodes, Map<String, List<HostProcess>> users) {
-        IommuGroup group = IommuGroup.of(kernel(), number);
+    private static HostGroup group(
+            IommuGroup group, List<HostFunction> functions, List<String> nodes, Map<String, List<HostProcess>> users) {
+        String number = Integer.toString(group.number());
         return new HostGroup(
-                group,
-                group.functions().stream()
-                        .map(function -> HostFunction.of(files, function))
-                        .toList(),
-                nodes.contains(Integer.toString(number)),
-                users.getOrDefault("/dev/vfio/" + number, List.of()));
+                group, functions, nodes.contains(number), users.getOrDefault("/dev/vfio/" + number, List.of()));
     }
 
     /** The processes that have a node of VFIO open, as far as this user may see. */

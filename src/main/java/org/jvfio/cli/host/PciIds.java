@@ -1,11 +1,15 @@
 package org.jvfio.cli.host;
 
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -14,7 +18,8 @@ import java.util.Optional;
 
 /**
  * Names of vendors, devices and classes, from the system's {@code pci.ids}. Its lines that are not indented are sorted:
- * vendors, then classes. So they are found without looking at all of its 1.4 MB.
+ * vendors, then classes. So they are found by looking at a few KB of its 1.4 MB, which matters as a short command ends
+ * before this is compiled.
  */
 public final class PciIds {
     private static final List<Path> PLACES = List.of(
@@ -25,6 +30,14 @@ public final class PciIds {
     private static final int ID = 4;
     private static final int CLASS = 2;
     private static final String CLASSES = "C ";
+    /** Bytes that are looked through line by line. */
+    private static final int FAR = 4096;
+
+    private static final int MAX_PARTS = 16;
+    /** What a read of {@code FileInputStream} copies without allocating memory. */
+    private static final int AT_ONCE = 8192;
+
+    private static final int MAX_BYTES = 64 << 20;
     private static final HexFormat HEX = HexFormat.of();
 
     private final byte[] bytes;
@@ -61,7 +74,32 @@ public final class PciIds {
         if (Files.isDirectory(file)) {
             throw new FileSystemException(file.toString(), null, "it is a directory");
         }
-        return new PciIds(Files.readAllBytes(file));
+        long size = Files.size(file);
+        if (!Files.isReadable(file)) {
+            throw new AccessDeniedException(file.toString());
+        }
+        try (InputStream in = new FileInputStream(file.toFile())) {
+            // A pipe tells no size.
+            byte[] bytes = size == 0 ? in.readNBytes(MAX_BYTES) : read(in, (int) Math.min(size, MAX_BYTES));
+            if (bytes.length == MAX_BYTES) {
+                throw new FileSystemException(file.toString(), null, "it is too large for a list of names");
+            }
+            return new PciIds(bytes);
+        }
+    }
+
+    /** Reads piece by piece: what reads more at once copies it once more, in memory that is new. */
+    private static byte[] read(InputStream in, int size) throws IOException {
+        byte[] bytes = new byte[size];
+        int done = 0;
+        while (done < size) {
+            int count = in.read(bytes, done, Math.min(AT_ONCE, size - done));
+            if (count < 0) {
+                return Arrays.copyOf(bytes, done);
+            }
+            done += count;
+        }
+        return bytes;
     }
 
     public Optional<String> vendor(int vendor) {
@@ -79,11 +117,8 @@ public final class PciIds {
         int line = deviceLine(vendor, device);
         if (line >= 0) {
             String wanted = "\t\t" + id(subsystemVendor) + " " + id(subsystem) + " ";
-            for (int at = next(line); startsWith("\t\t", at); at = next(at)) {
-                if (startsWith(wanted, at)) {
-                    return Optional.of(name(at + 2, 2 * ID + 1));
-                }
-            }
+            int board = lineFarBelow(line, wanted);
+            return board < 0 ? Optional.empty() : Optional.of(name(board + 2, 2 * ID + 1));
         }
         return Optional.empty();
     }
@@ -106,12 +141,8 @@ public final class PciIds {
             return Optional.empty();
         }
         String wanted = "\t\t" + HEX.toHexDigits((byte) classCode) + "  ";
-        for (int at = next(subclass.get()); startsWith("\t\t", at); at = next(at)) {
-            if (startsWith(wanted, at)) {
-                return Optional.of(name(at + 2, CLASS));
-            }
-        }
-        return Optional.empty();
+        int line = lineFarBelow(subclass.get(), wanted);
+        return line < 0 ? Optional.empty() : Optional.of(name(line + 2, CLASS));
     }
 
     private Optional<Integer> baseClass(int classCode) {
@@ -152,6 +183,21 @@ public final class PciIds {
         return -1;
     }
 
+    /** Where the first line begins that begins at an offset or after it. */
+    private int lineFrom(int offset) {
+        return offset == 0 ? 0 : next(offset - 1);
+    }
+
+    /** The line that begins so, of those indented twice below a line that is indented once; -1 if there is none. */
+    private int lineFarBelow(int line, String wanted) {
+        for (int at = next(line); at < length && (bytes[at] == '#' || startsWith("\t\t", at)); at = next(at)) {
+            if (startsWith(wanted, at)) {
+                return at;
+            }
+        }
+        return -1;
+    }
+
     private boolean startsWith(String wanted, int at) {
         return at + wanted.length() <= length && compare(at, wanted) == 0;
     }
@@ -176,28 +222,41 @@ public final class PciIds {
         return end;
     }
 
-    /** Searches by halves. */
+    /** Searches by halves, or at another place where no line that is not indented is near. */
     private int findTopLine(String wanted) {
         int low = 0;
         int high = length;
         while (low < high) {
-            int middle = (low + high) >>> 1;
-            int line = topLineFrom(middle == 0 ? 0 : next(middle - 1), high);
-            if (line >= high) {
-                high = middle;
-                continue;
+            int from = low;
+            int line = -1;
+            for (int parts = 2; parts <= MAX_PARTS && line < 0; parts *= 2) {
+                for (int part = 1; part < parts && line < 0; part += 2) {
+                    from = low + (int) ((long) (high - low) * part / parts);
+                    line = topLineNear(from, high);
+                }
             }
-            int order = order(line, wanted);
+            if (line < 0) {
+                from = low;
+                line = topLineFrom(lineFrom(low), high);
+            }
+            int order = line >= high ? 1 : order(line, wanted);
             if (order == 0) {
                 return line;
             }
             if (order < 0) {
                 low = next(line);
             } else {
-                high = middle;
+                high = from;
             }
         }
         return -1;
+    }
+
+    /** The first line that is not indented, from an offset to an end; -1 if there is none near, as far as that is. */
+    private int topLineNear(int from, int end) {
+        int near = Math.min(end, from + FAR);
+        int line = topLineFrom(lineFrom(from), near);
+        return line < near || near == end ? line : -1;
     }
 
     /** Classes come after all vendors. */

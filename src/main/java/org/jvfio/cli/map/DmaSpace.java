@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jvfio.DmaDirection;
 import org.jvfio.IovaRange;
 import org.jvfio.PageSize;
 
@@ -15,6 +16,7 @@ public final class DmaSpace {
     private String owner = "";
     private boolean mapsSeen;
     private Optional<Boolean> bypass = Optional.empty();
+    private long mappedBytes;
 
     /** A window and what is mapped in it, by address. */
     private record State(IovaRange range, PageSize page, TreeMap<Long, DmaMoment.Mapping> mappings) {}
@@ -34,9 +36,13 @@ public final class DmaSpace {
             case DmaEvent.Bypass(boolean on) -> bypass = Optional.of(on);
             case DmaEvent.WindowCreated created -> create(created);
             case DmaEvent.WindowRemoved(int number) -> {
-                if (windows.remove(number) == null) {
+                State removed = windows.remove(number);
+                if (removed == null) {
                     throw new IllegalArgumentException("window " + number + " is removed, and there is none");
                 }
+                removed.mappings()
+                        .values()
+                        .forEach(mapping -> mappedBytes -= mapping.range().size());
             }
             case DmaEvent.Mapped(IovaRange range, var direction) -> map(new DmaMoment.Mapping(range, direction));
             case DmaEvent.Unmapped(IovaRange range) -> windows.values().forEach(window -> unmap(window, range));
@@ -71,10 +77,15 @@ public final class DmaSpace {
             throw new IllegalArgumentException("%s is mapped over %s"
                     .formatted(mapping.range(), before.getValue().range()));
         }
-        window.mappings().put(mapping.range().start(), mapping);
+        add(window, mapping.range(), mapping.direction());
     }
 
-    private static void unmap(State window, IovaRange range) {
+    private void add(State window, IovaRange range, DmaDirection direction) {
+        window.mappings().put(range.start(), new DmaMoment.Mapping(range, direction));
+        mappedBytes += range.size();
+    }
+
+    private void unmap(State window, IovaRange range) {
         while (true) {
             Map.Entry<Long, DmaMoment.Mapping> entry = window.mappings().floorEntry(range.last());
             if (entry == null || !entry.getValue().range().overlaps(range)) {
@@ -82,25 +93,22 @@ public final class DmaSpace {
             }
             DmaMoment.Mapping mapping = entry.getValue();
             window.mappings().remove(entry.getKey());
+            mappedBytes -= mapping.range().size();
             IovaRange whole = mapping.range();
             if (!range.contains(whole.last())) {
                 long start = range.last() + 1;
-                window.mappings()
-                        .put(
-                                start,
-                                new DmaMoment.Mapping(
-                                        new IovaRange(start, whole.last() - range.last()), mapping.direction()));
+                add(window, new IovaRange(start, whole.last() - range.last()), mapping.direction());
             }
             if (!range.contains(whole.start())) {
-                window.mappings()
-                        .put(
-                                whole.start(),
-                                new DmaMoment.Mapping(
-                                        new IovaRange(whole.start(), range.start() - whole.start()),
-                                        mapping.direction()));
+                add(window, new IovaRange(whole.start(), range.start() - whole.start()), mapping.direction());
                 return;
             }
         }
+    }
+
+    /** Bytes that are mapped now. */
+    public long mappedBytes() {
+        return mappedBytes;
     }
 
     /**

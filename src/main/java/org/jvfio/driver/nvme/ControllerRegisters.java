@@ -29,7 +29,7 @@ final class ControllerRegisters {
     private static final int DOORBELLS = 0x1000;
 
     private static final int CC_ENABLE = 1;
-    /** Without it, namespaces of other command sets than NVM are not attached, as if there were none. */
+    /** Without it, nothing but their descriptors tells namespaces of other command sets from none. */
     private static final int CC_ALL_COMMAND_SETS = 6 << 4;
 
     private static final int CC_PAGE_SHIFT = 7;
@@ -222,16 +222,9 @@ final class ControllerRegisters {
         }
         bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
         if (delaysReadyCheck && (configuration & CC_ENABLE) != 0) {
-            sleep(READY_CHECK_DELAY);
+            Waiting.sleep(READY_CHECK_DELAY);
         }
         await(operation, "stop", CSTS_READY, 0, 0, readyTimeout());
-    }
-
-    private static void sleep(Duration time) {
-        long end = System.nanoTime() + time.toNanos();
-        for (long left = time.toNanos(); left > 0; left = end - System.nanoTime()) {
-            LockSupport.parkNanos(left);
-        }
     }
 
     /** Clears CC and does not wait. */

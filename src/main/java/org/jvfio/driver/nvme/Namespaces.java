@@ -122,9 +122,13 @@ final class Namespaces {
         if (controller.ioQueues().count() == 0) {
             throw controller.withoutQueues(operation);
         }
-        requireNvmCommands(operation, id);
+        // Some drives do not know the descriptors, and need not be asked where all namespaces are of one command set.
+        if (controller.hasCommandSets()) {
+            requireNvmCommands(operation, id);
+        }
         Optional<ControllerData> data = identify(operation, id);
         if (data.isEmpty()) {
+            requireNvmCommands(operation, id);
             throw new VfioException(Kind.NOT_FOUND, operation, "it is not active", "use one of " + ids());
         }
         NamespaceFormat format = NamespaceFormat.of(operation, data.get());
@@ -145,11 +149,8 @@ final class Namespaces {
         return new Description(format, limits);
     }
 
-    /** Rejects a namespace of another command set; without the choice of one, all are of the NVM command set. */
+    /** Rejects a namespace whose descriptors name another command set. */
     private void requireNvmCommands(String operation, int id) {
-        if (!controller.hasCommandSets()) {
-            return;
-        }
         int set = controller
                 .adminCommands()
                 .identifyUnlessRejected(operation, AdminQueue.IDENTIFY_DESCRIPTORS, id)

@@ -140,6 +140,14 @@ public final class MachineOptions {
         return has(name) ? integer(name) : otherwise;
     }
 
+    /** A number, which need not be whole. */
+    public double number(String name) {
+        if (values.get(name) instanceof Number number) {
+            return number.doubleValue();
+        }
+        throw isNo("number", name);
+    }
+
     /** A size in bytes: an integer, or a string like {@code "64K"}, {@code "2M"}, {@code "4G"} or {@code "1T"}. */
     public long size(String name) {
         return size(name, values.get(name));

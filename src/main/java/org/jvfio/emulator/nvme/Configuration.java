@@ -41,6 +41,11 @@ record Configuration(
     /** The unit of CAP.TO. */
     static final Duration TIMEOUT_UNIT = Duration.ofMillis(500);
 
+    /** As {@link Duration#dividedBy(Duration)}, which initializes {@code BigDecimal}: a short command would notice. */
+    static long timeoutUnits(Duration timeout) {
+        return timeout.toMillis() / TIMEOUT_UNIT.toMillis();
+    }
+
     static final int SMALLEST_PAGE_SHIFT = 12;
     private static final int MAX_BLOCKS = 1 << 16;
     private static final int MAX_BLOCK_BYTES = 4096 + 64;

@@ -126,13 +126,18 @@ final class IdentifyData {
         return sets;
     }
 
-    /** An identifier without a namespace is described by zeros, and so is a namespace of another command set. */
+    /**
+     * An identifier without a namespace is described by zeros, and so is a namespace of another command set, or of one
+     * that the host has not selected: only its descriptors say what it is.
+     */
     private int fillNamespace(int id, boolean allocated, MemorySegment data) {
         if (!NamespaceList.isValid(id)) {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         Namespace namespace = allocated ? namespaces.allocated(id) : namespaces.attached(id);
-        if (namespace != null && (namespace.commandSet() != CommandSet.KEY_VALUE)) {
+        if (namespace != null
+                && (allocated || namespace.isEnabled())
+                && namespace.commandSet() != CommandSet.KEY_VALUE) {
             namespaceData.fill(namespace, data);
         }
         return Status.SUCCESS;

@@ -63,12 +63,17 @@ final class Namespace {
         return options.copyLimits();
     }
 
-    /** Whether it is attached to the controller, which has enabled its command set. */
+    /** Whether it is attached to the controller. */
     boolean isAttached() {
-        return attached && enabled;
+        return attached;
     }
 
-    /** The host has selected the command sets; a namespace of another one is not attached. */
+    /** Whether the host has selected its command set when it enabled the controller. */
+    boolean isEnabled() {
+        return enabled;
+    }
+
+    /** The host has selected all command sets, or only that of NVM. */
     void enable(boolean allCommandSets) {
         enabled = allCommandSets || commandSet() == CommandSet.NVM;
     }

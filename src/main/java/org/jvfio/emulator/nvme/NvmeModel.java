@@ -8,6 +8,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.MachineOptions;
 import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
@@ -19,6 +21,9 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *   <li>{@code "drive"}: the {@link DrivePreset} to begin with, as {@code "qemu"}; the other options change it
  *   <li>{@code "serial"}: its serial number, 1 to 20 printable ASCII characters
  *   <li>{@code "modelNumber"}: its model number, 1 to 40 printable ASCII characters
+ *   <li>{@code "pciId"}: its PCI vendor and device ids, like {@code "1c58:0003"}
+ *   <li>{@code "oddities"}: how it misbehaves, a list of {@link DriveOddity} in lower case with hyphens, as {@code
+ *       "over-reads-ranges"}, in place of that of the {@code "drive"}
  *   <li>{@code "latencyMicros"}: the minimum duration of an I/O command in microseconds, up to one day
  *   <li>{@code "queuePairs"}: the number of I/O queue pairs, 1 to 64, the default
  *   <li>{@code "queueEntries"}: the maximum entries of an I/O queue (CAP.MQES), 2 to 65536; 2048 by default
@@ -32,6 +37,23 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *   <li>{@code "mediaTimeoutMillis"}: CRTO.CRWMT, with CAP.CRMS, a multiple of 500 up to 32767500; without it there is
  *       no CRTO
  *   <li>{@code "readyDelayMicros"}: how long it takes in microseconds until CSTS.RDY is 1; 0 by default
+ *   <li>{@code "faults"}: a list of {@linkplain NvmeFault faults}, as {@code {"queue": "io", "opcode": 2, "nth": 3,
+ *       "status": "0x281"}}: the third Read fails with Unrecovered Read Error
+ *       <ul>
+ *         <li>{@code "queue"}: {@code "admin"} or {@code "io"}; {@code "opcode"}: 0 to 255, any by default
+ *         <li>{@code "nth"}, {@code "every"} or {@code "probability"}, 0 to 1: which of these commands; all by default
+ *         <li>one effect: {@code "status"}, the status code type and the status code in hexadecimal, with {@code
+ *             "retry": true} if the host may retry it; {@code "delayMicros"}, with {@code "maxDelayMicros"} for a
+ *             random delay between them; {@code "lost": true}, with {@code "abortable": false} if the host cannot abort
+ *             it; {@code "stalled"}, {@code "doubled"}, {@code "lostInterrupt"}, {@code "fatal"} or {@code "hung"} of
+ *             true; {@code "completionBits"} or {@code "dataBits"}, how many are flipped; {@code "scribbledEntries"};
+ *             {@code "kelvin"}, the temperature from then on; {@code "detached"} or {@code "attached"}, a namespace
+ *       </ul>
+ *   <li>{@code "faultSeed"}: the seed of what is random in them, 0 by default
+ *   <li>{@code "stuck"}: transitions that never complete, a list of {@code "enable"}, {@code "disable"} and {@code
+ *       "shutdown"}
+ *   <li>{@code "capabilityBits"}: how many random bits of CAP are flipped, up to 64
+ *   <li>{@code "wrongStatus"}: flips {@code "bits"} random bits of CSTS with a {@code "probability"}
  *   <li>{@code "optionalCommands"}: the optional commands that it supports, a list of {@code "compare"}, {@code
  *       "write-zeroes"}, {@code "dataset-management"}, {@code "verify"} and {@code "copy"}; all by default
  *   <li>{@code "limits"}: the limits of Identify CNS 06h, {@link CommandLimits}: {@code "verify"}, {@code
@@ -77,7 +99,8 @@ public final class NvmeModel implements DeviceModel {
             "drive",
             "serial",
             "modelNumber",
-            "latencyMicros",
+            "pciId",
+            "oddities",
             "queuePairs",
             "queueEntries",
             "mdts",
@@ -87,7 +110,6 @@ public final class NvmeModel implements DeviceModel {
             "doorbellStride",
             "readyTimeoutMillis",
             "mediaTimeoutMillis",
-            "readyDelayMicros",
             "optionalCommands",
             "limits",
             "subsystem",
@@ -98,6 +120,8 @@ public final class NvmeModel implements DeviceModel {
             "namespaces");
 
     private static final Set<String> LIMITS = Set.of("verify", "writeZeroes", "ranges", "rangeBlocks", "blocks");
+    private static final Pattern PCI_ID = Pattern.compile("([0-9a-fA-F]{4}):([0-9a-fA-F]{4})");
+    private static final int HEXADECIMAL = 16;
     private static final long DEFAULT_SMALLEST_PAGE = 1 << 12;
     private static final long DEFAULT_LARGEST_PAGE = 1 << 16;
 
@@ -113,6 +137,7 @@ public final class NvmeModel implements DeviceModel {
     public Set<String> options() {
         Set<String> all = new TreeSet<>(OPTIONS);
         all.addAll(NAMESPACE_OPTIONS);
+        all.addAll(NvmeFaultOptions.OPTIONS);
         return all;
     }
 
@@ -123,7 +148,8 @@ public final class NvmeModel implements DeviceModel {
         setLimits(drive, options);
         setInteger(options, "msi", drive::msi);
         setInteger(options, "msix", drive::msix);
-        setDelays(drive, options);
+        NvmeFaults faults = NvmeFaultOptions.read(options);
+        set(options, "readyDelayMicros", () -> drive.faults(faults));
         if (options.has("namespaces")) {
             addNamespaces(drive, options);
         } else if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
@@ -155,6 +181,14 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("modelNumber")) {
             set(options, "modelNumber", () -> drive.model(options.string("modelNumber")));
         }
+        if (options.has("pciId")) {
+            set(options, "pciId", () -> setPciId(drive, options));
+        }
+        if (options.has("oddities")) {
+            EnumSet<DriveOddity> oddities = EnumSet.noneOf(DriveOddity.class);
+            oddities.addAll(options.constants("oddities", DriveOddity.values()));
+            drive.oddities(oddities);
+        }
         if (options.has("subsystem")) {
             set(
                     options,
@@ -166,6 +200,15 @@ public final class NvmeModel implements DeviceModel {
         } else if (options.has("controllerId") || options.has("controllers")) {
             throw options.wrong("has 'controllerId' or 'controllers', and no 'subsystem' that they are of");
         }
+    }
+
+    private static void setPciId(EmulatedNvme.Builder drive, MachineOptions options) {
+        Matcher ids = PCI_ID.matcher(options.string("pciId"));
+        if (!ids.matches()) {
+            throw options.wrong(
+                    "pciId", "has 'pciId' '%s'; write it like 1c58:0003".formatted(options.string("pciId")));
+        }
+        drive.pciId(Integer.parseInt(ids.group(1), HEXADECIMAL), Integer.parseInt(ids.group(2), HEXADECIMAL));
     }
 
     private static void setLimits(EmulatedNvme.Builder drive, MachineOptions options) {
@@ -200,17 +243,6 @@ public final class NvmeModel implements DeviceModel {
                             limits.size("rangeBlocks", 0),
                             limits.size("blocks", 0))));
         }
-    }
-
-    private static void setDelays(EmulatedNvme.Builder drive, MachineOptions options) {
-        NvmeFaults delays = NvmeFaults.NONE;
-        if (options.has("latencyMicros")) {
-            Duration latency = options.micros("latencyMicros");
-            delays = delays.withLatency(latency, latency);
-        }
-        Duration ready = options.micros("readyDelayMicros", Duration.ZERO);
-        NvmeFaults others = delays;
-        set(options, "readyDelayMicros", () -> drive.faults(others.withReadyDelay(ready)));
     }
 
     private static int log2(long bytes) {

@@ -79,7 +79,7 @@ final class Registers {
     }
 
     private static int units(Duration timeout) {
-        return (int) timeout.dividedBy(Configuration.TIMEOUT_UNIT);
+        return (int) Configuration.timeoutUnits(timeout);
     }
 
     private static long pageField(int shift) {

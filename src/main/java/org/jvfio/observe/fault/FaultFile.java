@@ -116,15 +116,8 @@ final class FaultFile {
         return switch (given.getFirst()) {
             case "nth" -> new Occurrence.Nth(fault.integer("nth"));
             case "every" -> new Occurrence.Every(fault.integer("every"));
-            default -> new Occurrence.Randomly(probability());
+            default -> new Occurrence.Randomly(fault.number("probability"));
         };
-    }
-
-    private double probability() {
-        if (fault.value("probability").orElseThrow() instanceof Number number) {
-            return number.doubleValue();
-        }
-        throw fault.wrong("probability", "has 'probability' that is not a number");
     }
 
     private Effect effect() {

@@ -150,6 +150,11 @@ public final class FaultInjection {
         }
     }
 
+    /** Ends the plan: from now on nothing happens, so that what is left of a program can be closed. */
+    public void end() {
+        run.end();
+    }
+
     /**
      * What has happened so far, the oldest first: for each the event and the fault; at most 1000, and how many more.
      */

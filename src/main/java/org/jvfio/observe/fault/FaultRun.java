@@ -18,6 +18,7 @@ final class FaultRun {
     private final Consumer<String> listener;
     private final List<String> happened = new ArrayList<>();
     private long unkept;
+    private boolean ended;
 
     FaultRun(Faults plan, Consumer<String> listener) {
         this.listener = listener;
@@ -29,6 +30,9 @@ final class FaultRun {
     /** The effects of all faults that happen to an event. Called in any thread, also with the host's lock held. */
     synchronized List<Effect> effects(FaultEvent event) {
         List<Effect> effects = List.of();
+        if (ended) {
+            return effects;
+        }
         for (int index = 0; index < counts.length; index++) {
             Fault fault = faults.get(index);
             if (fault.point().matches(event) && occurs(fault.occurrence(), ++counts[index])) {
@@ -38,6 +42,10 @@ final class FaultRun {
             }
         }
         return effects;
+    }
+
+    synchronized void end() {
+        ended = true;
     }
 
     private void keep(String text) {

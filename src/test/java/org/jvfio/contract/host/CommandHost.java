@@ -24,6 +24,14 @@ public interface CommandHost {
      */
     List<Ran> user(long memlockBytes, List<String> lines);
 
+    /**
+     * Runs {@code jvfio shell} as root, in a process of its own. Empty if the host is only in this process.
+     *
+     * @param arguments of the command
+     * @param input the standard input
+     */
+    Optional<Ran> shell(String arguments, String input);
+
     /** Lets the user open the device file of a group, as the rule of {@code jvfio setup} has udev do. */
     void giveToUser(int group);
 
@@ -58,6 +66,11 @@ public interface CommandHost {
                     lines.stream().map(line -> Ran.on(user, line + CHOICE)).toList();
             user.exit();
             return ran;
+        }
+
+        @Override
+        public Optional<Ran> shell(String arguments, String input) {
+            return Optional.empty();
         }
 
         @Override

@@ -5,7 +5,7 @@ import java.util.List;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
-import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 
 /** A host that the contract is checked on, with what is known of it without asking VFIO. */
 public interface ContractHost {
@@ -45,10 +45,15 @@ public interface ContractHost {
      * Starts such a process for a test of the project's drivers: the sanitizer must find nothing in it, where there is
      * one, on an emulated host.
      *
-     * @param allowed the mistakes that the test makes on purpose
+     * @param expected the mistakes that the test makes on purpose: it adds them as it makes them
      */
-    default VfioProcess startWatched(Finding.Kind... allowed) {
+    default VfioProcess startWatched(ExpectedFindings expected) {
         return start();
+    }
+
+    /** Starts such a process for a test that makes no mistake. */
+    default VfioProcess startWatched() {
+        return startWatched(new ExpectedFindings());
     }
 
     /** An emulated machine like this host, to compare it with. It stops at the hazards that the host must not meet. */

@@ -12,7 +12,7 @@ import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HazardPolicy;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.Platform;
-import org.jvfio.observe.sanitize.Finding;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 import org.jvfio.observe.sanitize.Sanitizer;
 
 /** An emulated host, booted anew for every process. */
@@ -88,13 +88,13 @@ public record EmulatedContractHost(String name, EmulatedMachine machine) impleme
     }
 
     @Override
-    public VfioProcess startWatched(Finding.Kind... allowed) {
+    public VfioProcess startWatched(ExpectedFindings expected) {
         Sanitizer sanitizer = new Sanitizer();
         EmulatedKernel kernel = EmulatedKernel.boot(machine, sanitizer.devices());
         return new VfioProcess(
                 sanitizer.around(kernel, kernel.host()), kernel::capIpcLock, () -> SecondProcess.of(kernel), () -> {
                     exit(kernel);
-                    sanitizer.requireClean(allowed);
+                    expected.requireIn(sanitizer);
                 });
     }
 

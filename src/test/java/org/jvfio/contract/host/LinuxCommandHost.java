@@ -52,6 +52,11 @@ final class LinuxCommandHost implements CommandHost {
         return CommandLines.read(run(command));
     }
 
+    @Override
+    public Optional<Ran> shell(String arguments, String input) {
+        return Optional.of(CommandLines.shell(arguments, input, "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"));
+    }
+
     /** The guest has no users but root, and start-stop-daemon starts nothing for one without a name. */
     private static void nameUser() {
         Path users = Path.of("/etc/passwd");

@@ -28,11 +28,11 @@ import org.jvfio.Interrupts;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
-import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
 import org.jvfio.emulator.edu.EmulatedEdu;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
 
@@ -53,7 +53,7 @@ class EduDeviceTest {
             .device(UNHURRIED.toString(), 3, () -> edu(ByteOrder.BIG_ENDIAN, Duration.ofMillis(100)))
             .build());
     private final Kernel kernel = sanitizer.kernel();
-    private Finding.Kind[] expected = {};
+    private final ExpectedFindings expected = new ExpectedFindings();
     private final Container container = Container.open(kernel);
 
     private static EmulatedEdu edu(ByteOrder order, Duration latency) {
@@ -63,7 +63,7 @@ class EduDeviceTest {
     @AfterEach
     void giveBack() {
         container.close();
-        sanitizer.requireClean(expected);
+        expected.requireIn(sanitizer);
     }
 
     private Device device(PciAddress address) {
@@ -185,12 +185,12 @@ class EduDeviceTest {
         boolean wide = version.atLeast(KernelVersion.V6_11);
         long beyond = 1L << 59;
         for (ByteOrder order : new ByteOrder[] {ByteOrder.BIG_ENDIAN, ByteOrder.LITTLE_ENDIAN}) {
-            Kernel old = EmulatedKernel.boot(EmulatedMachine.power8().toBuilder()
+            Sanitizer watching = Sanitizer.boot(EmulatedMachine.power8().toBuilder()
                     .kernel(version)
                     .withoutDevices()
                     .device(BIG.toString(), 0, () -> edu(order, Duration.ZERO))
                     .build());
-            try (Container ofOld = Container.open(old)) {
+            try (Container ofOld = Container.open(watching.kernel())) {
                 EduDevice edu = EduDevice.of(ofOld.attach(BIG).openDevice(BIG));
                 DmaMemory memory = ofOld.allocate(2 * 65536);
                 DmaMapping mapping = ofOld.defaultWindow().map(memory, DmaDirection.BIDIRECTIONAL);
@@ -206,6 +206,7 @@ class EduDeviceTest {
                     assertTrue(e.getMessage().contains("below 4 GiB"), e.getMessage());
                 }
             }
+            watching.requireClean();
         }
     }
 
@@ -239,7 +240,7 @@ class EduDeviceTest {
 
     @Test
     void readMemory_unmappedAddress_throws() {
-        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
+        expected.add(Finding.Kind.UNMAPPED_DMA, "0000:01:00.0 read 8 bytes from 0x10000, which is in no window", "");
         EduDevice edu = EduDevice.of(device(BIG));
         VfioException e = assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));
         assertEquals(Kind.FROZEN, e.kind());
@@ -249,7 +250,7 @@ class EduDeviceTest {
 
     @Test
     void of_frozenDevice_throws() {
-        expected = new Finding.Kind[] {Finding.Kind.UNMAPPED_DMA};
+        expected.add(Finding.Kind.UNMAPPED_DMA, "0000:01:00.0 read 8 bytes from 0x10000, which is in no window", "");
         Device device = device(BIG);
         EduDevice edu = EduDevice.of(device);
         assertThrows(VfioException.class, () -> edu.readMemory(0x10000, 0, 8, TIMEOUT));

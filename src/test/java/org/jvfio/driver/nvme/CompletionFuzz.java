@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -47,7 +48,10 @@ public final class CompletionFuzz {
                 completed++;
             }
             queue.advance();
+            queue.ring((queue.result() & 1) != 0);
         }
         assertEquals(LAYOUT.commands() - completed, slots.inFlight());
+        queue.reset();
+        assertFalse(queue.next(), "an empty ring has no entry");
     }
 }

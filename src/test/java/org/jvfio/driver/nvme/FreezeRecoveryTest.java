@@ -183,12 +183,11 @@ class FreezeRecoveryTest {
     /** The read itself freezes the PE: its buffer is unmapped while it is in flight, which a program must not do. */
     @Test
     void freeze_bufferNoLongerMapped_failsAndTheOtherSucceeds() {
-        NvmeFaults late = NvmeFaults.NONE.withLatency(Duration.ofMillis(100), Duration.ofMillis(100));
+        NvmeFaults late = NvmeFaults.NONE.withLatency(Duration.ofMillis(500), Duration.ofMillis(500));
         try (NvmeHost host = new NvmeHost(late);
                 NvmeController nvme = host.open();
                 NvmeBuffer other = nvme.allocate(BLOCK)) {
             NvmeNamespace disk = nvme.namespace(1);
-            host.expect(Finding.Kind.STALE_DMA);
             DmaMapping mapping = host.device()
                     .container()
                     .defaultWindow()
@@ -197,6 +196,10 @@ class FreezeRecoveryTest {
             NvmeRequest good = new NvmeRequest().write(disk, 1, 1, other);
             assertTrue(nvme.queue(0).submit(bad));
             assertTrue(nvme.queue(0).submit(good));
+            host.expect(
+                    Finding.Kind.STALE_DMA,
+                    "0000:01:00.0 wrote 512 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
+                    "freeze_bufferNoLongerMapped_failsAndTheOtherSucceeds");
             mapping.close();
             nvme.queue(0).await(bad);
             assertEquals(

@@ -578,7 +578,10 @@ class NvmeControllerTest {
             NvmeQueue queue = nvme.queue(0);
             queue.enqueue(request);
             // Misuse by the caller: the controller writes to an address that is no longer mapped.
-            host.expect(Finding.Kind.STALE_DMA);
+            host.expect(
+                    Finding.Kind.STALE_DMA,
+                    "0000:01:00.0 wrote 4096 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
+                    "dma_unmappedAddressWithoutRecovery_reportsFrozenPe");
             mapping.close();
             queue.ring();
             while (!request.isDone()) {

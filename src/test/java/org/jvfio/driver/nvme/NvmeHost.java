@@ -15,6 +15,7 @@ import org.jvfio.emulator.device.EmulatedDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFaults;
 import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.sanitize.ExpectedFindings;
 import org.jvfio.observe.sanitize.Finding;
 import org.jvfio.observe.sanitize.Sanitizer;
 
@@ -26,7 +27,7 @@ final class NvmeHost implements AutoCloseable {
     private final Sanitizer sanitizer = new Sanitizer();
     private final EmulatedKernel process;
     private final Device device;
-    private Finding.Kind[] expected = {};
+    private final ExpectedFindings expected = new ExpectedFindings();
 
     NvmeHost() {
         this(EmulatedMachine.power8(), NvmeHost::drive);
@@ -84,9 +85,9 @@ final class NvmeHost implements AutoCloseable {
         return device.configSpace().command().contains(PciCommand.BUS_MASTER);
     }
 
-    /** The test makes mistakes of these kinds on purpose. */
-    void expect(Finding.Kind... kinds) {
-        expected = kinds.clone();
+    /** The test makes a mistake on purpose: {@link ExpectedFindings#add}. */
+    void expect(Finding.Kind kind, String text, String method) {
+        expected.add(kind, text, method);
     }
 
     /** Closes the device; nothing of the process may be left then, and nothing wrong have been done. */
@@ -98,6 +99,6 @@ final class NvmeHost implements AutoCloseable {
         assertEquals(0, process.registeredRegions(), "registered regions");
         assertEquals(0, process.host().userMemoryBytes(), "bytes of memory");
         assertTrue(process.host().group(0).ownedByHost(), "the group is the host's");
-        sanitizer.requireClean(expected);
+        expected.requireIn(sanitizer);
     }
 }

@@ -129,6 +129,25 @@ class NvmeNamespacesTest {
         }
     }
 
+    /** A controller that offers no other command set than NVM names that of the namespace in its descriptors only. */
+    @Test
+    void namespace_otherCommandSetThanTheControllerOffers_refusedByName() {
+        EmulatedNvme.Builder drive = EmulatedNvme.builder()
+                .commandSets(1)
+                .namespace(namespace().commandSet(CommandSet.ZONED).build())
+                .namespace(namespace().build());
+        try (NvmeHost host = host(drive);
+                NvmeController nvme = host.open()) {
+            assertEquals(List.of(1, 2), nvme.namespaceIds());
+            VfioException e = assertThrows(VfioException.class, () -> nvme.namespace(1));
+            assertEquals(VfioException.Kind.UNSUPPORTED, e.kind());
+            assertTrue(e.reason().contains("Zoned Namespace Command Set (CSI 02h)"), e.reason());
+            new NamespaceExercise(nvme, nvme.namespace(2)).run(2);
+            e = assertThrows(VfioException.class, () -> nvme.namespace(3));
+            assertEquals(VfioException.Kind.NOT_FOUND, e.kind());
+        }
+    }
+
     /** The controller refuses what exceeds its limits, so that commands which do not keep them would fail. */
     @Test
     void limits_ofTheController_kept() {

@@ -70,16 +70,24 @@ class NvmeFormatsTest {
         assertTrue(String.valueOf(e.getMessage()).contains("two namespaces have identifier 3"), e.getMessage());
     }
 
+    /** Without its command set nothing but its descriptors says what it is. */
     @Test
-    void identify_zonedNamespace_onlyWithAllCommandSets() {
+    void identify_zonedNamespace_sizeOnlyWithAllCommandSets() {
         EmulatedNvme.Builder drive = EmulatedNvme.builder()
                 .namespace(namespace().build())
                 .namespace(namespace().commandSet(CommandSet.ZONED).build());
         ControllerHost host = new ControllerHost(drive).enabled();
         assertEquals(1, host.dword(host.identify(2, 0)));
-        assertEquals(0, host.dword(host.identify(2, 1)));
+        assertEquals(2, host.dword(host.identify(2, 1)));
+        assertEquals(2048, host.qword(host.identify(0, 1)));
+        assertEquals(0, host.qword(host.identify(0, 2)));
+        assertEquals(2, host.dword(host.identify(3, 2) + 36) & 0xff, "CSI");
+        assertStatus(
+                0x01,
+                host.createQueues(1, 4).execute(io(READ, 0, 1).namespace(2).prp(host.pages(1), 0)));
         host = new ControllerHost(drive).enabled(ControllerHost.ENABLED | ALL_COMMAND_SETS);
         assertEquals(2, host.dword(host.identify(2, 1)));
+        assertEquals(2048, host.qword(host.identify(0, 2)));
         assertEquals(5, host.dword(host.identify(0x1c, 0)), "NVM and zoned");
         long descriptors = host.identify(3, 2);
         assertEquals(2, host.dword(descriptors + 36) & 0xff, "CSI");

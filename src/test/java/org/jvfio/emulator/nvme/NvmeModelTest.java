@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.fixture.nvme.NvmeEntry;
 import org.jvfio.fixture.nvme.NvmeHostQueue;
+import org.jvfio.fixture.nvme.Opcodes;
 
 /** Drives of machine files. */
 class NvmeModelTest {
@@ -74,6 +75,28 @@ class NvmeModelTest {
                 "mediaTimeoutMillis | 32768000 | ('mediaTimeoutMillis'): timeout of PT9H6M8S: it is a multiple of 500 ms",
                 "readyDelayMicros | -1 | 'readyDelayMicros'",
                 "optionalCommands | [\"erase\"] | has 'optionalCommands' erase, which is none of [compare,",
+                "pciId | \"1c58\" | has 'pciId' '1c58'; write it like 1c58:0003",
+                "pciId | \"ffff:0001\" | ('pciId'): ",
+                "oddities | [\"slow\"] | has 'oddities' slow, which is none of [hangs-on-early-ready-check,",
+                "latencyMicros | 86400000001 | ('latencyMicros'): a delay from PT24H0.000001S",
+                "stuck | [\"reset\"] | has 'stuck' reset, which is none of [enable, disable, shutdown]",
+                "capabilityBits | 65 | ('capabilityBits'): cannot flip 65 bits of CAP: it has 64",
+                "wrongStatus | {\"bits\": 1} | lacks 'probability'",
+                "wrongStatus | {\"bits\": 33, \"probability\": 1} | ('wrongStatus'): cannot flip 33 bits of CSTS",
+                "wrongStatus | {\"bit\": 1} | has 'bit' in 'wrongStatus'; the options are [bits, probability]",
+                "faults | {} | has 'faults' that is not a list",
+                "faults | [{\"lost\": true}] | lacks 'queue'",
+                "faults | [{\"queue\": \"all\", \"lost\": true}] | has 'queue' all, which is none of [admin, io]",
+                "faults | [{\"queue\": \"io\", \"opcode\": 256, \"lost\": true}] | ('opcode'): opcodes are 0 to 255",
+                "faults | [{\"queue\": \"io\"}] | has a fault without an effect; the effects are [status,",
+                "faults | [{\"queue\": \"io\", \"lost\": false}] | has 'lost' of false; leave it out",
+                "faults | [{\"queue\": \"io\", \"lost\": true, \"hung\": true}] | has [lost, hung] in one fault",
+                "faults | [{\"queue\": \"io\", \"nth\": 0, \"lost\": true}] | ('nth'): command number 0",
+                "faults | [{\"queue\": \"io\", \"probability\": 2, \"lost\": true}] | ('probability'): probabilities are",
+                "faults | [{\"queue\": \"io\", \"status\": \"6\"}] | has 'status' '6'; write the status code type",
+                "faults | [{\"queue\": \"io\", \"fatal\": true, \"retry\": true}] | has 'retry' in a fault without 'status'",
+                "faults | [{\"queue\": \"io\", \"dataBits\": 0}] | ('dataBits'): the number of flipped bits is at least 1",
+                "faults | [{\"queue\": \"io\", \"delayMicros\": 2, \"maxDelayMicros\": 1}] | ('delayMicros'): a delay from",
                 "limits | {\"ranges\": 256} | ('limits'): limit of ranges of Dataset Management: 256 is not in",
                 "limits | {\"range\": 1} | has 'range' in 'limits'; the options are [blocks, rangeBlocks, ranges,",
                 "controllers | 2 | has 'controllerId' or 'controllers', and no 'subsystem'",
@@ -146,6 +169,70 @@ class NvmeModelTest {
         drive.setAdminQueues();
         drive.register(ControllerHost.CC, ControllerHost.ENABLED);
         assertEquals(0, drive.register(ControllerHost.CSTS));
+    }
+
+    @Test
+    void read_idsAndOddities_ofTheDrive() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "pciId": "1D97:2263",
+                  "oddities": ["ignores-write-zeroes", "refuses-queues"]}]}
+                """);
+        ControllerHost drive = ControllerHost.of(machine, 0).enabled();
+        assertEquals(0x1d97, drive.dword(drive.identify(1, 0)) & 0xffff);
+        ControllerHost.assertStatus(
+                0x06, drive.admin(NvmeEntry.of(Opcodes.SET_FEATURES).dword(10, 7)));
+    }
+
+    @Test
+    void read_faults_ofTheDrive() throws IOException {
+        EmulatedMachine machine = read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "faultSeed": 5, "faults": [
+                  {"queue": "io", "opcode": 0, "nth": 1, "status": "0x281"},
+                  {"queue": "io", "opcode": 0, "nth": 2, "status": "0x06", "retry": true},
+                  {"queue": "io", "opcode": 0, "nth": 3, "lost": true, "abortable": false},
+                  {"queue": "io", "opcode": 0, "nth": 4, "doubled": true},
+                  {"queue": "io", "opcode": 2, "probability": 1.0, "delayMicros": 100, "maxDelayMicros": 100},
+                  {"queue": "admin", "opcode": 10, "every": 2, "fatal": true}]}]}
+                """);
+        ControllerHost drive = ControllerHost.of(machine, 0).enabled();
+        NvmeHostQueue queue = drive.createQueues(1, 8);
+        NvmeEntry flush = NvmeEntry.of(Opcodes.FLUSH).namespace(1);
+        assertEquals(0x6281, queue.execute(flush).status(), "More, Do Not Retry");
+        assertEquals(0x2006, queue.execute(flush).status(), "More");
+        queue.submit(flush);
+        assertNull(queue.poll());
+        int twice = queue.submit(flush);
+        assertEquals(twice, queue.next().command());
+        assertEquals(twice, queue.next().command());
+        queue.submit(
+                NvmeEntry.of(Opcodes.READ).namespace(1).prp(drive.pages(1), 0).blocks(0, 1));
+        drive.pass(Duration.ofNanos(99_999));
+        assertNull(queue.poll());
+        drive.pass(Duration.ofNanos(1));
+        ControllerHost.assertSuccess(queue.next());
+        NvmeEntry feature = NvmeEntry.of(Opcodes.GET_FEATURES).dword(10, 7);
+        ControllerHost.assertSuccess(drive.admin(feature));
+        drive.admin().submit(feature);
+        assertEquals(2, drive.register(ControllerHost.CSTS) & 2, "CFS");
+    }
+
+    @Test
+    void read_faultsOfRegisters_ofTheDrive() throws IOException {
+        ControllerHost drive = ControllerHost.of(read("""
+                {"like": "power8", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "stuck": ["enable", "disable"],
+                  "capabilityBits": 64, "wrongStatus": {"probability": 1, "bits": 1}}]}
+                """), 0);
+        assertEquals(1, Integer.bitCount(drive.register(ControllerHost.CSTS)));
+        drive.setAdminQueues();
+        drive.register(ControllerHost.CC, ControllerHost.ENABLED);
+        assertEquals(1, Integer.bitCount(drive.register(ControllerHost.CSTS)), "RDY stays 0");
+        ControllerHost sound = ControllerHost.of(read("""
+                {"like": "power8", "devices": [{"address": "0000:01:00.0", "group": 0, "model": "nvme"}]}
+                """), 0);
+        assertTrue(sound.register64(ControllerHost.CAP) != drive.register64(ControllerHost.CAP));
     }
 
     @Test

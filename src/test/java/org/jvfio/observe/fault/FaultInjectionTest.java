@@ -189,7 +189,7 @@ class FaultInjectionTest {
     @Test
     void doubled_interrupt_arrivesTwice() throws InterruptedException {
         FaultInjection faults =
-                boot(FaultPoint.on(On.INTERRUPT), Occurrence.nth(1), new Effect.Doubled(Duration.ofMillis(300)));
+                boot(FaultPoint.on(On.INTERRUPT), Occurrence.nth(1), new Effect.Doubled(Duration.ofSeconds(1)));
         try (Device device = Device.open(faults.kernel(), ADDRESS);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 1)) {
             device.enableBusMastering();
@@ -202,7 +202,7 @@ class FaultInjectionTest {
     @Test
     void delay_interrupt_arrivesLater() throws InterruptedException {
         FaultInjection faults =
-                boot(FaultPoint.on(On.INTERRUPT), Occurrence.nth(1), new Effect.Delay(Duration.ofMillis(200)));
+                boot(FaultPoint.on(On.INTERRUPT), Occurrence.nth(1), new Effect.Delay(Duration.ofSeconds(1)));
         try (Device device = Device.open(faults.kernel(), ADDRESS);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 1)) {
             device.enableBusMastering();
