@@ -174,9 +174,9 @@ class MappingInterleavingsTest {
             }
             container.lock();
             try {
-                release(UNMAPPED);
                 return true;
             } finally {
+                release(UNMAPPED);
                 container.unlock();
             }
         }
