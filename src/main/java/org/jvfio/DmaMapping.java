@@ -1,11 +1,8 @@
 package org.jvfio;
 
 import java.lang.foreign.Arena;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.MapDma;
@@ -20,17 +17,7 @@ import org.jvfio.kernel.Errno;
  * {@linkplain DmaWindow#prepare prepared} does either with one system call and without allocating anything. Several
  * threads may map and unmap different mappings at the same time.
  */
-public final class DmaMapping implements AutoCloseable {
-    private static final int UNMAPPED = 0;
-    private static final int MAPPED = 1;
-    private static final int CLOSED = 2;
-    // A thread holds the mapping until it sets another state. A thread that needs the container's lock too acquires
-    // that first. A container closes its mappings before its descriptor, so the descriptor stays open while this is
-    // held.
-    private static final int BUSY = 3;
-    private static final long WAIT_NANOS = 20_000;
-    private static final VarHandle STATE = stateHandle();
-
+public final class DmaMapping extends MappingState implements AutoCloseable {
     private final DmaWindow window;
     private final DmaMemory memory;
     private final long offset;
@@ -38,7 +25,6 @@ public final class DmaMapping implements AutoCloseable {
     private final long size;
     private final DmaDirection direction;
     private final @Nullable MappingCalls prepared;
-    private volatile int state;
 
     // Of MappingList, guarded by the container's lock.
     int placeInWindow = MappingList.NONE;
@@ -51,6 +37,7 @@ public final class DmaMapping implements AutoCloseable {
             DmaDirection direction,
             @Nullable MappingCalls prepared,
             int state) {
+        super(state);
         this.window = window;
         this.memory = part.memory();
         this.offset = part.offset();
@@ -58,18 +45,9 @@ public final class DmaMapping implements AutoCloseable {
         this.size = part.size();
         this.direction = direction;
         this.prepared = prepared;
-        this.state = state;
         if (prepared != null) {
             prepared.map().fill(direction.flags(), vaddr(), iova, size);
             prepared.unmap().fill(iova, size);
-        }
-    }
-
-    private static VarHandle stateHandle() {
-        try {
-            return MethodHandles.lookup().findVarHandle(DmaMapping.class, "state", int.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
         }
     }
 
@@ -155,14 +133,14 @@ public final class DmaMapping implements AutoCloseable {
             }
             end = MAPPED;
         } finally {
-            STATE.setRelease(this, end);
+            release(end);
         }
     }
 
     /** Maps what no other thread can see yet, with the container's lock held. */
     void mapNew() {
         call(container().mappingCalls().map().fill(direction.flags(), vaddr(), iova, size));
-        STATE.setRelease(this, MAPPED);
+        release(MAPPED);
     }
 
     private void call(MapDma call) {
@@ -171,6 +149,7 @@ public final class DmaMapping implements AutoCloseable {
             container.createTables(this::operation, 0, call, this::cause);
             return;
         }
+        // A container closes its mappings before its descriptor, so that one stays open while this mapping is held.
         int result = call.call(container.descriptor().keptOpen());
         if (result != 0) {
             throw VfioException.failed(operation(), call, result, cause(result));
@@ -216,7 +195,7 @@ public final class DmaMapping implements AutoCloseable {
             }
             end = UNMAPPED;
         } finally {
-            STATE.setRelease(this, end);
+            release(end);
         }
     }
 
@@ -254,7 +233,7 @@ public final class DmaMapping implements AutoCloseable {
                 unmapLocked(iova + partOffset, partSize);
                 end = CLOSED;
             } finally {
-                STATE.setRelease(this, end);
+                release(end);
             }
             memory.closed(this);
             window.closed(this, iova + partOffset, partSize);
@@ -324,7 +303,7 @@ public final class DmaMapping implements AutoCloseable {
                     throw e;
                 }
             } finally {
-                STATE.setRelease(this, end);
+                release(end);
             }
             memory.closed(this);
             MappingCalls calls = prepared == null ? null : MappingCalls.allocate(Arena.ofAuto());
@@ -357,55 +336,6 @@ public final class DmaMapping implements AutoCloseable {
     }
 
     /**
-     * Acquires it, so that no other thread can. This is the only atomic operation of a call, as the release is a store.
-     *
-     * @throws IllegalStateException if it is in another state
-     */
-    private void acquire(int from) {
-        if (!STATE.compareAndSet(this, from, BUSY)) {
-            acquireSettled(from);
-        }
-    }
-
-    private void acquireSettled(int from) {
-        do {
-            int found = settled();
-            if (found != from) {
-                throw new IllegalStateException("the mapping " + this
-                        + switch (found) {
-                            case CLOSED -> " is closed";
-                            case MAPPED -> " is mapped already";
-                            default -> " is not mapped";
-                        });
-            }
-        } while (!STATE.compareAndSet(this, from, BUSY));
-    }
-
-    private int acquireUnlessClosed() {
-        int found;
-        do {
-            found = settled();
-        } while (found != CLOSED && !STATE.compareAndSet(this, found, BUSY));
-        return found;
-    }
-
-    /** The state once no thread holds it. The release wakes nobody, so this polls. */
-    private int settled() {
-        boolean interrupted = false;
-        int found = state;
-        while (found == BUSY) {
-            LockSupport.parkNanos(this, WAIT_NANOS);
-            // An interrupted thread would not be parked.
-            interrupted |= Thread.interrupted();
-            found = state;
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return found;
-    }
-
-    /**
      * Unmaps it if it is mapped, and frees its addresses in the window. Devices go on doing DMA elsewhere; none may be
      * using this address.
      *
@@ -426,7 +356,7 @@ public final class DmaMapping implements AutoCloseable {
                 }
                 end = CLOSED;
             } finally {
-                STATE.setRelease(this, end);
+                release(end);
             }
             closed();
         } finally {
@@ -441,35 +371,30 @@ public final class DmaMapping implements AutoCloseable {
 
     /** Closes it unless it is mapped, or another thread is just mapping it. Caller holds the container's lock. */
     void closeUnlessMapped() {
-        if (hold()) {
-            STATE.setRelease(this, CLOSED);
+        if (tryAcquire(UNMAPPED)) {
+            release(CLOSED);
             closed();
         }
     }
 
     /**
-     * Acquires it unless it is mapped: no thread can map it until it is {@linkplain #release released}.
+     * Acquires it if it is neither mapped nor closed: no thread can map it until it is {@linkplain #endHold released}.
      *
-     * @return whether it was neither mapped nor closed
+     * @return whether it was acquired
      */
     boolean hold() {
-        do {
-            if (settled() != UNMAPPED) {
-                return false;
-            }
-        } while (!STATE.compareAndSet(this, UNMAPPED, BUSY));
-        return true;
+        return tryAcquire(UNMAPPED);
     }
 
     /** Undoes {@link #hold}. */
-    void release() {
-        STATE.setRelease(this, UNMAPPED);
+    void endHold() {
+        release(UNMAPPED);
     }
 
     /** Follows a window that the kernel has removed. */
     void gone() {
         acquireUnlessClosed();
-        state = CLOSED;
+        release(CLOSED);
         memory.closed(this);
     }
 

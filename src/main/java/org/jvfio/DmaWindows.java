@@ -338,7 +338,7 @@ final class DmaWindows {
     }
 
     /**
-     * Holds all mappings, so that none can be mapped until they are {@linkplain DmaMapping#release released}.
+     * Holds all mappings, so that none can be mapped until they are {@linkplain DmaMapping#endHold released}.
      *
      * @return those mappings; empty if one is mapped, and none is held then
      */
@@ -347,7 +347,7 @@ final class DmaWindows {
         for (DmaWindow window : windows) {
             for (DmaMapping mapping : window.mappings()) {
                 if (!mapping.hold()) {
-                    held.forEach(DmaMapping::release);
+                    held.forEach(DmaMapping::endHold);
                     return Optional.empty();
                 }
                 held.add(mapping);

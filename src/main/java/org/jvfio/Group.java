@@ -218,7 +218,7 @@ public final class Group implements AutoCloseable {
                 try {
                     leave(teardown);
                 } finally {
-                    held.forEach(DmaMapping::release);
+                    held.forEach(DmaMapping::endHold);
                 }
             }
             teardown.end();

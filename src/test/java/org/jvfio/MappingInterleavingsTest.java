@@ -78,6 +78,138 @@ class MappingInterleavingsTest {
         return isAllocated;
     }
 
+    /** A mapping whose kernel only remembers whether it is mapped. */
+    public static class OneMapping extends MappingState {
+        private final ReentrantLock container = new ReentrantLock();
+        // Of the kernel, and guarded by the state alone.
+        private boolean isMapped;
+
+        /** Creates one that is not mapped. */
+        public OneMapping() {
+            super(UNMAPPED);
+        }
+
+        /** Acquires it in a state: whether it was in that state. */
+        boolean begin(int from) {
+            try {
+                acquire(from);
+                return true;
+            } catch (IllegalStateException inAnother) {
+                return false;
+            }
+        }
+
+        /** Maps it: whether it was not mapped; an error if the kernel had it mapped. */
+        @Operation
+        public String map() {
+            return begin(UNMAPPED) ? change(true, MAPPED) : "not unmapped";
+        }
+
+        /** Unmaps it. */
+        @Operation
+        public String unmap() {
+            return begin(MAPPED) ? change(false, UNMAPPED) : "not mapped";
+        }
+
+        /** Closes it, as {@link DmaMapping#close} does: the container's lock first. */
+        @Operation
+        public String close() {
+            container.lock();
+            try {
+                int found = acquireUnlessClosed();
+                return found == MAPPED ? change(false, CLOSED) : end(found);
+            } finally {
+                container.unlock();
+            }
+        }
+
+        /** Closes it if it is not mapped, as a container does that frees windows. */
+        @Operation
+        public boolean closeUnlessMapped() {
+            container.lock();
+            try {
+                return tryAcquire(UNMAPPED) && "closed".equals(end(UNMAPPED));
+            } finally {
+                container.unlock();
+            }
+        }
+
+        private String end(int found) {
+            if (found != CLOSED) {
+                release(CLOSED);
+            }
+            return found == CLOSED ? "closed before" : "closed";
+        }
+
+        private String change(boolean toMapped, int next) {
+            String result = isMapped == toMapped ? "the kernel refuses" : "done";
+            isMapped = toMapped;
+            release(next);
+            return result;
+        }
+    }
+
+    /** The same if a call checked the state, and held nothing. */
+    public static final class UnheldMapping extends OneMapping {
+        @Override
+        boolean begin(int from) {
+            return settled() == from;
+        }
+    }
+
+    /** The same if a call acquired the container's lock while it holds the mapping. */
+    public static final class MappingBeforeContainer extends MappingState {
+        private final ReentrantLock container = new ReentrantLock();
+
+        /** Creates one that is not mapped. */
+        public MappingBeforeContainer() {
+            super(UNMAPPED);
+        }
+
+        /** Holds the mapping, then the container. */
+        @Operation
+        public boolean map() {
+            if (!tryAcquire(UNMAPPED)) {
+                return false;
+            }
+            container.lock();
+            try {
+                return true;
+            } finally {
+                release(UNMAPPED);
+                container.unlock();
+            }
+        }
+
+        /** Holds the container, then the mapping. */
+        @Operation
+        public boolean close() {
+            container.lock();
+            try {
+                int found = acquireUnlessClosed();
+                release(found);
+                return true;
+            } finally {
+                container.unlock();
+            }
+        }
+    }
+
+    @Test
+    void map_whileAnotherThreadUnmapsOrCloses_oneHoldsTheMapping() {
+        options().check(OneMapping.class);
+    }
+
+    @Test
+    void map_ofAMappingThatIsNotHeld_lincheckFindsTheRace() {
+        assertThrows(LincheckAssertionError.class, () -> options().check(UnheldMapping.class));
+    }
+
+    @Test
+    void map_thatAcquiresTheContainerLast_lincheckFindsTheDeadlock() {
+        assertThrows(LincheckAssertionError.class, () -> options().check(MappingBeforeContainer.class));
+    }
+
     @Test
     void allocate_guarded_noAddressIsGivenTwice() {
         options().check(GuardedAddresses.class);

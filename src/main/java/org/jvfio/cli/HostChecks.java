@@ -19,6 +19,7 @@ import org.jvfio.kernel.linux.LinuxKernel;
 final class HostChecks {
     private static final String CONTAINER = "/dev/vfio/vfio";
     private static final long SMALL_PAGE = 4096;
+    private static final int FIRST_VERSION_2 = 4002;
 
     private final Host host;
     private final boolean emulated;
@@ -92,12 +93,15 @@ final class HostChecks {
                     title + " ends in a BUG at the first mapping in an LPAR",
                     "From 6.4 to 6.10 the table that the hypervisor lends has no userspace view.",
                     "boot Linux 6.11 or newer"));
-        } else if (host.hasVersion1() && !host.lendsTables()) {
+        } else if (host.hasVersion1() && !(host.lendsTables() && version >= FIRST_VERSION_2)) {
+            String[] fixes = host.lendsTables()
+                    ? new String[0]
+                    : new String[] {"boot Linux %s or newer".formatted(host.usableRelease())};
             add(Finding.warning(
                     "kernel",
                     title + " has version 1 of the SPAPR TCE IOMMU only",
                     "There is the default window and no other, and all of it counts as locked memory.",
-                    "boot Linux %s or newer".formatted(host.usableRelease())));
+                    fixes));
         } else {
             add(Finding.ok("kernel", title));
         }

@@ -14,6 +14,7 @@ import org.jvfio.cli.map.DmaEvent;
 import org.jvfio.cli.map.DmaMoment;
 import org.jvfio.cli.map.DmaSpace;
 import org.jvfio.observe.DmaCall;
+import org.jvfio.observe.HostFacts;
 import org.jvfio.observe.Recording;
 
 /** The address space of a recorded program, which {@link MapCommand} draws: that of one container, call by call. */
@@ -22,6 +23,7 @@ final class RecordedScene {
     private static final int MAX_TURNS = 6;
 
     private static final double NANOS = 1e9;
+    private static final int ENTRY = 8;
 
     /** Calls of one kind that follow each other lead to one moment. */
     private enum Kind {
@@ -57,7 +59,16 @@ final class RecordedScene {
     private Optional<DmaMoment> fullestTurn = Optional.empty();
     private long mostOfTurns = -1;
 
-    private RecordedScene() {}
+    /** The fewest entries of a table: on powernv it has at least one page of the host, and the window is as large. */
+    private final long minEntries;
+
+    private RecordedScene(HostFacts facts) {
+        boolean isPowernv = facts.value("platform").equals(Optional.of("PowerNV"));
+        String page = facts.value("pageBytes")
+                .filter(text -> text.matches("[0-9]{4,9}"))
+                .orElse("0");
+        this.minEntries = isPowernv ? Long.parseLong(page) / ENTRY : 0;
+    }
 
     /** The first group of the container. */
     int group() {
@@ -92,7 +103,7 @@ final class RecordedScene {
         if (chosen.isEmpty()) {
             throw none(recording, all, group);
         }
-        RecordedScene scene = new RecordedScene();
+        RecordedScene scene = new RecordedScene(recording.facts());
         try {
             all.stream().filter(call -> chosen.get().equals(call.container())).forEach(scene::take);
         } catch (IllegalArgumentException contradiction) {
@@ -174,8 +185,9 @@ final class RecordedScene {
         while (windows.containsValue(number)) {
             number++;
         }
-        space.take(new DmaEvent.WindowCreated(
-                number, new IovaRange(window.start(), window.size()), PageSize.ofShift(window.pageShift())));
+        PageSize page = PageSize.ofShift(window.pageShift());
+        long size = Math.max(window.size(), minEntries * page.bytes());
+        space.take(new DmaEvent.WindowCreated(number, new IovaRange(window.start(), size), page));
         windows.put(window.start(), number);
     }
 

@@ -80,6 +80,11 @@ final class Backing {
         return size;
     }
 
+    /** Whether a physical address is in it. */
+    boolean contains(long address) {
+        return address >= physical && address - physical < size;
+    }
+
     /** The size of its pages as a shift: the system's, or that of huge pages. */
     int pageShift() {
         return pageShift;

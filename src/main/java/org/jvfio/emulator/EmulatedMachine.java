@@ -187,11 +187,10 @@ public final class EmulatedMachine {
      * }
      * }</pre>
      *
-     * {@code "platform"} is a {@link Platform}, in lower case, and {@code "processor"} what {@code /proc/cpuinfo} names;
-     * {@code "bridges"} configures {@linkplain Builder#bridge
-     * single host bridges}, whose options default to the machine's. {@code "memlock"} may be {@code "unlimited"};
-     * {@code "driver"} is {@code vfio-pci}, {@code other} or {@code none}; {@code "hostUse"} is a {@link HostUse} in
-     * lower case; a list of devices replaces the preset's.
+     * {@code "platform"} is a {@link Platform}, in lower case, and {@code "processor"} what {@code /proc/cpuinfo}
+     * names; {@code "bridges"} configures {@linkplain Builder#bridge single host bridges}, whose options default to
+     * the machine's. {@code "memlock"} may be {@code "unlimited"}; {@code "driver"} is {@code vfio-pci}, {@code other}
+     * or {@code none}; {@code "hostUse"} is a {@link HostUse} in lower case; a list of devices replaces the preset's.
      * {@code "model"} is the name of a {@link DeviceModel}, which defines further options: {@link
      * org.jvfio.emulator.edu.EduModel}, {@link org.jvfio.emulator.nvme.NvmeModel} or your own. Any device may have an
      * expansion {@code "rom"}: the path of its image, relative to the directory of the machine file; and the oddities
@@ -207,10 +206,11 @@ public final class EmulatedMachine {
      *
      * {@code "vpd"} is a file with vital product data, or an object of its bytes, written as for {@code "config"}:
      * {@code {"0x0": "82 05 00 4a 56 46 49 4f 78"}} is a name and the end tag. {@code "config"} replaces bytes of
-     * configuration space, in hexadecimal, from an offset on; {@code "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and
-     * {@code "silentMicros"} is how long BARs read all ones after the function is bound to vfio-pci. In an LPAR {@code
-     * "windowsFailed": true} starts the host with the device on the kernel's list of failed windows. {@code
-     * "extendedConfig": false} leaves a PCI Express device 256 bytes of configuration space.
+     * configuration space, in hexadecimal, from an offset on; {@code "bars"} are {@linkplain
+     * FunctionOptions.Builder#bar additional BARs}, and {@code "silentMicros"} is how long BARs read all ones after
+     * the function is bound to vfio-pci. In an LPAR {@code "windowsFailed": true} starts the host with the device on
+     * the kernel's list of failed windows. {@code "extendedConfig": false} leaves a PCI Express device 256 bytes of
+     * configuration space.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong

@@ -4,7 +4,8 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: drivers and modules, processor and memory, and what the host uses its devices for.
+ * The files of sysfs, procfs, the device tree and {@code /dev} that administrators read: drivers and modules,
+ * processor and memory, and what the host uses its devices for.
  */
 final class HostTree {
     private static final String PCI = "/sys/bus/pci/";

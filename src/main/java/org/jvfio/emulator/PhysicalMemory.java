@@ -34,7 +34,9 @@ final class PhysicalMemory {
     private final List<Backing> backings = new ArrayList<>();
 
     private long next = FIRST_USER_PAGE;
+    // The last two that were found: a device goes back and forth between its queues and its data.
     private @Nullable Backing last;
+    private @Nullable Backing lastButOne;
 
     /**
      * Memory that nobody uses yet.
@@ -149,21 +151,26 @@ final class PhysicalMemory {
                 return free + (backing.size() >>> shift);
             });
         }
-        if (last == backing) {
-            last = null;
-        }
+        last = null;
+        lastButOne = null;
     }
 
     /** The pages at a physical address, or null if no user page is there. */
     @Nullable
     Backing at(long physical) {
         Backing recent = last;
-        if (recent != null && physical >= recent.physical() && physical - recent.physical() < recent.size()) {
+        if (recent != null && recent.contains(physical)) {
             return recent;
+        }
+        Backing other = lastButOne;
+        lastButOne = recent;
+        if (other != null && other.contains(physical)) {
+            last = other;
+            return other;
         }
         int index = indexAtOrBelow(physical);
         Backing below = index < 0 ? null : backings.get(index);
-        if (below == null || physical - below.physical() >= below.size()) {
+        if (below == null || !below.contains(physical)) {
             return null;
         }
         last = below;

@@ -342,7 +342,9 @@ public final class Recording {
         Observer.write(form, out, this::replay);
     }
 
-    /** The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing. */
+    /**
+     * The calls that changed DMA address spaces, in their order; those before the beginning of the record are missing.
+     */
     public List<DmaCall> dmaCalls() {
         DmaCalls dma = new DmaCalls();
         replay(dma);

@@ -18,7 +18,10 @@ public final class RecordingCost {
 
     private RecordingCost() {}
 
-    /** Measures {@code call FORM} or {@code nvme DEPTH FORM}, whose form is {@code none}, {@code record} or, of a call, {@code jfr}. */
+    /**
+     * Measures {@code call FORM} or {@code nvme DEPTH FORM}, whose form is {@code none}, {@code record} or, of a call,
+     * {@code jfr}.
+     */
     public static void main(String[] arguments) throws IOException {
         String form = arguments.length < 2 ? "" : arguments[arguments.length - 1];
         if (Set.of("none", "record", "jfr").contains(form) && arguments[0].equals("call") && arguments.length == 2) {

@@ -24,8 +24,8 @@ public final class CommandLines {
     }
 
     /**
-     * Runs {@code jvfio shell}, which gives its standard streams to JShell, in a process of its own. All that is written
-     * is in {@link Ran#out}.
+     * Runs {@code jvfio shell}, which gives its standard streams to JShell, in a process of its own. All that is
+     * written is in {@link Ran#out}.
      *
      * @param input the standard input, of a few KB
      * @param javaOptions of each JVM

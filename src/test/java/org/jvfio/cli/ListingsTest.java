@@ -38,9 +38,9 @@ class ListingsTest {
     private static final Pattern INDENTED = Pattern.compile("(?m)^\\s*\\n(?: {4}|\\t).*\\S");
     private static final Pattern SNIPPET = Pattern.compile("\\{@snippet\\b([^}]*)}");
     private static final Pattern REGION = Pattern.compile("class=\"([\\w.]+)\" region=\"(\\w+)\"");
-    private static final Pattern VERSION = Pattern.compile("<([\\w.-]+\\.version)>(.+)</\\1>");
     private static final Pattern SCRIPT = Pattern.compile("`(scripts/(?!jvfio)\\w+)([^`]*)`");
     private static final Pattern OPTION = Pattern.compile("--[a-z][a-z-]*");
+    private static final Pattern VERSION = Pattern.compile("<([\\w.-]+\\.version)>(.+)</\\1>");
     private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
     /** Drawings and lists of packages, by their first lines. */
     private static final Set<String> PICTURES = Set.of(
@@ -186,22 +186,6 @@ class ListingsTest {
         return false;
     }
 
-    /** It is copied as it is, by people who begin a driver, so it has versions and no places for them. */
-    @Test
-    void sampleProject_versions_areThoseOfTheProject() throws IOException {
-        String pom = Files.readString(Path.of("pom.xml"));
-        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it/junit/pom.xml")));
-        int found = 0;
-        while (versions.find()) {
-            String line = versions.group(1).equals("jvfio.version")
-                    ? "<version>%s</version>".formatted(versions.group(2))
-                    : versions.group();
-            assertTrue(pom.contains("\n    " + line) || pom.contains("\n  " + line), line);
-            found++;
-        }
-        assertEquals(6, found);
-    }
-
     private static boolean isEnabled(String test) {
         return test.contains("@Test") && !test.contains("@Disabled");
     }
@@ -223,6 +207,22 @@ class ListingsTest {
             }
         }
         assertNotEquals(0, found);
+    }
+
+    /** It is copied as it is, by people who begin a driver, so it has versions and no places for them. */
+    @Test
+    void sampleProject_versions_areThoseOfTheProject() throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it/junit/pom.xml")));
+        int found = 0;
+        while (versions.find()) {
+            String line = versions.group(1).equals("jvfio.version")
+                    ? "<version>%s</version>".formatted(versions.group(2))
+                    : versions.group();
+            assertTrue(pom.contains("\n    " + line) || pom.contains("\n  " + line), line);
+            found++;
+        }
+        assertEquals(6, found);
     }
 
     @Test

@@ -30,6 +30,8 @@ import static org.jvfio.uapi.vfio_h.VFIO_PCI_REQ_IRQ_INDEX;
 
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.jvfio.contract.host.ContractHost;
 import org.jvfio.contract.host.Edu;
 import org.jvfio.contract.host.Event;
@@ -43,7 +45,11 @@ import org.jvfio.ioctl.SetIrqs;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
-/** Interrupts of an edu device, which has INTx and one MSI message. */
+/**
+ * Interrupts of an edu device, which has INTx and one MSI message. Most of the time it waits for interrupts that must
+ * not come: on an emulated host, where each test boots its own, the tests of a nested class run at the same time if the
+ * build says so.
+ */
 @ContractTest
 class InterruptTest extends Contract {
     private final RawGroup group = openGroup();
@@ -125,6 +131,7 @@ class InterruptTest extends Contract {
     }
 
     @Nested
+    @Execution(ExecutionMode.CONCURRENT)
     class IrqInfoCalls {
         @Test
         void irqInfo_edu_countsAndFlags() {
@@ -153,6 +160,7 @@ class InterruptTest extends Contract {
     }
 
     @Nested
+    @Execution(ExecutionMode.CONCURRENT)
     class SetIrqsCalls {
         @Test
         @Scenario("J24")
@@ -360,6 +368,7 @@ class InterruptTest extends Contract {
     }
 
     @Nested
+    @Execution(ExecutionMode.CONCURRENT)
     class IntxInterrupts {
         @Test
         void intx_raised_maskedUntilUnmask() {
@@ -415,6 +424,7 @@ class InterruptTest extends Contract {
     }
 
     @Nested
+    @Execution(ExecutionMode.CONCURRENT)
     class UnmaskEvents {
         @Test
         void unmaskEvent_signalled_unmasksIntx() {
@@ -467,6 +477,7 @@ class InterruptTest extends Contract {
     }
 
     @Nested
+    @Execution(ExecutionMode.CONCURRENT)
     class MsiInterrupts {
         @Test
         void msi_raisedTwice_signalsTwice() {

@@ -14,7 +14,10 @@ public final class Printed {
         void main(String[] arguments) throws Exception;
     }
 
-    /** Runs a program, and returns what it has written to standard output. Other tests of this JVM do not run meanwhile. */
+    /**
+     * Runs a program, and returns what it has written to standard output. Other tests of this JVM do not run
+     * meanwhile.
+     */
     public static String by(Program program) throws Exception {
         PrintStream before = System.out;
         ByteArrayOutputStream out = new ByteArrayOutputStream();

@@ -195,8 +195,9 @@ class TraceFormsTest {
     }
 
     /**
-     * What the Trace Event Format asks of each kind of event, and Perfetto's importer, {@code json_trace_parser_impl.cc}:
-     * slices of a thread do not overlap, and one of a mapping ends with the name that it began with.
+     * What the Trace Event Format asks of each kind of event, and Perfetto's importer, {@code
+     * json_trace_parser_impl.cc}: slices of a thread do not overlap, and one of a mapping ends with the name that it
+     * began with.
      */
     @Test
     void perfetto_recording_slicesForCallsTracksForMappingsAndWindows() throws IOException {

@@ -32,8 +32,8 @@ import org.junit.jupiter.api.Test;
 import org.jvfio.kernel.Errno;
 
 /**
- * The bindings against the C compiler's own table of ppc64le, which {@code scripts/generate-bindings} makes. Each side is
- * written as the same lines, so whatever only one of them has is missing or different in the other.
+ * The bindings against the C compiler's own table of ppc64le, which {@code scripts/generate-bindings} makes. Each side
+ * is written as the same lines, so whatever only one of them has is missing or different in the other.
  */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class AbiTest {

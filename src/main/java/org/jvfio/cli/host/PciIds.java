@@ -1,11 +1,15 @@
 package org.jvfio.cli.host;
 
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -30,6 +34,10 @@ public final class PciIds {
     private static final int FAR = 4096;
 
     private static final int MAX_PARTS = 16;
+    /** What a read of {@code FileInputStream} copies without allocating memory. */
+    private static final int AT_ONCE = 8192;
+
+    private static final int MAX_BYTES = 64 << 20;
     private static final HexFormat HEX = HexFormat.of();
 
     private final byte[] bytes;
@@ -66,7 +74,32 @@ public final class PciIds {
         if (Files.isDirectory(file)) {
             throw new FileSystemException(file.toString(), null, "it is a directory");
         }
-        return new PciIds(Files.readAllBytes(file));
+        long size = Files.size(file);
+        if (!Files.isReadable(file)) {
+            throw new AccessDeniedException(file.toString());
+        }
+        try (InputStream in = new FileInputStream(file.toFile())) {
+            // A pipe tells no size.
+            byte[] bytes = size == 0 ? in.readNBytes(MAX_BYTES) : read(in, (int) Math.min(size, MAX_BYTES));
+            if (bytes.length == MAX_BYTES) {
+                throw new FileSystemException(file.toString(), null, "it is too large for a list of names");
+            }
+            return new PciIds(bytes);
+        }
+    }
+
+    /** Reads piece by piece: what reads more at once copies it once more, in memory that is new. */
+    private static byte[] read(InputStream in, int size) throws IOException {
+        byte[] bytes = new byte[size];
+        int done = 0;
+        while (done < size) {
+            int count = in.read(bytes, done, Math.min(AT_ONCE, size - done));
+            if (count < 0) {
+                return Arrays.copyOf(bytes, done);
+            }
+            done += count;
+        }
+        return bytes;
     }
 
     public Optional<String> vendor(int vendor) {

@@ -17,7 +17,7 @@ record CommandFailure(NvmeStatus status, Kind kind, String reason, String hint) 
     }
 
     /** Of a controller that accepts no more commands. */
-    static CommandFailure ofEnd(Kind kind, String reason) {
-        return new CommandFailure(NvmeStatus.HOST_PATHING_ERROR, kind, reason, "open the controller again");
+    static CommandFailure ofEnd(Kind kind, String reason, String hint) {
+        return new CommandFailure(NvmeStatus.HOST_PATHING_ERROR, kind, reason, hint);
     }
 }

@@ -11,20 +11,22 @@ import org.jspecify.annotations.Nullable;
 /**
  * The ring of completion queue entries and its head doorbell. Guarded by the lock of its {@link NvmeQueue}.
  *
- * <p>The controller can change an entry at any time, so each of its words is read once, by {@link #next}.
+ * <p>The controller can change an entry at any time, so {@link #next} reads each of its words once. The phase tags of
+ * all entries that the controller has written are read before that, so that one fence serves all of them.
  */
 final class CompletionQueue {
     private static final ValueLayout.OfInt INT = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle SHARED_INT = INT.varHandle();
 
-    private final ControllerRegisters registers;
+    private final Doorbell doorbell;
     private final int number;
-    private final long doorbell;
     private final MemorySegment ring;
     private final long iova;
     private final int entries;
     private int head;
     private int phase = 1;
+    /** Entries from the head on whose phase tag was seen before the last fence. */
+    private int visible;
     /** Entries that were consumed since the doorbell was written. */
     private int unreleased;
 
@@ -33,12 +35,15 @@ final class CompletionQueue {
     private int status;
 
     CompletionQueue(ControllerRegisters registers, int number, QueueLayout layout, NvmeBuffer memory) {
-        this.registers = registers;
+        this(registers.completionDoorbell(number), number, layout.entries(), memory.segment(), memory.iova());
+    }
+
+    CompletionQueue(Doorbell doorbell, int number, int entries, MemorySegment ring, long iova) {
+        this.doorbell = doorbell;
         this.number = number;
-        doorbell = registers.completionDoorbell(number);
-        ring = memory.segment();
-        iova = memory.iova();
-        entries = layout.entries();
+        this.entries = entries;
+        this.ring = ring;
+        this.iova = iova;
     }
 
     /** The bus address of the first entry. */
@@ -46,19 +51,45 @@ final class CompletionQueue {
         return iova;
     }
 
+    /** Whether the controller has not written the entry at the head yet. */
+    boolean isEmpty() {
+        return visible == 0 && !findWritten();
+    }
+
     /** Reads the entry at the head; false if the controller has not written it yet. */
     boolean next() {
-        long at = (long) head * QueueLayout.COMPLETION_BYTES;
-        int last = (int) SHARED_INT.getOpaque(ring, at + 12);
-        if ((last >>> 16 & 1) != phase) {
+        if (isEmpty()) {
             return false;
         }
-        // Neither the rest of the entry nor the data of the command may be read before the phase tag.
-        VarHandle.fullFence();
+        long at = (long) head * QueueLayout.COMPLETION_BYTES;
         result = ring.get(INT, at);
         queues = ring.get(INT, at + 8);
-        status = last;
+        status = ring.get(INT, at + 12);
         return true;
+    }
+
+    /** Counts the entries that the controller has written; false if there is none. */
+    private boolean findWritten() {
+        int count = 0;
+        int expected = phase;
+        for (int at = head; count < entries && phaseAt(at) == expected; count++) {
+            at++;
+            if (at == entries) {
+                at = 0;
+                expected ^= 1;
+            }
+        }
+        if (count == 0) {
+            return false;
+        }
+        // Neither the rest of an entry nor the data of its command may be read before the phase tag.
+        VarHandle.fullFence();
+        visible = count;
+        return true;
+    }
+
+    private int phaseAt(int entry) {
+        return (int) SHARED_INT.getOpaque(ring, (long) entry * QueueLayout.COMPLETION_BYTES + 12) >>> 16 & 1;
     }
 
     /** The command identifier of the entry that {@link #next} read. */
@@ -91,6 +122,7 @@ final class CompletionQueue {
     /** Moves the head past the entry; the controller may reuse it after {@link #ring}. */
     void advance() {
         head++;
+        visible--;
         unreleased++;
         if (head == entries) {
             head = 0;
@@ -110,13 +142,14 @@ final class CompletionQueue {
         // All reads of the entries must precede the doorbell, which returns them to the controller.
         VarHandle.fullFence();
         unreleased = 0;
-        registers.ring(doorbell, head);
+        doorbell.ring(head);
     }
 
     /** Empties the ring, as the controller assumes when the queue is created. */
     void reset() {
         head = 0;
         phase = 1;
+        visible = 0;
         unreleased = 0;
         ring.fill((byte) 0);
         VarHandle.fullFence();

@@ -474,7 +474,7 @@ final class ControllerLifecycle {
             }
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
-        failCommands(CommandFailure.ofEnd(reason.kind(), reason.reason()));
+        failCommands(CommandFailure.ofEnd(reason.kind(), reason.reason(), reason.hint()));
     }
 
     /** Closes the controller ({@link NvmeController#close}). */
@@ -499,7 +499,7 @@ final class ControllerLifecycle {
             }
             state = NvmeState.CLOSED;
             stopQueues();
-            failCommands(CommandFailure.ofEnd(Kind.CONFLICT, "the controller was closed"));
+            failCommands(CommandFailure.ofEnd(Kind.CONFLICT, "the controller was closed", "open it again"));
         } finally {
             lock.unlock();
         }

@@ -100,7 +100,8 @@ public final class NvmeQueue {
 
     /**
      * Queues a command without writing the doorbell: the controller may not see it before {@link #ring}, {@link
-     * #submit} or {@link #poll} of this queue. Several commands then cost one doorbell write.
+     * #submit} or, if it sends no interrupts, a {@link #poll} of this queue that finds no completions, otherwise any
+     * {@link #poll}. Several commands then cost one doorbell write.
      *
      * @return as {@link #submit}
      * @throws VfioException as {@link #submit}
@@ -239,7 +240,9 @@ public final class NvmeQueue {
             if (state == QueueState.STOPPED) {
                 return 0;
             }
-            submissions.ring();
+            if (isTimeToRing()) {
+                submissions.ring();
+            }
             while (count < max) {
                 NvmeRequest completed = reap();
                 if (completed == null) {
@@ -266,7 +269,7 @@ public final class NvmeQueue {
         } finally {
             lock.unlock();
         }
-        deliver(first);
+        deliver(first, hasInterrupts);
         if (failure != null) {
             owner.fail("process the completions of " + this, failure);
         }
@@ -274,6 +277,15 @@ public final class NvmeQueue {
             runWaiters();
         }
         return count;
+    }
+
+    /**
+     * Whether enqueued commands cannot wait: there are no completions, after which the caller may enqueue more, or the
+     * controller has fewer commands than wait for it. A queue with interrupts need not be polled again.
+     */
+    private boolean isTimeToRing() {
+        int waiting = submissions.unrung();
+        return waiting > 0 && (hasInterrupts || 2 * waiting >= slots.inFlight() || completions.isEmpty());
     }
 
     /** Completes the command of the next completion queue entry; null if there is none. */
@@ -304,12 +316,16 @@ public final class NvmeQueue {
                 "use another drive, or newer firmware");
     }
 
-    /** Completes a list of requests, whatever their callbacks throw. No lock may be held. */
+    /** Completes a list of requests, whatever their callbacks throw, and wakes who waits. No lock may be held. */
     static void deliver(@Nullable NvmeRequest first) {
+        deliver(first, true);
+    }
+
+    private static void deliver(@Nullable NvmeRequest first, boolean wakes) {
         for (NvmeRequest request = first; request != null; ) {
             NvmeRequest following = request.next;
             request.next = null;
-            request.deliver();
+            request.deliver(wakes);
             request = following;
         }
     }

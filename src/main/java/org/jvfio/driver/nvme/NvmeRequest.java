@@ -476,11 +476,13 @@ public final class NvmeRequest extends ReusableCompletion {
 
     /**
      * Makes the request done and runs its callback. No lock may be held; the request may be in flight again at once.
+     *
+     * @param wakes as of {@link #finish}
      */
-    void deliver() {
+    void deliver(boolean wakes) {
         // Read first: after finish() the request may belong to another thread.
         Consumer<NvmeRequest> action = callback;
-        finish();
+        finish(wakes);
         if (action != null) {
             try {
                 action.accept(this);

@@ -1,6 +1,7 @@
 package org.jvfio.driver.nvme;
 
-import java.util.concurrent.atomic.AtomicLong;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -15,36 +16,55 @@ abstract class ReusableCompletion {
     private static final long MAX_PAUSE_NANOS = 50_000_000;
     private static final long NEW = 0;
 
-    private final AtomicLong generation = new AtomicLong(NEW);
+    private static final VarHandle GENERATION = generationHandle();
+
+    private volatile long generation = NEW;
 
     private volatile @Nullable Thread waiter;
+
+    private static VarHandle generationHandle() {
+        try {
+            return MethodHandles.lookup().findVarHandle(ReusableCompletion.class, "generation", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private static boolean isInFlight(long generation) {
         return (generation & 1) != 0;
     }
 
     final boolean isInFlight() {
-        return isInFlight(generation.get());
+        return isInFlight(generation);
     }
 
     /** Whether it was in flight and is no longer. */
     final boolean isFinished() {
-        long current = generation.get();
+        long current = generation;
         return current != NEW && !isInFlight(current);
     }
 
     /** Starts a generation on behalf of the calling thread; false if one is in flight. */
     final boolean begin() {
-        long current = generation.get();
-        return !isInFlight(current) && generation.compareAndSet(current, current + 1);
+        long current = generation;
+        return !isInFlight(current) && GENERATION.compareAndSet(this, current, current + 1);
     }
 
     /**
      * Finishes the generation; another may begin at once. Writes of the calling thread happen-before the waiter's
      * return. Called once for each {@link #begin}.
+     *
+     * @param wakes whether a waiter must be woken. One that polls wakes by itself: then a waiter that is just going to
+     *     sleep may be missed, which saves a fence
      */
-    final void finish() {
-        generation.incrementAndGet();
+    final void finish(boolean wakes) {
+        // No other thread changes it while it is in flight.
+        long finished = (long) GENERATION.getOpaque(this) + 1;
+        if (wakes) {
+            GENERATION.setVolatile(this, finished);
+        } else {
+            GENERATION.setRelease(this, finished);
+        }
         Thread waiting = waiter;
         if (waiting != null) {
             LockSupport.unpark(waiting);
@@ -75,13 +95,13 @@ abstract class ReusableCompletion {
      */
     @SuppressWarnings("ThreadPriorityCheck") // yields to other pollers; correctness does not depend on it
     final void await(NvmeQueue queue, boolean polls) {
-        long awaited = generation.get();
+        long awaited = generation;
         if (!isInFlight(awaited)) {
             return;
         }
         waiter = Thread.currentThread();
         try {
-            for (int spin = 0; generation.get() == awaited; spin++) {
+            for (int spin = 0; generation == awaited; spin++) {
                 if (!polls) {
                     LockSupport.parkNanos(MAX_PAUSE_NANOS);
                 } else if (queue.pollIfIdle() > 0) {

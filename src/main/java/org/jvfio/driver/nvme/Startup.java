@@ -1,7 +1,6 @@
 package org.jvfio.driver.nvme;
 
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.Container;
 import org.jvfio.Device;
@@ -16,7 +15,7 @@ import org.jvfio.VfioException.Kind;
 final class Startup {
     private static final int ALL_HEALTH_EVENTS = 0xff;
     private static final int NAMESPACE_ATTRIBUTE_EVENTS = 1 << 8;
-    private static final long QUEUE_CREATION_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    private static final Duration QUEUE_CREATION_DELAY = Duration.ofMillis(100);
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
 
     private final ControllerLifecycle owner;
@@ -90,7 +89,7 @@ final class Startup {
         }
         ioQueues.create(operation, admin, interrupts);
         if (owner.quirks().contains(NvmeQuirk.QUEUE_CREATION_DELAY)) {
-            LockSupport.parkNanos(QUEUE_CREATION_NANOS);
+            Waiting.sleep(QUEUE_CREATION_DELAY);
         }
         requestEvents();
     }
@@ -158,7 +157,7 @@ final class Startup {
         }
         NvmeRequest count = admin.setQueueCount(operation, wanted);
         for (int tries = 0; isRetryable(count) && tries < options.retries(); tries++) {
-            LockSupport.parkNanos(owner.retryDelays().nanos(count.retryDelaySelector(), tries));
+            Waiting.sleep(Duration.ofNanos(owner.retryDelays().nanos(count.retryDelaySelector(), tries)));
             count = admin.setQueueCount(operation, wanted);
         }
         if (count.isRejected()) {

@@ -11,8 +11,7 @@ import java.nio.ByteOrder;
 final class SubmissionQueue {
     private static final ValueLayout.OfLong LONG = JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final ControllerRegisters registers;
-    private final long doorbell;
+    private final Doorbell doorbell;
     private final MemorySegment ring;
     private final long iova;
     private final int entries;
@@ -22,10 +21,13 @@ final class SubmissionQueue {
     private int rungTail;
 
     SubmissionQueue(ControllerRegisters registers, int number, QueueLayout layout, NvmeBuffer memory, PrpLists lists) {
-        this.registers = registers;
-        doorbell = registers.submissionDoorbell(number);
-        ring = memory.segment();
-        iova = memory.iova();
+        this(registers.submissionDoorbell(number), layout, memory.segment(), memory.iova(), lists);
+    }
+
+    SubmissionQueue(Doorbell doorbell, QueueLayout layout, MemorySegment ring, long iova, PrpLists lists) {
+        this.doorbell = doorbell;
+        this.ring = ring;
+        this.iova = iova;
         entries = layout.entries();
         pageSize = layout.pageSize();
         this.lists = lists;
@@ -81,13 +83,18 @@ final class SubmissionQueue {
         }
     }
 
+    /** The number of commands that were added since the tail doorbell was written. */
+    int unrung() {
+        return tail >= rungTail ? tail - rungTail : tail + entries - rungTail;
+    }
+
     /** Writes the tail doorbell if commands were added since it was last written. */
     void ring() {
         if (rungTail != tail) {
             // The commands must be visible to the controller before the doorbell.
             VarHandle.fullFence();
             rungTail = tail;
-            registers.ring(doorbell, tail);
+            doorbell.ring(tail);
         }
     }
 

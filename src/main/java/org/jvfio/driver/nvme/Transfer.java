@@ -130,7 +130,7 @@ final class Transfer extends ReusableCompletion {
             seen = events.addAndGet(-seen);
         } while (seen != 0);
         if (ended && !isFinished()) {
-            finish();
+            finish(true);
             RuntimeException cause = failure;
             if (cause == null) {
                 future.complete(null);

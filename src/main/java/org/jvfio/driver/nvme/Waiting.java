@@ -1,5 +1,7 @@
 package org.jvfio.driver.nvme;
 
+import java.time.Duration;
+
 /** Something that waits, for methods that cannot be interrupted. */
 interface Waiting {
     /** Waits once. */
@@ -19,5 +21,11 @@ interface Waiting {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Sleeps for all of a time, also in a thread that is interrupted or has a permit of LockSupport. */
+    static void sleep(Duration time) {
+        long end = System.nanoTime() + time.toNanos();
+        uninterruptibly(() -> Thread.sleep(Duration.ofNanos(end - System.nanoTime())));
     }
 }

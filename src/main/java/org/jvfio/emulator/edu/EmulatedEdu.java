@@ -47,7 +47,7 @@ public final class EmulatedEdu implements EmulatedDevice {
     private final ByteOrder order;
     private final long dmaMask;
     private final Duration latency;
-    private final MemorySegment buffer = MemorySegment.ofArray(new long[BUFFER_BYTES / Long.BYTES]);
+    private final long[] buffer = new long[BUFFER_BYTES / Long.BYTES];
     private @Nullable DeviceBus bus;
     private int liveness;
     private int factorial;
@@ -232,7 +232,7 @@ public final class EmulatedEdu implements EmulatedDevice {
         long inBuffer = (toMemory ? source : destination) - BUFFER;
         long inMemory = (toMemory ? destination : source) & dmaMask;
         if (inBuffer >= 0 && count >= 0 && inBuffer <= BUFFER_BYTES && count <= BUFFER_BYTES - inBuffer) {
-            MemorySegment part = buffer.asSlice(inBuffer, count);
+            MemorySegment part = MemorySegment.ofArray(buffer).asSlice(inBuffer, count);
             if (toMemory) {
                 plugged().writeMemory(inMemory, part);
             } else {

@@ -1,8 +1,8 @@
 package org.jvfio.emulator.nvme;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /** A command: an entry of a submission queue, its queue, and dword 0 of its completion. */
 final class Command {
@@ -14,34 +14,37 @@ final class Command {
     static final ValueLayout.OfInt DWORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfLong QWORD = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final int NAMESPACE = 4;
-    private static final int METADATA = 16;
-    private static final int PRP1 = 24;
-    private static final int PRP2 = 32;
+    private static final int QWORDS = ENTRY_BYTES / Long.BYTES;
+    private static final int METADATA = 2;
+    private static final int PRP1 = 3;
+    private static final int PRP2 = 4;
+    private static final boolean REVERSES = ByteOrder.nativeOrder() == ByteOrder.BIG_ENDIAN;
 
     private final SubmissionQueue queue;
-    private final MemorySegment entries;
-    private long offset;
+    private final long[] entries;
+    private int first;
     private int result;
     private boolean abortable = true;
 
-    Command(SubmissionQueue queue, MemorySegment entries, long offset) {
+    /**
+     * The first of some entries.
+     *
+     * @param entries as they are in memory
+     */
+    Command(SubmissionQueue queue, long[] entries) {
         this.queue = queue;
         this.entries = entries;
-        this.offset = offset;
     }
 
-    /** Moves it to another offset of the same entries. */
-    void moveTo(long newOffset) {
-        offset = newOffset;
+    /** Moves it to another one of the entries. */
+    void moveTo(int index) {
+        first = index * QWORDS;
         result = 0;
     }
 
     /** A copy with memory of its own. */
     Command kept() {
-        MemorySegment own = MemorySegment.ofArray(new long[ENTRY_BYTES / Long.BYTES]);
-        MemorySegment.copy(entries, offset, own, 0, ENTRY_BYTES);
-        return new Command(queue, own, 0);
+        return new Command(queue, Arrays.copyOfRange(entries, first, first + QWORDS));
     }
 
     SubmissionQueue queue() {
@@ -68,30 +71,43 @@ final class Command {
     }
 
     int namespace() {
-        return entries.get(DWORD, offset + NAMESPACE);
+        return dword(1);
     }
 
     /** The metadata pointer (MPTR). */
     long metadata() {
-        return entries.get(QWORD, offset + METADATA);
+        return value(METADATA);
     }
 
     long prp1() {
-        return entries.get(QWORD, offset + PRP1);
+        return value(PRP1);
     }
 
     long prp2() {
-        return entries.get(QWORD, offset + PRP2);
+        return value(PRP2);
     }
 
     /** A command dword by its number in the entry, 0 to 15. */
     int dword(int number) {
-        return entries.get(DWORD, offset + (long) number * Integer.BYTES);
+        return (int) (value(number / 2) >>> (number % 2 * Integer.SIZE));
     }
 
-    /** Two command dwords, of which the first is the lower half. */
+    /**
+     * Two command dwords, of which the first is the lower half.
+     *
+     * @param firstDword an even number
+     */
     long qword(int firstDword) {
-        return entries.get(QWORD, offset + (long) firstDword * Integer.BYTES);
+        return value(firstDword / 2);
+    }
+
+    private long value(int number) {
+        return littleEndian(entries[first + number]);
+    }
+
+    /** A value as it is in memory in little-endian byte order, and the other way round. */
+    static long littleEndian(long value) {
+        return REVERSES ? Long.reverseBytes(value) : value;
     }
 
     /** Whether it transfers data to the host, according to its opcode. */

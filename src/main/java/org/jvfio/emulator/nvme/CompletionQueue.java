@@ -15,8 +15,6 @@ final class CompletionQueue {
 
     static final int ENTRY_BYTES = 1 << ENTRY_SHIFT;
 
-    private static final int SECOND_HALF = ENTRY_BYTES / 2;
-
     /** A completion that waits for a free slot. */
     private record Waiting(SubmissionQueue from, int command, int result, int status) {}
 
@@ -25,7 +23,8 @@ final class CompletionQueue {
     private final int size;
     private final int vector;
     private final boolean interrupts;
-    private final MemorySegment entry = MemorySegment.ofArray(new long[ENTRY_BYTES / Long.BYTES]);
+    private final long[] halves = new long[ENTRY_BYTES / Long.BYTES];
+    private final MemorySegment entry = MemorySegment.ofArray(halves);
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
     private int head;
     private int tail;
@@ -156,8 +155,8 @@ final class CompletionQueue {
      */
     boolean scribble(DeviceBus bus, int entries, LongSupplier source) {
         for (int count = 0; count < Math.min(entries, size); count++) {
-            entry.set(Command.QWORD, 0, source.getAsLong());
-            entry.set(Command.QWORD, SECOND_HALF, source.getAsLong());
+            halves[0] = Command.littleEndian(source.getAsLong());
+            halves[1] = Command.littleEndian(source.getAsLong());
             if (!bus.writeMemory(address + ((long) ((tail + count) % size) << ENTRY_SHIFT), entry)) {
                 return false;
             }
@@ -166,15 +165,13 @@ final class CompletionQueue {
     }
 
     private boolean write(DeviceBus bus, SubmissionQueue from, int command, int result, int status) {
-        entry.set(Command.QWORD, 0, Integer.toUnsignedLong(result));
-        entry.set(Command.DWORD, 8, from.id() << 16 | from.head());
-        entry.set(Command.DWORD, 12, status << 17 | phase << 16 | command);
-        if ((flippedFirst | flippedSecond) != 0) {
-            entry.set(Command.QWORD, 0, entry.get(Command.QWORD, 0) ^ flippedFirst);
-            entry.set(Command.QWORD, SECOND_HALF, entry.get(Command.QWORD, SECOND_HALF) ^ flippedSecond);
-            flippedFirst = 0;
-            flippedSecond = 0;
-        }
+        long first = Integer.toUnsignedLong(result) ^ flippedFirst;
+        long queue = Integer.toUnsignedLong(from.id() << 16 | from.head());
+        long last = (long) (status << 17 | phase << 16 | command) << Integer.SIZE;
+        halves[0] = Command.littleEndian(first);
+        halves[1] = Command.littleEndian((queue | last) ^ flippedSecond);
+        flippedFirst = 0;
+        flippedSecond = 0;
         // The host may poll: the bus writes the half with the phase bit last.
         if (!bus.writeMemory(address + ((long) tail << ENTRY_SHIFT), entry)) {
             return false;

@@ -34,6 +34,8 @@ public final class EmulatedNvme implements EmulatedDevice {
 
     private final Configuration configuration;
     private final NamespaceList namespaces;
+    private @Nullable DeviceBus bus;
+    /** Made at its first use: it takes longer than booting a host, and many programs only look at its drive. */
     private @Nullable Controller controller;
 
     private EmulatedNvme(Configuration configuration) {
@@ -87,9 +89,10 @@ public final class EmulatedNvme implements EmulatedDevice {
     }
 
     @Override
-    public void plug(DeviceBus bus) {
+    public void plug(DeviceBus newBus) {
         boolean isNarrow = configuration.oddities().has(DriveOddity.DMA_48_BITS);
-        controller = new Controller(configuration, namespaces, isNarrow ? new NarrowBus(bus, MASK_48_BITS) : bus);
+        bus = isNarrow ? new NarrowBus(newBus, MASK_48_BITS) : newBus;
+        controller = null;
     }
 
     @Override
@@ -139,7 +142,11 @@ public final class EmulatedNvme implements EmulatedDevice {
     private Controller plugged() {
         Controller plugged = controller;
         if (plugged == null) {
-            throw new IllegalStateException("the device has not been plugged into a host");
+            if (bus == null) {
+                throw new IllegalStateException("the device has not been plugged into a host");
+            }
+            plugged = new Controller(configuration, namespaces, bus);
+            controller = plugged;
         }
         return plugged;
     }

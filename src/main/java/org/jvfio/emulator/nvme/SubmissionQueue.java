@@ -19,8 +19,9 @@ final class SubmissionQueue {
     private final int size;
     private final CompletionQueue completions;
     private final List<Command> inFlight = new ArrayList<>();
-    private final MemorySegment fetched = MemorySegment.ofArray(new long[FETCHED * Command.ENTRY_BYTES / Long.BYTES]);
-    private final Command command = new Command(this, fetched, 0);
+    private final long[] entries = new long[FETCHED * Command.ENTRY_BYTES / Long.BYTES];
+    private final MemorySegment fetched = MemorySegment.ofArray(entries);
+    private final Command command = new Command(this, entries);
     private int head;
     private int tail;
     private boolean stalled;
@@ -115,7 +116,7 @@ final class SubmissionQueue {
 
     /** A fetched entry that stays in the queue, valid until the next call. */
     Command peek(int index) {
-        command.moveTo((long) index << Command.ENTRY_SHIFT);
+        command.moveTo(index);
         return command;
     }
 
@@ -137,6 +138,9 @@ final class SubmissionQueue {
 
     @Nullable
     Command inFlight(int commandId) {
+        if (inFlight.isEmpty()) {
+            return null;
+        }
         for (Command each : inFlight) {
             if (each.id() == commandId) {
                 return each;

@@ -61,6 +61,48 @@ class NvmeDoorbellsTest {
         }
     }
 
+    /** Fewer doorbell writes, and yet the controller is never left without commands. */
+    @Test
+    void poll_commandsEnqueuedMeanwhile_ringsOnceThereAreNoCompletions() {
+        Counted drive = new Counted();
+        try (NvmeHost host = new NvmeHost(() -> drive);
+                NvmeController nvme = host.open(options(NvmeCompletion.POLLED));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeQueue queue = nvme.queue(0);
+            for (int each = 0; each < 8; each++) {
+                assertTrue(queue.enqueue(new NvmeRequest().read(nvme.namespace(1), each, 1, buffer)));
+            }
+            queue.ring();
+            NvmeRequest later = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+            assertTrue(queue.enqueue(later));
+            for (int left = 8; left > 1; left--) {
+                assertEquals(1, queue.poll(1));
+                assertEquals(1, drive.submissions.get(), "doorbell writes");
+            }
+            assertEquals(1, queue.poll(1));
+            assertEquals(2, drive.submissions.get(), "the controller has one command, and one waits");
+            queue.await(later);
+            later.requireSuccess();
+            assertEquals(2, drive.submissions.get());
+        }
+    }
+
+    /** A poll is not followed by another one where interrupts tell of completions. */
+    @Test
+    void poll_withInterrupts_ringsAtOnce() {
+        Counted drive = new Counted();
+        try (NvmeHost host = new NvmeHost(() -> drive);
+                NvmeController nvme = host.open(options(NvmeCompletion.INTX));
+                NvmeBuffer buffer = nvme.allocate(4096)) {
+            NvmeQueue queue = nvme.queue(0);
+            NvmeRequest request = new NvmeRequest().read(nvme.namespace(1), 0, 1, buffer);
+            assertTrue(queue.enqueue(request));
+            queue.poll(1);
+            assertEquals(1, drive.submissions.get());
+            queue.await(request);
+        }
+    }
+
     @Test
     void poll_withInterrupts_releasesEachEntryAtOnce() {
         Counted drive = new Counted();

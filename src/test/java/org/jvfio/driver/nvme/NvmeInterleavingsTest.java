@@ -38,7 +38,7 @@ class NvmeInterleavingsTest {
             owners++;
             boolean isAlone = owners == 1;
             owners--;
-            request.deliver();
+            request.deliver(true);
             return isAlone;
         }
     }

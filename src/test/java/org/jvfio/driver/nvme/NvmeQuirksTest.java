@@ -22,6 +22,7 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.jvfio.DmaWindow;
+import org.jvfio.InterruptType;
 import org.jvfio.PageSize;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
@@ -61,6 +62,10 @@ class NvmeQuirksTest {
     private static EmulatedNvme drive(NvmeQuirks.Row row) {
         EnumSet<DriveOddity> oddities = EnumSet.noneOf(DriveOddity.class);
         row.quirks().forEach(quirk -> oddities.add(oddity(quirk)));
+        return drive(row, oddities);
+    }
+
+    private static EmulatedNvme drive(NvmeQuirks.Row row, Set<DriveOddity> oddities) {
         return EmulatedNvme.builder()
                 .pciId(row.vendorId(), row.deviceId())
                 .model(row.model().orElse("a drive"))
@@ -160,7 +165,7 @@ class NvmeQuirksTest {
         Parallel.check(checks);
     }
 
-    private static void assertFails(NvmeQuirks.Row row, NvmeQuirk missing) {
+    private static void assertFails(NvmeQuirks.Row row, NvmeQuirk missing) throws InterruptedException {
         EnumSet<NvmeQuirk> others = EnumSet.copyOf(row.quirks());
         others.remove(missing);
         NvmeOptions options = NvmeOptions.builder()
@@ -172,7 +177,10 @@ class NvmeQuirksTest {
             switch (missing) {
                 case READY_CHECK_DELAY -> assertHangsInReset(row, host, options);
                 case NO_NAMESPACE_LIST -> assertHasOtherNamespaces(row, host, options);
-                case BROKEN_MSI -> assertWaitsForTheWatchdog(row, host, options);
+                case BROKEN_MSI -> {
+                    assertNeverInterrupts(row, host);
+                    assertWaitsForTheWatchdog(row, host, options);
+                }
                 case NO_WRITE_ZEROES -> assertKeepsData(row, host, options);
                 case DMA_48_BITS -> assertLosesHighAddresses(row, host, options);
                 case QUEUE_CREATION_DELAY -> assertLosesFirstCommand(row, host, options);
@@ -198,6 +206,20 @@ class NvmeQuirksTest {
                 return;
             }
             assertNotEquals(List.of(1), found, row::toString);
+        }
+    }
+
+    /** A driver that waits for the interrupt waits in vain, and for every command: the drive has completed it. */
+    private static void assertNeverInterrupts(NvmeQuirks.Row row, NvmeHost host) throws InterruptedException {
+        try (SleepingDriver driver = new SleepingDriver(host.device(), InterruptType.MSI)) {
+            for (int command = 0; command < 2; command++) {
+                assertFalse(driver.identifies(TIMEOUT), row::toString);
+                assertTrue(driver.hasCompletion(), row::toString);
+            }
+        }
+        try (NvmeHost sound = new NvmeHost(() -> drive(row, Set.of()));
+                SleepingDriver driver = new SleepingDriver(sound.device(), InterruptType.MSI)) {
+            assertTrue(driver.identifies(Duration.ofSeconds(20)), "without the oddity the interrupt comes");
         }
     }
 
@@ -301,6 +323,28 @@ class NvmeQuirksTest {
                         .build());
                 NvmeController nvme = host.open()) {
             nvme.namespace(1).flush();
+        }
+    }
+
+    /** What parks such a thread returns at once. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DrivePreset.class,
+            names = {"VIRTUALBOX", "HGST_SN100"})
+    void open_interruptedThread_waitsAsLong(DrivePreset preset) {
+        try (NvmeHost host = host(preset)) {
+            Thread.currentThread().interrupt();
+            try (NvmeController nvme = host.open()) {
+                CompletableFuture<Void> flushed = nvme.namespace(1).flushAsync();
+                assertTrue(Thread.interrupted());
+                flushed.orTimeout(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+                while (!flushed.isDone()) {
+                    nvme.queues().getFirst().poll();
+                }
+                flushed.join();
+                Thread.currentThread().interrupt();
+            }
+            assertTrue(Thread.interrupted());
         }
     }
 

@@ -57,7 +57,7 @@ class NvmeRequestTest {
             assertTrue(request.isInFlight() && !request.isDone());
             assertThrows(IllegalStateException.class, request::acquire);
             assertThrows(IllegalStateException.class, () -> request.onDone(done -> {}));
-            request.deliver();
+            request.deliver(true);
             assertTrue(request.isDone() && !request.isInFlight());
         }
     }

@@ -7,7 +7,9 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.jvfio.observe.sanitize.Finding.Kind;
 
-/** The mistakes that a test makes on purpose: the sanitizer has to find each of them, where it is made, and no other. */
+/**
+ * The mistakes that a test makes on purpose: the sanitizer has to find each of them, where it is made, and no other.
+ */
 public final class ExpectedFindings {
     /** The name that javac gives a lambda: that of the method around it, between two others. */
     private static final String LAMBDA = "lambda\\$(\\w+)\\$\\d+";
