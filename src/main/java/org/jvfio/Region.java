@@ -28,11 +28,12 @@ import org.jvfio.VfioException.Kind;
  * system calls alone. Both have the same effect, except that Linux before 6.11 splits an 8-byte access by system call
  * into two of 4.
  *
- * <p><b>Order.</b> POWER orders accesses of a device neither with accesses of memory nor, in the case of a load after a
+ * p><b>Order.</b> POWER orders accesses of a device neither with accesses of memory nor, in the case of a load after a
  * store, with each other. Here a full fence ({@code sync}) precedes every write: the device sees all earlier stores to
- * memory, as a doorbell needs it. A full fence follows every read: later loads from memory are not older. So the
- * accesses of a thread happen in program order. Memory that a device writes is not covered: a driver that has seen a
- * completion's phase bit there needs {@link VarHandle#fullFence} before it reads the rest.
+ * memory, as a doorbell needs it. One precedes every read, too, which would otherwise overtake a write before it, and
+ * one follows it: later loads from memory are not older. So the accesses of a thread happen in program order. Memory
+ * that a device writes is not covered: a driver that has seen a completion's phase bit there needs {@link
+ * VarHandle#fullFence} before it reads the rest.
  *
  * <p><b>Errors.</b> A device that is gone, or whose PE is frozen, reads as all ones: see {@link Device#isFrozen}. An
  * access of a device with disabled memory, in a low power state, or after a reset of its PE is a {@link VfioException}
@@ -343,6 +344,7 @@ public final class Region {
     /** Loads from a mapped BAR, of whose memory the register at {@code offset} is the one at {@code at}. */
     private long load(MemorySegment memory, long at, long offset, int width) {
         try {
+            VarHandle.fullFence();
             long value = MappedAccess.load(memory, at, MappedAccess.kind(width, little));
             VarHandle.fullFence();
             return value;

@@ -173,9 +173,12 @@ class MappingInterleavingsTest {
                 return false;
             }
             container.lock();
-            container.unlock();
-            release(UNMAPPED);
-            return true;
+            try {
+                return true;
+            } finally {
+                release(UNMAPPED);
+                container.unlock();
+            }
         }
 
         /** Holds the container, then the mapping. */

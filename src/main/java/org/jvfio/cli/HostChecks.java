@@ -94,9 +94,9 @@ final class HostChecks {
                     "From 6.4 to 6.10 the table that the hypervisor lends has no userspace view.",
                     "boot Linux 6.11 or newer"));
         } else if (host.hasVersion1() && !(host.lendsTables() && version >= FIRST_VERSION_2)) {
-            String[] fixes = host.lendsTables() ? new String[0] : new String[] {
-                "boot Linux %s or newer".formatted(host.usableRelease())
-            };
+            String[] fixes = host.lendsTables()
+                    ? new String[0]
+                    : new String[] {"boot Linux %s or newer".formatted(host.usableRelease())};
             add(Finding.warning(
                     "kernel",
                     title + " has version 1 of the SPAPR TCE IOMMU only",

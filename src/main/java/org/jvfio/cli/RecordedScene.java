@@ -64,7 +64,9 @@ final class RecordedScene {
 
     private RecordedScene(HostFacts facts) {
         boolean isPowernv = facts.value("platform").equals(Optional.of("PowerNV"));
-        String page = facts.value("pageBytes").filter(text -> text.matches("[0-9]{4,9}")).orElse("0");
+        String page = facts.value("pageBytes")
+                .filter(text -> text.matches("[0-9]{4,9}"))
+                .orElse("0");
         this.minEntries = isPowernv ? Long.parseLong(page) / ENTRY : 0;
     }
 

@@ -70,16 +70,18 @@ final class RecordRing implements FrameSink {
                 StandardOpenOption.READ,
                 StandardOpenOption.WRITE);
         try {
-            header = allocate(0, headerBytes);
+            // In one write, so that a process that is killed leaves no half of it.
+            header = allocate(0, ByteBuffer.wrap(header(options, headerBytes, kept)));
         } catch (IOException | RuntimeException e) {
             arena.close();
             channel.close();
             throw e;
         }
-        fillHeader(headerBytes, kept);
     }
 
-    private void fillHeader(int headerBytes, byte[] facts) {
+    private static byte[] header(RecordOptions options, int headerBytes, byte[] facts) {
+        byte[] bytes = new byte[headerBytes];
+        MemorySegment header = MemorySegment.ofArray(bytes);
         header.set(LONG, 0, RecordFormat.MAGIC);
         header.set(INT, RecordFormat.VERSION_AT, RecordFormat.VERSION);
         header.set(INT, RecordFormat.HEADER_BYTES, headerBytes);
@@ -94,6 +96,7 @@ final class RecordRing implements FrameSink {
         header.set(INT, RecordFormat.FACTS_SUM, sum(MemorySegment.ofArray(facts)));
         MemorySegment.copy(facts, 0, header, ValueLayout.JAVA_BYTE, RecordFormat.FACTS, facts.length);
         header.set(INT, RecordFormat.HEADER_SUM, sum(header.asSlice(0, RecordFormat.HEADER_SUM)));
+        return bytes;
     }
 
     static int sum(MemorySegment... parts) {
@@ -104,13 +107,12 @@ final class RecordRing implements FrameSink {
         return (int) crc.getValue();
     }
 
-    /** Writes zeros before it maps them: a full file system is an exception then, and no SIGBUS. */
-    private MemorySegment allocate(long position, int bytes) throws IOException {
-        ByteBuffer zeros = ByteBuffer.allocate(bytes);
-        while (zeros.hasRemaining()) {
-            channel.write(zeros, position + zeros.position());
+    /** Writes contents before it maps them: a full file system is an exception then, and no SIGBUS. */
+    private MemorySegment allocate(long position, ByteBuffer contents) throws IOException {
+        while (contents.hasRemaining()) {
+            channel.write(contents, position + contents.position());
         }
-        return channel.map(FileChannel.MapMode.READ_WRITE, position, bytes, arena);
+        return channel.map(FileChannel.MapMode.READ_WRITE, position, contents.limit(), arena);
     }
 
     @Override
@@ -144,7 +146,8 @@ final class RecordRing implements FrameSink {
                 return oldest;
             }
         }
-        chunks.add(allocate(header.byteSize() + (long) chunks.size() * DEFAULT_CHUNK, DEFAULT_CHUNK));
+        chunks.add(allocate(
+                header.byteSize() + (long) chunks.size() * DEFAULT_CHUNK, ByteBuffer.allocate(DEFAULT_CHUNK)));
         return chunks.size() - 1;
     }
 

@@ -107,7 +107,12 @@ class DamagedFilesTest {
                 String what = form + " to " + output;
                 assertOneLine(
                         what,
-                        Ran.of("trace --form " + form + " --output", output.toString(), "groups", "--machine", "power8"),
+                        Ran.of(
+                                "trace --form " + form + " --output",
+                                output.toString(),
+                                "groups",
+                                "--machine",
+                                "power8"),
                         "jvfio: cannot write the trace " + output);
             }
         }

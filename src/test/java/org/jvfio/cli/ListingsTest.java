@@ -59,8 +59,8 @@ class ListingsTest {
     /** The README, and all pages of javadoc, wherever they are. */
     private static List<Path> pages() throws IOException {
         try (Stream<Path> guide = Files.walk(GUIDE)) {
-            List<Path> pages = new ArrayList<>(guide.filter(
-                            page -> page.toString().endsWith(".md") || page.toString().endsWith(".html"))
+            List<Path> pages = new ArrayList<>(guide.filter(page ->
+                            page.toString().endsWith(".md") || page.toString().endsWith(".html"))
                     .sorted()
                     .toList());
             pages.addFirst(README);
@@ -72,7 +72,8 @@ class ListingsTest {
     void listing_each_isABlockThatIsFound() throws IOException {
         for (Path page : pages()) {
             String text = Files.readString(page);
-            assertTrue(page.toString().endsWith(".md"), page + ": write it in Markdown, so that its listings are found");
+            assertTrue(
+                    page.toString().endsWith(".md"), page + ": write it in Markdown, so that its listings are found");
             assertEquals(
                     2 * BLOCK.matcher(text).results().count(),
                     FENCE.matcher(text).results().count(),
