@@ -146,8 +146,8 @@ final class RecordRing implements FrameSink {
                 return oldest;
             }
         }
-        chunks.add(allocate(
-                header.byteSize() + (long) chunks.size() * DEFAULT_CHUNK, ByteBuffer.allocate(DEFAULT_CHUNK)));
+        chunks.add(
+                allocate(header.byteSize() + (long) chunks.size() * DEFAULT_CHUNK, ByteBuffer.allocate(DEFAULT_CHUNK)));
         return chunks.size() - 1;
     }
 

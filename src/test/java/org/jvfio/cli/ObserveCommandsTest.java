@@ -22,10 +22,10 @@ class ObserveCommandsTest {
         Ran ran = Ran.of("trace groups").ok();
         assertEquals(Ran.of("groups").ok().out(), ran.out());
         assertTrue(
-                ran.err()
-                        .contains("list(\"/sys/bus/pci/devices\") = [0000:01:00.0, 0001:01:00.0, 0002:01:00.0] <"),
+                ran.err().contains("list(\"/sys/bus/pci/devices\") = [0000:01:00.0, 0001:01:00.0, 0002:01:00.0] <"),
                 ran.err());
-        assertTrue(ran.err().contains("readFile(\"/sys/kernel/iommu_groups/2/name\") = \"domain2-pefd\\n\" <"), ran.err());
+        assertTrue(
+                ran.err().contains("readFile(\"/sys/kernel/iommu_groups/2/name\") = \"domain2-pefd\\n\" <"), ran.err());
     }
 
     @Test
