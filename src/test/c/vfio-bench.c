@@ -24,6 +24,7 @@
 #define KIB 1024ull
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
+#define HUGE_PAGE (16 * MIB)
 #define PAGE_SHIFT_64K 16
 #define WINDOW (4 * GIB)
 #define REGISTER_ID 0x00
@@ -33,6 +34,7 @@ static int container;
 static int device;
 static uint64_t memory;
 static uint64_t large;
+static uint64_t pinned;
 static volatile uint8_t *bar;
 static uint64_t bar_offset;
 static uint64_t default_window;
@@ -125,8 +127,8 @@ static void map_pages(void) {
 }
 
 static void register_1g(void) {
-    register_memory(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, large + GIB, GIB);
-    register_memory(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, large + GIB, GIB);
+    register_memory(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, pinned, GIB);
+    register_memory(VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY, pinned, GIB);
 }
 
 static void create_and_remove(void) {
@@ -268,9 +270,12 @@ static void open_device(const char *number, const char *address) {
     bar_offset = region.offset;
     bar = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t) region.offset);
     require(bar != MAP_FAILED, "mmap of BAR 0");
-    large = anonymous(2 * GIB);
+    large = anonymous(GIB);
     memory = anonymous(MIB);
-    memset((void *) (uintptr_t) large, 1, 2 * GIB);
+    memset((void *) (uintptr_t) large, 1, GIB);
+    // Whole huge pages, if the kernel has any: the time to pin memory is that of its pages.
+    pinned = (anonymous(GIB + HUGE_PAGE) + HUGE_PAGE - 1) & -HUGE_PAGE;
+    memset((void *) (uintptr_t) pinned, 1, GIB);
     register_memory(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, memory, MIB);
     register_memory(VFIO_IOMMU_SPAPR_REGISTER_MEMORY, large, GIB);
 }

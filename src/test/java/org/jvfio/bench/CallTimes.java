@@ -29,6 +29,7 @@ public final class CallTimes {
     private static final long KIB = 1 << 10;
     private static final long MIB = 1 << 20;
     private static final long GIB = 1 << 30;
+    private static final long HUGE_PAGE = 16 * MIB;
     private static final int LIVENESS = 0x04;
     private static final int REGISTERS = 1_000;
     private static final VarHandle REGISTER = ValueLayout.JAVA_INT.varHandle();
@@ -128,11 +129,15 @@ public final class CallTimes {
         });
     }
 
-    /** The same memory each time, whose pages exist. */
+    /** The same memory each time, whose pages exist: whole huge pages, if the kernel has any. */
     private Measurement registration() {
         long address = kernel.mmap(
-                GIB, vfio_h.PROT_READ | vfio_h.PROT_WRITE, vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS, -1, 0);
-        MemorySegment memory = kernel.memory(address, GIB);
+                GIB + HUGE_PAGE,
+                vfio_h.PROT_READ | vfio_h.PROT_WRITE,
+                vfio_h.MAP_PRIVATE | vfio_h.MAP_ANONYMOUS,
+                -1,
+                0);
+        MemorySegment memory = kernel.memory((address + HUGE_PAGE - 1) & -HUGE_PAGE, GIB);
         memory.fill((byte) 1);
         return Measurement.of(5, count -> {
             for (int each = 0; each < count; each++) {
