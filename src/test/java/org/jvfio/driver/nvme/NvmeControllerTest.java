@@ -580,7 +580,8 @@ class NvmeControllerTest {
             // Misuse by the caller: the controller writes to an address that is no longer mapped.
             host.expect(
                     Finding.Kind.STALE_DMA,
-                    "0000:01:00.0 wrote 4096 bytes to 0x%x, which was unmapped before".formatted(mapping.iova()),
+                    "0000:01:00.0 wrote %d bytes to 0x%x, which was unmapped before"
+                            .formatted(disk.blockBytes(), mapping.iova()),
                     "dma_unmappedAddressWithoutRecovery_reportsFrozenPe");
             mapping.close();
             queue.ring();
