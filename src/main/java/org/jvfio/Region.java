@@ -28,7 +28,7 @@ import org.jvfio.VfioException.Kind;
  * system calls alone. Both have the same effect, except that Linux before 6.11 splits an 8-byte access by system call
  * into two of 4.
  *
- * p><b>Order.</b> POWER orders accesses of a device neither with accesses of memory nor, in the case of a load after a
+ * <p><b>Order.</b> POWER orders accesses of a device neither with accesses of memory nor, in the case of a load after a
  * store, with each other. Here a full fence ({@code sync}) precedes every write: the device sees all earlier stores to
  * memory, as a doorbell needs it. One precedes every read, too, which would otherwise overtake a write before it, and
  * one follows it: later loads from memory are not older. So the accesses of a thread happen in program order. Memory
