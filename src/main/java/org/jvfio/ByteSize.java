@@ -6,9 +6,9 @@ import java.util.regex.Pattern;
 
 /**
  * How this project writes and reads a count of bytes: in the largest binary unit that divides it, as in {@code 64K},
- * {@code 4288K} or {@code 4095B}; where that has six digits or more, as the nearest count of a larger unit with what is
- * above or below it, as in {@code 2G-4K} or {@code 2G-772K}. With a rest that is not of whole {@code K}, only a power of
- * two is written so. It is always exact.
+ * {@code 4288K} or {@code 4095B}; where that has six digits or more, as the nearest count of a larger unit with what
+ * is above or below it, as in {@code 2G-4K} or {@code 2G-772K}. With a rest that is not of whole {@code K}, only a
+ * power of two is written so. It is always exact.
  */
 public final class ByteSize {
     private static final String UNITS = "BKMGTPE";

@@ -16,9 +16,9 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * Two threads that access registers of a mapped BAR and memory: the order that {@link Region} promises. In a batch there
- * is none without a fence, which shows that these tests would see it if it was missing. The BAR is that of an emulated
- * device, memory that the processor may reorder accesses of as it does those of a device on POWER.
+ * Two threads that access registers of a mapped BAR and memory: the order that {@link Region} promises. In a batch
+ * there is none without a fence, which shows that these tests would see it if it was missing. The BAR is that of an
+ * emulated device, memory that the processor may reorder accesses of as it does those of a device on POWER.
  */
 public final class RegisterOrderStress {
     private static final PciAddress ADDRESS = PciAddress.parse("0004:01:00.0");
