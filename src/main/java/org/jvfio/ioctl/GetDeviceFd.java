@@ -1,5 +1,7 @@
 package org.jvfio.ioctl;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.jvfio.uapi.vfio_h.VFIO_GROUP_GET_DEVICE_FD;
 
 import java.lang.foreign.MemorySegment;
@@ -27,13 +29,22 @@ public record GetDeviceFd(MemorySegment struct) implements Ioctl {
         return file.ioctl(VFIO_GROUP_GET_DEVICE_FD, struct);
     }
 
+    /** The address, without a token: up to the first space, or the end of the argument if its string has none. */
+    public String address() {
+        int length = 0;
+        while (length < struct.byteSize()) {
+            byte next = struct.get(JAVA_BYTE, length);
+            if (next == 0 || next == ' ') {
+                break;
+            }
+            length++;
+        }
+        return new String(struct.asSlice(0, length).toArray(JAVA_BYTE), UTF_8);
+    }
+
     /** The text has the address alone, as a token is a secret of two drivers. */
     @Override
     public String toString() {
-        String name = struct.getString(0);
-        int token = name.indexOf(" vf_token=");
-        return new CallText("VFIO_GROUP_GET_DEVICE_FD")
-                .word(token < 0 ? name : name.substring(0, token))
-                .toString();
+        return new CallText("VFIO_GROUP_GET_DEVICE_FD").word(address()).toString();
     }
 }

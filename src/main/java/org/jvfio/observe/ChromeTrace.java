@@ -8,6 +8,7 @@ import java.io.Writer;
 import java.math.BigDecimal;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -165,10 +166,16 @@ final class ChromeTrace implements CallDecoder.Listener, AutoCloseable {
             }
         } else {
             // Perfetto finds the beginning of a slice by its name and id, also if only a part is unmapped.
-            NavigableMap<Long, String> ended =
-                    open.subMap(change.start(), true, change.start() + change.size() - 1, true);
-            ended.forEach((start, name) -> async("e", name, window.container(), start, nanos));
-            ended.clear();
+            Iterator<Map.Entry<Long, String>> rest =
+                    open.tailMap(change.start(), true).entrySet().iterator();
+            while (rest.hasNext()) {
+                Map.Entry<Long, String> mapped = rest.next();
+                if (Long.compareUnsigned(mapped.getKey() - change.start(), change.size()) >= 0) {
+                    break;
+                }
+                async("e", mapped.getValue(), window.container(), mapped.getKey(), nanos);
+                rest.remove();
+            }
         }
         counter(
                 "window 0x%x of container %d".formatted(window.start(), call.descriptor()),

@@ -116,10 +116,10 @@ final class ReplayMemory {
         return recorded;
     }
 
-    /** Writes what the record has of memory, where it is mapped here, too. */
+    /** Writes what the record has of memory, where it is mapped here, too, and can be written. */
     synchronized void write(long recorded, byte[] bytes) {
         for (Area area : areas) {
-            if (area.hasRecorded(recorded)) {
+            if (area.hasRecorded(recorded) && !area.segment.isReadOnly()) {
                 long offset = recorded - area.recorded;
                 long length = Math.min(bytes.length, area.segment.byteSize() - offset);
                 MemorySegment.copy(bytes, 0, area.segment, ValueLayout.JAVA_BYTE, offset, (int) length);

@@ -32,6 +32,9 @@ public final class CallTimes {
     private static final long HUGE_PAGE = 16 * MIB;
     private static final int LIVENESS = 0x04;
     private static final int REGISTERS = 1_000;
+    /** Calls after which the JVM has compiled what they run. */
+    private static final int COMPILED = 20_000;
+
     private static final VarHandle REGISTER = ValueLayout.JAVA_INT.varHandle();
 
     private final Measurements measurements = new Measurements();
@@ -139,6 +142,11 @@ public final class CallTimes {
                 0);
         MemorySegment memory = kernel.memory((address + HUGE_PAGE - 1) & -HUGE_PAGE, GIB);
         memory.fill((byte) 1);
+        // So that the library is compiled: a call that takes a millisecond is too rare for that.
+        MemorySegment part = memory.asSlice(0, 64 * KIB);
+        for (int each = 0; each < COMPILED; each++) {
+            container.register(part).close();
+        }
         return Measurement.of(5, count -> {
             for (int each = 0; each < count; each++) {
                 container.register(memory).close();

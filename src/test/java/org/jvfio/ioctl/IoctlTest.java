@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -295,5 +296,12 @@ class IoctlTest {
         assertEquals(
                 "9 1 81 a",
                 "%x %x %x %x".formatted(devices.group(0), devices.domain(0), devices.bus(0), devices.devfn(0)));
+    }
+
+    @Test
+    void address_argumentWithoutTerminator_endsWithTheArgument() {
+        MemorySegment argument = MemorySegment.ofArray("0000:01:00.0".getBytes(StandardCharsets.US_ASCII));
+        assertEquals("0000:01:00.0", new GetDeviceFd(argument).address());
+        assertEquals("VFIO_GROUP_GET_DEVICE_FD(0000:01:00.0)", new GetDeviceFd(argument).toString());
     }
 }

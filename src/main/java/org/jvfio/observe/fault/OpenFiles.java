@@ -4,12 +4,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.ioctl.GetDeviceFd;
 import org.jvfio.kernel.Errno;
 
 /** What the descriptors of a process refer to, from the calls that returned them. */
 final class OpenFiles {
     private static final OpenFile UNKNOWN = new OpenFile(FileKind.OTHER, null);
-    private static final String TOKEN = " vf_token=";
 
     private final Map<Integer, OpenFile> files = new ConcurrentHashMap<>();
 
@@ -40,9 +40,7 @@ final class OpenFiles {
 
     /** A device was opened by {@code VFIO_GROUP_GET_DEVICE_FD} with this name. */
     void device(MemorySegment name, int fd) {
-        String text = name.getString(0);
-        int token = text.indexOf(TOKEN);
-        add(fd, new OpenFile(FileKind.DEVICE, token < 0 ? text : text.substring(0, token)));
+        add(fd, new OpenFile(FileKind.DEVICE, new GetDeviceFd(name).address()));
     }
 
     private void add(int fd, OpenFile file) {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.EmulatedHost;
 import org.jvfio.emulator.Hazard;
 import org.jvfio.emulator.HostHazard;
+import org.jvfio.ioctl.GetDeviceFd;
 import org.jvfio.kernel.Errno;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.MemoryUse;
@@ -155,7 +156,7 @@ final class SanitizingKernel extends ForwardingKernel {
             int container = argument.get(ValueLayout.JAVA_INT_UNALIGNED, 0);
             state.change(resources -> resources.join(fd, container));
         } else if (isGroup(path) && request == vfio_h.VFIO_GROUP_GET_DEVICE_FD) {
-            String address = argument.getString(0).replaceFirst(" .*", "");
+            String address = new GetDeviceFd(argument).address();
             state.change(resources -> resources.openedDevice(result, address, fd));
         } else if (request == vfio_h.VFIO_DEVICE_SET_IRQS && result == 0) {
             String device = deviceOf(fd);
