@@ -87,7 +87,7 @@ class NvmeDoorbellsTest {
         }
     }
 
-    /** A poll is not followed by another one where interrupts tell of completions. */
+    /** A poll is not followed by another one where interrupts report completions. */
     @Test
     void poll_withInterrupts_ringsAtOnce() {
         Counted drive = new Counted();
