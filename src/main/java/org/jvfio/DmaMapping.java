@@ -17,7 +17,7 @@ import org.jvfio.kernel.Errno;
  * {@linkplain DmaWindow#prepare prepared} does either with one system call and without allocating anything. Several
  * threads may map and unmap different mappings at the same time.
  */
-public final class DmaMapping extends MappingState implements AutoCloseable {
+public sealed class DmaMapping extends MappingState implements AutoCloseable permits DmaMapping.Prepared {
     private final DmaWindow window;
     private final DmaMemory memory;
     private final long offset;
@@ -58,7 +58,7 @@ public final class DmaMapping extends MappingState implements AutoCloseable {
 
     /** An unmapped mapping with structs of its own, filled once; they live as long as it is reachable. */
     static DmaMapping prepared(DmaWindow window, MemoryRange part, long iova, DmaDirection direction) {
-        return new DmaMapping(window, part, iova, direction, MappingCalls.allocate(Arena.ofAuto()), UNMAPPED);
+        return new Prepared(window, part, iova, direction, UNMAPPED);
     }
 
     /** The first bus address, which a device is told. */
@@ -306,8 +306,11 @@ public final class DmaMapping extends MappingState implements AutoCloseable {
                 release(end);
             }
             memory.closed(this);
-            MappingCalls calls = prepared == null ? null : MappingCalls.allocate(Arena.ofAuto());
-            return window.replaced(this, new DmaMapping(window, part, iova, newDirection, calls, MAPPED));
+            return window.replaced(
+                    this,
+                    prepared == null
+                            ? new DmaMapping(window, part, iova, newDirection, null, MAPPED)
+                            : new Prepared(window, part, iova, newDirection, MAPPED));
         } finally {
             container().lock().unlock();
         }
@@ -402,5 +405,33 @@ public final class DmaMapping extends MappingState implements AutoCloseable {
     @Override
     public String toString() {
         return range().toString();
+    }
+
+    /**
+     * One with structs. Its state, which its thread changes in each call, is in no cache line of another mapping: a
+     * garbage collector moves those of an array next to each other.
+     */
+    @SuppressWarnings("unused") // padding is never read
+    static final class Prepared extends DmaMapping {
+        private long padding0;
+        private long padding1;
+        private long padding2;
+        private long padding3;
+        private long padding4;
+        private long padding5;
+        private long padding6;
+        private long padding7;
+        private long padding8;
+        private long padding9;
+        private long padding10;
+        private long padding11;
+        private long padding12;
+        private long padding13;
+        private long padding14;
+        private long padding15;
+
+        private Prepared(DmaWindow window, MemoryRange part, long iova, DmaDirection direction, int state) {
+            super(window, part, iova, direction, MappingCalls.allocate(Arena.ofAuto()), state);
+        }
     }
 }

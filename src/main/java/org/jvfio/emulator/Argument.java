@@ -67,12 +67,21 @@ final class Argument {
         return copyIn(0, into, bytes);
     }
 
+    /** Copies the first bytes of a struct of the caller. */
+    static void copy(MemorySegment struct, MemorySegment into, long bytes) {
+        copy(struct, 0, into, bytes);
+    }
+
+    private static void copy(MemorySegment struct, long offset, MemorySegment into, long bytes) {
+        requireRoom(struct, offset + bytes);
+        MemorySegment.copy(struct, offset, into, 0, bytes);
+    }
+
     private boolean copyIn(long offset, MemorySegment into, long bytes) {
         MemorySegment known = struct;
         if (known != null) {
             // No slice: it would allocate an object for every MAP_DMA.
-            requireRoom(known, offset + bytes);
-            MemorySegment.copy(known, offset, into, 0, bytes);
+            copy(known, offset, into, bytes);
             return true;
         }
         MemorySegment user = mm().addresses().segment(value + offset, bytes);
@@ -106,7 +115,7 @@ final class Argument {
         StringBuilder text = new StringBuilder();
         while (text.length() < maxLength) {
             if (struct != null && text.length() >= struct.byteSize()) {
-                throw tooShort(text.length() + 1L);
+                throw tooShort(struct, text.length() + 1L);
             }
             MemorySegment user = user(text.length(), 1);
             if (user == null) {
@@ -130,14 +139,14 @@ final class Argument {
         return known.asSlice(offset, bytes);
     }
 
-    private void requireRoom(MemorySegment known, long bytes) {
+    private static void requireRoom(MemorySegment known, long bytes) {
         if (bytes > known.byteSize()) {
-            throw tooShort(bytes);
+            throw tooShort(known, bytes);
         }
     }
 
-    private IllegalArgumentException tooShort(long needed) {
-        return new IllegalArgumentException("the kernel would access " + needed + " bytes of an ioctl's segment of "
-                + (struct == null ? 0 : struct.byteSize()));
+    private static IllegalArgumentException tooShort(MemorySegment known, long needed) {
+        return new IllegalArgumentException(
+                "the kernel would access " + needed + " bytes of an ioctl's segment of " + known.byteSize());
     }
 }

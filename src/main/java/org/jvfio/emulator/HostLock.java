@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.util.Arrays;
 import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -13,7 +14,7 @@ final class HostLock {
     private final ReentrantLock host = new ReentrantLock();
     private final Condition changed = host.newCondition();
     // Guarded by host. Replaced as a whole.
-    private ReentrantLock[] iommus = {};
+    private Lock[] iommus = {};
 
     /** Acquires the lock; reentrant. The caller holds no IOMMU's lock alone. */
     void lock() {
@@ -30,33 +31,38 @@ final class HostLock {
         host.unlock();
     }
 
+    /** Whether the calling thread holds the lock. */
+    boolean isHeld() {
+        return host.isHeldByCurrentThread();
+    }
+
     /** Whether the next {@link #unlock} releases the lock; the caller holds it. */
     boolean isHeldOnce() {
         return host.getHoldCount() == 1;
     }
 
     private void lockIommus() {
-        for (ReentrantLock each : iommus) {
+        for (Lock each : iommus) {
             each.lock();
         }
     }
 
     private void unlockIommus() {
-        for (ReentrantLock each : iommus) {
+        for (Lock each : iommus) {
             each.unlock();
         }
     }
 
     /** Adds the lock of an IOMMU; the caller holds this lock, and so from now on that one too. */
-    void add(ReentrantLock iommu) {
+    void add(Lock iommu) {
         iommu.lock();
         iommus = Arrays.copyOf(iommus, iommus.length + 1);
         iommus[iommus.length - 1] = iommu;
     }
 
     /** Removes the lock of an IOMMU that is released; the caller holds this lock. */
-    void remove(ReentrantLock iommu) {
-        iommus = Arrays.stream(iommus).filter(each -> !each.equals(iommu)).toArray(ReentrantLock[]::new);
+    void remove(Lock iommu) {
+        iommus = Arrays.stream(iommus).filter(each -> !each.equals(iommu)).toArray(Lock[]::new);
         iommu.unlock();
     }
 

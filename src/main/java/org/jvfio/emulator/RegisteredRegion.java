@@ -10,7 +10,6 @@ final class RegisteredRegion {
     record Run(long address, long length, Backing backing, long physical) {}
 
     private static final VarHandle COUNTER = MethodHandles.arrayElementVarHandle(long[].class);
-    private static final int PADDING = 16;
 
     private final long address;
     private final long pages;
@@ -18,9 +17,8 @@ final class RegisteredRegion {
     private final int pageShift;
     private final List<Run> runs;
     private int users = 1;
-    // Containers that map the same region count without a common lock. Nothing else is in its cache lines, which the
-    // containers of other regions would share.
-    private final long[] mapped = new long[2 * PADDING + 1];
+    // Containers that map the same region count without a common lock.
+    private final long[] mapped = OwnCacheLines.longs(1);
 
     RegisteredRegion(long address, long pages, long size, int pageShift, List<Run> runs) {
         this.address = address;
@@ -48,7 +46,7 @@ final class RegisteredRegion {
     }
 
     long mapped() {
-        return (long) COUNTER.getVolatile(mapped, PADDING);
+        return (long) COUNTER.getVolatile(mapped, OwnCacheLines.FIRST);
     }
 
     int users() {
@@ -85,14 +83,14 @@ final class RegisteredRegion {
     }
 
     void mapOne() {
-        COUNTER.getAndAdd(mapped, PADDING, 1L);
+        COUNTER.getAndAdd(mapped, OwnCacheLines.FIRST, 1L);
     }
 
     void unmapOne() {
         long before;
         do {
             before = mapped();
-        } while (before > 0 && !COUNTER.compareAndSet(mapped, PADDING, before, before - 1));
+        } while (before > 0 && !COUNTER.compareAndSet(mapped, OwnCacheLines.FIRST, before, before - 1));
     }
 
     void unpin() {

@@ -22,7 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.kernel.Errno;
@@ -53,7 +53,7 @@ final class SpaprTce {
     private final VfioContainer container;
     private final KernelVersion version;
     private final boolean v2;
-    private final ReentrantLock lock = new ReentrantLock();
+    private final Lock lock = new OwnCacheLines.Lock().asWriteLock();
     // What follows is guarded by that lock, and changed with the host's lock too, but for what MAP_DMA and UNMAP_DMA
     // change: tables, and what is for these calls alone.
     /** Not empty during calls: the IOMMU is released with the last group. */
@@ -62,15 +62,12 @@ final class SpaprTce {
     private final List<RegisteredRegion> registrations = new ArrayList<>();
     private final @Nullable TceTable[] tables = new @Nullable TceTable[Pe.WINDOWS];
     // Buffers that MAP_DMA and UNMAP_DMA copy into, so that they allocate nothing.
-    private final MemorySegment map = MemorySegment.ofArray(new long[4]);
-    private final MemorySegment unmap = MemorySegment.ofArray(new long[3]);
+    private final MemorySegment map = buffer(vfio_iommu_type1_dma_map.sizeof());
+    private final MemorySegment unmap = buffer(vfio_iommu_type1_dma_unmap.sizeof());
     private boolean enabled;
     private boolean defaultWindowPending;
     private long enabledPages;
     private @Nullable Mm mm;
-    // Whether a call is made with this lock alone.
-    private boolean quick;
-    private @Nullable Argument quickArgument;
     private @Nullable RegisteredRegion recent;
     private @Nullable Mm recentMm;
 
@@ -79,6 +76,11 @@ final class SpaprTce {
         this.container = container;
         this.version = host.machine().kernel();
         this.v2 = v2;
+    }
+
+    private static MemorySegment buffer(long bytes) {
+        long[] longs = OwnCacheLines.longs((int) (bytes / Long.BYTES));
+        return MemorySegment.ofArray(longs).asSlice((long) OwnCacheLines.FIRST * Long.BYTES, bytes);
     }
 
     /** The result of CHECK_EXTENSION, with or without an IOMMU set. */
@@ -97,7 +99,7 @@ final class SpaprTce {
         return tables[number];
     }
 
-    ReentrantLock lock() {
+    Lock lock() {
         return lock;
     }
 
@@ -121,23 +123,24 @@ final class SpaprTce {
                     || file.container() != container
                     || !v2
                     || defaultWindowPending
-                    || mm != task.mm()) {
+                    || mm != task.mm()
+                    || struct.address() == 0) {
                 return NOT_QUICK;
             }
-            Argument argument = quickArgument;
-            if (argument == null || argument.task() != task) {
-                argument = new Argument(task);
-                quickArgument = argument;
+            if (request == VFIO_IOMMU_MAP_DMA) {
+                Argument.copy(struct, map, map.byteSize());
+                return map(task.mm());
             }
-            quick = true;
-            try {
-                return operate(request, argument.set(struct));
-            } finally {
-                quick = false;
-            }
+            Argument.copy(struct, unmap, unmap.byteSize());
+            return unmap(task.mm());
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Whether the call is made with this lock alone. */
+    private boolean isQuick() {
+        return !host.lock().isHeld();
     }
 
     int ioctl(int request, Argument argument) {
@@ -258,16 +261,16 @@ final class SpaprTce {
         if (!enabled && version.mapNeedsEnable()) {
             return Errno.EPERM.negated();
         }
-        long size = vfio_iommu_type1_dma_map.sizeof();
-        if (!argument.copyIn(map, size)) {
-            return Errno.EFAULT.negated();
-        }
+        return argument.copyIn(map, map.byteSize()) ? map(argument.mm()) : Errno.EFAULT.negated();
+    }
+
+    private int map(Mm calling) {
         int flags = vfio_iommu_type1_dma_map.flags(map);
-        if (Integer.compareUnsigned(vfio_iommu_type1_dma_map.argsz(map), (int) size) < 0
+        if (Integer.compareUnsigned(vfio_iommu_type1_dma_map.argsz(map), (int) map.byteSize()) < 0
                 || (flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = boundMemory(argument.mm());
+        Mm caller = boundMemory(calling);
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -289,7 +292,7 @@ final class SpaprTce {
         long first = table.index(iova);
         long pages = bytes >>> table.pageShift();
         if (Long.compareUnsigned(pages, table.entries() - first) > 0) {
-            if (quick) {
+            if (isQuick()) {
                 return NOT_QUICK;
             }
             boolean hypervisorRefuses = !host.machine().platform().isPowernv();
@@ -335,7 +338,7 @@ final class SpaprTce {
             done++;
         }
         if (isHazardOfNoPages(table, first, answer == 0 ? pages : done)) {
-            if (quick) {
+            if (isQuick()) {
                 return NOT_QUICK;
             }
             host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe("VFIO_IOMMU_MAP_DMA", 0, bytes));
@@ -391,15 +394,15 @@ final class SpaprTce {
         if (!enabled && version.mapNeedsEnable()) {
             return Errno.EPERM.negated();
         }
-        long size = vfio_iommu_type1_dma_unmap.sizeof();
-        if (!argument.copyIn(unmap, size)) {
-            return Errno.EFAULT.negated();
-        }
-        if (Integer.compareUnsigned(vfio_iommu_type1_dma_unmap.argsz(unmap), (int) size) < 0
+        return argument.copyIn(unmap, unmap.byteSize()) ? unmap(argument.mm()) : Errno.EFAULT.negated();
+    }
+
+    private int unmap(Mm calling) {
+        if (Integer.compareUnsigned(vfio_iommu_type1_dma_unmap.argsz(unmap), (int) unmap.byteSize()) < 0
                 || vfio_iommu_type1_dma_unmap.flags(unmap) != 0) {
             return Errno.EINVAL.negated();
         }
-        Mm caller = boundMemory(argument.mm());
+        Mm caller = boundMemory(calling);
         int pending = createDefaultWindow(caller);
         if (pending != 0) {
             return pending;
@@ -424,7 +427,7 @@ final class SpaprTce {
             if (version.checksEndOfUnmap()) {
                 return refused;
             }
-            if (quick) {
+            if (isQuick()) {
                 return NOT_QUICK;
             }
             if (host.machine().platform().isPowernv()) {
@@ -435,7 +438,7 @@ final class SpaprTce {
             pages = table.entries() - first;
         }
         if (isHazardOfNoPages(table, first, pages)) {
-            if (quick) {
+            if (isQuick()) {
                 return NOT_QUICK;
             }
             host.hazard(Hazard.PHB3_INVALIDATES_FOR_EVER, () -> describe("VFIO_IOMMU_UNMAP_DMA", 0, bytes));

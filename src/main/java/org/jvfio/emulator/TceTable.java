@@ -25,6 +25,10 @@ final class TceTable {
     private static final int CHUNK_SHIFT = 10;
     private static final int CHUNK_ENTRIES = 1 << CHUNK_SHIFT;
     private static final int RECENT_CHUNKS = 64;
+    /** The entries that are not 0, in {@link #counters}. */
+    private static final int MAPPED_ENTRIES = OwnCacheLines.FIRST;
+
+    private static final int REPLACED_USER = OwnCacheLines.FIRST + 1;
     private static final VarHandle ENTRY = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
 
     /** Consecutive entries, with the user addresses that they were mapped from. */
@@ -47,8 +51,7 @@ final class TceTable {
     private final boolean hypervisor;
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     private final Set<Long> levelsMade = new HashSet<>();
-    private long mappedEntries;
-    private long replacedUser;
+    private final long[] counters = OwnCacheLines.longs(2);
     /** A direct-mapped cache of chunks, indexed by the low bits of their number. */
     private final @Nullable Chunk[] recent = new @Nullable Chunk[RECENT_CHUNKS];
 
@@ -106,7 +109,7 @@ final class TceTable {
     }
 
     long mappedEntries() {
-        return mappedEntries;
+        return counters[MAPPED_ENTRIES];
     }
 
     /** The size of the allocated levels in bytes: the first, and those below it in which an entry was written. */
@@ -143,13 +146,13 @@ final class TceTable {
 
     /** The user address of the entry that {@link #exchange} has replaced; 0 if there was none. */
     long replacedUser() {
-        return replacedUser;
+        return counters[REPLACED_USER];
     }
 
     private long write(long index, long entry, long user) {
         Chunk chunk = chunk(index);
         if (chunk == null) {
-            replacedUser = 0;
+            counters[REPLACED_USER] = 0;
             if (entry == 0) {
                 return 0;
             }
@@ -160,12 +163,12 @@ final class TceTable {
         int at = (int) (index & (CHUNK_ENTRIES - 1));
         long old = (long) ENTRY.get(chunk.entries, at << 3);
         ENTRY.set(chunk.entries, at << 3, entry);
-        replacedUser = chunk.users[at];
+        counters[REPLACED_USER] = chunk.users[at];
         chunk.users[at] = user;
         if (old == 0 && entry != 0) {
-            mappedEntries++;
+            counters[MAPPED_ENTRIES]++;
         } else if (old != 0 && entry == 0) {
-            mappedEntries--;
+            counters[MAPPED_ENTRIES]--;
         }
         return old;
     }

@@ -10,6 +10,10 @@ final class UnmapHistory {
     /** How many ranges are kept. */
     static final int CAPACITY = 1024;
 
+    /** Where the ring has the count of all ranges. */
+    private static final int COUNT = OwnCacheLines.FIRST;
+
+    private static final int FIRST = COUNT + 1;
     private static final int FIELDS = 5;
     private static final int START = 0;
     private static final int SIZE = 1;
@@ -18,16 +22,15 @@ final class UnmapHistory {
     private static final int PROCESS = 4;
 
     private long @Nullable [] ring;
-    private long count;
 
     /** A range was unmapped. */
     void add(long start, long size, long user, long micros, int process) {
         long[] values = ring;
         if (values == null) {
-            values = new long[CAPACITY * FIELDS];
+            values = OwnCacheLines.longs(1 + CAPACITY * FIELDS);
             ring = values;
         }
-        int at = (int) (count++ % CAPACITY) * FIELDS;
+        int at = place(values[COUNT]++);
         values[at + START] = start;
         values[at + SIZE] = size;
         values[at + USER] = user;
@@ -38,9 +41,10 @@ final class UnmapHistory {
     /** The range with a bus address that was unmapped last. */
     Optional<FailedDma.Unmapped> find(long busAddress) {
         long[] values = ring;
+        long count = values == null ? 0 : values[COUNT];
         long oldest = Math.max(0, count - CAPACITY);
         for (long each = count - 1; values != null && each >= oldest; each--) {
-            int at = (int) (each % CAPACITY) * FIELDS;
+            int at = place(each);
             if (Long.compareUnsigned(busAddress - values[at + START], values[at + SIZE]) < 0) {
                 return Optional.of(new FailedDma.Unmapped(
                         values[at + START],
@@ -51,5 +55,9 @@ final class UnmapHistory {
             }
         }
         return Optional.empty();
+    }
+
+    private static int place(long number) {
+        return FIRST + (int) (number % CAPACITY) * FIELDS;
     }
 }

@@ -3,6 +3,7 @@ package org.jvfio.bench;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
@@ -194,13 +195,17 @@ final class Growth {
             pairsPerMicro(together);
             pairsPerMicro(apart);
         }
-        double[] sharing = new double[maximum];
-        double[] alone = new double[maximum];
+        int turns = rounds / 3 + 1;
+        double[][] sharing = new double[maximum][turns];
+        double[][] alone = new double[maximum][turns];
+        double[][] gain = new double[maximum][turns];
         // In turns, so that other load disturbs all of them.
-        for (int round = 0; round < rounds / 3 + 1; round++) {
+        for (int turn = 0; turn < turns; turn++) {
             for (int count = 1; count <= maximum; count++) {
-                sharing[count - 1] = Math.max(sharing[count - 1], pairsPerMicro(together.subList(0, count)));
-                alone[count - 1] = Math.max(alone[count - 1], pairsPerMicro(apart.subList(0, count)));
+                double one = pairsPerMicro(together.subList(0, 1));
+                sharing[count - 1][turn] = pairsPerMicro(together.subList(0, count));
+                alone[count - 1][turn] = pairsPerMicro(apart.subList(0, count));
+                gain[count - 1][turn] = sharing[count - 1][turn] / one;
             }
         }
         containers.forEach(Container::close);
@@ -211,17 +216,23 @@ final class Growth {
                         "pairs of map and unmap in 1 us, together",
                         points(sharing)),
                 new Series(
+                        "threads-gain",
+                        "threads, each with a container",
+                        "times the pairs of one thread just before",
+                        points(gain)),
+                new Series(
                         "threads-apart",
                         "threads, each with a host",
                         "pairs of map and unmap in 1 us, together, which share nothing",
                         points(alone)));
     }
 
-    /** What was measured with 1, 2 and so on. */
-    private static List<Point> points(double[] values) {
+    /** The medians of what was measured with 1, 2 and so on. */
+    private static List<Point> points(double[][] measured) {
         List<Point> points = new ArrayList<>();
-        for (double value : values) {
-            points.add(new Point(points.size() + 1, value));
+        for (double[] turns : measured) {
+            double median = Arrays.stream(turns).sorted().toArray()[turns.length / 2];
+            points.add(new Point(points.size() + 1, median));
         }
         return points;
     }

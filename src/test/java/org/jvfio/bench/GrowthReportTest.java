@@ -35,6 +35,7 @@ class GrowthReportTest {
                         "mappings-more",
                         "windows",
                         "threads",
+                        "threads-gain",
                         "threads-apart",
                         "devices"),
                 all.stream().map(Series::name).toList());
