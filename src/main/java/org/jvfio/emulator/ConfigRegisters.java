@@ -59,7 +59,7 @@ final class ConfigRegisters {
     private static final int DEVICE_CAPABILITIES_2 = 0x00300000;
 
     private final ByteBuffer values;
-    private final byte[] initial;
+    private final ByteBuffer initial;
     private final byte[] writable;
     /** The length of each capability by its offset, in the order of the chain. */
     private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
@@ -104,7 +104,7 @@ final class ConfigRegisters {
             values.put(offset, value);
         });
         findStandard();
-        initial = values.array().clone();
+        initial = ByteBuffer.wrap(values.array().clone()).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private void header(EmulatedDevice device) {
@@ -313,8 +313,7 @@ final class ConfigRegisters {
 
     /** The 4 bytes that firmware has put into a register, whatever is there now. */
     long assigned(int register) {
-        return Integer.toUnsignedLong(
-                ByteBuffer.wrap(initial).order(ByteOrder.LITTLE_ENDIAN).getInt(register));
+        return Integer.toUnsignedLong(initial.getInt(register));
     }
 
     byte get(int register) {
@@ -345,19 +344,19 @@ final class ConfigRegisters {
         int kept = capability(vfio_h.PCI_CAP_ID_EXP);
         for (int register = vfio_h.PCI_STD_HEADER_SIZEOF; register < size(); register++) {
             if (kept == 0 || register < kept || register >= kept + EXPRESS_BYTES) {
-                values.put(register, initial[register]);
+                values.put(register, initial.get(register));
             }
         }
     }
 
     /** The bus is reset: the device decodes nothing until it is configured again. */
     void resetByBus() {
-        values.put(0, initial);
+        values.put(0, initial.array());
         values.putShort(vfio_h.PCI_COMMAND, (short) 0);
     }
 
     /** The state in which the host hands a device to VFIO: memory decoding on, bus mastering off. */
     void restore() {
-        values.put(0, initial);
+        values.put(0, initial.array());
     }
 }
