@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import org.jvfio.ByteSize;
 import org.jvfio.DeviceCondition;
 import org.jvfio.cli.host.Host;
@@ -128,7 +129,9 @@ final class DeviceCommand extends Command {
         }
         function.numaNode().ifPresent(node -> lines.add("\tNUMA node: " + node));
         group.ifPresent(each -> lines.add("\tIOMMU group: " + each.number()));
-        function.bars().forEach(bar -> lines.add("\t" + region(bar, config)));
+        SortedMap<Integer, String> regions = HeaderWords.regions(config);
+        function.bars().forEach(bar -> regions.put(bar.index(), region(bar, config)));
+        regions.values().forEach(region -> lines.add("\t" + region));
         for (Capability capability : capabilities.list()) {
             String place = capability.extended()
                     ? "%03x v%d".formatted(capability.offset(), capability.version())

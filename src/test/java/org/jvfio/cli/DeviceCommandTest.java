@@ -121,6 +121,35 @@ class DeviceCommandTest {
         assertEquals(String.join("\n", theirs), String.join("\n", ours));
     }
 
+    /** In the words of lspci 3.13 for these registers, but for places that only a kernel knows. */
+    @Test
+    void regions_withoutAnAddressOfTheKernel_areNamedInTheWordsOfLspci() {
+        assertEquals(
+                List.of(
+                        "Region 0: I/O ports at <unassigned> [disabled]",
+                        "Region 1: Memory at <unassigned> (64-bit, prefetchable) [disabled]",
+                        "Region 3: I/O ports at <ignored> [disabled]",
+                        "Region 4: Memory at <unassigned> (32-bit, prefetchable) [disabled]"),
+                regions(0, 0, 1, 0xc, 0, 5, 8, 0));
+        assertEquals(
+                List.of("Region 0: I/O ports at 0000", "Region 1: Memory at <unassigned> (64-bit, non-prefetchable)"),
+                regions(0, 3, 1, 4, 0, 0, 0, 0));
+        assertEquals(
+                List.of("Region 1: Memory at <ignored> (64-bit, non-prefetchable)"),
+                regions(1, 2, 0, 0x80000004, 1, 1, 1, 1),
+                "the registers of a bridge after its two BARs are others");
+    }
+
+    private static List<String> regions(int type, int command, int... bars) {
+        ByteBuffer bytes = config(256).putShort(4, (short) command).put(0xe, (byte) type);
+        for (int bar = 0; bar < bars.length; bar++) {
+            bytes.putInt(0x10 + 4 * bar, bars[bar]);
+        }
+        byte[] config = new byte[bytes.capacity()];
+        bytes.get(0, config);
+        return List.copyOf(HeaderWords.regions(new ConfigImage(config)).values());
+    }
+
     /** Lines of a dump; those of zeros may be missing. */
     private static ConfigImage image(List<String> dump) {
         byte[] config = new byte[Integer.parseInt(dump.getLast().replaceFirst(":.*", ""), 16) + 16];

@@ -4,12 +4,19 @@ import static org.jvfio.cli.lspci.Flags.bits;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** The header of a configuration space in words. */
 public final class HeaderWords {
     private static final int TYPE = 0xe;
     private static final int ROM_ADDRESS = ~0x7ff;
     private static final int HEADER = 0x40;
+    private static final int FIRST_BAR = 0x10;
+    private static final int BARS = 6;
+    private static final int BRIDGE = 1;
+    private static final int BARS_OF_BRIDGE = 2;
+    private static final int CARDBUS = 2;
     private static final int BUS_MASTER_BIT = 2;
     private static final List<String> DEVSEL = List.of("fast", "medium", "slow", "??");
 
@@ -82,6 +89,48 @@ public final class HeaderWords {
     /** Whether memory, or I/O space, is decoded. */
     public static boolean decodes(ConfigImage config, boolean io) {
         return config.has(0, HEADER) && (config.get16(4) >> (io ? 0 : 1) & 1) != 0;
+    }
+
+    /**
+     * The BARs as the header alone describes them, by number: without the addresses and sizes, which the kernel knows.
+     * It may have given one no address, as I/O ports on a host that has none.
+     */
+    public static SortedMap<Integer, String> regions(ConfigImage config) {
+        SortedMap<Integer, String> regions = new TreeMap<>();
+        int type = config.has(0, HEADER) ? config.get8(TYPE) & 0x7f : CARDBUS;
+        int count = type == 0 ? BARS : type == BRIDGE ? BARS_OF_BRIDGE : 0;
+        for (int bar = 0; bar < count; bar++) {
+            int value = config.get32(FIRST_BAR + 4 * bar);
+            if (value != 0 && value != -1) {
+                boolean io = (value & 1) != 0;
+                regions.put(
+                        bar,
+                        "Region %d: %s%s"
+                                .formatted(
+                                        bar,
+                                        io ? ports(config, value) : memory(value),
+                                        decodes(config, io) ? "" : " [disabled]"));
+            }
+            bar += isWide(value) ? 1 : 0;
+        }
+        return regions;
+    }
+
+    private static String ports(ConfigImage config, int value) {
+        return "I/O ports at " + (decodes(config, true) ? "0000" : place(value & ~3));
+    }
+
+    private static String memory(int value) {
+        return "Memory at %s (%s, %sprefetchable)"
+                .formatted(place(value & ~0xf), isWide(value) ? "64-bit" : "32-bit", (value & 8) == 0 ? "non-" : "");
+    }
+
+    private static String place(int address) {
+        return address == 0 ? "<unassigned>" : "<ignored>";
+    }
+
+    private static boolean isWide(int value) {
+        return value != -1 && (value & 7) == 4;
     }
 
     /** Whether the expansion ROM is decoded. */
