@@ -64,7 +64,9 @@ final class RegisteredMemory {
             }
             unregisterUnused(segment, asked);
             List<RegisteredRanges.Range> shared = ranges.overlapping(segment);
-            shared.forEach(range -> ranges.requireShareable(range, asked, segment));
+            for (RegisteredRanges.Range range : shared) {
+                ranges.requireShareable(range, asked, segment);
+            }
             List<RegisteredRanges.Range> all = new ArrayList<>(shared);
             List<MemorySegment> gaps = RegisteredRanges.gaps(segment, shared);
             // For a single range the kernel's refusal tells as much, and leaves nothing to undo: no file is read
@@ -76,7 +78,9 @@ final class RegisteredMemory {
                                 asked,
                                 gaps.stream().mapToLong(MemorySegment::byteSize).sum());
             }
-            gaps.forEach(gap -> all.add(new RegisteredRanges.Range(gap)));
+            for (MemorySegment gap : gaps) {
+                all.add(new RegisteredRanges.Range(gap));
+            }
             List<RegisteredRanges.Range> added = new ArrayList<>();
             try {
                 for (RegisteredRanges.Range range : all) {
@@ -92,7 +96,9 @@ final class RegisteredMemory {
             }
             RegisteredRanges.User user = new RegisteredRanges.User(token, segment);
             users.put(memory, user);
-            all.forEach(range -> range.add(user));
+            for (RegisteredRanges.Range range : all) {
+                range.add(user);
+            }
         } finally {
             ranges.lock().unlock();
         }
@@ -135,7 +141,9 @@ final class RegisteredMemory {
      */
     void freeUnused(MemorySegment segment) {
         Teardown teardown = new Teardown();
-        ranges.unused(segment).forEach(allocation -> teardown.step(() -> free(allocation)));
+        for (RegisteredRanges.Allocation allocation : ranges.unused(segment)) {
+            teardown.step(() -> free(allocation));
+        }
         teardown.end();
     }
 

@@ -22,6 +22,8 @@ import org.jvfio.kernel.Kernel;
  *
  * <p>Guarded by its lock, the process-wide registration lock, which is acquired after the container lock. It refers
  * neither to a container nor to the kernel, so that forgotten ones become unreachable.
+ *
+ * <p>Loops rather than streams: most programs register too rarely for streams to be compiled.
  */
 final class RegisteredRanges {
     private static final Map<Kernel, RegisteredRanges> OF_KERNELS = new WeakHashMap<>();
@@ -80,7 +82,12 @@ final class RegisteredRanges {
         }
 
         boolean isUsedBy(Object container) {
-            return users.stream().anyMatch(user -> user.container.equals(container));
+            for (User user : users) {
+                if (user.container.equals(container)) {
+                    return true;
+                }
+            }
+            return false;
         }
 
         void add(User user) {
@@ -180,11 +187,18 @@ final class RegisteredRanges {
     /** The ranges that overlap a segment, by address. */
     List<Range> overlapping(MemorySegment segment) {
         long end = segment.address() + segment.byteSize();
-        Map.Entry<Long, Range> before = ranges.floorEntry(segment.address());
-        return ranges.tailMap(before == null ? segment.address() : before.getKey()).values().stream()
-                .takeWhile(range -> Long.compareUnsigned(range.start(), end) < 0)
-                .filter(range -> range.overlaps(segment))
-                .toList();
+        List<Range> overlapping = new ArrayList<>();
+        Map.Entry<Long, Range> each = ranges.floorEntry(segment.address());
+        if (each == null) {
+            each = ranges.higherEntry(segment.address());
+        }
+        while (each != null && Long.compareUnsigned(each.getValue().start(), end) < 0) {
+            if (each.getValue().overlaps(segment)) {
+                overlapping.add(each.getValue());
+            }
+            each = ranges.higherEntry(each.getKey());
+        }
+        return overlapping;
     }
 
     /** The parts of a segment that are in none of the ranges that overlap it, by address. */
@@ -216,12 +230,24 @@ final class RegisteredRanges {
 
     /** Closed memory that overlaps a segment, and that no user overlaps. */
     List<Allocation> unused(MemorySegment segment) {
-        return closed.stream()
-                .filter(allocation -> overlap(allocation.segment, segment))
-                .filter(allocation -> overlapping(allocation.segment).stream()
-                        .flatMap(range -> range.users.stream())
-                        .noneMatch(user -> overlap(user.segment, allocation.segment)))
-                .toList();
+        List<Allocation> unused = new ArrayList<>();
+        for (Allocation allocation : closed) {
+            if (overlap(allocation.segment, segment) && !isUsed(allocation)) {
+                unused.add(allocation);
+            }
+        }
+        return unused;
+    }
+
+    private boolean isUsed(Allocation allocation) {
+        for (Range range : overlapping(allocation.segment)) {
+            for (User user : range.users) {
+                if (overlap(user.segment, allocation.segment)) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     /** The ranges that a container has registered. */
