@@ -18,7 +18,10 @@ public final class Training {
     private static final List<String> HELP =
             List.of("--version", "help nvme verify", "demo -h", "completion bash", "--help");
 
-    /** Lines that use a host. */
+    /** The host for lines that open devices: a program that is installed takes none of those of the real host. */
+    private static final String EMULATED = " --machine power8";
+
+    /** Lines that read what a host has, and lines that open a device or a group of an emulated one. */
     private static final List<String> HOSTS = List.of(
             "devices",
             "devices --tree",
@@ -26,19 +29,21 @@ public final class Training {
             "groups",
             "device 0002:01:00.0",
             "doctor 0000:01:00.0",
-            "info 0",
-            "plan 0 1G",
+            "info 0" + EMULATED,
+            "plan 0 1G" + EMULATED,
             "bind 0000:01:00.0 --dry-run",
-            "nvme identify",
+            "nvme identify" + EMULATED,
             "nope",
-            "demo --json",
-            "demo");
+            "demo --json" + EMULATED,
+            "demo" + EMULATED);
 
     /** Lines that transfer much data: long enough for all of it to be compiled. */
-    private static final List<String> DRIVES =
-            List.of("nvme bench --seconds 3", "nvme verify --size 64M", "nvme bench --seconds 1 --write --sequential");
+    private static final List<String> DRIVES = List.of(
+            "nvme bench --seconds 3" + EMULATED,
+            "nvme verify --size 64M" + EMULATED,
+            "nvme bench --seconds 1 --write --sequential" + EMULATED);
 
-    private static final Map<String, List<String>> LINES = Map.of("help", HELP, "hosts", HOSTS, "drives", DRIVES);
+    static final Map<String, List<String>> LINES = Map.of("help", HELP, "hosts", HOSTS, "drives", DRIVES);
 
     private Training() {}
 

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -96,7 +97,13 @@ final class MachineFile {
         given("spaprModule", name -> machine.spaprModule(top.flag(name)));
         given("groupsAccessible", name -> machine.groupsAccessible(top.flag(name)));
         given("hazards", name -> machine.hazards(top.constant(name, HazardPolicy.values())));
-        given("hugePages", name -> top.countsBySize(name).forEach(machine::hugePages));
+        given("hugePages", name -> {
+            Map<Long, Integer> counts = top.countsBySize(name);
+            top.checked(name, () -> {
+                counts.forEach(machine::hugePages);
+                return machine;
+            });
+        });
         given("bridges", name -> {
             for (MachineOptions bridge : top.objects(name, "a bridge")) {
                 bridge.requireKnown("a bridge", BRIDGE_OPTIONS);

@@ -57,7 +57,7 @@ class MachineFileTest {
                 .contains("cpu\t\t: POWER10 (architected)\n"));
         IllegalArgumentException e = assertThrows(
                 IllegalArgumentException.class, () -> read("{\"like\": \"power9\",\n\"processor\": \"a\\nb\"}"));
-        assertTrue(String.valueOf(e.getMessage()).contains("line 2 ('processor'): 'a\nb' is not"), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains("line 2 ('processor'): 'a\\u000ab' is not"), e.getMessage());
     }
 
     private static String cpuinfo(EmulatedMachine machine) throws IOException {

@@ -53,12 +53,17 @@ public final class MachineOptions {
         int of(Object object, String name);
     }
 
-    /** The error message, a sentence that begins with the file. */
+    /** The error message, a sentence of one line that begins with the file, whatever characters its values have. */
     private static final class WrongOption extends IllegalArgumentException {
         private static final long serialVersionUID = 1;
+        private static final Pattern CONTROL = Pattern.compile("\\p{Cntrl}");
 
         private WrongOption(String message, @Nullable Throwable cause) {
-            super(message, cause);
+            super(
+                    CONTROL.matcher(message)
+                            .replaceAll(found -> "\\\\u%04x"
+                                    .formatted((int) found.group().charAt(0))),
+                    cause);
         }
     }
 
