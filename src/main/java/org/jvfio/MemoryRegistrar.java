@@ -42,7 +42,8 @@ final class MemoryRegistrar {
     DmaMemory allocate(long bytes, PageSize page) {
         if (bytes <= 0 || bytes > MAX_BYTES || page.bytes() > MAX_BYTES) {
             throw new IllegalArgumentException(
-                    "%d bytes of memory in pages of %s: ask for 1 byte to 128T".formatted(bytes, page));
+                    "%s of memory in pages of %s: ask for 1 byte to 128T"
+                    .formatted(ByteSize.formatSigned(bytes), page));
         }
         if (page.compareTo(systemPage) < 0) {
             throw new IllegalArgumentException(

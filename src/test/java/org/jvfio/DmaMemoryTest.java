@@ -71,7 +71,7 @@ class DmaMemoryTest {
     @Test
     void allocate_negativeSize_illegalArgumentWithThatSize() {
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> container.allocate(-1));
-        assertEquals("-1 bytes of memory in pages of 64K: ask for 1 byte to 128T", e.getMessage());
+        assertEquals("-1B of memory in pages of 64K: ask for 1 byte to 128T", e.getMessage());
         DmaMemory memory = container.allocate(PAGE);
         for (long size : new long[] {-1, -PAGE}) {
             IllegalArgumentException part = assertThrows(IllegalArgumentException.class, () -> memory.range(0, size));
