@@ -272,7 +272,10 @@ public final class EmulatedKernel implements Kernel {
     private int quickly(int fd, int request, MemorySegment struct) {
         OpenFile file = task.file(fd);
         SpaprTce iommu = file instanceof ContainerFile open ? open.container().iommu() : null;
-        return iommu == null ? SpaprTce.NOT_QUICK : iommu.quickIoctl(task, fd, request, struct);
+        // A device that calls while the host calls it holds the IOMMU's lock already.
+        return iommu == null || host.lock().isHeld()
+                ? SpaprTce.NOT_QUICK
+                : iommu.quickIoctl(task, fd, request, struct);
     }
 
     private int ioctl(int fd, int request, Argument set) {

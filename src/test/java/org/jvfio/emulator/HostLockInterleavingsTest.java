@@ -2,7 +2,7 @@ package org.jvfio.emulator;
 
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
 import org.jetbrains.lincheck.LincheckAssertionError;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
@@ -18,7 +18,7 @@ class HostLockInterleavingsTest {
     /** The state of an IOMMU that the host's lock does not know. */
     public static class UnknownIommu {
         final HostLock host = new HostLock();
-        final ReentrantLock own = new ReentrantLock();
+        final Lock own = new OwnCacheLines.Lock().asWriteLock();
         private int mappings;
 
         /** A call of the host. */
