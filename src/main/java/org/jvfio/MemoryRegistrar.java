@@ -41,8 +41,7 @@ final class MemoryRegistrar {
 
     DmaMemory allocate(long bytes, PageSize page) {
         if (bytes <= 0 || bytes > MAX_BYTES || page.bytes() > MAX_BYTES) {
-            throw new IllegalArgumentException(
-                    "%s of memory in pages of %s: ask for 1 byte to 128T"
+            throw new IllegalArgumentException("%s of memory in pages of %s: ask for 1 byte to 128T"
                     .formatted(ByteSize.formatSigned(bytes), page));
         }
         if (page.compareTo(systemPage) < 0) {

@@ -273,9 +273,7 @@ public final class EmulatedKernel implements Kernel {
         OpenFile file = task.file(fd);
         SpaprTce iommu = file instanceof ContainerFile open ? open.container().iommu() : null;
         // A device that calls while the host calls it holds the IOMMU's lock already.
-        return iommu == null || host.lock().isHeld()
-                ? SpaprTce.NOT_QUICK
-                : iommu.quickIoctl(task, fd, request, struct);
+        return iommu == null || host.lock().isHeld() ? SpaprTce.NOT_QUICK : iommu.quickIoctl(task, fd, request, struct);
     }
 
     private int ioctl(int fd, int request, Argument set) {

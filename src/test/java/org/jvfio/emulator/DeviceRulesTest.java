@@ -130,12 +130,12 @@ class DeviceRulesTest {
     void write_ofADeviceThatMapsMemoryMeanwhile_mapsIt() {
         Caller caller = new Caller();
         PciAddress address = PciAddress.parse("0000:01:00.0");
-        EmulatedKernel kernel =
-                EmulatedKernel.boot(machine().device(address.toString(), 0, () -> caller).build());
+        EmulatedKernel kernel = EmulatedKernel.boot(
+                machine().device(address.toString(), 0, () -> caller).build());
         try (Device device = Device.open(kernel, address)) {
             Container container = device.container();
-            DmaMapping mapping = container.map(
-                    container.allocate(1 << 16).range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.NONE);
+            DmaMapping mapping =
+                    container.map(container.allocate(1 << 16).range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.NONE);
             mapping.unmap();
             caller.called = mapping::map;
             device.bar(0).writeInt(0, 1);

@@ -61,8 +61,8 @@ public final class MachineOptions {
         private WrongOption(String message, @Nullable Throwable cause) {
             super(
                     CONTROL.matcher(message)
-                            .replaceAll(found -> "\\\\u%04x"
-                                    .formatted((int) found.group().charAt(0))),
+                            .replaceAll(found ->
+                                    "\\\\u%04x".formatted((int) found.group().charAt(0))),
                     cause);
         }
     }
