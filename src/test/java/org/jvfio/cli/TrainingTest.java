@@ -27,7 +27,7 @@ class TrainingTest {
     }
 
     @Test
-    void lastLines_endTheJvmWithSuccess() {
+    void run_lastLines_succeed() {
         for (List<String> lines : Training.LINES.values()) {
             Ran.of(lines.getLast()).ok();
         }
