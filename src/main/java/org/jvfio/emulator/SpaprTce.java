@@ -124,6 +124,7 @@ final class SpaprTce {
                     || !v2
                     || defaultWindowPending
                     || mm != task.mm()
+                    || refusesMappings()
                     || struct.address() == 0) {
                 return NOT_QUICK;
             }
@@ -257,8 +258,12 @@ final class SpaprTce {
         return bound;
     }
 
+    private boolean refusesMappings() {
+        return !enabled && version.mapNeedsEnable();
+    }
+
     private int map(Argument argument) {
-        if (!enabled && version.mapNeedsEnable()) {
+        if (refusesMappings()) {
             return Errno.EPERM.negated();
         }
         return argument.copyIn(map, map.byteSize()) ? map(argument.mm()) : Errno.EFAULT.negated();
@@ -391,7 +396,7 @@ final class SpaprTce {
     }
 
     private int unmap(Argument argument) {
-        if (!enabled && version.mapNeedsEnable()) {
+        if (refusesMappings()) {
             return Errno.EPERM.negated();
         }
         return argument.copyIn(unmap, unmap.byteSize()) ? unmap(argument.mm()) : Errno.EFAULT.negated();

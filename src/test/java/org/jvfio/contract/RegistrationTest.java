@@ -289,6 +289,14 @@ class RegistrationTest extends Contract {
         }
 
         @Test
+        void mapDma_windowButNothingRegistered_eperm() {
+            RawContainer container = v2();
+            assertAnswer(0, container.create(systemPageShift(), GIB, 1));
+            assertAnswer(EPERM, container.map(IOVA, memory, 64 * KIB));
+            assertAnswer(EPERM, container.unmap(IOVA, 64 * KIB));
+        }
+
+        @Test
         @Scenario("E16")
         void mapDma_registeredMemoryUnmappedByProcess_succeeds() {
             RawContainer container = v2();
