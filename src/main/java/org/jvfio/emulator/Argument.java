@@ -74,13 +74,13 @@ final class Argument {
 
     private static void copy(MemorySegment struct, long offset, MemorySegment into, long bytes) {
         requireRoom(struct, offset + bytes);
+        // No slice: it would allocate an object for every MAP_DMA.
         MemorySegment.copy(struct, offset, into, 0, bytes);
     }
 
     private boolean copyIn(long offset, MemorySegment into, long bytes) {
         MemorySegment known = struct;
         if (known != null) {
-            // No slice: it would allocate an object for every MAP_DMA.
             copy(known, offset, into, bytes);
             return true;
         }

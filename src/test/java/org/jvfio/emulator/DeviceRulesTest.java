@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,7 +18,6 @@ import org.jvfio.DmaConstraints;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
 import org.jvfio.PciAddress;
-import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedDevice;
@@ -89,59 +89,27 @@ class DeviceRulesTest {
         assertRefused("the device at 0001:01:00.0 is the one at 0000:01:00.0", () -> EmulatedKernel.boot(machine));
     }
 
-    /** A device that runs something when its register is written. */
-    private static final class Caller implements EmulatedDevice {
-        private Runnable called = () -> {};
-
-        @Override
-        public DeviceIdentity identity() {
-            return new DeviceIdentity(0x1234, 0xd3a1, 1, 0x120000);
-        }
-
-        @Override
-        public long[] barBytes() {
-            return new long[] {4096};
-        }
-
-        @Override
-        public void plug(DeviceBus bus) {}
-
-        @Override
-        public void reset() {}
-
-        @Override
-        public boolean answers(int bar, long offset, int width) {
-            return true;
-        }
-
-        @Override
-        public long read(int bar, long offset, int width) {
-            return 0;
-        }
-
-        @Override
-        public void write(int bar, long offset, int width, long value) {
-            called.run();
-        }
-    }
-
     @Test
     @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void write_ofADeviceThatMapsMemoryMeanwhile_mapsIt() {
-        Caller caller = new Caller();
+        AtomicReference<Runnable> called = new AtomicReference<>(() -> {});
         PciAddress address = PciAddress.parse("0000:01:00.0");
-        EmulatedKernel kernel = EmulatedKernel.boot(
-                machine().device(address.toString(), 0, () -> caller).build());
+        EmulatedKernel kernel = EmulatedKernel.boot(machine()
+                .device(
+                        address.toString(),
+                        0,
+                        () -> new DmaProbe(() -> called.get().run()))
+                .build());
         try (Device device = Device.open(kernel, address)) {
             Container container = device.container();
             DmaMapping mapping =
                     container.map(container.allocate(1 << 16).range(), DmaDirection.BIDIRECTIONAL, DmaConstraints.NONE);
             mapping.unmap();
-            caller.called = mapping::map;
-            device.bar(0).writeInt(0, 1);
+            called.set(mapping::map);
+            device.bar(0).writeLong(DmaProbe.COMMAND, DmaProbe.CALL);
             assertTrue(mapping.isMapped());
-            caller.called = mapping::unmap;
-            device.bar(0).writeInt(0, 1);
+            called.set(mapping::unmap);
+            device.bar(0).writeLong(DmaProbe.COMMAND, DmaProbe.CALL);
             assertFalse(mapping.isMapped());
         }
     }

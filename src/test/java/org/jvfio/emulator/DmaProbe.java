@@ -8,7 +8,10 @@ import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.EmulatedDevice;
 
-/** A device that does DMA at once, within the write to its command register, and that fails when it is told to. */
+/**
+ * A device that does DMA at once, within the write to its command register, and that fails or calls a test when it is
+ * told to.
+ */
 final class DmaProbe implements EmulatedDevice {
     static final long ADDRESS = 0x00;
     static final long SIZE = 0x08;
@@ -20,11 +23,22 @@ final class DmaProbe implements EmulatedDevice {
     static final long WRITE = 1;
     static final long FAIL = 2;
     static final long FAIL_LATER = 3;
+    static final long CALL = 4;
 
+    private final Runnable called;
     private @Nullable DeviceBus bus;
     private long address;
     private long size;
     private boolean done;
+
+    DmaProbe() {
+        this(() -> {});
+    }
+
+    /** @param called run by the command {@link #CALL} */
+    DmaProbe(Runnable called) {
+        this.called = called;
+    }
 
     @Override
     public DeviceIdentity identity() {
@@ -77,6 +91,10 @@ final class DmaProbe implements EmulatedDevice {
             plugged.after(Duration.ZERO, () -> {
                 throw new AssertionError("a bug of the model");
             });
+            return;
+        }
+        if (command == CALL) {
+            called.run();
             return;
         }
         MemorySegment buffer = MemorySegment.ofArray(new byte[(int) size]);
