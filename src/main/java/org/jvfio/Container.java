@@ -159,6 +159,9 @@ public final class Container implements AutoCloseable {
                     windows.addDefault(iommu.setUp(group));
                 }
             } catch (RuntimeException e) {
+                if (groups.isEmpty()) {
+                    iommu.detached();
+                }
                 Teardown.after(e, group::closeDescriptor);
                 throw e;
             }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -67,6 +69,32 @@ class OpeningTest {
             if (call >= host.observed().calls()) {
                 break;
             }
+        }
+    }
+
+    @Test
+    void register_afterAnyCallOfAttachFailed_noGroup() {
+        int calls = Integer.MAX_VALUE;
+        for (int call = 0; call < calls; call++) {
+            TestHost host = new TestHost();
+            ObservedKernel observed = host.observed();
+            try (Arena arena = Arena.ofShared();
+                    Container container = Container.open(host.kernel())) {
+                MemorySegment memory = arena.allocate(PAGE, PAGE);
+                int before = observed.calls();
+                observed.failCall(before + call);
+                try {
+                    container.attach(TestHost.EDU);
+                    calls = observed.calls() - before;
+                    observed.heal();
+                } catch (VfioException e) {
+                    observed.heal();
+                    assertThrows(IllegalStateException.class, () -> container.register(memory), e::getMessage);
+                    container.attach(TestHost.EDU);
+                    container.register(memory).close();
+                }
+            }
+            host.assertAllGivenBack();
         }
     }
 
