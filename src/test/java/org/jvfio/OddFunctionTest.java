@@ -143,8 +143,17 @@ class OddFunctionTest {
     }
 
     @Test
-    void vitalProductData_noEndTag_cannotBeRead() {
+    void vitalProductData_noEndTag_isReadToTheLastAddress() {
         TestHost host = host(FunctionOptions.builder().vitalProductData(new byte[] {(byte) 0x82, 1, 0, 'J'}));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(0x4a000182, device.configSpace().readVitalProductData(0));
+            assertEquals(0, device.configSpace().readVitalProductData(0x7ffc));
+        }
+    }
+
+    @Test
+    void vitalProductData_noTag_cannotBeRead() {
+        TestHost host = host(FunctionOptions.builder().vitalProductData(new byte[] {0, 0x78}));
         try (Device device = Device.open(host.kernel(), ADDRESS)) {
             assertRefused(
                     Kind.DEVICE_ERROR,

@@ -20,6 +20,7 @@ import org.jvfio.cli.lspci.HeaderWords;
 /** {@code jvfio device}: a PCI function with its configuration space in words, or as a dump. */
 final class DeviceCommand extends Command {
     private static final int CONFIG_BYTES = 4096;
+    private static final int PRODUCT_DATA_BYTES = 1 << 15;
 
     DeviceCommand() {
         super("device", "print a PCI device with its configuration space, as lspci -vvv does");
@@ -30,9 +31,10 @@ final class DeviceCommand extends Command {
         Names.addTo(HostChoice.addTo(syntax))
                 .argument("DEVICE", "the device's PCI address, such as 0000:01:00.0")
                 .flag("xxxx", "print the bytes of the configuration space, as lspci -F reads them")
-                .about("Lines up to 'Kernel driver in use' are those of lspci; the reset methods, the power state, the"
-                        + " IOMMU group's state, EEH and the DMA windows of the platform follow. Without privileges"
-                        + " the kernel shows the first 64 bytes of the configuration space only.")
+                .about(
+                        "Lines up to 'Kernel driver in use' are those of lspci; the reset methods, the power state, the"
+                                + " IOMMU group's state, EEH and the DMA windows of the platform follow. Without privileges"
+                                + " the kernel shows the first 64 bytes of the configuration space only, and no vital product data.")
                 .json(shape())
                 .example("jvfio device 0002:01:00.0", "print an NVMe drive")
                 .example("jvfio device 0002:01:00.0 --xxxx > dump && lspci -F dump -vvv", "let lspci decode it");
@@ -69,11 +71,14 @@ final class DeviceCommand extends Command {
         PciIds ids = Names.of(in);
         Host host = new Host(choice.inspect(in));
         HostFunction function = host.function(address);
-        ConfigImage config =
-                new ConfigImage(host.files().bytes("/sys/bus/pci/devices/" + address + "/config", CONFIG_BYTES));
+        String directory = "/sys/bus/pci/devices/" + address + "/";
+        ConfigImage config = new ConfigImage(host.files().bytes(directory + "config", CONFIG_BYTES));
         boolean memoryBar = function.bars().stream().anyMatch(bar -> !bar.io() && bar.index() != HostBar.ROM);
-        CapabilityWords capabilities =
-                CapabilityWords.of(config, memoryBar, address.device() == 0 && address.function() == 0);
+        CapabilityWords capabilities = CapabilityWords.of(
+                config,
+                memoryBar,
+                address.device() == 0 && address.function() == 0,
+                () -> host.files().bytes(directory + "vpd", PRODUCT_DATA_BYTES));
         Optional<HostGroup> group = function.function().group().isPresent()
                 ? Optional.of(host.group(function.function().group().getAsInt()))
                 : Optional.empty();

@@ -207,11 +207,12 @@ public final class EmulatedKernel implements Kernel {
                             ? task.add(path, new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
                 default -> {
-                    OpenFile file = DriverFile.open(host, path);
-                    if (file != null && !root) {
+                    OpenFile rootOnly = DriverFile.open(host, path);
+                    rootOnly = rootOnly != null ? rootOnly : FunctionBytes.vitalProductData(host, path);
+                    if (rootOnly != null && !root) {
                         yield Errno.EACCES.negated();
                     }
-                    file = file != null ? file : ConfigFile.open(host, path);
+                    OpenFile file = rootOnly != null ? rootOnly : FunctionBytes.config(host, path);
                     yield file != null ? task.add(path, file) : openGroup(path);
                 }
             };

@@ -1,7 +1,7 @@
 package org.jvfio.emulator;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /** The vital product data of a PCI function, as Linux reads them: {@code drivers/pci/vpd.c}. Immutable. */
 final class VitalProductData {
@@ -23,27 +23,33 @@ final class VitalProductData {
         this.validBytes = validBytes(this.data);
     }
 
-    /** {@code pci_vpd_size}: the bytes up to the end tag; 0 if there is none, or a tag before it is invalid. */
+    /**
+     * {@code pci_vpd_size} of Linux 5.15 and newer: the bytes up to the end tag, or to where there is no tag; 0 if there
+     * is none at all. Behind the data the function has zeros, which are tags without a meaning.
+     */
     private static int validBytes(byte[] data) {
         int at = 0;
-        while (at < data.length) {
-            int tag = data[at] & 0xff;
+        while (at < MAX_BYTES) {
+            int tag = at(data, at);
             if (at == 0 && (tag == 0 || tag == 0xff)) {
                 return 0;
             }
-            if ((tag & LARGE) != 0) {
-                if (at + LARGE_HEADER_BYTES > data.length) {
-                    return 0;
-                }
-                at += LARGE_HEADER_BYTES + (data[at + 1] & 0xff) + ((data[at + 2] & 0xff) << Byte.SIZE);
-            } else {
-                at += 1 + (tag & SMALL_LENGTH);
-                if ((tag & ~SMALL_LENGTH) == END) {
-                    return Math.min(at, data.length);
-                }
+            boolean large = (tag & LARGE) != 0;
+            int header = large ? LARGE_HEADER_BYTES : 1;
+            int size = large ? at(data, at + 1) + (at(data, at + 2) << Byte.SIZE) : tag & SMALL_LENGTH;
+            if (at + size > MAX_BYTES) {
+                return at;
+            }
+            at += header + size;
+            if ((tag & ~SMALL_LENGTH) == END) {
+                break;
             }
         }
-        return 0;
+        return Math.min(at, MAX_BYTES);
+    }
+
+    private static int at(byte[] data, int offset) {
+        return offset < data.length ? data[offset] & 0xff : 0;
     }
 
     boolean isPresent() {
@@ -57,10 +63,19 @@ final class VitalProductData {
 
     /** The 4 bytes at an address, the lowest first, with zeros behind the end tag. */
     int read(int address) {
-        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        int value = 0;
         for (int each = 0; each < Integer.BYTES && address + each < validBytes; each++) {
-            bytes.put(each, data[address + each]);
+            value |= at(data, address + each) << (each * Byte.SIZE);
         }
-        return bytes.getInt(0);
+        return value;
+    }
+
+    /** Reads up to the end tag from an offset on: how many bytes. */
+    long read(MemorySegment buffer, long offset) {
+        long size = Math.clamp(validBytes - offset, 0, buffer.byteSize());
+        for (long each = 0; each < size; each++) {
+            buffer.set(ValueLayout.JAVA_BYTE, each, (byte) at(data, (int) (offset + each)));
+        }
+        return size;
     }
 }

@@ -53,6 +53,23 @@ class DeviceCommandTest {
         assertTrue(ran.err().startsWith("jvfio: cannot use 0009:01:00.0: there is no such PCI device; "), ran.err());
     }
 
+    @Test
+    void device_withVitalProductData_itsFields() throws IOException {
+        Path machine = Files.writeString(directory.resolve("machine.json"), """
+                {"like": "power9",
+                 "devices": [{"address": "0000:01:00.0", "group": 0, "model": "edu",
+                              "vpd": {"0x0": "82 02 00 48 69 90 08 00 53 4e 05 30 31 32 33 34 78"}}]}
+                """);
+        String out = Ran.of("device 0000:01:00.0 --machine " + machine).ok().out();
+        assertTrue(out.contains("""
+                        Vital Product Data
+                        \t\tProduct Name: Hi
+                        \t\tRead-only fields:
+                        \t\t\t[SN] Serial number: 01234
+                        \t\tEnd
+                        """), out);
+    }
+
     @ParameterizedTest
     @CsvSource({"power9, 0000:01:00.0", "power9, 0002:01:00.0", "pseries, 0003:00:01.0"})
     void dump_ofADevice_isDecodedByLspciInTheSameWords(String machine, String address)
@@ -110,7 +127,8 @@ class DeviceCommandTest {
                 recorded.stream().filter(line -> line.matches("[0-9a-f]+: .*")).toList();
         ConfigImage config = image(dump);
         List<String> ours = new ArrayList<>(HeaderWords.control(config));
-        for (Capability each : CapabilityWords.of(config, true, true).list()) {
+        for (Capability each :
+                CapabilityWords.of(config, true, true, () -> new byte[0]).list()) {
             String place = each.extended()
                     ? "%03x v%d".formatted(each.offset(), each.version())
                     : "%02x".formatted(each.offset());
@@ -199,7 +217,7 @@ class DeviceCommandTest {
     private static CapabilityWords words(ByteBuffer bytes) {
         byte[] config = new byte[bytes.capacity()];
         bytes.get(0, config);
-        return CapabilityWords.of(new ConfigImage(config), true, true);
+        return CapabilityWords.of(new ConfigImage(config), true, true, () -> new byte[0]);
     }
 
     @Test
@@ -244,7 +262,7 @@ class DeviceCommandTest {
             bytes.put(6, (byte) 0x10).put(0x34, (byte) 0x40);
         }
         ConfigImage config = new ConfigImage(bytes.array());
-        CapabilityWords words = CapabilityWords.of(config, false, true);
+        CapabilityWords words = CapabilityWords.of(config, false, true, () -> new byte[0]);
         assertTrue(words.list().size() <= 1);
         assertEquals(size >= 64, !HeaderWords.control(config).isEmpty());
         assertEquals((size + 15) / 16, config.dump().size());
@@ -262,7 +280,7 @@ class DeviceCommandTest {
                 bytes[0x40] = (byte) random.nextInt(0x16);
             }
             ConfigImage config = new ConfigImage(bytes);
-            CapabilityWords words = CapabilityWords.of(config, random.nextBoolean(), random.nextBoolean());
+            CapabilityWords words = CapabilityWords.of(config, random.nextBoolean(), random.nextBoolean(), () -> bytes);
             words.list().forEach(each -> assertTrue(!each.name().isEmpty()));
             assertTrue(!HeaderWords.control(config).isEmpty());
         }

@@ -6,12 +6,20 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.Container;
 import org.jvfio.VfioException;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.emulator.device.BarKind;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
 
 /** The files of sysfs that real hosts have, too. */
 class SysfsTest {
@@ -60,6 +68,54 @@ class SysfsTest {
         assertEquals(
                 "0x0000000000001000 0x000000000000101f 0x0000000000040101",
                 kernel.readFile(DEVICE + "/resource").lines().toList().get(4));
+    }
+
+    private static EmulatedKernel withProductData(String hex) {
+        return EmulatedKernel.boot(EmulatedMachine.pseries().toBuilder()
+                .function(
+                        "0003:00:01.0",
+                        FunctionOptions.builder()
+                                .vitalProductData(HexFormat.of().parseHex(hex))
+                                .build())
+                .build());
+    }
+
+    private static long read(EmulatedKernel kernel, MemorySegment buffer, long offset) {
+        int file = kernel.open(DEVICE + "/vpd", vfio_h.O_RDONLY);
+        if (file < 0) {
+            return file;
+        }
+        long count = kernel.pread(file, buffer, offset);
+        assertEquals(0, kernel.close(file));
+        return count;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "82010041780000, 0, 5",
+        "82010041780000, 3, 2",
+        "82010041780000, 5, 0",
+        "82010041780000, 99, 0",
+        "82010041, 0, 64",
+        "82ffff41, 0, -19",
+        "8201004185ffff, 0, 4",
+        "007800, 0, -19",
+        "ff7800, 0, -19"
+    })
+    void read_productData_upToTheEndTag(String hex, long offset, long answer) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(64);
+            assertEquals(answer, read(withProductData(hex), buffer, offset));
+            if (answer == 2) {
+                assertEquals(0x7841, buffer.get(ValueLayout.JAVA_SHORT_UNALIGNED, 0));
+            }
+        }
+    }
+
+    @Test
+    void read_productDataAsOrdinaryUser_refused() {
+        EmulatedKernel user = withProductData("78").newUserProcess(1 << 20);
+        assertEquals(Errno.EACCES.negated(), read(user, MemorySegment.NULL, 0));
     }
 
     @Test

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * The capabilities of a configuration space in words. A chain that is broken ends where it is broken, and what was
@@ -22,14 +23,17 @@ public final class CapabilityWords {
     private final ConfigImage config;
     private final boolean memoryBar;
     private final boolean firstFunction;
+    private final Supplier<byte[]> productData;
     private final List<Capability> found = new ArrayList<>();
     private final List<String> defects = new ArrayList<>();
     private int expressType = -1;
 
-    private CapabilityWords(ConfigImage config, boolean memoryBar, boolean firstFunction) {
+    private CapabilityWords(
+            ConfigImage config, boolean memoryBar, boolean firstFunction, Supplier<byte[]> productData) {
         this.config = config;
         this.memoryBar = memoryBar;
         this.firstFunction = firstFunction;
+        this.productData = productData;
     }
 
     /**
@@ -37,9 +41,11 @@ public final class CapabilityWords {
      *
      * @param memoryBar whether the device has a memory BAR
      * @param firstFunction whether it is function 0 of device 0
+     * @param productData reads as many of its vital product data as can be read; called if it has such a capability
      */
-    public static CapabilityWords of(ConfigImage config, boolean memoryBar, boolean firstFunction) {
-        CapabilityWords words = new CapabilityWords(config, memoryBar, firstFunction);
+    public static CapabilityWords of(
+            ConfigImage config, boolean memoryBar, boolean firstFunction, Supplier<byte[]> productData) {
+        CapabilityWords words = new CapabilityWords(config, memoryBar, firstFunction, productData);
         words.read();
         return words;
     }
@@ -89,12 +95,18 @@ public final class CapabilityWords {
         return canBeExtended;
     }
 
+    private List<String> vitalProductData() {
+        List<String> lines = new ArrayList<>(List.of("Vital Product Data"));
+        lines.addAll(ProductDataWords.of(productData.get()));
+        return lines;
+    }
+
     private List<String> standard(int id, int at) {
         int value = config.get16(at + 2);
         return switch (id) {
             case 0x00 -> List.of("Null");
             case 0x01 -> power(at, value);
-            case 0x03 -> List.of("Vital Product Data", "\t\tNot readable");
+            case 0x03 -> vitalProductData();
             case 0x04 ->
                 List.of("Slot ID: %d slots, %s, chassis %02x"
                         .formatted(value & 0x1f, Flags.of(value, "First", 5), value >> 8));
