@@ -87,16 +87,7 @@ final class DmaWindows {
     DmaWindow create(PageSize page, long bytes, int levels) {
         String operation = "create a window of %s with %s pages and %d level%s"
                 .formatted(ByteSize.formatSigned(bytes), page, levels, levels == 1 ? "" : "s");
-        TceInfo info = iommu.info();
-        TceTable.requireValid(page, bytes, levels);
-        if (!iommu.registersMemory()) {
-            throw new VfioException(
-                    Kind.UNSUPPORTED,
-                    operation,
-                    "version 1 of the SPAPR TCE IOMMU, the only one of this kernel for the group, creates none",
-                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
-        }
-        TceTable table = TceTable.of(operation, info, container.systemPage(), page, bytes, levels);
+        TceTable table = table(operation, page, bytes, levels);
         try (Arena arena = Arena.ofConfined()) {
             TceCreate call = TceCreate.of(arena, page.shift(), bytes, levels);
             createTables(
@@ -118,6 +109,25 @@ final class DmaWindows {
             windows.add(window);
             return window;
         }
+    }
+
+    /** The table of a window that can be created here. */
+    private TceTable table(String operation, PageSize page, long bytes, int levels) {
+        TceInfo info = iommu.info();
+        TceTable.requireValid(page, bytes, levels);
+        if (!iommu.registersMemory()) {
+            throw new VfioException(
+                    Kind.UNSUPPORTED,
+                    operation,
+                    "version 1 of the SPAPR TCE IOMMU, the only one of this kernel for the group, creates none",
+                    "use the default window, or Linux 6.4 or newer (6.11 on pseries)");
+        }
+        return TceTable.of(operation, info, container.systemPage(), page, bytes, levels);
+    }
+
+    /** What {@link #create} will lock with such a window, for the table of a pending default window too. */
+    long tableBytes(String operation, PageSize page, long bytes, int levels) {
+        return pendingTableBytes() + table(operation, page, bytes, levels).lockedBytes();
     }
 
     List<WindowPlan> plan(WindowRequest request) {

@@ -60,14 +60,20 @@ final class WindowReasons {
                 lockedReason(step, table.lockedBytes(), locked));
     }
 
-    /** The bytes of the memory that are not registered, and so not locked, yet. */
+    /**
+     * The bytes of the memory that are not registered, and so not locked, yet. What is registered and not mapped is what
+     * the window is for.
+     */
     long memoryBytes() {
-        boolean isAllocated = state.unmapped().stream()
-                .anyMatch(each ->
-                        each.bytes() >= request.bytes() && each.pageSize().equals(memoryPage));
-        return state.registersMemory() && !isAllocated
-                ? memoryPage.roundUp(request.bytes() - request.registeredBytes())
-                : 0;
+        if (!state.registersMemory()) {
+            return 0;
+        }
+        long unmapped = state.unmapped().stream()
+                .filter(each -> each.pageSize().compareTo(memoryPage) >= 0)
+                .mapToLong(IommuState.Unmapped::bytes)
+                .sum();
+        long registered = Math.min(request.bytes(), Math.max(request.registeredBytes(), unmapped));
+        return memoryPage.roundUp(request.bytes() - registered);
     }
 
     private String pageReason(PageSize page, List<PageSize> pages) {

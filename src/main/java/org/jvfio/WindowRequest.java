@@ -16,8 +16,8 @@ import java.util.OptionalInt;
  * @param memoryPageSize the pages that back the mapped memory: the system's if empty, larger ones for hugetlb memory;
  *     no window with larger pages can map it
  * @param dmaMaskBits how many bits of a bus address the device has, 1 to 64
- * @param registeredBytes bytes of the memory that are registered, and so locked, already; none is needed if the
- *     container has memory of the size and pages that nothing maps yet
+ * @param registeredBytes bytes of the memory that are registered, and so locked, already; what the container has
+ *     registered in such pages, or larger ones, and nothing maps yet counts without it
  * @param pageSize the IOMMU page size of the window; empty for any
  * @param levels the levels of its TCE table, at least 1; empty for any
  * @param keepsDefaultWindow whether the default window must stay, for a device that has fewer address bits or needs

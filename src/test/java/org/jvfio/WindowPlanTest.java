@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -375,6 +376,49 @@ class WindowPlanTest {
         window.map(memory, DmaDirection.BIDIRECTIONAL);
         assertEquals(128 * K + M, host.process().lockedBytes());
         assertNone(WindowRequest.of(64 * K), "it needs 64K of locked memory: 1152K locked of 1152K, 0 remaining");
+    }
+
+    @Test
+    void planWindow_memoryAllocatedInPieces_restCounted() {
+        rebootWithMemlock(128 * K + M);
+        container.allocate(M / 2);
+        container.register(Arena.ofAuto().allocate(M / 4, 64 * K));
+        WindowPlan plan = container.planWindow(WindowRequest.of(M));
+        assertEquals(Step.REPLACE_DEFAULT, plan.step());
+        assertTrue(plan.reasons().toString().contains("and 256K for the memory when it is registered"), plan::toString);
+        container.allocate(M / 4);
+        create(container.planWindow(WindowRequest.of(M)));
+        assertEquals(128 * K + M, host.process().lockedBytes());
+    }
+
+    @Test
+    void planWindow_memoryInLargerPages_countedOnce() {
+        reboot(EmulatedMachine.power9().toBuilder()
+                .hugePages(2 * M, 2)
+                .capIpcLock(false)
+                .memlockBytes(4 * M + 128 * K)
+                .build());
+        container.allocate(4 * M, PageSize.SIZE_2M);
+        create(container.planWindow(WindowRequest.of(4 * M)));
+        assertEquals(4 * M + 128 * K, host.process().lockedBytes());
+    }
+
+    @Test
+    void requireLockable_withAWindow_oneFigureForAll() {
+        long needed = 8 * M + 128 * K + M;
+        rebootWithMemlock(needed - 1);
+        VfioException e = assertThrows(
+                VfioException.class, () -> container.requireLockable("copy", M, PageSize.SIZE_64K, 64 * M, 1));
+        assertEquals(VfioException.Kind.LOCK_LIMIT, e.kind());
+        assertTrue(e.getMessage().contains("cannot copy: it needs "), e.getMessage());
+        assertEquals(0, host.process().lockedBytes());
+        rebootWithMemlock(needed);
+        container.requireLockable("copy", M, PageSize.SIZE_64K, 64 * M, 1);
+        container.createWindow(PageSize.SIZE_64K, 64 * M, 1);
+        container.allocate(M);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> container.requireLockable("copy", M, PageSize.SIZE_64K, 3 * M, 1));
     }
 
     @Test

@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -199,9 +198,11 @@ final class Demo {
             tellTaken(container);
             DmaWindow low = container.defaultWindow();
             boolean createsWindows = container.iommuVersion() != SpaprTceVersion.V1;
-            DmaWindow high = createsWindows ? createWindow(container) : low;
+            DmaWindow high = createsWindows
+                    ? HighWindow.create(container, "run the demo", WINDOW_BYTES, Demo::memoryBytes)
+                    : low;
             tellWindows(container, createsWindows);
-            DmaMemory memory = container.allocate(2 * high.pageSize().bytes());
+            DmaMemory memory = container.allocate(memoryBytes(high.pageSize()));
             long half = memory.size() / 2;
             EduDevice edu = EduDevice.of(device);
             DmaWindow reached = edu.reaches(high.range().start()) ? high : low;
@@ -213,6 +214,11 @@ final class Demo {
             tellFault(container.eeh(), device, edu, source, destination);
         }
         tellReturned();
+    }
+
+    /** A page for the source of the copy, and one for its destination. */
+    private static long memoryBytes(PageSize page) {
+        return 2 * page.bytes();
     }
 
     /** Who has the device before it is taken. Told only once it is: a device that cannot be had is no story. */
@@ -265,14 +271,6 @@ final class Demo {
 
     private static String levels(int levels) {
         return levels + (levels == 1 ? " level" : " levels");
-    }
-
-    private DmaWindow createWindow(Container container) {
-        PageSize page = container.iommuInfo().pageSizes().stream()
-                .filter(size -> size.compareTo(container.systemPage()) <= 0)
-                .max(Comparator.naturalOrder())
-                .orElseThrow();
-        return container.createWindow(page, WINDOW_BYTES, 1);
     }
 
     private void tellWindows(Container container, boolean created) {

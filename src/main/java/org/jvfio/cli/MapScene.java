@@ -1,7 +1,6 @@
 package org.jvfio.cli;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.jvfio.Container;
@@ -10,7 +9,6 @@ import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
 import org.jvfio.DmaWindow;
 import org.jvfio.IommuGroup;
-import org.jvfio.PageSize;
 import org.jvfio.PciFunction;
 import org.jvfio.SpaprTceVersion;
 import org.jvfio.cli.map.DmaEvent;
@@ -30,6 +28,9 @@ final class MapScene {
     private static final List<Long> BUFFERS = List.of(8L << 20, 4L << 20, 2L << 20, 1L << 20, 8L << 20, 4L << 20);
 
     private final Kernel kernel;
+    private static final long RINGS_BYTES = RING * RINGS;
+    private static final long BUFFERS_BYTES =
+            BUFFERS.stream().mapToLong(Long::longValue).sum();
     private final PciFunction function;
     private final PeLog log;
     private final DmaSpace space = new DmaSpace();
@@ -76,7 +77,9 @@ final class MapScene {
             log.bypass().ifPresent(on -> space.take(new DmaEvent.Bypass(on)));
             moments.add(space.moment("VFIO takes the group: the host's window and bypass go"));
             DmaWindow low = container.defaultWindow();
-            DmaWindow high = container.iommuVersion() == SpaprTceVersion.V1 ? low : highWindow(container);
+            DmaWindow high = container.iommuVersion() == SpaprTceVersion.V1
+                    ? low
+                    : HighWindow.create(container, "map memory as a driver does", HIGH_WINDOW, _ -> RINGS_BYTES + BUFFERS_BYTES);
             List<DmaWindow> windows = high == low ? List.of(low) : List.of(low, high);
             for (DmaWindow window : windows) {
                 space.take(new DmaEvent.WindowCreated(number(window), window.range(), window.pageSize()));
@@ -117,22 +120,13 @@ final class MapScene {
         return window.isDefault() ? 0 : 1;
     }
 
-    private static DmaWindow highWindow(Container container) {
-        PageSize page = container.iommuInfo().pageSizes().stream()
-                .filter(size -> size.compareTo(container.systemPage()) <= 0)
-                .max(Comparator.naturalOrder())
-                .orElseThrow();
-        return container.createWindow(page, HIGH_WINDOW, 1);
-    }
-
     private List<DmaMapping> map(Container container, DmaWindow low, DmaWindow high) {
         List<DmaMapping> mappings = new ArrayList<>();
-        DmaMemory rings = container.allocate(RING * RINGS);
+        DmaMemory rings = container.allocate(RINGS_BYTES);
         for (int ring = 0; ring < RINGS; ring++) {
             mappings.add(low.map(rings.range(ring * RING, RING), direction(ring)));
         }
-        DmaMemory buffers =
-                container.allocate(BUFFERS.stream().mapToLong(Long::longValue).sum());
+        DmaMemory buffers = container.allocate(BUFFERS_BYTES);
         long offset = 0;
         for (int index = 0; index < BUFFERS.size(); index++) {
             mappings.add(high.map(buffers.range(offset, BUFFERS.get(index)), direction(index)));

@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -71,6 +73,25 @@ class DemoTest {
                 EmulatedMachine.power8().toBuilder().kernel(KernelVersion.V6_4).build(),
                 EmulatedMachine.power10(),
                 EmulatedMachine.pseries());
+    }
+
+    private static EmulatedMachine withMemlock(EmulatedMachine machine, long bytes) {
+        return machine.toBuilder().capIpcLock(false).memlockBytes(bytes).build();
+    }
+
+    /** A hint that is followed leads to the end of the story. */
+    @ParameterizedTest
+    @MethodSource("machinesOfLimits")
+    void tell_withTheLimitThatIsAskedFor_toTheEnd(EmulatedMachine machine) {
+        VfioException e = assertThrows(VfioException.class, () -> tell(withMemlock(machine, 0)));
+        Matcher asked = Pattern.compile("ulimit -l ([0-9]+)").matcher(e.hint());
+        assertTrue(asked.find(), e.getMessage());
+        Told told = tell(withMemlock(machine, Long.parseLong(asked.group(1)) << 10));
+        assertTrue(told.data().containsKey("fault"), told.data()::toString);
+    }
+
+    static List<EmulatedMachine> machinesOfLimits() {
+        return List.of(EmulatedMachine.power7(), EmulatedMachine.power8(), EmulatedMachine.pseries());
     }
 
     @ParameterizedTest
