@@ -21,6 +21,7 @@ import org.apache.commons.cli.DefaultParser;
 import org.apache.commons.cli.ParseException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -209,11 +210,12 @@ class ListingsTest {
         assertNotEquals(0, found);
     }
 
-    /** It is copied as it is, by people who begin a driver, so it has versions and no places for them. */
-    @Test
-    void sampleProject_versions_areThoseOfTheProject() throws IOException {
+    /** They are copied as they are, by people who begin a driver, so they have versions and no places for them. */
+    @ParameterizedTest
+    @CsvSource({"junit, 6", "class-path, 5", "module-path, 5"})
+    void sampleProject_versions_areThoseOfTheProject(String project, int count) throws IOException {
         String pom = Files.readString(Path.of("pom.xml"));
-        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it/junit/pom.xml")));
+        Matcher versions = VERSION.matcher(Files.readString(Path.of("src/it", project, "pom.xml")));
         int found = 0;
         while (versions.find()) {
             String line = versions.group(1).equals("jvfio.version")
@@ -222,7 +224,7 @@ class ListingsTest {
             assertTrue(pom.contains("\n    " + line) || pom.contains("\n  " + line), line);
             found++;
         }
-        assertEquals(6, found);
+        assertEquals(count, found);
     }
 
     @Test
