@@ -384,10 +384,11 @@ public final class EmulatedNvme implements EmulatedDevice {
         /**
          * Sets CAP.TO: how long the host waits for CSTS.RDY to change. Without faults it changes at once.
          *
-         * @param timeout a multiple of 500 ms, up to 127.5 s
+         * @param timeout a multiple of 500 ms, up to 127.5 s; 0, which the specification does not allow, is what some
+         *     controllers have
          */
         public Builder readyTimeout(Duration timeout) {
-            readyTimeout = check(timeout, MAX_TIMEOUT, "127.5 s");
+            readyTimeout = check(timeout, 0, MAX_TIMEOUT, "127.5 s");
             return this;
         }
 
@@ -398,17 +399,17 @@ public final class EmulatedNvme implements EmulatedDevice {
          * @param timeout a multiple of 500 ms, up to 32767.5 s
          */
         public Builder mediaTimeout(Duration timeout) {
-            mediaTimeout = check(timeout, MAX_MEDIA_TIMEOUT, "32767.5 s");
+            mediaTimeout = check(timeout, 1, MAX_MEDIA_TIMEOUT, "32767.5 s");
             return this;
         }
 
-        private static Duration check(Duration timeout, int most, String text) {
+        private static Duration check(Duration timeout, int least, int most, String text) {
             long units = Configuration.timeoutUnits(timeout);
-            if (units < 1
+            if (units < least
                     || units > most
                     || !Configuration.TIMEOUT_UNIT.multipliedBy(units).equals(timeout)) {
                 throw new IllegalArgumentException(
-                        "timeout of %s: it is a multiple of 500 ms, up to %s".formatted(timeout, text));
+                        "timeout of %d ms: it is a multiple of 500 ms, up to %s".formatted(timeout.toMillis(), text));
             }
             return timeout;
         }

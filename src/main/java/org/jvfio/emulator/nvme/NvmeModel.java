@@ -33,7 +33,7 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *       CAP.MPSMAX), powers of two from 4K, the default, to 128M; the largest is 64K by default
  *   <li>{@code "commandSets"}: CAP.CSS, 0 to 255; 65 by default: the NVM command set, and the choice of all
  *   <li>{@code "doorbellStride"}: CAP.DSTRD: doorbells are 4 bytes shifted by it apart, 0, the default, to 8
- *   <li>{@code "readyTimeoutMillis"}: CAP.TO, a multiple of 500 up to 127500; 7500 by default
+ *   <li>{@code "readyTimeoutMillis"}: CAP.TO, a multiple of 500, 0 to 127500; 7500 by default
  *   <li>{@code "mediaTimeoutMillis"}: CRTO.CRWMT, with CAP.CRMS, a multiple of 500 up to 32767500; without it there is
  *       no CRTO
  *   <li>{@code "readyDelayMicros"}: how long it takes in microseconds until CSTS.RDY is 1; 0 by default

@@ -40,6 +40,15 @@ class NvmeReadyTimeoutTest {
     }
 
     @Test
+    void open_timeoutOfZero_waitsForOneUnit() {
+        try (NvmeHost host = new NvmeHost(
+                        slow(Duration.ofMillis(50)).readyTimeout(Duration.ZERO)::build);
+                NvmeController nvme = host.open()) {
+            nvme.namespace(1).flush();
+        }
+    }
+
+    @Test
     void open_readyWithinTimeoutOfCrto_waits() {
         EmulatedNvme.Builder drive = slow(Duration.ofMillis(1200)).mediaTimeout(Duration.ofSeconds(20));
         long start = System.nanoTime();

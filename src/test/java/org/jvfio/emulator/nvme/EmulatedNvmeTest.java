@@ -42,7 +42,7 @@ class EmulatedNvmeTest {
         assertRefused("MSI messages: 3 is not a power of two", drive -> drive.msi(3));
         assertRefused("MSI-X vectors: 66 is not in the range 0 to 65", drive -> drive.msix(66));
         assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(750)));
-        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ZERO));
+        assertRefused("a multiple of 500 ms", drive -> drive.readyTimeout(Duration.ofMillis(-500)));
         assertRefused("up to 32767.5 s", drive -> drive.mediaTimeout(Duration.ofSeconds(32_768)));
         assertRefused("a multiple of 500 ms", drive -> drive.mediaTimeout(Duration.ofMillis(1)));
         assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
