@@ -17,7 +17,9 @@ import org.jvfio.observe.sanitize.Finding;
  * class MyDriverTest {
  *     @Test
  *     void copiesText(@VfioDevice("edu") Device device) {
- *         assertEquals("Hello", new MyDriver(device).copy("Hello"));
+ *         try (MyDriver driver = new MyDriver(device)) {
+ *             assertEquals("Hello", driver.copy("Hello"));
+ *         }
  *     }
  * }
  * }</pre>
@@ -28,7 +30,14 @@ import org.jvfio.observe.sanitize.Finding;
  * org.jvfio.emulator.EmulatedKernel}, {@code org.jvfio.emulator.EmulatedHost} and {@link
  * org.jvfio.emulator.EmulatedMachine}, the process, the host and its description; {@link
  * org.jvfio.observe.fault.FaultInjection} and {@link org.jvfio.observe.sanitize.Sanitizer}. All parameters of a test
- * are of one host. After the test, devices and container are closed, and what the sanitizer has found fails the test.
+ * are of one host.
+ *
+ * <p>After the test, and after the methods behind it, these devices and their container are closed, and what the
+ * sanitizer has found fails the test. If the test has passed, that is also what its driver has left in them: memory,
+ * mappings, windows beside the default one, enabled interrupts, bus mastering, groups and devices that it opened there.
+ * It is found before they are closed, as closing gives everything back. Mapped BARs, and the interrupt by which the
+ * kernel requests a device, are of the device. After a fault that refused to unmap or to release something, what is
+ * left is not looked for.
  *
  * <p>An annotation of a method replaces that of its class, with all of its options: {@code @EmulatedHost(allow = ...)}
  * is a host with the default preset.

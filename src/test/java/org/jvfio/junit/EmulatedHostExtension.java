@@ -24,6 +24,6 @@ final class EmulatedHostExtension implements ParameterResolver, AfterEachCallbac
 
     @Override
     public void afterEach(ExtensionContext context) {
-        HostSession.end(context);
+        HostSession.end(context, context.getExecutionException().isEmpty());
     }
 }

@@ -1,6 +1,7 @@
 package org.jvfio.junit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +18,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -31,9 +35,16 @@ import org.junit.platform.launcher.core.LauncherFactory;
 import org.jvfio.Container;
 import org.jvfio.Device;
 import org.jvfio.DmaDirection;
+import org.jvfio.DmaMapping;
 import org.jvfio.DmaMemory;
+import org.jvfio.DmaWindow;
+import org.jvfio.InterruptType;
+import org.jvfio.Interrupts;
+import org.jvfio.PageSize;
 import org.jvfio.PciAddress;
 import org.jvfio.VfioException;
+import org.jvfio.WindowPlan;
+import org.jvfio.WindowRequest;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
@@ -174,6 +185,195 @@ class EmulatedHostExtensionTest {
         assertEquals("", results.failure("hasNoHost()"));
     }
 
+    /** An unmapping fails. */
+    static final class UnmapFails implements FaultPlan.Source {
+        UnmapFails() {}
+
+        @Override
+        public Faults faults() {
+            return Faults.NONE.with(
+                    FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_UNMAP_DMA),
+                    Occurrence.nth(1),
+                    new Effect.Refusal(Errno.EIO));
+        }
+    }
+
+    /** The creation of a window fails, and not the one that follows it. */
+    static final class CreateFails implements FaultPlan.Source {
+        CreateFails() {}
+
+        @Override
+        public Faults faults() {
+            return Faults.NONE.with(
+                    FaultPoint.ioctl(VfioRequest.VFIO_IOMMU_SPAPR_TCE_CREATE),
+                    Occurrence.nth(1),
+                    new Effect.Refusal(Errno.ENOMEM));
+        }
+    }
+
+    @EmulatedHost
+    static class LeftInDevices {
+        private @Nullable Interrupts closedAfter;
+
+        @AfterEach
+        void close() {
+            Interrupts open = closedAfter;
+            if (open != null) {
+                open.close();
+            }
+        }
+
+        @Test
+        void memory(@VfioDevice("edu") Device device) {
+            device.container().allocate(1 << 16);
+        }
+
+        @Test
+        void mapping(@VfioDevice("edu") Device device) {
+            DmaMemory memory = device.container().allocate(1 << 16);
+            device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+        }
+
+        @Test
+        void segment(Container container, @VfioDevice("edu") Device device) {
+            // Otherwise it is freed too early, which is another mistake.
+            container.register(Arena.global().allocate(1 << 16, 1 << 16));
+            assertSame(container, device.container());
+        }
+
+        @Test
+        void window(@VfioDevice("edu") Device device) {
+            device.container().createWindow(PageSize.SIZE_64K, 1 << 30, 1);
+        }
+
+        @Test
+        void interrupts(@VfioDevice("nvme") Device device) {
+            device.enableInterrupts(InterruptType.MSIX, 2);
+        }
+
+        @Test
+        void busMastering(@VfioDevice("edu") Device device) {
+            device.enableBusMastering();
+        }
+
+        @Test
+        void otherDevice(Container container, @VfioDevice("edu") Device device) {
+            PciAddress other = PciAddress.parse("0002:01:00.0");
+            assertNotEquals(other, device.address());
+            container.attach(other).openDevice(other);
+        }
+
+        @Test
+        void everythingIsGivenBack(@VfioDevice("nvme") Device device) {
+            try (DmaMemory memory = device.container().allocate(1 << 16);
+                    DmaWindow window = device.container().createWindow(PageSize.SIZE_64K, 1 << 30, 1);
+                    DmaMapping mapping = window.map(memory, DmaDirection.TO_DEVICE);
+                    Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
+                device.enableBusMastering();
+                assertEquals(2, interrupts.vectors());
+                assertEquals(1 << 16, mapping.size());
+                device.disableBusMastering();
+            }
+        }
+
+        @Test
+        void givenBackAfterTheTest(@VfioDevice("nvme") Device device) {
+            closedAfter = device.enableInterrupts(InterruptType.MSIX, 2);
+            device.closeOnDeviceRequest();
+        }
+
+        @Test
+        void deviceIsClosed(@VfioDevice("edu") Device device, Container container) {
+            device.enableBusMastering();
+            device.close();
+            container.close();
+        }
+
+        @Test
+        void peIsFrozen(@VfioDevice("edu") Device device, org.jvfio.emulator.EmulatedHost host) {
+            device.enableBusMastering();
+            host.freezePe(device.group().number());
+        }
+
+        @Test
+        void deviceIsRecovered(@VfioDevice("edu") Device device, org.jvfio.emulator.EmulatedHost host) {
+            device.enableBusMastering();
+            host.freezePe(device.group().number());
+            device.recover();
+            device.disableBusMastering();
+        }
+
+        @Test
+        @EmulatedHost(allow = {Finding.Kind.LEFT_ALLOCATED, Finding.Kind.LEFT_REGISTERED})
+        void memoryThatIsAllowed(@VfioDevice("edu") Device device) {
+            device.container().allocate(1 << 16);
+        }
+
+        @Test
+        void failsBefore(@VfioDevice("edu") Device device) {
+            device.container().allocate(1 << 16);
+            throw new IllegalStateException("the test's own failure");
+        }
+
+        @Test
+        @FaultPlan(source = CreateFails.class)
+        void defaultWindowIsCreatedAgain(@VfioDevice("edu") Device device) {
+            Container container = device.container();
+            WindowPlan plan = container.planWindow(WindowRequest.of(512 << 20).dmaMaskBits(31));
+            assertEquals(WindowPlan.Step.REPLACE_DEFAULT, plan.step());
+            assertThrows(VfioException.class, () -> container.apply(plan));
+            assertEquals(List.of(container.defaultWindow()), container.windows());
+        }
+
+        @Test
+        @FaultPlan(source = UnmapFails.class)
+        void unmapIsRefused(@VfioDevice("edu") Device device) {
+            DmaMemory memory = device.container().allocate(1 << 16);
+            device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            assertThrows(VfioException.class, memory::close);
+        }
+    }
+
+    @Test
+    void sanitizer_leftInDeviceOfTheExtension_testFailsWithEachThing() {
+        Results results = run(LeftInDevices.class);
+        assertLeft(results, "memory(Device)", "LEFT_REGISTERED: 0x10000 bytes", "LEFT_ALLOCATED: 0x10000 bytes");
+        assertLeft(
+                results,
+                "mapping(Device)",
+                "LEFT_MAPPED: 0x10000 bytes at IOVA 0x1000 are mapped",
+                "LEFT_REGISTERED: 0x10000 bytes",
+                "LEFT_ALLOCATED: 0x10000 bytes");
+        assertLeft(results, "segment(Container, Device)", "LEFT_REGISTERED: 0x10000 bytes");
+        assertLeft(results, "window(Device)", "LEFT_WINDOW: the window at IOVA 0x800000000000000 is not removed");
+        assertLeft(results, "interrupts(Device)", "LEFT_ENABLED: MSI-X of 0002:01:00.0 is enabled, with 2 vectors");
+        assertLeft(results, "busMastering(Device)", "LEFT_ENABLED: bus mastering of 0000:01:00.0 is enabled");
+        assertLeft(results, "otherDevice(Container, Device)", "/dev/vfio/2, is open", "0002:01:00.0, is open");
+        for (String clean : List.of(
+                "everythingIsGivenBack(Device)",
+                "givenBackAfterTheTest(Device)",
+                "deviceIsClosed(Device, Container)",
+                "peIsFrozen(Device, EmulatedHost)",
+                "deviceIsRecovered(Device, EmulatedHost)",
+                "memoryThatIsAllowed(Device)",
+                "defaultWindowIsCreatedAgain(Device)",
+                "unmapIsRefused(Device)")) {
+            assertEquals("", results.failure(clean), clean);
+        }
+        assertEquals("java.lang.IllegalStateException: the test's own failure", results.failure("failsBefore(Device)"));
+    }
+
+    private static void assertLeft(Results results, String test, String... things) {
+        String failure = results.failure(test);
+        String count = things.length == 1 ? "has 1 finding:" : "has " + things.length + " findings:";
+        assertTrue(failure.contains(count), failure);
+        for (String thing : things) {
+            assertTrue(failure.contains(thing), failure);
+        }
+        assertTrue(failure.contains("$LeftInDevices." + test.substring(0, test.indexOf('(') + 1)), failure);
+        assertTrue(failure.contains("A test that is meant to: @EmulatedHost(allow = {LEFT_"), failure);
+    }
+
     static class OnAllPresets {
         private static final Set<String> PLATFORMS = ConcurrentHashMap.newKeySet();
 
@@ -221,6 +421,7 @@ class EmulatedHostExtensionTest {
             }
             assertEquals(1, failures.size());
             assertEquals(1, faults.happened().size());
+            memory.close();
         }
 
         @Test

@@ -5,6 +5,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
@@ -65,12 +68,13 @@ final class HostSession {
     /**
      * Ends the session of a test, if it has begun.
      *
+     * @param passed whether the test has; what another one leaves may be due to its failure
      * @throws AssertionError if the sanitizer has findings
      */
-    static void end(ExtensionContext context) {
+    static void end(ExtensionContext context, boolean passed) {
         HostSession session = HostSettings.store(context).remove(KEY, HostSession.class);
         if (session != null) {
-            session.end();
+            session.end(passed);
         }
     }
 
@@ -143,17 +147,44 @@ final class HostSession {
                 .formatted(annotation == null ? "" : "'" + annotation.value() + "'", described));
     }
 
-    private void end() {
+    private void end(boolean passed) {
         // The faults are for the test, not for what is closed in its place.
         faults.end();
         try {
+            if (passed && !faults.hasRefusedRelease()) {
+                // Closing would give everything back.
+                sanitizer.driverEnded(lent());
+            }
             close();
             if (settings.sanitize()) {
-                sanitizer.requireClean(settings.allowed().toArray(Finding.Kind[]::new));
+                requireClean();
             }
         } finally {
             // The memory of what the test has left goes with its process.
             process.exit();
+        }
+    }
+
+    /** The groups and devices that this opened, as the sanitizer names them. */
+    private Set<String> lent() {
+        return Stream.concat(
+                        groups.keySet().stream().map(number -> "/dev/vfio/" + number),
+                        devices.keySet().stream().map(PciAddress::toString))
+                .collect(Collectors.toSet());
+    }
+
+    private void requireClean() {
+        try {
+            sanitizer.requireClean(settings.allowed().toArray(Finding.Kind[]::new));
+        } catch (AssertionError found) {
+            String kinds = sanitizer.findings().stream()
+                    .map(Finding::kind)
+                    .filter(kind -> !settings.allowed().contains(kind))
+                    .distinct()
+                    .map(Finding.Kind::name)
+                    .collect(Collectors.joining(", "));
+            throw new AssertionError("%s%nA test that is meant to: @EmulatedHost(allow = {%s}), with its other options"
+                    .formatted(found.getMessage(), kinds));
         }
     }
 

@@ -75,12 +75,12 @@ final class SeededRun implements BeforeEachCallback, InvocationInterceptor {
                 endAfter(failure);
                 throw failure;
             }
-            HostSession.end(context);
+            HostSession.end(context, aborted == null);
         }
 
         private void endAfter(Throwable failure) {
             try {
-                HostSession.end(context);
+                HostSession.end(context, false);
             } catch (RuntimeException | Error more) {
                 failure.addSuppressed(more);
             }

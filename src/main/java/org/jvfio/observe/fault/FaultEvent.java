@@ -1,5 +1,7 @@
 package org.jvfio.observe.fault;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.observe.fault.FaultPoint.On;
 
@@ -21,6 +23,12 @@ record FaultEvent(
         long length,
         int vector,
         @Nullable String path) {
+
+    private static final Set<VfioRequest> RELEASES = EnumSet.of(
+            VfioRequest.VFIO_IOMMU_UNMAP_DMA,
+            VfioRequest.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY,
+            VfioRequest.VFIO_IOMMU_SPAPR_TCE_REMOVE,
+            VfioRequest.VFIO_DEVICE_SET_IRQS);
 
     static FaultEvent call(On on) {
         return new FaultEvent(on, 0, null, null, null, 0, 0, -1, null);
@@ -66,6 +74,16 @@ record FaultEvent(
 
     boolean is(VfioRequest request) {
         return request.number() == number && request.file() == file;
+    }
+
+    /**
+     * Whether a driver makes the call to give something back; without it, it cannot. A {@code close} is executed in any
+     * case.
+     */
+    boolean isRelease() {
+        return on == On.MUNMAP
+                || (on.isPositioned() && area == DeviceArea.CONFIG)
+                || RELEASES.stream().anyMatch(this::is);
     }
 
     /** As in {@code ioctl VFIO_IOMMU_MAP_DMA} or {@code dma-write of 16 bytes at 0x1000 of 0000:01:00.0}. */

@@ -156,6 +156,14 @@ public final class FaultInjection {
     }
 
     /**
+     * Whether a fault has refused a call by which a driver gives something back: an unmapping, say. What is left then
+     * is not the driver's mistake.
+     */
+    public boolean hasRefusedRelease() {
+        return run.refusedRelease();
+    }
+
+    /**
      * What has happened so far, the oldest first: for each the event and the fault; at most 1000, and how many more.
      */
     public List<String> happened() {

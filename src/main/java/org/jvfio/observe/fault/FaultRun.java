@@ -19,6 +19,7 @@ final class FaultRun {
     private final List<String> happened = new ArrayList<>();
     private long unkept;
     private boolean ended;
+    private boolean refusedRelease;
 
     FaultRun(Faults plan, Consumer<String> listener) {
         this.listener = listener;
@@ -38,6 +39,8 @@ final class FaultRun {
             if (fault.point().matches(event) && occurs(fault.occurrence(), ++counts[index])) {
                 effects = effects.isEmpty() ? new ArrayList<>() : effects;
                 effects.add(fault.effect());
+                refusedRelease |= event.isRelease()
+                        && (fault.effect() instanceof Effect.Refusal || fault.effect() instanceof Effect.ShortTransfer);
                 keep("%s, the %d. that matches: %s".formatted(event, counts[index], fault));
             }
         }
@@ -63,6 +66,11 @@ final class FaultRun {
             case Occurrence.Every every -> count % every.number() == 0;
             case Occurrence.Randomly randomly -> random.nextDouble() < randomly.probability();
         };
+    }
+
+    /** Whether a call failed that would have given something back. */
+    synchronized boolean refusedRelease() {
+        return refusedRelease;
     }
 
     /** A random number from 0 to below a bound. */

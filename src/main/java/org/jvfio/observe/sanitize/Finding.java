@@ -25,6 +25,8 @@ public record Finding(Kind kind, String text, List<Site> sites, int times) {
         LEFT_WINDOW,
         /** Memory of {@code mmap} was not unmapped. */
         LEFT_ALLOCATED,
+        /** Interrupts or bus mastering of a device were not disabled. */
+        LEFT_ENABLED,
         /** A call that would harm a real host. */
         HAZARD,
         /** DMA to a bus address that was unmapped before, or to memory that was freed. */

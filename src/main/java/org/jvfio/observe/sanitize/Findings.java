@@ -26,6 +26,14 @@ final class Findings {
         }
     }
 
+    /** Adds what is left, which is one finding however often it is looked for. */
+    synchronized void addLeft(Kind kind, String text, Site site) {
+        List<Site> known = site.isKnown() ? List.of(site) : List.of();
+        if (!all.containsKey(new Key(kind, text, known))) {
+            add(kind, text, site);
+        }
+    }
+
     synchronized List<Finding> all() {
         return List.copyOf(all.values());
     }

@@ -1,10 +1,15 @@
 package org.jvfio.observe.sanitize;
 
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.observe.sanitize.Finding.Kind;
+import org.jvfio.uapi.vfio_h;
 
 /**
  * The interrupts of devices, and whether their driver takes note of them. Guarded by the lock of its {@link
@@ -70,6 +75,36 @@ final class InterruptUse {
                 ended(each, triggers.remove(each));
             }
         }
+    }
+
+    /**
+     * Reports interrupts that are enabled, once for each index of a device, except {@code VFIO_PCI_REQ_IRQ_INDEX}.
+     *
+     * @param isOpen whether the driver still has an eventfd
+     */
+    void reportEnabled(IntPredicate isOpen) {
+        Map<Vector, List<Site>> enabled = new LinkedHashMap<>();
+        triggers.forEach((vector, trigger) -> {
+            if (vector.index() != vfio_h.VFIO_PCI_REQ_IRQ_INDEX && isOpen.test(trigger.eventfd)) {
+                enabled.computeIfAbsent(new Vector(vector.device(), vector.index(), 0), _ -> new ArrayList<>())
+                        .add(trigger.site);
+            }
+        });
+        enabled.forEach((first, sites) -> findings.addLeft(
+                Kind.LEFT_ENABLED,
+                "%s of %s is enabled, with %d vector%s"
+                        .formatted(name(first.index()), first.device(), sites.size(), sites.size() == 1 ? "" : "s"),
+                sites.getFirst()));
+    }
+
+    private static String name(int index) {
+        return switch (index) {
+            case vfio_h.VFIO_PCI_INTX_IRQ_INDEX -> "INTx";
+            case vfio_h.VFIO_PCI_MSI_IRQ_INDEX -> "MSI";
+            case vfio_h.VFIO_PCI_MSIX_IRQ_INDEX -> "MSI-X";
+            case vfio_h.VFIO_PCI_ERR_IRQ_INDEX -> "the error interrupt";
+            default -> "interrupt index " + index;
+        };
     }
 
     void endAll() {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.observe.sanitize.Finding.Kind;
@@ -30,6 +31,9 @@ final class Resources {
         }
     }
 
+    /** A DMA window. */
+    record Window(long start, long size, int pageShift) {}
+
     /** Memory at bus addresses. */
     record Mapped(long iova, long address, long size, Site site) {
         boolean contains(long at) {
@@ -41,6 +45,9 @@ final class Resources {
         }
     }
 
+    /** A window that the program has created. */
+    private record Created(Window window, Site site) {}
+
     /** An open file; containers have the rest. */
     static final class Descriptor {
         private final String path;
@@ -48,11 +55,15 @@ final class Resources {
         private final NavigableMap<Long, Mapped> mappings = new TreeMap<>(Long::compareUnsigned);
         private final List<Mapped> unmapped = new ArrayList<>();
         private final Map<Long, Registered> registered = new HashMap<>();
-        private final Map<Long, Registered> windows = new TreeMap<>(Long::compareUnsigned);
+        private final Map<Long, Created> windows = new TreeMap<>(Long::compareUnsigned);
         /** The container of a group. */
         private @Nullable Descriptor container;
         /** The group of a device, whose address is the path. */
         private @Nullable Descriptor group;
+        /** Where bus mastering of a device was enabled last; null while it is not. */
+        private @Nullable Site busMaster;
+
+        private @Nullable Window defaultWindow;
 
         private Descriptor(String path, Site site) {
             this.path = path;
@@ -131,14 +142,26 @@ final class Resources {
             registered.remove(address);
         }
 
-        void window(long start, long size, Site where) {
-            windows.put(start, new Registered(start, size, where));
+        /** The window that the kernel creates by itself; the program may remove it, and create it again. */
+        void defaultWindow(Window window) {
+            defaultWindow = window;
+        }
+
+        void window(Window window, Site where) {
+            if (!window.equals(defaultWindow)) {
+                windows.put(window.start(), new Created(window, where));
+            }
+        }
+
+        /** Bus mastering of a device is enabled or disabled. */
+        void busMaster(@Nullable Site where) {
+            busMaster = where;
         }
 
         void removeWindow(long start, Site where) {
-            Registered window = windows.remove(start);
-            if (window != null) {
-                unmap(start, window.size(), where);
+            Created created = windows.remove(start);
+            if (created != null) {
+                unmap(start, created.window().size(), where);
             }
         }
 
@@ -229,29 +252,70 @@ final class Resources {
 
     /** Reports everything that is left. */
     void report(Findings findings) {
+        reportDma(findings);
+        descriptors.forEach((fd, each) -> reportOpen(findings, fd, each));
+        reportAllocated(findings);
+    }
+
+    /**
+     * Reports what is left of containers and devices, but not containers, which are the lender's or reported at the
+     * end, nor eventfds, which the library has for open devices.
+     *
+     * @param lent the paths of groups and devices that are not the driver's
+     */
+    void reportHeld(Findings findings, Set<String> lent) {
+        reportDma(findings);
+        descriptors.forEach((fd, each) -> {
+            boolean isGroup = each.container != null;
+            if ((isGroup || each.isDevice()) && !lent.contains(each.path)) {
+                reportOpen(findings, fd, each);
+            }
+        });
+        reportAllocated(findings);
+    }
+
+    /** The places where bus mastering was enabled that was not disabled since, by the descriptors of the devices. */
+    Map<Integer, Site> busMasters() {
+        Map<Integer, Site> masters = new TreeMap<>();
+        descriptors.forEach((fd, each) -> {
+            Site where = each.busMaster;
+            if (where != null) {
+                masters.put(fd, where);
+            }
+        });
+        return masters;
+    }
+
+    private void reportDma(Findings findings) {
         for (Descriptor each : descriptors.values()) {
             each.mappings
                     .values()
-                    .forEach(left -> findings.add(
+                    .forEach(left -> findings.addLeft(
                             Kind.LEFT_MAPPED,
                             "0x%x bytes at IOVA 0x%x are mapped".formatted(left.size(), left.iova()),
                             left.site()));
             each.windows
                     .values()
-                    .forEach(left -> findings.add(
+                    .forEach(left -> findings.addLeft(
                             Kind.LEFT_WINDOW,
-                            "the window at IOVA 0x%x is not removed".formatted(left.address()),
+                            "the window at IOVA 0x%x is not removed"
+                                    .formatted(left.window().start()),
                             left.site()));
             each.registered
                     .values()
-                    .forEach(left -> findings.add(
+                    .forEach(left -> findings.addLeft(
                             Kind.LEFT_REGISTERED,
                             "0x%x bytes at 0x%x are registered".formatted(left.size(), left.address()),
                             left.site()));
         }
-        descriptors.forEach((fd, each) ->
-                findings.add(Kind.LEFT_OPEN, "descriptor %d, %s, is open".formatted(fd, each.path), each.site));
-        allocated.forEach((address, area) -> findings.add(
+    }
+
+    private static void reportOpen(Findings findings, int fd, Descriptor left) {
+        findings.addLeft(Kind.LEFT_OPEN, "descriptor %d, %s, is open".formatted(fd, left.path), left.site);
+    }
+
+    private void reportAllocated(Findings findings) {
+        allocated.forEach((address, area) -> findings.addLeft(
                 Kind.LEFT_ALLOCATED,
                 "0x%x bytes of memory at 0x%x are not freed".formatted(area.size(), address),
                 area.site()));

@@ -38,6 +38,7 @@ import org.jvfio.observe.sanitize.Finding.Kind;
 public final class Sanitizer {
     private final State state = new State();
     private volatile @Nullable EmulatedHost host;
+    private volatile @Nullable SanitizingKernel watched;
     private @Nullable Kernel kernel;
     private boolean finished;
 
@@ -96,7 +97,9 @@ public final class Sanitizer {
             throw new IllegalStateException("it watches a process already; make a sanitizer for each");
         }
         host = emulated;
-        return new SanitizingKernel(process, emulated, state);
+        SanitizingKernel watching = new SanitizingKernel(process, emulated, state);
+        watched = watching;
+        return watching;
     }
 
     /** Whether a descriptor is of a device. */
@@ -110,6 +113,24 @@ public final class Sanitizer {
     /** What has been found so far, without what is still open, mapped, registered or allocated. */
     public List<Finding> findings() {
         return state.findings().all();
+    }
+
+    /**
+     * Reports what a driver has left in devices that it was lent, and in their container, before the lender closes
+     * them: mappings, windows beside the default one, registered and allocated memory, enabled interrupts, bus
+     * mastering, and other groups and devices that are open. The interrupt by which the kernel requests a device is the
+     * lender's.
+     *
+     * @param lent the paths of the groups that were lent, such as {@code /dev/vfio/0}, and the addresses of the devices
+     */
+    public synchronized void driverEnded(Set<String> lent) {
+        SanitizingKernel watching = watched;
+        if (watching == null) {
+            return;
+        }
+        state.change(resources -> resources.reportHeld(state.findings(), lent));
+        state.reportEnabled();
+        watching.reportBusMasters();
     }
 
     /**

@@ -1,5 +1,6 @@
 package org.jvfio.observe.sanitize;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -18,9 +19,11 @@ import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.MemoryUse;
 import org.jvfio.observe.ForwardingKernel;
 import org.jvfio.observe.sanitize.Finding.Kind;
+import org.jvfio.observe.sanitize.Resources.Window;
 import org.jvfio.uapi.vfio_h;
 import org.jvfio.uapi.vfio_iommu_spapr_register_memory;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_create;
+import org.jvfio.uapi.vfio_iommu_spapr_tce_info;
 import org.jvfio.uapi.vfio_iommu_spapr_tce_remove;
 import org.jvfio.uapi.vfio_iommu_type1_dma_map;
 import org.jvfio.uapi.vfio_iommu_type1_dma_unmap;
@@ -30,6 +33,11 @@ import org.jvfio.uapi.vfio_irq_set;
 final class SanitizingKernel extends ForwardingKernel {
     private static final String CONTAINER = "/dev/vfio/vfio";
     private static final String GROUP = "/dev/vfio/";
+    private static final int DEFAULT_WINDOW_PAGE_SHIFT = 12;
+    /** Where the command register is in the file of a device: {@code VFIO_PCI_OFFSET_SHIFT} is 40. */
+    private static final long COMMAND = ((long) vfio_h.VFIO_PCI_CONFIG_REGION_INDEX << 40) + vfio_h.PCI_COMMAND;
+
+    private static final byte ALL_ONES = -1;
 
     /**
      * The JVM stops all threads and looks at the whole heap for the locks of a thread: of calls at one place, only the
@@ -194,11 +202,20 @@ final class SanitizingKernel extends ForwardingKernel {
                 state.container(fd, container -> container.unregister(address));
                 state.buffers(buffers -> buffers.forget(address, size));
             }
+            case vfio_h.VFIO_IOMMU_SPAPR_TCE_GET_INFO -> {
+                Window window = new Window(
+                        Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_start(argument)),
+                        Integer.toUnsignedLong(vfio_iommu_spapr_tce_info.dma32_window_size(argument)),
+                        DEFAULT_WINDOW_PAGE_SHIFT);
+                state.container(fd, container -> container.defaultWindow(window));
+            }
             case vfio_h.VFIO_IOMMU_SPAPR_TCE_CREATE -> {
-                long start = vfio_iommu_spapr_tce_create.start_addr(argument);
-                long size = vfio_iommu_spapr_tce_create.window_size(argument);
+                Window window = new Window(
+                        vfio_iommu_spapr_tce_create.start_addr(argument),
+                        vfio_iommu_spapr_tce_create.window_size(argument),
+                        vfio_iommu_spapr_tce_create.page_shift(argument));
                 Site site = Site.here("created");
-                state.container(fd, container -> container.window(start, size, site));
+                state.container(fd, container -> container.window(window, site));
             }
             case vfio_h.VFIO_IOMMU_SPAPR_TCE_REMOVE -> {
                 long start = vfio_iommu_spapr_tce_remove.start_addr(argument);
@@ -267,7 +284,43 @@ final class SanitizingKernel extends ForwardingKernel {
 
     @Override
     public long pwrite(int fd, MemorySegment buffer, long offset) {
-        return stopped(() -> super.pwrite(fd, buffer, offset));
+        long result = stopped(() -> super.pwrite(fd, buffer, offset));
+        noteCommand(fd, buffer, result, offset);
+        return result;
+    }
+
+    /** Notes bus mastering that is enabled or disabled by a write of configuration space. */
+    private void noteCommand(int fd, MemorySegment written, long bytes, long offset) {
+        long place = COMMAND - offset;
+        if (place < 0 || place >= bytes || deviceOf(fd) == null) {
+            return;
+        }
+        boolean masters = (written.get(ValueLayout.JAVA_BYTE, place) & vfio_h.PCI_COMMAND_MASTER) != 0;
+        Site where = masters ? Site.here("enabled") : null;
+        state.change(resources -> {
+            Resources.Descriptor device = resources.get(fd);
+            if (device != null) {
+                device.busMaster(where);
+            }
+        });
+    }
+
+    /** Reports devices whose bus mastering is on; not those that do not respond. */
+    void reportBusMasters() {
+        state.resources(Resources::busMasters).forEach((fd, where) -> {
+            if (mastersBus(fd)) {
+                state.findings().addLeft(Kind.LEFT_ENABLED, "bus mastering of " + pathOf(fd) + " is enabled", where);
+            }
+        });
+    }
+
+    private boolean mastersBus(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment command = arena.allocate(Short.BYTES);
+            boolean read = behind().pread(fd, command, COMMAND) == Short.BYTES;
+            byte low = command.get(ValueLayout.JAVA_BYTE, 0);
+            return read && low != ALL_ONES && (low & vfio_h.PCI_COMMAND_MASTER) != 0;
+        }
     }
 
     private long stopped(LongSupplier call) {

@@ -28,6 +28,11 @@ final class State {
         return look.apply(resources);
     }
 
+    /** Reports interrupts that are enabled, where the driver still has their eventfds. */
+    synchronized void reportEnabled() {
+        interrupts.reportEnabled(eventfd -> resources.get(eventfd) != null);
+    }
+
     /** Changes what a container has, if the descriptor is of one. */
     synchronized void container(int fd, Consumer<Descriptor> change) {
         Descriptor container = resources.get(fd);

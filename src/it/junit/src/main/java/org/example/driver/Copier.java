@@ -31,7 +31,7 @@ public final class Copier implements AutoCloseable {
             device.enableBusMastering();
             edu = EduDevice.of(device);
         } catch (RuntimeException e) {
-            memory.close();
+            close();
             throw e;
         }
     }
