@@ -231,7 +231,7 @@ public final class ConfigSpace {
      * @throws VfioException if the device does not support this state, and as {@link #capabilities}
      */
     public void setPowerState(PowerState state) {
-        Objects.requireNonNull(state);
+        Objects.requireNonNull(state, "state");
         device.lock().lock();
         try {
             PciCapability.PowerManagement capability = powerManagement("set");

@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jvfio.VfioException.Kind;
 import org.jvfio.ioctl.EehPeOp;
 import org.jvfio.ioctl.Ioctl;
@@ -82,6 +83,7 @@ public final class Container implements AutoCloseable {
      *     open it ({@code PERMISSION})
      */
     public static Container open(Kernel host) {
+        Objects.requireNonNull(host, "host");
         Kernel kernel = TraceProperty.observe(host);
         String operation = "open a VFIO container";
         Descriptor descriptor = Descriptor.open(kernel, PATH, vfio_h.O_RDWR, operation, KnownCauses::openContainer);
@@ -118,6 +120,7 @@ public final class Container implements AutoCloseable {
      * @throws VfioException if the device does not exist, is not bound to vfio-pci, or its group cannot be taken
      */
     public Group attach(PciAddress address) {
+        Objects.requireNonNull(address, "address");
         PciFunction function = PciFunction.at(kernel, address);
         IommuGroup group = IommuGroup.of(kernel, function);
         if (!function.isForVfio()) {
@@ -344,6 +347,7 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public List<WindowPlan> planWindows(WindowRequest request) {
+        Objects.requireNonNull(request, "request");
         lock.lock();
         try {
             requireOpen();
@@ -372,6 +376,7 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaWindow apply(WindowPlan plan) {
+        Objects.requireNonNull(plan, "plan");
         lock.lock();
         try {
             requireOpen();
@@ -394,6 +399,9 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container or the memory is closed
      */
     public DmaMapping map(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
+        Objects.requireNonNull(part, "part");
+        Objects.requireNonNull(direction, "direction");
+        Objects.requireNonNull(constraints, "constraints");
         lock.lock();
         try {
             requireOpen();
@@ -413,6 +421,9 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container or the memory is closed
      */
     public DmaMapping prepare(MemoryRange part, DmaDirection direction, DmaConstraints constraints) {
+        Objects.requireNonNull(part, "part");
+        Objects.requireNonNull(direction, "direction");
+        Objects.requireNonNull(constraints, "constraints");
         lock.lock();
         try {
             requireOpen();
@@ -447,6 +458,7 @@ public final class Container implements AutoCloseable {
      * @throws VfioException {@code LOCK_LIMIT} if it may not, with the limit that suffices for all of it
      */
     public void requireLockable(String operation, long bytes) {
+        Objects.requireNonNull(operation, "operation");
         lock.lock();
         try {
             requireOpen();
@@ -540,6 +552,7 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public DmaMemory register(MemorySegment segment) {
+        Objects.requireNonNull(segment, "segment");
         lock.lock();
         try {
             attachedInfo();
@@ -665,5 +678,16 @@ public final class Container implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the container is closed");
         }
+    }
+
+    /** Its groups, as in {@code VFIO container of IOMMU group 3}. */
+    @Override
+    public String toString() {
+        List<Integer> numbers = attachedGroups;
+        return numbers.isEmpty()
+                ? "VFIO container without a group"
+                : numbers.stream()
+                        .map(number -> "IOMMU group " + number)
+                        .collect(Collectors.joining(", ", "VFIO container of ", ""));
     }
 }

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -60,6 +61,8 @@ public final class Device implements AutoCloseable {
      *     nothing is left open then
      */
     public static Device open(Kernel kernel, PciAddress address) {
+        Objects.requireNonNull(kernel, "kernel");
+        Objects.requireNonNull(address, "address");
         Container container = Container.open(kernel);
         try {
             Device device = container.attach(address).openDevice(address);
@@ -217,6 +220,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public InterruptInfo interruptInfo(InterruptType type) {
+        Objects.requireNonNull(type, "type");
         return interrupts.info(type);
     }
 
@@ -259,6 +263,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public Interrupts enableInterrupts(InterruptType type, int atLeast, int atMost) {
+        Objects.requireNonNull(type, "type");
         return interrupts.enable(type, atLeast, atMost);
     }
 
@@ -336,6 +341,10 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device, or a group, is closed
      */
     public void hotReset(Group... others) {
+        Objects.requireNonNull(others, "others");
+        for (Group other : others) {
+            Objects.requireNonNull(other, "others");
+        }
         lock().lock();
         try {
             List<Group> held = new ArrayList<>(container().groups());
@@ -390,6 +399,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public RecoveryResult recover(RecoveryOptions options) {
+        Objects.requireNonNull(options, "options");
         if (!recovering.compareAndSet(false, true)) {
             throw new VfioException(
                     Kind.BUSY, "recover " + this, "another thread is recovering it", "wait for that thread");
@@ -459,6 +469,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void onDeviceRequest(Runnable handler) {
+        Objects.requireNonNull(handler, "handler");
         interrupts.onDeviceRequest(handler);
     }
 
@@ -480,6 +491,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public boolean supports(DeviceFeature feature) {
+        Objects.requireNonNull(feature, "feature");
         return feature.isSupported(descriptor, address);
     }
 
@@ -491,6 +503,7 @@ public final class Device implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public void setVfToken(UUID token) {
+        Objects.requireNonNull(token, "token");
         DeviceFeature.VF_TOKEN.set(
                 descriptor,
                 () -> "set the VF token of " + address,

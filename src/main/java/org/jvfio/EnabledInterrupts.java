@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.StringJoiner;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +46,6 @@ final class EnabledInterrupts {
     }
 
     Interrupts enable(InterruptType type, int atLeast, int atMost) {
-        Objects.requireNonNull(type);
         if (atLeast < 1 || atMost < atLeast) {
             throw new IllegalArgumentException(
                     "at least %d and at most %d vectors: the minimum is 1, and not above the maximum"
@@ -136,7 +134,6 @@ final class EnabledInterrupts {
     }
 
     void onDeviceRequest(Runnable handler) {
-        Objects.requireNonNull(handler);
         device.lock().lock();
         try {
             if (deviceRequests == null) {

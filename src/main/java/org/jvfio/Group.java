@@ -5,6 +5,7 @@ import static org.jvfio.uapi.vfio_h.VFIO_GROUP_FLAGS_VIABLE;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -129,6 +130,7 @@ public final class Group implements AutoCloseable {
      * @throws IllegalStateException if the group is closed
      */
     public Device openDevice(PciAddress address) {
+        Objects.requireNonNull(address, "address");
         return openDevice(address, address.toString());
     }
 
@@ -141,6 +143,8 @@ public final class Group implements AutoCloseable {
      * @throws IllegalStateException if the group is closed
      */
     public Device openDevice(PciAddress address, UUID vfToken) {
+        Objects.requireNonNull(address, "address");
+        Objects.requireNonNull(vfToken, "vfToken");
         return openDevice(address, address + " vf_token=" + vfToken);
     }
 
@@ -283,5 +287,11 @@ public final class Group implements AutoCloseable {
     /** The container that it is attached to. */
     public Container container() {
         return container;
+    }
+
+    /** The number, as in {@code IOMMU group 3}. */
+    @Override
+    public String toString() {
+        return "IOMMU group " + number();
     }
 }

@@ -127,7 +127,7 @@ final class InterruptVectors implements InterruptDispatcher.Listener {
      * @return whether an interrupt is pending, for which the handler is to be called
      */
     boolean setHandler(int number, Runnable handler) {
-        Objects.requireNonNull(handler);
+        Objects.requireNonNull(handler, "handler");
         Vector vector = vector(number);
         boolean pending;
         synchronized (vector) {

@@ -91,7 +91,8 @@ public final class Region {
 
     /** The same region with accesses in another byte order. */
     public Region withOrder(ByteOrder byteOrder) {
-        return new Region(regions, descriptor, name, info, mapping, Objects.requireNonNull(byteOrder), checked);
+        return new Region(
+                regions, descriptor, name, info, mapping, Objects.requireNonNull(byteOrder, "byteOrder"), checked);
     }
 
     /** The same region with accesses by system calls alone. */

@@ -71,6 +71,19 @@ class ContainerTest {
     }
 
     @Test
+    void toString_containerAndGroup_numbersOfTheGroups() {
+        TestHost host = new TestHost();
+        try (Container container = Container.open(host.kernel())) {
+            assertEquals("VFIO container without a group", container.toString());
+            Group group = container.attach(TestHost.EDU);
+            assertEquals("IOMMU group 0", group.toString());
+            container.attach(TestHost.OTHER_EDU);
+            assertEquals("VFIO container of IOMMU group 0, IOMMU group 1", container.toString());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
     void iommuInfo_attached_platformsOffer() {
         TestHost host = new TestHost();
         try (Container container = Container.open(host.kernel())) {
