@@ -23,6 +23,10 @@ import org.jvfio.VfioException.Kind;
  * <p>Offsets are in bytes from the region's beginning. They must be multiples of the access's width: the kernel would
  * split another access into smaller ones, which is a machine check with some devices.
  *
+ * <p><b>Registers.</b> The driver is responsible for the offset and the width of each access: neither this class nor
+ * the kernel can know which ones a device answers. Where it does not answer, a real host gets a machine check, which
+ * crashes it on powernv and hangs an LPAR.
+ *
  * <p><b>Paths.</b> Where the kernel allows a BAR to be mapped, accesses are loads and stores; elsewhere, and always for
  * the MSI-X table, they are system calls ({@code pread}, {@code pwrite}). {@link #viaSyscalls} is the same region with
  * system calls alone. Both have the same effect, except that Linux before 6.11 splits an 8-byte access by system call
@@ -43,7 +47,9 @@ import org.jvfio.VfioException.Kind;
  *   <li>{@link IndexOutOfBoundsException} if they are not inside the region,
  *   <li>{@link IllegalArgumentException} if the offset is not a multiple of the width,
  *   <li>{@link VfioException} if the region cannot be read or written, or the kernel refuses,
- *   <li>{@link IllegalStateException} if the device is closed.
+ *   <li>{@link IllegalStateException} if the device is closed,
+ *   <li>{@link org.jvfio.emulator.HostHazard} on the emulated kernel, if the device does not answer an access of this
+ *       offset and width; on Linux this is the machine check.
  * </ul>
  */
 public final class Region {

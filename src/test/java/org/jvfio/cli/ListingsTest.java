@@ -23,8 +23,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.jvfio.emulator.EmulatedKernel;
-import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.guide.FirstDriver;
 import org.jvfio.guide.Printed;
 
@@ -130,11 +128,9 @@ class ListingsTest {
             assertTrue(printed.contains(block.text()), printed);
         } else if (first.startsWith("Verified namespace 1")) {
             assertEquals(steady(block.text()), steady(Ran.of("nvme verify").ok().out()));
-        } else if (first.startsWith("error    binding")) {
-            EmulatedKernel host = EmulatedKernel.boot(EmulatedMachine.power8());
-            Ran.on(host, "unbind 0001:01:00.0").ok();
-            String printed = Ran.on(host, "doctor 0001:01:00.0").out();
-            assertTrue(printed.contains(block.text()), printed);
+        } else if (first.startsWith("ok       binding")) {
+            String printed = Ran.of("doctor 0001:01:00.0").ok().out().replaceAll("Java \\d+", "Java 25");
+            assertTrue(printed.endsWith(block.text()), printed);
         } else if (first.startsWith("Tests run: ")) {
             assertTrue(block.text().matches("Tests run: \\d+, Failures: 0, Errors: 0, Skipped: \\d+\n"), block.text());
         } else if (!PICTURES.contains(first)) {
