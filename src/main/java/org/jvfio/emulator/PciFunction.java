@@ -57,6 +57,7 @@ final class PciFunction implements DeviceBus {
         this.slot = slot;
         this.pe = pe;
         this.model = made(slot, host);
+        DeviceProperties.requireAll(slot.address(), model, slot.rom() == null);
         this.device = host.wrapper().wrap(slot.address(), model);
         boolean refused =
                 slot.driver() == HostDriver.VFIO_PCI && !host.machine().kernel().bindsDevices();
@@ -490,6 +491,11 @@ final class PciFunction implements DeviceBus {
     }
 
     private boolean transfer(long busAddress, MemorySegment data, long offset, long length, boolean toMemory) {
+        if (length < 0) {
+            throw new IllegalArgumentException(
+                    "%s: DMA of %d bytes at 0x%x: the length is negative".formatted(address(), length, busAddress));
+        }
+        Objects.checkFromIndexSize(offset, length, data.byteSize());
         if (!mastersBus()) {
             FailedDma.Reason reason = isAwake() ? FailedDma.Reason.BUS_MASTERING_OFF : FailedDma.Reason.LOW_POWER;
             pe.refuse(slot.address(), busAddress, length, toMemory, reason);
@@ -541,6 +547,9 @@ final class PciFunction implements DeviceBus {
 
     @Override
     public void after(Duration delay, Runnable action) {
+        if (delay.isNegative()) {
+            throw new IllegalArgumentException(address() + ": a delay of " + delay + ": it is negative");
+        }
         long scheduledIn = generation;
         host.after(delay, () -> {
             if (generation == scheduledIn) {

@@ -103,7 +103,7 @@ final class Adder implements EmulatedDevice {
     // @start region="dma"
     private void add(DeviceBus plugged, MemorySegment bytes) {
         if (!plugged.readMemory(address, bytes)) {
-            // The bridge has frozen the PE by now, so this message is lost, and the driver reads all ones.
+            // The PE is frozen by now, and the driver reads all ones; or bus mastering is off. This message is lost.
             plugged.sendMessage(FAILED);
             return;
         }

@@ -20,6 +20,7 @@ import org.jvfio.VfioException;
 import org.jvfio.emulator.EehState;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.FailedDma;
 
 /** A driver is written before its device is there: the device is an {@link Adder}, the host an emulated POWER9. */
 class AdderTest {
@@ -28,9 +29,9 @@ class AdderTest {
     private static final Duration LONG = Duration.ofSeconds(60);
 
     // @start region="host"
-    private static EmulatedKernel hostWithAnAdder() {
+    private static EmulatedKernel hostWithAnAdder(Duration latency) {
         return EmulatedKernel.boot(EmulatedMachine.power9().toBuilder()
-                .device(ADDRESS, GROUP, () -> new Adder(Duration.ZERO))
+                .device(ADDRESS, GROUP, () -> new Adder(latency))
                 .build());
     }
 
@@ -44,7 +45,7 @@ class AdderTest {
     // @start region="test"
     @Test
     void adder_mappedMemory_sumAndInterrupt() throws InterruptedException {
-        EmulatedKernel kernel = hostWithAnAdder();
+        EmulatedKernel kernel = hostWithAnAdder(Duration.ZERO);
         try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
                 DmaMemory memory = device.container().allocate(65536);
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
@@ -64,20 +65,57 @@ class AdderTest {
     // @start region="mistake"
     @Test
     void adder_memoryNotMapped_peIsFrozen() throws InterruptedException {
-        EmulatedKernel kernel = hostWithAnAdder();
+        EmulatedKernel kernel = hostWithAnAdder(Duration.ZERO);
         try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
                 Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
             device.enableBusMastering();
             Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
             start(registers, 0x10000, 8);
-            long end = System.nanoTime() + LONG.toNanos();
-            while (!device.isFrozen() && System.nanoTime() < end) {
-                Thread.onSpinWait();
-            }
+            awaitFreeze(device);
             VfioException e = assertThrows(VfioException.class, () -> registers.readLong(Adder.SUM));
             assertEquals(VfioException.Kind.FROZEN, e.kind());
             assertFalse(interrupts.await(Adder.FAILED, Duration.ZERO));
             assertEquals(EehState.STOPPED, kernel.host().group(GROUP).state());
+        }
+    }
+
+    private static void awaitFreeze(Device device) {
+        long end = System.nanoTime() + LONG.toNanos();
+        while (!device.isFrozen() && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void adder_neverAnswers_driverGivesUpAndStopsIt() throws InterruptedException {
+        EmulatedKernel kernel = hostWithAnAdder(Duration.ofDays(1));
+        try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
+                DmaMemory memory = device.container().allocate(65536);
+                Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
+            DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            device.enableBusMastering();
+            Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
+            start(registers, mapping.iova(), 1000);
+            assertFalse(interrupts.await(Adder.DONE, Duration.ofMillis(1)));
+            device.disableBusMastering(); // before its memory is freed
+        }
+    }
+
+    @Test
+    void adder_resetBetweenAddressAndCount_addsAtAddress0() {
+        EmulatedKernel kernel = hostWithAnAdder(Duration.ZERO);
+        try (Device device = Device.open(kernel, PciAddress.parse(ADDRESS));
+                DmaMemory memory = device.container().allocate(65536)) {
+            DmaMapping mapping = device.container().defaultWindow().map(memory, DmaDirection.TO_DEVICE);
+            device.enableBusMastering();
+            Region registers = device.bar(0).withOrder(ByteOrder.LITTLE_ENDIAN);
+            registers.writeLong(Adder.ADDRESS, mapping.iova());
+            device.reset();
+            registers.writeLong(Adder.COUNT, 1000);
+            awaitFreeze(device);
+            FailedDma failed = kernel.host().failedDma().getLast();
+            assertEquals(0, failed.busAddress());
+            assertEquals(FailedDma.Reason.NO_ENTRY, failed.reason());
         }
     }
     // @end

@@ -9,9 +9,11 @@ public interface DeviceBus {
      * DMA: reads memory at a bus address into part of a segment.
      *
      * @param offset where the part begins in the segment, in bytes
-     * @param length of the part in bytes
-     * @return false if bus mastering is off or a translation failed. After a failed translation the partitionable
-     *     endpoint is frozen, and the segment has the data read before
+     * @param length of the part in bytes; at 0, nothing is read
+     * @return false if bus mastering is off, the device is in low power, or a translation failed. After a failed
+     *     translation the partitionable endpoint is frozen, and the segment has the data read before
+     * @throws IllegalArgumentException if the length is negative
+     * @throws IndexOutOfBoundsException if the part is not inside the segment
      */
     boolean readMemory(long busAddress, MemorySegment into, long offset, long length);
 
@@ -25,8 +27,10 @@ public interface DeviceBus {
      * and sixteen in order: a host that sees the second eight sees the first, too.
      *
      * @param offset where the part begins in the segment, in bytes
-     * @param length of the part in bytes
+     * @param length of the part in bytes; at 0, nothing is written
      * @return false as for reading; data written before the failure stays
+     * @throws IllegalArgumentException if the length is negative
+     * @throws IndexOutOfBoundsException if the part is not inside the segment
      */
     boolean writeMemory(long busAddress, MemorySegment from, long offset, long length);
 
@@ -65,6 +69,11 @@ public interface DeviceBus {
         throw new IllegalArgumentException("BAR " + bar + " has no memory");
     }
 
-    /** Runs an action after a delay, unless the device is reset before. */
+    /**
+     * Runs an action after a delay, unless the device is reset before.
+     *
+     * @param delay not negative; at 0, the action runs after the method of the device
+     * @throws IllegalArgumentException if the delay is negative
+     */
     void after(Duration delay, Runnable action);
 }

@@ -7,8 +7,9 @@ import java.util.List;
  * A PCI device below an emulated host bridge. The host calls its registers; it uses a {@link DeviceBus} for DMA,
  * interrupts and time. Implement it to prototype a driver without the hardware. {@link
  * org.jvfio.emulator.EmulatedMachine.Builder#device} adds it to a machine, as does a machine file if it has a {@link
- * DeviceModel}. The emulator builds its configuration space from the properties here. {@code Adder}, among the examples
- * in this project's tests, is a device with its driver.
+ * DeviceModel}. The emulator builds its configuration space from the properties here, which do not change and are not
+ * null; it reads them before the device has its bus. {@code Adder}, among the examples in this project's tests, is a
+ * device with its driver.
  *
  * <p>The host's lock is held during all calls, so a device needs no locking of its own and must not block; use {@link
  * DeviceBus#after} for what takes time.
@@ -70,7 +71,10 @@ public interface EmulatedDevice {
         return List.of();
     }
 
-    /** Plugs the device into a host; called once, before all other methods. */
+    /**
+     * Plugs the device into a host; called once, when the host has read the properties above, and before {@link #reset}
+     * and all accesses of registers. The properties can be read again later.
+     */
     void plug(DeviceBus bus);
 
     /** A function reset: sets all registers to their power-on values, and cancels operations in flight. */
