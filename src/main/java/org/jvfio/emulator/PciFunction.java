@@ -495,7 +495,10 @@ final class PciFunction implements DeviceBus {
             throw new IllegalArgumentException(
                     "%s: DMA of %d bytes at 0x%x: the length is negative".formatted(address(), length, busAddress));
         }
-        Objects.checkFromIndexSize(offset, length, data.byteSize());
+        if (offset < 0 || offset > data.byteSize() - length) {
+            throw new IndexOutOfBoundsException("%s: DMA of %d bytes at offset %d of a segment of %d bytes"
+                    .formatted(address(), length, offset, data.byteSize()));
+        }
         if (!mastersBus()) {
             FailedDma.Reason reason = isAwake() ? FailedDma.Reason.BUS_MASTERING_OFF : FailedDma.Reason.LOW_POWER;
             pe.refuse(slot.address(), busAddress, length, toMemory, reason);

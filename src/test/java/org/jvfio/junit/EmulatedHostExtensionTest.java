@@ -371,7 +371,7 @@ class EmulatedHostExtensionTest {
             assertTrue(failure.contains(thing), failure);
         }
         assertTrue(failure.contains("$LeftInDevices." + test.substring(0, test.indexOf('(') + 1)), failure);
-        assertTrue(failure.contains("A test that is meant to: @EmulatedHost(allow = {LEFT_"), failure);
+        assertTrue(failure.contains("A test that does this on purpose: @EmulatedHost(allow = {LEFT_"), failure);
     }
 
     static class OnAllPresets {

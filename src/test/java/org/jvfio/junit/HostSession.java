@@ -183,8 +183,9 @@ final class HostSession {
                     .distinct()
                     .map(Finding.Kind::name)
                     .collect(Collectors.joining(", "));
-            throw new AssertionError("%s%nA test that is meant to: @EmulatedHost(allow = {%s}), with its other options"
-                    .formatted(found.getMessage(), kinds));
+            throw new AssertionError(
+                    "%s%nA test that does this on purpose: @EmulatedHost(allow = {%s}), with its other options"
+                            .formatted(found.getMessage(), kinds));
         }
     }
 
