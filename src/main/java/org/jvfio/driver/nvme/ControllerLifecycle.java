@@ -85,7 +85,7 @@ final class ControllerLifecycle {
         NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
         EventRequests events = new EventRequests(this, admin.queue(), logPage, options.events());
         startup = new Startup(this, window, registers, pageShift, admin, events);
-        watchdog = new Watchdog(this, device, registers, events, options);
+        watchdog = new Watchdog(this, device, events, options);
         recovery = options.recovery()
                 .map(each -> new FreezeRecovery(this, each, registers, startup))
                 .orElse(null);

@@ -79,13 +79,13 @@ final class ControllerRegisters {
                     "name an NVMe drive");
         }
         long end = System.nanoTime() + MAX_SILENCE.toNanos();
-        long register = readCapabilities(bar);
-        while (register == NO_ANSWER) {
+        // Before the whole register is read: the silence must not end between its halves.
+        while (bar.readInt(CAP) == NO_ANSWER) {
             requireSilentOnly(operation, device, end);
             LockSupport.parkNanos(SLOW_NANOS);
-            register = readCapabilities(bar);
         }
-        ControllerRegisters registers = new ControllerRegisters(device, bar, Capabilities.of(operation, register));
+        ControllerRegisters registers =
+                new ControllerRegisters(device, bar, Capabilities.of(operation, readCapabilities(bar)));
         registers.adapt(quirks);
         return registers;
     }
@@ -101,7 +101,7 @@ final class ControllerRegisters {
 
     /**
      * Rejects a device whose registers read all ones, unless it responds otherwise, and was not silent for long: some
-     * controllers are for a moment after the device was opened, or they were disabled.
+     * controllers are for a moment after the device was opened or reset, or they were disabled.
      */
     private static void requireSilentOnly(String operation, Device device, long endNanos) {
         if (System.nanoTime() - endNanos > 0 || !device.condition().isResponding()) {
@@ -216,15 +216,26 @@ final class ControllerRegisters {
      * @throws VfioException if that takes longer than CAP.TO, or the registers read all ones
      */
     void disable(String operation) {
-        int configuration = bar.readInt(CC);
-        if (configuration == NO_ANSWER && bar.readInt(CSTS) == NO_ANSWER) {
-            throw unreachable(operation);
-        }
+        int configuration = awaitConfiguration(operation);
         bar.writeInt(CC, configuration & ~(CC_ENABLE | CC_SHUTDOWN_BITS));
         if (delaysReadyCheck && (configuration & CC_ENABLE) != 0) {
             Waiting.sleep(READY_CHECK_DELAY);
         }
         await(operation, "stop", CSTS_READY, 0, 0, readyTimeout());
+    }
+
+    /**
+     * Reads CC, once the registers do not read all ones any more: until then they ignore writes, too.
+     *
+     * @throws VfioException if they still do after a second, or the device does not respond
+     */
+    private int awaitConfiguration(String operation) {
+        long end = System.nanoTime() + MAX_SILENCE.toNanos();
+        while (bar.readInt(CC) == NO_ANSWER && bar.readInt(CSTS) == NO_ANSWER) {
+            requireSilentOnly(operation, device, end);
+            LockSupport.parkNanos(SLOW_NANOS);
+        }
+        return bar.readInt(CC);
     }
 
     /** Clears CC and does not wait. */
@@ -242,6 +253,8 @@ final class ControllerRegisters {
      *     read all ones
      */
     void enable(String operation, int pageShift, int entries, long submission, long completion) {
+        // The controller was disabled or reset just now.
+        awaitConfiguration(operation);
         bar.writeInt(AQA, (entries - 1) << 16 | (entries - 1));
         writeAddress(ASQ, submission);
         writeAddress(ACQ, completion);
@@ -267,7 +280,7 @@ final class ControllerRegisters {
      * @throws VfioException if that takes longer than the timeout, or the registers read all ones
      */
     void shutDown(String operation, Duration timeout) {
-        int configuration = bar.readInt(CC);
+        int configuration = awaitConfiguration(operation);
         bar.writeInt(CC, (configuration & ~CC_SHUTDOWN_BITS) | CC_NORMAL_SHUTDOWN);
         await(operation, "shut down", CSTS_SHUTDOWN_BITS, CSTS_SHUTDOWN_COMPLETE, 0, timeout);
     }

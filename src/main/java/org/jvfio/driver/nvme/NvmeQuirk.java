@@ -7,8 +7,8 @@ package org.jvfio.driver.nvme;
  * <p>The driver copes with these with every drive: queues and lists are in whole pages of 4 KiB, because some
  * controllers fetch more of them than there is (Phison E12, Silicon Motion SM226x: Linux 530436c45ef2); the admin
  * queues have 64 entries, because some accept only multiples (Microsoft Azure 1414:b111: SPDK,
- * NVME_QUIRK_MINIMUM_ADMIN_QUEUE_SIZE); and registers that read all ones for up to a second after the device was opened
- * or disabled are read again (Samsung PM1743: SPDK issue 3675; Toshiba RD400: SPDK issue 105).
+ * NVME_QUIRK_MINIMUM_ADMIN_QUEUE_SIZE); and registers that read all ones for up to a second after the device was
+ * opened, reset or disabled are read again (Samsung PM1743: SPDK issue 3675; Toshiba RD400: SPDK issue 105).
  */
 public enum NvmeQuirk {
     /** After CC.EN was cleared, CSTS must not be read for 2.3 seconds. */

@@ -27,7 +27,6 @@ final class Watchdog {
     private static final int NONE = CommandSlots.NONE;
 
     private final ControllerLifecycle owner;
-    private final ControllerRegisters registers;
     private final EventRequests events;
     private final Duration commandTimeout;
     private final Duration adminTimeout;
@@ -40,15 +39,9 @@ final class Watchdog {
     private final Device device;
     private long checkedNanos = System.nanoTime();
 
-    Watchdog(
-            ControllerLifecycle owner,
-            Device device,
-            ControllerRegisters registers,
-            EventRequests events,
-            NvmeOptions options) {
+    Watchdog(ControllerLifecycle owner, Device device, EventRequests events, NvmeOptions options) {
         this.owner = owner;
         this.device = device;
-        this.registers = registers;
         this.events = events;
         commandTimeout = options.commandTimeout();
         adminTimeout = options.adminTimeout();
@@ -162,12 +155,8 @@ final class Watchdog {
             return;
         }
         switch (health.get()) {
-            case UNREACHABLE -> owner.recover(registers.unreachable("use " + owner));
-            case STOPPED -> {
-                if (!isFrozen()) {
-                    owner.reset(Kind.DEVICE_ERROR, "it stopped by itself");
-                }
-            }
+            case UNREACHABLE -> resetUnlessFrozen("its registers read all ones");
+            case STOPPED -> resetUnlessFrozen("it stopped by itself");
             case RUNNING -> {
                 owner.admin().poll();
                 if (owner.options().completion() != NvmeCompletion.POLLED) {
@@ -177,6 +166,13 @@ final class Watchdog {
                 checkTimeouts();
                 events.process();
             }
+        }
+    }
+
+    /** Resets a controller that responds, but does not run: its function was reset, or it stopped by itself. */
+    private void resetUnlessFrozen(String reason) {
+        if (!isFrozen()) {
+            owner.reset(Kind.DEVICE_ERROR, reason);
         }
     }
 

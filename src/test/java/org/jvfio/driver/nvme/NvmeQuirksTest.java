@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -315,14 +316,75 @@ class NvmeQuirksTest {
         }
     }
 
+    /** A drive whose registers read all ones for 250 ms after each reset of its function. */
+    private static NvmeHost lateHost(NvmeFaults faults) {
+        return new NvmeHost(() -> EmulatedNvme.builder()
+                .oddities(Set.of(DriveOddity.LATE_REGISTERS))
+                .readyTimeout(Duration.ofMillis(500))
+                .namespace(NvmeHost.BYTES)
+                .faults(faults)
+                .build());
+    }
+
     @Test
     void open_lateRegisters_waitsForThem() {
-        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
-                        .oddities(Set.of(DriveOddity.LATE_REGISTERS))
-                        .namespace(NvmeHost.BYTES)
-                        .build());
+        try (NvmeHost host = lateHost(NvmeFaults.NONE);
                 NvmeController nvme = host.open()) {
             nvme.namespace(1).flush();
+        }
+    }
+
+    /** The second time the driver itself resets the function, as the controller does not stop. */
+    @Test
+    void open_lateRegistersAfterOwnReset_waitsForThem() {
+        try (NvmeHost host = lateHost(NvmeFaults.NONE.withStuck(NvmeFaults.Transition.DISABLE))) {
+            for (int opens = 0; opens < 2; opens++) {
+                NvmeController nvme = host.open();
+                nvme.namespace(1).flush();
+                assertThrows(VfioException.class, nvme::close);
+            }
+        }
+    }
+
+    @Test
+    void freeze_lateRegisters_recovered() {
+        try (NvmeHost host = lateHost(NvmeFaults.NONE);
+                NvmeController nvme = host.open()) {
+            NvmeNamespace disk = nvme.namespace(1);
+            host.process().host().freezePe(0);
+            disk.flush();
+            assertEquals(1, nvme.recoveries());
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    /** The watchdog finds registers that read all ones, on a device that responds otherwise. */
+    @Test
+    void functionReset_lateRegisters_startedAgain() {
+        try (NvmeHost host = lateHost(NvmeFaults.NONE);
+                NvmeController nvme = host.open()) {
+            NvmeNamespace disk = nvme.namespace(1);
+            host.device().reset();
+            disk.flush();
+            assertEquals(1, nvme.resets());
+            assertEquals(NvmeState.READY, nvme.state());
+        }
+    }
+
+    /** The halves of CAP are two reads, of which the first may be the last to read all ones. */
+    @Test
+    void open_registersWakeBetweenTwoReads_readAgain() {
+        AtomicInteger silentReads = new AtomicInteger(1);
+        WatchedNvme drive = new WatchedNvme() {
+            @Override
+            public long read(int bar, long offset, int size) {
+                return offset == 0 && silentReads.getAndDecrement() > 0 ? 0xffff_ffffL : super.read(bar, offset, size);
+            }
+        };
+        try (NvmeHost host = new NvmeHost(() -> drive);
+                NvmeController nvme =
+                        host.open(NvmeOptions.builder().queueDepth(4096).build())) {
+            assertEquals(2047, nvme.queue(0).capacity(), "as CAP.MQES allows");
         }
     }
 
