@@ -169,14 +169,9 @@ final class ControllerLifecycle {
         return watchdog.aborts();
     }
 
-    /** Whether threads that wait for completions poll. */
-    boolean isPolled() {
-        return options.completion() == NvmeCompletion.POLLED || isPollingInstead();
-    }
-
-    /** Whether the driver polls, because the interrupts that the options select never come. */
+    /** Whether the driver polls some queue, because the interrupts that the options select never come. */
     boolean isPollingInstead() {
-        return options.completion() != NvmeCompletion.POLLED && interrupts().areSilent();
+        return interrupts().areSilent();
     }
 
     /**

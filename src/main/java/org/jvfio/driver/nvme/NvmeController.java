@@ -253,8 +253,9 @@ public final class NvmeController implements AutoCloseable {
     }
 
     /**
-     * Whether the interrupts that the options select never come, so that the driver polls instead. A warning reports it
-     * once.
+     * Whether the interrupts that the options select never come for some queue, so that it is polled instead: {@link
+     * NvmeQueue#isPolled} says which. A warning reports it once. Whoever waits for a command polls as with {@link
+     * NvmeCompletion#POLLED}; for callbacks and futures alone, a thread of the driver does, less often.
      */
     public boolean hasSilentInterrupts() {
         return lifecycle.isPollingInstead();

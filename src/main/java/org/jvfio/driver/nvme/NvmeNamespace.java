@@ -373,7 +373,7 @@ public final class NvmeNamespace {
             Operation operation, long lba, long count, @Nullable NvmeBuffer buffer, @Nullable NvmeBuffer metadata) {
         NvmeQueue queue = controller.queueOfThread();
         Transfer transfer = start(queue, operation, lba, count, buffer, metadata);
-        transfer.await(queue, controller.lifecycle().isPolled());
+        transfer.await(queue);
         return transfer;
     }
 

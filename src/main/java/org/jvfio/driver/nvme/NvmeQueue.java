@@ -30,6 +30,7 @@ public final class NvmeQueue {
 
     private final CommandSlots slots;
     private QueueState state = QueueState.STOPPED;
+    private volatile boolean isPolled;
 
     /** Run once when a slot may be free or the controller ends. Not guarded by {@link #lock}. */
     private final Queue<Runnable> waiters = new ConcurrentLinkedQueue<>();
@@ -40,6 +41,7 @@ public final class NvmeQueue {
         this.number = number;
         entries = layout.entries();
         hasInterrupts = number == 0 || owner.options().completion() != NvmeCompletion.POLLED;
+        isPolled = !hasInterrupts;
         NvmeBuffer submissionRing = memory.allocate(layout.submissionBytes());
         NvmeBuffer completionRing = memory.allocate(layout.completionBytes());
         PrpLists lists = PrpLists.of(memory, layout.commands(), layout.listBytes(), layout.pageShift());
@@ -67,6 +69,19 @@ public final class NvmeQueue {
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * Whether no interrupts complete its commands: threads that wait poll. So it is with {@link NvmeCompletion#POLLED},
+     * and as soon as the driver has found that the interrupts of the queue never come.
+     */
+    public boolean isPolled() {
+        return isPolled;
+    }
+
+    /** Has threads that wait poll from now on: its interrupts never come. */
+    void pollInstead() {
+        isPolled = true;
     }
 
     ControllerLifecycle owner() {
@@ -201,14 +216,14 @@ public final class NvmeQueue {
     }
 
     /**
-     * Waits until a request that was submitted to this queue completes, and polls the queue where there are no
-     * interrupts. If the request is submitted again on completion, the new submission is not waited for. Must not be
-     * called by a callback: it would delay the completions it waits for.
+     * Waits until a request that was submitted to this queue completes, and polls the queue if {@link #isPolled}. If
+     * the request is submitted again on completion, the new submission is not waited for. Must not be called by a
+     * callback: it would delay the completions it waits for.
      *
      * @throws IllegalStateException if the controller is closed
      */
     public void await(NvmeRequest request) {
-        request.await(this, owner.isPolled());
+        request.await(this);
     }
 
     /** Polls unless another thread holds the queue's lock. */

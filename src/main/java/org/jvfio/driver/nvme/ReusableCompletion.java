@@ -89,12 +89,11 @@ abstract class ReusableCompletion {
     }
 
     /**
-     * Waits for the generation that is in flight now, even if the next one has begun by then.
-     *
-     * @param polls whether this thread polls the queue; otherwise interrupts complete its commands
+     * Waits for the generation that is in flight now, even if the next one has begun by then. This thread polls the
+     * queue where no interrupts complete its commands.
      */
     @SuppressWarnings("ThreadPriorityCheck") // yields to other pollers; correctness does not depend on it
-    final void await(NvmeQueue queue, boolean polls) {
+    final void await(NvmeQueue queue) {
         long awaited = generation;
         if (!isInFlight(awaited)) {
             return;
@@ -102,7 +101,7 @@ abstract class ReusableCompletion {
         waiter = Thread.currentThread();
         try {
             for (int spin = 0; generation == awaited; spin++) {
-                if (!polls) {
+                if (!queue.isPolled()) {
                     LockSupport.parkNanos(MAX_PAUSE_NANOS);
                 } else if (queue.pollIfIdle() > 0) {
                     spin = 0;

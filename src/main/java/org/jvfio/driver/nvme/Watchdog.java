@@ -24,6 +24,8 @@ final class Watchdog {
     private static final long MIN_TICK_MILLIS = 1;
     private static final long MAX_TICK_MILLIS = 50;
     private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+    // Between two polls of queues whose interrupts never come.
+    private static final long POLL_NANOS = 20_000;
     private static final int NONE = CommandSlots.NONE;
 
     private final ControllerLifecycle owner;
@@ -122,7 +124,10 @@ final class Watchdog {
         }
     }
 
-    /** Waits until the next check or action is due; false if the thread is to end. */
+    /**
+     * Waits until the next check or action is due, and polls the queues whose interrupts never come meanwhile; false if
+     * the thread is to end.
+     */
     private boolean sleep() throws InterruptedException {
         long tick = owner.isPollingInstead()
                 ? MIN_TICK_MILLIS
@@ -136,7 +141,9 @@ final class Watchdog {
             if (isWoken.getAndSet(false)) {
                 break;
             }
-            LockSupport.parkNanos(left);
+            boolean polls =
+                    owner.state() == NvmeState.READY && owner.interrupts().pollSilent();
+            LockSupport.parkNanos(polls ? Math.min(left, POLL_NANOS) : left);
         }
         return !isStopped;
     }
@@ -161,7 +168,7 @@ final class Watchdog {
                 owner.admin().poll();
                 if (owner.options().completion() != NvmeCompletion.POLLED) {
                     // An interrupt may have been lost, or none may ever come, and no other thread polls.
-                    pollAll();
+                    owner.interrupts().pollAll(device);
                 }
                 checkTimeouts();
                 events.process();
@@ -174,14 +181,6 @@ final class Watchdog {
         if (!isFrozen()) {
             owner.reset(Kind.DEVICE_ERROR, reason);
         }
-    }
-
-    private void pollAll() {
-        int found = 0;
-        for (NvmeQueue queue : owner.ioQueues().list()) {
-            found += queue.poll();
-        }
-        owner.interrupts().found(device, found);
     }
 
     /** Checks the PE, whose DMA alone may be frozen, and recovers a controller that does not respond. */

@@ -19,7 +19,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.emulator.device.DeviceBus;
 import org.jvfio.emulator.device.DeviceInterrupts;
+import org.jvfio.emulator.device.ForwardingDevice;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
@@ -217,6 +219,61 @@ class NvmeVectorsTest {
             }
             assertEquals(0, nvme.aborts());
             assertEquals(0, nvme.resets());
+        }
+    }
+
+    /** A drive that sends no message of one vector. */
+    private static final class Mute extends ForwardingDevice {
+        private final int mute;
+
+        Mute(int mute) {
+            super(NvmeHost.drive());
+            this.mute = mute;
+        }
+
+        @Override
+        protected DeviceBus bus(DeviceBus hostBus) {
+            return new ForwardingBus(hostBus) {
+                @Override
+                public void sendMessage(int vector) {
+                    if (vector != mute) {
+                        super.sendMessage(vector);
+                    }
+                }
+            };
+        }
+    }
+
+    /** The vector of queue 1 fires between any two commands of queue 2, whose vector never does. */
+    @ParameterizedTest
+    @CsvSource({
+        // Pairs of queues, vectors that the platform grants; then the queues that are polled.
+        "2, 2048, 2",
+        "4, 3, 2 4"
+    })
+    void watchdog_oneVectorNeverFires_pollsItsQueuesAlone(int pairs, int granted, String polled) {
+        try (NvmeHost host = new NvmeHost(granting(granted), () -> new Mute(2));
+                NvmeController nvme = host.open(NvmeOptions.builder()
+                        .queuePairs(pairs)
+                        .completion(NvmeCompletion.MSIX)
+                        .commandTimeout(Duration.ofSeconds(20))
+                        .build())) {
+            NvmeNamespace disk = nvme.namespace(1);
+            NvmeRequest request = new NvmeRequest().flush(disk);
+            for (int round = 0; round < 20 && !nvme.hasSilentInterrupts(); round++) {
+                for (NvmeQueue queue : nvme.queues().subList(0, 2)) {
+                    assertTrue(queue.submit(request));
+                    queue.await(request);
+                }
+            }
+            assertTrue(nvme.hasSilentInterrupts());
+            assertEquals(
+                    Stream.of(polled.split(" ")).map(Integer::valueOf).toList(),
+                    nvme.queues().stream()
+                            .filter(NvmeQueue::isPolled)
+                            .map(NvmeQueue::number)
+                            .toList());
+            readByEach(nvme);
         }
     }
 
