@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.ByteSize;
 import org.jvfio.VfioException;
 import org.jvfio.driver.nvme.NvmeBuffer;
-import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
 import org.jvfio.driver.nvme.NvmeOptions;
@@ -55,15 +54,12 @@ final class NvmeBenchCommand extends Command {
                 .with("kernel", JsonShape.string("the kernel the drive is used on"))
                 .with(
                         "load",
-                        JsonShape.object("what was measured")
+                        NvmeDrive.addCompletionTo(JsonShape.object("what was measured")
                                 .with("operation", JsonShape.word("the commands", List.of("read", "write")))
                                 .with("pattern", JsonShape.word("their order", List.of("random", "sequential")))
                                 .with("blockBytes", JsonShape.integer("bytes of a command"))
                                 .with("queues", JsonShape.integer("pairs of I/O queues"))
-                                .with("depth", JsonShape.integer("commands in flight in each queue"))
-                                .with(
-                                        "completion",
-                                        JsonShape.word("how completions are detected", NvmeDrive.completions())))
+                                .with("depth", JsonShape.integer("commands in flight in each queue"))))
                 .with("seconds", JsonShape.number("duration"))
                 .with("operations", JsonShape.integer("commands completed"))
                 .with("iops", JsonShape.integer("commands per second"))
@@ -129,7 +125,6 @@ final class NvmeBenchCommand extends Command {
         private final int depth;
         private final boolean writes;
         private final boolean sequential;
-        private final boolean polled;
         private final LatencyHistogram latencies = new LatencyHistogram();
         private final AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>();
         private long nanos;
@@ -143,7 +138,6 @@ final class NvmeBenchCommand extends Command {
             this.depth = depth;
             this.writes = writes;
             this.sequential = sequential;
-            polled = namespace.controller().options().completion() == NvmeCompletion.POLLED;
         }
 
         /** One request of a queue, which goes on by itself. */
@@ -183,7 +177,7 @@ final class NvmeBenchCommand extends Command {
                 boolean taken = false;
                 try {
                     // A queue that is polled tells the drive of all that was enqueued since, at once.
-                    taken = polled ? queue.enqueue(request) : queue.submit(request);
+                    taken = queue.isPolled() ? queue.enqueue(request) : queue.submit(request);
                     if (!taken) {
                         stop(new VfioException(
                                 VfioException.Kind.BUSY,
@@ -240,7 +234,7 @@ final class NvmeBenchCommand extends Command {
                         ofQueue.add(
                                 new Lane(queue, buffer.slice((long) number * block, block), running, number, lanes));
                     }
-                    threads.add(Thread.ofPlatform().start(() -> drive(ofQueue, queue)));
+                    threads.add(Thread.ofPlatform().start(() -> drive(ofQueue, queue, running)));
                 }
                 long end = start + TimeUnit.SECONDS.toNanos(seconds);
                 while (!over && System.nanoTime() - end < 0) {
@@ -263,16 +257,22 @@ final class NvmeBenchCommand extends Command {
             }
         }
 
-        private void drive(List<Lane> lanes, NvmeQueue queue) {
+        private void drive(List<Lane> lanes, NvmeQueue queue, CountDownLatch running) {
             lanes.forEach(Lane::start);
-            if (polled) {
-                try {
-                    while (queue.inFlight() > 0 || !over) {
+            try {
+                while (queue.inFlight() > 0 || !over) {
+                    if (queue.isPolled()) {
                         queue.poll();
+                    } else {
+                        // Interrupts complete the commands, unless the driver finds that they never come.
+                        running.await(10, TimeUnit.MILLISECONDS);
                     }
-                } catch (RuntimeException e) {
-                    stop(e);
                 }
+            } catch (RuntimeException e) {
+                stop(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                stop(new IllegalStateException("interrupted", e));
             }
         }
 
@@ -302,7 +302,9 @@ final class NvmeBenchCommand extends Command {
                                     "depth",
                                     depth,
                                     "completion",
-                                    drive.completionWord()),
+                                    drive.completionWord(),
+                                    "polledQueues",
+                                    drive.polledQueues()),
                             "load",
                             "%d in flight in each of %d queue%s, %s"
                                     .formatted(

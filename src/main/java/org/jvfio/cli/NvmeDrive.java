@@ -21,6 +21,7 @@ import org.jvfio.driver.nvme.NvmeCompletion;
 import org.jvfio.driver.nvme.NvmeController;
 import org.jvfio.driver.nvme.NvmeNamespace;
 import org.jvfio.driver.nvme.NvmeOptions;
+import org.jvfio.driver.nvme.NvmeQueue;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
@@ -244,24 +245,48 @@ final class NvmeDrive implements AutoCloseable {
         return false;
     }
 
-    /** How completions are to be detected, as {@code --completion} names it. */
-    String completionWord() {
-        return controller.options().completion().name().toLowerCase(Locale.ROOT);
+    /** Adds the members of {@link #completionWord} and {@link #polledQueues} to the shape of an object. */
+    static JsonShape addCompletionTo(JsonShape shape) {
+        return shape.with(
+                        "completion",
+                        JsonShape.word(
+                                "how completions were detected; polled, too, if no interrupt came", completions()))
+                .with(
+                        "polledQueues",
+                        JsonShape.integer("pairs of I/O queues that were polled in the end, for want of interrupts"));
     }
 
-    /** How completions are detected, in words. */
+    /** How many pairs of queues are polled, as they are when the driver has found that their interrupts never come. */
+    long polledQueues() {
+        return controller.queues().stream().filter(NvmeQueue::isPolled).count();
+    }
+
+    private boolean isPolled() {
+        return polledQueues() == controller.queues().size();
+    }
+
+    /** How completions are detected at this moment, as {@code --completion} names it. */
+    String completionWord() {
+        NvmeCompletion how =
+                isPolled() ? NvmeCompletion.POLLED : controller.options().completion();
+        return how.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** How completions are detected at this moment, in words. */
     String completion() {
         NvmeCompletion how = controller.options().completion();
         String type = how.interrupts().map(InterruptType::toString).orElse("");
         int vectors = controller.vectors();
-        if (controller.hasSilentInterrupts()) {
-            return "polled: no %s interrupt comes".formatted(type);
+        if (isPolled()) {
+            return type.isEmpty() ? "polled" : "polled: no %s interrupt comes".formatted(type);
         }
-        return switch (how) {
-            case POLLED -> "polled";
-            case MSIX, MSI -> "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");
-            case INTX -> type;
-        };
+        String interrupts =
+                how == NvmeCompletion.INTX ? type : "%s, %d vector%s".formatted(type, vectors, vectors == 1 ? "" : "s");
+        long polled = polledQueues();
+        return polled == 0
+                ? interrupts
+                : "%s; %d of %d queues polled: their interrupts never come"
+                        .formatted(interrupts, polled, controller.queues().size());
     }
 
     /** How many pairs of queues are used, if the user has asked for more than one. */

@@ -38,15 +38,15 @@ final class NvmeVerifyCommand extends Command {
     }
 
     private static JsonShape shape() {
-        return JsonShape.object("the verification")
+        JsonShape verification = JsonShape.object("the verification")
                 .with("kernel", JsonShape.string("the kernel the drive is used on"))
                 .with("offset", JsonShape.integer("where the range begins, in bytes"))
                 .with("bytes", JsonShape.integer("size of the range, in bytes"))
                 .with("seed", JsonShape.integer("what the data is derived from"))
                 .with("queues", JsonShape.integer("pairs of I/O queues in use"))
-                .with("completion", JsonShape.word("how completions are detected", NvmeDrive.completions()))
                 .withOptional("written", passShape("writing; missing with --read-only"))
                 .with("compared", passShape("reading and comparing"));
+        return NvmeDrive.addCompletionTo(verification);
     }
 
     private static JsonShape passShape(String text) {
@@ -75,8 +75,7 @@ final class NvmeVerifyCommand extends Command {
                     .fact("offset", range.offset(), "offset", ByteSize.format(range.offset()))
                     .fact("bytes", range.size(), "bytes", ByteSize.format(range.size()))
                     .fact("seed", seed, "seed", Long.toString(seed))
-                    .fact("queues", drive.controller().queues().size(), "queues", drive.queues())
-                    .fact("completion", drive.completionWord(), "completion", drive.completion());
+                    .fact("queues", drive.controller().queues().size(), "queues", drive.queues());
             SeededBytes data = new SeededBytes(seed);
             try (NvmeBuffer buffer = drive.controller().allocate(MAX_PIECE_BYTES)) {
                 if (writes) {
@@ -84,6 +83,9 @@ final class NvmeVerifyCommand extends Command {
                 }
                 compare(step, namespace, range, data, buffer, progress);
             }
+            // Last: whether interrupts come is known only now.
+            step.fact("completion", drive.completionWord(), "completion", drive.completion())
+                    .fact("polledQueues", drive.polledQueues(), "polled");
             step.print(in.out(), in.json());
             return 0;
         }

@@ -333,6 +333,25 @@ class NvmeCommandsTest {
         assertTrue(text.contains("completion     polled: no MSI interrupt comes"), text);
     }
 
+    /** Found out by the driver while it transfers, so only known in the end. */
+    @ParameterizedTest
+    @ValueSource(strings = {"nvme verify --size 4M", "nvme bench --seconds 1"})
+    void run_interruptsThatNeverCome_saysThatItPolled(String command) throws IOException {
+        String line = command + " --queues 2 --completion msix --machine";
+        String machine = machine("power9", "64M", "silent");
+        boolean isVerifying = command.contains("verify");
+        // Verifying uses one queue alone: that of its thread.
+        String expected = isVerifying
+                ? "MSI-X, 3 vectors; 1 of 2 queues polled: their interrupts never come"
+                : "polled: no MSI-X interrupt comes";
+        String text = ok(line, machine).text();
+        assertTrue(text.contains(expected), text);
+        Map<String, Object> data = ok(line + " " + machine + " --json").data();
+        Map<?, ?> load = isVerifying ? data : (Map<?, ?>) Objects.requireNonNull(data.get("load"));
+        assertEquals(isVerifying ? "msix" : "polled", load.get("completion"));
+        assertEquals(isVerifying ? 1 : 2, load.get("polledQueues"));
+    }
+
     @Test
     void identify_degradedDrive_identityAndHealth() throws IOException {
         String text = ok("nvme identify --machine", machine("power9", "64M", "degraded"))
