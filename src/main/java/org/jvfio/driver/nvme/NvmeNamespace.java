@@ -221,21 +221,11 @@ public final class NvmeNamespace {
         requireCopy();
         checkRange(Operation.COPY, from, count);
         CommandChecks.requireApart(this, from, count, to);
-        NvmeRequest request = new NvmeRequest();
         NvmeQueue queue = controller.queueOfThread();
-        for (long done = 0; done < count; ) {
-            long piece = Math.min(count - done, limits.copyBlocks());
-            request.copy(this, from + done, piece, to + done);
-            controller.lifecycle().requireUsable();
-            while (!queue.submit(request)) {
-                if (queue.pollIfIdle() == 0) {
-                    ReusableCompletion.pause();
-                }
-            }
-            queue.await(request);
-            request.requireSuccess();
-            done += piece;
-        }
+        controller.lifecycle().requireUsable();
+        Transfer transfer = Transfer.startCopy(queue, this, from, count, to, controller.options());
+        transfer.await(queue, controller.lifecycle().isPolled());
+        transfer.requireSuccess();
     }
 
     /**

@@ -7,7 +7,6 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.VfioException;
-import org.jvfio.VfioException.Kind;
 
 /**
  * An operation on any number of blocks, split into commands of which several are in flight. The thread that finds the
@@ -23,7 +22,9 @@ final class Transfer extends ReusableCompletion {
     private final @Nullable NvmeBuffer metadata;
     private final long first;
     private final long blocks;
-    private final NvmeOptions options;
+    /** The first block that a copy writes. */
+    private final long target;
+
     private final CompletableFuture<Void> future = new CompletableFuture<>();
 
     private final Queue<Piece> completed = new ConcurrentLinkedQueue<>();
@@ -45,14 +46,7 @@ final class Transfer extends ReusableCompletion {
     private NvmeStatus failureStatus = NvmeStatus.SUCCESS;
 
     /** One of its commands. */
-    private static final class Piece {
-        private final NvmeRequest request = new NvmeRequest();
-        private int attempts;
-        /** How often the namespace was not ready, and since when. */
-        private int notReady;
-
-        private long notReadyNanos;
-    }
+    private record Piece(NvmeRequest request, Attempts attempts) {}
 
     private Transfer(
             NvmeQueue queue,
@@ -60,6 +54,7 @@ final class Transfer extends ReusableCompletion {
             NvmeNamespace namespace,
             long first,
             long blocks,
+            long target,
             @Nullable NvmeBuffer buffer,
             @Nullable NvmeBuffer metadata,
             NvmeOptions options) {
@@ -68,13 +63,13 @@ final class Transfer extends ReusableCompletion {
         this.operation = operation;
         this.first = first;
         this.blocks = blocks;
+        this.target = target;
         this.buffer = buffer;
         this.metadata = metadata;
-        this.options = options;
         begin();
         long pieces = Math.ceilDiv(blocks, CommandChecks.maxBlocks(operation, namespace));
         for (int i = 0; i < Math.min(pieces, MAX_IN_FLIGHT); i++) {
-            Piece piece = new Piece();
+            Piece piece = new Piece(new NvmeRequest(), new Attempts(options));
             piece.request.onDone(request -> {
                 completed.add(piece);
                 advance();
@@ -93,7 +88,15 @@ final class Transfer extends ReusableCompletion {
             @Nullable NvmeBuffer buffer,
             @Nullable NvmeBuffer metadata,
             NvmeOptions options) {
-        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, buffer, metadata, options);
+        Transfer transfer = new Transfer(queue, operation, namespace, first, blocks, 0, buffer, metadata, options);
+        transfer.advance();
+        return transfer;
+    }
+
+    /** Starts a copy; the caller has checked the blocks, none of which is both read and written. */
+    static Transfer startCopy(
+            NvmeQueue queue, NvmeNamespace namespace, long first, long blocks, long target, NvmeOptions options) {
+        Transfer transfer = new Transfer(queue, Operation.COPY, namespace, first, blocks, target, null, null, options);
         transfer.advance();
         return transfer;
     }
@@ -174,11 +177,10 @@ final class Transfer extends ReusableCompletion {
     private void process(Piece piece) {
         NvmeRequest request = piece.request;
         if (request.isSuccess()) {
-            piece.attempts = 0;
-            piece.notReady = 0;
+            piece.attempts.reset();
             idle.add(piece);
-        } else if (failure == null && request.status().isRetryable() && mayRetry(piece)) {
-            retry(piece, retryDelay(piece));
+        } else if (failure == null && piece.attempts.mayRetry(request.status())) {
+            retry(piece, piece.attempts.delayNanos(request, queue.owner().retryDelays()));
         } else if (failure == null) {
             failure = request.failure();
             failureStatus = request.status();
@@ -197,27 +199,6 @@ final class Transfer extends ReusableCompletion {
         });
     }
 
-    /** Counts a try: a number of them, or any number in a time if the namespace is not ready. */
-    private boolean mayRetry(Piece piece) {
-        if (piece.request.status().kind() != Kind.BUSY) {
-            return piece.attempts++ < options.retries();
-        }
-        long now = System.nanoTime();
-        if (piece.notReady++ == 0) {
-            piece.notReadyNanos = now;
-        }
-        return now - piece.notReadyNanos < options.notReadyTimeout().toNanos();
-    }
-
-    private long retryDelay(Piece piece) {
-        NvmeRequest request = piece.request;
-        return request.isRejected()
-                ? queue.owner()
-                        .retryDelays()
-                        .nanos(request.retryDelaySelector(), Math.max(piece.attempts, piece.notReady) - 1)
-                : 0;
-    }
-
     private @Nullable Piece prepare() {
         Piece piece = prepared < blocks ? idle.poll() : null;
         if (piece == null) {
@@ -225,7 +206,9 @@ final class Transfer extends ReusableCompletion {
         }
         long count = Math.min(blocks - prepared, CommandChecks.maxBlocks(operation, namespace));
         NvmeBuffer data = buffer;
-        if (data == null) {
+        if (operation == Operation.COPY) {
+            piece.request.copy(namespace, first + prepared, count, target + prepared);
+        } else if (data == null) {
             piece.request.prepare(operation, namespace, first + prepared, count);
         } else {
             piece.request.transfer(

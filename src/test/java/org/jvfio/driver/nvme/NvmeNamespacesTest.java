@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -20,6 +21,10 @@ import org.jvfio.emulator.nvme.DrivePreset;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NamespaceOptions;
 import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
+import org.jvfio.emulator.nvme.NvmeFault.Commands;
+import org.jvfio.emulator.nvme.NvmeFault.Effect;
+import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
+import org.jvfio.emulator.nvme.NvmeFaults;
 import org.jvfio.emulator.nvme.OptionalCommand;
 import org.jvfio.fixture.nvme.NamespaceExercise;
 
@@ -204,6 +209,52 @@ class NvmeNamespacesTest {
             assertThrows(IllegalArgumentException.class, () -> disk.copy(9, 10, 0));
             assertThrows(IndexOutOfBoundsException.class, () -> disk.copy(0, 10, disk.blocks() - 9));
             disk.copy(0, 10, 10);
+        }
+    }
+
+    @Test
+    void copy_namespaceNotReady_retried() {
+        try (NvmeHost host = new NvmeHost(
+                        () -> DrivePreset.SLOW_START.builder().namespace(BYTES).build());
+                NvmeController nvme = host.open()) {
+            nvme.namespace(1).copy(0, 8, 64);
+        }
+    }
+
+    @Test
+    void copy_someCommandsRejected_copiesAll() {
+        NvmeFaults faults = NvmeFaults.NONE.with(
+                Commands.io(Operation.COPY.opcode()), new Occurrence.Every(3), new Effect.Status(0, 0x06, true));
+        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
+                        .namespace(
+                                namespace().copyLimits(new CopyLimits(3, 3, 1)).build())
+                        .faults(faults)
+                        .build());
+                NvmeController nvme = host.open(NvmeOptions.builder().retries(9).build());
+                NvmeBuffer buffer = nvme.allocate(100 * 512)) {
+            for (int block = 0; block < 100; block++) {
+                buffer.segment().asSlice((long) block * 512, 512).fill((byte) (block + 1));
+            }
+            NvmeNamespace disk = nvme.namespace(1);
+            disk.write(0, 100, buffer);
+            disk.copy(0, 100, 1000);
+            buffer.segment().fill((byte) 0);
+            disk.read(1000, 100, buffer);
+            for (int block = 0; block < 100; block++) {
+                assertEquals((byte) (block + 1), buffer.segment().get(ValueLayout.JAVA_BYTE, (block + 1L) * 512 - 1));
+            }
+        }
+    }
+
+    @Test
+    void copy_rejectedForever_namesTheWholeCopy() {
+        NvmeFaults faults = NvmeFaults.NONE.with(
+                Commands.io(Operation.COPY.opcode()), Occurrence.always(), new Effect.Status(0, 0x06, false));
+        try (NvmeHost host = new NvmeHost(faults);
+                NvmeController nvme = host.open()) {
+            VfioException e =
+                    assertThrows(VfioException.class, () -> nvme.namespace(1).copy(7, 8, 64));
+            assertTrue(e.getMessage().contains("copy 8 blocks at LBA 7 of namespace 1"), e.getMessage());
         }
     }
 
