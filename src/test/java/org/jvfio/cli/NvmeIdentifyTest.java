@@ -46,9 +46,20 @@ class NvmeIdentifyTest {
     }
 
     @Test
-    void identify_listRefused_restPrinted() {
+    void identify_listRefused_namespacesPrinted() {
         // The first Identify is that of the controller.
         NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(IDENTIFY), new Occurrence.Nth(2), INTERNAL_ERROR);
+        String text = identify(faults, "").out();
+        assertTrue(text.contains("1: 512M in"), text);
+        assertTrue(text.contains("spare 100 %"), text);
+    }
+
+    @Test
+    void identify_noNamespaceIdentified_restPrinted() {
+        NvmeFaults faults = NvmeFaults.NONE;
+        for (int number = 2; number <= 20; number++) {
+            faults = faults.with(Commands.admin(IDENTIFY), new Occurrence.Nth(number), INTERNAL_ERROR);
+        }
         String text = identify(faults, "").out();
         assertTrue(text.contains("unavailable    namespaces: the controller returned Internal Error"), text);
         assertTrue(text.contains("spare 100 %"), text);

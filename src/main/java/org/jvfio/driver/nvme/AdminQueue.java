@@ -6,9 +6,14 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
 import org.jvfio.VfioException;
 
-/** The admin queue, and the admin commands that the driver issues. */
+/**
+ * The admin queue, and the admin commands that the driver issues: Identify, Get Log Page, Set Features, and those that
+ * create and delete queues. A rejected one has changed nothing and may be submitted again: {@link Attempts} says how
+ * often.
+ */
 final class AdminQueue {
     /** The submission queue is a page of 4 KiB: some controllers accept no part of one. */
     static final int ENTRIES = 64;
@@ -39,12 +44,39 @@ final class AdminQueue {
     private static final long CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final int PHYSICALLY_CONTIGUOUS = 1;
     private static final int INTERRUPTS_ENABLED = 1 << 1;
+    private static final Duration MAX_SLEEP = Duration.ofMillis(10);
+
+    /**
+     * The outcome of a command that reads a data structure.
+     *
+     * @param data the data structure; empty if the controller has rejected the command
+     */
+    record Answer(Optional<ControllerData> data, NvmeStatus status, Optional<VfioException> rejection) {
+        private static Answer of(ControllerData data) {
+            return new Answer(Optional.of(data), NvmeStatus.SUCCESS, Optional.empty());
+        }
+
+        private static Answer rejected(NvmeRequest request) {
+            return new Answer(Optional.empty(), request.status(), Optional.of(request.failure()));
+        }
+
+        /**
+         * The data structure; empty if the controller has rejected the command with an expected status.
+         *
+         * @throws VfioException if it has rejected it with another one
+         */
+        Optional<ControllerData> unless(Predicate<NvmeStatus> isExpected) {
+            if (rejection.isPresent() && !isExpected.test(status)) {
+                throw rejection.get();
+            }
+            return data;
+        }
+    }
 
     private final ControllerLifecycle owner;
     private final ControllerRegisters registers;
     private final int pageShift;
     private final Duration timeout;
-    private final int retries;
     private final NvmeQueue queue;
     private final NvmeBuffer data;
     private final NvmeBuffer hostBehavior;
@@ -60,7 +92,6 @@ final class AdminQueue {
         this.registers = registers;
         this.pageShift = pageShift;
         this.timeout = owner.options().adminTimeout();
-        this.retries = owner.options().retries();
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
         data = allocateData(memory);
         hostBehavior = memory.allocate(HOST_BEHAVIOR_BYTES);
@@ -95,40 +126,36 @@ final class AdminQueue {
         queue.start();
     }
 
-    /** Executes Identify and copies the data structure. */
+    /**
+     * Executes Identify and copies the data structure.
+     *
+     * @throws VfioException if the controller rejects the command or fails
+     */
     ControllerData identify(String operation, int cns, int namespaceId) {
-        return read(new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0), ControllerData.BYTES);
+        return required(identifyRequest(operation, cns, namespaceId), ControllerData.BYTES);
     }
 
-    /** As {@link #identify}; empty if the controller rejects the command with a status, with or without DNR. */
-    Optional<ControllerData> identifyUnless(NvmeStatus status, String operation, int cns, int namespaceId) {
-        NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
-        try {
-            return Optional.of(read(request, ControllerData.BYTES));
-        } catch (VfioException e) {
-            if (request.isDone() && request.isRejected() && request.status().hasCodeOf(status)) {
-                return Optional.empty();
-            }
-            throw e;
-        }
+    /**
+     * As {@link #identify}, where the controller may reject the command.
+     *
+     * @param isExpected the statuses that answer the question, with which the command is not submitted again
+     * @throws VfioException if the controller fails
+     */
+    Answer identify(String operation, int cns, int namespaceId, Predicate<NvmeStatus> isExpected) {
+        return read(identifyRequest(operation, cns, namespaceId), ControllerData.BYTES, isExpected);
     }
 
-    /** As {@link #identify}; empty if the controller rejects the command, as if it does not know the structure. */
-    Optional<ControllerData> identifyUnlessRejected(String operation, int cns, int namespaceId) {
-        NvmeRequest request = new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
-        try {
-            return Optional.of(read(request, ControllerData.BYTES));
-        } catch (VfioException e) {
-            if (request.isDone() && request.isRejected()) {
-                return Optional.empty();
-            }
-            throw e;
-        }
+    private static NvmeRequest identifyRequest(String operation, int cns, int namespaceId) {
+        return new NvmeRequest().admin(operation, IDENTIFY, namespaceId, cns, 0);
     }
 
-    /** Executes Get Log Page and copies the page. */
+    /**
+     * Executes Get Log Page and copies the page.
+     *
+     * @throws VfioException if the controller rejects the command or fails
+     */
     ControllerData log(String operation, int page, int bytes) {
-        return read(
+        return required(
                 new NvmeRequest().admin(operation, GET_LOG_PAGE, ALL_NAMESPACES, logDword10(page, bytes), 0), bytes);
     }
 
@@ -137,21 +164,38 @@ final class AdminQueue {
         return (bytes / Integer.BYTES - 1) << 16 | page;
     }
 
-    /** A copy: the controller may change the buffer at any time. */
-    private ControllerData read(NvmeRequest request, int bytes) {
+    private ControllerData required(NvmeRequest request, int bytes) {
+        return read(request, bytes, _ -> false).unless(_ -> false).orElseThrow();
+    }
+
+    private Answer read(NvmeRequest request, int bytes, Predicate<NvmeStatus> isExpected) {
+        Attempts attempts = new Attempts(owner.options());
+        while (true) {
+            Optional<ControllerData> read = readOnce(request, bytes);
+            if (read.isPresent()) {
+                return Answer.of(read.get());
+            }
+            if (!pauseToRetry(request, attempts, isExpected)) {
+                if (!request.isRejected()) {
+                    throw request.failure();
+                }
+                return Answer.rejected(request);
+            }
+        }
+    }
+
+    /** A copy, as the controller may change the buffer at any time; empty if the command has failed. */
+    private Optional<ControllerData> readOnce(NvmeRequest request, int bytes) {
         dataLock.lock();
         try {
             NvmeBuffer into = data.slice(0, bytes);
-            request.data(into);
-            int repeats = 0;
-            do {
-                into.segment().fill((byte) 0);
-                execute(request);
-                // A recovery has failed it, and reading again does no harm.
-            } while (request.isEndedByFreeze() && repeats++ < retries && !owner.isLockHeld());
-            request.requireSuccess();
+            into.segment().fill((byte) 0);
+            submitAndAwait(request.data(into));
+            if (!request.isSuccess()) {
+                return Optional.empty();
+            }
             VarHandle.fullFence();
-            return ControllerData.copy(into.segment());
+            return Optional.of(ControllerData.copy(into.segment()));
         } finally {
             dataLock.unlock();
             owner.deliverFailed();
@@ -222,8 +266,40 @@ final class AdminQueue {
         request.requireSuccess();
     }
 
-    /** Submits a command and waits for its completion, successful or not. */
+    /** Executes a command, which may have failed. */
     private void execute(NvmeRequest request) {
+        Attempts attempts = new Attempts(owner.options());
+        do {
+            submitAndAwait(request);
+        } while (!request.isSuccess() && pauseToRetry(request, attempts, _ -> false));
+    }
+
+    /**
+     * Whether a failed command is to be submitted again: the controller has rejected it with a status that allows it,
+     * or a recovery from a freeze has failed it. Waits for the delay before that.
+     *
+     * @param isExpected the statuses that are an answer
+     */
+    private boolean pauseToRetry(NvmeRequest request, Attempts attempts, Predicate<NvmeStatus> isExpected) {
+        boolean isTransient = request.isRejected()
+                ? !isExpected.test(request.status())
+                : request.isEndedByFreeze() && !owner.isLockHeld();
+        if (!isTransient || !attempts.mayRetry(request.status())) {
+            return false;
+        }
+        long end = System.nanoTime() + attempts.delayNanos(request, owner.retryDelays());
+        for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+            // A thread that holds the lock starts, resets or closes the controller itself.
+            if (!owner.isLockHeld()) {
+                owner.requireUsable();
+            }
+            Waiting.sleep(Duration.ofNanos(Math.min(left, MAX_SLEEP.toNanos())));
+        }
+        return true;
+    }
+
+    /** Submits a command and waits for its completion, successful or not. */
+    private void submitAndAwait(NvmeRequest request) {
         // The watchdog checks nothing while this thread opens, resets, recovers or shuts down the controller.
         boolean isChecking = owner.isLockHeld();
         long begin = System.nanoTime();

@@ -103,6 +103,11 @@ final class ControllerLifecycle {
         return known.quirks();
     }
 
+    /** {@link KnownController#version}. */
+    int version() {
+        return known.version();
+    }
+
     RetryDelays retryDelays() {
         return known.retryDelays();
     }

@@ -34,6 +34,11 @@ final class EventRequests {
 
     private final Queue<NvmeRequest> toSubmit = new ArrayDeque<>();
     private final NvmeRequest logRead = new NvmeRequest();
+    private final Attempts attempts;
+    /** When a log page is read again that the controller refused to return; valid while it is delayed. */
+    private long retryNanos;
+
+    private boolean isDelayed;
     private List<NvmeRequest> requests = List.of();
     private @Nullable NvmeRequest current;
     private boolean isReading;
@@ -48,6 +53,7 @@ final class EventRequests {
         this.admin = admin;
         this.logPage = logPage;
         this.listener = listener;
+        attempts = new Attempts(owner.options());
     }
 
     /**
@@ -115,8 +121,12 @@ final class EventRequests {
         return Stream.of(LOG_ERRORS, LOG_HEALTH, LOG_NAMESPACES).anyMatch(page -> page == event.logPage());
     }
 
-    /** Reads the log page of an event; false while the read is in flight. */
+    /** Reads the log page of an event; false while the read is in flight or delayed. */
     private boolean read(NvmeEvent event) {
+        if (isDelayed && System.nanoTime() - retryNanos < 0) {
+            return false;
+        }
+        isDelayed = false;
         if (!isReading) {
             int page = event.logPage();
             int bytes = page == LOG_NAMESPACES ? ControllerData.BYTES : NvmeHealth.BYTES;
@@ -135,11 +145,17 @@ final class EventRequests {
         }
         isReading = false;
         if (logRead.isRejected()) {
+            if (attempts.mayRetry(logRead.status())) {
+                isDelayed = true;
+                retryNanos = System.nanoTime() + attempts.delayNanos(logRead, owner.retryDelays());
+                return false;
+            }
             LOGGER.log(
                     System.Logger.Level.WARNING,
                     "{0}; it may report no further event of that type",
                     logRead.failure().getMessage());
         }
+        attempts.reset();
         return true;
     }
 

@@ -12,6 +12,7 @@ final class KnownController {
     private final ControllerRegisters registers;
 
     private volatile @Nullable NvmeIdentity identity;
+    private volatile int version;
     private volatile RetryDelays retryDelays = RetryDelays.NONE;
     private volatile Set<NvmeQuirk> quirks;
 
@@ -30,7 +31,8 @@ final class KnownController {
     /** Executes Identify, again after the controller was started: NN can change. */
     NvmeIdentity identify(String operation, AdminQueue admin) {
         ControllerData data = admin.identify(operation, AdminQueue.IDENTIFY_CONTROLLER, 0);
-        NvmeIdentity found = NvmeIdentity.of(operation, data, registers.version());
+        version = registers.version();
+        NvmeIdentity found = NvmeIdentity.of(operation, data, version);
         identity = found;
         retryDelays = RetryDelays.of(data);
         if (options.quirks().isEmpty()) {
@@ -42,6 +44,11 @@ final class KnownController {
 
     NvmeIdentity identity() {
         return Objects.requireNonNull(identity, "identity");
+    }
+
+    /** The version of the specification (VS), as {@code major << 16 | minor << 8 | tertiary}. */
+    int version() {
+        return version;
     }
 
     RetryDelays retryDelays() {

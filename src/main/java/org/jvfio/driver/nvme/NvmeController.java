@@ -306,8 +306,12 @@ public final class NvmeController implements AutoCloseable {
     /**
      * The identifiers of the active namespaces, in ascending order.
      *
-     * @throws VfioException if the controller returns an error or fails, or the list is invalid; or if a controller of
-     *     before version 1.1, which has no list, has more than 16384
+     * <p>If the controller has no list of them, as those of before version 1.1, or has returned an error or an invalid
+     * list, each of 1 to NN, its maximum identifier, is identified, but at most 1024. One that it refuses to identify
+     * then is among the result, and {@link #namespace} says why it cannot be used. A warning is logged for an error, an
+     * invalid list, and where identifiers are left out.
+     *
+     * @throws VfioException if the controller refuses to identify any namespace, or fails
      * @throws IllegalStateException if the controller is closed
      */
     public List<Integer> namespaceIds() {

@@ -126,7 +126,7 @@ public final class NvmeOptions {
         return pageBytes;
     }
 
-    /** How often {@link NvmeNamespace} retries a command. */
+    /** How often {@link NvmeNamespace} retries a command, and the driver an admin command. */
     public int retries() {
         return retries;
     }
@@ -151,7 +151,7 @@ public final class NvmeOptions {
         return quirks;
     }
 
-    /** How long {@link NvmeNamespace} retries a command of a namespace that is not ready. */
+    /** How long a command is retried whose namespace is not ready, and the longest delay before a retry. */
     public Duration notReadyTimeout() {
         return notReadyTimeout;
     }
@@ -266,11 +266,11 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how often {@link NvmeNamespace} retries a command whose status allows it, and how often the driver
-         * submits a command again that was in flight when the PE froze. An {@link NvmeRequest} is not retried
-         * otherwise.
-         * Between two tries it waits as long as the controller asks for (CRD, Command Retry Delay), or else for 1 ms, 2
-         * ms and so on up to 500 ms.
+         * Sets how often {@link NvmeNamespace} retries a command whose status allows it, how often the driver retries
+         * one of its admin commands, and how often it submits a command again that was in flight when the PE froze. An
+         * {@link NvmeRequest} is not retried otherwise. Between two tries it waits as long as the controller asks for
+         * (CRD, Command Retry Delay), but at most for {@link #notReadyTimeout}, or else for 1 ms, 2 ms and so on up to
+         * 500 ms.
          *
          * @param count at least 0
          * @throws IllegalArgumentException if it is negative
@@ -320,9 +320,9 @@ public final class NvmeOptions {
         }
 
         /**
-         * Sets how long {@link NvmeNamespace} retries a command that the controller rejects because the namespace is
-         * not ready, or is being formatted or sanitized; that is not counted by {@link #retries}. After power on some
-         * drives take half a minute.
+         * Sets how long {@link NvmeNamespace}, and the driver for its admin commands, retries a command that the
+         * controller rejects because the namespace is not ready, or is being formatted or sanitized; that is not
+         * counted by {@link #retries}. After power on some drives take half a minute.
          *
          * @param timeout 1 millisecond to 1 day
          * @throws IllegalArgumentException if it is out of range

@@ -13,7 +13,10 @@ package org.jvfio.driver.nvme;
 public enum NvmeQuirk {
     /** After CC.EN was cleared, CSTS must not be read for 2.3 seconds. */
     READY_CHECK_DELAY,
-    /** Identify knows no lists of namespaces, and returns something else: namespaces are identified one by one. */
+    /**
+     * Identify knows controllers and namespaces (CNS 00h and 01h), and returns something else for other structures:
+     * namespaces are identified one by one.
+     */
     NO_NAMESPACE_LIST,
     /** MSI interrupts, but not MSI-X, are never sent: the driver polls instead. */
     BROKEN_MSI,

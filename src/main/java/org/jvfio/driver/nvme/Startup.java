@@ -156,10 +156,6 @@ final class Startup {
                     "use another drive, or newer firmware");
         }
         NvmeRequest count = admin.setQueueCount(operation, wanted);
-        for (int tries = 0; isRetryable(count) && tries < options.retries(); tries++) {
-            Waiting.sleep(Duration.ofNanos(owner.retryDelays().nanos(count.retryDelaySelector(), tries)));
-            count = admin.setQueueCount(operation, wanted);
-        }
         if (count.isRejected()) {
             refusal = count.failure();
             LOGGER.log(
@@ -174,10 +170,6 @@ final class Startup {
         QueueLayout layout = new QueueLayout(entries, pageShift, PrpLists.listBytes(maxTransferBytes, pageShift));
         DmaArea memory = DmaArea.of(device.container(), window, pairs * layout.memoryBytes(), pageShift);
         ioQueues = IoQueues.of(owner, registers, pairs, layout, memory);
-    }
-
-    private static boolean isRetryable(NvmeRequest request) {
-        return request.isRejected() && request.status().isRetryable();
     }
 
     /** The lower of the zero-based numbers of completion and submission queues in dword 0, as a number from 1. */

@@ -763,35 +763,6 @@ class NvmeControllerTest {
         assertEquals(0, drive.unmapped, "lists that are not in a mapped page from its start");
     }
 
-    /** As controllers of before version 1.1 do. */
-    @Test
-    void namespaceIds_listRejected_identifiesEach() {
-        Effect invalidField = new Effect.Status(0, 0x02, false);
-        // The first Identify command is that of the controller.
-        NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(0x06), new Occurrence.Nth(2), invalidField);
-        try (NvmeHost host = new NvmeHost(() -> EmulatedNvme.builder()
-                        .namespace(1 << 20)
-                        .namespace(2 << 20, 4096)
-                        .faults(faults)
-                        .build());
-                NvmeController nvme = host.open()) {
-            assertEquals(List.of(1, 2), nvme.namespaceIds());
-            assertEquals(NvmeState.READY, nvme.state());
-        }
-    }
-
-    @Test
-    void namespaceIds_otherError_throws() {
-        Effect internalError = new Effect.Status(0, 0x06, false);
-        NvmeFaults faults = NvmeFaults.NONE.with(Commands.admin(0x06), new Occurrence.Nth(2), internalError);
-        try (NvmeHost host = new NvmeHost(faults);
-                NvmeController nvme = host.open()) {
-            VfioException e = assertThrows(VfioException.class, nvme::namespaceIds);
-            assertTrue(e.reason().contains("Internal Error (SCT 0h, SC 06h, DNR)"), e.getMessage());
-            assertEquals(Kind.DEVICE_ERROR, e.kind());
-        }
-    }
-
     @Test
     void namespace_beyondTheMaximum_throws() {
         try (NvmeHost host = new NvmeHost();
