@@ -107,10 +107,11 @@ final class NvmeIdentifyCommand extends Command {
             addController(step, nvme);
             step.fact("queues", nvme.queues().size(), "queues", drive.queues());
             List<String> unavailable = new ArrayList<>();
-            List<Integer> ids = in.has("namespace")
+            boolean isNamed = in.has("namespace");
+            List<Integer> ids = isNamed
                     ? List.of(drive.namespaceId())
                     : read("namespaces", nvme::namespaceIds, unavailable).orElse(List.of());
-            addNamespaces(step, nvme, ids);
+            addNamespaces(step, nvme, ids, isNamed);
             read("health", nvme::health, unavailable).ifPresent(health -> addHealth(step, health));
             step.fact("unavailable", unavailable, "unavailable", unavailable);
             drive.keepImage();
@@ -189,8 +190,12 @@ final class NvmeIdentifyCommand extends Command {
         }
     }
 
-    /** A namespace that cannot be used is reported, and does not hide the others. */
-    private static void addNamespaces(Step step, NvmeController nvme, List<Integer> ids) {
+    /**
+     * A namespace that cannot be used is reported, and does not hide the others.
+     *
+     * @param isNamed whether the user has named it, and it need not be one of the drive's
+     */
+    private static void addNamespaces(Step step, NvmeController nvme, List<Integer> ids, boolean isNamed) {
         List<Map<String, Object>> data = new ArrayList<>();
         List<String> lines = new ArrayList<>();
         for (int id : ids) {
@@ -211,7 +216,7 @@ final class NvmeIdentifyCommand extends Command {
                         namespace.isExtended()));
                 lines.add("%d: %s".formatted(id, namespace.describeSize()));
             } catch (VfioException unusable) {
-                if (unusable.kind() == VfioException.Kind.NOT_FOUND) {
+                if (isNamed && unusable.kind() == VfioException.Kind.NOT_FOUND) {
                     throw unusable;
                 }
                 data.add(Json.object("id", id, "unusable", unusable.reason()));
