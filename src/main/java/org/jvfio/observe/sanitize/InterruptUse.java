@@ -17,7 +17,7 @@ import org.jvfio.uapi.vfio_h;
  */
 final class InterruptUse {
     /** A driver that has just been signalled may disable its interrupts without having looked. */
-    static final long GRACE_MILLIS = 500;
+    static final long GRACE_MILLIS = 1000;
 
     private final Findings findings;
     private final Map<Vector, Trigger> triggers = new HashMap<>();
