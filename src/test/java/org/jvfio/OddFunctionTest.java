@@ -13,6 +13,9 @@ import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.PciCapability.Express;
 import org.jvfio.PciCapability.Msix;
 import org.jvfio.PciCapability.PowerManagement;
@@ -214,6 +217,47 @@ class OddFunctionTest {
         FunctionOptions.Builder options = FunctionOptions.builder().bar(0, BarKind.MEMORY, 4096, false);
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> host(options));
         assertTrue(String.valueOf(e.getMessage()).contains("has a BAR 0 of its own"), e.getMessage());
+    }
+
+    @Test
+    void bar_memoryTooLarge_refused() {
+        FunctionOptions.Builder options = FunctionOptions.builder().bar(2, BarKind.MEMORY, 1 << 30, true);
+        IllegalArgumentException e =
+                assertThrows(IllegalArgumentException.class, () -> options.bar(2, BarKind.MEMORY, 1L << 31, true));
+        assertTrue(String.valueOf(e.getMessage()).contains("16 to 1073741824"), e.getMessage());
+    }
+
+    @Test
+    void open_memoryOfDeviceTooLarge_refused() {
+        IllegalArgumentException e = assertThrows(
+                IllegalArgumentException.class,
+                () -> new TestHost(EmulatedMachine.power9().toBuilder()
+                        .device(ADDRESS.toString(), 9, () -> new MemoryDevice(1L << 31, 0))
+                        .build()));
+        assertTrue(String.valueOf(e.getMessage()).contains("the maximum is 1 GiB"), e.getMessage());
+    }
+
+    /** Whatever the size of the BAR, the bytes at both ends outlast the time in which it reads all ones. */
+    @ParameterizedTest
+    @ValueSource(longs = {1 << 12, 1 << 16, 1 << 21})
+    void disable_memoryWithContents_contentsReturn(long bytes) {
+        TestHost host = host(FunctionOptions.builder().bar(2, BarKind.MEMORY, bytes, false));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            MemorySegment memory = device.bar(2).unsafeSegment(0, bytes);
+            memory.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+            memory.set(ValueLayout.JAVA_BYTE, bytes - 1, (byte) 2);
+            for (int round = 0; round < 2; round++) {
+                device.configSpace().disable(PciCommand.MEMORY);
+                for (long offset : new long[] {0, bytes / 2, bytes - 1}) {
+                    assertEquals(-1, memory.get(ValueLayout.JAVA_BYTE, offset));
+                }
+                device.configSpace().enable(PciCommand.MEMORY);
+                assertEquals(1, memory.get(ValueLayout.JAVA_BYTE, 0));
+                assertEquals(0, memory.get(ValueLayout.JAVA_BYTE, bytes / 2));
+                assertEquals(2, memory.get(ValueLayout.JAVA_BYTE, bytes - 1));
+            }
+        }
+        host.assertAllGivenBack();
     }
 
     private static TestHost silent(Duration silence) {

@@ -20,7 +20,11 @@ import org.jspecify.annotations.Nullable;
  * decoding is off or the device is in a low power state; the emulator shows ones there, too.
  */
 final class BarMemory {
+    /** The largest BAR of memory: to fill its mappings with ones takes time and memory in proportion to its size. */
+    static final long MAX_BYTES = 1 << 30;
+
     private static final byte ONES = -1;
+    private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[1 << 16]);
 
     private final long bytes;
     private final long fileBytes;
@@ -73,26 +77,40 @@ final class BarMemory {
 
     private MemorySegment map(long offset, long length, MapMode mode, Arena arena) {
         try {
-            return open().map(mode, offset, length, arena);
+            FileChannel known = file;
+            if (known == null) {
+                known = createFile();
+                file = known;
+            }
+            return known.map(mode, offset, length, arena);
         } catch (IOException failure) {
-            throw new UncheckedIOException("cannot map the memory of a BAR of %d bytes".formatted(bytes), failure);
+            throw cannotMap(failure);
         }
     }
 
-    /** The file, which has no name any more and ends with its last mapping. */
-    private FileChannel open() throws IOException {
-        FileChannel known = file;
-        if (known == null) {
-            Path path = Files.createTempFile("jvfio-bar", null);
-            known = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            try {
-                Files.delete(path);
-            } catch (IOException inUse) {
-                path.toFile().deleteOnExit();
-            }
-            file = known;
+    /** Memory of zeros outside of the Java heap and its limits, sparse until it is written. */
+    private MemorySegment sparse() {
+        try (FileChannel only = createFile()) {
+            return only.map(MapMode.READ_WRITE, 0, bytes, Arena.ofAuto());
+        } catch (IOException failure) {
+            throw cannotMap(failure);
         }
-        return known;
+    }
+
+    private UncheckedIOException cannotMap(IOException failure) {
+        return new UncheckedIOException("cannot map the memory of a BAR of %d bytes".formatted(bytes), failure);
+    }
+
+    /** An empty file, which has no name any more and ends with its last mapping. */
+    private static FileChannel createFile() throws IOException {
+        Path path = Files.createTempFile("jvfio-bar", null);
+        FileChannel created = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            Files.delete(path);
+        } catch (IOException inUse) {
+            path.toFile().deleteOnExit();
+        }
+        return created;
     }
 
     /** A mapping by a user has ended. */
@@ -115,10 +133,22 @@ final class BarMemory {
             kept = null;
         } else if (!responds && hidden == null && isMapped()) {
             MemorySegment all = shown().asSlice(0, bytes);
-            MemorySegment copy = PhysicalMemory.zeroed(Arena.ofAuto(), bytes, Long.BYTES);
-            copy.copyFrom(all);
+            MemorySegment copy = sparse();
+            copyUsed(all, copy);
             kept = copy;
             all.fill(ONES);
+        }
+    }
+
+    /** Copies what is not zero, into zeros: parts that nobody has used stay holes in the file. */
+    private static void copyUsed(MemorySegment from, MemorySegment into) {
+        long part;
+        for (long at = 0; at < from.byteSize(); at += part) {
+            part = Math.min(ZEROS.byteSize(), from.byteSize() - at);
+            MemorySegment bytes = from.asSlice(at, part);
+            if (bytes.mismatch(ZEROS.asSlice(0, part)) >= 0) {
+                MemorySegment.copy(bytes, 0, into, at, part);
+            }
         }
     }
 }

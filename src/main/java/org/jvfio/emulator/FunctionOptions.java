@@ -138,7 +138,8 @@ public final class FunctionOptions {
          *
          * @param index 0 to 5; the device has no such BAR, or the host does not boot
          * @param kind {@link BarKind#MEMORY} or {@link BarKind#IO_PORTS}
-         * @param bytes a power of two: at least 16 of memory, above 1 GiB 64 bits wide only; 4 to 256 of ports
+         * @param bytes a power of two: 16 to 1 GiB of memory, 4 to 256 of ports. A larger BAR is one of registers, of a
+         *     device model
          * @param wide whether it is a 64-bit BAR, which also occupies the next one
          * @throws IllegalArgumentException if it is another
          */
@@ -153,7 +154,7 @@ public final class FunctionOptions {
                         .formatted(index, kind, wide ? " (wide)" : ""));
             }
             long least = ports ? MIN_PORTS : MIN_MEMORY;
-            long most = ports ? MAX_PORTS : wide ? 1L << 46 : 1L << 30;
+            long most = ports ? MAX_PORTS : BarMemory.MAX_BYTES;
             if (bytes < least || bytes > most || Long.bitCount(bytes) != 1) {
                 throw new IllegalArgumentException("BAR %d of %d bytes: the size is a power of two, %d to %d"
                         .formatted(index, bytes, least, most));

@@ -81,6 +81,11 @@ final class PciBars {
             }
             requireLower(bar);
             if (kinds[bar] == BarKind.MEMORY) {
+                if (size > BarMemory.MAX_BYTES) {
+                    throw new IllegalArgumentException(
+                            "BAR %d with %d bytes of memory: the maximum is 1 GiB; a larger one has registers"
+                                    .formatted(bar, size));
+                }
                 memories[bar] = new BarMemory(size, pageBytes);
             }
         }

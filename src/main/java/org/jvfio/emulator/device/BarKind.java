@@ -8,9 +8,9 @@ public enum BarKind {
      */
     REGISTERS,
     /**
-     * Memory space with plain memory, such as a frame buffer or a controller memory buffer; it is prefetchable. The
-     * host keeps its bytes, users can map it, and the device accesses it by {@link DeviceBus#barMemory}. Its contents
-     * outlive a reset, unless the device clears them.
+     * Memory space with plain memory, such as a frame buffer or a controller memory buffer; it is prefetchable, and has
+     * 1 GiB at most. The host keeps its bytes, users can map it, and the device accesses it by {@link
+     * DeviceBus#barMemory}. Its contents outlive a reset, unless the device clears them.
      */
     MEMORY,
     /**
