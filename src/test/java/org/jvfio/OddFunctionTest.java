@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
@@ -330,6 +331,168 @@ class OddFunctionTest {
         try (Device device = Device.open(host.kernel(), ADDRESS)) {
             assertFalse(device.configSpace().capability(Msix.class).isPresent());
             assertEquals(0, device.bar(0).readInt(0));
+        }
+        host.assertAllGivenBack();
+    }
+
+    private static byte[] hex(String bytes) {
+        return HexFormat.of().parseHex(bytes.replace(" ", ""));
+    }
+
+    private static String resetMethods(TestHost host) throws IOException {
+        return host.kernel().readFile("/sys/bus/pci/devices/" + ADDRESS + "/reset_method");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0x34, ff", "0x34, 00", "0x06, 00", "0x40, ff"})
+    void capabilities_listNotFound_hostHasNoneOfThem(int offset, String bytes) throws IOException {
+        TestHost host = host(FunctionOptions.builder().configBytes(offset, hex(bytes)));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(256, device.config().size());
+            assertEquals("INTx", device.describeInterrupts());
+            assertEquals("bus\n", resetMethods(host));
+            assertThrows(VfioException.class, () -> device.enableInterrupts(InterruptType.MSIX, 1));
+            assertEquals(0, device.bar(0).readInt(0x2000));
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void reset_listNotFoundInLpar_impossible() throws IOException {
+        TestHost host =
+                host(EmulatedMachine.pseries(), FunctionOptions.builder().configBytes(0x34, (byte) 0));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertFalse(device.isResettable());
+        }
+        List<String> files = host.kernel().list("/sys/bus/pci/devices/" + ADDRESS);
+        assertFalse(files.contains("reset") || files.contains("reset_method"), files::toString);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"13 00 06 03 00 00, af_flr bus", "13 00 06 01 00 00, bus", "01 00 03 00 00 00, pm bus"})
+    void resetMethods_capabilityWithoutExpress_isUsed(String capability, String methods) throws IOException {
+        TestHost host =
+                host(FunctionOptions.builder().configBytes(0x34, (byte) 0xc0).configBytes(0xc0, hex(capability)));
+        assertEquals(methods + "\n", resetMethods(host));
+    }
+
+    @Test
+    void resetMethods_expressWithoutFunctionReset_isBusReset() throws IOException {
+        TestHost host = host(FunctionOptions.builder().configBytes(EXPRESS + 7, (byte) 0));
+        assertEquals("bus\n", resetMethods(host));
+    }
+
+    @Test
+    void capabilities_addedThroughConfig_areShown() throws InterruptedException {
+        TestHost host = host(FunctionOptions.builder()
+                .configBytes(POWER + 1, (byte) 0xc8)
+                .configBytes(0xc8, hex("09 d0 08 00 01 02 03 04"))
+                .configBytes(0xd0, hex("05 00 82 01"))
+                .configBytes(0x100, hex("0b 00 01 14 01 00 80 00 11 22 33 44"))
+                .configBytes(0x140, hex("03 00 01 00 11 22 33 44 55 66 77 88")));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            assertEquals(List.of(MSIX, EXPRESS, POWER, 0xc8, 0xd0, 0x100, 0x140), offsets(device));
+            assertEquals(List.of(), device.configSpace().capabilityDefects());
+            Region config = device.config();
+            config.writeInt(0xcc, 0x11223344);
+            assertEquals(0x11223344, config.readInt(0xcc));
+            // The mask bits of MSI are those of the device, its address is virtual.
+            config.writeInt(0xe0, 2);
+            assertEquals(2, config.readInt(0xe0));
+            try (Interrupts interrupts = device.enableInterrupts(InterruptType.MSI, 2)) {
+                device.enableBusMastering();
+                device.bar(0).writeInt(MessageDevice.SEND, 1);
+                assertTrue(interrupts.await(1, Duration.ofSeconds(10)));
+            }
+        }
+        host.assertAllGivenBack();
+    }
+
+    /** Behind the last register of a capability, all registers are writable; the last one is not. */
+    @ParameterizedTest
+    @CsvSource({
+        "0xc0, 02, 12",
+        "0xc0, 05 00 00 00, 10",
+        "0xc0, 05 00 80 00, 14",
+        "0xc0, 08 00 00 20, 24",
+        "0xc0, 08 00 00 a0, 24",
+        "0xc0, 08 00 00 00, 28",
+        "0xc0, 10 00 01 00, 20",
+        "0xc0, 10 00 91 00, 12",
+        "0xc0, 10 00 02 00, 52",
+        "0xc0, 10 00 92 00, 44",
+        "0xc0, 11, 12",
+        "0xc0, 12 00 10 00 0f, 16",
+        "0xc0, 12 00 10 00 04, 8",
+        "0x100, 01 00 02 00, 44",
+        "0x100, 02 00 01 00 00 00 00 00, 28",
+        "0x100, 02 00 01 00 01 00 00 00 04, 80",
+        "0x100, 03 00 01 00, 12",
+        "0x100, 0d 00 01 00, 8",
+        "0x100, 0d 00 01 00 20 08, 12",
+        "0x100, 0d 00 01 00 20 00, 40",
+        "0x100, 0f 00 01 00, 8",
+        "0x100, 15 00 01 00 00 00 00 00 40, 20",
+        "0x100, 16 00 01 00 03, 20",
+        "0x100, 17 00 01 00, 12",
+        "0x100, 17 00 01 00 00 02 03 00, 20",
+        "0x100, 18 00 01 00, 8"
+    })
+    void configWrite_capability_isReadOnlyToItsEnd(int place, String bytes, int length) {
+        byte[] capability = hex(bytes);
+        TestHost host = host(FunctionOptions.builder()
+                .configBytes(0x34, (byte) EXPRESS)
+                .configBytes(EXPRESS + 1, (byte) 0xc0)
+                .configBytes(place, capability));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            Region config = device.config();
+            int before = config.readByte(place + length - 1);
+            config.writeByte(place + length - 1, (byte) 0x5a);
+            assertEquals(capability[0] == 5 && place < 0x100 ? 0x5a : before, config.readByte(place + length - 1));
+            config.writeByte(place + length, (byte) 0xa5);
+            assertEquals((byte) 0xa5, config.readByte(place + length));
+        }
+    }
+
+    @Test
+    void capabilities_cutOffByTheEnd_deviceIsUsable() {
+        for (int id : new int[] {1, 3, 5, 7, 9, 0x10, 0x11, 0x13}) {
+            TestHost host = host(FunctionOptions.builder()
+                    .configBytes(0x34, (byte) 0xfc)
+                    .configBytes(0xfc, (byte) id, (byte) 0, (byte) 0xff, (byte) 0xff));
+            try (Device device = Device.open(host.kernel(), ADDRESS)) {
+                assertEquals(id == 0x10 ? 4096 : 256, device.config().size());
+                device.config().writeShort(0xfe, (short) -1);
+                assertEquals(id, device.config().readByte(0xfc));
+            }
+            host.assertAllGivenBack();
+        }
+    }
+
+    @Test
+    void enable_msixTableInNoBar_outOfMemory() {
+        TestHost host = host(FunctionOptions.builder().configBytes(MSIX + 4, hex("07 20 00 00")));
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            VfioException e = assertThrows(VfioException.class, () -> device.enableInterrupts(InterruptType.MSIX, 1));
+            assertEquals(Errno.ENOMEM, e.errno().orElseThrow());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
+    void message_msixTableElsewhere_isNeverSent() throws InterruptedException {
+        TestHost host = host(FunctionOptions.builder().configBytes(MSIX + 4, hex("00 10 00 00")));
+        try (Device device = Device.open(host.kernel(), ADDRESS);
+                Interrupts interrupts = device.enableInterrupts(InterruptType.MSIX, 2)) {
+            device.enableBusMastering();
+            device.bar(0).writeInt(MessageDevice.SEND, 1);
+            interrupts.trigger(0);
+            assertTrue(interrupts.await(0, Duration.ofSeconds(10)));
+            assertFalse(interrupts.await(1, Duration.ZERO));
+            // The table of the device is as after reset: all vectors are masked.
+            assertEquals(1, device.bar(0).readInt(0x200c));
+            assertEquals(0, device.bar(0).readInt(0x2008));
+            assertEquals(-1, device.bar(0).readInt(0x1000));
         }
         host.assertAllGivenBack();
     }

@@ -34,7 +34,7 @@ final class ConfigAccess {
         if (register == vfio_h.PCI_STATUS && interrupts.line().isAsserted()) {
             value |= vfio_h.PCI_STATUS_INTERRUPT;
         }
-        int extended = registers.capability(vfio_h.PCI_CAP_ID_MSIX);
+        int extended = registers.found().offset(vfio_h.PCI_CAP_ID_MSIX);
         if (extended != 0 && register == extended + vfio_h.PCI_MSIX_FLAGS + 1 && interrupts.isMsixEnabled()) {
             value |= vfio_h.PCI_MSIX_FLAGS_ENABLE >> Byte.SIZE;
         }

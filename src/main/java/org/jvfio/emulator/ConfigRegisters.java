@@ -4,10 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jvfio.emulator.device.DeviceIdentity;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.EmulatedCapability;
@@ -35,9 +32,6 @@ final class ConfigRegisters {
     private static final int MAX_PORTS = 0x100;
 
     private static final int FIRST_CAPABILITY = 0x40;
-    private static final int NO_CAPABILITY = 0xff;
-    /** {@code PCI_FIND_CAP_TTL}. */
-    private static final int MAX_CAPABILITIES = 48;
 
     /** The offsets of the power management and PCI Express capabilities, as in QEMU's NVMe controller. */
     private static final int POWER = 0x60;
@@ -61,13 +55,8 @@ final class ConfigRegisters {
     private final ByteBuffer values;
     private final ByteBuffer initial;
     private final byte[] writable;
-    /** The length of each capability by its offset, in the order of the chain. */
-    private final Map<Integer, Integer> lengths = new LinkedHashMap<>();
-
-    /** The first capability of each id that a walk of the list reaches. */
-    private final Map<Integer, Integer> found = new HashMap<>();
-
     private final PciBars bars;
+    private final FoundCapabilities found;
 
     /**
      * The registers after power on.
@@ -103,8 +92,8 @@ final class ConfigRegisters {
             }
             values.put(offset, value);
         });
-        findStandard();
         initial = ByteBuffer.wrap(values.array().clone()).order(ByteOrder.LITTLE_ENDIAN);
+        found = new FoundCapabilities(this);
     }
 
     private void header(EmulatedDevice device) {
@@ -173,7 +162,7 @@ final class ConfigRegisters {
             requireSpace(rest, vfio_h.PCI_CAP_VPD_SIZEOF);
             begin(vfio_h.PCI_CAP_ID_VPD, rest, vfio_h.PCI_CAP_VPD_SIZEOF, link);
         }
-        if (!lengths.isEmpty()) {
+        if (values.get(vfio_h.PCI_CAPABILITY_LIST) != 0) {
             values.putShort(vfio_h.PCI_STATUS, (short) vfio_h.PCI_STATUS_CAP_LIST);
         }
     }
@@ -189,7 +178,6 @@ final class ConfigRegisters {
         values.put(link, (byte) place);
         values.put(place, (byte) id);
         Arrays.fill(writable, place, place + bytes, (byte) 0);
-        lengths.put(place, bytes);
         return place + vfio_h.PCI_CAP_LIST_NEXT;
     }
 
@@ -219,7 +207,6 @@ final class ConfigRegisters {
                 }
                 values.putInt(place, capability.id() | capability.version() << 16);
                 Arrays.fill(writable, place, place + capability.bytes(), (byte) 0);
-                lengths.put(place, capability.bytes());
                 fill(capability, place);
                 previous = place;
                 place = after(place, capability.bytes());
@@ -268,47 +255,9 @@ final class ConfigRegisters {
         return vfio_h.PCI_BASE_ADDRESS_0 + bar * Integer.BYTES;
     }
 
-    /** The size of configuration space: 256 or 4096 bytes. */
-    int size() {
-        return writable.length;
-    }
-
-    /**
-     * The length of a capability that was placed here; 0 if there is none, for instance where a replaced pointer leads.
-     */
-    int length(int place, int id) {
-        boolean extended = place >= vfio_h.PCI_CFG_SPACE_SIZE;
-        int there = extended ? values.getInt(place) & 0xffff : values.get(place) & 0xff;
-        return there == id ? lengths.getOrDefault(place, 0) : 0;
-    }
-
-    /** The offset of a capability in the first 256 bytes, or 0 if there is none. */
-    int capability(int id) {
-        return found.getOrDefault(id, 0);
-    }
-
-    /** Finds the first capability of each id as Linux does: {@code __pci_find_next_cap_ttl}. */
-    private void findStandard() {
-        if ((values.getShort(vfio_h.PCI_STATUS) & vfio_h.PCI_STATUS_CAP_LIST) == 0) {
-            return;
-        }
-        int place = values.get(vfio_h.PCI_CAPABILITY_LIST) & 0xfc;
-        for (int left = MAX_CAPABILITIES; left > 0 && place >= FIRST_CAPABILITY; left--) {
-            int id = values.get(place) & 0xff;
-            if (id == NO_CAPABILITY) {
-                return;
-            }
-            if (length(place, id) > 0) {
-                found.putIfAbsent(id, place);
-            }
-            place = values.get(place + vfio_h.PCI_CAP_LIST_NEXT) & 0xfc;
-        }
-    }
-
-    /** Whether there is an extended capability of this id. */
-    boolean hasExtended(int id) {
-        return lengths.keySet().stream()
-                .anyMatch(place -> place >= vfio_h.PCI_CFG_SPACE_SIZE && (values.getInt(place) & 0xffff) == id);
+    /** What Linux has found in them at boot. */
+    FoundCapabilities found() {
+        return found;
     }
 
     /** The 4 bytes that firmware has put into a register, whatever is there now. */
@@ -320,12 +269,19 @@ final class ConfigRegisters {
         return values.get(register);
     }
 
-    int getShort(int register) {
-        return Short.toUnsignedInt(values.getShort(register));
+    /** A byte as a number. Registers that the function does not have read all ones, as on the bus. */
+    int getByte(int register) {
+        return register < values.capacity() ? values.get(register) & 0xff : 0xff;
     }
 
+    /** Like {@link #getByte}, of 2 bytes. */
+    int getShort(int register) {
+        return getByte(register) | (getByte(register + 1) << Byte.SIZE);
+    }
+
+    /** Like {@link #getByte}, of 4 bytes. */
     int getInt(int register) {
-        return values.getInt(register);
+        return getShort(register) | (getShort(register + Short.BYTES) << Short.SIZE);
     }
 
     void put(int register, byte value) {
@@ -333,7 +289,7 @@ final class ConfigRegisters {
         values.put(register, (byte) ((values.get(register) & ~mask) | (value & mask)));
     }
 
-    /** Sets or clears bits of a 16-bit register, regardless of whether software may write them. */
+    /** Sets or clears bits of a 16-bit register that the function has, regardless of whether software may write them. */
     void change(int register, int bits, boolean on) {
         int value = getShort(register);
         values.putShort(register, (short) (on ? value | bits : value & ~bits));
@@ -341,8 +297,8 @@ final class ConfigRegisters {
 
     /** The host restores the registers that it saves across a reset; all others have their power-on values. */
     void resetByHost() {
-        int kept = capability(vfio_h.PCI_CAP_ID_EXP);
-        for (int register = vfio_h.PCI_STD_HEADER_SIZEOF; register < size(); register++) {
+        int kept = found.offset(vfio_h.PCI_CAP_ID_EXP);
+        for (int register = vfio_h.PCI_STD_HEADER_SIZEOF; register < values.capacity(); register++) {
             if (kept == 0 || register < kept || register >= kept + EXPRESS_BYTES) {
                 values.put(register, initial.get(register));
             }

@@ -120,7 +120,7 @@ final class DeviceFile extends OpenFile {
 
     private long regionBytes(int index) {
         return switch (index) {
-            case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.configBytes();
+            case vfio_h.VFIO_PCI_CONFIG_REGION_INDEX -> function.found().configBytes();
             case vfio_h.VFIO_PCI_ROM_REGION_INDEX ->
                 function.romBytes() != 0 && function.showsRomImage() ? function.romBytes() : 0;
             default -> function.bars().isAssigned(index) ? function.bars().bytes(index) : 0;

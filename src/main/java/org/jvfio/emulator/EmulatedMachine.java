@@ -206,11 +206,11 @@ public final class EmulatedMachine {
      *
      * {@code "vpd"} is a file with vital product data, or an object of its bytes, written as for {@code "config"}:
      * {@code {"0x0": "82 05 00 4a 56 46 49 4f 78"}} is a name and the end tag. {@code "config"} replaces bytes of
-     * configuration space, in hexadecimal, from an offset on; {@code "bars"} are {@linkplain
-     * FunctionOptions.Builder#bar additional BARs}, and {@code "silentMicros"} is how long BARs read all ones after
-     * the function is bound to vfio-pci. In an LPAR {@code "windowsFailed": true} starts the host with the device on
-     * the kernel's list of failed windows. {@code "extendedConfig": false} leaves a PCI Express device 256 bytes of
-     * configuration space.
+     * configuration space, in hexadecimal, from an offset on ({@link FunctionOptions.Builder#configBytes}); {@code
+     * "bars"} are {@linkplain FunctionOptions.Builder#bar additional BARs}, and {@code "silentMicros"} is how long BARs
+     * read all ones after the function is bound to vfio-pci. In an LPAR {@code "windowsFailed": true} starts the host
+     * with the device on the kernel's list of failed windows. {@code "extendedConfig": false} leaves a PCI Express
+     * device 256 bytes of configuration space.
      *
      * @throws IOException if the file cannot be read
      * @throws IllegalArgumentException if it does not describe a machine; the message names the file and what is wrong

@@ -52,7 +52,7 @@ final class FunctionBytes extends OpenFile {
     }
 
     private static long readConfig(PciFunction function, MemorySegment buffer, long offset) {
-        long size = Math.clamp(function.configBytes() - offset, 0, buffer.byteSize());
+        long size = Math.clamp(function.found().configBytes() - offset, 0, buffer.byteSize());
         for (long at = 0; at < size; at++) {
             long value = function.access().read((int) (offset + at), 1);
             // A device that cannot be reached reads all ones, as the PCI core makes of an error.

@@ -76,13 +76,15 @@ final class FunctionFiles {
         files.put("enable", () -> function.isOpen() ? "1\n" : "0\n");
         files.put("numa_node", () -> "0\n");
         files.put("resource", () -> resources(function));
-        files.put("reset_method", () -> resetMethods(function));
+        if (function.canReset()) {
+            files.put("reset_method", () -> String.join(" ", function.resetMethods()) + "\n");
+        }
         files.put("d3cold_allowed", () -> "1\n");
-        boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.managesPower();
+        boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.found().managesPower();
         files.put("power/control", () -> "auto\n");
         files.put("power/runtime_status", () -> suspended ? "suspended\n" : "active\n");
         files.put("power_state", () -> suspended ? "D3hot\n" : "D0\n");
-        if (function.isExpress()) {
+        if (function.found().isExpress()) {
             files.put("current_link_speed", () -> "2.5 GT/s PCIe\n");
             files.put("current_link_width", () -> "1\n");
         }
@@ -143,12 +145,5 @@ final class FunctionFiles {
                     .append('\n');
         }
         return lines.toString();
-    }
-
-    private static String resetMethods(PciFunction function) {
-        if (function.isExpress()) {
-            return "flr bus\n";
-        }
-        return function.canReset() ? "bus\n" : "";
     }
 }

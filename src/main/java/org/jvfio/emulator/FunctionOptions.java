@@ -100,8 +100,15 @@ public final class FunctionOptions {
 
         /**
          * Replaces bytes of the configuration space after the emulator has built it, for capability lists that loop,
-         * lead nowhere or are malformed in other ways. Ids, command register and BARs follow from the device, and
-         * cannot be replaced.
+         * lead nowhere or are malformed in other ways, and for capabilities that the device does not have. Ids, command
+         * register and BARs follow from the device, and cannot be replaced.
+         *
+         * <p>The host goes by what it finds there, as Linux does: without the capability in the list there is no MSI or
+         * MSI-X, no function reset, no power state but D0, and from 0x100 on no configuration space. An added
+         * capability has the registers that are written here and no function behind them, with one exception: messages
+         * that the device sends arrive as MSI if the user has enabled that. Where the MSI-X capability points to
+         * another table than the device's, enabling MSI-X programs nothing that the device looks at, and no message
+         * arrives.
          *
          * @param offset of the first byte: 0x06 and 0x07 (status), 0x2c to 0x2f (subsystem), 0x34 (the first
          *     capability), or 0x40 to 0xfff; from 0x100 on in a PCI Express function only

@@ -114,7 +114,7 @@ final class GroupFile extends OpenFile {
             return Errno.ENODEV.negated();
         }
         String options = name.substring(function.address().length()).replace(" ", "");
-        if (!options.isEmpty() && !(function.hasVirtualFunctions() && isToken(options))) {
+        if (!options.isEmpty() && !(function.found().hasVirtualFunctions() && isToken(options))) {
             // Only a function with SR-IOV takes a token, and there is no other option.
             return Errno.EINVAL.negated();
         }

@@ -115,7 +115,7 @@ final class PciBars {
     }
 
     private void requireTableInBar() {
-        long end = Math.max(tableEnd(), hardware.pendingOffset() + pendingBytes());
+        long end = Math.max(hardwareTableEnd(), hardware.pendingOffset() + pendingBytes());
         if (hardware.vectors() > 0 && kinds[hardware.tableBar()] == BarKind.IO_PORTS) {
             throw new IllegalArgumentException(
                     "an MSI-X table in BAR %d, which has I/O ports: it is in memory".formatted(hardware.tableBar()));
@@ -258,7 +258,8 @@ final class PciBars {
 
     private long read(int bar, long register, int width) {
         boolean pendingBits = isPendingBits(bar, register);
-        if (!pendingBits) {
+        boolean table = isHardwareTable(bar, register);
+        if (!pendingBits && !table) {
             requireAnswer(bar, register, width, "pread");
         }
         if (!reaches(bar, register, false)) {
@@ -266,6 +267,9 @@ final class PciBars {
         }
         if (pendingBits) {
             return pendingBits(register, width);
+        }
+        if (table) {
+            return maskedEntry(register, width);
         }
         MemorySegment storage = storage(bar);
         if (storage != null) {
@@ -281,7 +285,7 @@ final class PciBars {
 
     /** Writes 1, 2, 4 or 8 bytes to a register of a BAR. */
     void write(int bar, long register, int width, long value) {
-        if (isPendingBits(bar, register)) {
+        if (isPendingBits(bar, register) || isHardwareTable(bar, register)) {
             return;
         }
         requireAnswer(bar, register, width, "pwrite");
@@ -317,23 +321,41 @@ final class PciBars {
         }
     }
 
-    /** Whether a register belongs to the MSI-X table. */
+    /** Whether a register belongs to the MSI-X table, where Linux looks for it. */
     boolean isTable(int bar, long register) {
-        return bar == hardware.tableBar() && register >= tableStart() && register < tableEnd();
+        return hasTable(bar) && register >= tableStart() && register < tableEnd();
     }
 
-    /** Whether the MSI-X table is in a BAR. */
+    /** Whether Linux looks for the MSI-X table in a BAR. */
     boolean hasTable(int bar) {
-        return hardware.vectors() > 0 && bar == hardware.tableBar();
+        return function.found().vectors() > 0 && bar == function.found().tableBar();
     }
 
     /** The offset of the MSI-X table in its BAR, in bytes. */
     long tableStart() {
-        return hardware.tableOffset();
+        return function.found().tableOffset();
     }
 
     /** The offset of the first byte behind the MSI-X table. */
     long tableEnd() {
+        return tableStart() + function.found().vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
+    }
+
+    /** A part of an entry of the MSI-X table that was never programmed: zeros, and the mask bit of its vector. */
+    private long maskedEntry(long register, int width) {
+        long control =
+                (register - hardware.tableOffset()) % vfio_h.PCI_MSIX_ENTRY_SIZE - vfio_h.PCI_MSIX_ENTRY_VECTOR_CTRL;
+        return control <= 0 && control + width > 0
+                ? (long) vfio_h.PCI_MSIX_ENTRY_CTRL_MASKBIT << (-control * Byte.SIZE)
+                : 0;
+    }
+
+    /** Whether a register belongs to the MSI-X table of the device, wherever Linux looks for it. */
+    private boolean isHardwareTable(int bar, long register) {
+        return bar == hardware.tableBar() && register >= hardware.tableOffset() && register < hardwareTableEnd();
+    }
+
+    private long hardwareTableEnd() {
         return hardware.tableOffset() + hardware.vectors() * (long) vfio_h.PCI_MSIX_ENTRY_SIZE;
     }
 

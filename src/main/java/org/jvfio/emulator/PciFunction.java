@@ -76,12 +76,14 @@ final class PciFunction implements DeviceBus {
         EmulatedMachine machine = host.machine();
         interrupts = new VfioInterrupts(
                 hardware,
-                device.isExpress() || machine.kernel().anyDeviceHasErrorInterrupt(),
+                registers.found(),
+                isTableInBar(),
+                registers.found().isExpress() || machine.kernel().anyDeviceHasErrorInterrupt(),
                 machine.interruptVectors(),
                 pe.bridge().platform());
         access = new ConfigAccess(this, pe, registers, interrupts, powernv);
         ioEvents = new IoEvents(this, machine.kernel());
-        features = new DeviceFeatures(machine.kernel(), hasVirtualFunctions());
+        features = new DeviceFeatures(machine.kernel(), found().hasVirtualFunctions());
         config = new VfioConfig(this, registers);
         device.plug(this);
     }
@@ -254,13 +256,15 @@ final class PciFunction implements DeviceBus {
         return registers.assigned(vfio_h.PCI_ROM_ADDRESS) & ~1L;
     }
 
-    boolean isExpress() {
-        return device.isExpress();
+    /** What Linux has found in its configuration space. */
+    FoundCapabilities found() {
+        return registers.found();
     }
 
-    /** Whether it has power states other than D0. */
-    boolean managesPower() {
-        return registers.capability(vfio_h.PCI_CAP_ID_PM) != 0;
+    /** Whether Linux can map the MSI-X table: {@code msix_map_region}. */
+    private boolean isTableInBar() {
+        int bar = found().tableBar();
+        return bar < bars.count() && bars.isAssigned(bar);
     }
 
     /** The size of the ROM BAR, 0 for none. */
@@ -271,11 +275,6 @@ final class PciFunction implements DeviceBus {
     /** Whether Linux finds a valid image in the ROM ({@code pci_map_rom}). */
     boolean showsRomImage() {
         return reachesRom(0) && rom.imageBytes() != 0;
-    }
-
-    /** The size of configuration space: 256 bytes, or 4096. */
-    int configBytes() {
-        return registers.size();
     }
 
     VfioInterrupts interrupts() {
@@ -292,11 +291,6 @@ final class PciFunction implements DeviceBus {
 
     DeviceFeatures features() {
         return features;
-    }
-
-    /** Whether it has the SR-IOV capability. */
-    boolean hasVirtualFunctions() {
-        return registers.hasExtended(vfio_h.PCI_EXT_CAP_ID_SRIOV);
     }
 
     void opened() {
@@ -334,10 +328,14 @@ final class PciFunction implements DeviceBus {
         registers.restore();
     }
 
-    /** A PCI Express function has FLR; others are reset with their bus, if no other device is on it. */
     boolean canReset() {
-        return device.isExpress()
-                || (host.machine().platform().isPowernv() && host.onBusOf(this).size() == 1);
+        return !resetMethods().isEmpty();
+    }
+
+    /** How the host can reset it, best first. A bus reset needs a bridge, and no other device on the bus. */
+    List<String> resetMethods() {
+        return found().resetMethods(host.machine().platform().isPowernv()
+                && host.onBusOf(this).size() == 1);
     }
 
     /** A function reset, after which the host restores configuration space and the MSI-X table. */
@@ -400,11 +398,10 @@ final class PciFunction implements DeviceBus {
 
     /** The user sets the power state, 0 to 3; a device supports D0 and D3hot. */
     void power(int state) {
-        int management = registers.capability(vfio_h.PCI_CAP_ID_PM);
-        if (state == powerState || (state != 0 && state != D3HOT)) {
+        if (!found().managesPower() || state == powerState || (state != 0 && state != D3HOT)) {
             return;
         }
-        int control = management + vfio_h.PCI_PM_CTRL;
+        int control = found().offset(vfio_h.PCI_CAP_ID_PM) + vfio_h.PCI_PM_CTRL;
         boolean resets = state == 0 && (registers.getShort(control) & vfio_h.PCI_PM_CTRL_NO_SOFT_RESET) == 0;
         if (resets) {
             resetRegisters();

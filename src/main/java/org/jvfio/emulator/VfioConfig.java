@@ -5,7 +5,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.Set;
 import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
@@ -26,36 +25,10 @@ final class VfioConfig {
     private static final int NEXT_SHIFT = 20;
 
     private static final int NEXT_MASK = 0xffc << NEXT_SHIFT;
+    /** {@code PCI_X_CMD} and {@code PCI_X_ECC_CSR}. */
+    private static final int PCIX_COMMAND = 2;
 
-    /** The capabilities of devices that Linux shows to users; it hides all others. */
-    private static final Set<Integer> SHOWN = Set.of(
-            vfio_h.PCI_CAP_ID_PM,
-            vfio_h.PCI_CAP_ID_VPD,
-            vfio_h.PCI_CAP_ID_MSI,
-            vfio_h.PCI_CAP_ID_VNDR,
-            vfio_h.PCI_CAP_ID_EXP,
-            vfio_h.PCI_CAP_ID_MSIX,
-            vfio_h.PCI_CAP_ID_AF);
-
-    private static final Set<Integer> SHOWN_EXTENDED = Set.of(
-            vfio_h.PCI_EXT_CAP_ID_ERR,
-            vfio_h.PCI_EXT_CAP_ID_VC,
-            vfio_h.PCI_EXT_CAP_ID_DSN,
-            vfio_h.PCI_EXT_CAP_ID_PWR,
-            vfio_h.PCI_EXT_CAP_ID_MFVC,
-            vfio_h.PCI_EXT_CAP_ID_VC9,
-            vfio_h.PCI_EXT_CAP_ID_VNDR,
-            vfio_h.PCI_EXT_CAP_ID_ACS,
-            vfio_h.PCI_EXT_CAP_ID_ARI,
-            vfio_h.PCI_EXT_CAP_ID_ATS,
-            vfio_h.PCI_EXT_CAP_ID_SRIOV,
-            vfio_h.PCI_EXT_CAP_ID_MCAST,
-            vfio_h.PCI_EXT_CAP_ID_PRI,
-            vfio_h.PCI_EXT_CAP_ID_REBAR,
-            vfio_h.PCI_EXT_CAP_ID_DPA,
-            vfio_h.PCI_EXT_CAP_ID_TPH,
-            vfio_h.PCI_EXT_CAP_ID_LTR,
-            vfio_h.PCI_EXT_CAP_ID_DVSEC);
+    private static final int PCIX_ECC_CONTROL = 8;
 
     private static final int UNCORRECTABLE_ERRORS = vfio_h.PCI_ERR_UNC_UND
             | vfio_h.PCI_ERR_UNC_DLP
@@ -85,6 +58,7 @@ final class VfioConfig {
 
     private final PciFunction function;
     private final ConfigRegisters hardware;
+    private final CapabilityLengths lengths;
     private final ByteBuffer copy;
     /** The bits that come from the virtual copy. */
     private final byte[] virtual;
@@ -94,12 +68,17 @@ final class VfioConfig {
     private final boolean[] asksDevice;
     /** The offset of the capability that a register belongs to. */
     private final int[] owner;
+    /** The end of what {@link #allow} gives permissions for: the header, or the last capability. */
+    private int end;
+    /** Whether the kernel has looked for extended capabilities. */
+    private boolean hasExtended;
 
     /** The view of a device at the time it is opened. */
     VfioConfig(PciFunction function, ConfigRegisters hardware) {
         this.function = function;
         this.hardware = hardware;
-        int size = hardware.size();
+        lengths = new CapabilityLengths(hardware);
+        int size = hardware.found().configBytes();
         copy = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         virtual = new byte[size];
         writable = new byte[size];
@@ -107,7 +86,8 @@ final class VfioConfig {
         owner = new int[size];
         Arrays.fill(owner, vfio_h.PCI_STD_HEADER_SIZEOF, size, UNASSIGNED);
         Arrays.fill(writable, vfio_h.PCI_STD_HEADER_SIZEOF, size, (byte) ALL);
-        fill(HEADER, vfio_h.PCI_STD_HEADER_SIZEOF);
+        end = vfio_h.PCI_STD_HEADER_SIZEOF;
+        fill(HEADER, end);
         allowHeader();
         showCapabilities();
     }
@@ -119,7 +99,7 @@ final class VfioConfig {
     }
 
     private void allow(int register, int bytes, int virtualBits, int writableBits) {
-        for (int each = 0; each < bytes; each++) {
+        for (int each = 0; each < bytes && register + each < end; each++) {
             virtual[register + each] = (byte) (virtualBits >>> (each * Byte.SIZE));
             writable[register + each] = (byte) (writableBits >>> (each * Byte.SIZE));
         }
@@ -147,7 +127,7 @@ final class VfioConfig {
             int status = copy.getShort(vfio_h.PCI_STATUS) & ~vfio_h.PCI_STATUS_CAP_LIST;
             copy.putShort(vfio_h.PCI_STATUS, (short) status);
         }
-        if (hardware.size() > vfio_h.PCI_CFG_SPACE_SIZE) {
+        if (hasExtended && hardware.getInt(vfio_h.PCI_CFG_SPACE_SIZE) != 0) {
             showExtended();
         }
     }
@@ -164,12 +144,15 @@ final class VfioConfig {
             }
             int id = hardware.get(at) & 0xff;
             int next = hardware.get(at + vfio_h.PCI_CAP_LIST_NEXT) & 0xff;
-            int bytes = SHOWN.contains(id) ? hardware.length(at, id) : 0;
+            int bytes = lengths.standard(id, at);
             if (bytes == 0) {
                 copy.put(link, (byte) next);
             } else {
-                show(at, bytes);
-                allowStandard(id, at, bytes);
+                show(at, Math.min(bytes, vfio_h.PCI_CFG_SPACE_SIZE - at));
+                allowStandard(id, at);
+                boolean linksExtended =
+                        id == vfio_h.PCI_CAP_ID_EXP || (id == vfio_h.PCI_CAP_ID_PCIX && lengths.isPcixVersion2(at));
+                hasExtended |= linksExtended && copy.capacity() > vfio_h.PCI_CFG_SPACE_SIZE;
                 link = at + vfio_h.PCI_CAP_LIST_NEXT;
                 any = true;
             }
@@ -183,21 +166,21 @@ final class VfioConfig {
         int previous = 0;
         int place = vfio_h.PCI_CFG_SPACE_SIZE;
         boolean any = false;
-        int most = (hardware.size() - vfio_h.PCI_CFG_SPACE_SIZE) / Integer.BYTES;
+        int most = (copy.capacity() - vfio_h.PCI_CFG_SPACE_SIZE) / Integer.BYTES;
         for (int left = most; left > 0 && place >= vfio_h.PCI_CFG_SPACE_SIZE; left--) {
             int header = hardware.getInt(place);
             int id = header & 0xffff;
             int next = header >>> NEXT_SHIFT & ~0x3;
-            int bytes = SHOWN_EXTENDED.contains(id) ? hardware.length(place, id) : 0;
+            int bytes = lengths.extended(id, place);
             if (bytes == 0 && previous != 0) {
                 copy.putInt(previous, (copy.getInt(previous) & ~NEXT_MASK) | next << NEXT_SHIFT);
             } else {
-                show(place, bytes == 0 ? Integer.BYTES : bytes);
+                show(place, bytes == 0 ? Integer.BYTES : Math.min(bytes, copy.capacity() - place));
                 if (bytes == 0) {
                     copy.putInt(place, header & NEXT_MASK);
                     allow(place, Integer.BYTES, ALL, 0);
                 } else {
-                    allowExtended(id, place, bytes);
+                    allowExtended(id, place);
                     any = true;
                 }
                 previous = place;
@@ -211,13 +194,16 @@ final class VfioConfig {
 
     /** By default, reads go to the device, and nothing is writable. */
     private void show(int place, int bytes) {
+        end = place + bytes;
         fill(place, bytes);
-        Arrays.fill(owner, place, place + bytes, place);
-        Arrays.fill(writable, place, place + bytes, (byte) 0);
+        Arrays.fill(owner, place, end, place);
+        Arrays.fill(virtual, place, end, (byte) 0);
+        Arrays.fill(writable, place, end, (byte) 0);
+        Arrays.fill(asksDevice, place, end, false);
     }
 
-    private void allowStandard(int id, int place, int bytes) {
-        virtual[place + vfio_h.PCI_CAP_LIST_NEXT] = (byte) ALL;
+    private void allowStandard(int id, int place) {
+        allow(place + vfio_h.PCI_CAP_LIST_NEXT, 1, ALL, 0);
         switch (id) {
             case vfio_h.PCI_CAP_ID_PM -> allowPower(place);
             case vfio_h.PCI_CAP_ID_MSI -> allowMessages(place);
@@ -235,36 +221,48 @@ final class VfioConfig {
             }
             case vfio_h.PCI_CAP_ID_AF ->
                 allow(place + vfio_h.PCI_AF_CTRL, 1, vfio_h.PCI_AF_CTRL_FLR, vfio_h.PCI_AF_CTRL_FLR);
-            default -> readDirectly(place, bytes, id == vfio_h.PCI_CAP_ID_VNDR, Short.BYTES);
+            case vfio_h.PCI_CAP_ID_PCIX -> {
+                allow(place + PCIX_COMMAND, Short.BYTES, 0, ALL);
+                allow(place + PCIX_ECC_CONTROL, Integer.BYTES, 0, ALL);
+            }
+            default -> readDirectly(place, id == vfio_h.PCI_CAP_ID_VNDR, Short.BYTES);
         }
     }
 
     /** Reads go to the device, except for the bytes that link capabilities; writes go to the device or are ignored. */
-    private void readDirectly(int place, int bytes, boolean canWrite, int header) {
-        int end = place + bytes;
+    private void readDirectly(int place, boolean canWrite, int header) {
+        int registers = Math.min(place + header, end);
         Arrays.fill(asksDevice, place, end, true);
-        Arrays.fill(virtual, place, place + header, (byte) ALL);
-        Arrays.fill(writable, place + header, end, (byte) (canWrite ? ALL : 0));
+        Arrays.fill(virtual, place, registers, (byte) ALL);
+        Arrays.fill(writable, registers, end, (byte) (canWrite ? ALL : 0));
     }
 
     private void allowPower(int place) {
         int pme = vfio_h.PCI_PM_CTRL_PME_ENABLE | vfio_h.PCI_PM_CTRL_PME_STATUS;
         int capabilities = place + vfio_h.PCI_PM_PMC;
         int control = place + vfio_h.PCI_PM_CTRL;
-        copy.putShort(capabilities, (short) (copy.getShort(capabilities) & ~vfio_h.PCI_PM_CAP_PME_MASK));
-        copy.putShort(control, (short) (copy.getShort(control) & ~pme));
+        clear(capabilities, vfio_h.PCI_PM_CAP_PME_MASK);
+        clear(control, pme);
         allow(capabilities, Short.BYTES, vfio_h.PCI_PM_CAP_PME_MASK, 0);
         allow(control, Integer.BYTES, pme, ~(pme | vfio_h.PCI_PM_CTRL_STATE_MASK));
     }
 
     private void allowMessages(int place) {
+        int flags = hardware.getShort(place + vfio_h.PCI_MSI_FLAGS);
+        boolean wide = (flags & vfio_h.PCI_MSI_FLAGS_64BIT) != 0;
         allow(place + vfio_h.PCI_MSI_FLAGS, 1, ALL, ALL);
         allow(place + vfio_h.PCI_MSI_ADDRESS_LO, Integer.BYTES, ALL, ALL);
-        allow(place + vfio_h.PCI_MSI_ADDRESS_HI, Integer.BYTES, ALL, ALL);
-        allow(place + vfio_h.PCI_MSI_DATA_64, Short.BYTES, ALL, ALL);
+        if (wide) {
+            allow(place + vfio_h.PCI_MSI_ADDRESS_HI, Integer.BYTES, ALL, ALL);
+        }
+        allow(place + (wide ? vfio_h.PCI_MSI_DATA_64 : vfio_h.PCI_MSI_DATA_32), Short.BYTES, ALL, ALL);
+        if ((flags & vfio_h.PCI_MSI_FLAGS_MASKBIT) != 0) {
+            allow(place + (wide ? vfio_h.PCI_MSI_MASK_64 : vfio_h.PCI_MSI_MASK_32), Integer.BYTES, 0, ALL);
+            allow(place + (wide ? vfio_h.PCI_MSI_PENDING_64 : vfio_h.PCI_MSI_PENDING_32), Integer.BYTES, 0, ALL);
+        }
     }
 
-    private void allowExtended(int id, int place, int bytes) {
+    private void allowExtended(int id, int place) {
         switch (id) {
             case vfio_h.PCI_EXT_CAP_ID_ERR -> {
                 allow(place, Integer.BYTES, ALL, 0);
@@ -285,7 +283,7 @@ final class VfioConfig {
             }
             default -> {
                 boolean raw = id == vfio_h.PCI_EXT_CAP_ID_VNDR || id == vfio_h.PCI_EXT_CAP_ID_DVSEC;
-                readDirectly(place, bytes, raw, Integer.BYTES);
+                readDirectly(place, raw, Integer.BYTES);
             }
         }
     }
@@ -388,7 +386,7 @@ final class VfioConfig {
             }
         }
         int before = place > 0 && isCapability(place, vfio_h.PCI_CAP_ID_EXP)
-                ? copy.getShort(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ
+                ? shortAt(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ
                 : 0;
         long answer = writeBits(register, bytes, value);
         if (answer < 0) {
@@ -457,10 +455,11 @@ final class VfioConfig {
                 }
             }
             case vfio_h.PCI_CAP_ID_EXP -> {
-                if (clear(place + vfio_h.PCI_EXP_DEVCTL, vfio_h.PCI_EXP_DEVCTL_BCR_FLR)) {
+                if (clear(place + vfio_h.PCI_EXP_DEVCTL, vfio_h.PCI_EXP_DEVCTL_BCR_FLR)
+                        && (hardware.getInt(place + vfio_h.PCI_EXP_DEVCAP) & vfio_h.PCI_EXP_DEVCAP_FLR) != 0) {
                     function.reset();
                 }
-                int asked = copy.getShort(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ;
+                int asked = shortAt(place + vfio_h.PCI_EXP_DEVCTL) & vfio_h.PCI_EXP_DEVCTL_READRQ;
                 if (asked != readRequest) {
                     int control = place + vfio_h.PCI_EXP_DEVCTL;
                     int kept = hardware.getShort(control) & ~vfio_h.PCI_EXP_DEVCTL_READRQ;
@@ -488,17 +487,25 @@ final class VfioConfig {
         if (!data.isReadable()) {
             return;
         }
-        if ((address & vfio_h.PCI_VPD_ADDR_F) == 0) {
+        if ((address & vfio_h.PCI_VPD_ADDR_F) == 0 && place + vfio_h.PCI_CAP_VPD_SIZEOF <= copy.capacity()) {
             copy.putInt(place + vfio_h.PCI_VPD_DATA, data.read(address));
         }
         copy.putShort(place + vfio_h.PCI_VPD_ADDR, (short) (address ^ vfio_h.PCI_VPD_ADDR_F));
     }
 
-    /** Clears a bit of the virtual copy; true if it was set. */
-    private boolean clear(int register, int bit) {
-        int value = copy.getShort(register);
-        copy.putShort(register, (short) (value & ~bit));
-        return (value & bit) != 0;
+    /** A register of the virtual copy; 0 where a capability at the end is cut off before it. */
+    private int shortAt(int register) {
+        return register + Short.BYTES <= copy.capacity() ? Short.toUnsignedInt(copy.getShort(register)) : 0;
+    }
+
+    /** Clears bits of the virtual copy; true if any was set. */
+    private boolean clear(int register, int bits) {
+        int value = shortAt(register);
+        if ((value & bits) == 0) {
+            return false;
+        }
+        copy.putShort(register, (short) (value & ~bits));
+        return true;
     }
 
     /**

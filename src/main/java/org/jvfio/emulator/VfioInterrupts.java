@@ -33,6 +33,11 @@ final class VfioInterrupts {
     private static final int NO_MODE = VFIO_PCI_NUM_IRQS;
 
     private final DeviceInterrupts hardware;
+    private final FoundCapabilities found;
+    private final boolean hasTable;
+    /** Whether the table that Linux programs is that of the device, all of whose vectors stay masked otherwise. */
+    private final boolean programsTable;
+
     private final boolean hasErrorIndex;
     private final int maxVectors;
     private final boolean keepsMessages;
@@ -57,17 +62,31 @@ final class VfioInterrupts {
     /**
      * The interrupts of one device.
      *
+     * @param hardware those that the device has
+     * @param found those that Linux finds in its capabilities
+     * @param hasTable whether Linux can map the MSI-X table
      * @param hasErrorIndex whether it has the index {@code VFIO_PCI_ERR_IRQ_INDEX}
      * @param maxVectors the maximum number of messages that the platform grants it
      * @param platform whose interrupt controller is emulated
      */
-    VfioInterrupts(DeviceInterrupts hardware, boolean hasErrorIndex, int maxVectors, Platform platform) {
+    VfioInterrupts(
+            DeviceInterrupts hardware,
+            FoundCapabilities found,
+            boolean hasTable,
+            boolean hasErrorIndex,
+            int maxVectors,
+            Platform platform) {
         this.hardware = hardware;
+        this.found = found;
+        this.hasTable = hasTable;
+        this.programsTable = found.tableBar() == hardware.tableBar() && found.tableOffset() == hardware.tableOffset();
         this.hasErrorIndex = hasErrorIndex;
         this.maxVectors = maxVectors;
         this.keepsMessages = platform.keepsMessages();
         this.line = new IntxLine(platform.firesEnabledLine());
-        this.pending = new long[(Math.max(hardware.messages(), hardware.vectors()) + Long.SIZE - 1) / Long.SIZE];
+        int most = Math.max(
+                Math.max(hardware.messages(), hardware.vectors()), Math.max(found.messages(), found.vectors()));
+        this.pending = new long[(most + Long.SIZE - 1) / Long.SIZE];
     }
 
     /** Whether the driver has enabled MSI or MSI-X. */
@@ -108,7 +127,7 @@ final class VfioInterrupts {
         if (!messagesEnabled) {
             return;
         }
-        EventFile trigger = vector < triggers.length ? triggers[vector] : null;
+        EventFile trigger = vector < triggers.length && (!extended || programsTable) ? triggers[vector] : null;
         if (trigger != null) {
             trigger.signal();
         } else if (extended || (keepsMessages && vector < triggers.length)) {
@@ -167,8 +186,8 @@ final class VfioInterrupts {
     private int count(int index) {
         return switch (index) {
             case VFIO_PCI_INTX_IRQ_INDEX -> hardware.line() ? 1 : 0;
-            case VFIO_PCI_MSI_IRQ_INDEX -> hardware.messages();
-            case VFIO_PCI_MSIX_IRQ_INDEX -> hardware.vectors();
+            case VFIO_PCI_MSI_IRQ_INDEX -> found.messages();
+            case VFIO_PCI_MSIX_IRQ_INDEX -> found.vectors();
             case VFIO_PCI_ERR_IRQ_INDEX -> hasErrorIndex ? 1 : 0;
             case VFIO_PCI_REQ_IRQ_INDEX -> 1;
             default -> 0;
@@ -304,6 +323,9 @@ final class VfioInterrupts {
             if (vectors == 0) {
                 return Errno.ERANGE.negated();
             }
+            if (index == VFIO_PCI_MSIX_IRQ_INDEX && !hasTable) {
+                return Errno.ENOMEM.negated();
+            }
             if (vectors > maxVectors) {
                 return maxVectors == 0 ? Errno.ENOSPC.negated() : maxVectors;
             }
@@ -363,7 +385,7 @@ final class VfioInterrupts {
         }
         triggers[vector] = trigger;
         long bit = 1L << vector;
-        if ((pending[vector / Long.SIZE] & bit) != 0) {
+        if ((pending[vector / Long.SIZE] & bit) != 0 && (isMsi() || programsTable)) {
             pending[vector / Long.SIZE] &= ~bit;
             trigger.signal();
         }
