@@ -4,6 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Objects;
+import java.util.function.Supplier;
 import java.util.function.ToIntBiFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -22,22 +24,28 @@ final class DriverFile extends OpenFile {
     static final Duration BETWEEN_REQUESTS = Duration.ofSeconds(10);
     private static final String PROBE = BUS + "drivers_probe";
 
+    private static final int READ_BY_ALL = 0644;
+    private static final int WRITE_ONLY = 0200;
+
     private final EmulatedHost host;
+    private final Supplier<String> text;
     private final ToIntBiFunction<DriverFile, String> store;
+    private long position;
     private @Nullable PciFunction wanted;
 
-    private DriverFile(EmulatedHost host, ToIntBiFunction<DriverFile, String> store) {
+    private DriverFile(EmulatedHost host, Supplier<String> text, ToIntBiFunction<DriverFile, String> store) {
         this.host = host;
+        this.text = text;
         this.store = store;
     }
 
-    /** Opens a path, if it is one of these files. */
-    static @Nullable DriverFile open(EmulatedHost host, String path) {
+    /** The file at a path, if it is one of these. */
+    static @Nullable HostFile find(EmulatedHost host, String path) {
         Matcher override = OVERRIDE.matcher(path);
         Matcher bind = BIND.matcher(path);
         Matcher unbind = UNBIND.matcher(path);
         if (path.equals(PROBE)) {
-            return new DriverFile(host, (_, address) -> probe(host, address));
+            return writeOnly(host, (_, address) -> probe(host, address));
         }
         if (bind.matches()) {
             String name = bind.group(1);
@@ -47,12 +55,12 @@ final class DriverFile extends OpenFile {
                 return null;
             }
             return bind.group(2).equals("bind")
-                    ? new DriverFile(
+                    ? writeOnly(
                             host,
                             (_, address) -> drives(host, driver, name, address)
                                     ? bind(host, driver, address)
                                     : Errno.ENODEV.negated())
-                    : new DriverFile(
+                    : writeOnly(
                             host,
                             (file, address) -> drives(host, driver, name, address)
                                     ? file.unbind(driver, address)
@@ -69,10 +77,16 @@ final class DriverFile extends OpenFile {
         }
         PciFunction device = function;
         if (override.matches()) {
-            return new DriverFile(host, (_, name) -> override(device, name));
+            Supplier<String> text = () -> overrideText(device);
+            return new HostFile(
+                    READ_BY_ALL, text, () -> new DriverFile(host, text, (_, name) -> override(device, name)));
         }
         HostDriver driver = device.driver();
-        return driver == HostDriver.NONE ? null : new DriverFile(host, (file, address) -> file.unbind(driver, address));
+        return driver == HostDriver.NONE ? null : writeOnly(host, (file, address) -> file.unbind(driver, address));
+    }
+
+    private static HostFile writeOnly(EmulatedHost host, ToIntBiFunction<DriverFile, String> store) {
+        return new HostFile(WRITE_ONLY, null, () -> new DriverFile(host, () -> "", store));
     }
 
     /** Whether a driver of this name is for a device. */
@@ -80,6 +94,11 @@ final class DriverFile extends OpenFile {
         PciFunction function = host.functions().get(text.strip());
         return function != null
                 && driver.sysfsName(function.identity().classCode()).equals(name);
+    }
+
+    /** What the file says: the name of the only driver that may bind. */
+    static String overrideText(PciFunction function) {
+        return Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n";
     }
 
     private static int override(PciFunction function, String text) {
@@ -167,6 +186,18 @@ final class DriverFile extends OpenFile {
             }
         }
         return 0;
+    }
+
+    @Override
+    long read(MemorySegment buffer) {
+        long count = pread(buffer, position);
+        position += count;
+        return count;
+    }
+
+    @Override
+    long pread(MemorySegment buffer, long offset) {
+        return SysfsFile.readText(text.get(), buffer, offset);
     }
 
     @Override

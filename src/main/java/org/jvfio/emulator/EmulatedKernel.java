@@ -206,15 +206,8 @@ public final class EmulatedKernel implements Kernel {
                     host.machine().vfioModule()
                             ? task.add(path, new ContainerFile(new VfioContainer(host)))
                             : Errno.ENOENT.negated();
-                default -> {
-                    OpenFile rootOnly = DriverFile.open(host, path);
-                    rootOnly = rootOnly != null ? rootOnly : FunctionBytes.vitalProductData(host, path);
-                    if (rootOnly != null && !root) {
-                        yield Errno.EACCES.negated();
-                    }
-                    OpenFile file = rootOnly != null ? rootOnly : FunctionBytes.config(host, path);
-                    yield file != null ? task.add(path, file) : openGroup(path);
-                }
+                default ->
+                    path.startsWith("/sys/") || path.startsWith("/proc/") ? sysfs.open(path, flags) : openGroup(path);
             };
         });
     }

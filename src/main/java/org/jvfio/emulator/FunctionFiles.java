@@ -3,10 +3,12 @@ package org.jvfio.emulator;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.DeviceIdentity;
+import org.jvfio.kernel.Errno;
 import org.jvfio.uapi.vfio_h;
 
 /**
@@ -44,18 +46,28 @@ final class FunctionFiles {
      * A file of a function.
      *
      * @param name below its directory
+     * @param root whether it is read with the capabilities of root
      */
     @Nullable
-    Supplier<String> find(PciFunction function, String name) {
-        Supplier<String> standard = StandardAttributes.find(function, name);
-        return standard != null ? standard : own(function).get(name);
+    HostFile find(PciFunction function, String name, boolean root) {
+        Supplier<String> text = StandardAttributes.find(function, name);
+        text = text != null ? text : own(function).get(name);
+        if (text != null) {
+            return HostFile.ofText(text);
+        }
+        // They have no text, and the emulator does not do what a write to them does.
+        return StandardAttributes.commands(function).contains(name)
+                ? HostFile.of(0, (_, _) -> Errno.EIO.negated())
+                : BinaryAttributes.find(function, name, root);
     }
 
-    /** All files of a function, by their names below its directory. */
-    Map<String, Supplier<String>> all(PciFunction function) {
-        Map<String, Supplier<String>> files = own(function);
-        StandardAttributes.addAll(files, function);
-        return files;
+    /** The names of all files of a function, below its directory. */
+    Set<String> names(PciFunction function) {
+        Set<String> names = new TreeSet<>(own(function).keySet());
+        names.addAll(StandardAttributes.names(function));
+        names.addAll(StandardAttributes.commands(function));
+        names.addAll(BinaryAttributes.names(function));
+        return names;
     }
 
     private Map<String, Supplier<String>> own(PciFunction function) {
@@ -64,9 +76,8 @@ final class FunctionFiles {
         files.put("vendor", () -> "0x" + HEX.toHexDigits((short) identity.vendor()) + "\n");
         files.put("device", () -> "0x" + HEX.toHexDigits((short) identity.device()) + "\n");
         files.put("class", () -> "0x" + HEX.toHexDigits(identity.classCode(), 6) + "\n");
-        files.put("driver_override", () -> Objects.requireNonNullElse(function.driverOverride(), "(null)") + "\n");
+        files.put("driver_override", () -> DriverFile.overrideText(function));
         files.put("revision", () -> "0x" + HEX.toHexDigits((byte) identity.revision()) + "\n");
-        files.put("config", () -> "");
         files.put("subsystem_vendor", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID));
         files.put("subsystem_device", () -> hex16(function, vfio_h.PCI_SUBSYSTEM_ID));
         files.put("irq", () -> "0\n");
@@ -74,20 +85,21 @@ final class FunctionFiles {
             files.put("boot_vga", () -> "1\n");
         }
         files.put("enable", () -> function.isOpen() ? "1\n" : "0\n");
+        files.put(
+                "devspec",
+                () -> "/" + HostTree.node(function, machine.platform().isPowernv()) + "\n");
         files.put("numa_node", () -> "0\n");
         files.put("resource", () -> resources(function));
         if (function.canReset()) {
             files.put("reset_method", () -> String.join(" ", function.resetMethods()) + "\n");
         }
         files.put("d3cold_allowed", () -> "1\n");
-        boolean suspended = function.isBoundToVfio() && !function.isOpen() && function.found().managesPower();
+        boolean suspended = function.isBoundToVfio()
+                && !function.isOpen()
+                && function.found().managesPower();
         files.put("power/control", () -> "auto\n");
         files.put("power/runtime_status", () -> suspended ? "suspended\n" : "active\n");
         files.put("power_state", () -> suspended ? "D3hot\n" : "D0\n");
-        if (function.found().isExpress()) {
-            files.put("current_link_speed", () -> "2.5 GT/s PCIe\n");
-            files.put("current_link_width", () -> "1\n");
-        }
         if (machine.eeh()) {
             Pe pe = host.groupOf(function).pe();
             files.put("eeh_mode", () -> "0x200\n");

@@ -17,6 +17,10 @@ final class HostTree {
     private static final String BLOCK_NUMBERS = "/sys/dev/block/";
     private static final String VFIO_NODES = "/dev/vfio/";
     private static final String DEVICE_TREE = "/sys/firmware/devicetree/base/";
+    /** The addresses of the registers of POWER9's host bridges, by which firmware names them. */
+    private static final long FIRST_BRIDGE = 0x600c3c0000000L;
+
+    private static final int BRIDGE_SHIFT = 20;
     /** Device numbers of each drive: the whole, a root file system, swap. */
     private static final int PARTITIONS = 4;
 
@@ -101,17 +105,26 @@ final class HostTree {
                                         platform.isPowernv() ? "PowerNV emulated" : "CHRP IBM pSeries (emulated)",
                                         platform.isPowernv() ? "firmware\t: OPAL\n" : "",
                                         hash ? "Hash" : "Radix"));
-        if (!platform.isPowernv()) {
-            host.functions().values().forEach(function -> {
-                String node = node(function);
-                files.put(DEVICE_TREE + node + "/ibm,dma-window", () -> "");
-                files.put(DEVICE_TREE + node + "/ibm,ddw-applicable", () -> "");
-            });
-        }
+        host.functions().values().forEach(function -> {
+            files.put(DEVICE_TREE + node(function, platform.isPowernv()) + "/name", () -> "device\0");
+            if (!platform.isPowernv()) {
+                String bridge = DEVICE_TREE + bridgeNode(function, false);
+                files.put(bridge + "/ibm,dma-window", () -> "");
+                files.put(bridge + "/ibm,ddw-applicable", () -> "");
+            }
+        });
     }
 
-    private static String node(PciFunction function) {
-        return "pci@%016x".formatted(0x800000020000000L | function.domain());
+    /** The path of the host bridge of a function in the device tree, without the slash before it. */
+    private static String bridgeNode(PciFunction function, boolean powernv) {
+        return powernv
+                ? "pciex@%x/pci@0".formatted(FIRST_BRIDGE + ((long) function.domain() << BRIDGE_SHIFT))
+                : "pci@%016x".formatted(0x800000020000000L | function.domain());
+    }
+
+    /** The path of a function in the device tree, without the slash before it. */
+    static String node(PciFunction function, boolean powernv) {
+        return bridgeNode(function, powernv) + "/device@" + function.devfn();
     }
 
     private void addMemory(Map<String, Supplier<String>> files) {
@@ -210,10 +223,11 @@ final class HostTree {
                             "../../../../devices/" + path(function.address())));
         }
         PciFunction function = host.functions().get(Sysfs.nameBelow(DEVICES, wanted));
-        if (function != null && !machine.platform().isPowernv()) {
+        if (function != null) {
             links.put(
                     DEVICES + function.address() + "/of_node",
-                    "../../../firmware/devicetree/base/" + node(function) + "/device@" + function.devfn());
+                    Sysfs.up(function) + "firmware/devicetree/base/"
+                            + node(function, machine.platform().isPowernv()));
         }
         if (Sysfs.isRelated("/sys/class/", wanted) || Sysfs.isRelated(BLOCK_NUMBERS, wanted)) {
             machine.hostUses().forEach((address, use) -> {

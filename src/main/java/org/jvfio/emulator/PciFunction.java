@@ -51,6 +51,7 @@ final class PciFunction implements DeviceBus {
     private int powerState;
     private long generation;
     private boolean wanted;
+    private boolean romAllowed;
 
     PciFunction(EmulatedHost host, Slot slot, Pe pe) {
         this.host = host;
@@ -415,19 +416,40 @@ final class PciFunction implements DeviceBus {
         if (offset >= romBytes()) {
             return Errno.EINVAL.negated();
         }
+        int image = mappedImageBytes(offset);
+        return image == 0 ? Errno.ENOMEM.negated() : copyRom(buffer, offset, romBytes(), image);
+    }
+
+    /** Allows sysfs to read the ROM, or forbids it, as at boot. */
+    void allowRomReads(boolean allowed) {
+        romAllowed = allowed;
+    }
+
+    /** Reads the images of the ROM through sysfs: the count of bytes, or a negated errno. */
+    long readRomImage(MemorySegment buffer, long offset) {
+        if (!romAllowed) {
+            return Errno.EINVAL.negated();
+        }
+        int image = mappedImageBytes(offset);
+        return image == 0 ? Errno.EIO.negated() : copyRom(buffer, offset, image, image);
+    }
+
+    /** {@code pci_map_rom}: the size of the images that Linux finds in the ROM; 0 if it finds none. */
+    private int mappedImageBytes(long offset) {
         boolean answers = reachesRom(offset);
         if (answers && !decodesMemory()) {
-            // pci_map_rom looks for an image, whatever is in the command register.
-            machineCheck(() -> "pread of the ROM of %s, whose memory is disabled".formatted(address()));
+            // It looks for an image, whatever is in the command register.
+            machineCheck(() -> "read of the ROM of %s, whose memory is disabled".formatted(address()));
         }
-        if (!answers || rom.imageBytes() == 0) {
-            return Errno.ENOMEM.negated();
-        }
-        int end = rom.imageBytes();
-        long size = Math.min(buffer.byteSize(), romBytes() - offset);
+        return answers ? rom.imageBytes() : 0;
+    }
+
+    /** Copies a part of the ROM up to an end, with ones behind its images. */
+    private long copyRom(MemorySegment buffer, long offset, int end, int imageEnd) {
+        long size = Math.clamp(end - offset, 0, buffer.byteSize());
         for (long at = 0; at < size; at++) {
             int place = (int) (offset + at);
-            buffer.set(ValueLayout.JAVA_BYTE, at, place < end ? rom.byteAt(place) : (byte) -1);
+            buffer.set(ValueLayout.JAVA_BYTE, at, place < imageEnd ? rom.byteAt(place) : (byte) -1);
         }
         return size;
     }

@@ -1,7 +1,10 @@
 package org.jvfio.emulator;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -10,10 +13,17 @@ import org.jvfio.uapi.vfio_h;
 
 /**
  * Files of sysfs that every PCI function of a real host has, and that say little of an emulated one: {@code
- * drivers/pci/pci-sysfs.c} and {@code drivers/base/power/sysfs.c}. Those that can only be written are empty here.
+ * drivers/pci/pci-sysfs.c} and {@code drivers/base/power/sysfs.c}.
  */
 final class StandardAttributes {
     private static final Map<String, Function<PciFunction, String>> ALWAYS = always();
+    private static final Map<String, Function<PciFunction, String>> EXPRESS = Map.of(
+            "current_link_speed", function -> speed(express(function, vfio_h.PCI_EXP_LNKSTA)),
+            "current_link_width", function -> width(express(function, vfio_h.PCI_EXP_LNKSTA)),
+            "max_link_speed", StandardAttributes::maxSpeed,
+            "max_link_width", function -> width(express(function, vfio_h.PCI_EXP_LNKCAP)));
+    /** The speeds of a link by their code in its registers, in GT/s. */
+    private static final List<String> SPEEDS = List.of("2.5", "5.0", "8.0", "16.0", "32.0", "64.0");
 
     private StandardAttributes() {}
 
@@ -32,41 +42,58 @@ final class StandardAttributes {
         files.put("power/runtime_enabled", _ -> "enabled\n");
         files.put("power/runtime_usage", function -> function.isOpen() ? "1\n" : "0\n");
         files.put("power/wakeup", _ -> "disabled\n");
-        files.put("remove", _ -> "");
-        files.put("rescan", _ -> "");
         files.put("uevent", StandardAttributes::event);
         return files;
     }
 
-    /** One of the files that every function has; null if it is none. */
+    /** One of them that is text; null if it is none. */
     static @Nullable Supplier<String> find(PciFunction function, String name) {
         Function<PciFunction, String> text = ALWAYS.get(name);
-        return text == null ? null : () -> text.apply(function);
+        if (text == null && function.found().isExpress()) {
+            text = EXPRESS.get(name);
+        }
+        Function<PciFunction, String> found = text;
+        return found == null ? null : () -> found.apply(function);
     }
 
-    /** Adds all, by their names below the directory of the function. */
-    static void addAll(Map<String, Supplier<String>> files, PciFunction function) {
-        ALWAYS.forEach((name, text) -> files.put(name, () -> text.apply(function)));
-        if (function.canReset()) {
-            files.put("reset", () -> "");
+    /** The names of those that are text. */
+    static Set<String> names(PciFunction function) {
+        Set<String> names = new TreeSet<>(ALWAYS.keySet());
+        if (function.found().isExpress()) {
+            names.addAll(EXPRESS.keySet());
         }
-        PciBars bars = function.bars();
-        for (int bar = 0; bar < bars.count(); bar++) {
-            if (bars.isAssigned(bar)) {
-                files.put("resource" + bar, () -> "");
-            }
-        }
-        if (function.romBytes() > 0) {
-            files.put("rom", () -> "");
-        }
-        if (function.options().vitalProductData().isPresent()) {
-            files.put("vpd", () -> "");
-        }
+        return names;
     }
 
-    private static int subsystem(PciFunction function, int register) {
-        return (function.access().register(register) & 0xff)
-                | (function.access().register(register + 1) & 0xff) << Byte.SIZE;
+    /** The names of those that can only be written. */
+    static Set<String> commands(PciFunction function) {
+        return function.canReset() ? Set.of("remove", "rescan", "reset") : Set.of("remove", "rescan");
+    }
+
+    /** A register of the PCI Express capability, of 2 bytes. */
+    private static int express(PciFunction function, int register) {
+        return word(function, function.found().offset(vfio_h.PCI_CAP_ID_EXP) + register);
+    }
+
+    /** {@code pcie_get_speed_cap}: the second register of capabilities, if there is one, else the first. */
+    private static String maxSpeed(PciFunction function) {
+        int supported = express(function, vfio_h.PCI_EXP_LNKCAP2) & vfio_h.PCI_EXP_LNKCAP2_SLS;
+        int highest = Integer.SIZE - 1 - Integer.numberOfLeadingZeros(supported);
+        return speed(supported == 0 ? express(function, vfio_h.PCI_EXP_LNKCAP) : highest);
+    }
+
+    private static String speed(int register) {
+        int code = register & vfio_h.PCI_EXP_LNKSTA_CLS;
+        return code == 0 || code > SPEEDS.size() ? "Unknown\n" : SPEEDS.get(code - 1) + " GT/s PCIe\n";
+    }
+
+    private static String width(int register) {
+        return ((register & vfio_h.PCI_EXP_LNKSTA_NLW) >> vfio_h.PCI_EXP_LNKSTA_NLW_SHIFT) + "\n";
+    }
+
+    private static int word(PciFunction function, int register) {
+        int high = function.access().register(register + 1) & 0xff;
+        return (high << Byte.SIZE) | (function.access().register(register) & 0xff);
     }
 
     private static String modalias(PciFunction function) {
@@ -75,8 +102,8 @@ final class StandardAttributes {
                 .formatted(
                         identity.vendor(),
                         identity.device(),
-                        subsystem(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID),
-                        subsystem(function, vfio_h.PCI_SUBSYSTEM_ID),
+                        word(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID),
+                        word(function, vfio_h.PCI_SUBSYSTEM_ID),
                         identity.classCode() >>> 16,
                         identity.classCode() >>> 8 & 0xff,
                         identity.classCode() & 0xff);
@@ -91,8 +118,8 @@ final class StandardAttributes {
                                 identity.classCode(),
                                 identity.vendor(),
                                 identity.device(),
-                                subsystem(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID),
-                                subsystem(function, vfio_h.PCI_SUBSYSTEM_ID),
+                                word(function, vfio_h.PCI_SUBSYSTEM_VENDOR_ID),
+                                word(function, vfio_h.PCI_SUBSYSTEM_ID),
                                 function.address(),
                                 modalias(function));
     }

@@ -1,6 +1,13 @@
 package org.jvfio.emulator;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.Collection;
 import java.util.List;
@@ -13,6 +20,8 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.Errno;
+import org.jvfio.uapi.vfio_h;
 
 /** The files of sysfs and procfs about PCI devices, IOMMU groups, memory, processes and the kernel. */
 final class Sysfs {
@@ -39,15 +48,73 @@ final class Sysfs {
         this.functionFiles = new FunctionFiles(host);
     }
 
-    String readFile(String path) throws IOException {
+    /** {@code open(2)}: a descriptor, or a negated errno. */
+    int open(String path, int flags) {
+        boolean reads = (flags & vfio_h.O_ACCMODE) != vfio_h.O_WRONLY;
+        boolean writes = (flags & vfio_h.O_ACCMODE) != vfio_h.O_RDONLY;
+        HostFile file = find(path);
+        if (file != null) {
+            return file.allows(reads, writes, root)
+                    ? task.add(path, file.opener().get())
+                    : Errno.EACCES.negated();
+        }
+        if (!isDirectory(path)) {
+            return Errno.ENOENT.negated();
+        }
+        return writes ? Errno.EISDIR.negated() : task.add(path, new Directory());
+    }
+
+    /** Whether a path is a directory, or one of the links of sysfs, all of which go to directories. */
+    private boolean isDirectory(String path) {
+        return links(path).containsKey(path) || !names(path).isEmpty();
+    }
+
+    private @Nullable HostFile find(String path) {
+        HostFile command = DriverFile.find(host, path);
+        if (command != null) {
+            return command;
+        }
         PciFunction function = function(path);
-        int directory = function == null
-                ? path.length()
-                : DEVICES.length() + function.address().length() + 1;
-        Supplier<String> file = function != null && directory < path.length()
-                ? functionFiles.find(function, path.substring(directory))
-                : files(path).get(path);
-        return existing(path, file).get();
+        if (function != null) {
+            int directory = DEVICES.length() + function.address().length() + 1;
+            return directory < path.length() ? functionFiles.find(function, path.substring(directory), root) : null;
+        }
+        Supplier<String> text = files(path).get(path);
+        return text == null ? null : HostFile.ofText(text);
+    }
+
+    /** The text of a file. One that cannot be opened or read fails with the error of that call. */
+    String readFile(String path) throws IOException {
+        HostFile file = find(path);
+        if (file == null) {
+            throw isDirectory(path) ? failure(path, Errno.EISDIR) : new NoSuchFileException(path);
+        }
+        if (!file.allows(true, false, root)) {
+            throw new AccessDeniedException(path);
+        }
+        Supplier<String> text = file.text();
+        return text != null ? text.get() : readBytes(path, file.opener().get());
+    }
+
+    private static String readBytes(String path, OpenFile file) throws IOException {
+        MemorySegment buffer = MemorySegment.ofArray(new byte[VitalProductData.MAX_BYTES]);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        long count;
+        do {
+            count = file.pread(buffer, bytes.size());
+            if (count < 0) {
+                throw failure(path, Errno.of((int) -count).orElseThrow());
+            }
+            bytes.writeBytes(buffer.asSlice(0, count).toArray(ValueLayout.JAVA_BYTE));
+        } while (count > 0);
+        return StandardCharsets.UTF_8
+                .newDecoder()
+                .decode(ByteBuffer.wrap(bytes.toByteArray()))
+                .toString();
+    }
+
+    private static IOException failure(String path, Errno errno) {
+        return new FileSystemException(path, null, errno.text());
     }
 
     /** The function whose directory a path is below, or goes to. */
@@ -61,17 +128,22 @@ final class Sysfs {
     }
 
     List<String> list(String directory) throws IOException {
+        if (directory.equals(GROUPS + "0/devices") && hasEmptyGroup()) {
+            return List.of();
+        }
+        Set<String> names = names(directory);
+        return List.copyOf(existing(directory, names.isEmpty() ? null : names));
+    }
+
+    private Set<String> names(String directory) {
         String prefix = directory.endsWith("/") ? directory : directory + "/";
         Set<String> names = new TreeSet<>();
         addNames(names, prefix, files(prefix));
         addNames(names, prefix, links(prefix));
-        if (prefix.equals(GROUPS + "0/devices/") && hasEmptyGroup()) {
-            return List.of();
-        }
         if (prefix.equals(GROUPS + "0/") && hasEmptyGroup()) {
             names.add("devices");
         }
-        return List.copyOf(existing(directory, names.isEmpty() ? null : names));
+        return names;
     }
 
     private static void addNames(Set<String> names, String prefix, NavigableMap<String, ?> paths) {
@@ -135,7 +207,8 @@ final class Sysfs {
         }
         PciFunction function = host.functions().get(address);
         if (function != null) {
-            functionFiles.all(function).forEach((name, text) -> files.put(DEVICES + address + "/" + name, text));
+            // Only their names matter here: find() has the files themselves.
+            functionFiles.names(function).forEach(name -> files.put(DEVICES + address + "/" + name, () -> ""));
         }
     }
 
@@ -223,7 +296,7 @@ final class Sysfs {
     }
 
     /** From the directory of a function up to that of sysfs: behind a root port it is one deeper than on a root bus. */
-    private static String up(PciFunction function) {
+    static String up(PciFunction function) {
         return function.address().startsWith("00", 5) ? "../../../" : "../../../../";
     }
 
