@@ -469,13 +469,14 @@ public final class Container implements AutoCloseable {
     }
 
     /**
-     * The same for a driver that is going to create a window too: {@link #createWindow} with this page, size and levels.
+     * The same for a driver that is going to create a window too: {@link #createWindow} with this page, size and
+     * levels.
      *
      * @param operation what needs it, as it follows "cannot"
      * @param bytes the memory to be allocated, in whole pages
      * @throws IllegalArgumentException if the window is not valid
-     * @throws VfioException {@code LOCK_LIMIT} if so much may not be locked, with the limit that suffices for all of it;
-     *     or if the platform has no such window ({@code UNSUPPORTED})
+     * @throws VfioException {@code LOCK_LIMIT} if so much may not be locked, with the limit that suffices for all of
+     *     it; or if the platform has no such window ({@code UNSUPPORTED})
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public void requireLockable(String operation, long bytes, PageSize page, long windowBytes, int levels) {

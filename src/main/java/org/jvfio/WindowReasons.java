@@ -61,8 +61,8 @@ final class WindowReasons {
     }
 
     /**
-     * The bytes of the memory that are not registered, and so not locked, yet. What is registered and not mapped is what
-     * the window is for.
+     * The bytes of the memory that are not registered, and so not locked, yet. What is registered and not mapped is
+     * what the window is for.
      */
     long memoryBytes() {
         if (!state.registersMemory()) {

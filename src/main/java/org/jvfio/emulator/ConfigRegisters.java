@@ -289,7 +289,7 @@ final class ConfigRegisters {
         values.put(register, (byte) ((values.get(register) & ~mask) | (value & mask)));
     }
 
-    /** Sets or clears bits of a 16-bit register that the function has, regardless of whether software may write them. */
+    /** Sets or clears bits of a 16-bit register that the function has, whether software may write them or not. */
     void change(int register, int bits, boolean on) {
         int value = getShort(register);
         values.putShort(register, (short) (on ? value | bits : value & ~bits));

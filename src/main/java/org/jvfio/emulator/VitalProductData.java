@@ -24,8 +24,8 @@ final class VitalProductData {
     }
 
     /**
-     * {@code pci_vpd_size} of Linux 5.15 and newer: the bytes up to the end tag, or to where there is no tag; 0 if there
-     * is none at all. Behind the data the function has zeros, which are tags without a meaning.
+     * {@code pci_vpd_size} of Linux 5.15 and newer: the bytes up to the end tag, or to where there is no tag; 0 if
+     * there is none at all. Behind the data the function has zeros, which are tags without a meaning.
      */
     private static int validBytes(byte[] data) {
         int at = 0;

@@ -224,7 +224,7 @@ public final class NvmeNamespace {
         NvmeQueue queue = controller.queueOfThread();
         controller.lifecycle().requireUsable();
         Transfer transfer = Transfer.startCopy(queue, this, from, count, to, controller.options());
-        transfer.await(queue, controller.lifecycle().isPolled());
+        transfer.await(queue);
         transfer.requireSuccess();
     }
 
