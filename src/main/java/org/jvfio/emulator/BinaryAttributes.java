@@ -75,10 +75,9 @@ final class BinaryAttributes {
                 ROOT_ONLY, function.bars().hasPorts(bar) ? new Ports(function, bar) : new Memory(function, bar));
     }
 
-    /** Linux leaves out data that it cannot read: {@code pci_vpd_init} of Linux 5.15 and newer. */
+    /** Whether Linux can read them shows when they are read: {@code vpd_attr_is_visible}. */
     private static boolean hasProductData(PciFunction function) {
-        return function.found().offset(vfio_h.PCI_CAP_ID_VPD) != 0
-                && function.options().vitalProductData().isReadable();
+        return function.found().offset(vfio_h.PCI_CAP_ID_VPD) != 0;
     }
 
     /**

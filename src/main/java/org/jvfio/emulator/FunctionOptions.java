@@ -89,7 +89,7 @@ public final class FunctionOptions {
         /**
          * Gives the function vital product data (VPD) and the capability for it. Linux reads them up to their end tag
          * (0x78), or all 32768 bytes if there is none, and not at all if they begin with 0 or 0xff. The device ignores
-         * writes. sysfs has them in the function's file {@code vpd}, for root, if Linux can read them.
+         * writes. sysfs has them in the function's file {@code vpd}, for root.
          *
          * @param data at most 32768 bytes; empty for no VPD
          */

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.jvfio.kernel.Errno;
 
 /** The vital product data of a PCI function, as Linux reads them: {@code drivers/pci/vpd.c}. Immutable. */
 final class VitalProductData {
@@ -24,7 +25,7 @@ final class VitalProductData {
     }
 
     /**
-     * {@code pci_vpd_size} of Linux 5.15 and newer: the bytes up to the end tag, or to where there is no tag; 0 if
+     * {@code pci_vpd_size} of Linux 5.16 and newer: the bytes up to the end tag, or to where there is no tag; 0 if
      * there is none at all. Behind the data the function has zeros, which are tags without a meaning.
      */
     private static int validBytes(byte[] data) {
@@ -70,8 +71,11 @@ final class VitalProductData {
         return value;
     }
 
-    /** Reads up to the end tag from an offset on: how many bytes. */
+    /** Reads up to the end tag from an offset on ({@code vpd_read}): how many bytes; ENODEV if Linux cannot. */
     long read(MemorySegment buffer, long offset) {
+        if (!isReadable()) {
+            return Errno.ENODEV.negated();
+        }
         long size = Math.clamp(validBytes - offset, 0, buffer.byteSize());
         for (long each = 0; each < size; each++) {
             buffer.set(ValueLayout.JAVA_BYTE, each, (byte) at(data, (int) (offset + each)));

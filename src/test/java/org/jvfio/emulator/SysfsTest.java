@@ -108,10 +108,10 @@ class SysfsTest {
         "82010041780000, 5, 0",
         "82010041780000, 99, 0",
         "82010041, 0, 64",
-        "82ffff41, 0, -2",
+        "82ffff41, 0, -19",
         "8201004185ffff, 0, 4",
-        "007800, 0, -2",
-        "ff7800, 0, -2"
+        "007800, 0, -19",
+        "ff7800, 0, -19"
     })
     void read_productData_upToTheEndTag(String hex, long offset, long answer) {
         try (Arena arena = Arena.ofConfined()) {
