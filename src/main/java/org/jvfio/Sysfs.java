@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Optional;
 import org.jvfio.VfioException.Kind;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.uapi.vfio_h;
 
@@ -78,8 +79,7 @@ final class Sysfs {
         } catch (NoSuchFileException _) {
             return Optional.empty();
         } catch (IOException e) {
-            throw new VfioException(
-                    Kind.PERMISSION, "read " + path, String.valueOf(e.getMessage()), "check its permissions");
+            throw new VfioException(Kind.PERMISSION, "read " + path, FileErrors.reason(e), "check its permissions");
         }
     }
 }

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.fault.FaultInjection;
 import org.jvfio.observe.fault.Faults;

@@ -7,6 +7,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jvfio.kernel.FileErrors;
 
 /**
  * New texts of files, on disk beside them until {@link #commit} puts them in their places: a full disk or a missing

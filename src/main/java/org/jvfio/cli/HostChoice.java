@@ -15,6 +15,7 @@ import java.util.stream.Collectors;
 import org.jvfio.emulator.DeviceModels;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.KernelVersion;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.kernel.linux.LinuxKernel;
 import org.jvfio.observe.TraceProperty;

@@ -12,6 +12,7 @@ import org.jvfio.PciFunction;
 import org.jvfio.cli.map.DmaMoment;
 import org.jvfio.cli.map.MapSvg;
 import org.jvfio.cli.map.MapText;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.HostFacts;
 import org.jvfio.observe.Recording;

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.jvfio.cli.host.PciIds;
+import org.jvfio.kernel.FileErrors;
 
 /** The names of devices that a command uses: those of {@code --pci-ids}, or the system's. */
 final class Names {

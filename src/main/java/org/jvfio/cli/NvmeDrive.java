@@ -25,6 +25,7 @@ import org.jvfio.driver.nvme.NvmeQueue;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 
 /** The NVMe drive that a user chooses, open; closing it gives it back. */

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.kernel.FileErrors;
 
 /** {@code jvfio nvme read}: copies bytes of a drive to a file or standard output. */
 final class NvmeReadCommand extends Command {

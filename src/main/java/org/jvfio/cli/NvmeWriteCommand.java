@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jvfio.ByteSize;
 import org.jvfio.driver.nvme.NvmeNamespace;
+import org.jvfio.kernel.FileErrors;
 
 /** {@code jvfio nvme write}: copies a file or standard input to a drive. */
 final class NvmeWriteCommand extends Command {

@@ -3,6 +3,7 @@ package org.jvfio.cli;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 import org.jvfio.observe.Observer;
 

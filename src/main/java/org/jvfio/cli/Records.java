@@ -3,6 +3,7 @@ package org.jvfio.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.observe.RecordException;
 import org.jvfio.observe.Recording;
 

@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jvfio.Device;
 import org.jvfio.PciAddress;
+import org.jvfio.kernel.FileErrors;
 
 /** {@code jvfio shell}: the JDK's JShell, with the library on its class path and a device open. */
 final class ShellCommand extends Command {

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.jvfio.cli.host.HostFunction;
 import org.jvfio.cli.host.HostGroup;
+import org.jvfio.kernel.FileErrors;
 
 /** Configuration files in {@code /etc} of the host, or below another directory. */
 final class SystemFiles {

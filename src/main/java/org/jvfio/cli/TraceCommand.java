@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.observe.Observer;
 import org.jvfio.observe.Recording;
 import org.jvfio.observe.TraceForm;

@@ -24,6 +24,7 @@ import java.util.jar.JarFile;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jvfio.emulator.device.DeviceModel;
+import org.jvfio.kernel.FileErrors;
 
 /**
  * Loads device models from jars that are neither on the module path nor on the class path. Where JVFIO is a named
@@ -77,7 +78,8 @@ final class DeviceModelPath {
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(absolute, "*.jar")) {
             entries.forEach(jars::add);
         } catch (IOException e) {
-            throw new IllegalArgumentException("the directory %s cannot be read: %s".formatted(element, e), e);
+            throw new IllegalArgumentException(
+                    "the directory %s cannot be read: %s".formatted(element, FileErrors.reason(e)), e);
         }
         if (jars.isEmpty()) {
             throw new IllegalArgumentException("the directory %s has no *.jar".formatted(element));
@@ -94,7 +96,7 @@ final class DeviceModelPath {
         try {
             new JarFile(file.toFile()).close();
         } catch (IOException e) {
-            throw new IllegalArgumentException("%s is not a jar: %s".formatted(file, e.getMessage()), e);
+            throw new IllegalArgumentException("%s is not a jar: %s".formatted(file, FileErrors.reason(e)), e);
         }
     }
 

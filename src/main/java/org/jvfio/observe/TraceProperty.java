@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.kernel.Kernel;
 
 /**
@@ -63,7 +64,7 @@ public final class TraceProperty {
             try {
                 observer.close();
             } catch (IOException e) {
-                System.err.println("jvfio: the trace is not complete: " + e.getMessage());
+                System.err.println("jvfio: the trace is not complete: " + FileErrors.reason(e));
             }
         };
     }
