@@ -14,6 +14,7 @@ import java.util.function.UnaryOperator;
 import org.jvfio.emulator.device.DeviceInterrupts;
 import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.emulator.device.EmulatedDevice;
+import org.jvfio.emulator.device.MachineOptions;
 
 /**
  * The description of a host: platform, kernel, page size, memory and PCI devices. Immutable; {@link #toBuilder()}
@@ -24,6 +25,12 @@ public final class EmulatedMachine {
     private static final int SHIFT_64K = 16;
     private static final long GIB = 1L << 30;
     private static final long DEFAULT_MEMLOCK = 8L << 20;
+    /** One page of the IOMMU: default windows have pages of 4K. */
+    private static final long MIN_WINDOW = 1 << SHIFT_4K;
+
+    private static final long MAX_WINDOW = 2 * GIB;
+    /** {@code MAX_PHYSMEM_BITS} of Linux on POWER. */
+    private static final long MAX_MEMORY = 1L << 51;
 
     private final Platform platform;
     private final String processor;
@@ -447,7 +454,8 @@ public final class EmulatedMachine {
          * @param domain the PCI domain, 0 to 65535
          * @param kind the type of bridge: P5IOC2, IODA1, PHB3, PHB4 or PHB5 on a machine of one of these; PSERIES in an
          *     LPAR
-         * @param windowBytes the size of its groups' default window, in bytes: a power of two below 4 GiB
+         * @param windowBytes the size of its groups' default window, in bytes: a power of two from 4 KiB to 2
+         *     GiB
          */
         public Builder bridge(int domain, Platform kind, long windowBytes) {
             if (domain < 0 || domain > 0xffff) {
@@ -491,7 +499,7 @@ public final class EmulatedMachine {
         }
 
         /**
-         * Sets the memory of the host, in bytes. All processes together map at most as much, without the pools of huge
+         * Sets the memory of the host, in bytes: from one system page, and half of each default window, to 2 PiB. All processes together map at most as much, without the pools of huge
          * pages; more fails with ENOMEM. Bypass covers all of it. What no process writes costs this computer no memory,
          * in mappings from 8 MiB on.
          */
@@ -501,8 +509,8 @@ public final class EmulatedMachine {
         }
 
         /**
-         * Sets the size of the default window in bytes, a power of two below 4 GiB, for all host bridges that are not
-         * {@linkplain #bridge configured separately}.
+         * Sets the size of the default window in bytes, a power of two from 4 KiB to 2 GiB, for all host bridges that
+         * are not {@linkplain #bridge configured separately}.
          */
         public Builder dma32Bytes(long bytes) {
             dma32Bytes = bytes;
@@ -564,12 +572,12 @@ public final class EmulatedMachine {
          *
          * @param pageBytes a huge page size of the platform: 16 MiB with PHB3; 2 MiB or 1 GiB with PHB4 and PHB5; any
          *     of these in an LPAR
-         * @param count the number of pages
+         * @param count the number of pages; all pools together are at most the memory of the host
          */
         public Builder hugePages(long pageBytes, int count) {
             if (Long.bitCount(pageBytes) != 1 || count < 0) {
-                throw new IllegalArgumentException(
-                        "%d huge pages of %d bytes: the size is a power of two".formatted(count, pageBytes));
+                throw new IllegalArgumentException("%d huge pages of %s: the size is a power of two"
+                        .formatted(count, MachineOptions.sizeText(pageBytes)));
             }
             hugePages.put(Long.numberOfTrailingZeros(pageBytes), count);
             return this;
@@ -628,7 +636,7 @@ public final class EmulatedMachine {
          * Adds a device.
          *
          * @param address domain, bus, device and function, for instance {@code 0000:01:00.0}
-         * @param group the number of its IOMMU group; devices with the same number share it
+         * @param group the number of its IOMMU group, 0 to 999999999; devices with the same number share it
          * @param device creates the device, once for each host that is booted; never the same one twice in a host
          * @throws IllegalArgumentException if the address or the group is invalid, the address has a device, or {@code
          *     device} is null
@@ -698,47 +706,89 @@ public final class EmulatedMachine {
          * @throws IllegalArgumentException if the options contradict each other
          */
         public EmulatedMachine build() {
-            check(new HostBridge(platform, dma32Bytes));
-            bridges.values().forEach(this::check);
+            check("", new HostBridge(platform, dma32Bytes));
+            bridges.forEach((domain, bridge) -> check("%04x".formatted(domain), bridge));
+            if (memoryBytes < 1L << pageShift || memoryBytes > MAX_MEMORY) {
+                throw new Contradiction(
+                        "",
+                        List.of("memory"),
+                        "a host has %s to %s of memory, not %s"
+                                .formatted(size(1L << pageShift), size(MAX_MEMORY), size(memoryBytes)));
+            }
             if (interruptVectors < 0 || interruptVectors > DeviceInterrupts.MAX_VECTORS) {
-                throw new IllegalArgumentException("a platform grants 0 to " + DeviceInterrupts.MAX_VECTORS
-                        + " interrupt vectors, not " + interruptVectors);
+                throw new Contradiction(
+                        "",
+                        List.of("interruptVectors"),
+                        "a platform grants 0 to " + DeviceInterrupts.MAX_VECTORS + " interrupt vectors, not "
+                                + interruptVectors);
             }
             if (maxFreezes < 0) {
-                throw new IllegalArgumentException(
+                throw new Contradiction(
+                        "",
+                        List.of("maxFreezes"),
                         "a host recovers a PE at least 0 times in an hour, not " + maxFreezes);
             }
             if (platform == Platform.PSERIES && !kernel.lparHasGroups()) {
-                throw new IllegalArgumentException("in an LPAR VFIO needs Linux " + KernelVersion.V4_12.release()
-                        + " or later, not " + kernel.release());
+                throw new Contradiction(
+                        "",
+                        List.of("kernel", "platform"),
+                        "in an LPAR VFIO needs Linux " + KernelVersion.V4_12.release() + " or later, not "
+                                + kernel.release());
             }
             for (int shift : hugePages.keySet()) {
                 if (!platform.hugePageShifts().contains(shift)) {
-                    throw new IllegalArgumentException("%s has no huge pages of %d bytes, only %s"
-                            .formatted(
-                                    platform,
-                                    1L << shift,
-                                    platform.hugePageShifts().stream()
-                                            .map(each -> 1L << each)
-                                            .toList()));
+                    throw new Contradiction(
+                            "hugePages",
+                            List.of(size(1L << shift), "hugePages", "platform"),
+                            "%s has no huge pages of %s, only %s"
+                                    .formatted(
+                                            platform,
+                                            size(1L << shift),
+                                            platform.hugePageShifts().stream()
+                                                    .map(each -> size(1L << each))
+                                                    .toList()));
                 }
             }
+            requireMemoryForHugePages();
             if (hasBridge(Platform.P5IOC2) && hasBridge(Platform.IODA1)) {
-                throw new IllegalArgumentException("Linux does not support P5IOC2 and IODA1 bridges in one host");
+                throw new Contradiction(
+                        bridges.entrySet().stream()
+                                .filter(each -> each.getValue().platform() != platform)
+                                .map(each -> "%04x".formatted(each.getKey()))
+                                .findFirst()
+                                .orElse(""),
+                        List.of("platform"),
+                        "Linux does not support P5IOC2 and IODA1 bridges in one host");
             }
             slots.stream()
                     .filter(slot -> slot.options().windowsFailed() && !makesWindows(slot))
                     .findFirst()
                     .ifPresent(slot -> {
-                        throw new IllegalArgumentException("the device at " + slot.address()
-                                + " cannot have failed windows: only an LPAR with Linux "
-                                + KernelVersion.V6_11.release() + " or later has a list of them");
+                        throw new Contradiction(
+                                slot.address(),
+                                List.of("windowsFailed"),
+                                "the device at " + slot.address()
+                                        + " cannot have failed windows: only an LPAR with Linux "
+                                        + KernelVersion.V6_11.release() + " or later has a list of them");
                     });
             if (slots.stream().anyMatch(slot -> slot.options().windowsFailed())) {
                 // What such a host is for.
                 hazards.putIfAbsent(Hazard.CREATE_CHARGE_LEAK, HazardPolicy.AS_LINUX);
             }
             return new EmulatedMachine(this);
+        }
+
+        private void requireMemoryForHugePages() {
+            // A pool is less than 2^61 bytes, and there are at most three.
+            long pools = hugePages.entrySet().stream()
+                    .mapToLong(pool -> (long) pool.getValue() << pool.getKey())
+                    .sum();
+            if (pools > memoryBytes) {
+                throw new Contradiction(
+                        "",
+                        List.of("hugePages", "memory"),
+                        "a host with %s of memory has no %s for huge pages".formatted(size(memoryBytes), size(pools)));
+            }
         }
 
         private boolean makesWindows(Slot slot) {
@@ -750,23 +800,40 @@ public final class EmulatedMachine {
             return platform == kind || bridges.values().stream().anyMatch(bridge -> bridge.platform() == kind);
         }
 
-        private void check(HostBridge bridge) {
+        private void check(String part, HostBridge bridge) {
             Platform kind = bridge.platform();
-            if (Long.bitCount(bridge.dma32Bytes()) != 1 || bridge.dma32Bytes() >= 4 * GIB) {
-                throw new IllegalArgumentException(
-                        "the default window is a power of two below 4 GiB, not " + bridge.dma32Bytes() + " bytes");
+            long window = bridge.dma32Bytes();
+            if (Long.bitCount(window) != 1 || window < MIN_WINDOW || window > MAX_WINDOW) {
+                throw new Contradiction(
+                        part,
+                        List.of("defaultWindow"),
+                        "the default window is a power of two, %s to %s, not %s"
+                                .formatted(size(MIN_WINDOW), size(MAX_WINDOW), size(window)));
             }
-            if (memoryBytes < bridge.dma32Bytes() / 2) {
-                throw new IllegalArgumentException("a host of " + memoryBytes + " bytes is too small");
+            if (memoryBytes < window / 2) {
+                throw new Contradiction(
+                        part,
+                        List.of("memory", "defaultWindow"),
+                        "a host with %s of memory is too small for a default window of %s: it has at least %s"
+                                .formatted(size(memoryBytes), size(window), size(window / 2)));
             }
             if (kind.ownership() == Platform.Ownership.LENT && kernel.atLeast(KernelVersion.V5_19)) {
-                throw new IllegalArgumentException(kind + " is not supported by Linux " + kernel.release()
-                        + "; choose a version up to " + KernelVersion.V5_0.release());
+                throw new Contradiction(
+                        part,
+                        List.of("kernel", "platform"),
+                        kind + " is not supported by Linux " + kernel.release() + "; choose a version up to "
+                                + KernelVersion.V5_0.release());
             }
             if (kind.isPowernv() != platform.isPowernv()) {
-                throw new IllegalArgumentException(
+                throw new Contradiction(
+                        part,
+                        List.of("platform"),
                         "a host bridge of " + kind + " cannot be in a machine of " + platform + ": one is of an LPAR");
             }
+        }
+
+        private static String size(long bytes) {
+            return MachineOptions.sizeText(bytes);
         }
     }
 }

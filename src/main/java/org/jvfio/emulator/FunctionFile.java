@@ -3,12 +3,14 @@ package org.jvfio.emulator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jvfio.emulator.device.BarKind;
 import org.jvfio.emulator.device.MachineOptions;
+import org.jvfio.kernel.FileErrors;
 
 /** Reads the options of a PCI function in a machine file, as {@link EmulatedMachine#read} documents them. */
 final class FunctionFile {
@@ -117,18 +119,25 @@ final class FunctionFile {
     static byte[] bytes(MachineOptions device, String name) {
         Path file = device.path(name);
         try {
-            // A device file may have no end.
-            if (Files.exists(file) && !Files.isRegularFile(file)) {
+            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            if (attributes.isOther()) {
+                // A pipe or a device may have no end.
                 throw device.wrong(name, "has the '" + name + "' " + file + ", which is no regular file");
             }
-            long bytes = Files.size(file);
-            if (bytes > MAX_BYTES) {
+            if (attributes.size() > MAX_BYTES) {
                 throw device.wrong(
-                        name, "has the '%s' %s of %d bytes; the maximum is %d".formatted(name, file, bytes, MAX_BYTES));
+                        name,
+                        "has the '%s' %s of %s; the maximum is %s"
+                                .formatted(
+                                        name,
+                                        file,
+                                        MachineOptions.sizeText(attributes.size()),
+                                        MachineOptions.sizeText(MAX_BYTES)));
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw device.wrong(name, "has the '" + name + "' " + file + ", which cannot be read: " + e);
+            throw device.wrong(
+                    name, "has the '" + name + "' " + file + ", which cannot be read: " + FileErrors.reason(e));
         }
     }
 }

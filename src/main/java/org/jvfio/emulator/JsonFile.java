@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.MachineOptions;
 
 /**
- * A file with one JSON object, such as a machine or a plan of faults, and the lines in which its objects and their
- * members begin.
+ * A file with one JSON object, such as a machine or a plan of faults, and the lines in which its objects and lists and
+ * their members begin.
  */
 final class JsonFile {
     private static final long MAX_BYTES = 16L << 20;
@@ -69,7 +69,10 @@ final class JsonFile {
         }
     }
 
-    /** The line of a member, or of the object if it has no such member; 0 if neither is known. */
+    /**
+     * The line of a member, or of the object if it has no such member; 0 if neither is known. The members of a list have
+     * its indexes as names.
+     */
     private int line(Object object, String name) {
         Integer line = members.getOrDefault(object, Map.of()).get(name);
         return line != null ? line : objects.getOrDefault(object, 0);
@@ -131,7 +134,12 @@ final class JsonFile {
 
     private List<@Nullable Object> list(JsonParser parser) throws IOException {
         List<@Nullable Object> list = new ArrayList<>();
+        Map<String, Integer> lines = new HashMap<>();
+        objects.put(list, parser.currentTokenLocation().getLineNr());
+        members.put(list, lines);
         while (parser.nextToken() != JsonToken.END_ARRAY) {
+            lines.put(
+                    Integer.toString(list.size()), parser.currentTokenLocation().getLineNr());
             list.add(value(parser));
         }
         return list;

@@ -6,11 +6,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jvfio.emulator.device.MachineOptions;
 
 /** Writes a machine as {@link MachineFile} reads it. */
 final class MachineDescription {
-    private static final String[] UNITS = {"", "K", "M", "G", "T"};
-
     private MachineDescription() {}
 
     static Map<String, Object> of(EmulatedMachine machine, DeviceModels models) {
@@ -19,21 +18,22 @@ final class MachineDescription {
         top.put("platform", word(machine.platform()));
         top.put("processor", machine.processor());
         top.put("kernel", machine.release());
-        top.put("pages", size(1L << machine.pageShift()));
-        top.put("memory", size(machine.memoryBytes()));
-        top.put("defaultWindow", size(machine.dma32Bytes()));
+        top.put("pages", MachineOptions.sizeText(1L << machine.pageShift()));
+        top.put("memory", MachineOptions.sizeText(machine.memoryBytes()));
+        top.put("defaultWindow", MachineOptions.sizeText(machine.dma32Bytes()));
         top.put("eeh", machine.eeh());
         top.put("freezes", machine.freezes());
         top.put("maxFreezes", machine.maxFreezes());
         top.put("interruptVectors", machine.interruptVectors());
-        top.put("memlock", machine.memlockBytes() < 0 ? "unlimited" : size(machine.memlockBytes()));
+        top.put("memlock", machine.memlockBytes() < 0 ? "unlimited" : MachineOptions.sizeText(machine.memlockBytes()));
         top.put("capIpcLock", machine.capIpcLock());
         top.put("vfioModule", machine.vfioModule());
         top.put("spaprModule", machine.spaprModule());
         top.put("groupsAccessible", machine.groupsAccessible());
         if (!machine.hugePages().isEmpty()) {
             Map<String, Object> pools = new LinkedHashMap<>();
-            new TreeMap<>(machine.hugePages()).forEach((shift, count) -> pools.put(size(1L << shift), count));
+            new TreeMap<>(machine.hugePages())
+                    .forEach((shift, count) -> pools.put(MachineOptions.sizeText(1L << shift), count));
             top.put("hugePages", pools);
         }
         if (!machine.bridges().isEmpty()) {
@@ -42,7 +42,7 @@ final class MachineDescription {
                 Map<String, Object> each = new LinkedHashMap<>();
                 each.put("domain", "%04x".formatted(domain));
                 each.put("platform", word(bridge.platform()));
-                each.put("defaultWindow", size(bridge.dma32Bytes()));
+                each.put("defaultWindow", MachineOptions.sizeText(bridge.dma32Bytes()));
                 bridges.add(each);
             });
             top.put("bridges", bridges);
@@ -70,11 +70,5 @@ final class MachineDescription {
 
     private static String word(Enum<?> constant) {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
-    }
-
-    /** In the largest unit that divides it. */
-    private static String size(long bytes) {
-        int unit = bytes == 0 ? 0 : Math.min(Long.numberOfTrailingZeros(bytes) / 10, UNITS.length - 1);
-        return (bytes >>> (10 * unit)) + UNITS[unit];
     }
 }

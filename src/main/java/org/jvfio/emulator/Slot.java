@@ -12,18 +12,25 @@ record Slot(
         HostDriver driver,
         @Nullable ExpansionRom rom,
         FunctionOptions options) {
+    /** What readers of {@code /dev/vfio} and sysfs take for the number of a group: nine digits. */
+    private static final int MAX_GROUP = 999_999_999;
 
     Slot {
         if (!address.matches("[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]")) {
             throw new IllegalArgumentException("'" + address + "' is not a PCI address; write it like 0000:01:00.0");
         }
-        if (group < 0) {
-            throw new IllegalArgumentException("the number of an IOMMU group is at least 0, not " + group);
-        }
+        requireGroup(group);
         if (device == null) {
             throw new IllegalArgumentException(
                     "the supplier of the device at " + address + " is null; it makes the device");
         }
+    }
+
+    static int requireGroup(int group) {
+        if (group < 0 || group > MAX_GROUP) {
+            throw new IllegalArgumentException("the number of an IOMMU group is 0 to " + MAX_GROUP + ", not " + group);
+        }
+        return group;
     }
 
     int domain() {

@@ -208,7 +208,7 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"bridges\": [{\"platform\": \"phb4\"}]}|lacks 'domain'",
                 "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"1\"}]}|has a bridge with domain '1'; write it like 0001",
                 "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"kind\": 1}]}|has 'kind' in a bridge; the options are [defaultWindow, domain, platform]",
-                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"defaultWindow\": \"3G\"}]}|the default window is a power of two below 4 GiB, not 3221225472 bytes",
+                "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"defaultWindow\": \"3G\"}]}|the default window is a power of two, 4K to 2G, not 3G",
                 "{\"like\": \"power8\", \"bridges\": [{\"domain\": \"0001\", \"platform\": \"pseries\"}]}|a host bridge of PSERIES cannot be in a machine of PHB3: one is of an LPAR",
                 "{\"like\": \"p5ioc2\", \"bridges\": [{\"domain\": \"0001\", \"platform\": \"ioda1\"}]}|Linux does not support P5IOC2 and IODA1 bridges in one host",
                 "{\"like\": \"power8\", \"page\": 1}|has 'page' in the file; the options are [bridges,",
@@ -219,8 +219,8 @@ class MachineFileTest {
                 "{\"like\": \"pseries\", \"kernel\": \"4.10\"}|in an LPAR VFIO needs Linux 4.12 or later, not 4.10",
                 "{\"like\": \"power8\", \"interruptVectors\": 2049}|a platform grants 0 to 2048 interrupt vectors, not 2049",
                 "{\"like\": \"power8\", \"eeh\": 1}|has 'eeh' that is not true or false",
-                "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2097152 bytes",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\", \"rom\": \"none.rom\"}]}|none.rom, which cannot be read: java.nio.file.NoSuchFileException",
+                "{\"like\": \"power8\", \"hugePages\": {\"2M\": 1}}|PHB3 has no huge pages of 2M, only [16M]",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\", \"rom\": \"none.rom\"}]}|none.rom, which cannot be read: there is no such file or directory",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"1:0\", \"group\": 0, \"model\": \"edu\"}]}|'1:0' is not a PCI address",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": -1, \"model\": \"edu\"}]}|has 'group' that is not a whole number",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 4294967296, \"model\": \"edu\"}]}|has 'group' of 4294967296, which is too large",
@@ -236,8 +236,8 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"latencyMicros\": 86400000001}]}|the range is 0 to one day",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\", \"latencyMicros\": 9223372036854775807}]}|has 'latencyMicros' of 9223372036854775807, which is too long",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"lbaSize\": 520}]}|a block size of 520 bytes: the sizes are 512 and 4096",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"1K\", \"lbaSize\": \"4K\"}]}|a namespace of 1024 bytes is smaller than one block of 4096 bytes",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 35184372088832 bytes in memory: the maximum is 17592186044416",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"1K\", \"lbaSize\": \"4K\"}]}|a namespace of 1K is smaller than one block of 4096 bytes",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 32T in memory: the maximum is 16T",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|none.img is not a readable and writable file; create one",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\", \"size\": 512}]}|has a namespace with 'file' and 'size'; remove 'size', the file has one",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": 3}]}|has 'namespaces' that is not a list",
@@ -277,6 +277,72 @@ class MachineFileTest {
         } else {
             assertEquals(true, message.contains(expected) && !message.contains("REDACTED"), message);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "\"like\": \"power6\"|2 has 'like' 'power6'",
+                "\"pages\": \"16K\"|2 has pages of 16K",
+                "\"kernel\": \"3.18\"|2 ('kernel'): '3.18' is not a release",
+                "\"like\": \"pseries\",\\n\"kernel\": \"4.10\"|3 ('kernel'): in an LPAR VFIO needs Linux 4.12",
+                "\"kernel\": \"6.12\",\\n\"platform\": \"ioda1\"|2 ('kernel'): IODA1 is not supported",
+                "\"like\": \"power9\",\\n\"platform\": \"ioda1\"|3 ('platform'): IODA1 is not supported",
+                "\"interruptVectors\": 2049|2 ('interruptVectors'): a platform grants",
+                "\"defaultWindow\": \"3G\"|2 ('defaultWindow'): the default window is a power of two, 4K to 2G, not 3G",
+                "\"defaultWindow\": \"4G\"|2 ('defaultWindow'): the default window is a power of two, 4K to 2G, not 4G",
+                "\"defaultWindow\": \"2K\"|2 ('defaultWindow'): the default window is a power of two, 4K to 2G, not 2K",
+                "\"defaultWindow\": \"2\"|2 ('defaultWindow'): the default window is a power of two, 4K to 2G, not 2",
+                "\"like\": \"power9\",\\n\"memory\": \"64M\"|3 ('memory'): a host with 64M of memory is too small for a default window of 2G: it has at least 1G",
+                "\"defaultWindow\": \"4K\",\\n\"memory\": \"2K\"|3 ('memory'): a host has 64K to 2048T of memory, not 2K",
+                "\"memory\": \"2049T\"|2 ('memory'): a host has 64K to 2048T of memory, not 2049T",
+                "\"bridges\":\\n[{\"domain\": \"1\"}]|3 has a bridge with domain '1'",
+                "\"bridges\":\\n[{\"domain\": \"0001\"},\\n{\"domain\": \"0001\"}]|4 has a second bridge with domain 0001",
+                "\"bridges\":\\n[{\"domain\": \"0001\",\\n\"defaultWindow\": 2}]|4 ('defaultWindow'): the default window",
+                "\"memory\": \"1G\",\\n\"defaultWindow\": \"1G\",\\n\"bridges\": [{\"domain\": \"0001\",\\n\"defaultWindow\": \"2G\"}, {\"domain\": \"0002\",\\n\"platform\": \"pseries\"}]|6 ('platform'): a host bridge of PSERIES",
+                "\"like\": \"p5ioc2\",\\n\"bridges\": [{\"domain\": \"0001\"},\\n{\"domain\": \"0002\",\\n\"platform\": \"ioda1\"}]|5 ('platform'): Linux does not support P5IOC2 and IODA1",
+                "\"hugePages\": {\\n\"2M\": 1,\\n\"16M\": 1}|4 ('16M'): PHB4 has no huge pages of 16M, only [2M, 1G]",
+                "\"hugePages\": {\\n\"2M\": 1,\\n\"3M\": 1}|4 ('3M'): 1 huge pages of 3M: the size is a power of two",
+                "\"hugePages\": {\\n\"2M\": 1,\\n\"1X\": 1}|4 has '1X' of '1X'; write a size",
+                "\"hugePages\": {\\n\"2M\": 1,\\n\"1G\": \"1\"}|4 has '1G' that is not a whole number",
+                "\"memory\": \"4G\",\\n\"hugePages\": {\\n\"1G\": 5}|3 ('hugePages'): a host with 4G of memory has no 5G for huge pages",
+                "\"hugePages\": 3|2 has 'hugePages' that is not a JSON object",
+                "\"devices\": [\\n1]|3 has a device that is not a JSON object",
+                "\"devices\":\\n[{\"address\": \"0000:02:00.9\",\\n\"group\": 0, \"model\": \"edu\"}]|3, device 0000:02:00.9 ('address'): '0000:02:00.9' is not a PCI address",
+                "\"devices\":\\n[{EDU}, {\"group\": 0,\\n\"address\": \"0000:01:00.0\", \"model\": \"edu\"}]|4, device 0000:01:00.0 ('address'): 0000:01:00.0 already has a device",
+                "\"devices\":\\n[{\"address\": \"0000:01:00.0\",\\n\"group\": 0,\\n\"model\": \"e1000\"}]|5, device 0000:01:00.0 has a device of model 'e1000'",
+                "\"devices\": [{\"address\": \"0000:01:00.0\",\\n\"model\": \"edu\",\\n\"group\": 1000000000}]|4, device 0000:01:00.0 ('group'): the number of an IOMMU group is 0 to 999999999",
+                "\"devices\": [{EDU,\\n\"registers\": \"small\"}]|3, device 0000:01:00.0 has 'registers' 'small'",
+                "\"devices\": [{EDU,\\n\"dmaMaskBits\": 65}]|3, device 0000:01:00.0 has 'dmaMaskBits' 65",
+                "\"devices\": [{EDU,\\n\"windowsFailed\": true}]|3, device 0000:01:00.0 ('windowsFailed'): the device at",
+                "\"devices\": [{EDU,\\n\"config\":\\n1}]|3, device 0000:01:00.0 has 'config' that is not a JSON object",
+                "\"devices\": [{EDU,\\n\"rom\": \".\"}]|3, device 0000:01:00.0 has the 'rom' ",
+                "\"devices\": [{NVME,\\n\"subsystem\": \"nqn\",\\n\"controllerId\": 2,\\n\"controllers\": 2}]|4, device 0000:01:00.0 ('controllerId')",
+                "\"devices\": [{NVME,\\n\"subsystem\": \"nqn\",\\n\"controllers\": 0}]|4, device 0000:01:00.0 ('controllers')",
+                "\"devices\": [{NVME,\\n\"controllers\": 2}]|3, device 0000:01:00.0 has 'controllers', and no 'subsystem'",
+                "\"devices\": [{NVME,\\n\"smallestPage\": \"1K\",\\n\"largestPage\": \"4K\"}]|3, device 0000:01:00.0 ('smallestPage')",
+                "\"devices\": [{NVME,\\n\"smallestPage\": \"8K\",\\n\"largestPage\": \"4K\"}]|4, device 0000:01:00.0 ('largestPage')",
+                "\"devices\": [{NVME,\\n\"oddities\": [\\n\"none\"]}]|4, device 0000:01:00.0 has 'oddities' none",
+                "\"devices\": [{NVME,\\n\"limits\": {\\n\"verify\": 1,\\n\"ranges\": 256}}]|5 ('ranges')",
+                "\"devices\": [{NVME,\\n\"wrongStatus\": {\\n\"probability\": 1,\\n\"bits\": 33}}]|5 ('bits')",
+                "\"devices\": [{NVME,\\n\"namespaces\": [\\n{\"id\": 1},\\n{\"size\": 512,\\n\"id\": 1}]}]|6 ('id'): two namespaces",
+                "\"devices\": [{NVME,\\n\"namespaces\": [\\n{\"id\": 1},\\n7]}]|5, device 0000:01:00.0 has a namespace that",
+                "\"devices\": [{NVME,\\n\"namespaces\": [\\n{\"id\": 1,\\n\"protection\": 1}]}]|5 ('protection'): protection information",
+                "\"devices\": [{NVME,\\n\"id\": 1,\\n\"size\": 100}]|4, device 0000:01:00.0 ('size'): a namespace of 100",
+                "\"devices\": [{NVME,\\n\"copyRangeBlocks\": 65536,\\n\"copyRanges\": 1}]|3, device 0000:01:00.0 ('copyRangeBlocks')",
+            })
+    void read_wrongValue_messageNamesItsLine(String members, String expected) {
+        String device = "\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": ";
+        String json = "{" + (members.contains("\"like\"") ? "" : "\"like\": \"power9\",") + "\n"
+                + members.replace("\\n", "\n")
+                        .replace("EDU", device + "\"edu\"")
+                        .replace("NVME", device + "\"nvme\"")
+                + "\n}";
+        String message = String.valueOf(
+                assertThrows(IllegalArgumentException.class, () -> read(json)).getMessage());
+        assertTrue(message.contains("machine.json, line " + expected), message);
     }
 
     @Test

@@ -10,8 +10,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.ObjIntConsumer;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class MachineOptions {
     private static final Pattern SIZE = Pattern.compile("([0-9]+)([KMGT]?)");
     private static final String UNITS = "KMGT";
+    private static final int UNIT_SHIFT = 10;
     private static final int MIN_COMMON = 3;
 
     private final String source;
@@ -46,8 +47,8 @@ public final class MachineOptions {
         /**
          * The line of a member.
          *
-         * @param object an object of the file
-         * @param name a member; if there is none of this name, the line of the object is meant
+         * @param object an object or a list of the file
+         * @param name a member, or an index of the list; if there is none of this name, the line of the object is meant
          * @return from 1; 0 if it is unknown
          */
         int of(Object object, String name);
@@ -163,6 +164,12 @@ public final class MachineOptions {
         return has(name) ? size(name) : otherwise;
     }
 
+    /** A size as it is written in files, in the largest unit that divides it: {@code 64K}, or {@code 1000}. */
+    public static String sizeText(long bytes) {
+        int unit = bytes == 0 ? 0 : Math.min(Long.numberOfTrailingZeros(bytes) / UNIT_SHIFT, UNITS.length());
+        return (bytes >>> (UNIT_SHIFT * unit)) + (unit == 0 ? "" : UNITS.substring(unit - 1, unit));
+    }
+
     /** A time, as an integer of microseconds. */
     public Duration micros(String name) {
         long micros = whole(name, values.get(name));
@@ -188,7 +195,7 @@ public final class MachineOptions {
         if (!has(name)) {
             throw lacks(name);
         }
-        return nested("'" + name + "'", values.get(name));
+        return nested(name, "'" + name + "'");
     }
 
     /**
@@ -202,7 +209,10 @@ public final class MachineOptions {
         }
         List<MachineOptions> objects = new ArrayList<>();
         for (Object element : list) {
-            objects.add(nested(each, element));
+            if (!(element instanceof Map<?, ?> object)) {
+                throw wrongElement(list, objects.size(), "has " + each + " that is not a JSON object");
+            }
+            objects.add(new MachineOptions(source, directory, object, lines));
         }
         return List.copyOf(objects);
     }
@@ -270,20 +280,23 @@ public final class MachineOptions {
 
     /** The file, with the line of a member or of this object, and the device that it belongs to. */
     private String place(String name) {
-        int line = lines.of(values, name);
+        return place(lines.of(values, name));
+    }
+
+    private String place(int line) {
         String device = values.get("address") instanceof String address ? ", device " + address : "";
         return source + (line > 0 ? ", line " + line : "") + device;
     }
 
-    /** Runs an action, and adds the name of the file to the message of an exception. */
-    public <T> T checked(Supplier<T> step) {
-        return checked("", step);
+    private IllegalArgumentException wrongElement(List<?> list, int index, String what) {
+        return new WrongOption(place(lines.of(list, Integer.toString(index))) + " " + what, null);
     }
 
     /**
-     * As {@link #checked(Supplier)}, about a value.
+     * Runs an action that uses a value, and adds the file, the line and the name of the value to the message of an
+     * {@link IllegalArgumentException}.
      *
-     * @param name the value, which the message names with its line
+     * @param name the value; if it is missing, the message has the line of this object
      */
     public <T> T checked(String name, Supplier<T> step) {
         try {
@@ -301,7 +314,8 @@ public final class MachineOptions {
         if (!has(name)) {
             throw lacks(name);
         }
-        return constant(name, values.get(name), constants);
+        Object value = values.get(name);
+        return constant(value, constants).orElseThrow(() -> wrong(name, noneOf(name, value, constants)));
     }
 
     /** A list of enum constants, each written as for {@link #constant}. */
@@ -309,24 +323,26 @@ public final class MachineOptions {
         if (!(values.get(name) instanceof List<?> list)) {
             throw has(name) ? wrong(name, "has '" + name + "' that is not a list") : lacks(name);
         }
-        return list.stream().map(value -> constant(name, value, constants)).toList();
+        List<T> found = new ArrayList<>();
+        for (Object value : list) {
+            found.add(constant(value, constants)
+                    .orElseThrow(() -> wrongElement(list, found.size(), noneOf(name, value, constants))));
+        }
+        return List.copyOf(found);
     }
 
-    private <T extends Enum<T>> T constant(String name, @Nullable Object value, T[] constants) {
-        for (T constant : constants) {
-            if (constant.name().equals(value) || spelt(constant).equals(value)) {
-                return constant;
-            }
-        }
-        throw wrong(
-                name,
-                "has '%s' %s, which is none of %s"
-                        .formatted(
-                                name,
-                                value,
-                                Arrays.stream(constants)
-                                        .map(MachineOptions::spelt)
-                                        .toList()));
+    private static <T extends Enum<T>> Optional<T> constant(@Nullable Object value, T[] constants) {
+        return Arrays.stream(constants)
+                .filter(each -> each.name().equals(value) || spelt(each).equals(value))
+                .findFirst();
+    }
+
+    private static String noneOf(String name, @Nullable Object value, Enum<?>[] constants) {
+        return "has '%s' %s, which is none of %s"
+                .formatted(
+                        name,
+                        value,
+                        Arrays.stream(constants).map(MachineOptions::spelt).toList());
     }
 
     private static String spelt(Enum<?> constant) {
@@ -339,7 +355,7 @@ public final class MachineOptions {
      * @param what what it is, for messages: {@code "'config'"}
      */
     public Optional<MachineOptions> object(String name, String what) {
-        return has(name) ? Optional.of(nested(what, values.get(name))) : Optional.empty();
+        return has(name) ? Optional.of(nested(name, what)) : Optional.empty();
     }
 
     /** The names of the values, in the order of the file. */
@@ -347,21 +363,26 @@ public final class MachineOptions {
         return values.keySet().stream().map(String::valueOf).toList();
     }
 
-    /** A JSON object that maps sizes to numbers, with the sizes in bytes. */
-    public Map<Long, Integer> countsBySize(String name) {
-        Map<Long, Integer> counts = new TreeMap<>();
-        MachineOptions object = nested("'" + name + "'", values.get(name));
-        for (Object size : object.values.keySet()) {
-            counts.put(size(name, size), object.integer((String) size));
+    /**
+     * Passes on a JSON object that maps sizes to numbers. An {@link IllegalArgumentException} gets the line of its size.
+     *
+     * @param use gets each size, in bytes, with its number
+     */
+    public void countsBySize(String name, ObjIntConsumer<Long> use) {
+        MachineOptions object = object(name);
+        for (String size : object.names()) {
+            object.checked(size, () -> {
+                use.accept(object.size(size, size), object.integer(size));
+                return size;
+            });
         }
-        return counts;
     }
 
-    private MachineOptions nested(String what, @Nullable Object value) {
-        if (value instanceof Map<?, ?> object) {
+    private MachineOptions nested(String name, String what) {
+        if (values.get(name) instanceof Map<?, ?> object) {
             return new MachineOptions(source, directory, object, lines);
         }
-        throw wrong("has " + what + " that is not a JSON object");
+        throw wrong(name, "has " + what + " that is not a JSON object");
     }
 
     private long whole(String name, @Nullable Object value) {
@@ -375,7 +396,8 @@ public final class MachineOptions {
         if (value instanceof String text) {
             Matcher size = SIZE.matcher(text);
             if (size.matches()) {
-                int shift = 10 * (UNITS.indexOf(size.group(2)) + (size.group(2).isEmpty() ? 0 : 1));
+                int shift = UNIT_SHIFT
+                        * (UNITS.indexOf(size.group(2)) + (size.group(2).isEmpty() ? 0 : 1));
                 try {
                     return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
                 } catch (ArithmeticException | NumberFormatException tooLarge) {

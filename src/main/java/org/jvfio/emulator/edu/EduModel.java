@@ -36,11 +36,12 @@ public final class EduModel implements DeviceModel {
     public Supplier<EmulatedEdu> configure(MachineOptions options) {
         String registers = options.string("registers", "big");
         if (!registers.equals("big") && !registers.equals("little")) {
-            throw options.wrong("has 'registers' '" + registers + "'; the byte order is 'big' or 'little'");
+            throw options.wrong(
+                    "registers", "has 'registers' '" + registers + "'; the byte order is 'big' or 'little'");
         }
         int bits = options.integer("dmaMaskBits", Long.SIZE);
         if (bits < 1 || bits > Long.SIZE) {
-            throw options.wrong("has 'dmaMaskBits' " + bits + "; the range is 1 to 64");
+            throw options.wrong("dmaMaskBits", "has 'dmaMaskBits' " + bits + "; the range is 1 to 64");
         }
         Duration latency = options.micros("latencyMicros", LATENCY);
         ByteOrder order = registers.equals("big") ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;

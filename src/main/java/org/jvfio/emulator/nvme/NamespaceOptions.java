@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import org.jvfio.emulator.device.MachineOptions;
 
 /**
  * A namespace of an {@link EmulatedNvme}: its number, its medium and the format of its blocks. Immutable.
@@ -60,8 +61,8 @@ public final class NamespaceOptions {
         attached = from.attached;
         copyLimits = from.copyLimits;
         if (format.blocks(bytes) < 1) {
-            throw new IllegalArgumentException(
-                    "a namespace of %d bytes is smaller than one block of %s".formatted(bytes, format));
+            throw new IllegalArgumentException("a namespace of %s is smaller than one block of %s"
+                    .formatted(MachineOptions.sizeText(bytes), format));
         }
         if (protection != 0 && format.metadataBytes() < BlockFormat.PROTECTION_BYTES) {
             throw new IllegalArgumentException("protection information takes 8 bytes of metadata, and a block has %d"
@@ -77,8 +78,8 @@ public final class NamespaceOptions {
      */
     public static Builder ofMemory(long bytes) {
         if (bytes > MemoryStore.MAX_BYTES) {
-            throw new IllegalArgumentException(
-                    "a namespace of %d bytes in memory: the maximum is %d".formatted(bytes, MemoryStore.MAX_BYTES));
+            throw new IllegalArgumentException("a namespace of %s in memory: the maximum is %s"
+                    .formatted(MachineOptions.sizeText(bytes), MachineOptions.sizeText(MemoryStore.MAX_BYTES)));
         }
         return new Builder(bytes, null);
     }

@@ -73,9 +73,10 @@ final class NvmeFaultOptions {
         if (options.has("wrongStatus")) {
             MachineOptions wrong = options.object("wrongStatus");
             wrong.requireKnown("'wrongStatus'", WRONG_STATUS_OPTIONS);
+            double probability = wrong.number("probability");
             NvmeFaults before = faults;
-            faults = options.checked(
-                    "wrongStatus", () -> before.withWrongStatus(wrong.number("probability"), wrong.integer("bits")));
+            NvmeFaults any = wrong.checked("probability", () -> before.withWrongStatus(probability, 0));
+            faults = wrong.checked("bits", () -> any.withWrongStatus(probability, wrong.integer("bits")));
         }
         if (options.has("faults")) {
             for (MachineOptions each : options.objects("faults", "a fault")) {
@@ -177,6 +178,9 @@ final class NvmeFaultOptions {
 
     private Effect delay(String name) {
         Duration least = fault.micros(name);
-        return new Effect.Delay(least, fault.micros("maxDelayMicros", least));
+        Effect fixed = new Effect.Delay(least, least);
+        return fault.has("maxDelayMicros")
+                ? fault.checked("maxDelayMicros", () -> new Effect.Delay(least, fault.micros("maxDelayMicros")))
+                : fixed;
     }
 }

@@ -149,7 +149,7 @@ public final class NvmeModel implements DeviceModel {
         setInteger(options, "msi", drive::msi);
         setInteger(options, "msix", drive::msix);
         NvmeFaults faults = NvmeFaultOptions.read(options);
-        set(options, "readyDelayMicros", () -> drive.faults(faults));
+        drive.faults(faults);
         if (options.has("namespaces")) {
             addNamespaces(drive, options);
         } else if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
@@ -190,15 +190,16 @@ public final class NvmeModel implements DeviceModel {
             drive.oddities(oddities);
         }
         if (options.has("subsystem")) {
-            set(
-                    options,
-                    "subsystem",
-                    () -> drive.subsystem(
-                            options.string("subsystem"),
-                            options.integer("controllerId", 0),
-                            options.integer("controllers", 1)));
-        } else if (options.has("controllerId") || options.has("controllers")) {
-            throw options.wrong("has 'controllerId' or 'controllers', and no 'subsystem' that they are of");
+            String name = options.string("subsystem");
+            int controllers = options.integer("controllers", 1);
+            set(options, "subsystem", () -> drive.subsystem(name, 0, 1));
+            set(options, "controllers", () -> drive.subsystem(name, 0, controllers));
+            setInteger(options, "controllerId", id -> drive.subsystem(name, id, controllers));
+        }
+        for (String part : List.of("controllerId", "controllers")) {
+            if (options.has(part) && !options.has("subsystem")) {
+                throw options.wrong(part, "has '" + part + "', and no 'subsystem' that it is of");
+            }
         }
     }
 
@@ -222,8 +223,8 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("smallestPage") || options.has("largestPage")) {
             long smallest = options.size("smallestPage", DEFAULT_SMALLEST_PAGE);
             long largest = options.size("largestPage", Math.max(smallest, DEFAULT_LARGEST_PAGE));
-            String named = options.has("largestPage") ? "largestPage" : "smallestPage";
-            set(options, named, () -> drive.pageShifts(log2(smallest), log2(largest)));
+            set(options, "smallestPage", () -> drive.pageShifts(log2(smallest), log2(smallest)));
+            set(options, "largestPage", () -> drive.pageShifts(log2(smallest), log2(largest)));
         }
         if (options.has("optionalCommands")) {
             EnumSet<OptionalCommand> commands = EnumSet.noneOf(OptionalCommand.class);
@@ -233,21 +234,34 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("limits")) {
             MachineOptions limits = options.object("limits");
             limits.requireKnown("'limits'", LIMITS);
-            set(
-                    options,
-                    "limits",
-                    () -> drive.commandLimits(new CommandLimits(
-                            limits.integer("verify", 0),
-                            limits.integer("writeZeroes", 0),
-                            limits.integer("ranges", 0),
-                            limits.size("rangeBlocks", 0),
-                            limits.size("blocks", 0))));
+            drive.commandLimits(commandLimits(limits));
         }
+    }
+
+    private static CommandLimits commandLimits(MachineOptions options) {
+        CommandLimits limits = CommandLimits.NONE;
+        for (String name : options.names()) {
+            if (options.has(name)) {
+                CommandLimits others = limits;
+                limits = options.checked(name, () -> withLimit(others, options, name));
+            }
+        }
+        return limits;
+    }
+
+    private static CommandLimits withLimit(CommandLimits others, MachineOptions options, String name) {
+        return new CommandLimits(
+                name.equals("verify") ? options.integer(name) : others.verify(),
+                name.equals("writeZeroes") ? options.integer(name) : others.writeZeroes(),
+                name.equals("ranges") ? options.integer(name) : others.ranges(),
+                name.equals("rangeBlocks") ? options.size(name) : others.rangeBlocks(),
+                name.equals("blocks") ? options.size(name) : others.blocks());
     }
 
     private static int log2(long bytes) {
         if (Long.bitCount(bytes) != 1) {
-            throw new IllegalArgumentException("a page of %d bytes is not a power of two".formatted(bytes));
+            throw new IllegalArgumentException(
+                    "a page of %s is not a power of two".formatted(MachineOptions.sizeText(bytes)));
         }
         return Long.numberOfTrailingZeros(bytes);
     }
@@ -288,7 +302,13 @@ public final class NvmeModel implements DeviceModel {
             set(options, "lbaSize", () -> namespace.blockBytes(blockBytes));
         }
         setInteger(options, "metadata", namespace::metadataBytes);
-        setInteger(options, "protection", namespace::protection);
+        set(options, options.has("file") ? "file" : "size", namespace::build);
+        if (options.has("protection")) {
+            set(
+                    options,
+                    "protection",
+                    () -> namespace.protection(options.integer("protection")).build());
+        }
         if (options.has("extended")) {
             namespace.extended(options.flag("extended"));
         }
@@ -302,8 +322,10 @@ public final class NvmeModel implements DeviceModel {
         int rangeBlocks = options.integer("copyRangeBlocks", copy.rangeBlocks());
         int blocks = options.integer("copyBlocks", copy.blocks());
         int ranges = options.integer("copyRanges", copy.ranges());
-        options.checked("copyRanges", () -> namespace.copyLimits(new CopyLimits(rangeBlocks, blocks, ranges)));
-        options.checked(options.has("id") ? "id" : "size", () -> drive.namespace(namespace.build()));
+        set(options, "copyRangeBlocks", () -> new CopyLimits(rangeBlocks, copy.blocks(), copy.ranges()));
+        set(options, "copyBlocks", () -> new CopyLimits(rangeBlocks, blocks, copy.ranges()));
+        set(options, "copyRanges", () -> namespace.copyLimits(new CopyLimits(rangeBlocks, blocks, ranges)));
+        set(options, "id", () -> drive.namespace(namespace.build()));
     }
 
     private static NamespaceOptions.Builder medium(MachineOptions options) {

@@ -5,10 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -34,10 +31,11 @@ final class FaultFile {
             "allOnes",
             "frozen",
             "removed");
-    private static final Set<String> FAULT_OPTIONS = Stream.of(
-                    List.of("on", "request", "file", "device", "area", "range", "vector", "size", "path"),
-                    OCCURRENCES,
-                    EFFECTS)
+    /** The kind of call comes before what it limits. */
+    private static final List<String> CONDITIONS =
+            List.of("request", "file", "device", "area", "range", "vector", "size", "path");
+
+    private static final Set<String> FAULT_OPTIONS = Stream.of(List.of("on"), CONDITIONS, OCCURRENCES, EFFECTS)
             .flatMap(List::stream)
             .collect(Collectors.toUnmodifiableSet());
     private static final Pattern RANGE = Pattern.compile("(0x[0-9a-f]{1,16})\\.\\.(0x[0-9a-f]{1,16})");
@@ -71,36 +69,44 @@ final class FaultFile {
 
     private Fault fault() {
         fault.requireKnown("a fault", FAULT_OPTIONS);
-        FaultPoint point = fault.checked(() -> point());
-        Occurrence occurrence = fault.checked(this::occurrence);
-        Effect effect = fault.checked(this::effect);
-        return fault.checked(() -> new Fault(point, occurrence, effect));
+        FaultPoint point = point();
+        Occurrence occurrence = occurrence();
+        String effect = effectName();
+        return fault.checked(effect, () -> new Fault(point, occurrence, effect(effect)));
     }
 
+    /** Adds one condition after another, so that an error is that of the last one. */
     private FaultPoint point() {
-        return new FaultPoint(
-                fault.constant("on", On.values()),
-                given("request", name -> fault.constant(name, VfioRequest.values())),
-                given("file", name -> fault.constant(name, FileKind.values())),
-                given("device", fault::string),
-                given("area", name -> fault.constant(name, DeviceArea.values())),
-                given("range", this::range),
-                given("vector", fault::integer).map(OptionalInt::of).orElse(OptionalInt.empty()),
-                given("size", fault::size).map(OptionalLong::of).orElse(OptionalLong.empty()),
-                given("path", fault::string));
+        FaultPoint point = FaultPoint.on(fault.constant("on", On.values()));
+        for (String name : CONDITIONS) {
+            if (fault.has(name)) {
+                FaultPoint others = point;
+                point = fault.checked(name, () -> with(others, name));
+            }
+        }
+        return point;
     }
 
-    private <T> Optional<T> given(String name, Function<String, T> value) {
-        return fault.has(name) ? Optional.of(value.apply(name)) : Optional.empty();
+    private FaultPoint with(FaultPoint point, String name) {
+        return switch (name) {
+            case "request" -> point.request(fault.constant(name, VfioRequest.values()));
+            case "file" -> point.file(fault.constant(name, FileKind.values()));
+            case "device" -> point.device(fault.string(name));
+            case "area" -> point.area(fault.constant(name, DeviceArea.values()));
+            case "range" -> range(point, name);
+            case "vector" -> point.vector(fault.integer(name));
+            case "size" -> point.size(fault.size(name));
+            default -> point.path(fault.string(name));
+        };
     }
 
-    private FaultPoint.Range range(String name) {
+    private FaultPoint range(FaultPoint point, String name) {
         Matcher range = RANGE.matcher(fault.string(name).toLowerCase(Locale.ROOT));
         if (!range.matches()) {
             throw fault.wrong(
                     name, "has 'range' of '" + fault.string(name) + "'; write the first and the last: 0x1000..0x1fff");
         }
-        return new FaultPoint.Range(address(range.group(1)), address(range.group(2)));
+        return point.range(address(range.group(1)), address(range.group(2)));
     }
 
     private static long address(String hexadecimal) {
@@ -113,20 +119,24 @@ final class FaultFile {
             return Occurrence.always();
         }
         requireOne(given, OCCURRENCES);
-        return switch (given.getFirst()) {
-            case "nth" -> new Occurrence.Nth(fault.integer("nth"));
-            case "every" -> new Occurrence.Every(fault.integer("every"));
-            default -> new Occurrence.Randomly(fault.number("probability"));
-        };
+        String name = given.getFirst();
+        return fault.checked(name, () -> switch (name) {
+            case "nth" -> new Occurrence.Nth(fault.integer(name));
+            case "every" -> new Occurrence.Every(fault.integer(name));
+            default -> new Occurrence.Randomly(fault.number(name));
+        });
     }
 
-    private Effect effect() {
+    private String effectName() {
         List<String> given = EFFECTS.stream().filter(fault::has).toList();
         if (given.isEmpty()) {
             throw fault.wrong("has a fault without an effect; the effects are " + EFFECTS);
         }
         requireOne(given, EFFECTS);
-        String name = given.getFirst();
+        return given.getFirst();
+    }
+
+    private Effect effect(String name) {
         return switch (name) {
             case "errno" -> new Effect.Refusal(errno());
             case "shortBytes" -> new Effect.ShortTransfer(fault.integer(name));

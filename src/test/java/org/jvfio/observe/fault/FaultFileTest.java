@@ -150,12 +150,26 @@ class FaultFileTest {
         assertFalse(String.valueOf(wrong.getMessage()).contains("\n"), wrong.getMessage());
     }
 
-    @Test
-    void read_secondLine_messageNamesIt() {
-        IllegalArgumentException wrong = assertThrows(
-                IllegalArgumentException.class,
-                () -> read("{\"faults\": [\n{\"on\": \"poll\",\n \"errno\": \"EFOO\"}]}"));
-        assertTrue(String.valueOf(wrong.getMessage()).contains("plan.json, line 3 has"), wrong.getMessage());
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'on': 'poll',\\n'errno': 'EFOO'}|3 has 'errno' 'EFOO'",
+                "{'on': 'poll',\\n'errno': 'EIO',\\n'nth': 0}|4 ('nth'): nth 0",
+                "{'on': 'poll',\\n'errno': 'EIO',\\n'probability': 2}|4 ('probability'): probabilities",
+                "{'on': 'poll',\\n'vector': 2,\\n'errno': 'EIO'}|3 ('vector'): poll has no vector to match",
+                "{'on': 'ioctl',\\n'range': '0x1..0x2',\\n'errno': 'EIO'}|3 ('range'): ioctl has no range to match",
+                "{'on': 'dma-read',\\n'range': '0x2..0x1',\\n'frozen': true}|3 ('range'): the range 0x2..0x1 ends",
+                "{'on': 'dma-read',\\n'device': '1:0',\\n'frozen': true}|3 ('device'): '1:0' is not a PCI address",
+                "{'on': 'poll',\\n'nth': 1,\\n'lost': true}|4 ('lost'): poll cannot be lost",
+                "{'on': 'dma-write',\\n'flippedBits': 0}|3 ('flippedBits'): the number of flipped bits",
+                "{'on': 'poll', 'errno': 'EIO'},\\n7|3 has a fault that is not a JSON object",
+            })
+    void read_wrongValue_messageNamesItsLine(String faults, String expected) {
+        String json = "{'faults': [\n" + faults.replace("\\n", "\n") + "]}";
+        IllegalArgumentException wrong =
+                assertThrows(IllegalArgumentException.class, () -> read(json.replace('\'', '"')));
+        assertTrue(String.valueOf(wrong.getMessage()).contains("plan.json, line " + expected), wrong.getMessage());
     }
 
     @Test
