@@ -10,11 +10,13 @@ import org.jvfio.kernel.Kernel;
 /** The device of a kind that a user chooses with {@code --device} or {@code --group}, or the first one there is. */
 final class DeviceChoice {
     private final DeviceKind kind;
+    private final boolean emulated;
     private final Optional<PciAddress> address;
     private final Optional<Integer> group;
 
-    private DeviceChoice(DeviceKind kind, Optional<PciAddress> address, Optional<Integer> group) {
+    private DeviceChoice(DeviceKind kind, boolean emulated, Optional<PciAddress> address, Optional<Integer> group) {
         this.kind = kind;
+        this.emulated = emulated;
         this.address = address;
         this.group = group;
     }
@@ -33,13 +35,15 @@ final class DeviceChoice {
     /**
      * Reads the options.
      *
-     * @throws Failure if they name no address, and no number
+     * @throws Failure if they name no address and no number, or no host
      */
     static DeviceChoice of(Invocation in, DeviceKind kind) throws Failure {
+        boolean emulated = !HostChoice.of(in).isLinux();
         String asked = in.has("group") ? "--group" : "--device";
         try {
             return new DeviceChoice(
                     kind,
+                    emulated,
                     Optional.ofNullable(in.line().getOptionValue("device")).map(PciAddress::parse),
                     Optional.ofNullable(in.line().getOptionValue("group")).map(DeviceChoice::number));
         } catch (IllegalArgumentException e) {
@@ -93,7 +97,7 @@ final class DeviceChoice {
                                         kind.title(),
                                         group.map(number -> "in IOMMU group " + number)
                                                 .orElse("on this host"),
-                                        group.isPresent() ? present(kernel) : kind.source())));
+                                        group.isPresent() ? present(kernel) : kind.source(emulated))));
     }
 
     private String present(Kernel kernel) {

@@ -10,21 +10,30 @@ enum DeviceKind {
     EDU(
             "edu device",
             "QEMU's edu, %04x:%04x".formatted(EduDevice.VENDOR_ID, EduDevice.DEVICE_ID),
-            "QEMU has it: -device edu") {
+            "QEMU has it: -device edu",
+            add("edu")) {
         @Override
         boolean matches(PciFunction function) {
             return function.vendorId() == EduDevice.VENDOR_ID && function.deviceId() == EduDevice.DEVICE_ID;
         }
     },
     /** Any device that a driver in user space can take. */
-    ANY("device bound to vfio-pci", "any device bound to vfio-pci", "bind one: jvfio bind") {
+    ANY(
+            "device bound to vfio-pci",
+            "any device bound to vfio-pci",
+            "bind one: jvfio bind",
+            "bind one in the machine file: \"driver\": \"vfio-pci\"; jvfio doctor checks whether its kernel can") {
         @Override
         boolean matches(PciFunction function) {
             return function.isForVfio();
         }
     },
     /** Any NVMe drive. */
-    NVME("NVMe drive", "NVMe, class %06x".formatted(NvmeController.CLASS_CODE), "QEMU has one: -device nvme") {
+    NVME(
+            "NVMe drive",
+            "NVMe, class %06x".formatted(NvmeController.CLASS_CODE),
+            "QEMU has one: -device nvme",
+            add("nvme")) {
         @Override
         boolean matches(PciFunction function) {
             return function.classCode() == NvmeController.CLASS_CODE;
@@ -34,11 +43,18 @@ enum DeviceKind {
     private final String title;
     private final String driven;
     private final String source;
+    private final String emulatedSource;
 
-    DeviceKind(String title, String driven, String source) {
+    DeviceKind(String title, String driven, String source, String emulatedSource) {
         this.title = title;
         this.driven = driven;
         this.source = source;
+        this.emulatedSource = emulatedSource;
+    }
+
+    private static String add(String model) {
+        return "add one to the \"devices\" of the machine file:"
+                + " {\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"%s\"}".formatted(model);
     }
 
     /** What it is called. */
@@ -52,8 +68,8 @@ enum DeviceKind {
     }
 
     /** Where to get one. */
-    String source() {
-        return source;
+    String source(boolean emulated) {
+        return emulated ? emulatedSource : source;
     }
 
     abstract boolean matches(PciFunction function);

@@ -20,6 +20,7 @@ import java.util.stream.Stream;
 import org.apache.commons.cli.DefaultParser;
 import org.apache.commons.cli.ParseException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -41,11 +42,18 @@ class ListingsTest {
     private static final Pattern OPTION = Pattern.compile("--[a-z][a-z-]*");
     private static final Pattern VERSION = Pattern.compile("<([\\w.-]+\\.version)>(.+)</\\1>");
     private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
+    private static final Pattern MACHINE = Pattern.compile("`(\\{\"like\": [^`]*)`");
+    private static final Pattern ADDITION = Pattern.compile("`jvfio (dma fill [^`]*) --then [^`]*`");
+    private static final String JAR = " --device-models adder.jar";
+    private static final Pattern STEPS = Pattern.compile("--then \"([^\"]*)\"");
     /** Drawings and lists of packages, by their first lines. */
     private static final Set<String> PICTURES = Set.of(
             "  processor, memory",
             "  bus address   0x0800_0000_0001_2345             window 0x800000000000000, 64K pages, 1 level",
             "  cli            jvfio");
+
+    @TempDir
+    private Path directory = Path.of("");
 
     /** A listing: what language it is in, or nothing, and its text. */
     record Block(Path file, String language, String text) {
@@ -131,11 +139,33 @@ class ListingsTest {
         } else if (first.startsWith("ok       binding")) {
             String printed = Ran.of("doctor 0001:01:00.0").ok().out().replaceAll("Java \\d+", "Java 25");
             assertTrue(printed.endsWith(block.text()), printed);
+        } else if (first.startsWith("DMA memory of 64K")) {
+            assertEquals(block.text(), addition(Files.readString(block.file())));
         } else if (first.startsWith("Tests run: ")) {
             assertTrue(block.text().matches("Tests run: \\d+, Failures: 0, Errors: 0, Skipped: \\d+\n"), block.text());
         } else if (!PICTURES.contains(first)) {
             fail("no test runs this listing");
         }
+    }
+
+    /**
+     * What the command on a page prints that has the adder add, on the machine of that page. The tests have its model on
+     * their path, and need no jar.
+     */
+    private String addition(String page) throws IOException {
+        String prose = page.replaceAll("\\s+", " ");
+        Path machine = Files.writeString(directory.resolve("adder.json"), only(MACHINE, prose));
+        String command = only(ADDITION, prose).replace("FILE", machine.toString());
+        assertTrue(command.endsWith(JAR), command);
+        return Ran.of(command.replace(JAR, ""), "--then", only(STEPS, prose))
+                .ok()
+                .out();
+    }
+
+    private static String only(Pattern pattern, String text) {
+        Matcher found = pattern.matcher(text);
+        assertTrue(found.find(), pattern + " in " + text);
+        return found.group(1);
     }
 
     /** What is the same each time. */

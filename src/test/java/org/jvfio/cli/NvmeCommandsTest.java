@@ -452,6 +452,19 @@ class NvmeCommandsTest {
         assertEquals("", ended.text());
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "demo | there is no edu device on this host; add one to the \"devices\" of the machine file: {\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"edu\"}",
+                "nvme identify | there is no NVMe drive on this host; add one to the \"devices\" of the machine file: {\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\"}",
+                "map | there is no device bound to vfio-pci on this host; bind one in the machine file: \"driver\": \"vfio-pci\"; jvfio doctor checks whether its kernel can",
+            })
+    void run_machineFileWithoutTheDevice_adviceIsToAddIt(String line, String answer) throws IOException {
+        Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power9\", \"devices\": []}");
+        assertAnswer(1, answer, run((line + " --machine " + machine).split(" ")));
+    }
+
     @Test
     void run_invalidMachineFile_refused() throws IOException {
         Path machine = Files.writeString(directory.resolve("machine.json"), "{\"like\": \"power6\"}");
