@@ -62,7 +62,10 @@ final class NvmeDrive implements AutoCloseable {
     /** Adds the options that say which drive, and how it is driven. */
     static CommandSyntax addTo(CommandSyntax syntax) {
         return FaultChoice.addTo(HostChoice.addTo(DeviceChoice.addTo(syntax, DeviceKind.NVME)))
-                .option("drive", "FILE", "back the emulated drive with this raw image file (default: memory)")
+                .option(
+                        "drive",
+                        "FILE",
+                        "back the emulated drive with this raw image file, write protected if it is read-only (default: memory)")
                 .option("drive-size", "BYTES", "create the file of --drive with this size if there is none")
                 .option("namespace", "NUMBER", "use this namespace (default: 1)")
                 .choice(
@@ -78,15 +81,25 @@ final class NvmeDrive implements AutoCloseable {
 
     /** Adds the option that a command needs which writes to a real drive. */
     static CommandSyntax addOverwriteTo(CommandSyntax syntax) {
-        return syntax.flag("overwrite", "accept that data of a real drive is lost; required with --kernel linux");
+        return syntax.flag(
+                "overwrite",
+                "accept that data is lost; required with --kernel linux, and with a file of --drive that exists");
     }
 
-    /** Refuses to destroy what a real drive has, unless the user says so. */
+    /** Refuses to destroy what a real drive or an image has, unless the user says so. */
     static void requireOverwrite(Invocation in, String verb) throws Failure {
-        if (HostChoice.of(in).isLinux() && !in.has("overwrite")) {
+        boolean real = HostChoice.of(in).isLinux();
+        // What is no readable file is refused when it is opened.
+        Optional<Path> image =
+                in.value("drive").map(Path::of).filter(Files::isRegularFile).filter(Files::isReadable);
+        if (!real && image.isPresent() && !Files.isWritable(image.get())) {
+            throw Failure.failed("cannot write to the drive's image %s: it is read-only".formatted(image.get()));
+        }
+        if ((real || image.isPresent()) && !in.has("overwrite")) {
             throw new Failure(
                     Failure.USAGE,
-                    "%s overwrites data of a real drive; add --overwrite if it may be lost".formatted(verb));
+                    "%s overwrites data of %s; add --overwrite if it may be lost"
+                            .formatted(verb, real ? "a real drive" : image.get()));
         }
     }
 
@@ -190,8 +203,8 @@ final class NvmeDrive implements AutoCloseable {
                     "cannot use --drive: " + e.getMessage() + ": "
                             + FileErrors.reason(Objects.requireNonNull(e.getCause())));
         } catch (IllegalArgumentException e) {
-            String advice = Files.exists(image) ? "remove it, or name another file" : "--drive-size BYTES creates one";
-            throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + "; " + advice);
+            String advice = Files.exists(image) ? "" : "; --drive-size BYTES creates one";
+            throw new Failure(Failure.FAILED, "cannot use --drive: " + e.getMessage() + advice);
         }
     }
 

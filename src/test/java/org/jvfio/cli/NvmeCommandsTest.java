@@ -3,6 +3,7 @@ package org.jvfio.cli;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.ByteArrayInputStream;
@@ -15,11 +16,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -131,7 +134,7 @@ class NvmeCommandsTest {
         byte[] bytes = new byte[123_457];
         new Random(2).nextBytes(bytes);
         Path input = Files.write(directory.resolve("in"), bytes);
-        String written = ok("nvme write --drive FILE --offset 1001 --input", input.toString())
+        String written = ok("nvme write --drive FILE --overwrite --offset 1001 --input", input.toString())
                 .text();
         assertTrue(written.contains("bytes          123457"), written);
         byte[] expected = old.clone();
@@ -142,7 +145,7 @@ class NvmeCommandsTest {
         Path output = directory.resolve("out");
         ok("nvme read --drive FILE --output", output.toString());
         assertArrayEquals(expected, Files.readAllBytes(output));
-        ok("nvme write --drive FILE --offset 700 --size 3 --input", input.toString());
+        ok("nvme write --drive FILE --overwrite --offset 700 --size 3 --input", input.toString());
         System.arraycopy(bytes, 0, expected, 700, 3);
         assertArrayEquals(expected, Files.readAllBytes(image()));
     }
@@ -152,7 +155,7 @@ class NvmeCommandsTest {
         Files.write(image(), new byte[4096]);
         Path input = Files.writeString(directory.resolve("in"), "hello");
         Map<String, Object> data = ok(
-                        "nvme write --drive FILE --offset 4091 --size 5M --json --input", input.toString())
+                        "nvme write --drive FILE --overwrite --offset 4091 --size 5M --json --input", input.toString())
                 .data();
         assertEquals(5, data.get("bytes"));
         assertEquals("hello", new String(Files.readAllBytes(image()), 4091, 5, StandardCharsets.UTF_8));
@@ -160,7 +163,8 @@ class NvmeCommandsTest {
                 1,
                 "cannot write 5B of " + input
                         + " at offset 4092B: namespace 1 of 0002:01:00.0 has 4B there; name a --size",
-                run(("nvme write --drive " + image() + " --offset 4092 --size 5M --input " + input).split(" ")));
+                run(("nvme write --drive " + image() + " --overwrite --offset 4092 --size 5M --input " + input)
+                        .split(" ")));
     }
 
     @Test
@@ -172,14 +176,14 @@ class NvmeCommandsTest {
         Files.write(image(), new byte[] {1, 2, 3, 4}, StandardOpenOption.WRITE);
         assertEquals(
                 3,
-                ok("nvme write --drive FILE --size 3 --json --input", input.toString())
+                ok("nvme write --drive FILE --overwrite --size 3 --json --input", input.toString())
                         .data()
                         .get("bytes"));
         assertArrayEquals(new byte[] {0, 0, 0, 4}, Arrays.copyOf(Files.readAllBytes(image()), 4));
         assertAnswer(
                 1,
                 "/dev/zero has more than 4K, which were written, and namespace 1 of 0002:01:00.0 ends there",
-                run(("nvme write --drive " + image() + " --input " + input).split(" ")));
+                run(("nvme write --drive " + image() + " --overwrite --input " + input).split(" ")));
     }
 
     @Test
@@ -201,7 +205,8 @@ class NvmeCommandsTest {
                 assertAnswer(
                         1,
                         "cannot write " + same + ": it backs the emulated drive",
-                        run(("nvme write " + drive + " --offset 512 --size 512 --input " + same).split(" ")));
+                        run(("nvme write " + drive + " --overwrite --offset 512 --size 512 --input " + same)
+                                .split(" ")));
             }
         }
         assertArrayEquals(data, Files.readAllBytes(image()));
@@ -234,7 +239,7 @@ class NvmeCommandsTest {
         Files.write(image(), new byte[4096]);
         assertEquals(
                 1,
-                run(("nvme verify --namespace 7 --drive-size 1M --drive " + image()).split(" "))
+                run(("nvme verify --overwrite --namespace 7 --drive-size 1M --drive " + image()).split(" "))
                         .status());
         assertEquals(4096, Files.size(image()));
         Files.delete(image());
@@ -261,9 +266,12 @@ class NvmeCommandsTest {
         try {
             System.setIn(new ByteArrayInputStream("hello".getBytes(StandardCharsets.UTF_8)));
             assertEquals(
-                    5, ok("nvme write --drive FILE --offset 4091 --json").data().get("bytes"));
+                    5,
+                    ok("nvme write --drive FILE --overwrite --offset 4091 --json")
+                            .data()
+                            .get("bytes"));
             System.setIn(new ByteArrayInputStream("hello".getBytes(StandardCharsets.UTF_8)));
-            Ended tooLong = run("nvme", "write", "--drive", image().toString(), "--offset", "4092");
+            Ended tooLong = run("nvme", "write", "--drive", image().toString(), "--overwrite", "--offset", "4092");
             assertEquals(1, tooLong.status());
             assertTrue(tooLong.err().contains("more than 4B,"), tooLong.err());
         } finally {
@@ -488,7 +496,72 @@ class NvmeCommandsTest {
         Files.write(image(), new byte[0]);
         Ended ended = run("nvme", "identify", "--drive", image().toString(), "--drive-size", "1M");
         assertEquals(1, ended.status());
-        assertTrue(ended.err().contains("remove it, or name another file"), ended.err());
+        assertEquals(
+                "jvfio: cannot use --drive: the file " + image()
+                        + " is no image of a namespace: its 0 bytes are not whole blocks of 512 bytes"
+                        + System.lineSeparator(),
+                ended.err());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"verify", "write --input /nowhere", "bench --write --seconds 1"})
+    void run_writingToAnExistingFile_refusedWithoutOverwrite(String command) throws IOException {
+        byte[] before = "a text that is worth keeping".repeat(1024).getBytes(StandardCharsets.US_ASCII);
+        Files.write(image(), before);
+        String line = "nvme " + command + " --drive " + image();
+        assertAnswer(
+                2,
+                "nvme %s overwrites data of %s; add --overwrite if it may be lost"
+                        .formatted(
+                                command.startsWith("bench") ? "bench --write" : command.replaceAll(" .*", ""), image()),
+                run(line.split(" ")));
+        assertEquals(-1, Arrays.mismatch(before, Files.readAllBytes(image())));
+    }
+
+    @Test
+    void run_fileThatIsNoImage_refusedAndKept() throws IOException {
+        Files.write(image(), new byte[1400]);
+        assertAnswer(
+                1,
+                "cannot use --drive: the file " + image()
+                        + " is no image of a namespace: its 1400 bytes are not whole blocks of 512 bytes",
+                run("nvme", "verify", "--overwrite", "--drive", image().toString()));
+        assertEquals(1400, Files.size(image()));
+        assertAnswer(
+                1,
+                "cannot use --drive: the image " + directory + " cannot be used: it is a directory",
+                run("nvme", "verify", "--drive", directory.toString()));
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void run_readOnlyImage_readButNotWritten() throws IOException {
+        Files.write(image(), new byte[1 << 20]);
+        Files.setPosixFilePermissions(image(), Set.of(PosixFilePermission.OWNER_READ));
+        assumeFalse(Files.isWritable(image()), "root may write it");
+        ok("nvme identify --drive FILE");
+        assertEquals(1 << 20, ok("nvme read --drive FILE").out().length);
+        assertAnswer(
+                1,
+                "cannot write to the drive's image " + image() + ": it is read-only",
+                run("nvme", "verify", "--overwrite", "--drive", image().toString()));
+        Files.setPosixFilePermissions(image(), Set.of());
+        assertAnswer(
+                1,
+                "cannot use --drive: the image " + image() + " cannot be used: permission denied",
+                run("nvme", "identify", "--drive", image().toString()));
+    }
+
+    @Test
+    void verify_writeProtectedNamespace_saysSo() throws IOException {
+        Path machine = Files.writeString(directory.resolve("machine.json"), """
+                {"like": "power9", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "size": "1M", "writeProtected": true}]}
+                """);
+        Ended ended = run("nvme", "verify", "--machine", machine.toString());
+        assertEquals(1, ended.status());
+        assertTrue(ended.err().contains("Namespace is Write Protected"), ended.err());
+        ok("nvme read --machine " + machine);
     }
 
     @Test

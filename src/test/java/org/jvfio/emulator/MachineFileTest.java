@@ -238,10 +238,10 @@ class MachineFileTest {
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"lbaSize\": 520}]}|a block size of 520 bytes: the sizes are 512 and 4096",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"1K\", \"lbaSize\": \"4K\"}]}|a namespace of 1K is smaller than one block of 4096 bytes",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"size\": \"32T\"}]}|a namespace of 32T in memory: the maximum is 16T",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|none.img is not a readable and writable file; create one",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\"}]}|there is no image ",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"file\": \"none.img\", \"size\": 512}]}|has a namespace with 'file' and 'size'; remove 'size', the file has one",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": 3}]}|has 'namespaces' that is not a list",
-                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [attached, commandSet, copyBlocks, copyRangeBlocks, copyRanges, extended, file, id, lbaSize, metadata, protection, size]; did you mean 'lbaSize'?",
+                "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{\"lba\": 1}]}]}|has 'lba' in a namespace; the options are [attached, commandSet, copyBlocks, copyRangeBlocks, copyRanges, extended, file, id, lbaSize, metadata, protection, size, writeProtected]; did you mean 'lbaSize'?",
                 "{\"like\": \"power8\", \"devices\": [{\"address\": \"0000:01:00.0\", \"group\": 0, \"model\": \"nvme\", \"namespaces\": [{}], \"size\": 512}]}|has a device with 'namespaces' and, outside the list, [size]",
             })
     void read_invalidFile_illegalArgumentWithFile(String json, String expected) {

@@ -452,7 +452,7 @@ public final class EmulatedNvme implements EmulatedDevice {
         /**
          * Adds a namespace that a raw image file backs, as {@link NamespaceOptions#ofImage}.
          *
-         * @param image a readable and writable file of at least one block
+         * @param image a readable file of whole blocks
          * @param blockBytes 512 or 4096
          * @throws IllegalArgumentException if there is no such file
          */

@@ -170,7 +170,7 @@ final class IdentifyData {
             return Status.INVALID_NAMESPACE_OR_FORMAT;
         }
         if (namespace != null) {
-            namespaceData.fillIndependent(data);
+            namespaceData.fillIndependent(namespace, data);
         }
         return Status.SUCCESS;
     }

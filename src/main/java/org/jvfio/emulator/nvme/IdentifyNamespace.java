@@ -24,6 +24,9 @@ final class IdentifyNamespace {
     private static final int READS_ZEROS = 0x01;
     private static final int WRITE_ZEROES_DEALLOCATES = 0x08;
     private static final int READY = 1;
+    /** NSATTR bit 0. */
+    private static final int WRITE_PROTECTED = 1;
+
     private static final int LARGE_GRANULARITY = 268;
     private static final int LARGE_ALIGNMENT = 284;
 
@@ -62,6 +65,7 @@ final class IdentifyNamespace {
             data.set(Command.DWORD, 76, copy.blocks());
             set(data, 80, copy.ranges() - 1);
         }
+        set(data, 99, namespace.isWriteProtected() ? WRITE_PROTECTED : 0);
         if (!isQemu || isShared()) {
             data.set(BIG_ENDIAN, 120, namespace.eui64());
         }
@@ -87,7 +91,8 @@ final class IdentifyNamespace {
     }
 
     /** CNS 08h and 1fh: what does not depend on the command set. */
-    void fillIndependent(MemorySegment data) {
+    void fillIndependent(Namespace namespace, MemorySegment data) {
+        set(data, 8, namespace.isWriteProtected() ? WRITE_PROTECTED : 0);
         if (isShared()) {
             set(data, 1, 1);
         }

@@ -70,18 +70,25 @@ final class ImageFile {
     }
 
     /**
-     * Opens an image for reading and writing, and locks it.
+     * Opens an image for reading, which others may do, too, or for reading and writing, and locks it.
      *
      * @throws UncheckedIOException if it cannot be opened, or another process has locked it
      */
-    static synchronized ImageFile open(Path image) {
+    static synchronized ImageFile open(Path image, boolean writes) {
         try {
             BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
             Object fileKey = attributes.fileKey();
             Object key = fileKey != null ? fileKey : image.toRealPath();
-            Locked locked = OPEN.get(key);
+            @Nullable Locked locked = OPEN.get(key);
+            if (locked != null && writes && locked.lock.isShared()) {
+                if (!locked.user.refersTo(null)) {
+                    throw new IOException("this process uses it for reading only");
+                }
+                locked.channel.close();
+                locked = null;
+            }
             if (locked == null) {
-                locked = lock(key, image);
+                locked = lock(key, image, writes);
                 OPEN.put(key, locked);
             }
             return locked.use();
@@ -91,11 +98,13 @@ final class ImageFile {
     }
 
     @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
-    private static Locked lock(Object key, Path image) throws IOException {
-        FileChannel channel = FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    private static Locked lock(Object key, Path image, boolean writes) throws IOException {
+        FileChannel channel = writes
+                ? FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE)
+                : FileChannel.open(image, StandardOpenOption.READ);
         @Nullable FileLock lock = null;
         try {
-            lock = channel.tryLock();
+            lock = channel.tryLock(0, Long.MAX_VALUE, !writes);
         } finally {
             if (lock == null) {
                 channel.close();

@@ -27,11 +27,12 @@ final class ImageStore implements Store {
      * Opens an image.
      *
      * @param bytes the size of the namespace
-     * @throws UncheckedIOException if it cannot be opened for reading and writing, or another process uses it
+     * @param writes whether it is written, too
+     * @throws UncheckedIOException if it cannot be opened, or another process uses it
      */
-    ImageStore(Path image, long bytes) {
+    ImageStore(Path image, long bytes, boolean writes) {
         this.bytes = bytes;
-        this.image = ImageFile.open(image);
+        this.image = ImageFile.open(image, writes);
     }
 
     @Override

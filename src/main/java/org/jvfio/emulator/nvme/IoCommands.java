@@ -142,6 +142,9 @@ final class IoCommands {
         if (namespace.commandSet() != CommandSet.NVM) {
             return Status.INVALID_COMMAND_OPCODE;
         }
+        if (namespace.isWriteProtected() && writes(command)) {
+            return Status.NAMESPACE_IS_WRITE_PROTECTED;
+        }
         int status = switch (opcode) {
             case FLUSH -> namespace.store().flush();
             case DATASET_MANAGEMENT -> manageDataset(namespace, command);
@@ -162,6 +165,15 @@ final class IoCommands {
             return Status.INVALID_COMMAND_OPCODE;
         }
         return command.isFused() || command.usesScatterGather() ? Status.INVALID_FIELD_IN_COMMAND : Status.SUCCESS;
+    }
+
+    /** Whether a command fails in a namespace that is write protected (NVM Express 1.4, 8.19). */
+    private static boolean writes(Command command) {
+        return switch (command.opcode()) {
+            case WRITE, WRITE_ZEROES, COPY -> true;
+            case DATASET_MANAGEMENT -> (command.dword(11) & DEALLOCATE) != 0;
+            default -> false;
+        };
     }
 
     /** I/O Management without flexible data placement. */

@@ -147,6 +147,9 @@ final class ManagementCommands {
         if (protection != 0) {
             return protection > MAX_PROTECTION ? Status.INVALID_FIELD_IN_COMMAND : Status.INVALID_FORMAT;
         }
+        if (namespace.isWriteProtected()) {
+            return Status.NAMESPACE_IS_WRITE_PROTECTED;
+        }
         int status = namespace.store().zero(0, namespace.store().bytes());
         if (status == Status.SUCCESS) {
             namespace.format(format, (dword10 >>> 4 & 1) != 0);

@@ -63,6 +63,11 @@ final class Namespace {
         return options.copyLimits();
     }
 
+    /** Whether the host may only read it. */
+    boolean isWriteProtected() {
+        return options.isWriteProtected();
+    }
+
     /** Whether it is attached to the controller. */
     boolean isAttached() {
         return attached;

@@ -1,11 +1,14 @@
 package org.jvfio.emulator.nvme;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.MachineOptions;
+import org.jvfio.kernel.FileErrors;
 
 /**
  * A namespace of an {@link EmulatedNvme}: its number, its medium and the format of its blocks. Immutable.
@@ -26,6 +29,7 @@ public final class NamespaceOptions {
     private final CommandSet commandSet;
     private final boolean attached;
     private final CopyLimits copyLimits;
+    private final boolean writeProtected;
 
     /**
      * The limits of the Copy command in a namespace.
@@ -60,6 +64,8 @@ public final class NamespaceOptions {
         commandSet = from.commandSet;
         attached = from.attached;
         copyLimits = from.copyLimits;
+        writeProtected = from.writeProtected;
+        requireWholeBlocks();
         if (format.blocks(bytes) < 1) {
             throw new IllegalArgumentException("a namespace of %s is smaller than one block of %s"
                     .formatted(MachineOptions.sizeText(bytes), format));
@@ -67,6 +73,17 @@ public final class NamespaceOptions {
         if (protection != 0 && format.metadataBytes() < BlockFormat.PROTECTION_BYTES) {
             throw new IllegalArgumentException("protection information takes 8 bytes of metadata, and a block has %d"
                     .formatted(format.metadataBytes()));
+        }
+    }
+
+    /** Requires an image of whole blocks, with metadata or, as other programs make images, without. */
+    private void requireWholeBlocks() {
+        int data = 1 << format.shift();
+        boolean whole = bytes % data == 0 || bytes % (data + format.metadataBytes()) == 0;
+        if (image != null && (!whole || bytes == 0)) {
+            throw new IllegalArgumentException(
+                    "the file %s is no image of a namespace: its %d bytes are not whole blocks of %s"
+                            .formatted(image, bytes, format));
         }
     }
 
@@ -87,22 +104,32 @@ public final class NamespaceOptions {
     /**
      * A namespace that a raw image file backs: the file's size is the medium's, data comes first and metadata after
      * all data, and other programs see what is written. Writing zeros keeps a sparse file sparse; deallocated blocks
-     * keep their data. Controllers of one process may share an image; another process may not use it.
+     * keep their data. Controllers of one process may share an image; another process may not use it, unless both only
+     * read. A file that this process may not write makes a namespace that is {@linkplain Builder#writeProtected write
+     * protected}.
      *
-     * @param image a readable and writable file of at least one block
-     * @throws IllegalArgumentException if there is no such file
+     * @param image a readable file of at least one block, and of whole blocks
+     * @throws IllegalArgumentException if there is no such file, or it cannot be read
      */
     public static Builder ofImage(Path image) {
-        if (!Files.isReadable(image) || !Files.isWritable(image) || Files.isDirectory(image)) {
-            throw new IllegalArgumentException(
-                    "the image %s is not a readable and writable file; create one with the size of the namespace"
-                            .formatted(image));
-        }
         try {
-            return new Builder(Files.size(image), image);
-        } catch (IOException unknown) {
-            throw new UncheckedIOException("cannot read the size of " + image, unknown);
+            BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
+            if (!attributes.isRegularFile()) {
+                throw unusable(image, attributes.isDirectory() ? FileErrors.DIRECTORY : "it is not a regular file");
+            }
+            if (!Files.isReadable(image)) {
+                throw new AccessDeniedException(image.toString());
+            }
+            return new Builder(attributes.size(), image).writeProtected(!Files.isWritable(image));
+        } catch (NoSuchFileException _) {
+            throw new IllegalArgumentException("there is no image " + image);
+        } catch (IOException e) {
+            throw unusable(image, FileErrors.reason(e));
         }
+    }
+
+    private static IllegalArgumentException unusable(Path image, String reason) {
+        return new IllegalArgumentException("the image %s cannot be used: %s".formatted(image, reason));
     }
 
     /** The namespace identifier; 0 for the lowest one that no other namespace has. */
@@ -121,11 +148,16 @@ public final class NamespaceOptions {
 
     Store open() {
         Path file = image;
-        return file == null ? new MemoryStore(bytes) : new ImageStore(file, bytes);
+        return file == null ? new MemoryStore(bytes) : new ImageStore(file, bytes, !writeProtected);
     }
 
     BlockFormat format() {
         return format;
+    }
+
+    /** Whether the host may only read it. */
+    boolean isWriteProtected() {
+        return writeProtected;
     }
 
     boolean isExtended() {
@@ -160,6 +192,7 @@ public final class NamespaceOptions {
         private CommandSet commandSet = CommandSet.NVM;
         private boolean attached = true;
         private CopyLimits copyLimits = CopyLimits.DEFAULT;
+        private boolean writeProtected;
 
         private Builder(long bytes, @Nullable Path image) {
             this.bytes = bytes;
@@ -227,6 +260,15 @@ public final class NamespaceOptions {
             return this;
         }
 
+        /**
+         * Write protects the namespace: Write, Write Zeroes, Copy, Format NVM and deallocation fail with Namespace is
+         * Write Protected. An image is then only read. By default what may not be written is protected.
+         */
+        public Builder writeProtected(boolean isProtected) {
+            writeProtected = isProtected;
+            return this;
+        }
+
         /** Sets the limits of the Copy command. */
         public Builder copyLimits(CopyLimits limits) {
             copyLimits = limits;
@@ -236,8 +278,8 @@ public final class NamespaceOptions {
         /**
          * Builds the options.
          *
-         * @throws IllegalArgumentException if the medium is smaller than one block, or the metadata is too small for
-         *     protection information
+         * @throws IllegalArgumentException if the medium is smaller than one block, an image does not have whole blocks,
+         *     or the metadata is too small for protection information
          */
         public NamespaceOptions build() {
             return new NamespaceOptions(this);

@@ -68,6 +68,7 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *         <li>{@code "id"}: its identifier, 1 to 256; by default the lowest that no other namespace has
  *         <li>{@code "size"}: the size of a namespace in memory, with its metadata; 512M by default
  *         <li>{@code "file"}: instead: the raw image file that backs it, relative to the directory of the machine file
+ *         <li>{@code "writeProtected"}: whether the host may only read it; by default an image that may not be written
  *         <li>{@code "lbaSize"}: the block size, 512 (the default) or 4096
  *         <li>{@code "metadata"}: the bytes of metadata of a block, 0 (the default), 8, 16 or 64
  *         <li>{@code "extended"}: whether the metadata of a block is transferred after its data; false by default
@@ -91,6 +92,7 @@ public final class NvmeModel implements DeviceModel {
             "protection",
             "commandSet",
             "attached",
+            "writeProtected",
             "copyRangeBlocks",
             "copyBlocks",
             "copyRanges");
@@ -314,6 +316,9 @@ public final class NvmeModel implements DeviceModel {
         }
         if (options.has("attached")) {
             namespace.attached(options.flag("attached"));
+        }
+        if (options.has("writeProtected")) {
+            namespace.writeProtected(options.flag("writeProtected"));
         }
         if (options.has("commandSet")) {
             namespace.commandSet(options.constant("commandSet", CommandSet.values()));

@@ -25,6 +25,7 @@ final class Status {
     static final int COMMAND_SEQUENCE_ERROR = DO_NOT_RETRY | 0x0c;
     static final int DATA_SGL_LENGTH_INVALID = DO_NOT_RETRY | 0x0f;
     static final int PRP_OFFSET_INVALID = DO_NOT_RETRY | 0x13;
+    static final int NAMESPACE_IS_WRITE_PROTECTED = DO_NOT_RETRY | 0x20;
     static final int FLEXIBLE_DATA_PLACEMENT_DISABLED = DO_NOT_RETRY | 0x29;
     static final int LBA_OUT_OF_RANGE = DO_NOT_RETRY | 0x80;
 

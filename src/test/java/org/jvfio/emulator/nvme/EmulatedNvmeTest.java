@@ -8,11 +8,15 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.jvfio.emulator.EmulatedKernel;
 import org.jvfio.emulator.EmulatedMachine;
@@ -47,11 +51,9 @@ class EmulatedNvmeTest {
         assertRefused("a multiple of 500 ms", drive -> drive.mediaTimeout(Duration.ofMillis(1)));
         assertRefused("up to 127.5 s", drive -> drive.readyTimeout(Duration.ofSeconds(128)));
         assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(511));
-        assertRefused("is smaller than one block of 512 bytes", drive -> drive.namespace(empty, 512));
+        assertRefused("its 0 bytes are not whole blocks of 512 bytes", drive -> drive.namespace(empty, 512));
         assertRefused("the sizes are 512 and 4096", drive -> drive.namespace(1 << 20, 1024));
-        assertRefused("the maximum is 17592186044416", drive -> drive.namespace((1L << 44) + 1));
-        assertRefused("is not a readable and writable file", drive -> drive.namespace(directory, 512));
-        assertRefused("is not a readable", drive -> drive.namespace(directory.resolve("none"), 512));
+        assertRefused("the maximum is 16T", drive -> drive.namespace((1L << 44) + 1));
         assertRefused("namespaces: 257 is not in the range 1 to 256", drive -> {
             for (int count = 0; count < 257; count++) {
                 drive.namespace(512);
@@ -67,6 +69,34 @@ class EmulatedNvmeTest {
                 .device("0003:01:00.0", 3, drive::build)
                 .build();
         assertEquals(List.of(image), EmulatedKernel.boot(machine).host().deviceFiles());
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void ofImage_unusableFile_reasonNamed(@TempDir Path directory) throws IOException {
+        assertEquals("the image " + directory + " cannot be used: it is a directory", refusal(directory));
+        Path none = directory.resolve("none.img");
+        assertEquals("there is no image " + none, refusal(none));
+        Path notes = Files.write(directory.resolve("notes.txt"), new byte[1400]);
+        assertEquals(
+                "the file " + notes + " is no image of a namespace: its 1400 bytes are not whole blocks of 512 bytes",
+                refusal(notes));
+        Path locked = Files.write(directory.resolve("locked.img"), new byte[512]);
+        Files.setPosixFilePermissions(locked, Set.of());
+        if (!Files.isReadable(locked)) {
+            assertEquals("the image " + locked + " cannot be used: permission denied", refusal(locked));
+        }
+        Files.setPosixFilePermissions(locked, Set.of(PosixFilePermission.OWNER_READ));
+        assertEquals(
+                !Files.isWritable(locked),
+                NamespaceOptions.ofImage(locked).build().isWriteProtected());
+    }
+
+    private static String refusal(Path image) {
+        return String.valueOf(assertThrows(
+                        IllegalArgumentException.class,
+                        () -> EmulatedNvme.builder().namespace(image, 512))
+                .getMessage());
     }
 
     @Test

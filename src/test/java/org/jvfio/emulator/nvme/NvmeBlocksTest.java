@@ -36,6 +36,7 @@ class NvmeBlocksTest {
     private static final int DATA_TRANSFER_ERROR = 0x04;
     private static final int INVALID_NAMESPACE_OR_FORMAT = 0x0b;
     private static final int PRP_OFFSET_INVALID = 0x13;
+    private static final int WRITE_PROTECTED = 0x20;
     private static final int LBA_OUT_OF_RANGE = 0x80;
     private static final int COMPARE_FAILURE = 0x285;
 
@@ -472,6 +473,30 @@ class NvmeBlocksTest {
         assertStatus(DATA_TRANSFER_ERROR, execute(READ, 0, 8, ControllerHost.nowhere(), 0));
         assertStatus(DATA_TRANSFER_ERROR, execute(WRITE, 0, 8, ControllerHost.nowhere(), 0));
         assertEquals(-1, Arrays.mismatch(expected, Files.readAllBytes(image)));
+    }
+
+    @Test
+    void write_writeProtectedImage_refusedAndOnlyRead(@TempDir Path directory) throws IOException {
+        byte[] before = new byte[MEBIBYTE];
+        Arrays.fill(before, (byte) 0x5a);
+        Path image = Files.write(directory.resolve("image"), before);
+        drive(EmulatedNvme.builder()
+                .namespace(NamespaceOptions.ofImage(image).writeProtected(true).build()));
+        assertEquals(1, host.dword(host.identify(0, 1) + 96) >>> 24, "NSATTR");
+        long page = host.pages(1);
+        assertSuccess(execute(READ, 0, 8, page, 0));
+        assertEquals(0x5a5a5a5a5a5a5a5aL, host.qword(page));
+        assertSuccess(execute(COMPARE, 8, 8, page, 0));
+        assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(1)));
+        assertSuccess(queue.execute(dataset(ranges(0, 8), 1, 0)));
+        assertStatus(WRITE_PROTECTED, execute(WRITE, 0, 8, page, 0));
+        assertStatus(WRITE_PROTECTED, execute(WRITE_ZEROES, 0, 8, 0, 0));
+        assertStatus(WRITE_PROTECTED, queue.execute(dataset(ranges(0, 8), 1, DEALLOCATE)));
+        assertStatus(
+                WRITE_PROTECTED,
+                queue.execute(
+                        NvmeEntry.of(OptionalCommand.COPY.opcode()).namespace(1).prp(page, 0)));
+        assertEquals(-1, Arrays.mismatch(before, Files.readAllBytes(image)));
     }
 
     @Test

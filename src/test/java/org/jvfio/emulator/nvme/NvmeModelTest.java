@@ -29,7 +29,7 @@ class NvmeModelTest {
 
     @Test
     void read_namespaces_inMemoryAndInFiles() throws IOException {
-        Path image = Files.write(directory.resolve("drive.img"), new byte[3 * 4096 + 100]);
+        Path image = Files.write(directory.resolve("drive.img"), new byte[3 * 4096]);
         EmulatedMachine machine = read("""
                 {"like": "power8", "devices": [
                  {"address": "0000:01:00.0", "group": 0, "model": "nvme", "serial": "S1",

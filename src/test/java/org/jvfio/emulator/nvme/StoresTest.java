@@ -9,7 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -34,14 +36,29 @@ class StoresTest {
     @Test
     void open_sameImageTwiceInOneProcess_shared() throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
-        FileChannel first = ImageFile.open(image).channel();
+        FileChannel first = ImageFile.open(image, true).channel();
         assertSame(
                 first,
-                ImageFile.open(directory.resolve(".").resolve("drive.img")).channel());
+                ImageFile.open(directory.resolve(".").resolve("drive.img"), true)
+                        .channel());
         assertNotSame(
                 first,
-                ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]))
+                ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]), true)
                         .channel());
+    }
+
+    @Test
+    void open_forReadingOnlyAndThenForWriting_refusedWhileInUse() throws IOException {
+        Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
+        ImageFile reading = ImageFile.open(image, false);
+        assertSame(reading, ImageFile.open(image, false));
+        UncheckedIOException refused = assertThrows(UncheckedIOException.class, () -> ImageFile.open(image, true));
+        assertEquals(
+                "this process uses it for reading only",
+                Objects.requireNonNull(refused.getCause()).getMessage());
+        assertThrows(NonWritableChannelException.class, () -> reading.channel().write(ByteBuffer.allocate(1), 0));
+        Path written = Files.write(directory.resolve("other.img"), new byte[4096]);
+        assertSame(ImageFile.open(written, true), ImageFile.open(written, false));
     }
 
     @Test
@@ -66,7 +83,7 @@ class StoresTest {
                 .start();
         try (var output = holder.inputReader()) {
             assertEquals("locked", output.readLine());
-            UncheckedIOException refused = assertThrows(UncheckedIOException.class, () -> ImageFile.open(image));
+            UncheckedIOException refused = assertThrows(UncheckedIOException.class, () -> ImageFile.open(image, true));
             assertTrue(Objects.requireNonNull(refused.getMessage()).contains(image.toString()));
             assertEquals(
                     "another process uses it as a drive; end that one, or copy the image",
@@ -75,6 +92,6 @@ class StoresTest {
             holder.getOutputStream().close();
             holder.waitFor();
         }
-        ImageFile.open(image);
+        ImageFile.open(image, true);
     }
 }
