@@ -480,6 +480,7 @@ public final class Container implements AutoCloseable {
      * @throws IllegalStateException if no group is attached, or the container is closed
      */
     public void requireLockable(String operation, long bytes, PageSize page, long windowBytes, int levels) {
+        Objects.requireNonNull(operation, "operation");
         Objects.requireNonNull(page, "page");
         lock.lock();
         try {

@@ -79,7 +79,8 @@ final class MapScene {
             DmaWindow low = container.defaultWindow();
             DmaWindow high = container.iommuVersion() == SpaprTceVersion.V1
                     ? low
-                    : HighWindow.create(container, "map memory as a driver does", HIGH_WINDOW, _ -> RINGS_BYTES + BUFFERS_BYTES);
+                    : HighWindow.create(
+                            container, "map memory as a driver does", HIGH_WINDOW, _ -> RINGS_BYTES + BUFFERS_BYTES);
             List<DmaWindow> windows = high == low ? List.of(low) : List.of(low, high);
             for (DmaWindow window : windows) {
                 space.take(new DmaEvent.WindowCreated(number(window), window.range(), window.pageSize()));

@@ -38,8 +38,8 @@ import org.jvfio.uapi.vfio_h;
  * closes the descriptors, the last one first, and frees the memory.
  *
  * <p>The files of sysfs and procfs are read by {@link #open} and {@link #readFile}, with the permissions and errors of
- * a real host. Of those that can be written, only the files that bind drivers do what they do on a real host, and {@code
- * rom}; all others, such as {@code reset} and {@code remove}, refuse it.
+ * a real host. Of those that can be written, only the files that bind drivers do what they do on a real host, and
+ * {@code rom}; all others, such as {@code reset} and {@code remove}, refuse it.
  */
 public final class EmulatedKernel implements Kernel {
     private static final Pattern GROUP_NODE = Pattern.compile("/dev/vfio/(0|[1-9][0-9]{0,8})");

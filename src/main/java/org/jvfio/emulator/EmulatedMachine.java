@@ -499,9 +499,9 @@ public final class EmulatedMachine {
         }
 
         /**
-         * Sets the memory of the host, in bytes: from one system page, and half of each default window, to 2 PiB. All processes together map at most as much, without the pools of huge
-         * pages; more fails with ENOMEM. Bypass covers all of it. What no process writes costs this computer no memory,
-         * in mappings from 8 MiB on.
+         * Sets the memory of the host, in bytes: from one system page, and half of each default window, to 2 PiB. All
+         * processes together map at most as much, without the pools of huge pages; more fails with ENOMEM. Bypass
+         * covers all of it. What no process writes costs this computer no memory, in mappings from 8 MiB on.
          */
         public Builder memoryBytes(long bytes) {
             memoryBytes = bytes;

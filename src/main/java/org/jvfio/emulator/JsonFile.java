@@ -70,8 +70,8 @@ final class JsonFile {
     }
 
     /**
-     * The line of a member, or of the object if it has no such member; 0 if neither is known. The members of a list have
-     * its indexes as names.
+     * The line of a member, or of the object if it has no such member; 0 if neither is known. The members of a list
+     * have its indexes as names.
      */
     private int line(Object object, String name) {
         Integer line = members.getOrDefault(object, Map.of()).get(name);

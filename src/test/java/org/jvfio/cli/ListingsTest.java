@@ -149,8 +149,8 @@ class ListingsTest {
     }
 
     /**
-     * What the command on a page prints that has the adder add, on the machine of that page. The tests have its model on
-     * their path, and need no jar.
+     * What the command on a page prints that has the adder add, on the machine of that page. The tests have its model
+     * on their path, and need no jar.
      */
     private String addition(String page) throws IOException {
         String prose = page.replaceAll("\\s+", " ");

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.extension.ExtensionContext.Store;
 import org.junit.platform.commons.support.AnnotationSupport;
 import org.junit.platform.commons.support.ReflectionSupport;
 import org.jvfio.emulator.EmulatedMachine;
+import org.jvfio.kernel.FileErrors;
 import org.jvfio.observe.fault.Faults;
 import org.jvfio.observe.sanitize.Finding;
 
@@ -87,8 +88,8 @@ record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Se
                 return EmulatedMachine.read(Path.of(name));
             } catch (IOException unreadable) {
                 throw new ExtensionConfigurationException(
-                        "@EmulatedHost(\"%s\"): there is no such preset, only %s, and no such file: %s"
-                                .formatted(name, EmulatedMachine.presets(), unreadable),
+                        "@EmulatedHost(\"%s\"): there is no such preset, only %s, and as a machine file it cannot be read: %s"
+                                .formatted(name, EmulatedMachine.presets(), FileErrors.reason(unreadable)),
                         unreadable);
             }
         });
@@ -112,7 +113,8 @@ record HostSettings(EmulatedMachine machine, Faults faults, boolean sanitize, Se
             return Faults.read(Path.of(annotation.value()));
         } catch (IOException unreadable) {
             throw new ExtensionConfigurationException(
-                    "@FaultPlan(\"%s\"): the file cannot be read: %s".formatted(annotation.value(), unreadable),
+                    "@FaultPlan(\"%s\"): the file cannot be read: %s"
+                            .formatted(annotation.value(), FileErrors.reason(unreadable)),
                     unreadable);
         }
     }

@@ -364,7 +364,8 @@ public final class MachineOptions {
     }
 
     /**
-     * Passes on a JSON object that maps sizes to numbers. An {@link IllegalArgumentException} gets the line of its size.
+     * Passes on a JSON object that maps sizes to numbers. An {@link IllegalArgumentException} gets the line of its
+     * size.
      *
      * @param use gets each size, in bytes, with its number
      */

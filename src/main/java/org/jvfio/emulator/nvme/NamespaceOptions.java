@@ -278,8 +278,8 @@ public final class NamespaceOptions {
         /**
          * Builds the options.
          *
-         * @throws IllegalArgumentException if the medium is smaller than one block, an image does not have whole blocks,
-         *     or the metadata is too small for protection information
+         * @throws IllegalArgumentException if the medium is smaller than one block, an image does not have whole
+         *     blocks, or the metadata is too small for protection information
          */
         public NamespaceOptions build() {
             return new NamespaceOptions(this);

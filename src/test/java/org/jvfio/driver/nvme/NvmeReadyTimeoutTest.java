@@ -41,8 +41,7 @@ class NvmeReadyTimeoutTest {
 
     @Test
     void open_timeoutOfZero_waitsForOneUnit() {
-        try (NvmeHost host = new NvmeHost(
-                        slow(Duration.ofMillis(50)).readyTimeout(Duration.ZERO)::build);
+        try (NvmeHost host = new NvmeHost(slow(Duration.ofMillis(50)).readyTimeout(Duration.ZERO)::build);
                 NvmeController nvme = host.open()) {
             nvme.namespace(1).flush();
         }
