@@ -75,6 +75,7 @@ class NullArgumentTest {
                     Map.entry(Group.class, device.group()),
                     Map.entry(Device.class, device),
                     Map.entry(InterruptType.class, InterruptType.INTX),
+                    Map.entry(String.class, "use it"),
                     Map.entry(int.class, 1),
                     Map.entry(long.class, 1L << 16),
                     Map.entry(PageSize.class, PageSize.SIZE_64K),
