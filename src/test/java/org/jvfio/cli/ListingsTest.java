@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,11 +20,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.commons.cli.DefaultParser;
 import org.apache.commons.cli.ParseException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.jvfio.emulator.ModelJar;
+import org.jvfio.emulator.device.DeviceModel;
 import org.jvfio.guide.FirstDriver;
 import org.jvfio.guide.Printed;
 
@@ -44,7 +48,7 @@ class ListingsTest {
     private static final Pattern COMMAND = Pattern.compile("`(?:source <\\()?(?:scripts/)?jvfio ([^`)]+)\\)?`");
     private static final Pattern MACHINE = Pattern.compile("`(\\{\"like\": [^`]*)`");
     private static final Pattern ADDITION = Pattern.compile("`jvfio (dma fill [^`]*) --then [^`]*`");
-    private static final String JAR = " --device-models adder.jar";
+    private static final String JAR = "adder.jar";
     private static final Pattern STEPS = Pattern.compile("--then \"([^\"]*)\"");
     /** Drawings and lists of packages, by their first lines. */
     private static final Set<String> PICTURES = Set.of(
@@ -148,18 +152,38 @@ class ListingsTest {
         }
     }
 
-    /**
-     * What the command on a page prints that has the adder add, on the machine of that page. The tests have its model
-     * on their path, and need no jar.
-     */
-    private String addition(String page) throws IOException {
+    /** What the command on a page prints that has the adder add, on the machine of that page. */
+    private String addition(String page) throws IOException, URISyntaxException {
         String prose = page.replaceAll("\\s+", " ");
-        Path machine = Files.writeString(directory.resolve("adder.json"), only(MACHINE, prose));
+        Path machine = Files.writeString(directory.resolve("adder.json"), ownName(only(MACHINE, prose)));
         String command = only(ADDITION, prose).replace("FILE", machine.toString());
         assertTrue(command.endsWith(JAR), command);
-        return Ran.of(command.replace(JAR, ""), "--then", only(STEPS, prose))
+        Path jar = adderJar().write(directory.resolve(JAR));
+        return Ran.of(command.replace(JAR, jar.toString()), "--then", only(STEPS, prose))
                 .ok()
                 .out();
+    }
+
+    /** The example and its model, as a project of a user's has them. */
+    private static ModelJar adderJar() throws IOException, URISyntaxException {
+        ModelJar jar = new ModelJar()
+                .against(Path.of(Nullable.class
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toURI()))
+                .file("META-INF/services/" + DeviceModel.class.getName(), "org.example.AdderModel\n");
+        for (String name : List.of("Adder", "AdderModel")) {
+            String source = Files.readString(Path.of("src/test/java/org/jvfio/example", name + ".java"));
+            String example = source.replace("package org.jvfio.example;", "package org.example;");
+            jar.file("org/example/" + name + ".java", ownName(example));
+        }
+        return jar;
+    }
+
+    /** On the class path the tests have the model of the example as well. */
+    private static String ownName(String text) {
+        return text.replace("\"adder\"", "\"own-adder\"");
     }
 
     private static String only(Pattern pattern, String text) {
