@@ -233,11 +233,18 @@ class NvmeQuirksTest {
         NvmeOptions.Builder how = options.toBuilder().completion(NvmeCompletion.MSI);
         try (NvmeController nvme = host.open(how.build())) {
             assertFalse(nvme.hasSilentInterrupts(), row::toString);
-            // The first check may be near.
-            assertTrue(flushes(nvme) > (FLUSHES - 1) * CHECK_NANOS * 9 / 10, row::toString);
-            nvme.namespace(1).flush();
-            assertTrue(nvme.hasSilentInterrupts(), "it has found out");
+            // The first check may be near, and another one may find two.
+            assertTrue(flushes(nvme) > (FLUSHES - 2) * CHECK_NANOS * 9 / 10, row::toString);
+            flushUntilSilent(nvme);
         }
+    }
+
+    /** Several commands may be found by one check of the watchdog. */
+    private static void flushUntilSilent(NvmeController nvme) {
+        for (int command = 0; command < 100 && !nvme.hasSilentInterrupts(); command++) {
+            nvme.namespace(1).flush();
+        }
+        assertTrue(nvme.hasSilentInterrupts(), "it has found out");
     }
 
     private static void assertKeepsData(NvmeQuirks.Row row, NvmeHost host, NvmeOptions options) {
@@ -424,10 +431,7 @@ class NvmeQuirksTest {
                 NvmeController nvme =
                         host.open(NvmeOptions.builder().completion(completion).build())) {
             NvmeNamespace disk = nvme.namespace(1);
-            for (int command = 0; command < 100 && !nvme.hasSilentInterrupts(); command++) {
-                disk.flush();
-            }
-            assertTrue(nvme.hasSilentInterrupts());
+            flushUntilSilent(nvme);
             long start = System.nanoTime();
             for (int command = 0; command < 50; command++) {
                 CompletableFuture<Void> flushed = disk.flushAsync();
@@ -445,9 +449,7 @@ class NvmeQuirksTest {
                 NvmeController nvme = host.open(
                         NvmeOptions.builder().completion(NvmeCompletion.MSIX).build())) {
             NvmeNamespace disk = nvme.namespace(1);
-            while (!nvme.hasSilentInterrupts()) {
-                disk.flush();
-            }
+            flushUntilSilent(nvme);
             long shortest = Long.MAX_VALUE;
             for (int tries = 0; tries < 500 && shortest > TimeUnit.MILLISECONDS.toNanos(5); tries++) {
                 long start = System.nanoTime();
