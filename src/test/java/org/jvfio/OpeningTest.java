@@ -253,7 +253,7 @@ class OpeningTest {
     void forgetContainer_closed_notReported() throws InterruptedException {
         TestHost host = new TestHost();
         closeProperly(host.kernel());
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < 4; i++) {
             System.gc();
             Thread.sleep(5);
         }

@@ -136,6 +136,7 @@ class NvmeMalformedAnswersTest {
                     .queueDepth(8)
                     .completion(completion)
                     .retries(1)
+                    .notReadyTimeout(Duration.ofMillis(20))
                     .commandTimeout(Duration.ofMillis(20))
                     .adminTimeout(Duration.ofMillis(200))
                     .build())) {
