@@ -64,6 +64,7 @@ final class Options {
     private int steps = 100;
     private Optional<Path> calls = Optional.empty();
     private Optional<Path> disk = Optional.empty();
+    private boolean hasNullDisk;
     private String nvme = "";
     private boolean isNvmeDiff;
     private final List<String> namespaces = new ArrayList<>();
@@ -162,7 +163,7 @@ final class Options {
     /** All options. */
     static List<String> names() {
         List<String> names = new ArrayList<>(new Options().setters.keySet());
-        names.addAll(List.of("--update", "--help"));
+        names.addAll(List.of("--null-disk", "--update", "--help"));
         return names;
     }
 
@@ -182,6 +183,8 @@ final class Options {
             } else if (equals > 0 && setters.containsKey(word.substring(0, equals))) {
                 setters.getOrDefault(word.substring(0, equals), (option, value) -> {})
                         .set(word.substring(0, equals), word.substring(equals + 1));
+            } else if (word.equals("--null-disk")) {
+                hasNullDisk = true;
             } else if (word.equals("--update")) {
                 isUpdate = true;
             } else if (word.equals("--help") || word.equals("-h")) {
@@ -253,6 +256,9 @@ final class Options {
         if (!namespaces.isEmpty() && (disk.isPresent() || namespaces.size() > MAX_NAMESPACES)) {
             throw Failure.misuse(
                     "--namespace is for up to %d namespaces, and not beside --disk".formatted(MAX_NAMESPACES));
+        }
+        if (hasNullDisk && (disk.isPresent() || !namespaces.isEmpty())) {
+            throw Failure.misuse("--null-disk leaves the drive without an image: not beside --disk or --namespace");
         }
         if (machine == Machine.POWERNV11) {
             if (qemu.isPresent() && qemu.get().equals("trixie")) {
@@ -391,6 +397,11 @@ final class Options {
 
     Optional<Path> disk() {
         return disk;
+    }
+
+    /** Whether the NVMe drive has no image. */
+    boolean hasNullDisk() {
+        return hasNullDisk;
     }
 
     String nvme() {

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -380,9 +381,12 @@ final class Power {
         }
 
         Guest.Setup setup(Machine machine, List<String> more, Options chosen) throws IOException {
-            Path disk = options.disk().orElse(work.resolve("disk"));
-            if (!Files.exists(disk)) {
-                makeImage(disk, DISK);
+            Optional<Path> disk = Optional.empty();
+            if (!options.hasNullDisk()) {
+                disk = options.disk().or(() -> Optional.of(work.resolve("disk")));
+                if (!Files.exists(disk.get())) {
+                    makeImage(disk.get(), DISK);
+                }
             }
             List<Qemu.Namespace> namespaces = new ArrayList<>();
             for (String properties : chosen.namespaces()) {

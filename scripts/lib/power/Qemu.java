@@ -6,13 +6,18 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
-/** QEMU's command line. */
+/**
+ * QEMU's command line.
+ *
+ * @param disk the image of the NVMe drive; without one it reads zeros and drops what is written, at once
+ */
 record Qemu(
         List<String> program,
         Machine machine,
         Path kernel,
-        Path disk,
+        Optional<Path> disk,
         String nvme,
         List<Namespace> namespaces,
         List<String> devices,
@@ -67,8 +72,10 @@ record Qemu(
         options.addAll(List.of("-display", "none", "-nic", "none", "-no-reboot"));
         options.addAll(List.of("-kernel", kernel.resolve("vmlinux").toString(), "-initrd", initrd.toString()));
         options.addAll(List.of("-d", "guest_errors", "-D", qemuLog.toString()));
-        if (namespaces.isEmpty()) {
-            addImage(options, "disk", disk);
+        if (namespaces.isEmpty() && disk.isPresent()) {
+            addImage(options, "disk", disk.get());
+        } else if (namespaces.isEmpty()) {
+            options.addAll(List.of("-drive", "driver=null-co,read-zeroes=on,size=512M,if=none,id=disk"));
         }
         addDevices(options, work);
         options.addAll(more);

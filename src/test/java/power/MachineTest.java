@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The slots of devices, and QEMU's options for them. */
 class MachineTest {
@@ -66,19 +69,34 @@ class MachineTest {
         return (bytes[offset] & 0xff) | ((bytes[offset + 1] & 0xff) << 8);
     }
 
-    @Test
-    void checkInitrd_moreThanFirmwareTakes_failure() throws Failure {
-        Qemu qemu = new Qemu(
+    private static Qemu qemu(Optional<Path> disk) {
+        return new Qemu(
                 List.of("qemu"),
                 Machine.POWERNV8,
-                java.nio.file.Path.of("k"),
-                java.nio.file.Path.of("d"),
+                Path.of("k"),
+                disk,
                 "",
                 List.of(),
                 List.of(),
                 List.of(),
                 "",
                 true);
+    }
+
+    @Test
+    void command_withAndWithoutImage_driveReadsItOrZeros(@TempDir Path work) throws Exception {
+        assertEquals("file=d,if=none,id=disk,format=raw", drive(qemu(Optional.of(Path.of("d"))), work));
+        assertEquals("driver=null-co,read-zeroes=on,size=512M,if=none,id=disk", drive(qemu(Optional.empty()), work));
+    }
+
+    private static String drive(Qemu qemu, Path work) throws Exception {
+        List<String> command = qemu.command(Path.of("i"), work);
+        return command.get(command.indexOf("-drive") + 1);
+    }
+
+    @Test
+    void checkInitrd_moreThanFirmwareTakes_failure() throws Failure {
+        Qemu qemu = qemu(Optional.empty());
         qemu.checkInitrd(128L << 20);
         Failure failure = assertThrows(Failure.class, () -> qemu.checkInitrd((128L << 20) + 1));
         assertTrue(failure.text().startsWith("the guest's files take 128 MiB, and firmware of powernv8 takes 128"));

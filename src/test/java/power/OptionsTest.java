@@ -170,6 +170,8 @@ class OptionsTest {
             diff --calls /                  | --calls: there is no file '/' that can be read
             demo --disk /                   | '/' is no file in an existing directory
             demo --disk /nowhere/disk       | '/nowhere/disk' is no file in an existing directory
+            demo --null-disk --namespace nsid=2 | --null-disk leaves the drive without an image: not beside --disk or --namespace
+            demo --disk /tmp/d --null-disk  | --null-disk leaves the drive without an image: not beside --disk or --namespace
             demo --nvme                     | --nvme without properties is for diff; not for demo
             demo --namespace nsid           | --namespace is NAME=VALUE, or more with commas between; not 'nsid'
             demo --namespace zoned=on,ms=8  | --namespace with zoned=on needs the size of a zone, zoned.zone_size=16M; not 'zoned=on,ms=8'
