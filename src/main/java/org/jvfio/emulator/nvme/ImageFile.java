@@ -1,14 +1,14 @@
 package org.jvfio.emulator.nvme;
 
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
-import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashMap;
 import java.util.Map;
@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * An image file that this process has locked, until its last namespace is no longer in use. All namespaces of the
  * process with the same image share it: an operating system that follows POSIX ends the lock of a process when the
  * process closes any descriptor of the file.
+ *
+ * <p>It is read and written without its {@link java.nio.channels.FileChannel}, which is for the lock: an interrupt of
+ * the thread would close the channel, and so end the drive for all threads.
  */
 final class ImageFile {
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.emulator.nvme");
@@ -26,19 +29,22 @@ final class ImageFile {
     /** By the identity of the file; guarded by the class. */
     private static final Map<Object, Locked> OPEN = new HashMap<>();
 
-    private final FileChannel channel;
-    private final FileLock lock;
+    /** Its position is guarded by this object. */
+    private final RandomAccessFile file;
+
+    /** Valid until the file is closed. */
+    final FileLock lock;
 
     /** A locked file. It can be used again until the collector has told that its last user is gone. */
     private static final class Locked {
         private final Object key;
-        private final FileChannel channel;
+        private final RandomAccessFile file;
         private final FileLock lock;
         private WeakReference<ImageFile> user = new WeakReference<>(null);
 
-        private Locked(Object key, FileChannel channel, FileLock lock) {
+        private Locked(Object key, RandomAccessFile file, FileLock lock) {
             this.key = key;
-            this.channel = channel;
+            this.file = file;
             this.lock = lock;
         }
 
@@ -46,7 +52,7 @@ final class ImageFile {
         private ImageFile use() {
             ImageFile used = user.get();
             if (used == null) {
-                used = new ImageFile(channel, lock);
+                used = new ImageFile(file, lock);
                 user = new WeakReference<>(used);
                 var _ = CLEANER.register(used, () -> release(this));
             }
@@ -57,15 +63,15 @@ final class ImageFile {
     private static synchronized void release(Locked locked) {
         if (locked.user.refersTo(null) && OPEN.remove(locked.key, locked)) {
             try {
-                locked.channel.close();
+                locked.file.close();
             } catch (IOException failure) {
                 LOGGER.log(System.Logger.Level.WARNING, "an image of an NVMe namespace was not closed", failure);
             }
         }
     }
 
-    private ImageFile(FileChannel channel, FileLock lock) {
-        this.channel = channel;
+    private ImageFile(RandomAccessFile file, FileLock lock) {
+        this.file = file;
         this.lock = lock;
     }
 
@@ -80,11 +86,14 @@ final class ImageFile {
             Object fileKey = attributes.fileKey();
             Object key = fileKey != null ? fileKey : image.toRealPath();
             @Nullable Locked locked = OPEN.get(key);
+            if (locked != null && !locked.lock.isValid()) {
+                locked = null;
+            }
             if (locked != null && writes && locked.lock.isShared()) {
                 if (!locked.user.refersTo(null)) {
                     throw new IOException("this process uses it for reading only");
                 }
-                locked.channel.close();
+                locked.file.close();
                 locked = null;
             }
             if (locked == null) {
@@ -97,30 +106,40 @@ final class ImageFile {
         }
     }
 
-    @SuppressWarnings("MustBeClosedChecker") // closed when no namespace uses it any more
     private static Locked lock(Object key, Path image, boolean writes) throws IOException {
-        FileChannel channel = writes
-                ? FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE)
-                : FileChannel.open(image, StandardOpenOption.READ);
+        RandomAccessFile file = new RandomAccessFile(image.toFile(), writes ? "rw" : "r");
         @Nullable FileLock lock = null;
         try {
-            lock = channel.tryLock(0, Long.MAX_VALUE, !writes);
+            lock = file.getChannel().tryLock(0, Long.MAX_VALUE, !writes);
         } finally {
             if (lock == null) {
-                channel.close();
+                file.close();
             }
         }
         if (lock == null) {
             throw new IOException("another process uses it as a drive; end that one, or copy the image");
         }
-        return new Locked(key, channel, lock);
+        return new Locked(key, file, lock);
     }
 
-    /** The open file. Its position is not used. */
-    FileChannel channel() {
-        if (!lock.isValid()) {
-            throw new IllegalStateException("the lock of an image was lost");
-        }
-        return channel;
+    /**
+     * Reads from an offset on.
+     *
+     * @throws EOFException if the file has become shorter
+     */
+    synchronized void read(long at, byte[] into, int length) throws IOException {
+        file.seek(at);
+        file.readFully(into, 0, length);
+    }
+
+    /** Writes from an offset on. */
+    synchronized void write(long at, byte[] from, int length) throws IOException {
+        file.seek(at);
+        file.write(from, 0, length);
+    }
+
+    /** Makes all that was written durable. */
+    void sync() throws IOException {
+        file.getFD().sync();
     }
 }

@@ -3,7 +3,6 @@ package org.jvfio.emulator.nvme;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.jvfio.emulator.device.DeviceBus;
 
@@ -20,8 +19,8 @@ final class ImageStore implements Store {
     private final ImageFile image;
 
     private final long bytes;
-    private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
-    private final MemorySegment buffered = MemorySegment.ofBuffer(buffer);
+    private final byte[] buffer = new byte[BUFFER_BYTES];
+    private final MemorySegment buffered = MemorySegment.ofArray(buffer);
 
     /**
      * Opens an image.
@@ -57,13 +56,8 @@ final class ImageStore implements Store {
     }
 
     private int fill(long at, int length) {
-        buffer.clear().limit(length);
         try {
-            while (buffer.hasRemaining()) {
-                if (image.channel().read(buffer, at + buffer.position()) < 0) {
-                    return Status.UNRECOVERED_READ_ERROR; // the file has been truncated
-                }
-            }
+            image.read(at, buffer, length);
         } catch (IOException failure) {
             return Status.UNRECOVERED_READ_ERROR;
         }
@@ -87,11 +81,8 @@ final class ImageStore implements Store {
     }
 
     private int drain(long at, int length) {
-        buffer.clear().limit(length);
         try {
-            while (buffer.hasRemaining()) {
-                image.channel().write(buffer, at + buffer.position());
-            }
+            image.write(at, buffer, length);
         } catch (IOException failure) {
             return Status.WRITE_FAULT;
         }
@@ -158,7 +149,7 @@ final class ImageStore implements Store {
     @Override
     public int flush() {
         try {
-            image.channel().force(false);
+            image.sync();
         } catch (IOException failure) {
             return Status.WRITE_FAULT;
         }

@@ -2,6 +2,7 @@ package org.jvfio.emulator.nvme;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -109,13 +110,17 @@ public final class NamespaceOptions {
      * protected}.
      *
      * @param image a readable file of at least one block, and of whole blocks
-     * @throws IllegalArgumentException if there is no such file, or it cannot be read
+     * @throws IllegalArgumentException if there is no such file, it cannot be read, or it is not a file of the default
+     *     file system
      */
     public static Builder ofImage(Path image) {
         try {
             BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
             if (!attributes.isRegularFile()) {
                 throw unusable(image, attributes.isDirectory() ? FileErrors.DIRECTORY : "it is not a regular file");
+            }
+            if (!image.getFileSystem().equals(FileSystems.getDefault())) {
+                throw unusable(image, "it is not a file of the default file system");
             }
             if (!Files.isReadable(image)) {
                 throw new AccessDeniedException(image.toString());

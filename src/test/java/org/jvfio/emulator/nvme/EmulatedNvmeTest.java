@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -90,6 +93,11 @@ class EmulatedNvmeTest {
         assertEquals(
                 !Files.isWritable(locked),
                 NamespaceOptions.ofImage(locked).build().isWriteProtected());
+        try (FileSystem other = FileSystems.newFileSystem(directory.resolve("new.zip"), Map.of("create", "true"))) {
+            Path zipped = Files.write(other.getPath("drive.img"), new byte[512]);
+            assertEquals(
+                    "the image drive.img cannot be used: it is not a file of the default file system", refusal(zipped));
+        }
     }
 
     private static String refusal(Path image) {

@@ -1,6 +1,7 @@
 package org.jvfio.emulator.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.jvfio.emulator.nvme.ControllerHost.PAGE;
 import static org.jvfio.emulator.nvme.ControllerHost.assertStatus;
 import static org.jvfio.emulator.nvme.ControllerHost.assertSuccess;
@@ -497,6 +498,27 @@ class NvmeBlocksTest {
                 queue.execute(
                         NvmeEntry.of(OptionalCommand.COPY.opcode()).namespace(1).prp(page, 0)));
         assertEquals(-1, Arrays.mismatch(before, Files.readAllBytes(image)));
+    }
+
+    @Test
+    void execute_imageAndInterruptedThread_successAndStillInterrupted(@TempDir Path directory) throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[MEBIBYTE]);
+        Thread.currentThread().interrupt();
+        try {
+            drive(EmulatedNvme.builder().namespace(image, 512));
+            long page = host.pages(1);
+            host.pattern(page, PAGE, 1);
+            assertSuccess(execute(WRITE, 0, 8, page, 0));
+            assertSuccess(execute(COMPARE, 0, 8, page, 0));
+            assertSuccess(execute(WRITE_ZEROES, 8, 8, 0, 0));
+            assertSuccess(queue.execute(NvmeEntry.of(FLUSH).namespace(1)));
+            drive(EmulatedNvme.builder().namespace(image, 512));
+            long back = host.pages(1);
+            assertSuccess(execute(READ, 0, 8, back, 0));
+            host.assertPattern(back, PAGE, 1);
+        } finally {
+            assertTrue(Thread.interrupted());
+        }
     }
 
     @Test

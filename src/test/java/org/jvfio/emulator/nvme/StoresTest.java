@@ -9,9 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -36,15 +33,20 @@ class StoresTest {
     @Test
     void open_sameImageTwiceInOneProcess_shared() throws IOException {
         Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
-        FileChannel first = ImageFile.open(image, true).channel();
-        assertSame(
-                first,
-                ImageFile.open(directory.resolve(".").resolve("drive.img"), true)
-                        .channel());
-        assertNotSame(
-                first,
-                ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]), true)
-                        .channel());
+        ImageFile first = ImageFile.open(image, true);
+        assertSame(first, ImageFile.open(directory.resolve(".").resolve("drive.img"), true));
+        assertNotSame(first, ImageFile.open(Files.write(directory.resolve("other.img"), new byte[4096]), true));
+    }
+
+    @Test
+    void open_lockLost_lockedAgain() throws IOException {
+        Path image = Files.write(directory.resolve("drive.img"), new byte[4096]);
+        ImageFile lost = ImageFile.open(image, true);
+        lost.lock.release();
+        ImageFile opened = ImageFile.open(image, true);
+        assertNotSame(lost, opened);
+        assertTrue(opened.lock.isValid());
+        assertSame(opened, ImageFile.open(image, true));
     }
 
     @Test
@@ -56,7 +58,7 @@ class StoresTest {
         assertEquals(
                 "this process uses it for reading only",
                 Objects.requireNonNull(refused.getCause()).getMessage());
-        assertThrows(NonWritableChannelException.class, () -> reading.channel().write(ByteBuffer.allocate(1), 0));
+        assertThrows(IOException.class, () -> reading.write(0, new byte[1], 1));
         Path written = Files.write(directory.resolve("other.img"), new byte[4096]);
         assertSame(ImageFile.open(written, true), ImageFile.open(written, false));
     }
