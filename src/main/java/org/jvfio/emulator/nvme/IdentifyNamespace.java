@@ -21,7 +21,9 @@ final class IdentifyNamespace {
     private static final int EXTENDED = 0x10;
     private static final int BOTH_METADATA = 3;
     private static final int ALL_PROTECTION = 0x1f;
+    /** DLFEAT bits 2:0: deallocated blocks read as zeros; 0 does not report what they read. */
     private static final int READS_ZEROS = 0x01;
+
     private static final int WRITE_ZEROES_DEALLOCATES = 0x08;
     private static final int READY = 1;
     /** NSATTR bit 0. */
@@ -55,7 +57,9 @@ final class IdentifyNamespace {
         set(data, 28, isQemu || namespace.protection() != 0 ? ALL_PROTECTION : 0);
         set(data, 29, namespace.protection());
         set(data, 30, isShared() ? 1 : 0);
-        set(data, 33, READS_ZEROS | WRITE_ZEROES_DEALLOCATES);
+        boolean readsZeros =
+                namespace.store().deallocatedIsZero() || configuration.has(Deviation.DEALLOCATION_KEEPS_DATA);
+        set(data, 33, WRITE_ZEROES_DEALLOCATES | (readsZeros ? READS_ZEROS : 0));
         short granularity = (short) ((GRANULARITY_BYTES >>> namespace.blockShift()) - 1);
         data.set(IdentifyController.WORD, 68, granularity); // preferred deallocation granularity and alignment
         data.set(IdentifyController.WORD, 70, granularity);

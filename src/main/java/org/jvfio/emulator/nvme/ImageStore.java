@@ -147,6 +147,11 @@ final class ImageStore implements Store {
     }
 
     @Override
+    public boolean deallocatedIsZero() {
+        return false;
+    }
+
+    @Override
     public int flush() {
         try {
             image.sync();

@@ -208,9 +208,8 @@ final class IoCommands {
                 return status;
             }
         }
-        int shift = namespace.blockShift();
         for (int range = 0; range < ranges && !deallocationKeepsData; range++) {
-            namespace.store().deallocate(firstBlock(range) << shift, blocks(range) << shift);
+            namespace.deallocate(firstBlock(range), blocks(range));
         }
         return Status.SUCCESS;
     }

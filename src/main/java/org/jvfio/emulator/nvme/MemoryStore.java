@@ -178,6 +178,11 @@ final class MemoryStore implements Store {
     }
 
     @Override
+    public boolean deallocatedIsZero() {
+        return true;
+    }
+
+    @Override
     public int flush() {
         return Status.SUCCESS;
     }

@@ -156,6 +156,12 @@ final class Namespace {
         return firstBlock >= 0 && firstBlock <= blocks - count;
     }
 
+    /** Deallocates blocks inside the namespace, data and metadata. */
+    void deallocate(long firstBlock, long count) {
+        store.deallocate(firstBlock << blockShift, count << blockShift);
+        store.deallocate(metadataOffset(firstBlock), count * format.metadataBytes());
+    }
+
     /** Makes all data durable. */
     int flush() {
         int status = store.flush();

@@ -105,9 +105,9 @@ public final class NamespaceOptions {
     /**
      * A namespace that a raw image file backs: the file's size is the medium's, data comes first and metadata after
      * all data, and other programs see what is written. Writing zeros keeps a sparse file sparse; deallocated blocks
-     * keep their data. Controllers of one process may share an image; another process may not use it, unless both only
-     * read. A file that this process may not write makes a namespace that is {@linkplain Builder#writeProtected write
-     * protected}.
+     * keep their data, and Identify does not report what they read (DLFEAT). Controllers of one process may share an
+     * image; another process may not use it, unless both only read. A file that this process may not write makes a
+     * namespace that is {@linkplain Builder#writeProtected write protected}.
      *
      * @param image a readable file of at least one block, and of whole blocks
      * @throws IllegalArgumentException if there is no such file, it cannot be read, or it is not a file of the default

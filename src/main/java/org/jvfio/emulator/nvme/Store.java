@@ -31,9 +31,13 @@ sealed interface Store permits ImageStore, MemoryStore {
     int zero(long at, long length);
 
     /**
-     * Discards the data of a range if that saves space; it then reads as zeros, else unchanged. Takes negligible time.
+     * Discards the data of a range, which reads as zeros then, if {@link #deallocatedIsZero}; else does nothing. Takes
+     * negligible time.
      */
     void deallocate(long at, long length);
+
+    /** Whether deallocated data reads as zeros, or unchanged. */
+    boolean deallocatedIsZero();
 
     /** Makes all stored data durable. */
     int flush();

@@ -572,6 +572,22 @@ class NvmeBlocksTest {
     }
 
     @Test
+    void identify_deallocatedBlocks_zerosUnlessImage(@TempDir Path directory) throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[BLOCK]);
+        drive(EmulatedNvme.builder().namespace(MEBIBYTE).namespace(image, 512));
+        assertEquals(0x09, deallocateFeatures(1));
+        assertEquals(0x08, deallocateFeatures(2));
+        host = new ControllerHost(DrivePreset.QEMU.builder().namespace(MEBIBYTE).namespace(image, 512)).enabled();
+        assertEquals(0x09, deallocateFeatures(1));
+        assertEquals(0x09, deallocateFeatures(2));
+    }
+
+    /** DLFEAT. */
+    private int deallocateFeatures(int namespace) {
+        return host.dword(host.identify(0, namespace) + 32) >>> 8 & 0xff;
+    }
+
+    @Test
     void deallocate_image_dataKept(@TempDir Path directory) throws IOException {
         byte[] expected = new byte[MEBIBYTE];
         Arrays.fill(expected, (byte) 0x5a);

@@ -15,6 +15,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
 import org.jvfio.fixture.nvme.NvmeEntry;
 import org.jvfio.fixture.nvme.NvmeHostQueue;
@@ -163,6 +165,33 @@ class NvmeFormatsTest {
         long data = host.pages(4);
         assertSuccess(queue.execute(io(READ, 0, 14).prp(data, data + PAGE)));
         assertStatus(0x02, queue.execute(io(READ, 0, 15).prp(data, data + PAGE)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void deallocate_metadata_zerosInTheRange(boolean extended) {
+        ControllerHost host = new ControllerHost(EmulatedNvme.builder()
+                        .namespace(
+                                namespace().metadataBytes(8).extended(extended).build()))
+                .enabled();
+        NvmeHostQueue queue = host.createQueues(1, 8);
+        long data = host.pages(1);
+        long metadata = host.pages(1);
+        host.at(data, PAGE).fill((byte) 1);
+        host.at(metadata, PAGE).fill((byte) 1);
+        assertSuccess(queue.execute(io(WRITE, 0, 4).prp(data, 0).qword(4, metadata)));
+        long ranges = host.pages(1);
+        host.dword(ranges + 4, 3);
+        assertSuccess(queue.execute(
+                NvmeEntry.of(DATASET_MANAGEMENT).namespace(1).prp(ranges, 0).dword(11, 4)));
+        assertSuccess(queue.execute(io(READ, 0, 4).prp(data, 0).qword(4, metadata)));
+        int zeros = 3 * (extended ? 520 : 512);
+        host.assertZeros(data, zeros);
+        assertEquals(0x0101010101010101L, host.qword(data + zeros));
+        if (!extended) {
+            host.assertZeros(metadata, 3 * 8);
+            assertEquals(0x0101010101010101L, host.qword(metadata + 3 * 8));
+        }
     }
 
     @Test
