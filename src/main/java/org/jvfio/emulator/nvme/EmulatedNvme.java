@@ -295,10 +295,18 @@ public final class EmulatedNvme implements EmulatedDevice {
             return this;
         }
 
+        CommandLimits commandLimits() {
+            return commandLimits;
+        }
+
         /** Sets the limits of Copy in the namespace that a controller without a namespace gets. */
         Builder defaultCopyLimits(CopyLimits limits) {
             defaultCopyLimits = limits;
             return this;
+        }
+
+        CopyLimits defaultCopyLimits() {
+            return defaultCopyLimits;
         }
 
         /**

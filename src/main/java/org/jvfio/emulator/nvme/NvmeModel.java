@@ -57,7 +57,8 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *   <li>{@code "optionalCommands"}: the optional commands that it supports, a list of {@code "compare"}, {@code
  *       "write-zeroes"}, {@code "dataset-management"}, {@code "verify"} and {@code "copy"}; all by default
  *   <li>{@code "limits"}: the limits of Identify CNS 06h, {@link CommandLimits}: {@code "verify"}, {@code
- *       "writeZeroes"}, {@code "ranges"}, {@code "rangeBlocks"}, {@code "blocks"}; 0, the default, is no limit
+ *       "writeZeroes"}, {@code "ranges"}, {@code "rangeBlocks"}, {@code "blocks"}; 0 is no limit. Limits that are left
+ *       out are those of the {@code "drive"}, and without it 0
  *   <li>{@code "subsystem"}: the qualified name of the NVM subsystem that it shares with other controllers; with {@code
  *       "controllerId"}, from 0, and {@code "controllers"}, how many there are. They share the data of namespaces with
  *       the same image file
@@ -78,7 +79,8 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *         <li>{@code "copyRangeBlocks"}, {@code "copyBlocks"}, {@code "copyRanges"}: the limits of the Copy command;
  *             128 by default
  *       </ul>
- *   <li>the options of a single namespace, instead of a list
+ *   <li>the options of a single namespace, instead of a list; its limits of the Copy command are those of the {@code
+ *       "drive"} by default, for {@code "qemu"} 0, 0 and 1: each Copy exceeds them
  * </ul>
  */
 public final class NvmeModel implements DeviceModel {
@@ -155,7 +157,7 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("namespaces")) {
             addNamespaces(drive, options);
         } else if (NAMESPACE_OPTIONS.stream().anyMatch(options::has)) {
-            addNamespace(drive, options);
+            addNamespace(drive, options, drive.defaultCopyLimits());
         }
         return drive::build;
     }
@@ -236,12 +238,12 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("limits")) {
             MachineOptions limits = options.object("limits");
             limits.requireKnown("'limits'", LIMITS);
-            drive.commandLimits(commandLimits(limits));
+            drive.commandLimits(changed(drive.commandLimits(), limits));
         }
     }
 
-    private static CommandLimits commandLimits(MachineOptions options) {
-        CommandLimits limits = CommandLimits.NONE;
+    private static CommandLimits changed(CommandLimits before, MachineOptions options) {
+        CommandLimits limits = before;
         for (String name : options.names()) {
             if (options.has(name)) {
                 CommandLimits others = limits;
@@ -292,11 +294,11 @@ public final class NvmeModel implements DeviceModel {
         drive.withoutNamespaces();
         for (MachineOptions namespace : options.objects("namespaces", "a namespace")) {
             namespace.requireKnown("a namespace", NAMESPACE_OPTIONS);
-            addNamespace(drive, namespace);
+            addNamespace(drive, namespace, CopyLimits.DEFAULT);
         }
     }
 
-    private static void addNamespace(EmulatedNvme.Builder drive, MachineOptions options) {
+    private static void addNamespace(EmulatedNvme.Builder drive, MachineOptions options, CopyLimits copy) {
         NamespaceOptions.Builder namespace = medium(options);
         setInteger(options, "id", namespace::id);
         if (options.has("lbaSize")) {
@@ -323,7 +325,6 @@ public final class NvmeModel implements DeviceModel {
         if (options.has("commandSet")) {
             namespace.commandSet(options.constant("commandSet", CommandSet.values()));
         }
-        CopyLimits copy = CopyLimits.DEFAULT;
         int rangeBlocks = options.integer("copyRangeBlocks", copy.rangeBlocks());
         int blocks = options.integer("copyBlocks", copy.blocks());
         int ranges = options.integer("copyRanges", copy.ranges());

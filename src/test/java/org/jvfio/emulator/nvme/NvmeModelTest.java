@@ -119,6 +119,39 @@ class NvmeModelTest {
         assertTrue(message.contains("machine.json, line ") && message.contains(expected), message);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"serial\": \"S1\" | 0 | 0 | 1",
+                "\"size\": \"1G\" | 0 | 0 | 1",
+                "\"size\": \"1G\", \"copyBlocks\": 7 | 0 | 7 | 1",
+                "\"namespaces\": [{}] | 128 | 128 | 128"
+            })
+    void read_namespaceOfQemuDrive_copyLimitsOfTheDriveUnlessListed(
+            String option, int rangeBlocks, int blocks, int ranges) throws IOException {
+        ControllerHost drive = driveWith("\"drive\": \"qemu\", " + option);
+        long data = drive.identify(0, 1);
+        assertEquals(rangeBlocks, drive.dword(data + 72) >>> 16, "MSSRL");
+        assertEquals(blocks, drive.dword(data + 76), "MCL");
+        assertEquals(ranges - 1, drive.dword(data + 80) & 0xff, "MSRC");
+    }
+
+    private ControllerHost driveWith(String options) throws IOException {
+        return ControllerHost.of(read("""
+                {"like": "power8", "devices": [{"address": "0000:01:00.0", "group": 0, "model": "nvme", %s}]}
+                """.formatted(options)), 0).enabled();
+    }
+
+    @Test
+    void read_someLimits_othersOfTheDrive() throws IOException {
+        ControllerHost drive = driveWith("\"drive\": \"qemu\", \"limits\": {\"verify\": 3, \"ranges\": 0}");
+        long limits = drive.identify(6, 0);
+        assertEquals(3, drive.dword(limits), "VSL, WZSL and DMRL");
+        assertEquals(0x3fffff, drive.dword(limits + 4), "DMRSL");
+        assertEquals(255L * 0x3fffff, drive.qword(limits + 8), "DMSL");
+    }
+
     @Test
     void read_everyOption_ofTheDrive() throws IOException {
         EmulatedMachine machine = read("""
