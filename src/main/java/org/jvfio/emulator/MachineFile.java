@@ -2,7 +2,9 @@ package org.jvfio.emulator;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -155,6 +157,7 @@ final class MachineFile {
 
     private void addDevices(EmulatedMachine.Builder machine, String name) {
         machine.withoutDevices();
+        Map<DeviceModel, List<MachineOptions>> byModel = new LinkedHashMap<>();
         for (MachineOptions device : top.objects(name, "a device")) {
             String address = device.string("address");
             int group = device.checked("group", () -> Slot.requireGroup(device.integer("group")));
@@ -175,7 +178,12 @@ final class MachineFile {
                 device.checked("rom", () -> machine.rom(address, rom));
             }
             machine.function(address, FunctionFile.read(device));
+            byModel.computeIfAbsent(model, _ -> new ArrayList<>()).add(device);
         }
+        byModel.forEach((model, devices) -> top.checked(name, () -> {
+            model.checkTogether(List.copyOf(devices));
+            return model;
+        }));
     }
 
     private DeviceModel model(MachineOptions device) {

@@ -322,6 +322,8 @@ class MachineFileTest {
                 "\"devices\": [{NVME,\\n\"subsystem\": \"nqn\",\\n\"controllerId\": 2,\\n\"controllers\": 2}]|4, device 0000:01:00.0 ('controllerId')",
                 "\"devices\": [{NVME,\\n\"subsystem\": \"nqn\",\\n\"controllers\": 0}]|4, device 0000:01:00.0 ('controllers')",
                 "\"devices\": [{NVME,\\n\"controllers\": 2}]|3, device 0000:01:00.0 has 'controllers', and no 'subsystem'",
+                "\"devices\": [{NVME, \"subsystem\": \"nqn\", \"controllers\": 2}, {\"address\": \"0001:01:00.0\", \"group\": 1, \"model\": \"nvme\",\\n\"subsystem\": \"nqn\", \"controllers\": 2,\\n\"controllerId\": 0}]|4, device 0001:01:00.0 has 'controllerId' 0 in subsystem 'nqn', and so has device 0000:01:00.0",
+                "\"devices\": [{NVME, \"subsystem\": \"nqn\", \"controllers\": 2}, {\"address\": \"0001:01:00.0\", \"group\": 1, \"model\": \"nvme\",\\n\"subsystem\": \"nqn\", \"controllerId\": 1,\\n\"controllers\": 3}]|4, device 0001:01:00.0 is of subsystem 'nqn' with 'controllers' of 3, and device 0000:01:00.0 is of it with 2",
                 "\"devices\": [{NVME,\\n\"smallestPage\": \"1K\",\\n\"largestPage\": \"4K\"}]|3, device 0000:01:00.0 ('smallestPage')",
                 "\"devices\": [{NVME,\\n\"smallestPage\": \"8K\",\\n\"largestPage\": \"4K\"}]|4, device 0000:01:00.0 ('largestPage')",
                 "\"devices\": [{NVME,\\n\"oddities\": [\\n\"none\"]}]|4, device 0000:01:00.0 has 'oddities' none",

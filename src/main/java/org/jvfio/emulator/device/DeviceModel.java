@@ -1,5 +1,6 @@
 package org.jvfio.emulator.device;
 
+import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -33,4 +34,15 @@ public interface DeviceModel {
      *     it
      */
     Supplier<? extends EmulatedDevice> configure(MachineOptions options);
+
+    /**
+     * Checks the devices of this model in a machine file against each other, after each has been configured; by default
+     * they may be any.
+     *
+     * @param devices the options of each, in the order of the file
+     * @throws IllegalArgumentException if they contradict each other
+     */
+    default void checkTogether(List<MachineOptions> devices) {
+        // They do not depend on each other.
+    }
 }

@@ -225,7 +225,8 @@ public final class EmulatedNvme implements EmulatedDevice {
          *
          * @param name the subsystem's qualified name, the same one for all its controllers: 1 to 223 printable ASCII
          *     characters
-         * @param id the identifier of this controller, 0 to {@code count} - 1
+         * @param id the identifier of this controller, 0 to {@code count} - 1, which no other controller of the
+         *     subsystem has
          * @param count the number of controllers of the subsystem, 1 to 32
          * @throws IllegalArgumentException if an argument is out of range
          */

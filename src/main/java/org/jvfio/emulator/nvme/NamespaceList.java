@@ -31,6 +31,13 @@ final class NamespaceList {
         return id > 0 && id <= MAX_ID;
     }
 
+    static void checkId(int id) {
+        if (!isValid(id)) {
+            throw new IllegalArgumentException(
+                    "namespace identifier: %d is not in the range 1 to %d".formatted(id, MAX_ID));
+        }
+    }
+
     /** The namespace with an identifier, attached or not. */
     @Nullable
     Namespace allocated(int id) {

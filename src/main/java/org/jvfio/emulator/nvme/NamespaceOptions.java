@@ -210,10 +210,7 @@ public final class NamespaceOptions {
          * @param number 1 to 256
          */
         public Builder id(int number) {
-            if (number < 1 || number > NamespaceList.MAX_ID) {
-                throw new IllegalArgumentException(
-                        "namespace identifier: %d is not in the range 1 to %d".formatted(number, NamespaceList.MAX_ID));
-            }
+            NamespaceList.checkId(number);
             id = number;
             return this;
         }

@@ -114,15 +114,20 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
          * The command is executed, and its data transferred, after a random delay of real time. An Asynchronous Event
          * Request is not delayed.
          *
-         * @param maximum at most one day
+         * @param minimum at least 0
+         * @param maximum from the minimum to one day
          */
         record Delay(Duration minimum, Duration maximum) implements Effect {
             private static final Duration MAX_DELAY = Duration.ofDays(1);
 
             public Delay {
-                if (minimum.isNegative() || maximum.compareTo(minimum) < 0 || maximum.compareTo(MAX_DELAY) > 0) {
+                if (minimum.isNegative() || maximum.compareTo(MAX_DELAY) > 0) {
                     throw new IllegalArgumentException(
                             "a delay from %s to %s: the range is 0 to one day".formatted(minimum, maximum));
+                }
+                if (maximum.compareTo(minimum) < 0) {
+                    throw new IllegalArgumentException(
+                            "the maximum delay, %s, is less than the minimum, %s".formatted(maximum, minimum));
                 }
             }
         }
@@ -154,7 +159,7 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
          * the first byte, bit 127 the highest of the last: the command identifier is in bits 96 to 111, the phase tag
          * is bit 112.
          *
-         * @param count the number of bits, at least 1
+         * @param count the number of bits, 1 to {@code length}
          * @param first the first bit that can be flipped
          * @param length the number of bits from there that can be flipped, at least 1
          */
@@ -166,6 +171,10 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
                 if (first < 0 || length < 1 || length > ENTRY_BITS - first) {
                     throw new IllegalArgumentException(
                             "%d bits from bit %d: a completion entry has bits 0 to 127".formatted(length, first));
+                }
+                if (count > length) {
+                    throw new IllegalArgumentException(
+                            "cannot flip %d bits of a completion entry: there are %d".formatted(count, length));
                 }
             }
 
@@ -217,9 +226,13 @@ public record NvmeFault(Commands commands, Occurrence occurrence, Effect effect)
          * The command is executed; then a namespace is detached or attached again, and the change is reported to the
          * host.
          *
-         * @param namespace the namespace identifier, from 1
+         * @param namespace the namespace identifier, 1 to 256
          */
-        record Attachment(int namespace, boolean attached) implements Effect {}
+        record Attachment(int namespace, boolean attached) implements Effect {
+            public Attachment {
+                NamespaceList.checkId(namespace);
+            }
+        }
 
         private static void checkBits(int count) {
             if (count < 1) {

@@ -1,9 +1,12 @@
 package org.jvfio.emulator.nvme;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.IntConsumer;
@@ -60,8 +63,8 @@ import org.jvfio.emulator.nvme.NamespaceOptions.CopyLimits;
  *       "writeZeroes"}, {@code "ranges"}, {@code "rangeBlocks"}, {@code "blocks"}; 0 is no limit. Limits that are left
  *       out are those of the {@code "drive"}, and without it 0
  *   <li>{@code "subsystem"}: the qualified name of the NVM subsystem that it shares with other controllers; with {@code
- *       "controllerId"}, from 0, and {@code "controllers"}, how many there are. They share the data of namespaces with
- *       the same image file
+ *       "controllerId"}, from 0, the default, and {@code "controllers"}, how many there are, 1 by default. They share
+ *       the data of namespaces with the same image file
  *   <li>{@code "msi"}: the number of MSI messages, a power of two up to 32; 0, the default, for no MSI
  *   <li>{@code "msix"}: the number of MSI-X vectors, 1 to 65, the default; 0 for no MSI-X
  *   <li>{@code "namespaces"}: a list, which may be empty, of namespaces with these options
@@ -162,6 +165,43 @@ public final class NvmeModel implements DeviceModel {
         return drive::build;
     }
 
+    /** A subsystem has one number of controllers, and its controllers have different identifiers. */
+    @Override
+    public void checkTogether(List<MachineOptions> devices) {
+        Map<String, List<MachineOptions>> subsystems = new HashMap<>();
+        for (MachineOptions device : devices) {
+            if (!device.has("subsystem")) {
+                continue;
+            }
+            String subsystem = device.string("subsystem");
+            List<MachineOptions> others = subsystems.computeIfAbsent(subsystem, _ -> new ArrayList<>());
+            for (MachineOptions other : others) {
+                String address = other.string("address", "another");
+                if (controllers(device) != controllers(other)) {
+                    throw device.wrong(
+                            "controllers",
+                            "is of subsystem '%s' with 'controllers' of %d, and device %s is of it with %d"
+                                    .formatted(subsystem, controllers(device), address, controllers(other)));
+                }
+                if (controllerId(device) == controllerId(other)) {
+                    throw device.wrong(
+                            "controllerId",
+                            "has 'controllerId' %d in subsystem '%s', and so has device %s"
+                                    .formatted(controllerId(device), subsystem, address));
+                }
+            }
+            others.add(device);
+        }
+    }
+
+    private static int controllers(MachineOptions device) {
+        return device.integer("controllers", 1);
+    }
+
+    private static int controllerId(MachineOptions device) {
+        return device.integer("controllerId", 0);
+    }
+
     private static EmulatedNvme.Builder preset(MachineOptions options) {
         if (!options.has("drive")) {
             return EmulatedNvme.builder();
@@ -195,7 +235,7 @@ public final class NvmeModel implements DeviceModel {
         }
         if (options.has("subsystem")) {
             String name = options.string("subsystem");
-            int controllers = options.integer("controllers", 1);
+            int controllers = controllers(options);
             set(options, "subsystem", () -> drive.subsystem(name, 0, 1));
             set(options, "controllers", () -> drive.subsystem(name, 0, controllers));
             setInteger(options, "controllerId", id -> drive.subsystem(name, id, controllers));

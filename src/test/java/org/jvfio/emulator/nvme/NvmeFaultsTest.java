@@ -610,6 +610,7 @@ class NvmeFaultsTest {
         assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, -1, 2));
         assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, 127, 2));
         assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(1, 0, 0));
+        assertThrows(IllegalArgumentException.class, () -> new Effect.CompletionBits(3, 96, 2));
         assertThrows(IllegalArgumentException.class, () -> new Effect.Scribble(0));
         assertThrows(IllegalArgumentException.class, () -> new Effect.DataBits(0));
         assertThrows(IllegalArgumentException.class, () -> new Effect.Temperature(-1));
