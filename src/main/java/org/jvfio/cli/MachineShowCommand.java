@@ -13,6 +13,8 @@ final class MachineShowCommand extends Command {
     void describe(CommandSyntax syntax) {
         syntax.argument("MACHINE", "a preset: " + String.join(", ", EmulatedMachine.presets()) + "; or a JSON file")
                 .about("Print a preset, change what should be different, and use the file as a machine of your own.")
+                .about("Of a JSON file, hazards, and of its devices ROMs, oddities and the options of their model are"
+                        + " left out; a note on standard error names those that the machine has.")
                 .example("jvfio machine show power9 > mine.json", "begin a machine of your own")
                 .example("jvfio demo --machine mine.json", "use it");
     }
@@ -21,6 +23,13 @@ final class MachineShowCommand extends Command {
     int run(Invocation in) throws Failure {
         EmulatedMachine machine = HostChoice.named(in.arguments().getFirst(), List.of());
         in.out().println(Json.text(machine.describe()));
+        machine.notDescribed()
+                .forEach((address, options) -> in.err()
+                        .println("jvfio: this leaves out of %s: %s; copy what you need from %s"
+                                .formatted(
+                                        address.isEmpty() ? "the machine" : "the device " + address,
+                                        Words.all(options),
+                                        in.arguments().getFirst())));
         return 0;
     }
 }

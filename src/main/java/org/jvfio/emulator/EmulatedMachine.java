@@ -230,10 +230,20 @@ public final class EmulatedMachine {
 
     /**
      * This machine as an object of JSON that {@link #read} understands, whatever preset it began with. Options of
-     * devices, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out.
+     * device models, expansion ROMs, {@link FunctionOptions} and policies of hazards are left out; {@link
+     * #notDescribed} names those that this machine has.
      */
     public Map<String, Object> describe() {
         return MachineDescription.of(this, DeviceModels.installed());
+    }
+
+    /**
+     * What {@link #describe} leaves out of this machine: the names of options in a machine file, by the address of
+     * their device, and by the empty string what is of the whole machine. What a program has given to the devices that
+     * it made is unknown, and not among them.
+     */
+    public Map<String, List<String>> notDescribed() {
+        return MachineDescription.leftOut(this);
     }
 
     /**
@@ -642,7 +652,7 @@ public final class EmulatedMachine {
          *     device} is null
          */
         public Builder device(String address, int group, Supplier<? extends EmulatedDevice> device, HostDriver driver) {
-            Slot slot = new Slot(address, group, device, driver, null, FunctionOptions.NONE);
+            Slot slot = new Slot(address, group, device, driver, null, FunctionOptions.NONE, List.of());
             if (slots.stream().anyMatch(each -> each.address().equals(address))) {
                 throw new IllegalArgumentException(address + " already has a device");
             }
@@ -670,6 +680,11 @@ public final class EmulatedMachine {
          */
         public Builder function(String address, FunctionOptions options) {
             return change(address, "options", slot -> slot.withOptions(options));
+        }
+
+        /** Notes which options a machine file has given to the model of a device. */
+        Builder modelOptions(String address, List<String> names) {
+            return change(address, "options", slot -> slot.withModelOptions(names));
         }
 
         private Builder change(String address, String part, UnaryOperator<Slot> change) {

@@ -2,6 +2,7 @@ package org.jvfio.emulator;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -73,6 +74,18 @@ public final class FunctionOptions {
     /** Whether the host reaches the configuration space of a PCI Express function from 0x100 on. */
     boolean extendedConfig() {
         return extendedConfig;
+    }
+
+    /** The names in machine files of those that differ from {@link #NONE}. */
+    List<String> names() {
+        Map<String, Boolean> differs = new LinkedHashMap<>();
+        differs.put("vpd", vitalProductData.isPresent());
+        differs.put("config", !config.isEmpty());
+        differs.put("bars", !bars.isEmpty());
+        differs.put("silentMicros", !silence.isZero());
+        differs.put("windowsFailed", windowsFailed);
+        differs.put("extendedConfig", !extendedConfig);
+        return differs.keySet().stream().filter(differs::get).toList();
     }
 
     /** Collects the options of a function. */

@@ -64,6 +64,31 @@ final class MachineDescription {
         return top;
     }
 
+    /** What the description does not have, by the address of its device; by the empty string that of the machine. */
+    static Map<String, List<String>> leftOut(EmulatedMachine machine) {
+        Map<String, List<String>> all = new TreeMap<>();
+        boolean failedWindows =
+                machine.slots().stream().anyMatch(slot -> slot.options().windowsFailed());
+        for (Hazard hazard : Hazard.values()) {
+            // The machine sets this one itself where windows have failed.
+            boolean isImplied = failedWindows && hazard == Hazard.CREATE_CHARGE_LEAK;
+            if (machine.policy(hazard) != HazardPolicy.STOP && !isImplied) {
+                all.put("", List.of("hazards"));
+            }
+        }
+        for (Slot slot : machine.slots()) {
+            List<String> names = new ArrayList<>(slot.modelOptions());
+            if (slot.rom() != null) {
+                names.add("rom");
+            }
+            names.addAll(slot.options().names());
+            if (!names.isEmpty()) {
+                all.put(slot.address(), List.copyOf(names));
+            }
+        }
+        return all;
+    }
+
     private static String preset(Platform platform) {
         return platform.isPowernv() ? "power8" : "pseries";
     }

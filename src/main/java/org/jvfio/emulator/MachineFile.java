@@ -178,6 +178,12 @@ final class MachineFile {
                 device.checked("rom", () -> machine.rom(address, rom));
             }
             machine.function(address, FunctionFile.read(device));
+            machine.modelOptions(
+                    address,
+                    device.names().stream()
+                            .filter(option -> device.has(option) && !DEVICE_OPTIONS.contains(option))
+                            .sorted()
+                            .toList());
             byModel.computeIfAbsent(model, _ -> new ArrayList<>()).add(device);
         }
         byModel.forEach((model, devices) -> top.checked(name, () -> {

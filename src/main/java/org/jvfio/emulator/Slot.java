@@ -1,17 +1,23 @@
 package org.jvfio.emulator;
 
+import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.jvfio.emulator.device.EmulatedDevice;
 
-/** A PCI function: its address, group, device and driver, a ROM that replaces the device's own, and its oddities. */
+/**
+ * A PCI function: its address, group, device and driver, a ROM that replaces the device's own, and its oddities.
+ *
+ * @param modelOptions the options that a machine file gives to the model of the device
+ */
 record Slot(
         String address,
         int group,
         Supplier<? extends EmulatedDevice> device,
         HostDriver driver,
         @Nullable ExpansionRom rom,
-        FunctionOptions options) {
+        FunctionOptions options,
+        List<String> modelOptions) {
     /** What readers of {@code /dev/vfio} and sysfs take for the number of a group: nine digits. */
     private static final int MAX_GROUP = 999_999_999;
 
@@ -38,10 +44,14 @@ record Slot(
     }
 
     Slot withRom(ExpansionRom newRom) {
-        return new Slot(address, group, device, driver, newRom, options);
+        return new Slot(address, group, device, driver, newRom, options, modelOptions);
     }
 
     Slot withOptions(FunctionOptions newOptions) {
-        return new Slot(address, group, device, driver, rom, newOptions);
+        return new Slot(address, group, device, driver, rom, newOptions, modelOptions);
+    }
+
+    Slot withModelOptions(List<String> names) {
+        return new Slot(address, group, device, driver, rom, options, names);
     }
 }

@@ -378,12 +378,41 @@ class HostCommandsTest {
     @ParameterizedTest
     @MethodSource("presets")
     void machineShow_eachPreset_isReadAsTheSameMachine(String preset) throws IOException {
-        String shown = Ran.of("machine show " + preset).ok().out();
+        Ran ran = Ran.of("machine show " + preset).ok();
+        assertEquals("", ran.err());
+        String shown = ran.out();
         Path file = Files.writeString(directory.resolve("machine.json"), shown);
         assertEquals(shown, Ran.of("machine show " + file).ok().out());
         assertEquals(
                 Ran.of("devices --json --machine " + preset).ok().out(),
                 Ran.of("devices --json --machine " + file).ok().out());
+    }
+
+    @Test
+    void machineShow_fileWithMoreThanItPrints_namesWhatIsLeftOut() throws IOException {
+        Files.write(directory.resolve("edu.rom"), new byte[64]);
+        Path file = Files.writeString(directory.resolve("machine.json"), """
+                {"like": "power9", "hazards": "as-linux", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "nvme", "mdts": 1, "serial": null, "namespaces": []},
+                 {"address": "0001:01:00.0", "group": 1, "model": "edu", "rom": "edu.rom", "vpd": {"0x0": "78"},
+                  "config": {"0x34": "40"}, "bars": [{"index": 2, "kind": "memory", "size": "1M"}],
+                  "silentMicros": 3, "windowsFailed": false, "extendedConfig": false},
+                 {"address": "0002:01:00.0", "group": 2, "model": "edu", "driver": "other", "hostUse": "swap"}]}
+                """);
+        assertEquals(
+                """
+                jvfio: this leaves out of the machine: hazards; copy what you need from FILE
+                jvfio: this leaves out of the device 0000:01:00.0: mdts and namespaces; copy what you need from FILE
+                jvfio: this leaves out of the device 0001:01:00.0: rom, vpd, config, bars, silentMicros and extendedConfig; copy what you need from FILE
+                """.replace("FILE", file.toString()),
+                Ran.of("machine show " + file).ok().err().replace(System.lineSeparator(), "\n"));
+        Files.writeString(file, """
+                {"like": "pseries", "devices": [
+                 {"address": "0000:01:00.0", "group": 0, "model": "edu", "windowsFailed": true}]}
+                """);
+        assertEquals(
+                "jvfio: this leaves out of the device 0000:01:00.0: windowsFailed; copy what you need from " + file,
+                Ran.of("machine show " + file).ok().err().strip());
     }
 
     @Test
