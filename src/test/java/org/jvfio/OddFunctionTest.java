@@ -214,6 +214,23 @@ class OddFunctionTest {
     }
 
     @Test
+    void bar_interruptedThread_memoryMappedAndStillInterrupted() {
+        TestHost host = host(FunctionOptions.builder().bar(2, BarKind.MEMORY, 1 << 20, false));
+        Thread.currentThread().interrupt();
+        try (Device device = Device.open(host.kernel(), ADDRESS)) {
+            MemorySegment memory = device.bar(2).unsafeSegment(0, 1 << 20);
+            memory.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+            device.configSpace().disable(PciCommand.MEMORY);
+            assertEquals(-1, memory.get(ValueLayout.JAVA_BYTE, 0));
+            device.configSpace().enable(PciCommand.MEMORY);
+            assertEquals(1, memory.get(ValueLayout.JAVA_BYTE, 0));
+        } finally {
+            assertTrue(Thread.interrupted());
+        }
+        host.assertAllGivenBack();
+    }
+
+    @Test
     void open_additionalBarThatTheDeviceHas_refused() {
         FunctionOptions.Builder options = FunctionOptions.builder().bar(0, BarKind.MEMORY, 4096, false);
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> host(options));

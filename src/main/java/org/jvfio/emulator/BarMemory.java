@@ -82,16 +82,29 @@ final class BarMemory {
                 known = createFile();
                 file = known;
             }
-            return known.map(mode, offset, length, arena);
+            return map(known, offset, length, mode, arena);
         } catch (IOException failure) {
             throw cannotMap(failure);
+        }
+    }
+
+    /** Maps without the thread's interrupt, which would close the file for good. */
+    private static MemorySegment map(FileChannel from, long offset, long length, MapMode mode, Arena arena)
+            throws IOException {
+        boolean isInterrupted = Thread.interrupted();
+        try {
+            return from.map(mode, offset, length, arena);
+        } finally {
+            if (isInterrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
     /** Memory of zeros outside of the Java heap and its limits, sparse until it is written. */
     private MemorySegment sparse() {
         try (FileChannel only = createFile()) {
-            return only.map(MapMode.READ_WRITE, 0, bytes, Arena.ofAuto());
+            return map(only, 0, bytes, MapMode.READ_WRITE, Arena.ofAuto());
         } catch (IOException failure) {
             throw cannotMap(failure);
         }
