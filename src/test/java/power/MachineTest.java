@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayList;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -71,16 +71,7 @@ class MachineTest {
 
     private static Qemu qemu(Optional<Path> disk) {
         return new Qemu(
-                List.of("qemu"),
-                Machine.POWERNV8,
-                Path.of("k"),
-                disk,
-                "",
-                List.of(),
-                List.of(),
-                List.of(),
-                "",
-                true);
+                List.of("qemu"), Machine.POWERNV8, Path.of("k"), disk, "", List.of(), List.of(), List.of(), "", true);
     }
 
     @Test
