@@ -19,15 +19,15 @@ record NamespaceLimits(long verifyBlocks, long writeZeroesBlocks, long deallocat
      * @param controller the data structure of CNS 06h; zeros if the controller has none
      * @param namespace the data structure of CNS 00h
      * @param minPageShift log2 of the unit of VSL and WZSL (CAP.MPSMIN)
-     * @param blockShift log2 of the logical block size in bytes
+     * @param blockBytes the bytes of a block that VSL and WZSL count: its data, and its metadata if that is interleaved
      */
-    static NamespaceLimits of(ControllerData controller, ControllerData namespace, int minPageShift, int blockShift) {
+    static NamespaceLimits of(ControllerData controller, ControllerData namespace, int minPageShift, long blockBytes) {
         long deallocate = Math.min(
                 orUnlimited(Integer.toUnsignedLong(controller.integer(4))), orUnlimited(controller.longInteger(8)));
         long copy = Math.min(namespace.unsignedShort(74), Integer.toUnsignedLong(namespace.integer(76)));
         return new NamespaceLimits(
-                blocks(controller.unsignedByte(0), minPageShift, blockShift),
-                blocks(controller.unsignedByte(1), minPageShift, blockShift),
+                blocks(controller.unsignedByte(0), minPageShift, blockBytes),
+                blocks(controller.unsignedByte(1), minPageShift, blockBytes),
                 Math.min(MAX_RANGE_BLOCKS, deallocate),
                 Math.min(MAX_BLOCKS, copy));
     }
@@ -38,11 +38,11 @@ record NamespaceLimits(long verifyBlocks, long writeZeroesBlocks, long deallocat
     }
 
     /** A limit smaller than a block cannot be meant. */
-    private static long blocks(int shift, int minPageShift, int blockShift) {
+    private static long blocks(int shift, int minPageShift, long blockBytes) {
         int bytesShift = minPageShift + shift;
         if (shift == 0 || bytesShift >= Long.SIZE - 1) {
             return MAX_BLOCKS;
         }
-        return Math.clamp(1L << bytesShift >>> blockShift, 1, MAX_BLOCKS);
+        return Math.clamp((1L << bytesShift) / blockBytes, 1, MAX_BLOCKS);
     }
 }

@@ -224,7 +224,7 @@ final class Namespaces {
                 : identify(operation, AdminQueue.IDENTIFY_CONTROLLER_OF_COMMAND_SET, 0, Namespaces::isUnknown)
                         .orElse(ControllerData.ZEROS);
         NamespaceLimits limits =
-                NamespaceLimits.of(ofCommandSet, data.get(), controller.minPageShift(), format.blockShift());
+                NamespaceLimits.of(ofCommandSet, data.get(), controller.minPageShift(), format.transferBytes(1));
         return new Description(format, limits);
     }
 

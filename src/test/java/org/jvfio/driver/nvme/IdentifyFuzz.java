@@ -47,7 +47,7 @@ public final class IdentifyFuzz {
             assertTrue(format.transferBytes(MAX_COMMAND_BLOCKS) >= MAX_COMMAND_BLOCKS << format.blockShift());
             assertTrue(format.separateBytes(MAX_COMMAND_BLOCKS) >= 0, format::toString);
             for (int minPageShift = 12; minPageShift <= 20; minPageShift += 4) {
-                NamespaceLimits limits = NamespaceLimits.of(data, data, minPageShift, format.blockShift());
+                NamespaceLimits limits = NamespaceLimits.of(data, data, minPageShift, format.transferBytes(1));
                 assertLimit(1, limits.verifyBlocks(), MAX_COMMAND_BLOCKS);
                 assertLimit(1, limits.writeZeroesBlocks(), MAX_COMMAND_BLOCKS);
                 assertLimit(1, limits.deallocateBlocks(), (1L << 32) - 1);

@@ -178,6 +178,22 @@ class NvmeNamespacesTest {
         }
     }
 
+    /** VSL and WZSL count the metadata that is transferred with the data: 15 blocks of 520 bytes in 8 KiB, not 16. */
+    @Test
+    void limits_extendedMetadata_countedAsTransferred() {
+        EmulatedNvme.Builder drive = EmulatedNvme.builder()
+                .commandLimits(new CommandLimits(1, 2, 0, 0, 0))
+                .namespace(namespace().metadataBytes(8).extended(true).build());
+        try (NvmeHost host = host(drive);
+                NvmeController nvme = host.open()) {
+            NvmeNamespace disk = nvme.namespace(1);
+            assertEquals(15, disk.limits().verifyBlocks());
+            assertEquals(31, disk.limits().writeZeroesBlocks());
+            disk.verify(0, 100);
+            disk.writeZeroes(0, 100);
+        }
+    }
+
     @Test
     void optionalCommands_notSupported_refusedByName() {
         EmulatedNvme.Builder drive =
