@@ -77,21 +77,29 @@ final class AdminQueue {
     private final ControllerRegisters registers;
     private final int pageShift;
     private final Duration timeout;
+    private final DmaArea memory;
     private final NvmeQueue queue;
     private final NvmeBuffer data;
     private final NvmeBuffer hostBehavior;
 
     /**
-     * Guards {@link #data}. Acquired before the controller's lock, except while the controller is opened, when no other
-     * thread knows it. The watchdog never acquires it.
+     * Guards {@link #data}, and freeing it. Acquired before the controller's lock, except while the controller is
+     * opened, when no other thread knows it. The watchdog never acquires it. No callback of the program runs with it
+     * held, so that closing the controller in one cannot wait for its own thread.
      */
     private final ReentrantLock dataLock = new ReentrantLock();
 
+    /**
+     * Makes the queue of a stopped controller.
+     *
+     * @param memory at least {@link #memoryBytes}; freed by {@link #freeMemory}
+     */
     AdminQueue(ControllerLifecycle owner, ControllerRegisters registers, int pageShift, DmaArea memory) {
         this.owner = owner;
         this.registers = registers;
         this.pageShift = pageShift;
         this.timeout = owner.options().adminTimeout();
+        this.memory = memory;
         queue = new NvmeQueue(owner, registers, 0, layout(pageShift), memory);
         data = allocateData(memory);
         hostBehavior = memory.allocate(HOST_BEHAVIOR_BYTES);
@@ -188,6 +196,9 @@ final class AdminQueue {
     private Optional<ControllerData> readOnce(NvmeRequest request, int bytes) {
         dataLock.lock();
         try {
+            // The caller may have waited for the lock while the controller was closed.
+            owner.requireUsable();
+            owner.requireOpenDevice();
             NvmeBuffer into = data.slice(0, bytes);
             into.segment().fill((byte) 0);
             submitAndAwait(request.data(into));
@@ -204,6 +215,18 @@ final class AdminQueue {
 
     boolean isDataLockHeld() {
         return dataLock.isHeldByCurrentThread();
+    }
+
+    /**
+     * Frees the memory after all commands have ended. Waits for a thread that still copies data; caller holds no lock.
+     */
+    void freeMemory() {
+        dataLock.lock();
+        try {
+            memory.close();
+        } finally {
+            dataLock.unlock();
+        }
     }
 
     /**

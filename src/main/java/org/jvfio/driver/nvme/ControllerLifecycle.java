@@ -21,6 +21,7 @@ import org.jvfio.VfioException.Kind;
  */
 final class ControllerLifecycle {
     private static final System.Logger LOGGER = System.getLogger("org.jvfio.driver.nvme");
+    private static final String CLOSED_FIRST = "the device %s was closed before its NVMe controller";
 
     private final Device device;
     private final NvmeOptions options;
@@ -28,7 +29,6 @@ final class ControllerLifecycle {
     private final ControllerRegisters registers;
     private final int pageShift;
     private final DriverClaim claim;
-    private final DmaArea adminMemory;
     private final KnownController known;
     private final AdminQueue admin;
     private final Startup startup;
@@ -79,7 +79,6 @@ final class ControllerLifecycle {
         this.registers = registers;
         this.pageShift = pageShift;
         this.claim = claim;
-        this.adminMemory = adminMemory;
         known = new KnownController(options, device.configSpace(), registers, quirks);
         admin = new AdminQueue(this, registers, pageShift, adminMemory);
         NvmeBuffer logPage = AdminQueue.allocateData(adminMemory);
@@ -217,6 +216,26 @@ final class ControllerLifecycle {
         VfioException cause = failure;
         if (cause != null) {
             throw new VfioException(cause.kind(), "use " + this, cause.reason(), cause.hint());
+        }
+    }
+
+    /**
+     * Rejects the use of a device that was closed before its controller: the memory may be freed.
+     *
+     * @throws IllegalStateException if it is closed
+     */
+    void requireOpenDevice() {
+        if (isDeviceClosed()) {
+            throw new IllegalStateException(CLOSED_FIRST.formatted(this));
+        }
+    }
+
+    private boolean isDeviceClosed() {
+        try {
+            device.bar(0);
+            return false;
+        } catch (IllegalStateException closed) {
+            return true;
         }
     }
 
@@ -454,13 +473,10 @@ final class ControllerLifecycle {
 
     /** Stops DMA as far as possible and fails all commands. Caller holds {@link #lock}. */
     private void disable(String operation, RuntimeException cause) {
-        VfioException reason = cause instanceof VfioException e
-                ? e
-                : new VfioException(
-                        Kind.DEVICE_ERROR, operation, String.valueOf(cause.getMessage()), "open the device again");
         if (state == NvmeState.FAILED) {
             return;
         }
+        VfioException reason = reasonOf(operation, cause);
         failure = reason;
         state = NvmeState.FAILED;
         stopQueues();
@@ -475,6 +491,20 @@ final class ControllerLifecycle {
         }
         LOGGER.log(System.Logger.Level.DEBUG, "{0} is disabled: {1}", this, reason.getMessage());
         failCommands(CommandFailure.ofEnd(reason.kind(), reason.reason(), reason.hint()));
+    }
+
+    private VfioException reasonOf(String operation, RuntimeException cause) {
+        if (cause instanceof VfioException e) {
+            return e;
+        }
+        return isDeviceClosed()
+                ? new VfioException(
+                        Kind.CONFLICT,
+                        operation,
+                        CLOSED_FIRST.formatted(this),
+                        "close the controller before its device")
+                : new VfioException(
+                        Kind.DEVICE_ERROR, operation, String.valueOf(cause.getMessage()), "open the device again");
     }
 
     /** Closes the controller ({@link NvmeController#close}). */
@@ -562,7 +592,7 @@ final class ControllerLifecycle {
         ioQueues().close();
         claim.release();
         // Interrupts first: their handlers read the memory.
-        runAll(List.of(interrupts()::close, ioQueues()::freeMemory, adminMemory::close));
+        runAll(List.of(interrupts()::close, ioQueues()::freeMemory, admin::freeMemory));
     }
 
     /** Runs all steps, and then throws the first failure, with the others suppressed. */

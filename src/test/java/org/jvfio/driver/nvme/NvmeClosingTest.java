@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,20 +16,28 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.jvfio.VfioException;
+import org.jvfio.emulator.EmulatedMachine;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NvmeFault.Commands;
 import org.jvfio.emulator.nvme.NvmeFault.Effect;
 import org.jvfio.emulator.nvme.NvmeFault.Occurrence;
 import org.jvfio.emulator.nvme.NvmeFaults;
+import org.jvfio.kernel.Kernel;
+import org.jvfio.observe.ForwardingKernel;
+import org.jvfio.uapi.vfio_h;
 
 /** Closing or resetting a controller with commands in flight: all of them complete, and no thread spins. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NvmeClosingTest {
     private static final int STATUS = 0x1c;
+    private static final int GET_LOG_PAGE = 0x02;
     private static final NvmeFaults LOST =
             NvmeFaults.NONE.with(Commands.anyIo(), new Occurrence.Nth(1), new Effect.Lost(false));
 
@@ -215,6 +224,83 @@ class NvmeClosingTest {
             nvme.namespace(1).flush();
             assertTrue(closed.await(30, TimeUnit.SECONDS));
             assertEquals(NvmeState.CLOSED, nvme.state());
+            nvme.close();
+        }
+    }
+
+    /** As for a thread that has found the controller open, and waits for the data buffer while it is closed. */
+    @Test
+    void log_closedBeforeItsDataIsUsed_illegalState() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open();
+            AdminQueue admin = nvme.lifecycle().adminCommands();
+            nvme.close();
+            IllegalStateException e =
+                    assertThrows(IllegalStateException.class, () -> admin.log("read the health", 2, 512));
+            assertEquals("the NVMe controller of " + nvme + " is closed", e.getMessage());
+        }
+    }
+
+    /** A reader copies the data of a command that has succeeded after the controller has no command in flight. */
+    @Test
+    void close_dataOfAdminCommands_freedWithItsLockHeld() {
+        AtomicReference<AdminQueue> admin = new AtomicReference<>();
+        List<Boolean> held = new ArrayList<>();
+        UnaryOperator<Kernel> watched = kernel -> new ForwardingKernel(kernel) {
+            @Override
+            public int ioctl(int descriptor, int request, MemorySegment argument) {
+                if (request == vfio_h.VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY && admin.get() != null) {
+                    held.add(admin.get().isDataLockHeld());
+                }
+                return super.ioctl(descriptor, request, argument);
+            }
+        };
+        try (NvmeHost host = new NvmeHost(EmulatedMachine.power8(), NvmeHost::drive, watched)) {
+            NvmeController nvme = host.open();
+            admin.set(nvme.lifecycle().adminCommands());
+            nvme.close();
+            assertEquals(List.of(false, true), held, "of the I/O queues and of the admin queue");
+        }
+    }
+
+    @Test
+    void close_logReadInFlight_failsIt() {
+        NvmeFaults lost =
+                NvmeFaults.NONE.with(Commands.admin(GET_LOG_PAGE), Occurrence.always(), new Effect.Lost(false));
+        try (NvmeHost host = new NvmeHost(lost)) {
+            NvmeController nvme = host.open();
+            CompletableFuture<NvmeHealth> health = new CompletableFuture<>();
+            start(() -> {
+                try {
+                    health.complete(nvme.health());
+                } catch (RuntimeException e) {
+                    health.completeExceptionally(e);
+                }
+            });
+            while (nvme.lifecycle().admin().timedOut(System.nanoTime(), 0) == CommandSlots.NONE) {
+                Thread.onSpinWait();
+            }
+            nvme.close();
+            CompletionException e = assertThrows(CompletionException.class, health::join);
+            assertEquals(
+                    "the controller was closed",
+                    assertInstanceOf(VfioException.class, e.getCause()).reason());
+        }
+    }
+
+    @Test
+    void use_deviceClosedBefore_saysSo() {
+        try (NvmeHost host = new NvmeHost()) {
+            NvmeController nvme = host.open();
+            host.device().close();
+            String reason = "the device " + nvme + " was closed before its NVMe controller";
+            // The watchdog may have found it already: then the controller has failed for that reason.
+            RuntimeException early = assertThrows(RuntimeException.class, nvme::health);
+            assertTrue(String.valueOf(early.getMessage()).contains(reason), early.getMessage());
+            nvme.lifecycle().fail("try it", new IllegalStateException("Already closed"));
+            VfioException e = assertThrows(VfioException.class, nvme::health);
+            assertEquals(reason, e.reason());
+            assertEquals("close the controller before its device", e.hint());
             nvme.close();
         }
     }
