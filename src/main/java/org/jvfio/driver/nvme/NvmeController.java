@@ -26,10 +26,11 @@ import org.jvfio.VfioException.Kind;
  *
  * <ul>
  *   <li>One that the controller had completed has its status.
- *   <li>Flush, Write, Read, Write Zeroes and Dataset Management have the same effect when they are executed twice: the
- *       driver submits them again, at most {@link NvmeOptions#retries} times each; after that they fail with {@link
- *       NvmeStatus#ABORTED_BY_HOST} and the kind {@code FROZEN}. Other commands fail so at once: what they have done is
- *       not known. {@link #lastRecovery} has the numbers.
+ *   <li>The driver submits all others again: Flush, Write, Read, Compare, Write Zeroes, Dataset Management, Verify and
+ *       Copy have the same effect when they are executed twice, Copy because it writes to no block that it reads. Where
+ *       another command writes to their blocks meanwhile, a Compare, Read or Copy may see the data of before or after
+ *       it, as always. After {@link NvmeOptions#retries} times, or if it had timed out, a command fails
+ *       with {@link NvmeStatus#ABORTED_BY_HOST} and the kind {@code FROZEN}. {@link #lastRecovery} has the numbers.
  *   <li>Identify and Get Log Page, which {@link #namespace} and {@link #health} use, are executed again too.
  * </ul>
  *

@@ -11,7 +11,7 @@ import org.jvfio.RecoveryResult.Means;
  * @param resets how many resets of the device that took
  * @param completed I/O commands that the controller had completed before it froze
  * @param resubmitted I/O commands that were submitted again
- * @param failed I/O commands that failed, because they may not be repeated
+ * @param failed I/O commands that failed, because they were repeated too often or their buffer was unmapped
  * @param took the time from the beginning of the recovery until the controller accepted commands
  */
 public record NvmeRecovery(Means means, int resets, int completed, int resubmitted, int failed, Duration took) {

@@ -323,10 +323,12 @@ public final class NvmeRequest extends ReusableCompletion {
         return this;
     }
 
-    /** Whether the command has the same effect if it is executed twice, and its buffer can still be reached. */
+    /**
+     * Whether the command has the same effect if it is executed twice, as each {@link Operation} has, and its buffer
+     * can still be reached.
+     */
     boolean isRepeatable() {
-        Operation known = operation;
-        return known != null && known.isRepeatable() && !abortRequested && isMapped();
+        return operation != null && !abortRequested && isMapped();
     }
 
     private boolean isMapped() {

@@ -1,9 +1,10 @@
 package org.jvfio.driver.nvme;
 
-import java.util.EnumSet;
-import java.util.Set;
-
-/** The commands of the NVM command set that this driver submits. */
+/**
+ * The commands of the NVM command set that this driver submits. Executing one twice has the effect of executing it
+ * once, so that it can be submitted again when it is not known whether the controller has executed it; Copy does not
+ * write to blocks that it reads. Other commands in flight may be executed before or after it in any case.
+ */
 enum Operation {
     FLUSH(0x00, "flush"),
     WRITE(0x01, "write"),
@@ -13,8 +14,6 @@ enum Operation {
     DEALLOCATE(0x09, "deallocate"),
     VERIFY(0x0c, "verify"),
     COPY(0x19, "copy");
-
-    private static final Set<Operation> REPEATABLE = EnumSet.allOf(Operation.class);
 
     private final int opcode;
     private final String verb;
@@ -31,15 +30,6 @@ enum Operation {
     /** Whether it transfers data between memory and the drive. */
     boolean transfers() {
         return this == READ || this == WRITE || this == COMPARE;
-    }
-
-    /**
-     * Whether executing the command twice has the effect of executing it once, so that it can be submitted again when
-     * it is not known whether the controller has executed it; Copy does not write to blocks that it reads. Other
-     * commands in flight may be executed before or after it in any case.
-     */
-    boolean isRepeatable() {
-        return REPEATABLE.contains(this);
     }
 
     String describe(NvmeNamespace namespace, long lba, long blocks) {

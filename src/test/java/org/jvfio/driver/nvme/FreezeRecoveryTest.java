@@ -101,6 +101,39 @@ class FreezeRecoveryTest {
         }
     }
 
+    /** The first command of each kind is lost, so that one of each is in flight at the freeze. */
+    @Test
+    void freeze_eachCommandInFlight_submittedAgain() {
+        NvmeFaults lost = NvmeFaults.NONE;
+        for (Operation operation : Operation.values()) {
+            lost = lost.with(Commands.io(operation.opcode()), new Occurrence.Nth(1), new Effect.Lost(false));
+        }
+        try (NvmeHost host = new NvmeHost(lost);
+                NvmeController nvme = host.open();
+                NvmeBuffer buffer = nvme.allocate(3 * BLOCK)) {
+            NvmeNamespace disk = nvme.namespace(1);
+            List<NvmeRequest> requests = List.of(
+                    new NvmeRequest().flush(disk),
+                    new NvmeRequest().write(disk, 0, 1, buffer.slice(0, BLOCK)),
+                    new NvmeRequest().read(disk, 1, 1, buffer.slice(BLOCK, BLOCK)),
+                    new NvmeRequest().compare(disk, 2, 1, buffer.slice(2 * BLOCK, BLOCK)),
+                    new NvmeRequest().writeZeroes(disk, 3, 1),
+                    new NvmeRequest().deallocate(disk, 4, 1),
+                    new NvmeRequest().verify(disk, 5, 1),
+                    new NvmeRequest().copy(disk, 6, 1, 7));
+            assertEquals(Operation.values().length, requests.size());
+            for (NvmeRequest request : requests) {
+                assertTrue(nvme.queue(0).submit(request));
+            }
+            strike(host, PeError.AT_ONCE);
+            for (NvmeRequest request : requests) {
+                nvme.queue(0).await(request);
+                request.requireSuccess();
+            }
+            assertEquals(requests.size(), nvme.lastRecovery().orElseThrow().resubmitted());
+        }
+    }
+
     /** A command that had completed before the freeze is not executed again. */
     @Test
     void freeze_completionNotPolledYet_statusKept() {
