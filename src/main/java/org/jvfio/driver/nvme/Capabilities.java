@@ -68,8 +68,13 @@ record Capabilities(long register) {
     }
 
     private boolean hasNvmCommands() {
+        return canSelectNvm() || hasCommandSets();
+    }
+
+    /** Whether the NVM command set alone can be selected (CSS bit 0). */
+    boolean canSelectNvm() {
         // A zero, which the specification does not allow, can only mean the NVM command set.
-        return (commandSets() & 1) != 0 || commandSets() == 0 || hasCommandSets();
+        return (commandSets() & 1) != 0 || commandSets() == 0;
     }
 
     private int commandSets() {

@@ -56,6 +56,7 @@ final class ControllerRegisters {
     private final Region bar;
     private final Capabilities capabilities;
     private volatile boolean delaysReadyCheck;
+    private volatile boolean hasNoDescriptors;
 
     private ControllerRegisters(Device device, Region bar, Capabilities capabilities) {
         this.device = device;
@@ -93,6 +94,7 @@ final class ControllerRegisters {
     /** Takes note of what the controller is known to need. */
     void adapt(Set<NvmeQuirk> quirks) {
         delaysReadyCheck = quirks.contains(NvmeQuirk.READY_CHECK_DELAY);
+        hasNoDescriptors = quirks.contains(NvmeQuirk.NO_NAMESPACE_LIST);
     }
 
     private static long readCapabilities(Region bar) {
@@ -263,9 +265,14 @@ final class ControllerRegisters {
                 CC_COMPLETION_ENTRY
                         | CC_SUBMISSION_ENTRY
                         | (pageShift - MIN_PAGE_SHIFT) << CC_PAGE_SHIFT
-                        | (capabilities.hasCommandSets() ? CC_ALL_COMMAND_SETS : 0)
+                        | (selectsAllCommandSets() ? CC_ALL_COMMAND_SETS : 0)
                         | CC_ENABLE);
         await(operation, "start", CSTS_READY, CSTS_READY, CSTS_FATAL, readyTimeout());
+    }
+
+    /** Without descriptors, enabled namespaces of other command sets would look like those of NVM. */
+    private boolean selectsAllCommandSets() {
+        return capabilities.hasCommandSets() && !(hasNoDescriptors && capabilities.canSelectNvm());
     }
 
     /** Two accesses of 4 bytes: controllers need not support accesses of 8. */

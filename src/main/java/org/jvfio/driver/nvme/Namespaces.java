@@ -24,10 +24,9 @@ final class Namespaces {
     /** CNS 03h is of version 1.3, and of all controllers that can have other command sets. */
     private static final int DESCRIPTORS_VERSION = 0x0001_0300;
 
-    private static final int ANY_VERSION = 0;
-
     private static final int DESCRIPTOR_HEADER = 4;
     private static final int DESCRIPTOR_COMMAND_SET = 4;
+    private static final int COMMAND_SET_BYTES = 1;
     private static final int NVM = 0;
     private static final int KEY_VALUE = 1;
     private static final int ZONED = 2;
@@ -146,8 +145,10 @@ final class Namespaces {
             AdminQueue.Answer answer = controller
                     .adminCommands()
                     .identify(operation, AdminQueue.IDENTIFY_NAMESPACE, id, Namespaces::isInactiveOrBusy);
-            boolean isInactive =
-                    answer.data().map(data -> !isActive(data)).orElseGet(() -> isInactive(answer.status()));
+            int number = id;
+            boolean isInactive = answer.data()
+                    .map(data -> !isActive(data) && !hasOtherCommands(operation, number))
+                    .orElseGet(() -> isInactive(answer.status()));
             if (!isInactive) {
                 ids.add(id);
             }
@@ -259,12 +260,11 @@ final class Namespaces {
 
     /** Rejects a namespace whose descriptors name another command set, or that the controller does not know. */
     private void requireNvmCommands(String operation, int id) {
-        if (!knows(controller.hasCommandSets() ? ANY_VERSION : DESCRIPTORS_VERSION)) {
+        // Where there are command sets, a drive with NO_NAMESPACE_LIST is asked too: it may know the descriptors.
+        if (!controller.hasCommandSets() && !knows(DESCRIPTORS_VERSION)) {
             return;
         }
-        AdminQueue.Answer answer = controller
-                .adminCommands()
-                .identify(operation, AdminQueue.IDENTIFY_DESCRIPTORS, id, Namespaces::isInactive);
+        AdminQueue.Answer answer = descriptors(operation, id);
         if (answer.status().hasCodeOf(INVALID_NAMESPACE)) {
             throw inactive(operation, id);
         }
@@ -285,12 +285,32 @@ final class Namespaces {
         }
     }
 
-    /** The command set identifier in a list of descriptors, which a type of zero ends. */
+    /** Whether a namespace that has no size in CNS 00h is one of another command set. */
+    private boolean hasOtherCommands(String operation, int id) {
+        if (!controller.hasCommandSets()) {
+            return false;
+        }
+        Optional<ControllerData> descriptors = descriptors(operation, id).data();
+        return descriptors.isPresent() && commandSet(descriptors.get()) != NVM;
+    }
+
+    private AdminQueue.Answer descriptors(String operation, int id) {
+        return controller
+                .adminCommands()
+                .identify(operation, AdminQueue.IDENTIFY_DESCRIPTORS, id, Namespaces::isInactive);
+    }
+
+    /**
+     * The command set identifier in a list of descriptors, which a type of zero ends; that of NVM if it has none, or is
+     * another data structure.
+     */
     static int commandSet(ControllerData descriptors) {
         int at = 0;
         while (at + DESCRIPTOR_HEADER < ControllerData.BYTES && descriptors.unsignedByte(at) != 0) {
             if (descriptors.unsignedByte(at) == DESCRIPTOR_COMMAND_SET) {
-                return descriptors.unsignedByte(at + DESCRIPTOR_HEADER);
+                return descriptors.unsignedByte(at + 1) == COMMAND_SET_BYTES
+                        ? descriptors.unsignedByte(at + DESCRIPTOR_HEADER)
+                        : NVM;
             }
             at += DESCRIPTOR_HEADER + descriptors.unsignedByte(at + 1);
         }

@@ -15,7 +15,7 @@ public enum NvmeQuirk {
     READY_CHECK_DELAY,
     /**
      * Identify knows controllers and namespaces (CNS 00h and 01h), and returns something else for other structures:
-     * namespaces are identified one by one.
+     * namespaces are identified one by one, and those of other command sets than NVM are not enabled.
      */
     NO_NAMESPACE_LIST,
     /** MSI interrupts, but not MSI-X, are never sent: the driver polls instead. */

@@ -5,18 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.jvfio.VfioException;
 import org.jvfio.emulator.nvme.CommandLimits;
 import org.jvfio.emulator.nvme.CommandSet;
+import org.jvfio.emulator.nvme.DriveOddity;
 import org.jvfio.emulator.nvme.DrivePreset;
 import org.jvfio.emulator.nvme.EmulatedNvme;
 import org.jvfio.emulator.nvme.NamespaceOptions;
@@ -151,6 +154,66 @@ class NvmeNamespacesTest {
             e = assertThrows(VfioException.class, () -> nvme.namespace(3));
             assertEquals(VfioException.Kind.NOT_FOUND, e.kind());
         }
+    }
+
+    private static EmulatedNvme.Builder ofThreeCommandSets() {
+        return EmulatedNvme.builder()
+                .namespace(namespace().build())
+                .namespace(namespace().commandSet(CommandSet.ZONED).build())
+                .namespace(namespace().commandSet(CommandSet.KEY_VALUE).build());
+    }
+
+    private static NvmeOptions withoutList() {
+        return NvmeOptions.builder().quirks(Set.of(NvmeQuirk.NO_NAMESPACE_LIST)).build();
+    }
+
+    @Test
+    void namespace_otherCommandSetsOfADriveWithoutList_listedAndRefusedByName() {
+        try (NvmeHost host = host(ofThreeCommandSets());
+                NvmeController nvme = host.open(withoutList())) {
+            assertEquals(List.of(1, 2, 3), nvme.namespaceIds());
+            VfioException e = assertThrows(VfioException.class, () -> nvme.namespace(2));
+            assertTrue(e.reason().contains("Zoned Namespace Command Set (CSI 02h)"), e.reason());
+            e = assertThrows(VfioException.class, () -> nvme.namespace(3));
+            assertTrue(e.reason().contains("Key Value Command Set (CSI 01h)"), e.reason());
+            new NamespaceExercise(nvme, nvme.namespace(1)).run(1);
+        }
+    }
+
+    /** The drive returns the data of its controller for descriptors: nothing may be written to the namespaces. */
+    @Test
+    void namespace_otherCommandSetsOfADriveWithoutDescriptors_notFound() {
+        EmulatedNvme.Builder drive = ofThreeCommandSets().oddities(Set.of(DriveOddity.CONFUSES_IDENTIFY_LISTS));
+        try (NvmeHost host = host(drive);
+                NvmeController nvme = host.open(withoutList())) {
+            assertEquals(List.of(1), nvme.namespaceIds());
+            for (int id = 2; id <= 3; id++) {
+                int number = id;
+                VfioException e = assertThrows(VfioException.class, () -> nvme.namespace(number));
+                assertEquals(VfioException.Kind.NOT_FOUND, e.kind());
+            }
+            new NamespaceExercise(nvme, nvme.namespace(1)).run(1);
+        }
+    }
+
+    @Test
+    void open_driveWithoutListAndOnlyAllCommandSets_selectsAll() {
+        EmulatedNvme.Builder drive = ofThreeCommandSets().commandSets(1 << 6);
+        try (NvmeHost host = host(drive);
+                NvmeController nvme = host.open(withoutList())) {
+            assertEquals(List.of(1, 2, 3), nvme.namespaceIds());
+        }
+    }
+
+    @Test
+    void commandSet_descriptorOfAnotherLength_nvm() {
+        MemorySegment list = MemorySegment.ofArray(new byte[ControllerData.BYTES]);
+        list.set(ValueLayout.JAVA_BYTE, 0, (byte) 4);
+        list.set(ValueLayout.JAVA_BYTE, 1, (byte) 1);
+        list.set(ValueLayout.JAVA_BYTE, 4, (byte) 2);
+        assertEquals(2, Namespaces.commandSet(ControllerData.copy(list)));
+        list.set(ValueLayout.JAVA_BYTE, 1, (byte) 16);
+        assertEquals(0, Namespaces.commandSet(ControllerData.copy(list)));
     }
 
     /** The controller refuses what exceeds its limits, so that commands which do not keep them would fail. */
