@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jvfio.ByteSize;
 import org.jvfio.ConfigSpace;
 import org.jvfio.Container;
 import org.jvfio.Device;
@@ -68,8 +69,8 @@ public final class NvmeController implements AutoCloseable {
      *
      * @throws VfioException if the device is in low power, is not an NVMe controller, is driven already, lacks the
      *     interrupts that the options select, or the process may not lock the memory of the queues and of {@link
-     *     NvmeOptions#bufferBytes}: the controller is not touched then; or if it does not answer, or its answers are
-     *     invalid: it is disabled then
+     *     NvmeOptions#bufferBytes}, or not map it in the window: the controller is not touched then; or if it does not
+     *     answer, or its answers are invalid: it is disabled then
      * @throws IllegalStateException if the device is closed
      */
     public static NvmeController open(Device device, NvmeOptions options) {
@@ -147,8 +148,7 @@ public final class NvmeController implements AutoCloseable {
             Capabilities capabilities = registers.capabilities();
             int pageShift =
                     capabilities.pageShift(operation, options.pageBytes().orElse(capabilities.defaultPageBytes()));
-            device.container()
-                    .requireLockable(operation, lockedBytes(device.container(), window, registers, pageShift, options));
+            requireRoom(operation, device.container(), window, registers, pageShift, options);
             registers.takeOver(operation);
             DmaArea adminMemory = DmaArea.of(device.container(), window, AdminQueue.memoryBytes(pageShift), pageShift);
             return new ControllerLifecycle(device, options, quirks, window, registers, pageShift, claim, adminMemory);
@@ -164,10 +164,32 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    private static long lockedBytes(
-            Container container, DmaWindow window, ControllerRegisters registers, int pageShift, NvmeOptions options) {
+    /** Checks, before anything is locked, that the queues and buffers may be. */
+    private static void requireRoom(
+            String operation,
+            Container container,
+            DmaWindow window,
+            ControllerRegisters registers,
+            int pageShift,
+            NvmeOptions options) {
         long buffers = options.bufferBytes() == 0 ? 0 : DmaArea.lockedBytes(container, window, options.bufferBytes());
-        return Startup.lockedBytes(container, window, registers, pageShift, options) + buffers;
+        long bytes = Startup.lockedBytes(container, window, registers, pageShift, options) + buffers;
+        try {
+            container.requireLockable(operation, bytes);
+        } catch (VfioException e) {
+            // What would not fit in the window is no reason to ask for a higher limit. Otherwise the controller may
+            // grant fewer queues, which fit.
+            long free = window.freeBytes();
+            if (e.kind() == Kind.LOCK_LIMIT && bytes > free) {
+                throw new VfioException(
+                        Kind.EXHAUSTED,
+                        operation,
+                        "its queues and buffers take %s of bus addresses, and %s are free in window %s"
+                                .formatted(ByteSize.format(bytes), ByteSize.format(free), window.range()),
+                        "use fewer or smaller buffers, close mappings, or create a larger window");
+            }
+            throw e;
+        }
     }
 
     private static void requireReachable(String operation, DmaWindow window, Set<NvmeQuirk> quirks) {

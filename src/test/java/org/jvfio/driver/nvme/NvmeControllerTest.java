@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.jvfio.ByteSize;
 import org.jvfio.Device;
 import org.jvfio.DmaDirection;
 import org.jvfio.DmaMapping;
@@ -68,6 +69,23 @@ class NvmeControllerTest {
 
     private static boolean isZero(MemorySegment segment) {
         return segment.mismatch(MemorySegment.ofArray(new byte[(int) segment.byteSize()])) < 0;
+    }
+
+    /** A limit that is followed must lead on: nobody is told to allow more for what has no bus addresses. */
+    @ParameterizedTest
+    @CsvSource({"256M, LOCK_LIMIT, ulimit -l", "2G, EXHAUSTED, create a larger window"})
+    void open_buffersOverLockLimit_saysWhetherTheyFitTheWindow(String bytes, Kind kind, String hint) {
+        EmulatedMachine machine = EmulatedMachine.power9().toBuilder()
+                .capIpcLock(false)
+                .memlockBytes(0)
+                .build();
+        try (NvmeHost host = new NvmeHost(machine, NvmeHost::drive)) {
+            NvmeOptions options =
+                    NvmeOptions.builder().bufferBytes(ByteSize.parse(bytes)).build();
+            VfioException e = assertThrows(VfioException.class, () -> host.open(options));
+            assertEquals(kind, e.kind(), e.getMessage());
+            assertTrue(e.hint().contains(hint), e.getMessage());
+        }
     }
 
     @Test
