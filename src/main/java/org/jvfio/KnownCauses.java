@@ -122,7 +122,8 @@ final class KnownCauses {
                         Kind.LOCK_LIMIT,
                         "too little memory may be locked for the table of the default window, which Linux before 4.10"
                                 + " creates at once",
-                        "allow 8M more: ulimit -l, or LimitMEMLOCK in its systemd unit");
+                        "allow 8M more, and beside them what the program itself locks: ulimit -l, or LimitMEMLOCK in its"
+                                + " systemd unit");
             default -> Cause.of(errno);
         };
     }

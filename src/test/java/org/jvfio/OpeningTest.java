@@ -210,6 +210,20 @@ class OpeningTest {
         host.assertAllGivenBack();
     }
 
+    /** The limit for the table of the window alone would be refused again, for what is locked after that. */
+    @Test
+    void openDevice_tableOverLockLimit_asksForTheProgramsMemoryToo() {
+        TestHost host = new TestHost(EmulatedMachine.power8().toBuilder()
+                .kernel(KernelVersion.V4_2)
+                .capIpcLock(false)
+                .memlockBytes(0)
+                .build());
+        VfioException e = assertThrows(VfioException.class, () -> Device.open(host.kernel(), TestHost.EDU));
+        assertEquals(VfioException.Kind.LOCK_LIMIT, e.kind());
+        assertTrue(e.hint().contains("8M more, and beside them what the program itself locks"), e.hint());
+        host.assertAllGivenBack();
+    }
+
     @Test
     void openDevice_noDynamicWindows_version1() {
         TestHost host = new TestHost(
