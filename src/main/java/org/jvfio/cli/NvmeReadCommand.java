@@ -32,13 +32,16 @@ final class NvmeReadCommand extends Command {
         return JsonShape.object("what was copied")
                 .with("offset", JsonShape.integer("where it begins, in bytes"))
                 .with("bytes", JsonShape.integer("how much it was, in bytes"))
-                .with("output", JsonShape.string("the file, or - for standard output"));
+                .with("output", JsonShape.string("the file"));
     }
 
     @Override
     int run(Invocation in) throws Failure {
         String output = in.value("output").orElse(STANDARD_OUTPUT);
         boolean isFile = !output.equals(STANDARD_OUTPUT);
+        if (!isFile && in.json()) {
+            throw Failure.usage("--json needs --output FILE: the drive's bytes go to standard output without it");
+        }
         try (NvmeDrive drive = NvmeDrive.open(in, DEPTH, NvmeBytes.BUFFER_BYTES);
                 Progress progress = Progress.of(in)) {
             NvmeNamespace namespace = drive.namespace();

@@ -70,10 +70,13 @@ final class NvmeWriteCommand extends Command {
                 written = bytes.write(rest.offset(), Math.min(most, rest.size()), from, progress);
             }
             if (written == rest.size() && most > written && from.read() >= 0) {
-                throw new Failure(
-                        Failure.FAILED,
-                        "%s has more than %s, which were written, and %s ends there"
-                                .formatted(isFile ? input : "standard input", ByteSize.format(written), namespace));
+                String name = isFile ? input : "standard input";
+                throw Failure.failed(
+                        written == 0
+                                ? "cannot write %s at offset %s: %s ends there"
+                                        .formatted(name, ByteSize.format(rest.offset()), namespace)
+                                : "%s has more than %s, which were written, and %s ends there"
+                                        .formatted(name, ByteSize.format(written), namespace));
             }
             new Step("write", "Wrote to " + namespace)
                     .fact("offset", rest.offset(), "offset", ByteSize.format(rest.offset()))

@@ -111,7 +111,7 @@ final class FunctionFile {
         try {
             step.run();
         } catch (IllegalArgumentException invalid) {
-            throw object.wrong(name, "has " + invalid.getMessage());
+            throw object.wrong(name, "is invalid: " + invalid.getMessage());
         }
     }
 

@@ -184,6 +184,10 @@ class NvmeCommandsTest {
                 1,
                 "/dev/zero has more than 4K, which were written, and namespace 1 of 0002:01:00.0 ends there",
                 run(("nvme write --drive " + image() + " --overwrite --input " + input).split(" ")));
+        assertAnswer(
+                1,
+                "cannot write /dev/zero at offset 4K: namespace 1 of 0002:01:00.0 ends there",
+                run(("nvme write --drive " + image() + " --overwrite --offset 4K --input " + input).split(" ")));
     }
 
     @Test
@@ -427,6 +431,7 @@ class NvmeCommandsTest {
                 "nvme identify --drive new.img --drive-size 1000 | --drive-size 1000B: use a multiple of the block size, 512B",
                 "nvme identify --drive-size 1M | --drive-size is the size of --drive FILE; add --drive FILE",
                 "nvme identify --kernel linux --drive x | --drive is for the emulated drive; leave it out, or --kernel linux",
+                "nvme read --json | --json needs --output FILE: the drive's bytes go to standard output without it",
                 "nvme identify --kernel linux --machine x | --machine is for an emulated host; leave it out, or --kernel linux",
             })
     void run_invalidLine_oneLineAndStatus2(String line, String answer) {
