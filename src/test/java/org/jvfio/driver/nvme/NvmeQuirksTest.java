@@ -43,7 +43,7 @@ import org.jvfio.observe.sanitize.Finding;
 class NvmeQuirksTest {
     private static final int BLOCK = 512;
     private static final Duration TIMEOUT = Duration.ofMillis(300);
-    private static final int FLUSHES = 3;
+    private static final int FLUSHES = 4;
 
     /** The time between two checks of the driver for completions without an interrupt. */
     private static final long CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
