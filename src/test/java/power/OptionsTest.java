@@ -37,7 +37,13 @@ class OptionsTest {
         assertTrue(options.isClockCounting());
         assertFalse(options.hasC2());
         assertFalse(options.isUpdate());
+        assertFalse(options.hasNullDisk());
         assertEquals(List.of(), options.arguments());
+    }
+
+    @Test
+    void parse_nullDisk_taken() throws Failure {
+        assertTrue(parse("--null-disk", "demo").hasNullDisk());
     }
 
     @Test
